@@ -1,0 +1,48 @@
+# Everything is installed into .venv and runs from there. `make` alone says what there is.
+PYTHON ?= python3
+PYTEST_FLAGS ?=
+
+PY := .venv/bin/python
+# Built with the pinned setuptools in .venv, not with whatever is newest today.
+INSTALL := $(PY) -m pip install --disable-pip-version-check --progress-bar off \
+	--no-build-isolation --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+# demo and test install into the same .venv.
+.NOTPARALLEL:
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+
+demo: .venv/.demo ## set up, export the bundled checkpoint with and without merging, run both
+	$(PY) -m examples.demo
+
+test: lint ## set up, check the style and the types, run the tests
+	$(PY) -m pytest $(PYTEST_FLAGS)
+
+lint: .venv/.dev ## check the style and the types alone
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+clean: ## remove what make and the tools wrote, except .venv
+	rm -rf build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis src/segpp.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/.demo: .venv/.made pyproject.toml constraints.txt
+	@echo 'installing segpp with PyTorch and ONNX Runtime (about 2.5 GB to download)' >&2
+	$(INSTALL) --quiet --editable '.[export,cpu]'
+	@touch $@
+
+.venv/.dev: .venv/.made pyproject.toml constraints.txt
+	@echo 'installing segpp with everything the tests need (about 3.5 GB to download)' >&2
+	$(INSTALL) --quiet --editable '.[dev,cpu]'
+	@touch $@ .venv/.demo
+
+.venv/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo \
+	'segpp needs Python 3.10 or newer as $(PYTHON); name another: make PYTHON=python3.12' >&2; exit 2; }
+	$(PYTHON) -m venv --clear .venv
+	$(INSTALL) --quiet pip setuptools wheel
+	@touch $@

@@ -1,0 +1,1 @@
+"""Street scenes drawn from a seed, each with its label map."""

@@ -1,0 +1,1 @@
+"""Checkpoint to static ONNX: imports torch, onnx and onnxruntime."""

@@ -1,0 +1,139 @@
+"""The export, from a checkpoint to a checked file and its manifest.
+
+checkpoint -> model with that layout's numerics -> static reduction plan -> trace -> clean ->
+lint -> parity on masks -> file and manifest, both or neither.
+"""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from segpp import __version__
+from segpp.errors import ImageError
+from segpp.export.bundled import bundled_image
+from segpp.export.checkpoint import read_checkpoint
+from segpp.export.clean import clean
+from segpp.export.lint import require_clean
+from segpp.export.model import SegFormer
+from segpp.export.parity import measure, require_parity
+from segpp.export.precision import deployed
+from segpp.export.request import ExportRequest, Settled
+from segpp.export.settle import min_agreement, require_request, settle
+from segpp.export.trace import trace
+from segpp.files import require_writable, sha256_of, sidecar, whole_or_nothing
+from segpp.manifest import (
+    FileInfo,
+    Manifest,
+    OutputSpec,
+    Parity,
+    Source,
+    render_manifest,
+)
+from segpp.preprocess import load_image, prepare
+from segpp.progress import step
+
+__all__ = ["export"]
+
+_TOOLS = ("torch", "onnx", "onnxscript", "onnx-graphsurgeon", "onnxruntime", "numpy")
+
+
+def export(request: ExportRequest) -> Manifest:
+    """Write ``request.out`` and its manifest, and return the manifest.
+
+    Raises:
+        InputError: The checkpoint, a number or a place to write to cannot be used.
+        CheckError: The file would break a rule of its targets or not follow PyTorch; nothing is
+            written.
+    """
+    require_request(request)
+    require_writable(request.out)
+    with step("reading the checkpoint"):
+        checkpoint = read_checkpoint(request.checkpoint, source=request.source)
+    settled = settle(request, checkpoint)
+    image = _gate_image(settled) if request.check else None
+    model = checkpoint.model().reduce(settled.plan.items())
+    graph, warnings = _graph(model, settled)
+    with whole_or_nothing(request.out, sidecar(request.out)) as (part, manifest_part):
+        part.write_bytes(graph.SerializeToString())
+        parity = _gate(model, settled, part, image) if image is not None else None
+        notes = (*checkpoint.notes, *warnings)
+        manifest = _manifest(settled, graph, part, parity, notes)
+        manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
+    return manifest
+
+
+def _graph(model: SegFormer, settled: Settled) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    request = settled.request
+    with step("tracing"):
+        graph = clean(trace(deployed(model, request.precision), settled.size, request.batch))
+    with step("checking the graph against its targets' rules"):
+        onnx.checker.check_model(graph, full_check=True)
+        return graph, require_clean(graph)
+
+
+def _gate_image(settled: Settled) -> tuple[Path, NDArray[np.float32]]:
+    path = settled.request.image or bundled_image()
+    image, channels = load_image(path), settled.input.channels
+    if channels % image.shape[2]:
+        raise ImageError(
+            f"{path} has {image.shape[2]} channels and the network takes {channels}",
+            hint="--no-check writes the file without comparing it",
+        )
+    stacked = np.concatenate([image] * (channels // image.shape[2]), axis=2)
+    return path, prepare([stacked] * settled.input.batch, settled.input)
+
+
+def _gate(
+    model: SegFormer, settled: Settled, part: Path, gate: tuple[Path, NDArray[np.float32]]
+) -> Parity:
+    path, image = gate
+    needed = min_agreement(settled.request)
+    with step(f"comparing with PyTorch on {path.name}"):
+        measured = measure(model, part, image, precision=settled.request.precision)
+    require_parity(measured, needed)
+    return Parity(
+        image=path.name,
+        image_sha256=sha256_of(path),
+        min_agreement=needed,
+        **vars(measured),
+    )
+
+
+def _manifest(
+    settled: Settled,
+    graph: onnx.ModelProto,
+    part: Path,
+    parity: Parity | None,
+    notes: tuple[str, ...],
+) -> Manifest:
+    request, checkpoint = settled.request, settled.checkpoint
+    return Manifest(
+        kind="onnx",
+        segpp=__version__,
+        file=FileInfo(request.out.name, sha256_of(part), part.stat().st_size),
+        source=Source(request.checkpoint.name, checkpoint.sha256, checkpoint.layout),
+        architecture=checkpoint.architecture,
+        classes=settled.classes,
+        input=settled.input,
+        outputs=(_output_spec(settled, graph),),
+        reduction=settled.sites,
+        precision="fp16" if request.precision == "fp16" else "fp32",
+        tools={"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},
+        parity=parity,
+        notes=notes if request.check else (*notes, "not compared with PyTorch (--no-check)"),
+    )
+
+
+def _output_spec(settled: Settled, graph: onnx.ModelProto) -> OutputSpec:
+    [logits] = graph.graph.output
+    return OutputSpec(
+        name=logits.name,
+        kind="logits",
+        shape=tuple(dim.dim_value for dim in logits.type.tensor_type.shape.dim),
+        dtype="float32",
+        align_corners=settled.checkpoint.numerics.align_corners,
+    )

@@ -1,0 +1,174 @@
+"""``segpp-export``: a checkpoint as ONNX with every shape fixed."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segpp.grid import parse_size
+
+if TYPE_CHECKING:
+    from segpp.manifest import Manifest
+
+__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+
+SUMMARY = (
+    "Write a SegFormer checkpoint as ONNX with every shape fixed, tokens merged, masks proved."
+)
+EXAMPLES = (
+    "segpp-export --ratio 0.5 model.pth out.onnx",
+    "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
+    "segpp-export --reduce 3.q=bsm:ratio=0.8,sy=4,sx=4 model.pth out.onnx",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options, in the order in which a person decides."""
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="weights to read: .pth, .pt, .bin, .safetensors or a Hugging Face folder",
+    )
+    model.add_argument(
+        "out", type=Path, metavar="OUT.onnx", help="file to write; its manifest goes beside it"
+    )
+    model.add_argument(
+        "--size",
+        metavar="HxW",
+        help="input in pixels (default: the checkpoint's own, else 512x1024)",
+    )
+    model.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="images per call (default: 1)"
+    )
+    model.add_argument(
+        "--precision",
+        default="fp32",
+        metavar="P",
+        help="fp32, or fp16: half-precision weights and activations (default: fp32)",
+    )
+    model.add_argument(
+        "--source",
+        metavar="LAYOUT",
+        help="whose checkpoint it is, where the keys do not tell",
+    )
+    _add_reduction(parser)
+    _add_check(parser)
+
+
+def _add_reduction(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("token reduction (default: none)")
+    group.add_argument(
+        "--ratio",
+        type=float,
+        metavar="R",
+        help="share of tokens merged away at keys and values of stages 1-2 and queries of 3-4",
+    )
+    group.add_argument("--preset", metavar="NAME", help="none, hq, fast or 2x2, as in the paper")
+    group.add_argument(
+        "--reduce",
+        action="append",
+        default=[],
+        metavar="WHERE=HOW",
+        help="one site, as STAGE.{q,kv}=METHOD:KEY=VALUE,... or =none; repeatable",
+    )
+    group.add_argument(
+        "--list-reductions",
+        action=_ListReductions,
+        help="print every method, its keys and the presets, and exit",
+    )
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("check")
+    group.add_argument(
+        "--image",
+        type=Path,
+        metavar="FILE",
+        help="compare file and PyTorch on this image (default: a bundled street scene)",
+    )
+    group.add_argument(
+        "--no-check", action="store_true", help="do not compare; the manifest says so"
+    )
+    group.add_argument(
+        "--min-agreement",
+        type=float,
+        metavar="X",
+        help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16)",
+    )
+    group.add_argument("--json", action="store_true", help="print the manifest instead of words")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export and report."""
+    # Heavy, and absent from boards: only a real run needs it.
+    from segpp.export.api import export  # noqa: PLC0415
+    from segpp.export.plan import plan_from  # noqa: PLC0415
+    from segpp.export.request import ExportRequest  # noqa: PLC0415
+    from segpp.manifest import render_manifest  # noqa: PLC0415
+
+    request = ExportRequest(
+        checkpoint=args.checkpoint,
+        out=args.out,
+        source=args.source,
+        plan=plan_from(preset=args.preset, ratio=args.ratio, reduce=args.reduce),
+        size=parse_size(args.size) if args.size else None,
+        batch=args.batch,
+        precision=args.precision,
+        image=args.image,
+        check=not args.no_check,
+        min_agreement=args.min_agreement,
+    )
+    manifest = export(request)
+    sys.stdout.write(render_manifest(manifest) if args.json else _report(manifest, args.out))
+    return 0
+
+
+def _report(manifest: "Manifest", out: Path) -> str:
+    spec, source, architecture = manifest.input, manifest.source, manifest.architecture
+    lines = [
+        f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
+        f"model    {architecture.name}, {architecture.classes} classes, {source.layout} checkpoint",
+        f"input    {spec.height}x{spec.width}, batch {spec.batch}",
+    ]
+    lines += [
+        f"{'tokens' if not index else '':<8} stage {site.stage} {site.side:<2} {site.method}: "
+        f"{site.tokens_in:,} -> {site.tokens_out:,}"
+        for index, site in enumerate(manifest.reduction)
+    ] or ["tokens   none merged"]
+    lines += [_parity_line(manifest), *(f"note     {note}" for note in manifest.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _parity_line(manifest: "Manifest") -> str:
+    parity = manifest.parity
+    if parity is None:
+        return "check    skipped"
+    line = f"check    {parity.pixel_agreement:.5f} of the pixels agree with PyTorch in FP32"
+    if parity.max_logit_difference is None:
+        return line
+    line += f"; logits within {parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"
+    if parity.matches_differing:
+        line += f", {parity.matches_differing:,} of {parity.matches:,} matches decided by a tie"
+    return line
+
+
+class _ListReductions(argparse.Action):
+    """Prints the methods and presets that exist, found as the export finds them."""
+
+    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from segpp.export.plan import PRESETS  # noqa: PLC0415 - imports torch
+        from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
+
+        lines = ["methods:"]
+        for name, method in REDUCTIONS.items():
+            lines.append(f"  {name:<6} {' '.join(method.defaults())}  ({', '.join(method.sides)})")
+        lines.append("presets:")
+        for name, plan in PRESETS.items():
+            sites = "  ".join(f"{site}={how.spell()}" for site, how in plan.items())
+            lines.append(f"  {name:<6} {sites}")
+        parser.exit(message="\n".join(lines) + "\n")

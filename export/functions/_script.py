@@ -1,0 +1,52 @@
+"""From onnxscript to a FunctionProto that every reader takes."""
+
+from typing import Any
+
+from onnx import FunctionProto
+from onnxscript.values import Opset
+
+from segpp import ops
+
+__all__ = ["SEGPP", "bypass", "proto_of"]
+
+SEGPP = Opset(ops.DOMAIN, ops.VERSION)
+
+
+def proto_of(script: Any) -> FunctionProto:
+    """Return the proto of an onnxscript function, its inner values renamed to be unique.
+
+    TensorRT before 10.8 confuses a function's inner names with the graph's, and a TensorRT-RTX
+    build dies of two values called ``_``; so every inner value carries the operator's name.
+    """
+    function: FunctionProto = script.to_function_proto()
+    outer = {*function.input, *function.output}
+    for index, node in enumerate(function.node):
+        node.name = f"{function.name}_{index}"
+        node.doc_string = ""
+        for names in (node.input, node.output):
+            names[:] = [n if not n or n in outer else f"{function.name}_{n}" for n in names]
+    # TensorRT reads these two strings from the node; ONNX wants a function to declare them.
+    function.attribute.extend(("plugin_version", "plugin_namespace"))
+    function.doc_string = ops.CONTRACTS[function.name].meaning
+    return function
+
+
+def bypass(function: FunctionProto, *, of: str, to: str) -> FunctionProto:
+    """Return ``function`` without the value ``of``: its users take the value ``to`` instead."""
+    old, new = f"{function.name}_{of}", f"{function.name}_{to}"
+    result = FunctionProto()
+    result.CopyFrom(function)
+    for node in result.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+    _drop_unused(result)
+    return result
+
+
+def _drop_unused(function: FunctionProto) -> None:
+    needed, kept = set(function.output), []
+    for node in reversed(function.node):
+        if needed & set(node.output):
+            kept.append(node)
+            needed |= set(node.input)
+    del function.node[:]
+    function.node.extend(reversed(kept))

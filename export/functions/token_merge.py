@@ -1,0 +1,51 @@
+"""SegppTokenMerge as standard operators: a one-hot product.
+
+A scatter with a reduction is refused by TensorRT-RTX and ignored by old TensorRT; a product is
+neither. The sums are those of the product, not of the canonical order, so the last bits differ
+from the oracle's.
+"""
+
+import onnx
+from onnx import FunctionProto, NodeProto
+from onnxscript import opset18 as op
+from onnxscript import script
+
+from segpp.export.functions import FUNCTIONS
+from segpp.export.functions._script import SEGPP, proto_of
+
+__all__ = ["token_merge"]
+
+_FLOAT = onnx.TensorProto.FLOAT
+_INT32 = onnx.TensorProto.INT32
+
+
+@FUNCTIONS.register("SegppTokenMerge")
+def token_merge(_nodes: list[NodeProto]) -> FunctionProto:
+    """Return the function."""
+    return proto_of(SegppTokenMerge)
+
+
+# ruff: noqa: N802 - the function's name is the operator's
+# mypy: disable-error-code="no-untyped-def, operator, no-any-return, untyped-decorator"
+@script(SEGPP, default_opset=op)
+def SegppTokenMerge(x, slot, slots: int):  # noqa: ANN001, ANN202 - onnxscript infers
+    """Run ``segpp.ops.merge_reference``."""
+    zero = op.Constant(value_int=0)
+    one = op.Constant(value_int=1)
+    index = op.Cast(op.Range(zero, op.Constant(value_int=slots), one), to=_INT32)
+    # (M, 1) against (B, 1, N)
+    owns = op.Equal(op.Unsqueeze(index, one), op.Unsqueeze(slot, one))
+    one_hot = op.Cast(owns, to=_FLOAT)
+    wide = op.Cast(x, to=_FLOAT)
+    # A column of ones makes the same product count the members.
+    ones_shape = op.Concat(op.Shape(x, start=0, end=2), op.Constant(value_ints=[1]), axis=0)
+    ones = op.Expand(op.Constant(value_float=1.0), ones_shape)
+    sums = op.MatMul(one_hot, op.Concat(wide, ones, axis=2))
+    last = op.Constant(value_ints=[-1])
+    first = op.Constant(value_ints=[0])
+    end = op.Constant(value_ints=[2147483647])
+    channels = op.Constant(value_ints=[2])
+    total = op.Slice(sums, first, last, channels)
+    count = op.Slice(sums, last, end, channels)
+    mean = total / op.Max(count, op.Constant(value_float=1.0))
+    return op.CastLike(mean, x)

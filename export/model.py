@@ -1,0 +1,262 @@
+"""SegFormer in plain torch, with the numerics of whichever codebase trained it.
+
+Every size is static: grids are Python numbers, so a traced graph has no shape arithmetic. Token
+reductions are hooked into the attention of a stage with ``SegFormer.reduce``.
+
+Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203); merging in the attention as in Kienzle et
+al., SegFormer++, 2024 (arXiv:2405.14467).
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segpp.export.architecture import STAGES, Numerics
+from segpp.export.reduction._base import TokenReduction
+from segpp.export.sites import Site
+from segpp.grid import Grid
+from segpp.manifest import Architecture
+
+__all__ = ["Attention", "Block", "Head", "LayerNorm", "SegFormer"]
+
+# Kernel side of each stage's spatial reduction of keys and values.
+REDUCE = (8, 4, 2, 1)
+_FFN_RATIO = 4
+
+
+class LayerNorm(nn.LayerNorm):
+    """LayerNorm whose statistics are in FP32 whatever the activations' type."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise over the last axis."""
+        # Squares of activations beyond 256 overflow half precision.
+        wide = x.float()
+        weight, bias = self.weight.float(), self.bias.float()
+        return F.layer_norm(wide, self.normalized_shape, weight, bias, self.eps).to(x.dtype)
+
+
+class PatchEmbed(nn.Module):
+    """Overlapping patches of an image or a feature map, as normalised tokens."""
+
+    def __init__(self, channels: int, dim: int, *, first: bool, eps: float) -> None:
+        super().__init__()
+        kernel, stride = (7, 4) if first else (3, 2)
+        self.conv = nn.Conv2d(channels, dim, kernel, stride, kernel // 2)
+        self.norm = LayerNorm(dim, eps=eps)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Grid]:
+        """Return tokens (B, N, C) and their grid for an image (B, Cin, H, W)."""
+        patches = self.conv(image)
+        grid = Grid(patches.shape[2], patches.shape[3])
+        return self.norm(tokens_of(patches)), grid
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose keys and values are spatially reduced, and tokens merged.
+
+    The plain MatMul-Softmax-MatMul with the scale on the queries is what TensorRT recognises.
+    """
+
+    def __init__(self, dim: int, heads: int, reduce: int, eps: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q, self.k, self.v, self.out = (nn.Linear(dim, dim) for _ in range(4))
+        if reduce > 1:
+            self.reduce = nn.Conv2d(dim, dim, reduce, reduce)
+            self.reduce_norm = LayerNorm(dim, eps=eps)
+        self.reduction_q: TokenReduction | None = None
+        self.reduction_kv: TokenReduction | None = None
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        """Return the attention of tokens (B, N, C) over their own reduced grid."""
+        source = self._merged_keys(x, grid)
+        if self.reduction_q is None:
+            return self._attend(x, source)
+        plan = self.reduction_q.plan(x, grid)
+        return plan.restore(self._attend(plan.merge(x), source))
+
+    def _merged_keys(self, x: Tensor, grid: Grid) -> Tensor:
+        if hasattr(self, "reduce"):
+            image = self.reduce(image_of(x, grid))
+            grid = Grid(image.shape[2], image.shape[3])
+            x = self.reduce_norm(tokens_of(image))
+        if self.reduction_kv is None:
+            return x
+        return self.reduction_kv.plan(x, grid).merge(x)
+
+    def _attend(self, x: Tensor, source: Tensor) -> Tensor:
+        q = self._split(self.q(x) * (x.shape[2] // self.heads) ** -0.5)
+        k, v = self._split(self.k(source)), self._split(self.v(source))
+        # exp() of a half-precision score above 11 overflows.
+        weights = (q @ k.transpose(2, 3)).float().softmax(3).to(x.dtype)
+        attended: Tensor = self.out((weights @ v).transpose(1, 2).flatten(2))
+        return attended
+
+    def _split(self, x: Tensor) -> Tensor:
+        # (B, N, C) -> (B, heads, N, C / heads)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+class MixFfn(nn.Module):
+    """Linear, depthwise 3x3 convolution, GELU, linear."""
+
+    def __init__(self, dim: int, gelu: str) -> None:
+        super().__init__()
+        hidden = dim * _FFN_RATIO
+        self.fc1 = nn.Linear(dim, hidden)
+        self.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+        self.gelu = gelu
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        """Transform tokens (B, N, C); only the convolution sees their neighbourhood."""
+        hidden = tokens_of(self.dwconv(image_of(self.fc1(x), grid)))
+        transformed: Tensor = self.fc2(F.gelu(hidden, approximate=self.gelu))
+        return transformed
+
+
+class Block(nn.Module):
+    """Attention and MixFFN, each behind a norm and around a residual."""
+
+    def __init__(self, dim: int, heads: int, reduce: int, numerics: Numerics) -> None:
+        super().__init__()
+        self.norm1 = LayerNorm(dim, eps=numerics.block_norm_eps)
+        self.attention = Attention(dim, heads, reduce, numerics.reduce_norm_eps)
+        self.norm2 = LayerNorm(dim, eps=numerics.block_norm_eps)
+        self.ffn = MixFfn(dim, numerics.gelu)
+
+    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+        """Transform tokens (B, N, C) on their grid."""
+        x = x + self.attention(self.norm1(x), grid)
+        x = x + self.ffn(self.norm2(x), grid)
+        return x  # noqa: RET504 - the intermediate carries the type
+
+
+class Stage(nn.Module):
+    """Patch embedding, blocks and a norm: one resolution of the encoder."""
+
+    def __init__(self, index: int, architecture: Architecture, numerics: Numerics) -> None:
+        super().__init__()
+        dim, heads = architecture.dims[index], architecture.heads[index]
+        channels = architecture.dims[index - 1] if index else architecture.channels
+        self.patch_embed = PatchEmbed(channels, dim, first=index == 0, eps=numerics.patch_norm_eps)
+        depth = architecture.depths[index]
+        self.blocks = nn.ModuleList(
+            Block(dim, heads, REDUCE[index], numerics) for _ in range(depth)
+        )
+        self.norm = LayerNorm(dim, eps=numerics.stage_norm_eps)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the stage's feature map (B, C, h, w)."""
+        x, grid = self.patch_embed(image)
+        for block in self.blocks:
+            x = block(x, grid)
+        return image_of(self.norm(x), grid)
+
+
+class Projection(nn.Module):
+    """One level of the head: 1x1 convolution, and mmsegmentation's BatchNorm and ReLU."""
+
+    def __init__(self, dim: int, architecture: Architecture, eps: float) -> None:
+        super().__init__()
+        normed = architecture.head == "conv-bn"
+        self.conv = nn.Conv2d(dim, architecture.decoder, 1, bias=not normed)
+        self.norm = nn.BatchNorm2d(architecture.decoder, eps=eps) if normed else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project a feature map (B, C, h, w) to (B, D, h, w)."""
+        x = self.conv(x)
+        return x if self.norm is None else self.norm(x).relu()
+
+
+class Fuse(nn.Module):
+    """All levels to one: 1x1 convolution, BatchNorm, ReLU."""
+
+    def __init__(self, decoder: int, eps: float) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(decoder * STAGES, decoder, 1, bias=False)
+        self.norm = nn.BatchNorm2d(decoder, eps=eps)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """Fuse four maps (B, D, h, w) of one size."""
+        fused: Tensor = self.norm(self.conv(torch.cat(levels, 1))).relu()
+        return fused
+
+
+class Head(nn.Module):
+    """The all-MLP decode head, in either of its two forms."""
+
+    def __init__(self, architecture: Architecture, numerics: Numerics) -> None:
+        super().__init__()
+        eps = numerics.batch_norm_eps
+        self.projections = nn.ModuleList(
+            Projection(dim, architecture, eps) for dim in architecture.dims
+        )
+        self.fuse = Fuse(architecture.decoder, eps)
+        self.classifier = nn.Conv2d(architecture.decoder, architecture.classes, 1)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Return logits (B, K, H/4, W/4) from the four stages' feature maps."""
+        size = features[0].shape[2:]
+        projected = [
+            projection(feature)
+            for projection, feature in zip(self.projections, features, strict=True)
+        ]
+        first, *others = projected
+        resized = [F.interpolate(x, size, mode="bilinear", align_corners=False) for x in others]
+        logits: Tensor = self.classifier(self.fuse([first, *resized]))
+        return logits
+
+
+class SegFormer(nn.Module):
+    """The whole network: an image (B, channels, H, W) to logits (B, K, H/4, W/4)."""
+
+    def __init__(self, architecture: Architecture, numerics: Numerics) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.numerics = numerics
+        self.stages = nn.ModuleList(Stage(index, architecture, numerics) for index in range(STAGES))
+        self.head = Head(architecture, numerics)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits at a quarter of the image's size."""
+        features: list[Tensor] = []
+        x = image
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        logits: Tensor = self.head(features)
+        return logits
+
+    def reduce(self, reductions: Iterable[tuple[Site, TokenReduction | None]]) -> "SegFormer":
+        """Merge tokens at the given sites, in every block of their stage; returns ``self``."""
+        for site, reduction in reductions:
+            stage = self.stages[site.stage - 1]
+            for block in stage.blocks:  # type: ignore[union-attr]  # a ModuleList
+                setattr(block.attention, f"reduction_{site.side}", reduction)
+        return self
+
+
+def tokens_of(image: Tensor) -> Tensor:
+    """Return a feature map (B, C, h, w) as tokens (B, N, C) in raster order."""
+    return image.flatten(2).transpose(1, 2)
+
+
+def image_of(x: Tensor, grid: Grid) -> Tensor:
+    """Return tokens (B, N, C) as a feature map (B, C, h, w)."""
+    return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], grid.height, grid.width)
+
+
+def grids_of(height: int, width: int) -> tuple[Grid, ...]:
+    """Return the token grid of each stage for an image of ``height`` x ``width`` pixels."""
+    grids = [Grid(_strided(height, 7, 4), _strided(width, 7, 4))]
+    for _ in range(STAGES - 1):
+        last = grids[-1]
+        grids.append(Grid(_strided(last.height, 3, 2), _strided(last.width, 3, 2)))
+    return tuple(grids)
+
+
+def _strided(side: int, kernel: int, stride: int) -> int:
+    return (side + 2 * (kernel // 2) - kernel) // stride + 1

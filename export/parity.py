@@ -1,0 +1,116 @@
+"""The gate: an exported file must follow FP32 PyTorch on a real image, or it is not written."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from segpp import ops
+from segpp.errors import CheckError
+from segpp.export.given_matches import GivenMatches
+from segpp.export.model import SegFormer
+from segpp.export.tolerance import relative_tolerance
+from segpp.export.torch_ops import MatchSettings, matching_by
+from segpp.resize import resize_argmax
+
+__all__ = ["MIN_AGREEMENT", "Measured", "measure", "require_parity"]
+
+MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.99}
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured; the fields are those of ``segpp.manifest.Parity``."""
+
+    pixel_agreement: float
+    agreement_given_matches: float | None = None
+    max_logit_difference: float | None = None
+    tolerance: float | None = None
+    matches: int = 0
+    matches_differing: int = 0
+
+
+def measure(model: SegFormer, file: Path, image: Floats, *, precision: str) -> Measured:
+    """Compare ``file`` with ``model``, which has the same reductions and is FP32.
+
+    Args:
+        image: The input (B, channels, H, W), normalised.
+
+    Raises:
+        CheckError: The file merges tokens that its contract would not.
+    """
+    logits, recorded = _run(file, image)
+    # The keys of a block are at most one token per 32 x 32 pixels.
+    keys = image.shape[2] * image.shape[3] // 1024
+    tolerance = relative_tolerance(model.architecture, keys)
+    if precision != "fp32":
+        return Measured(_agreement(_torch(model, image), logits, image))
+    given = GivenMatches(recorded, tie=tolerance)
+    with matching_by(given):
+        expected = _torch(model, image)
+    same_matches = _agreement(expected, logits, image)
+    free = _torch(model, image) if given.differing else expected
+    return Measured(
+        pixel_agreement=_agreement(free, logits, image) if given.differing else same_matches,
+        agreement_given_matches=same_matches,
+        max_logit_difference=float(np.abs(expected - logits).max()),
+        tolerance=tolerance * float(np.abs(expected).max()),
+        matches=given.tokens,
+        matches_differing=given.differing,
+    )
+
+
+def require_parity(measured: Measured, min_agreement: float) -> None:
+    """Raise CheckError unless the masks agree, and in FP32 the logits too."""
+    agreement = measured.agreement_given_matches
+    if agreement is None:
+        agreement = measured.pixel_agreement
+    if agreement < min_agreement:
+        raise CheckError(
+            f"the file's masks agree with FP32 PyTorch on {agreement:.5f} of the pixels",
+            f"asked for: {min_agreement}",
+            hint="see --min-agreement, or --no-check to write the file all the same",
+        )
+    difference, tolerance = measured.max_logit_difference, measured.tolerance
+    # `not <=` is true for NaN as well.
+    if difference is not None and tolerance is not None and not difference <= tolerance:
+        raise CheckError(
+            f"the file's logits differ from PyTorch's by up to {difference:.3g}",
+            f"rounding explains at most {tolerance:.3g}",
+        )
+
+
+def _run(file: Path, image: Floats) -> tuple[Floats, list[tuple[MatchSettings, Tensor]]]:
+    model = onnx.load(file)
+    matches = [node for node in model.graph.node if node.op_type == "SegppTokenMatch"]
+    shapes = {value.name: value for value in model.graph.value_info}
+    model.graph.output.extend(shapes[node.output[0]] for node in matches)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    logits, *slots = session.run(None, {model.graph.input[0].name: image})
+    settings = [_settings(node) for node in matches]
+    return logits, [(s, torch.from_numpy(slot)) for s, slot in zip(settings, slots, strict=True)]
+
+
+def _settings(node: onnx.NodeProto) -> MatchSettings:
+    values = {attribute.name: attribute.i for attribute in node.attribute}
+    return MatchSettings(**{name: values[name] for name in ops.CONTRACTS[node.op_type].attributes})
+
+
+def _torch(model: SegFormer, image: Floats) -> Floats:
+    with torch.inference_mode():
+        logits: Floats = model(torch.from_numpy(image)).numpy()
+    return logits
+
+
+def _agreement(expected: Floats, found: Floats, image: Floats) -> float:
+    size = (image.shape[2], image.shape[3])
+    return float(np.mean(resize_argmax(expected, size) == resize_argmax(found, size)))

@@ -1,0 +1,53 @@
+"""What an export is asked for, and what was settled from it and the checkpoint."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from segpp.export.checkpoint import Checkpoint
+from segpp.export.plan import ReductionPlan
+from segpp.grid import Size
+from segpp.manifest import Classes, InputSpec, ReductionSite
+
+__all__ = ["ExportRequest", "Settled"]
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """Everything the caller can choose.
+
+    Attributes:
+        checkpoint: A weights file, or a Hugging Face folder.
+        out: The ONNX file to write; its manifest goes beside it.
+        source: Layout of the checkpoint where its keys do not tell.
+        plan: Which reduction works at which site.
+        size: Input in pixels; the checkpoint's own, else 512x1024, if None.
+        batch: Images per call.
+        precision: ``fp32`` or ``fp16``.
+        image: What to compare the file with PyTorch on; the bundled scene if None.
+        check: Compare at all.
+        min_agreement: Share of pixels that must agree; by precision if None.
+    """
+
+    checkpoint: Path
+    out: Path
+    source: str | None = None
+    plan: ReductionPlan | None = None
+    size: Size | None = None
+    batch: int = 1
+    precision: str = "fp32"
+    image: Path | None = None
+    check: bool = True
+    min_agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The request and the checkpoint brought together; nothing is left open."""
+
+    request: ExportRequest
+    checkpoint: Checkpoint
+    plan: ReductionPlan
+    size: Size
+    classes: Classes
+    input: InputSpec
+    sites: tuple[ReductionSite, ...]

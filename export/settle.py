@@ -1,0 +1,85 @@
+"""From a request and a checkpoint to settled sizes, classes, input and token counts."""
+
+from segpp.errors import InputError
+from segpp.export.checkpoint import Checkpoint
+from segpp.export.model import grids_of
+from segpp.export.parity import MIN_AGREEMENT
+from segpp.export.plan import describe
+from segpp.export.precision import PRECISIONS
+from segpp.export.request import ExportRequest, Settled
+from segpp.export.size import DEFAULT_SIZE, require_size
+from segpp.manifest import Classes, InputSpec
+from segpp.names import require_known
+from segpp.palette import default_palette
+
+__all__ = ["min_agreement", "require_request", "settle"]
+
+# ImageNet's, on the 0-255 scale: what every published SegFormer was trained with.
+_MEAN = (123.675, 116.28, 103.53)
+_STD = (58.395, 57.12, 57.375)
+
+_MAX_BATCH = 64
+
+
+def require_request(request: ExportRequest) -> None:
+    """Raise InputError for numbers and names that no checkpoint could make right."""
+    require_known(request.precision, PRECISIONS, kind="precision")
+    if request.size is not None:
+        require_size(request.size)
+    if not 1 <= request.batch <= _MAX_BATCH:
+        raise InputError(f"a batch of {request.batch} images", f"allowed: 1 to {_MAX_BATCH}")
+    if request.min_agreement is not None and not 0 <= request.min_agreement <= 1:
+        raise InputError(f"--min-agreement {request.min_agreement:g}", "allowed: 0 to 1")
+
+
+def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
+    """Bring the two together.
+
+    Raises:
+        InputError: The size does not fit the network, or a reduction its grid.
+    """
+    size = request.size or checkpoint.size or DEFAULT_SIZE
+    require_size(size)
+    plan = request.plan or {}
+    return Settled(
+        request=request,
+        checkpoint=checkpoint,
+        plan=plan,
+        size=size,
+        classes=checkpoint.classes or _unnamed(checkpoint.architecture.classes),
+        input=_input_spec(request, checkpoint, (size.height, size.width)),
+        sites=describe(plan, grids_of(*size)),
+    )
+
+
+def min_agreement(request: ExportRequest) -> float:
+    """Return the share of pixels that must agree."""
+    if request.min_agreement is not None:
+        return request.min_agreement
+    return MIN_AGREEMENT[request.precision]
+
+
+def _input_spec(request: ExportRequest, checkpoint: Checkpoint, size: tuple[int, int]) -> InputSpec:
+    channels = checkpoint.architecture.channels
+    return InputSpec(
+        name="image",
+        shape=(request.batch, channels, *size),
+        dtype="float32",
+        layout="NCHW",
+        colours="RGB",
+        mean=checkpoint.mean or _repeated(_MEAN, channels),
+        std=checkpoint.std or _repeated(_STD, channels),
+    )
+
+
+def _repeated(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    # Several frames stacked (9 channels) repeat the colours; anything else gets neutral values
+    # that the caller must know to be his own business.
+    if channels % len(values) == 0:
+        return values * (channels // len(values))
+    return (sum(values) / len(values),) * channels
+
+
+def _unnamed(count: int) -> Classes:
+    names = tuple(f"class {index}" for index in range(count))
+    return Classes(names, default_palette(count))

@@ -1,0 +1,58 @@
+"""Where tokens can be merged: the queries, or the keys and values, of a stage."""
+
+import re
+from typing import Literal, NamedTuple
+
+from segpp.errors import ReductionError
+from segpp.export.architecture import STAGES
+from segpp.grid import Grid
+
+__all__ = ["SITES", "Site", "grid_at", "parse_site"]
+
+Side = Literal["q", "kv"]
+
+# Keys and values are spatially reduced to one 32nd of the image in every stage.
+_REDUCE = (8, 4, 2, 1)
+
+
+class Site(NamedTuple):
+    """One stage (1 to 4) and one side of its attention.
+
+    ``q`` merges what goes in and restores what comes out; ``kv`` is never undone.
+    """
+
+    stage: int
+    side: Side
+
+    def __str__(self) -> str:
+        return f"{self.stage}.{self.side}"
+
+
+SITES = tuple(Site(stage, side) for stage in range(1, STAGES + 1) for side in ("q", "kv"))
+
+
+def parse_site(text: str) -> Site:
+    """Read ``STAGE.q`` or ``STAGE.kv``.
+
+    Raises:
+        ReductionError: The stage or the side does not exist.
+    """
+    known = ", ".join(map(str, SITES))
+    found = re.fullmatch(r"(\d+)\.(\w+)", text)
+    if not found:
+        raise ReductionError(f"{text!r} is not a merge site", f"known: {known}")
+    site = (int(found[1]), found[2])
+    for candidate in SITES:
+        if site == tuple(candidate):
+            return candidate
+    missing = f"stage {site[0]}" if not 1 <= site[0] <= STAGES else f"side {site[1]!r}"
+    raise ReductionError(f"{text!r} names {missing}, which does not exist", f"known: {known}")
+
+
+def grid_at(site: Site, grids: tuple[Grid, ...]) -> Grid:
+    """Return the tokens that arrive at ``site``, given the grid of each stage."""
+    grid = grids[site.stage - 1]
+    if site.side == "q":
+        return grid
+    side = _REDUCE[site.stage - 1]
+    return Grid(grid.height // side, grid.width // side)

@@ -1,0 +1,55 @@
+"""From a torch module to a raw ONNX model with every dimension fixed."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import onnx
+import torch
+
+from segpp.export.precision import Deployed
+from segpp.grid import Size
+
+__all__ = ["OPSET", "trace"]
+
+# Read by onnxruntime 1.23 and TensorRT 10.3; the first with LayerNormalization is 17.
+OPSET = 18
+
+
+def trace(model: Deployed, size: Size, batch: int) -> onnx.ModelProto:
+    """Export with torch's exporter; the result still carries torch's metadata.
+
+    Our operators become nodes of the domain ``segpp``, without their functions.
+    """
+    arguments = (torch.zeros(batch, model.model.architecture.channels, *size),)
+    with _quiet(), torch.inference_mode():
+        program = torch.onnx.export(
+            model,
+            arguments,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["logits"],
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing although no file was asked for")
+    return program.model_proto
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # The exporter reports on its own dependencies and internals; none of it is the user's.
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

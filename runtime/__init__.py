@@ -1,0 +1,1 @@
+"""ONNX or engine to masks: imports numpy, pillow and one engine library, never torch."""

@@ -1,0 +1,1 @@
+"""One engine library per module, found by scanning this folder."""

@@ -1,0 +1,134 @@
+"""Where images come from: a file, a folder, a pattern or a video."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import Literal
+
+from segpp.errors import ImageError
+from segpp.preprocess import Pixels, load_image
+
+__all__ = ["IMAGES", "VIDEOS", "Item", "Source", "find_source"]
+
+IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
+IMAGES |= {".webp"}
+VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image that is yet to be read.
+
+    Args:
+        name: What its outputs are named after, unique within the source.
+        place: The file, for messages.
+        load: Reads it; raises ImageError if that fails.
+    """
+
+    name: str
+    place: str
+    load: Callable[[], Pixels]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A series of images.
+
+    Args:
+        count: How many, where that is known beforehand.
+        files: The files that are read, so that none of them is written over.
+        rate: Frames per second of a video.
+    """
+
+    kind: Literal["image", "images", "video"]
+    count: int | None
+    files: tuple[Path, ...]
+    rate: float | None
+    items: Callable[[], Iterator[Item]]
+
+
+def find_source(text: str) -> Source:
+    """Return what ``text`` names: an image, a video, a folder's images, or a pattern's.
+
+    Nothing is decoded yet, but a video is opened. Folders are read one level deep and in the
+    order of names; a pattern may hold ``**``.
+
+    Raises:
+        ImageError: There is nothing of the kind.
+        MissingError: It is a video, and the package av is not installed.
+    """
+    path = Path(text)
+    if path.is_dir():
+        return _folder(path)
+    if not path.exists() and any(sign in text for sign in "*?["):
+        return _pattern(text)
+    if path.suffix.lower() in VIDEOS:
+        return _video(path)
+    if not path.exists():
+        raise ImageError(f"image {path} does not exist")
+    return Source("image", 1, (path,), None, lambda: _items([path]))
+
+
+def _folder(path: Path) -> Source:
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES and p.is_file())
+    if not files:
+        kinds = ", ".join(sorted(IMAGES))
+        raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
+    return _many(files)
+
+
+def _pattern(text: str) -> Source:
+    # Path.glob takes no absolute pattern.
+    names = glob(text, recursive=True)  # noqa: PTH207
+    files = sorted(path for name in names if (path := Path(name)).is_file())
+    if not files:
+        raise ImageError(f"no file matches {text}", hint="quote the pattern: 'street/*.png'")
+    return _many(files)
+
+
+def _many(files: list[Path]) -> Source:
+    return Source("images", len(files), tuple(files), None, lambda: _items(files))
+
+
+def _items(files: Sequence[Path]) -> Iterator[Item]:
+    for name, path in zip(_names(files), files, strict=True):
+        yield Item(name, str(path), lambda path=path: load_image(path))  # type: ignore[misc]  # bound now, not at the call
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Return one name per file: its stem, or more of its path where stems repeat."""
+    for names in ([path.stem for path in files], [path.name for path in files]):
+        if len(set(names)) == len(names):
+            return names
+    names = ["__".join(part for part in path.parts if part != path.anchor) for path in files]
+    if len(set(names)) != len(names):
+        raise ImageError("two of the images would have outputs of one name")
+    return names
+
+
+def _video(path: Path) -> Source:
+    from segpp.runtime.video import frames, probe  # noqa: PLC0415 - only a video needs PyAV
+
+    info = probe(path)
+    return Source("video", info.frames, (path,), info.rate, lambda: _numbered(path, frames(path)))
+
+
+def _numbered(path: Path, images: Iterator[Pixels]) -> Iterator[Item]:
+    """Yield the frames as items; damage surfaces when the item is loaded, and ends the video."""
+    number = 0
+    while True:
+        number += 1
+        try:
+            image = next(images, None)
+        except ImageError as failure:
+            problem = ImageError(f"{path}, frame {number}: {failure.problem}")
+            yield Item(f"frame-{number:06d}", str(path), lambda: _fail(problem))  # noqa: B023 - the last
+            return
+        if image is None:
+            return
+        yield Item(f"frame-{number:06d}", str(path), lambda image=image: image)  # type: ignore[misc]  # bound now, not at the call
+
+
+def _fail(problem: ImageError) -> Pixels:
+    raise problem

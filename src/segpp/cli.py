@@ -1,0 +1,183 @@
+"""The command line: assembles the verbs and turns errors into exit codes.
+
+Each verb is a module with ``SUMMARY`` (its first help line), ``EXAMPLES``, ``add_arguments`` and
+``run``. A verb's module is imported only when it is called, and must import anything heavy inside
+``run``, so that every help screen works on every machine.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Protocol, cast
+
+from segpp import __version__
+from segpp.errors import MissingError, SegppError
+from segpp.names import require_known
+
+__all__ = ["VERBS", "main", "parser_of"]
+
+VERBS = {
+    "export": "segpp.export.command",
+    "run": "segpp.runtime.run_command",
+    "eval": "segpp.runtime.eval_command",
+    "build-engine": "segpp.runtime.build_command",
+    "inspect": "segpp.export.inspect_command",
+    "doctor": "segpp.runtime.doctor_command",
+}
+
+EXIT_STATUS = """exit status:
+  0 done; 1 a check failed; 2 wrong usage or input; 3 a package or device is missing;
+  130 interrupted"""
+
+_INTERRUPTED = 130
+
+
+class _Verb(Protocol):
+    SUMMARY: str
+    EXAMPLES: tuple[str, ...]
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``segpp VERB …`` and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(_overview())  # noqa: T201 - the help screen is the result
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(__version__)  # noqa: T201 - the version is the result
+        return 0
+    return _guarded(arguments[0], arguments[1:])
+
+
+def export() -> int:
+    """Run ``segpp-export``."""
+    return _guarded("export", sys.argv[1:])
+
+
+def run() -> int:
+    """Run ``segpp-run``."""
+    return _guarded("run", sys.argv[1:])
+
+
+def evaluate() -> int:
+    """Run ``segpp-eval``."""
+    return _guarded("eval", sys.argv[1:])
+
+
+def build_engine() -> int:
+    """Run ``segpp-build-engine``."""
+    return _guarded("build-engine", sys.argv[1:])
+
+
+def inspect() -> int:
+    """Run ``segpp-inspect``."""
+    return _guarded("inspect", sys.argv[1:])
+
+
+def doctor() -> int:
+    """Run ``segpp-doctor``."""
+    return _guarded("doctor", sys.argv[1:])
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """Return the argument parser of one verb."""
+    module = _module(verb)
+    parser = argparse.ArgumentParser(
+        prog=f"segpp-{verb}",
+        description=module.SUMMARY,
+        epilog=_epilog(module.EXAMPLES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    module.add_arguments(parser)
+    messages = parser.add_argument_group("messages")
+    messages.add_argument("-v", "--verbose", action="store_true", help="say more; show tracebacks")
+    messages.add_argument("-h", "--help", action="help", help="print this and exit")
+    return parser
+
+
+def _guarded(verb: str, arguments: Sequence[str]) -> int:
+    verbose = bool({"-v", "--verbose"} & set(arguments))
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        require_known(verb, VERBS, kind="command")
+        args = parser_of(verb).parse_args(arguments)
+        logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+        return _module(verb).run(args)
+    except SegppError as failure:
+        return _report(str(failure), failure.exit_code, verbose=verbose)
+    except KeyboardInterrupt:
+        return _report("interrupted; nothing was written", _INTERRUPTED, verbose=False)
+    except ModuleNotFoundError as failure:
+        missing = _missing(failure)
+        return _report(str(missing), missing.exit_code, verbose=verbose)
+    except BrokenPipeError:
+        # The reader of our output went away (head, less): not a failure of ours.
+        sys.stderr.close()
+        return 0
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    # A service manager's stop must clean up like Ctrl-C does.
+    raise KeyboardInterrupt
+
+
+def _report(message: str, code: int, *, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - the command's own message
+    return code
+
+
+_EXTRAS = {
+    "torch": "export",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnx_graphsurgeon": "export",
+    "safetensors": "export",
+    "onnxruntime": "cpu",
+    "tensorrt_rtx": "rtx",
+    "tensorrt": "tensorrt",
+    "av": "video",
+}
+
+
+def _missing(failure: ModuleNotFoundError) -> MissingError:
+    package = (failure.name or "?").partition(".")[0]
+    if package == "segpp" or package not in _EXTRAS:
+        raise failure
+    return MissingError(
+        f"the package {package} is not installed",
+        hint=f"pip install 'segpp[{_EXTRAS[package]}]'",
+    )
+
+
+def _module(verb: str) -> _Verb:
+    return cast("_Verb", import_module(VERBS[verb]))
+
+
+def _overview() -> str:
+    lines = [f"  segpp {verb:<13} {_module(verb).SUMMARY}" for verb in VERBS]
+    return "\n".join(
+        [
+            "usage: segpp VERB … (segpp-VERB is the same; -h after a verb explains it)",
+            "",
+            *lines,
+            "",
+            EXIT_STATUS,
+        ]
+    )
+
+
+def _epilog(examples: tuple[str, ...]) -> str:
+    return "\n".join(["examples:", *(f"  {line}" for line in examples), "", EXIT_STATUS])

@@ -1,0 +1,87 @@
+"""Every error that segpp raises on purpose.
+
+    SegppError
+    ├── CheckError            exit 1   a promise was measured and not kept
+    ├── InputError            exit 2   what the caller gave cannot be used
+    │   ├── CheckpointError            … a checkpoint
+    │   ├── GraphError                 … an ONNX file
+    │   ├── ImageError                 … an image, a label or a video
+    │   ├── ManifestError              … a manifest
+    │   ├── OutputError                … a place to write to
+    │   └── ReductionError             … a token reduction's settings
+    └── MissingError          exit 3   a package or a device is not there
+
+The command line prints the message without a traceback and exits with ``exit_code``.
+"""
+
+__all__ = [
+    "CheckError",
+    "CheckpointError",
+    "GraphError",
+    "ImageError",
+    "InputError",
+    "ManifestError",
+    "MissingError",
+    "OutputError",
+    "ReductionError",
+    "SegppError",
+]
+
+
+class SegppError(Exception):
+    """A failure that the user can act on.
+
+    Args:
+        problem: One sentence: what went wrong, with the offending value.
+        facts: What was expected and what was found, one per line.
+        hint: The next thing to try, if there is one.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, *facts: str, hint: str | None = None) -> None:
+        lines = [problem, *(f"  {fact}" for fact in facts)]
+        if hint:
+            lines.append(f"  hint: {hint}")
+        super().__init__("\n".join(lines))
+        self.problem = problem
+
+
+class CheckError(SegppError):
+    """Something was measured and fell short of its promise."""
+
+    exit_code = 1
+
+
+class InputError(SegppError):
+    """The caller's arguments or files cannot be used."""
+
+
+class CheckpointError(InputError):
+    """A checkpoint is damaged, foreign or dangerous."""
+
+
+class GraphError(InputError):
+    """An ONNX file is damaged or breaks a rule of its targets."""
+
+
+class ImageError(InputError):
+    """An image, a label or a video cannot be read."""
+
+
+class ManifestError(InputError):
+    """A manifest is missing, damaged or about another file."""
+
+
+class OutputError(InputError):
+    """The place to write to does not take the file."""
+
+
+class ReductionError(InputError):
+    """A token reduction does not fit the grid it was given."""
+
+
+class MissingError(SegppError):
+    """A package or a device that the request needs is not here."""
+
+    exit_code = 3

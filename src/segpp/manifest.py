@@ -1,0 +1,272 @@
+"""The JSON beside every file that segpp writes: what it is, what it was made from, how to feed it.
+
+``x.onnx`` has ``x.onnx.json``, ``x.engine`` has ``x.engine.json``. One schema, read and written
+here only. Nothing of the exporting machine stands in it: file names without folders, versions,
+hashes, numbers.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from segpp.errors import ManifestError
+from segpp.files import require_file, sha256_of, sidecar
+from segpp.schema import decode, encode
+
+__all__ = [
+    "Architecture",
+    "Classes",
+    "EngineInfo",
+    "FileInfo",
+    "InputSpec",
+    "Manifest",
+    "OutputSpec",
+    "Parity",
+    "ReductionSite",
+    "Source",
+    "parse_manifest",
+    "read_manifest",
+    "render_manifest",
+]
+
+SCHEMA = 1
+
+# A manifest is a few kilobytes; anything much larger is not one.
+_MAX_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """The file that the manifest belongs to."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the file was made from: a checkpoint, or for an engine the ONNX file."""
+
+    name: str
+    sha256: str
+    layout: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of the network."""
+
+    name: str
+    dims: tuple[int, ...]
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+    head: str
+    decoder: int
+    classes: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Class names and their colours; ``ignore`` is the label that counts for nothing."""
+
+    names: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    ignore: int = 255
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How to turn an RGB image into the input tensor.
+
+    The image is resized to the tensor's height and width, ``(pixel - mean) / std`` per channel
+    on the 0-255 scale, and laid out as ``layout``.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "float16", "uint8"]
+    layout: Literal["NCHW", "NHWC"]
+    colours: Literal["RGB", "BGR"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    resize: Literal["pillow-bilinear"] = "pillow-bilinear"
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return self.shape[2] if self.layout == "NCHW" else self.shape[1]
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return self.shape[3] if self.layout == "NCHW" else self.shape[2]
+
+    @property
+    def channels(self) -> int:
+        """Values per pixel."""
+        return self.shape[1] if self.layout == "NCHW" else self.shape[3]
+
+    @property
+    def batch(self) -> int:
+        """Images per call."""
+        return self.shape[0]
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """What comes out: logits (B, K, h, w), to be resized bilinearly, or labels (B, H, W)."""
+
+    name: str
+    kind: Literal["logits", "labels"]
+    shape: tuple[int, ...]
+    dtype: str
+    align_corners: bool = False
+
+
+@dataclass(frozen=True)
+class ReductionSite:
+    """One place where tokens are merged; it applies to every block of the stage."""
+
+    stage: int
+    side: Literal["q", "kv"]
+    method: str
+    settings: dict[str, Any]
+    grid: tuple[int, int]
+    tokens_in: int
+    tokens_out: int
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How closely the file follows FP32 PyTorch on one real image.
+
+    Attributes:
+        pixel_agreement: Share of pixels with the same label, each side matching for itself.
+        min_agreement: What the gate asked of ``agreement_given_matches`` (FP32) or of
+            ``pixel_agreement`` (lower precisions).
+        agreement_given_matches: The same when PyTorch merges what the file merged; FP32 only.
+        max_logit_difference: Largest difference of a logit then; FP32 only.
+        tolerance: What it may be, derived from the network's sizes; FP32 only.
+        matches: How many tokens took part in matchings.
+        matches_differing: How many of them PyTorch would have given another slot: near-ties.
+    """
+
+    image: str
+    image_sha256: str
+    pixel_agreement: float
+    min_agreement: float
+    agreement_given_matches: float | None = None
+    max_logit_difference: float | None = None
+    tolerance: float | None = None
+    matches: int = 0
+    matches_differing: int = 0
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine was built with and for; it runs nowhere else."""
+
+    library: str
+    version: str
+    compute_capabilities: tuple[str, ...]
+    layers: int
+    attention_found: int
+    attention_expected: int
+    activation_bytes: int
+    weight_bytes: int
+    build_seconds: float
+    ran: bool
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a reader needs to know about one file."""
+
+    kind: Literal["onnx", "engine"]
+    segpp: str
+    file: FileInfo
+    source: Source
+    architecture: Architecture
+    classes: Classes
+    input: InputSpec
+    outputs: tuple[OutputSpec, ...]
+    reduction: tuple[ReductionSite, ...]
+    precision: Literal["fp32", "fp16", "bf16", "int8"]
+    tools: dict[str, str]
+    parity: Parity | None = None
+    engine: EngineInfo | None = None
+    notes: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+def render_manifest(manifest: Manifest) -> str:
+    """Return the manifest as the text of its file."""
+    return json.dumps(encode(manifest), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
+    """Read the manifest beside ``path``.
+
+    Args:
+        path: The ONNX or engine file (not the JSON).
+        verify: Compare the file's SHA-256 with the manifest's.
+
+    Raises:
+        ManifestError: It is missing, damaged, of another schema, or about another file.
+    """
+    beside = sidecar(path)
+    require_file(beside, kind="manifest", error=ManifestError)
+    manifest = parse_manifest(_load(beside), str(beside))
+    if verify and (found := sha256_of(path)) != manifest.file.sha256:
+        raise ManifestError(
+            f"{beside} was written for another file than {path}",
+            f"built for: {manifest.file.name} {manifest.file.sha256[:16]}…",
+            f"found:     {path.name} {found[:16]}…",
+            hint="export again, or put the manifest that belongs to the file beside it",
+        )
+    return manifest
+
+
+def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
+    """Return parsed JSON as a manifest.
+
+    Raises:
+        ManifestError: It does not follow the schema, or its parts contradict each other.
+    """
+    version = value.get("schema") if isinstance(value, dict) else None
+    if version != SCHEMA:
+        raise ManifestError(
+            f"{where} has the schema {version!r}", f"this segpp reads schema {SCHEMA}"
+        )
+    manifest = decode(Manifest, value, where)
+    _require_consistent(manifest, where)
+    return manifest
+
+
+def _require_consistent(manifest: Manifest, where: str) -> None:
+    classes, spec = manifest.classes, manifest.input
+    if len(classes.names) != len(classes.palette):
+        raise ManifestError(
+            f"{where} names {len(classes.names)} classes and colours {len(classes.palette)}"
+        )
+    if not all(0 <= value <= 255 for colour in classes.palette for value in colour):  # noqa: PLR2004
+        raise ManifestError(f"{where} has a colour outside 0-255")
+    if len(spec.shape) != 4 or min(spec.shape) < 1:  # noqa: PLR2004 - a batch of images
+        raise ManifestError(f"{where} gives the input shape {list(spec.shape)}")
+    if not (len(spec.mean) == len(spec.std) == spec.channels) or 0.0 in spec.std:
+        raise ManifestError(f"{where} gives a mean or std that does not fit its input")
+    if not manifest.outputs:
+        raise ManifestError(f"{where} names no output")
+
+
+def _load(path: Path) -> Any:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ManifestError(f"{path} is {path.stat().st_size:,} bytes, too large for a manifest")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as failure:
+        raise ManifestError(f"{path} is not JSON", str(failure)) from failure

@@ -1,0 +1,28 @@
+"""Names that users type: an unknown one is an error that proposes the nearest."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from segpp.errors import InputError
+
+__all__ = ["require_known"]
+
+
+def require_known(
+    name: str,
+    known: Iterable[str],
+    *,
+    kind: str,
+    error: type[InputError] = InputError,
+) -> None:
+    """Raise ``error`` unless ``name`` is among ``known``.
+
+    Args:
+        kind: What the name is a name of, for the message ("preset").
+    """
+    names = sorted(known)
+    if name in names:
+        return
+    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else None
+    raise error(f"unknown {kind} {name!r}", f"known: {', '.join(names)}", hint=hint)

@@ -1,0 +1,84 @@
+"""Frozen dataclasses to JSON and back, refusing whatever does not fit the types."""
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from segpp.errors import ManifestError
+
+__all__ = ["decode", "encode"]
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> dict[str, Any]:
+    """Return a dataclass as plain JSON values."""
+    return asdict(value)
+
+
+def decode(kind: type[T], value: Any, where: str = "manifest") -> T:
+    """Return ``value`` (from ``json.loads``) as an instance of the dataclass ``kind``.
+
+    Raises:
+        ManifestError: A key is missing or unknown, or a value has the wrong type; the message
+            names the place as ``manifest.input.shape[2]``.
+    """
+    result: T = _decode(kind, value, where)
+    return result
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one return per shape
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        return _decode_optional(arguments, value, where)
+    if origin is Literal:
+        return _require(value in arguments, value, where, f"one of {arguments}")
+    if origin is tuple:
+        return _decode_tuple(arguments, value, where)
+    if origin is dict:
+        _require(isinstance(value, Mapping), value, where, "an object")
+        return {str(k): _decode(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+    if is_dataclass(kind):
+        return _decode_dataclass(kind, value, where)
+    if kind is float and type(value) is int:
+        return float(value)
+    return _require(type(value) is kind, value, where, kind.__name__)
+
+
+def _decode_optional(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in arguments:
+        return None
+    [kind] = [argument for argument in arguments if argument is not type(None)]
+    return _decode(kind, value, where)
+
+
+def _decode_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    _require(isinstance(value, list), value, where, "a list")
+    if arguments[-1] is Ellipsis:
+        arguments = (arguments[0],) * len(value)
+    _require(len(value) == len(arguments), value, where, f"a list of {len(arguments)}")
+    pairs = zip(arguments, value, strict=True)
+    return tuple(_decode(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(pairs))
+
+
+def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
+    _require(isinstance(value, Mapping), value, where, "an object")
+    known: dict[str, Field[Any]] = {field.name: field for field in fields(kind)}
+    if unknown := sorted(set(value) - set(known)):
+        raise ManifestError(f"{where} has the unknown key {unknown[0]!r}")
+    required = {
+        n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING
+    }
+    if absent := sorted(required - set(value)):
+        raise ManifestError(f"{where} lacks the key {absent[0]!r}")
+    hints = get_type_hints(kind)
+    return kind(**{name: _decode(hints[name], v, f"{where}.{name}") for name, v in value.items()})
+
+
+def _require(fits: bool, value: Any, where: str, expected: str) -> Any:  # noqa: FBT001
+    if not fits:
+        raise ManifestError(f"{where} is {value!r:.80}", f"expected: {expected}")
+    return value

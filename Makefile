@@ -4,8 +4,8 @@ PYTEST_FLAGS ?=
 
 PY := .venv/bin/python
 # Built with the pinned setuptools in .venv, not with whatever is newest today.
-INSTALL := $(PY) -m pip install --disable-pip-version-check --progress-bar off \
-	--no-build-isolation --constraint constraints.txt
+INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation \
+	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint clean
@@ -31,13 +31,11 @@ clean: ## remove what make and the tools wrote, except .venv
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 .venv/.demo: .venv/.made pyproject.toml constraints.txt
-	@echo 'installing segpp with PyTorch and ONNX Runtime (about 2.5 GB to download)' >&2
-	$(INSTALL) --quiet --editable '.[export,cpu]'
+	$(INSTALL) --editable '.[export,cpu]'
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
-	@echo 'installing segpp with everything the tests need (about 3.5 GB to download)' >&2
-	$(INSTALL) --quiet --editable '.[dev,cpu]'
+	$(INSTALL) --editable '.[dev,cpu]'
 	@touch $@ .venv/.demo
 
 .venv/.made:

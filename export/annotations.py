@@ -46,7 +46,8 @@ def annotations_of(
     """
     notes: list[str] = []
     meta = _dict(context.get("meta"))
-    text = str(meta.get("config") or meta.get("cfg") or "")
+    # Its training configuration, as Python: mmsegmentation 0.x, then 1.x.
+    text = next((text for key in ("config", "cfg") if isinstance(text := meta.get(key), str)), "")
     normalisation = hugging_face.normalisation_of(preprocessor, architecture.channels)
     mean, std = normalisation or (
         _numbers(text, "mean", architecture.channels),

@@ -23,6 +23,7 @@ __all__ = [
 ENCODER_ONLY = "holds a SegFormer encoder without its decode head"
 
 _SHOWN = 3
+_DTYPES = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
 
 
 def require_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> None:
@@ -30,10 +31,10 @@ def require_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> 
     for name, tensor in tensors.items():
         if locate(layout, name) is None or name.endswith("num_batches_tracked"):
             continue
-        if not tensor.is_floating_point():
+        if tensor.dtype not in _DTYPES:
             raise CheckpointError(
                 f"{path} holds {name} as {str(tensor.dtype).removeprefix('torch.')}",
-                "expected: float32, float16 or bfloat16",
+                "expected: float32, float64, float16 or bfloat16",
                 hint="give the checkpoint from before it was quantised",
             )
         # A few bytes can pretend to be a tensor that fills the memory.

@@ -1,7 +1,7 @@
 """What ``config.json`` and ``preprocessor_config.json`` say beyond the weights."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from segpp.errors import CheckpointError
 from segpp.export.architecture import HEADS, STAGES
@@ -69,11 +69,9 @@ def names_of(config: Mapping[str, Any]) -> list[str] | None:
 def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
     """Return the size that images are resized to, if it is a fixed one."""
     size = preprocessor.get("size")
-    if _is_count(size):
-        return Size(size, size)
-    if isinstance(size, dict) and _is_count(size.get("height")) and _is_count(size.get("width")):
-        return Size(size["height"], size["width"])
-    return None
+    sides = [size.get("height"), size.get("width")] if isinstance(size, dict) else [size, size]
+    counts = [side for side in sides if _is_count(side)]
+    return Size(*counts) if len(counts) == len(sides) else None
 
 
 def normalisation_of(
@@ -103,7 +101,7 @@ def _scaled(value: float, factor: float) -> float:
     return round(value / factor, 9)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: Any) -> TypeGuard[int]:
     return type(value) is int and value > 0
 
 

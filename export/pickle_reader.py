@@ -76,9 +76,7 @@ def read_pickle(path: Path) -> Any:
         CheckpointError: The file is cut short, was written by something else, or asks for a
             function or class that is neither a tensor's nor known to be harmless.
     """
-    mapped = zipfile.is_zipfile(path) or _starts_like_zip(path)
-    if mapped:
-        mapped = _require_torch_archive(path)
+    mapped = _starts_like_zip(path) and _require_torch_archive(path)
     stand_ins = [(stand_in, name) for name, stand_in in _STAND_INS.items()]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):  # type: ignore[arg-type]  # the stub lacks the documented (class, name) form
@@ -104,7 +102,7 @@ def _require_torch_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as failure:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as failure:
         raise CheckpointError(
             f"{path} is cut short or damaged",
             f"found: {path.stat().st_size:,} bytes of a zip archive without its end",

@@ -7,30 +7,36 @@ from contextlib import contextmanager
 
 import onnx
 import torch
+from torch import Tensor, nn
 
 from segpp.export.precision import Deployed
 from segpp.grid import Size
 
-__all__ = ["OPSET", "trace"]
+__all__ = ["OPSET", "trace", "trace_module"]
 
 # Read by onnxruntime 1.23 and TensorRT 10.3; the first with LayerNormalization is 17.
 OPSET = 18
 
 
 def trace(model: Deployed, size: Size, batch: int) -> onnx.ModelProto:
-    """Export with torch's exporter; the result still carries torch's metadata.
+    """Export the network for one input size; the result still carries torch's metadata.
 
     Our operators become nodes of the domain ``segpp``, without their functions.
     """
-    arguments = (torch.zeros(batch, model.model.architecture.channels, *size),)
+    image = torch.zeros(batch, model.model.architecture.channels, *size)
+    return trace_module(model, image, names=("image", "logits"))
+
+
+def trace_module(module: nn.Module, x: Tensor, *, names: tuple[str, str]) -> onnx.ModelProto:
+    """Export any module of one input and one output, called ``names``, with torch's exporter."""
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
-            model,
-            arguments,
+            module,
+            (x,),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["image"],
-            output_names=["logits"],
+            input_names=names[:1],
+            output_names=names[1:],
             external_data=False,
             verbose=False,
         )

@@ -138,7 +138,7 @@ def _collect(session: Session, source: Source, write: Write) -> Tally:
             tally.done.append(outcome)
         else:
             tally.failed.append(outcome)
-            _tell(f"skipped: {outcome.problem}")
+            _tell(f"skipped {outcome.item.name}: {outcome.problem}")
     return tally
 
 

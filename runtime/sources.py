@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Literal
@@ -93,7 +94,7 @@ def _many(files: list[Path]) -> Source:
 
 def _items(files: Sequence[Path]) -> Iterator[Item]:
     for name, path in zip(_names(files), files, strict=True):
-        yield Item(name, str(path), lambda path=path: load_image(path))  # type: ignore[misc]  # bound now, not at the call
+        yield Item(name, str(path), partial(load_image, path))
 
 
 def _names(files: Sequence[Path]) -> list[str]:
@@ -114,21 +115,20 @@ def _video(path: Path) -> Source:
     return Source("video", info.frames, (path,), info.rate, lambda: _numbered(path, frames(path)))
 
 
-def _numbered(path: Path, images: Iterator[Pixels]) -> Iterator[Item]:
-    """Yield the frames as items; damage surfaces when the item is loaded, and ends the video."""
-    number = 0
-    while True:
-        number += 1
-        try:
-            image = next(images, None)
-        except ImageError as failure:
-            problem = ImageError(f"{path}, frame {number}: {failure.problem}")
-            yield Item(f"frame-{number:06d}", str(path), lambda: _fail(problem))  # noqa: B023 - the last
-            return
-        if image is None:
-            return
-        yield Item(f"frame-{number:06d}", str(path), lambda image=image: image)  # type: ignore[misc]  # bound now, not at the call
+def _numbered(path: Path, images: Iterator[Pixels | ImageError]) -> Iterator[Item]:
+    """Yield the frames as items; damage surfaces when an item is loaded."""
+    for number, image in enumerate(_to_the_end(images), start=1):
+        yield Item(f"frame-{number:06d}", str(path), partial(_or_raise, image))
 
 
-def _fail(problem: ImageError) -> Pixels:
-    raise problem
+def _to_the_end(images: Iterator[Pixels | ImageError]) -> Iterator[Pixels | ImageError]:
+    try:
+        yield from images
+    except ImageError as failure:
+        yield failure
+
+
+def _or_raise(image: Pixels | ImageError) -> Pixels:
+    if isinstance(image, ImageError):
+        raise image
+    return image

@@ -23,16 +23,28 @@ _SAFE = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
 # The first that the wheel was built with; every player reads both.
 _ENCODERS = ("libx264", "mpeg4")
 _USUAL_RATE = 25.0
+_TICKS = 1_000_000  # of FFmpeg's clock, a second
 _RATE_DENOMINATOR = 1001
 _BITS_PER_PIXEL = 0.4  # for mpeg4, which without a bit rate turns colours to blocks
 
 
+# Containers round their durations, and cut films hide a few frames.
+_TOLERATED_SHARE = 0.05
+
+
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the container says; ``frames`` is None where it does not say."""
+    """What the container says.
+
+    Args:
+        frames: None where it does not say.
+        rate: Frames per second.
+        lasting: The frames that its duration amounts to, 0 if it does not say.
+    """
 
     frames: int | None
     rate: float
+    lasting: int
 
 
 def probe(path: Path) -> VideoInfo:
@@ -44,18 +56,42 @@ def probe(path: Path) -> VideoInfo:
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
-        return VideoInfo(stream.frames or None, float(stream.average_rate or _USUAL_RATE))
+        rate = float(stream.average_rate or _USUAL_RATE)
+        seconds = (container.duration or 0) / _TICKS
+        return VideoInfo(stream.frames or None, rate, round(seconds * rate))
 
 
-def frames(path: Path) -> Iterator[Pixels]:
-    """Yield the frames as RGB (H, W, 3), upright.
+def frames(path: Path) -> Iterator[Pixels | ImageError]:
+    """Yield the frames as RGB (H, W, 3), upright, and an error for each that is damaged.
+
+    FFmpeg ends quietly where a file breaks off; the last thing yielded is an error if far fewer
+    frames came than the file lasts.
 
     Raises:
-        ImageError: It cannot be opened, or breaks off in the middle.
+        ImageError: It cannot be opened, or not be read further.
+        MissingError: The package av is not installed.
     """
+    lasting, read = probe(path).lasting, 0
     with _opened(path) as container:
         container.streams.video[0].thread_type = "AUTO"
-        for frame in container.decode(video=0):
+        for packet in container.demux(video=0):
+            for image in _decoded(packet, path):
+                read += 1
+                yield image
+    if read < lasting * (1 - _TOLERATED_SHARE) - 1:
+        yield ImageError(f"{path} breaks off: {read} frames of about {lasting}")
+
+
+def _decoded(packet: Any, path: Path) -> Iterator[Pixels | ImageError]:
+    try:
+        decoded = packet.decode()
+    except _library().error.FFmpegError:
+        yield ImageError(f"a frame of {path} is damaged")
+        return
+    for frame in decoded:
+        if frame.is_corrupt:
+            yield ImageError(f"a frame of {path} is damaged")
+        else:
             # Phones film sideways and write the turn, counter-clockwise, into the container.
             image = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
             yield np.ascontiguousarray(image)

@@ -73,11 +73,12 @@ def places(layout: Layout, ours: Iterable[str]) -> list[Place]:
     found: dict[Place, None] = {}
     for name in ours:
         module, _, leaf = name.rpartition(".")
-        stage, block = (*(int(part) for part in module.split(".") if part.isdigit()), 0, None)[:2]
+        numbers = [int(part) for part in module.split(".") if part.isdigit()]
         rule = by_module.get(_template(module))
         if rule is None:
             raise CheckpointError(f"a checkpoint of {layout.title} has no place for {name}")
-        found[Place(rule, stage, block, leaf)] = None
+        block = numbers[1] if len(numbers) > 1 else None
+        found[Place(rule, numbers[0] if numbers else 0, block, leaf)] = None
     return list(found)
 
 

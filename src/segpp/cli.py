@@ -7,16 +7,18 @@ Each verb is a module with ``SUMMARY`` (its first help line), ``EXAMPLES``, ``ad
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import FrameType
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from segpp import __version__
-from segpp.errors import MissingError, SegppError
+from segpp.errors import InputError, MissingError, SegppError
 from segpp.names import require_known
 
 __all__ = ["VERBS", "main", "parser_of"]
@@ -91,7 +93,7 @@ def doctor() -> int:
 def parser_of(verb: str) -> argparse.ArgumentParser:
     """Return the argument parser of one verb."""
     module = _module(verb)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"segpp-{verb}",
         description=module.SUMMARY,
         epilog=_epilog(module.EXAMPLES),
@@ -102,13 +104,27 @@ def parser_of(verb: str) -> argparse.ArgumentParser:
     module.add_arguments(parser)
     messages = parser.add_argument_group("messages")
     messages.add_argument("-v", "--verbose", action="store_true", help="say more; show tracebacks")
+    messages.add_argument(
+        "--version", action="version", version=__version__, help="print the version and exit"
+    )
     messages.add_argument("-h", "--help", action="help", help="print this and exit")
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument as every other error, in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, hint=f"{self.prog} -h lists the arguments")
+
+
 def _guarded(verb: str, arguments: Sequence[str]) -> int:
+    return _flushed(_run_verb(verb, arguments))
+
+
+def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
-    signal.signal(signal.SIGTERM, _interrupt)
+    _clean_up_when_stopped()
     try:
         require_known(verb, VERBS, kind="command")
         args = parser_of(verb).parse_args(arguments)
@@ -117,14 +133,37 @@ def _guarded(verb: str, arguments: Sequence[str]) -> int:
     except SegppError as failure:
         return _report(str(failure), failure.exit_code, verbose=verbose)
     except KeyboardInterrupt:
-        return _report("interrupted; nothing was written", _INTERRUPTED, verbose=False)
+        return _report("interrupted; nothing half-written is left", _INTERRUPTED, verbose=False)
     except ModuleNotFoundError as failure:
         missing = _missing(failure)
         return _report(str(missing), missing.exit_code, verbose=verbose)
     except BrokenPipeError:
         # The reader of our output went away (head, less): not a failure of ours.
-        sys.stderr.close()
         return 0
+    except OSError as failure:
+        # The last net: what can be foreseen has a better message where it happens.
+        where = f"{failure.filename}: " if failure.filename else ""
+        problem = f"{where}{failure.strerror or failure}"
+        return _report(problem, InputError.exit_code, verbose=verbose)
+
+
+def _flushed(code: int) -> int:
+    try:
+        sys.stdout.flush()
+    except OSError as failure:
+        # Python would try again at exit and complain in its own words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(failure, BrokenPipeError):
+            problem = f"cannot write the results: {failure.strerror}"
+            return _report(problem, InputError.exit_code, verbose=False)
+    return code
+
+
+def _clean_up_when_stopped() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Only where it would end us: nohup makes a closed terminal harmless, and stays in force.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -133,9 +172,11 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _report(message: str, code: int, *, verbose: bool) -> int:
-    if verbose:
-        traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201 - the command's own message
+    # With a closed terminal there is nobody to tell, and still an exit code to give.
+    with suppress(OSError):
+        if verbose:
+            traceback.print_exc()
+        print(f"error: {message}", file=sys.stderr)  # noqa: T201 - the command's own message
     return code
 
 

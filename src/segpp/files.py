@@ -30,17 +30,24 @@ def sha256_of(path: Path) -> str:
 
 def require_file(path: Path, *, kind: str, error: type[InputError] = InputError) -> None:
     """Raise ``error`` unless ``path`` is a readable file with something in it."""
-    if not path.exists():
-        raise error(f"{kind} {path} does not exist")
-    if path.is_dir():
-        raise error(f"{path} is a folder, not {kind}")
     try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
+        problem = _problem_of(path)
     except OSError as failure:
         raise error(f"{kind} {path} cannot be read", failure.strerror or str(failure)) from failure
-    if empty:
-        raise error(f"{kind} {path} is empty")
+    if problem:
+        raise error(f"{kind} {path} {problem}")
+
+
+def _problem_of(path: Path) -> str | None:
+    if not path.exists():
+        return "does not exist"
+    if path.is_dir():
+        return "is a folder"
+    # A pipe may never begin and a device never end.
+    if not path.is_file():
+        return "is a device or a pipe"
+    with path.open("rb") as file:
+        return None if file.read(1) else "is empty"
 
 
 def require_writable(path: Path) -> None:
@@ -48,12 +55,21 @@ def require_writable(path: Path) -> None:
 
     Tries for real: permissions alone do not show a read-only mount or a full disk.
     """
+    with _as_output_error(path):
+        _require_replaceable(path)
+        part = _part(path)
+        try:
+            part.write_bytes(b"\0")
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _require_replaceable(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder", hint="give the name of a file")
-    with _as_output_error(path):
-        part = _part(path)
-        part.write_bytes(b"\0")
-        part.unlink()
+    # Renaming a file to /dev/null would replace the device, for everybody.
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device or a pipe", hint="give the name of a file")
 
 
 @contextmanager
@@ -61,7 +77,7 @@ def whole_or_nothing(*paths: Path) -> Iterator[tuple[Path, ...]]:
     """Yield a temporary path for each of ``paths`` and move all into place at the end.
 
     The files are flushed to the disk before the first is renamed. If anything fails, Ctrl-C
-    included, the temporary files go and none of ``paths`` is left new beside an old one.
+    included, the temporary files go and what stood at ``paths`` before stands there again.
 
     Raises:
         OutputError: The disk is full, or the folder is missing or read-only.
@@ -69,6 +85,8 @@ def whole_or_nothing(*paths: Path) -> Iterator[tuple[Path, ...]]:
     parts = tuple(_part(path) for path in paths)
     try:
         with _as_output_error(paths[0]):
+            for path in paths:
+                _require_replaceable(path)
             yield parts
             for part in parts:
                 _flush(part)
@@ -79,20 +97,38 @@ def whole_or_nothing(*paths: Path) -> Iterator[tuple[Path, ...]]:
 
 
 def _move_all(parts: tuple[Path, ...], paths: tuple[Path, ...]) -> None:
-    moved: list[Path] = []
+    olds = tuple(_part(path, "old") for path in paths)
+    moved: list[tuple[Path, Path]] = []
     try:
-        for part, path in zip(parts, paths, strict=True):
+        for old, part, path in zip(olds, parts, paths, strict=True):
+            _keep(path, old)
             part.replace(path)
-            moved.append(path)
+            moved.append((old, path))
         _flush(paths[0].parent)
     except BaseException:
-        for path in moved:
-            path.unlink(missing_ok=True)
+        for old, path in moved:
+            _restore(path, old)
         raise
+    finally:
+        for old in olds:
+            old.unlink(missing_ok=True)
 
 
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+def _keep(path: Path, old: Path) -> None:
+    # Where the file system has no hard links, the new file replaces the old one for good.
+    with suppress(OSError):
+        os.link(path, old)
+
+
+def _restore(path: Path, old: Path) -> None:
+    if old.exists():
+        old.replace(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _part(path: Path, role: str = "part") -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{role}")
 
 
 def _flush(path: Path) -> None:
@@ -122,6 +158,7 @@ def _as_output_error(path: Path) -> Iterator[None]:
 
 _HINTS = {
     errno.ENOSPC: "free some space or write to another disk",
+    errno.EFBIG: "raise the limit (ulimit -f), or write to a disk that takes larger files",
     errno.EDQUOT: "free some of your quota or write to another disk",
     errno.EACCES: "choose a folder that you may write to",
     errno.EROFS: "choose a folder that is not mounted read-only",

@@ -41,9 +41,9 @@ def parse_size(text: str) -> Size:
     Raises:
         InputError: ``text`` is not two positive whole numbers.
     """
-    found = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text.strip())
+    found = re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", text.strip())
     if not found:
-        raise InputError(f"{text!r} is not a size", hint="write height x width, like 512x1024")
+        raise InputError(f"{text!r:.80} is not a size", hint="write height x width, like 512x1024")
     size = Size(int(found[1]), int(found[2]))
     if min(size) == 0:
         raise InputError(f"size {size} has no pixels", hint="write height x width, like 512x1024")

@@ -6,6 +6,7 @@ hashes, numbers.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,9 @@ SCHEMA = 1
 
 # A manifest is a few kilobytes; anything much larger is not one.
 _MAX_BYTES = 4 << 20
+
+_MAX_COLOUR = 255
+_IMAGE_DIMENSIONS = 4
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ class ReductionSite:
     stage: int
     side: Literal["q", "kv"]
     method: str
-    settings: dict[str, Any]
+    settings: dict[str, int | float | str]
     grid: tuple[int, int]
     tokens_in: int
     tokens_out: int
@@ -205,7 +209,9 @@ class Manifest:
 
 def render_manifest(manifest: Manifest) -> str:
     """Return the manifest as the text of its file."""
-    return json.dumps(encode(manifest), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(encode(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+    # A file name that is not UTF-8 has surrogates, which only JSON's escapes can hold.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
@@ -240,27 +246,65 @@ def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
     version = value.get("schema") if isinstance(value, dict) else None
     if version != SCHEMA:
         raise ManifestError(
-            f"{where} has the schema {version!r}", f"this segpp reads schema {SCHEMA}"
+            f"{where} has the schema {version!r:.80}", f"this segpp reads schema {SCHEMA}"
         )
-    manifest = decode(Manifest, value, where)
+    try:
+        manifest = decode(Manifest, value, where)
+    except RecursionError as failure:
+        raise ManifestError(f"{where} is nested too deeply") from failure
     _require_consistent(manifest, where)
     return manifest
 
 
 def _require_consistent(manifest: Manifest, where: str) -> None:
-    classes, spec = manifest.classes, manifest.input
-    if len(classes.names) != len(classes.palette):
-        raise ManifestError(
-            f"{where} names {len(classes.names)} classes and colours {len(classes.palette)}"
-        )
-    if not all(0 <= value <= 255 for colour in classes.palette for value in colour):  # noqa: PLR2004
-        raise ManifestError(f"{where} has a colour outside 0-255")
-    if len(spec.shape) != 4 or min(spec.shape) < 1:  # noqa: PLR2004 - a batch of images
-        raise ManifestError(f"{where} gives the input shape {list(spec.shape)}")
-    if not (len(spec.mean) == len(spec.std) == spec.channels) or 0.0 in spec.std:
-        raise ManifestError(f"{where} gives a mean or std that does not fit its input")
+    problems = (
+        *_classes_problems(manifest.classes, manifest.architecture),
+        *_input_problems(manifest.input),
+        *_output_problems(manifest),
+        *(problem for site in manifest.reduction for problem in _site_problems(site)),
+    )
+    if problems:
+        raise ManifestError(f"{where} {problems[0]}")
+
+
+def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[str]:
+    named, coloured, trained = len(classes.names), len(classes.palette), architecture.classes
+    if named != coloured:
+        yield f"names {named} classes and colours {coloured}"
+    if named != trained:
+        yield f"names {named} classes of a network with {trained}"
+    if not all(0 <= value <= _MAX_COLOUR for colour in classes.palette for value in colour):
+        yield "has a colour outside 0-255"
+
+
+def _input_problems(spec: InputSpec) -> Iterator[str]:
+    if len(spec.shape) != _IMAGE_DIMENSIONS or min(spec.shape) < 1:
+        yield f"gives the input shape {list(spec.shape)!r:.80}"
+    elif not (len(spec.mean) == len(spec.std) == spec.channels) or min(spec.std) <= 0:
+        yield "gives a mean or std that does not fit its input"
+
+
+def _output_problems(manifest: Manifest) -> Iterator[str]:
     if not manifest.outputs:
-        raise ManifestError(f"{where} names no output")
+        yield "names no output"
+    for output in manifest.outputs:
+        if not output.shape or min(output.shape) < 1:
+            yield f"gives the output shape {list(output.shape)!r:.80}"
+    if (manifest.kind == "engine") != (manifest.engine is not None):
+        yield f"is of the kind {manifest.kind!r} and says {_engine_told(manifest)} about an engine"
+
+
+def _engine_told(manifest: Manifest) -> str:
+    return "something" if manifest.engine else "nothing"
+
+
+def _site_problems(site: ReductionSite) -> Iterator[str]:
+    height, width = site.grid
+    if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:
+        yield (
+            f"says that stage {site.stage}, {site.side} makes {site.tokens_out} tokens of "
+            f"{site.tokens_in} on a grid of {height}x{width}"
+        )
 
 
 def _load(path: Path) -> Any:
@@ -269,4 +313,4 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as failure:
-        raise ManifestError(f"{path} is not JSON", str(failure)) from failure
+        raise ManifestError(f"{path} is not JSON", f"{failure!s:.200}") from failure

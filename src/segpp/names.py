@@ -7,6 +7,9 @@ from segpp.errors import InputError
 
 __all__ = ["require_known"]
 
+# Nothing that we call by a name is longer; comparing takes time with the square of the length.
+_LONGEST = 80
+
 
 def require_known(
     name: str,
@@ -23,6 +26,6 @@ def require_known(
     names = sorted(known)
     if name in names:
         return
-    near = get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    near = get_close_matches(name[:_LONGEST].lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else None
-    raise error(f"unknown {kind} {name!r}", f"known: {', '.join(names)}", hint=hint)
+    raise error(f"unknown {kind} {name!r:.80}", f"known: {', '.join(names)}", hint=hint)

@@ -27,7 +27,7 @@ Pixels = NDArray[np.uint8]
 Picture = Pixels | Sequence[Pixels]
 
 # Pillow knows some fifty formats; the exotic ones start other programs or are seldom fuzzed.
-_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _RGB = 3
 
 _ORIENTATION = 0x0112
@@ -97,6 +97,8 @@ def stack_frames(image: Picture, channels: int) -> Pixels:
         if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != _RGB:
             found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame)
             raise ImageError(f"an image must be uint8 (H, W, C), not {found}")
+    if not frames:
+        raise ImageError("an image has no frames")
     if len({frame.shape[:2] for frame in frames}) != 1:
         raise ImageError("the frames of one image must have one size", *map(_shape, frames))
     if 0 in frames[0].shape or sum(frame.shape[2] for frame in frames) != channels:

@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["step"]
 
@@ -44,5 +44,7 @@ def _finish(ticker: threading.Thread, done: threading.Event) -> None:
 
 def _write(text: str) -> None:
     # \r and the erase code redraw the line on a terminal; a log gets plain lines.
-    sys.stderr.write(f"\r\x1b[K{text}" if sys.stderr.isatty() else text)
-    sys.stderr.flush()
+    # A reader who closed the pipe must not end the work.
+    with suppress(OSError):
+        sys.stderr.write(f"\r\x1b[K{text}" if sys.stderr.isatty() else text)
+        sys.stderr.flush()

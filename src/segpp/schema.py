@@ -1,5 +1,6 @@
 """Frozen dataclasses to JSON and back, refusing whatever does not fit the types."""
 
+import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, fields, is_dataclass
@@ -33,26 +34,39 @@ def _decode(kind: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one re
     if kind is Any:
         return value
     if origin in (Union, types.UnionType):
-        return _decode_optional(arguments, value, where)
+        return _decode_union(arguments, value, where)
     if origin is Literal:
         return _require(value in arguments, value, where, f"one of {arguments}")
     if origin is tuple:
         return _decode_tuple(arguments, value, where)
     if origin is dict:
         _require(isinstance(value, Mapping), value, where, "an object")
-        return {str(k): _decode(arguments[1], v, f"{where}.{k}") for k, v in value.items()}
+        return {k: _decode(arguments[1], v, f"{where}[{k!r:.80}]") for k, v in value.items()}
     if is_dataclass(kind):
         return _decode_dataclass(kind, value, where)
-    if kind is float and type(value) is int:
-        return float(value)
+    if kind is float:
+        return _decode_float(value, where)
     return _require(type(value) is kind, value, where, kind.__name__)
 
 
-def _decode_optional(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
-    if value is None and type(None) in arguments:
-        return None
-    [kind] = [argument for argument in arguments if argument is not type(None)]
-    return _decode(kind, value, where)
+def _decode_union(arguments: tuple[Any, ...], value: Any, where: str) -> Any:
+    if type(value) in arguments:
+        return _decode(type(value), value, where)
+    others = [argument for argument in arguments if argument is not type(None)]
+    expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in others)
+    _require(len(others) == 1, value, where, expected)
+    return _decode(others[0], value, where)
+
+
+def _decode_float(value: Any, where: str) -> float:
+    _require(type(value) in (int, float), value, where, "float")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    # Python reads and writes NaN and Infinity in JSON, which has neither.
+    _require(math.isfinite(number), value, where, "a finite number")
+    return number
 
 
 def _decode_tuple(arguments: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
@@ -68,7 +82,7 @@ def _decode_dataclass(kind: Any, value: Any, where: str) -> Any:
     _require(isinstance(value, Mapping), value, where, "an object")
     known: dict[str, Field[Any]] = {field.name: field for field in fields(kind)}
     if unknown := sorted(set(value) - set(known)):
-        raise ManifestError(f"{where} has the unknown key {unknown[0]!r}")
+        raise ManifestError(f"{where} has the unknown key {unknown[0]!r:.80}")
     required = {
         n for n, f in known.items() if f.default is MISSING and f.default_factory is MISSING
     }

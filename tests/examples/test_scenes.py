@@ -8,16 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-# The examples are no part of the installed package.
-sys.path.insert(0, str(ROOT))
+from examples.scenes import labels
+from examples.scenes.camera import Camera
+from examples.scenes.draw import main
+from examples.scenes.scene import draw_scene
+from examples.scenes.solid import Frame, Prism, visible_faces
+from segpp.errors import InputError
 
-from examples.scenes import labels  # noqa: E402 - needs the path above
-from examples.scenes.camera import Camera  # noqa: E402 - same
-from examples.scenes.draw import main  # noqa: E402 - same
-from examples.scenes.scene import draw_scene  # noqa: E402 - same
-from examples.scenes.solid import Frame, Prism, visible_faces  # noqa: E402 - same
-from segpp.errors import InputError  # noqa: E402 - same
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_one_seed_draws_the_same_bytes_twice() -> None:

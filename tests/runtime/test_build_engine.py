@@ -288,7 +288,7 @@ def test_an_interrupted_build_leaves_neither_file_nor_process(
         _, told = build.communicate(timeout=60)
 
     assert build.returncode == 130
-    assert "interrupted; nothing was written" in told
+    assert "interrupted; nothing half-written is left" in told
     assert not any(child.is_running() for child in children)
     assert names(folder) == {"a.onnx"}
 

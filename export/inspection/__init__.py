@@ -1,0 +1,1 @@
+"""What a file is, one kind of file per module."""

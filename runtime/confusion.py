@@ -1,0 +1,93 @@
+"""How often each class was taken for each other, counted image by image, and the scores from it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import InputError
+
+__all__ = ["Confusion", "count", "no_pixels"]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Pixel counts of true against predicted classes; those of several images add up.
+
+    Args:
+        matrix: (K, K) int64; row: true class, column: predicted class.
+        ignored: Labels whose pixels are not counted. A class among them has no IoU.
+    """
+
+    matrix: NDArray[np.int64]
+    ignored: frozenset[int]
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        return Confusion(self.matrix + other.matrix, self.ignored | other.ignored)
+
+    @property
+    def pixels(self) -> int:
+        """The number of pixels counted."""
+        return int(self.matrix.sum())
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """Intersection over union of each class (K,); nan where a class has no IoU.
+
+        That is a class that occurs neither in the truth nor in the prediction, or is ignored.
+        """
+        hits = self.matrix.diagonal().astype(np.float64)
+        union = self.matrix.sum(0) + self.matrix.sum(1) - self.matrix.diagonal()
+        missing = [label for label in self.ignored if label < len(hits)]
+        known = union > 0
+        known[missing] = False
+        return np.divide(hits, union, out=np.full(len(hits), np.nan), where=known)
+
+    @property
+    def miou(self) -> float:
+        """The mean of the IoUs that there are; nan without any."""
+        iou = self.iou[~np.isnan(self.iou)]
+        return float(iou.mean()) if len(iou) else float("nan")
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """The share of counted pixels that have their true class; nan without pixels."""
+        return float(self.matrix.trace() / self.pixels) if self.pixels else float("nan")
+
+
+def no_pixels(classes: int, ignored: Collection[int] = ()) -> Confusion:
+    """Return the counts before the first image."""
+    return Confusion(np.zeros((classes, classes), np.int64), frozenset(ignored))
+
+
+def count(
+    truth: NDArray[Any], predicted: NDArray[Any], classes: int, ignored: Collection[int] = ()
+) -> Confusion:
+    """Count the pixels of one image, or of any part of one.
+
+    Args:
+        truth: Class numbers, of any shape.
+        predicted: Class numbers, of the same shape.
+        ignored: Labels of ``truth`` whose pixels are not counted.
+
+    Raises:
+        InputError: The shapes differ, or a counted pixel has no class below ``classes``.
+    """
+    if truth.shape != predicted.shape:
+        raise InputError(f"labels {truth.shape} and a prediction {predicted.shape} do not fit")
+    counted = ~np.isin(truth, list(ignored))
+    rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
+    _require_classes(rows, classes, "the labels hold")
+    _require_classes(columns, classes, "the prediction holds")
+    cells = np.bincount(rows * classes + columns, minlength=classes * classes)
+    return Confusion(cells.reshape(classes, classes).astype(np.int64), frozenset(ignored))
+
+
+def _require_classes(values: NDArray[np.int64], classes: int, what: str) -> None:
+    if values.size == 0:
+        return
+    for extreme in (int(values.min()), int(values.max())):
+        if not 0 <= extreme < classes:
+            raise InputError(f"{what} class {extreme}", f"there are classes 0 to {classes - 1}")

@@ -1,0 +1,26 @@
+"""Tables for the terminal: columns as wide as their widest cell, numbers to the right."""
+
+from collections.abc import Sequence
+
+__all__ = ["table"]
+
+_GAP = "  "
+
+
+def table(rows: Sequence[Sequence[str]], align: str, *, indent: str = "") -> str:
+    """Return rows of cells as lines of text.
+
+    Args:
+        rows: The heading first, if there is one; all of one length.
+        align: ``l`` or ``r`` for every column.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(indent + _line(row, widths, align) for row in rows)
+
+
+def _line(row: Sequence[str], widths: Sequence[int], align: str) -> str:
+    cells = [
+        cell.ljust(width) if side == "l" else cell.rjust(width)
+        for cell, width, side in zip(row, widths, align, strict=True)
+    ]
+    return _GAP.join(cells).rstrip()

@@ -1,0 +1,127 @@
+"""What every token reduction promises; a new file in the folder is tested by being there."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+from segpp.errors import ReductionError
+from segpp.export.clean import clean
+from segpp.export.lint import lint
+from segpp.export.reduction import REDUCTIONS, TokenReduction
+from segpp.export.sites import SITES
+from segpp.export.trace import trace_module
+from segpp.grid import Grid
+
+GRIDS = [Grid(4, 4), Grid(16, 32), Grid(7, 5), Grid(33, 47)]
+
+
+def tokens(grid: Grid, *, batch: int = 2, channels: int = 8) -> Tensor:
+    return torch.randn(
+        batch, grid.tokens, channels, generator=torch.Generator().manual_seed(grid.tokens)
+    )
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_counts_are_known_before_any_token_is_seen(name: str, grid: Grid) -> None:
+    settings = REDUCTIONS[name]()
+    x = tokens(grid)
+
+    plan = settings.plan(x, grid)
+    merged = plan.merge(x)
+
+    assert merged.shape == (2, settings.tokens_out(grid), 8)
+    assert plan.restore(merged).shape == x.shape
+    assert settings.tokens_out(grid) < grid.tokens
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_equal_tokens_survive_merging_unchanged(name: str) -> None:
+    grid = Grid(7, 5)
+    x = torch.full((1, grid.tokens, 4), 0.5)
+
+    plan = REDUCTIONS[name]().plan(x, grid)
+
+    assert torch.equal(plan.restore(plan.merge(x)), x)
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_images_of_a_batch_do_not_touch_each_other(name: str) -> None:
+    grid = Grid(7, 5)
+    x = tokens(grid)
+
+    def restored(batch: Tensor) -> Tensor:
+        plan = REDUCTIONS[name]().plan(batch, grid)
+        return plan.restore(plan.merge(batch))
+
+    # The batched product may sum in another order: 8 products of values below 5.
+    assert (restored(x)[1:] - restored(x[1:])).abs().max() <= 8 * 2.0**-24 * 25
+
+
+@pytest.mark.parametrize("grid", [Grid(16, 32), Grid(7, 5)], ids=str)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_the_exported_graph_computes_what_torch_computes(name: str, grid: Grid) -> None:
+    model = exported(REDUCTIONS[name](), grid)
+    x = tokens(grid, batch=1)
+    plan = REDUCTIONS[name]().plan(x, grid)
+
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    [found] = session.run(None, {"x": x.numpy()})
+
+    # A mean of at most all 512 tokens, each below 5.
+    expected = plan.restore(plan.merge(x)).numpy()
+    assert np.abs(found - expected).max() <= grid.tokens * 2.0**-24 * 5
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_the_exported_graph_breaks_no_rule_of_its_targets(name: str) -> None:
+    assert lint(exported(REDUCTIONS[name](), Grid(16, 32))) == []
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_a_grid_too_small_is_an_error_that_names_grid_and_limit(name: str) -> None:
+    with pytest.raises(ReductionError, match=r"does not fit a grid of 1x1 tokens\n.* at least"):
+        REDUCTIONS[name]().require_fits(Grid(1, 1))
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_settings_spelled_out_are_read_back(name: str) -> None:
+    settings = REDUCTIONS[name]()
+
+    assert REDUCTIONS[name].parse(settings.spell().partition(":")[2]) == settings
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_an_unknown_key_is_an_error_that_lists_the_known_ones(name: str) -> None:
+    known = ", ".join(sorted(REDUCTIONS[name].keys()))
+
+    with pytest.raises(ReductionError, match=f"unknown key of {name} 'colour'\n  known: {known}"):
+        REDUCTIONS[name].parse("colour=3")
+
+
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_sides_are_sides_of_a_site(name: str) -> None:
+    assert REDUCTIONS[name].sides
+    assert set(REDUCTIONS[name].sides) <= {site.side for site in SITES}
+
+
+class Around(nn.Module):
+    """Merge and restore at once, as a module that can be exported."""
+
+    def __init__(self, settings: TokenReduction, grid: Grid) -> None:
+        super().__init__()
+        self.settings, self.grid = settings, grid
+
+    def forward(self, x: Tensor) -> Tensor:
+        plan = self.settings.plan(x, self.grid)
+        return plan.restore(plan.merge(x))
+
+
+def exported(settings: TokenReduction, grid: Grid) -> onnx.ModelProto:
+    module = Around(settings, grid).eval()
+    return clean(trace_module(module, tokens(grid, batch=1), names=("x", "y")))

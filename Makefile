@@ -13,7 +13,7 @@ INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation
 .NOTPARALLEL:
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.demo ## set up, export the bundled checkpoint with and without merging, run both
 	$(PY) -m examples.demo
@@ -28,7 +28,7 @@ lint: .venv/.dev ## check the style and the types alone
 
 clean: ## remove what make and the tools wrote, except .venv
 	rm -rf build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis src/segpp.egg-info
-	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/.demo: .venv/.made pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[export,cpu]'

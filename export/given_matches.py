@@ -45,9 +45,12 @@ class GivenMatches:
         """Return the file's slots for x (B, N, C).
 
         Raises:
-            CheckError: They break the contract by more than a tie.
+            CheckError: They break the contract by more than a tie, or there are none.
         """
-        slot = self._waiting[settings].pop(0)
+        waiting = self._waiting[settings]
+        if not waiting:
+            raise CheckError(f"the file has no match that PyTorch has: {settings}")
+        slot = waiting.pop(0)
         own = plain_match(x, settings)
         self.tokens += slot.numel()
         self.differing += int((slot != own).sum())

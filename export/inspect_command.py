@@ -90,7 +90,7 @@ def _inspect(args: argparse.Namespace) -> Sheet:
 def _refuse_plan(args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in ("size", "ratio", "reduce", "source")}
     if unused := [f"--{name}" for name, value in given.items() if value not in (None, [])]:
-        raise InputError(f"{' and '.join(unused)} only go with a checkpoint, not with {args.file}")
+        raise InputError(f"{unused[0]} goes with a checkpoint, and {args.file} is none")
 
 
 def _checkpoint(args: argparse.Namespace) -> Sheet:

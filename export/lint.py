@@ -69,6 +69,8 @@ def require_clean(model: ModelProto) -> tuple[str, ...]:
 def _static_shapes(model: ModelProto) -> Iterator[Finding]:
     graph = model.graph
     for value in [*graph.input, *graph.value_info, *graph.output]:
+        if not value.type.tensor_type.HasField("shape"):
+            yield Finding(value.name, "the shape is unknown")
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if not dim.HasField("dim_value"):
                 yield Finding(f"{value.name}[{axis}]", "the dimension is open")
@@ -78,14 +80,15 @@ def _versions(model: ModelProto) -> Iterator[Finding]:
     if model.ir_version > MAX_IR_VERSION:
         yield Finding("file", f"IR version {model.ir_version}, above {MAX_IR_VERSION}")
     allowed = {"": OPSET, "ai.onnx": OPSET, ops.DOMAIN: ops.VERSION}
-    for entry in model.opset_import:
+    functions = (entry for function in model.functions for entry in function.opset_import)
+    for entry in [*model.opset_import, *functions]:
         if entry.version > allowed.get(entry.domain, 0):
             yield Finding("file", f"operator set {entry.domain or 'ai.onnx'} {entry.version}")
 
 
 def _forbidden_operators(model: ModelProto) -> Iterator[Finding]:
     for where, node in _all_nodes(model):
-        if node.domain == "" and node.op_type in _FORBIDDEN:
+        if node.domain in {"", "ai.onnx"} and node.op_type in _FORBIDDEN:
             yield Finding(where, f"{node.op_type}: {_FORBIDDEN[node.op_type]}")
 
 
@@ -111,8 +114,12 @@ def _topk_in_graph(model: ModelProto) -> Iterator[Finding]:
 
 
 def _topk_in_match(model: ModelProto) -> Iterator[Finding]:
+    needed = {"height", "width", "stride_y", "stride_x", "merged"}
     for node in _custom_nodes(model):
-        if node.op_type == "SegppTokenMatch" and (k := _selected_by(node)) > MAX_TOPK:
+        # What lacks one of them breaks its contract, and is told so.
+        if node.op_type != "SegppTokenMatch" or not needed <= set(_attributes(node)):
+            continue
+        if (k := _selected_by(node)) > MAX_TOPK:
             problem = f"selects {k:,} tokens; without the plugin TensorRT takes {MAX_TOPK:,}"
             yield Finding(node.name, problem, warning=True)
 
@@ -161,7 +168,9 @@ def _names(model: ModelProto) -> Iterator[Finding]:
 def _privacy(model: ModelProto) -> Iterator[Finding]:
     graph = model.graph
     items = [*graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info]
-    if model.metadata_props or graph.metadata_props:
+    # The text of a function is ours and says what it does.
+    items += [node for function in model.functions for node in function.node]
+    if model.metadata_props or graph.metadata_props or model.doc_string or graph.doc_string:
         yield Finding("file", "metadata of the exporting machine")
     for item in items:
         if item.metadata_props or item.doc_string:

@@ -24,6 +24,9 @@ _MAX_BATCH = 64
 def require_request(request: ExportRequest) -> None:
     """Raise InputError for numbers and names that no checkpoint could make right."""
     require_known(request.precision, PRECISIONS, kind="precision")
+    for given in (request.checkpoint, request.image):
+        if given and given.exists() and request.out.exists() and request.out.samefile(given):
+            raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
     if request.size is not None:
         require_size(request.size)
     if not 1 <= request.batch <= _MAX_BATCH:

@@ -90,7 +90,7 @@ def _cuda(machine: Machine) -> Ability:
     if found == "onnxruntime-gpu":
         return Ability(key, name, works=True)
     if machine.jetson:
-        reason = "needs NVIDIA's onnxruntime-gpu for this JetPack, which no package index has"
+        reason = "needs the onnxruntime-gpu that NVIDIA builds for this JetPack"
         return Ability(key, name, works=False, reason=reason)
     # Both distributions bring the same module; the later one silently wins.
     first = "pip uninstall onnxruntime; " if found else ""

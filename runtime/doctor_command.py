@@ -103,7 +103,8 @@ def _package_rows() -> list[list[str]]:
 def _jetpack(machine: Machine) -> str | None:
     if machine.jetson is None:
         return None
-    return f"{machine.jetson.jetpack or 'unknown'} (L4T {machine.jetson.l4t})"
+    too_old = "" if machine.jetson.supported else "; too old, segpp needs 6.1 or newer"
+    return f"{machine.jetson.jetpack or 'unknown'} (L4T {machine.jetson.l4t}){too_old}"
 
 
 def _memory(machine: Machine) -> str | None:

@@ -95,6 +95,12 @@ class Jetson:
     l4t: str
     jetpack: str | None
 
+    @property
+    def supported(self) -> bool:
+        """Whether its TensorRT is 10 or newer: JetPack 5 and 6.0 bring version 8."""
+        major, _, rest = self.l4t.partition(".")
+        return int(major) > 36 or (major == "36" and not rest.startswith("3"))  # noqa: PLR2004 - 6.1 is 36.4
+
 
 @dataclass(frozen=True)
 class Machine:

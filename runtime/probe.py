@@ -27,19 +27,21 @@ EXPORT_MODULES = (
 
 # ONNX, opset 18: (float[1,4] x) => (float[1,4] y) { y = Relu(x) }
 TINY_MODEL = (
-    b'\x08\x08:;\n\x0c\n\x01x\x12\x01y"\x04Relu\x12\x01gZ\x13\n\x01x\x12\x0e\n\x0c\x08\x01\x12'
-    b"\x08\n\x02\x08\x01\n\x02\x08\x04b\x13\n\x01y\x12\x0e\n\x0c\x08\x01\x12\x08\n\x02\x08\x01"
-    b"\n\x02\x08\x04B\x04\n\x00\x10\x12"
+    b"\x08\x08\x3a\x3b\x0a\x0c\x0a\x01x\x12\x01y\x22\x04Relu\x12\x01g\x5a\x13\x0a\x01x\x12\x0e"
+    b"\x0a\x0c\x08\x01\x12\x08\x0a\x02\x08\x01\x0a\x02\x08\x04\x62\x13\x0a\x01y\x12\x0e\x0a\x0c"
+    b"\x08\x01\x12\x08\x0a\x02\x08\x01\x0a\x02\x08\x04\x42\x04\x0a\x00\x10\x12"
 )
 
 
 def probe(name: str) -> None:
-    """Do what ``name`` stands for, once: ``export``, ``run-cpu``, ``run-cuda``, ``video``, or
-    ``build-`` and the name of an engine library.
+    """Do one thing, once.
+
+    Args:
+        name: ``export``, ``run-PROVIDER``, ``build-LIBRARY`` or ``video``.
 
     Raises:
         Exception: Whatever keeps it from working.
-    """  # noqa: D205, D415 - the names are the sentence
+    """
     if name == "export":
         for module in EXPORT_MODULES:
             import_module(module)

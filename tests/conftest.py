@@ -1,4 +1,4 @@
-"""Where the tests find real data, and how they start the commands."""
+"""Where the tests find real data and small networks, and how they start the commands."""
 
 import os
 import subprocess
@@ -22,13 +22,43 @@ def shared() -> Path:
     return SHARED
 
 
+def _run(*arguments: object, **options: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "segpp", *map(str, arguments)]
+    settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 600}
+    return subprocess.run(command, check=False, **{**settings, **options})  # type: ignore[call-overload,no-any-return]  # forwarded options
+
+
 @pytest.fixture
 def segpp() -> Command:
     """Run ``segpp VERB …`` in a process of its own."""
+    return _run
 
-    def run(*arguments: object, **options: object) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "segpp", *map(str, arguments)]
-        settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 600}
-        return subprocess.run(command, check=False, **{**settings, **options})  # type: ignore[call-overload,no-any-return]  # forwarded options
 
-    return run
+@pytest.fixture(scope="session")
+def b0_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A B0 of 19 classes with random weights, as mmsegmentation saves it."""
+    torch = pytest.importorskip("torch", reason="torch makes the checkpoint")
+    # The tests of the core and of the runtime start without torch.
+    from segpp.export.architecture import segformer  # noqa: PLC0415
+    from segpp.export.checkpoint import state_dict_for  # noqa: PLC0415
+    from segpp.export.layouts import LAYOUTS  # noqa: PLC0415
+    from segpp.export.model import SegFormer  # noqa: PLC0415
+
+    path = tmp_path_factory.mktemp("checkpoint") / "b0.pth"
+    # Whoever draws numbers after this must not depend on whether this ran before.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = SegFormer(segformer("b0", classes=19), LAYOUTS["mmsegmentation"].numerics)
+    torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def b0_onnx(b0_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``b0_checkpoint`` at 128x256 with half of the tokens merged, and its manifest beside it."""
+    path = tmp_path_factory.mktemp("exported") / "b0.onnx"
+    reduction = ("--ratio", 0.5, "--size", "128x256", "--no-check")
+    done = _run("export", b0_checkpoint, path, *reduction)
+    if done.returncode:
+        pytest.fail(f"the export ended with {done.returncode}:\n{done.stderr}")
+    return path

@@ -1,7 +1,7 @@
 """An ONNX file: its graph, its custom operators, and what its targets would say to it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from math import prod
 from pathlib import Path
@@ -67,7 +67,25 @@ def _load(path: Path) -> ModelProto:
         raise GraphError(f"{path} is not an ONNX file, or damaged", str(failure)) from failure
     if not model.graph.node:
         raise GraphError(f"{path} is not an ONNX file, or its graph is empty")
+    if not all(isinstance(name, str) for name in _names(model)):
+        # protobuf hands out what is not UTF-8 as bytes.
+        raise GraphError(f"{path} is damaged", "a name in it is not text")
     return model
+
+
+def _names(model: ModelProto) -> Iterator[object]:
+    graph, functions = model.graph, model.functions
+    yield from (model.producer_name, model.producer_version)
+    yield from (entry.domain for entry in model.opset_import)
+    yield from (tensor.name for tensor in graph.initializer)
+    for value in [*graph.input, *graph.output, *graph.value_info]:
+        yield value.name
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for function in functions:
+        yield from (function.name, function.domain)
+    for node in [*graph.node, *(node for function in functions for node in function.node)]:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _lint(model: ModelProto) -> list[Finding]:
@@ -161,7 +179,7 @@ def _data(path: Path, model: ModelProto, macs: OnnxMacs) -> dict[str, Any]:
         "producer": f"{model.producer_name} {model.producer_version}".strip(),
         "ir_version": model.ir_version,
         "opsets": _opsets(model),
-        "parameters": sum(_parameters(model).values()),
+        "parameters": dict(_parameters(model)),
         "inputs": [_tensor(value) for value in graph.input],
         "outputs": [_tensor(value) for value in graph.output],
         "nodes": dict(_count(graph.node)),

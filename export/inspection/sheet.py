@@ -44,7 +44,7 @@ class Sheet:
     def text(self) -> str:
         """Return the sections as text."""
         parts = [f"{section.title}\n{section.body}" for section in self.sections if section.body]
-        return "\n\n".join([f"{self.name}: {self.says}", *parts])
+        return _printable("\n\n".join([f"{self.name}: {self.says}", *parts]))
 
     def json(self) -> str:
         """Return the data as JSON."""
@@ -75,11 +75,16 @@ def rows(title: str, cells: Sequence[Sequence[str]], align: str) -> Section:
     return Section(title, table(cells, align, indent=_INDENT) if len(cells) > 1 else "")
 
 
+def _printable(text: str) -> str:
+    # Names come from the file, and a terminal obeys what it is sent.
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+
+
 def giga(count: int) -> str:
     """Return a count in billions."""
     return f"{count / 1e9:.2f}"
 
 
 def megabytes(count: int) -> str:
-    """Return a size in MB."""
-    return f"{count / 1e6:.1f} MB"
+    """Return a size in MB, a small one in kB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"  # noqa: PLR2004

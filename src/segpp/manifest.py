@@ -290,12 +290,8 @@ def _output_problems(manifest: Manifest) -> Iterator[str]:
     for output in manifest.outputs:
         if not output.shape or min(output.shape) < 1:
             yield f"gives the output shape {list(output.shape)!r:.80}"
-    if (manifest.kind == "engine") != (manifest.engine is not None):
-        yield f"is of the kind {manifest.kind!r} and says {_engine_told(manifest)} about an engine"
-
-
-def _engine_told(manifest: Manifest) -> str:
-    return "something" if manifest.engine else "nothing"
+    if manifest.kind == "engine" and manifest.engine is None:
+        yield "is about an engine and does not describe it"
 
 
 def _site_problems(site: ReductionSite) -> Iterator[str]:

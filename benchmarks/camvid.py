@@ -1,0 +1,159 @@
+"""mIoU of one checkpoint with and without merging, in PyTorch and as ONNX, on labelled images.
+
+    python -m benchmarks.camvid --checkpoint FILE --data FOLDER --size 768x1024 --out FILE.json
+
+``--data`` holds ``images/`` and ``labels/``. Every variant is exported through the public API,
+passes its gate, and runs on ONNX Runtime; PyTorch runs the same merging for itself, so near-ties
+may fall differently.
+"""
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from segpp.export.api import export
+from segpp.export.checkpoint import read_checkpoint
+from segpp.export.model import SegFormer
+from segpp.export.plan import PRESETS, ReductionPlan, plan_from
+from segpp.export.request import ExportRequest
+from segpp.export.sites import SITES
+from segpp.grid import Size, parse_size
+from segpp.manifest import Manifest, read_manifest
+from segpp.preprocess import Pixels, prepare
+from segpp.resize import resize_argmax
+from segpp.runtime.dataset import Pair, find_pairs
+from segpp.runtime.evaluate import Score, evaluate
+from segpp.runtime.session import Session, open_session
+
+VARIANTS: dict[str, ReductionPlan] = {**PRESETS, "ratio 0.5": plan_from(ratio=0.5)}
+
+Labels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant's scores; agreements are shares of all pixels."""
+
+    variant: str
+    miou_torch: float
+    miou_onnx: float
+    agreement_onnx_torch: float
+    agreement_with_none: float
+
+
+def main() -> None:
+    """Measure all variants and write the table."""
+    args = _arguments()
+    torch.set_num_threads(args.threads)
+    pairs = find_pairs(args.data / "images", args.data / "labels")[: args.limit]
+    with TemporaryDirectory() as folder:
+        files = {name: Path(folder) / f"{index}.onnx" for index, name in enumerate(VARIANTS)}
+        for name, file in files.items():
+            export(ExportRequest(args.checkpoint, file, plan=VARIANTS[name], size=args.size))
+        rows = _measure(args, files, pairs)
+    _report(args, rows, len(pairs))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--size", type=parse_size, default=Size(768, 1024))
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[Pair]) -> list[Row]:
+    model = read_checkpoint(args.checkpoint).model()
+    manifest = read_manifest(files["none"])
+    plain = open_session(files["none"], threads=args.threads)
+    unmerged = _remembering(partial(_by_session, plain))
+    rows = []
+    for name, file in files.items():
+        by_torch = partial(_by_torch, model, VARIANTS[name], manifest)
+        with open_session(file, threads=args.threads) as session:
+            by_onnx = _remembering(partial(_by_session, session))
+            scores = _scores([by_torch, by_onnx], pairs, manifest, name)
+            against = _scores([unmerged, by_onnx], pairs, manifest, f"{name} against none")
+        ious = [score.confusion.miou for score in scores]
+        rows.append(Row(name, ious[0], ious[1], scores[1].agreement, against[1].agreement))
+    return rows
+
+
+def _scores(
+    models: list[Callable[[Pixels], Labels]], pairs: Sequence[Pair], manifest: Manifest, label: str
+) -> tuple[Score, ...]:
+    classes = manifest.architecture.classes
+    with tqdm(total=len(pairs), desc=label) as bar:
+        result = evaluate(
+            models, pairs, classes=classes, ignored=(classes, 255), after_each=bar.update
+        )
+    return result.scores
+
+
+def _by_torch(model: SegFormer, plan: ReductionPlan, manifest: Manifest, image: Pixels) -> Labels:
+    model.reduce((site, None) for site in SITES)
+    model.reduce(plan.items())
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(prepare([image], manifest.input))).numpy()
+    labels: Labels = resize_argmax(logits, image.shape[:2])[0]
+    return labels
+
+
+def _by_session(session: Session, image: Pixels) -> Labels:
+    return session(image).labels[0]
+
+
+def _remembering(segment: Callable[[Pixels], Labels]) -> Callable[[Pixels], Labels]:
+    known: dict[bytes, Labels] = {}
+
+    def remembered(image: Pixels) -> Labels:
+        key = np.ascontiguousarray(image[::7, ::7]).tobytes()
+        if key not in known:
+            known[key] = segment(image)
+        return known[key]
+
+    return remembered
+
+
+def _report(args: argparse.Namespace, rows: list[Row], images: int) -> None:
+    found = {
+        "checkpoint": args.checkpoint.name,
+        "images": images,
+        "size": str(args.size),
+        "machine": f"{_cpu()}, {args.threads} threads",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "rows": [vars(row) for row in rows],
+    }
+    args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    for row in rows:
+        print(
+            f"{row.variant:<10} mIoU torch {row.miou_torch:.4f} onnx {row.miou_onnx:.4f} "
+            f"onnx=torch {row.agreement_onnx_torch:.5f} onnx=none {row.agreement_with_none:.5f}"
+        )
+
+
+def _cpu() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+if __name__ == "__main__":
+    main()

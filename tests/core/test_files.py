@@ -1,0 +1,216 @@
+"""Files appear whole or not at all, and what stood there before is not lost."""
+
+import hashlib
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from segpp.errors import ImageError, InputError, OutputError
+from segpp.files import require_file, require_writable, sha256_of, sidecar, whole_or_nothing
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this process write no file beyond ``size`` bytes: a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {path.name: path.read_bytes() if path.is_file() else None for path in folder.iterdir()}
+
+
+def test_the_manifest_keeps_the_whole_name() -> None:
+    assert sidecar(Path("a/b.c.onnx")) == Path("a/b.c.onnx.json")
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_the_fingerprint_is_that_of_the_whole_file(tmp_path: Path, size: int) -> None:
+    content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    (tmp_path / "a").write_bytes(content)
+
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_file_with_one_byte_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\0")
+
+    require_file(tmp_path / "a", kind="model")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("none", "image .*none does not exist"),
+        ("dangling", "image .*dangling does not exist"),
+        ("empty", "image .*empty is empty"),
+        ("folder", "image .*folder is a folder"),
+        ("pipe", "image .*pipe is a device or a pipe"),
+        ("empty/inside", "image .*inside does not exist"),
+        ("x" * 300, r"cannot be read\n  File name too long"),
+    ],
+)
+def test_what_is_no_file_is_told_with_the_callers_error(
+    tmp_path: Path, name: str, problem: str
+) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(ImageError, match=problem):
+        require_file(tmp_path / name, kind="image", error=ImageError)
+
+
+def test_the_check_before_writing_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+
+    require_writable(tmp_path / "new")
+    require_writable(tmp_path / "old")
+
+    assert contents(tmp_path) == {"old": b"old"}
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("folder", "is a folder\n  hint: give the name of a file"),
+        ("none/a", "No such file or directory\n  hint: create the folder first"),
+        ("file/a", "Not a directory"),
+        ("pipe", "is a device or a pipe"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_place_that_takes_no_file_is_found_before(
+    tmp_path: Path, name: str, problem: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_bytes(b"1")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(OutputError, match=problem):
+        require_writable(tmp_path / name)
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_null_device_is_not_replaced_by_a_file() -> None:
+    with pytest.raises(OutputError, match="/dev/null is a device or a pipe"):
+        require_writable(Path(os.devnull))
+
+
+def test_a_full_disk_is_found_before_and_nothing_stays(tmp_path: Path) -> None:
+    with (
+        largest_file(0),
+        pytest.raises(OutputError, match="File too large\n  hint: raise the limit"),
+    ):
+        require_writable(tmp_path / "a")
+
+    assert contents(tmp_path) == {}
+
+
+def test_both_files_appear_and_nothing_else(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_bytes(b"old a")
+
+    with whole_or_nothing(a, b) as (part_a, part_b):
+        part_a.write_bytes(b"new a")
+        part_b.write_bytes(b"new b")
+        assert a.read_bytes() == b"old a"
+        assert not b.exists()
+
+    assert contents(tmp_path) == {"a": b"new a", "b": b"new b"}
+
+
+@pytest.mark.parametrize(
+    "failure", [KeyboardInterrupt(), InputError("no"), ValueError("no"), MemoryError()], ids=repr
+)
+def test_what_stood_there_before_survives_a_failure(tmp_path: Path, failure: BaseException) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_bytes(b"old")
+
+    with pytest.raises(type(failure)), whole_or_nothing(a, b) as (part, _):  # noqa: PT012 - the block is what fails
+        part.write_bytes(b"half")
+        raise failure
+
+    assert contents(tmp_path) == {"a": b"old"}
+
+
+@pytest.mark.parametrize("old", [{}, {"a": b"old a"}, {"b": b"old b"}], ids=str)
+def test_a_part_that_was_never_written_undoes_the_others(
+    tmp_path: Path, old: dict[str, bytes]
+) -> None:
+    for name, content in old.items():
+        (tmp_path / name).write_bytes(content)
+
+    with (
+        pytest.raises(OutputError, match="cannot write"),
+        whole_or_nothing(tmp_path / "a", tmp_path / "b") as (part, _),
+    ):
+        part.write_bytes(b"new")
+
+    assert contents(tmp_path) == old
+
+
+def test_a_folder_in_the_way_of_the_second_file_is_found_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    (tmp_path / "b").mkdir()
+    worked = False
+
+    with pytest.raises(OutputError, match="b is a folder"):  # noqa: SIM117 - worked is about the inner block
+        with whole_or_nothing(tmp_path / "a", tmp_path / "b"):
+            worked = True
+
+    assert not worked
+    assert contents(tmp_path) == {"a": b"old", "b": None}
+
+
+@pytest.mark.parametrize("old", [{}, {"a": b"old"}], ids=["new", "old"])
+def test_when_the_second_file_cannot_be_moved_the_first_is_as_before(
+    tmp_path: Path, old: dict[str, bytes]
+) -> None:
+    for name, content in old.items():
+        (tmp_path / name).write_bytes(content)
+
+    def write() -> None:
+        with whole_or_nothing(tmp_path / "a", tmp_path / "b") as parts:
+            for part in parts:
+                part.write_bytes(b"new")
+            # Somebody makes a folder of that name while we work.
+            (tmp_path / "b").mkdir()
+
+    with pytest.raises(OutputError, match="cannot write"):
+        write()
+
+    assert contents(tmp_path) == {**old, "b": None}
+
+
+def test_a_disk_that_fills_up_keeps_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+
+    with (
+        largest_file(10),
+        pytest.raises(OutputError, match=r"cannot write .*a\n  File too large"),
+        whole_or_nothing(tmp_path / "a") as (part,),
+    ):
+        part.write_bytes(b"longer than ten bytes")
+
+    assert contents(tmp_path) == {"a": b"old"}
+
+
+def test_the_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+
+    with whole_or_nothing(tmp_path / "a") as (part,):
+        part.write_bytes(b"1")
+
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode

@@ -164,11 +164,13 @@ class _ListReductions(argparse.Action):
         from segpp.export.plan import PRESETS  # noqa: PLC0415 - imports torch
         from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
 
-        lines = ["methods:"]
+        lines = ["methods, with their defaults:"]
         for name, method in REDUCTIONS.items():
-            lines.append(f"  {name:<6} {' '.join(method.defaults())}  ({', '.join(method.sides)})")
-        lines.append("presets:")
+            lines.append(
+                f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
+            )
         for name, plan in PRESETS.items():
-            sites = "  ".join(f"{site}={how.spell()}" for site, how in plan.items())
-            lines.append(f"  {name:<6} {sites}")
-        parser.exit(message="\n".join(lines) + "\n")
+            sites = [f"  {site}={reduction.spell()}" for site, reduction in plan.items()]
+            lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
+        sys.stdout.write("\n".join(lines) + "\n")
+        parser.exit()

@@ -43,7 +43,9 @@ class Confusion:
         missing = [label for label in self.ignored if label < len(hits)]
         known = union > 0
         known[missing] = False
-        return np.divide(hits, union, out=np.full(len(hits), np.nan), where=known)
+        nowhere = np.full(len(hits), np.nan)
+        iou: NDArray[np.float64] = np.divide(hits, union, out=nowhere, where=known)
+        return iou
 
     @property
     def miou(self) -> float:

@@ -134,20 +134,23 @@ def _open(path: Path, args: argparse.Namespace) -> Session:
 
 
 def _class_names(paths: Sequence[Path], sessions: Sequence[Session]) -> tuple[str, ...]:
-    first = sessions[0].classes.names
+    """Return the names that the models agree on; numbers stand in where a manifest is missing."""
+    known = [i for i, session in enumerate(sessions) if not session.assumed]
+    one = known[0] if known else 0
+    names = sessions[one].classes.names
     for path, session in zip(paths, sessions, strict=True):
-        names = session.classes.names
-        if len(names) != len(first):
+        theirs = session.classes.names
+        if len(theirs) != len(names):
             raise InputError(
-                f"{path} has {len(names)} classes, {paths[0]} has {len(first)}",
+                f"{path} has {len(theirs)} classes, {paths[one]} has {len(names)}",
                 hint="only models of the same classes can be compared",
             )
-        if names != first and not (session.assumed or sessions[0].assumed):
-            other, one = next(pair for pair in zip(names, first, strict=True) if pair[0] != pair[1])
+        if theirs != names and not session.assumed:
+            mine, other = next(pair for pair in zip(names, theirs, strict=True) if len({*pair}) > 1)
             print(  # noqa: T201 - a message of the command
-                f"note: {path} calls {other!r} what {paths[0]} calls {one!r}", file=sys.stderr
+                f"note: {path} calls {other!r} what {paths[one]} calls {mine!r}", file=sys.stderr
             )
-    return first
+    return names
 
 
 def _ignored(text: str | None, sessions: Sequence[Session]) -> frozenset[int]:

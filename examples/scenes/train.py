@@ -19,12 +19,13 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from examples.scenes.labels import IGNORE, NAMES, PALETTE
 from examples.scenes.scene import draw_scene
 from segpp.export.architecture import Numerics, segformer
+from segpp.export.checkpoint import state_dict_for
 from segpp.export.model import SegFormer
+from segpp.files import whole_or_nothing
 
-IGNORE = 11
-CLASSES = 11
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 LEARNING_RATE = 1.2e-3
 WARMUP = 0.03
@@ -70,8 +71,9 @@ def draw_pool(count: int) -> list[Scene]:
 def train(scenes: list[Scene], seconds: float) -> SegFormer:
     """Return the moving average of the weights after ``seconds`` of training."""
     numerics = Numerics(1e-6, 1e-6, 1e-6, 1e-6)
-    model = initialised(SegFormer(segformer("b0", classes=CLASSES), numerics)).train()
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.997), use_buffers=True)
+    model = initialised(SegFormer(segformer("b0", classes=len(NAMES)), numerics)).train()
+    decay = get_ema_multi_avg_fn(0.997)  # type: ignore[no-untyped-call]  # torch's own
+    average = AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
     optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.02)
     rng, weights = np.random.default_rng(1), class_weights(scenes)
     bar, start = tqdm(desc="training", unit="step"), time.monotonic()
@@ -82,15 +84,15 @@ def train(scenes: list[Scene], seconds: float) -> SegFormer:
         images, labels = batch_of(scenes, phase, rng)
         loss = loss_of(model, images, labels, weights)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         nn.utils.clip_grad_norm_(model.parameters(), 2.0)
         optimiser.step()
         average.update_parameters(model)
         bar.update()
         if bar.n % 20 == 0:
             bar.set_postfix(loss=f"{loss.item():.3f}", share=f"{share:.2f}")
-    trained: SegFormer = average.module
-    return trained.eval()
+    model.load_state_dict(average.module.state_dict())
+    return model.eval()
 
 
 def initialised(model: SegFormer) -> SegFormer:
@@ -115,7 +117,7 @@ def loss_of(model: SegFormer, images: Tensor, labels: Tensor, weights: Tensor) -
 
 def class_weights(scenes: list[Scene]) -> Tensor:
     """Return the weight of each class: rarer classes count more, by the root of their share."""
-    counts = sum(np.bincount(label.ravel(), minlength=256)[:CLASSES] for _, label in scenes)
+    counts = sum(np.bincount(label.ravel(), minlength=256)[: len(NAMES)] for _, label in scenes)
     share = torch.as_tensor(np.maximum(counts, 1) / np.sum(counts))
     weights = share.float() ** -0.4
     return weights / (weights * share).sum()
@@ -142,7 +144,7 @@ def crop_of(
     )
     where = np.s_[top : top + size[0], left : left + size[1]]
     image, label = image[where], label[where]
-    if rng.random() < 0.5:  # noqa: PLR2004
+    if rng.random() < 0.5:
         image, label = image[:, ::-1], label[:, ::-1]
     gain, shift = rng.uniform(0.75, 1.25, 3) * rng.uniform(0.8, 1.2), rng.uniform(-16, 16)
     pixels = image.astype(np.float32) * gain.astype(np.float32) + np.float32(shift)
@@ -151,7 +153,13 @@ def crop_of(
 
 def save(model: SegFormer, out: Path) -> None:
     """Write the weights with mmsegmentation's names, in half precision, classes beside them."""
-    torch.save(model.state_dict(), out.with_suffix(".canonical.pt"))
+    names = state_dict_for("mmsegmentation", model.state_dict())
+    half = {
+        name: value.half() if value.is_floating_point() else value for name, value in names.items()
+    }
+    classes = {"classes": list(NAMES), "palette": [list(colour) for colour in PALETTE]}
+    with whole_or_nothing(out) as (part,):
+        torch.save({"meta": {"dataset_meta": classes}, "state_dict": half}, part)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Pairing, reading and scoring labelled images; the models are functions of the image."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpp.errors import CheckError, ImageError, InputError
-from segpp.preprocess import Pixels
+from segpp.preprocess import Pixels, prepare
 from segpp.runtime.dataset import find_pairs, load_labels, load_pair
 from segpp.runtime.evaluate import evaluate
+from segpp.runtime.session import open_session
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def save(path: Path, pixels: NDArray[Any], **options: object) -> Path:
@@ -232,3 +236,45 @@ def test_a_pair_of_real_photographs_is_read(shared: Path) -> None:
     assert len(pairs) == 101
     assert image.shape == (*labels.shape, 3)
     assert set(np.unique(labels).tolist()) <= set(range(12))
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_exported_network_scores_as_pytorch_does(
+    shared: Path, tmp_path: Path, segpp: Command
+) -> None:
+    torch = pytest.importorskip("torch")
+    from segpp.export.checkpoint import read_checkpoint  # noqa: PLC0415 - needs torch
+
+    checkpoint = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
+    done = segpp("export", checkpoint, tmp_path / "b0.onnx", "--size", "352x480", "--no-check")
+    assert done.returncode == 0, done.stderr
+    network = read_checkpoint(checkpoint).model()
+    said: list[NDArray[Any]] = []
+
+    def pytorch(image: Pixels) -> NDArray[Any]:
+        x = torch.from_numpy(prepare([image], session.input))
+        with torch.inference_mode():
+            logits = torch.nn.functional.interpolate(network(x), image.shape[:2], mode="bilinear")
+        said.append(logits.argmax(1)[0].numpy())
+        return said[-1]
+
+    folder = shared / "camvid" / "val"
+    pairs = find_pairs(folder / "images", folder / "labels")[:3]
+    with open_session(tmp_path / "b0.onnx", threads=1) as session:
+        found = evaluate(
+            [pytorch, lambda image: session(image).labels[0]], pairs, classes=11, ignored={11}
+        )
+
+    truth = np.stack([load_labels(pair.labels) for pair in pairs])
+    counted = truth != 11
+    both = [np.sum((np.stack(said) == k) & (truth == k) & counted) for k in range(11)]
+    either = [np.sum(((np.stack(said) == k) | (truth == k)) & counted) for k in range(11)]
+    assert found.scores[0].confusion.iou.tolist() == [
+        b / e if e else pytest.approx(np.nan, nan_ok=True)
+        for b, e in zip(both, either, strict=True)
+    ]
+    # Only pixels whose two best logits are nearly equal may differ.
+    assert found.scores[1].agreement >= 0.999
+    # Such a pixel moves an IoU by less than 1 / union, and rare classes have unions of a thousand.
+    assert abs(found.scores[1].confusion.miou - found.scores[0].confusion.miou) < 0.002

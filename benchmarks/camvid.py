@@ -31,7 +31,7 @@ from segpp.export.request import ExportRequest
 from segpp.export.sites import SITES
 from segpp.grid import Size, parse_size
 from segpp.manifest import Manifest, read_manifest
-from segpp.preprocess import Pixels, prepare
+from segpp.preprocess import Pixels, load_image, prepare
 from segpp.resize import resize_argmax
 from segpp.runtime.dataset import Pair, find_pairs
 from segpp.runtime.evaluate import Score, evaluate
@@ -41,16 +41,21 @@ VARIANTS: dict[str, ReductionPlan] = {**PRESETS, "ratio 0.5": plan_from(ratio=0.
 
 Labels = NDArray[Any]
 
+# Every round times every variant once, so that a slow minute slows them all.
+ROUNDS = 15
+
 
 @dataclass(frozen=True)
 class Row:
-    """One variant's scores; agreements are shares of all pixels."""
+    """One variant's scores; agreements are shares of all pixels, times medians of ``ROUNDS``."""
 
     variant: str
     miou_torch: float
     miou_onnx: float
     agreement_onnx_torch: float
     agreement_with_none: float
+    network_ms: float
+    speedup: float
 
 
 def main() -> None:
@@ -82,6 +87,7 @@ def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[P
     manifest = read_manifest(files["none"])
     plain = open_session(files["none"], threads=args.threads)
     unmerged = _remembering(partial(_by_session, plain))
+    times = _times(files, args.threads, load_image(pairs[0].image))
     rows = []
     for name, file in files.items():
         by_torch = partial(_by_torch, model, VARIANTS[name], manifest)
@@ -89,9 +95,37 @@ def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[P
             by_onnx = _remembering(partial(_by_session, session))
             scores = _scores([by_torch, by_onnx], pairs, manifest, name)
             against = _scores([unmerged, by_onnx], pairs, manifest, f"{name} against none")
-        ious = [score.confusion.miou for score in scores]
-        rows.append(Row(name, ious[0], ious[1], scores[1].agreement, against[1].agreement))
+        rows.append(
+            Row(
+                variant=name,
+                miou_torch=scores[0].confusion.miou,
+                miou_onnx=scores[1].confusion.miou,
+                agreement_onnx_torch=scores[1].agreement,
+                agreement_with_none=against[1].agreement,
+                network_ms=times[name][0],
+                speedup=times[name][1],
+            )
+        )
     return rows
+
+
+def _times(files: dict[str, Path], threads: int, image: Pixels) -> dict[str, tuple[float, float]]:
+    """Return the median milliseconds, and the median over rounds of none's divided by them."""
+    # Idle threads of one session must not spin while another is timed.
+    sessions = {
+        name: open_session(file, threads=threads, spinning=False) for name, file in files.items()
+    }
+    rounds = [
+        {name: session(image).timing.network_ms for name, session in sessions.items()}
+        for _ in tqdm(range(ROUNDS + 1), "timing")
+    ][1:]
+    return {
+        name: (
+            float(np.median([times[name] for times in rounds])),
+            float(np.median([times["none"] / times[name] for times in rounds])),
+        )
+        for name in files
+    }
 
 
 def _scores(
@@ -144,7 +178,8 @@ def _report(args: argparse.Namespace, rows: list[Row], images: int) -> None:
     for row in rows:
         print(
             f"{row.variant:<10} mIoU torch {row.miou_torch:.4f} onnx {row.miou_onnx:.4f} "
-            f"onnx=torch {row.agreement_onnx_torch:.5f} onnx=none {row.agreement_with_none:.5f}"
+            f"onnx=torch {row.agreement_onnx_torch:.5f} onnx=none {row.agreement_with_none:.5f} "
+            f"{row.network_ms:.0f} ms x{row.speedup:.2f}"
         )
 
 

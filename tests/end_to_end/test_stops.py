@@ -1,9 +1,12 @@
 """Ctrl-C, or a stop of the system, in the middle of the work: exit 130, and folders as before."""
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -26,6 +29,8 @@ class Running:
 
     def __init__(self, *arguments: object) -> None:
         self._terminal, end = os.openpty()
+        # Rows and columns: a terminal without any shows no progress bar.
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.said = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "segpp", *map(str, arguments)],
@@ -180,7 +185,7 @@ def test_an_evaluation_that_is_stopped_changes_nothing(
 ) -> None:
     before = contents(out)
     running = start("eval", b0_onnx, "--data", data, "--csv", out / "b.csv")
-    running.wait_for(said("image"))
+    running.wait_for(said("/200 ["))
 
     assert running.stop(signal.SIGINT) == 130
     assert "Traceback" not in running.said

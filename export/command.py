@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segpp.files import require_writable
 from segpp.grid import parse_size
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export and report."""
+    size = parse_size(args.size) if args.size else None
+    require_writable(args.out)
     # Heavy, and absent from boards: only a real run needs it.
     from segpp.export.api import export  # noqa: PLC0415
     from segpp.export.plan import plan_from  # noqa: PLC0415
@@ -113,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
         out=args.out,
         source=args.source,
         plan=plan_from(preset=args.preset, ratio=args.ratio, reduce=args.reduce),
-        size=parse_size(args.size) if args.size else None,
+        size=size,
         batch=args.batch,
         precision=args.precision,
         image=args.image,

@@ -133,6 +133,7 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     except SegppError as failure:
         return _report(str(failure), failure.exit_code, verbose=verbose)
     except KeyboardInterrupt:
+        _forget_the_signal()
         return _report("interrupted; nothing half-written is left", _INTERRUPTED, verbose=False)
     except ModuleNotFoundError as failure:
         missing = _missing(failure)
@@ -169,6 +170,13 @@ def _clean_up_when_stopped() -> None:
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     # A service manager's stop must clean up like Ctrl-C does.
     raise KeyboardInterrupt
+
+
+def _forget_the_signal() -> None:
+    # A KeyboardInterrupt that passed through code made from text, as a dataclass makes it while
+    # torch is imported, marks CPython to die of the signal at its end, although it was caught.
+    # The next such code takes the mark away.
+    eval("0")  # noqa: S307
 
 
 def _report(message: str, code: int, *, verbose: bool) -> int:

@@ -251,6 +251,23 @@ def test_a_stop_is_exit_130_with_nothing_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_stop_inside_code_made_from_text_is_exit_130_too(tmp_path: Path) -> None:
+    """CPython would die of the signal instead, although the exception was caught."""
+    (tmp_path / "stopped.py").write_text(
+        "import sys, types; from segpp import cli\n"
+        "verb = types.SimpleNamespace(SUMMARY='', EXAMPLES=(), add_arguments=lambda _: None)\n"
+        "verb.run = lambda _: exec('raise KeyboardInterrupt')\n"
+        "sys.modules['text'], cli.VERBS['try'] = verb, 'text'\n"
+        "sys.exit(cli.main(['try']))\n"
+    )
+
+    command = [sys.executable, "-m", "stopped"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.stderr == "error: interrupted; nothing half-written is left\n"
+    assert done.returncode == 130
+
+
 def test_nohup_stays_in_force(verb: Verb) -> None:
     def work() -> int:
         os.kill(os.getpid(), signal.SIGHUP)

@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,8 @@ __all__ = ["build_apart"]
 
 # Exit codes of the building process, apart from those of Python and of the shell.
 _BUILT, _REFUSED, _UNWRITTEN = 0, 80, 81
+
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _ENVIRONMENT = {
     # Without it -m would import whatever the current folder holds (Python 3.11 and later).
@@ -64,22 +66,42 @@ def build_apart(engine: str, job: BuildJob, name: str) -> tuple[Record, ...]:
 def _run(engine: str, job: BuildJob, log: IO[bytes]) -> int:
     request = json.dumps({"engine": engine, **asdict(job)}, default=str)
     command = [sys.executable, "-u", "-m", "segpp.runtime.build_process", request]
-    # In a session of its own, so that Ctrl-C reaches us alone and we decide.
-    with subprocess.Popen(  # noqa: S603 - our own module
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        env={**os.environ, **_ENVIRONMENT},
-    ) as process:
+    # A stop that came while the process is being started would leave it running, known to nobody.
+    with _stops_waiting() as let_through, _start(command, log) as process:
         try:
+            let_through()
             return process.wait()
         except BaseException:
             process.kill()
             # Before the caller removes its files: a dying process may still write.
             process.wait()
             raise
+
+
+def _start(command: Sequence[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    # In a session of its own, so that Ctrl-C reaches us alone and we decide.
+    return subprocess.Popen(  # noqa: S603 - our own module
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, **_ENVIRONMENT},
+    )
+
+
+@contextmanager
+def _stops_waiting() -> Iterator[Callable[[], object]]:
+    """Hold back the signals that stop a program; yield what lets them through again."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+
+    def let_through() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield let_through
+    finally:
+        let_through()
 
 
 def _ending(code: int) -> str:
@@ -96,6 +118,8 @@ def _last(text: str) -> Sequence[str]:
 
 def _main(request: str) -> int:
     """Build in this process; the log goes to standard output."""
+    # Inherited from the moment of the start.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
     # A crash must not leave a core file in the user's folder.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     settings = json.loads(request)

@@ -101,8 +101,8 @@ def test_edges_in_the_picture_lie_on_label_edges() -> None:
 
 
 def test_the_ids_are_those_of_camvid(shared: Path) -> None:
-    names = [name for name in vars(labels) if name.isupper()]
-    by_id = sorted(names, key=lambda name: getattr(labels, name))
+    ids = {name: value for name, value in vars(labels).items() if isinstance(value, int)}
+    by_id = sorted(ids, key=lambda name: ids[name])
     path = min((shared / "camvid" / "train" / "labels").iterdir())
     real = np.asarray(Image.open(path))
 
@@ -110,6 +110,7 @@ def test_the_ids_are_those_of_camvid(shared: Path) -> None:
         "SKY", "BUILDING", "POLE", "ROAD", "PAVEMENT", "TREE",
         "SIGN", "FENCE", "CAR", "PEDESTRIAN", "BICYCLIST",
     ]  # fmt: skip
+    assert [name.upper() for name in labels.NAMES] == by_id[:11]
     # Above the middle of the first row lies sky, in the middle of the last row road.
     assert real[0, real.shape[1] // 2] in {labels.SKY, labels.BUILDING, labels.TREE}
     assert real[-20, real.shape[1] // 2] == labels.ROAD

@@ -223,18 +223,6 @@ def test_what_cannot_work_is_said_before_anything_runs(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "in", "nets"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_found_before_anything_runs(
-    network: Network, street: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    (tmp_path / "locked").mkdir(mode=0o500)
-
-    code = run(network(), street, "--out", tmp_path / "locked" / "deep")
-
-    assert code == 2
-    assert "cannot write" in capsys.readouterr().err
-
-
 def test_a_missing_model_is_exit_2_and_makes_no_folder(
     street: Path, tmp_path: Path, capsys: Capture
 ) -> None:

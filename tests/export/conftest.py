@@ -1,0 +1,17 @@
+"""Fixtures of the checkpoint tests."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.export.samples import Write
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def save(content: object) -> Path:
+        torch.save(content, tmp_path / "x.pth")
+        return tmp_path / "x.pth"
+
+    return save

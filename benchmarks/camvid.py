@@ -12,7 +12,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from benchmarks.readme_table import table_of
 from segpp.export.api import export
 from segpp.export.checkpoint import read_checkpoint
 from segpp.export.model import SegFormer
@@ -54,8 +55,8 @@ class Row:
     miou_onnx: float
     agreement_onnx_torch: float
     agreement_with_none: float
-    network_ms: float
-    speedup: float
+    network_ms: float | None = None
+    speedup: float | None = None
 
 
 def main() -> None:
@@ -67,8 +68,21 @@ def main() -> None:
         files = {name: Path(folder) / f"{index}.onnx" for index, name in enumerate(VARIANTS)}
         for name, file in files.items():
             export(ExportRequest(args.checkpoint, file, plan=VARIANTS[name], size=args.size))
-        rows = _measure(args, files, pairs)
+        rows = _read(args.out) if args.only_times else _measure(args, files, pairs)
+        if not args.no_times:
+            rows = _timed(rows, _times(files, args.threads, load_image(pairs[0].image)))
     _report(args, rows, len(pairs))
+
+
+def _read(out: Path) -> list[Row]:
+    return [Row(**row) for row in json.loads(out.read_text(encoding="utf-8"))["rows"]]
+
+
+def _timed(rows: list[Row], times: dict[str, tuple[float, float]]) -> list[Row]:
+    return [
+        replace(row, network_ms=times[row.variant][0], speedup=times[row.variant][1])
+        for row in rows
+    ]
 
 
 def _arguments() -> argparse.Namespace:
@@ -79,6 +93,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=int)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, required=True)
+    times = parser.add_mutually_exclusive_group()
+    times.add_argument("--no-times", action="store_true", help="scores alone; the machine is busy")
+    times.add_argument("--only-times", action="store_true", help="keep the scores that --out has")
     return parser.parse_args()
 
 
@@ -87,7 +104,6 @@ def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[P
     manifest = read_manifest(files["none"])
     plain = open_session(files["none"], threads=args.threads)
     unmerged = _remembering(partial(_by_session, plain))
-    times = _times(files, args.threads, load_image(pairs[0].image))
     rows = []
     for name, file in files.items():
         by_torch = partial(_by_torch, model, VARIANTS[name], manifest)
@@ -102,8 +118,6 @@ def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[P
                 miou_onnx=scores[1].confusion.miou,
                 agreement_onnx_torch=scores[1].agreement,
                 agreement_with_none=against[1].agreement,
-                network_ms=times[name][0],
-                speedup=times[name][1],
             )
         )
     return rows
@@ -169,21 +183,17 @@ def _report(args: argparse.Namespace, rows: list[Row], images: int) -> None:
         "checkpoint": args.checkpoint.name,
         "images": images,
         "size": str(args.size),
-        "machine": f"{_cpu()}, {args.threads} threads",
+        "machine": f"{cpu()}, {args.threads} thread(s)",
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "rows": [vars(row) for row in rows],
+        "rows": [asdict(row) for row in rows],
     }
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    for row in rows:
-        print(
-            f"{row.variant:<10} mIoU torch {row.miou_torch:.4f} onnx {row.miou_onnx:.4f} "
-            f"onnx=torch {row.agreement_onnx_torch:.5f} onnx=none {row.agreement_with_none:.5f} "
-            f"{row.network_ms:.0f} ms x{row.speedup:.2f}"
-        )
+    print(table_of(found))
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """Return the processor's name."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

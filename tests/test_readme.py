@@ -4,6 +4,7 @@ A ```console block shows commands as typed, each behind ``$``. All are parsed by
 parser; those that only print something are run.
 """
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.readme_table import table_of
 from segpp.cli import VERBS, parser_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,3 +101,9 @@ def test_commands_are_found_with_their_continuations_and_without_output() -> Non
     page = "```console\n$ segpp-run a.onnx \\\n    b.png --out c.png\n1 image\n```\n$ not this\n"
 
     assert commands(page) == [["segpp-run", "a.onnx", "b.png", "--out", "c.png"]]
+
+
+def test_the_measured_table_is_that_of_the_committed_result() -> None:
+    result = json.loads((ROOT / "docs" / "results" / "camvid_736x960.json").read_text())
+
+    assert table_of(result) in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The README's table, from the measurement that is committed.
 
-python -m benchmarks.readme_table docs/results/camvid_736x960.json
+python -m benchmarks.readme_table docs/results/camvid_352x480.json
 """
 
 import argparse

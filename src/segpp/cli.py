@@ -187,6 +187,8 @@ _EXTRAS = {
     "onnx_graphsurgeon": "export",
     "safetensors": "export",
     "onnxruntime": "cpu",
+    "openvino": "openvino",
+    "matplotlib": "plot",
     "tensorrt_rtx": "rtx",
     "tensorrt": "tensorrt",
     "av": "video",

@@ -20,7 +20,7 @@ from segpp.files import whole_or_nothing
 
 HEAVY = (
     *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_graphsurgeon", "safetensors"),
-    *("tensorrt", "tensorrt_rtx", "av", "openvino"),
+    *("tensorrt", "tensorrt_rtx", "av", "openvino", "matplotlib"),
 )
 # None among the modules is how Python marks one that is not there.
 WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"

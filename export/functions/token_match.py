@@ -10,7 +10,7 @@ from onnx import FunctionProto, NodeProto
 from onnxscript import opset18 as op
 from onnxscript import script
 
-from segpp.export.functions import FUNCTIONS
+from segpp.export.functions import FUNCTIONS, Shapes
 from segpp.export.functions._script import SEGPP, bypass, proto_of
 
 __all__ = ["token_match"]
@@ -21,7 +21,7 @@ _INT64 = onnx.TensorProto.INT64
 
 
 @FUNCTIONS.register("SegppTokenMatch")
-def token_match(nodes: list[NodeProto]) -> FunctionProto:
+def token_match(nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
     """Return the function; cells are compared in it only if a node of the file has a window."""
     windowed = any(a.name == "window" and a.i for node in nodes for a in node.attribute)
     function = proto_of(SegppTokenMatch)

@@ -16,8 +16,8 @@ import onnx
 from numpy.typing import NDArray
 
 from segpp import __version__
+from segpp.bundled import bundled_image
 from segpp.errors import ImageError
-from segpp.export.bundled import bundled_image
 from segpp.export.checkpoint import read_checkpoint
 from segpp.export.clean import clean
 from segpp.export.interface import Interface

@@ -1,7 +1,7 @@
 """The custom operators: what the oracle promises, and that torch and the ONNX functions keep it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -124,7 +124,10 @@ def _session(
         for i, kind, shape in zip(contract.inputs, kinds, shapes, strict=True)
     ]
     output = onnx.ValueInfoProto(name=contract.outputs[0])
-    graph = helper.make_graph([node], "one_node", inputs, [output])
+    return _session_of(helper.make_graph([node], "one_node", inputs, [output]))
+
+
+def _session_of(graph: onnx.GraphProto) -> onnxruntime.InferenceSession:
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ops.DOMAIN, ops.VERSION)]
     model = helper.make_model(
         graph, opset_imports=opsets, ir_version=9, functions=functions_for(graph)
@@ -408,11 +411,40 @@ def test_inner_names_of_a_function_cannot_clash_with_a_graph(name: str) -> None:
     assert all(value.startswith(f"{name}_") for value in inner)
 
 
-def test_a_file_without_windows_compares_no_cells() -> None:
-    def function(window: int) -> Any:
-        return FUNCTIONS["SegppTokenMatch"](
-            [helper.make_node("SegppTokenMatch", [], [], window=window)], {}
-        )
+def match_function(*windows: int) -> onnx.FunctionProto:
+    nodes = [helper.make_node("SegppTokenMatch", [], [], window=window) for window in windows]
+    return FUNCTIONS["SegppTokenMatch"](nodes, {})
 
-    assert len(function(0).node) < len(function(1).node)
-    assert "Abs" not in {node.op_type for node in function(0).node}
+
+def test_a_file_without_windows_compares_no_cells() -> None:
+    assert len(match_function(0, 0).node) < len(match_function(0, 1).node)
+    assert "Abs" not in {node.op_type for node in match_function(0).node}
+
+
+def test_a_file_of_windows_hides_no_destinations() -> None:
+    assert "Abs" in {node.op_type for node in match_function(0, 1).node}
+    assert "Abs" not in {node.op_type for node in match_function(1, 2).node}
+
+
+@given(case=cases(), other=cases())
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_windowed_and_global_matches_share_a_file(case: Case, other: Case) -> None:
+    windowed, anywhere = replace(case, window=1), replace(other, window=0)
+
+    found = by_onnx_together(windowed, anywhere)
+
+    assert (found[0] == by_numpy(windowed)).all()
+    assert (found[1] == by_numpy(anywhere)).all()
+
+
+def by_onnx_together(*cases: Case) -> list[NDArray[np.int32]]:
+    nodes, inputs, outputs = [], [], []
+    for index, case in enumerate(cases):
+        node = _node("SegppTokenMatch", case.attributes)
+        node.input[0], node.output[0] = f"x{index}", f"slot{index}"
+        nodes.append(node)
+        kind = onnx.TensorProto.FLOAT
+        inputs.append(helper.make_tensor_value_info(f"x{index}", kind, case.x.shape))
+        outputs.append(onnx.ValueInfoProto(name=f"slot{index}"))
+    session = _session_of(helper.make_graph(nodes, "nodes", inputs, outputs))
+    return session.run(None, {f"x{index}": case.x for index, case in enumerate(cases)})

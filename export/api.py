@@ -68,7 +68,7 @@ def export(request: ExportRequest) -> Manifest:
         checkpoint = read_checkpoint(request.checkpoint, source=request.source)
     settled = settle(request, checkpoint)
     image = _gate_image(settled) if request.check else None
-    model = checkpoint.model().reduce(settled.plan.items())
+    model = checkpoint.model().reduce(settled.plan.items(), match_every=request.match_every)
     graph, warnings = _graph(model, settled)
     with whole_or_nothing(request.out, sidecar(request.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())

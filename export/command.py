@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from segpp.grid import parse_size
 
 if TYPE_CHECKING:
-    from segpp.manifest import Manifest, OutputSpec
+    from segpp.manifest import Manifest, OutputSpec, ReductionSite
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
 
@@ -108,6 +108,13 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         help="one site, as STAGE.{q,kv}=METHOD:KEY=VALUE,... or =none; repeatable",
     )
     group.add_argument(
+        "--match-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="use the match of one block in the next N-1 of its stage too (default: 1)",
+    )
+    group.add_argument(
         "--list-reductions",
         action=_ListReductions,
         help="print every method, its keys and the presets, and exit",
@@ -158,6 +165,7 @@ def run(args: argparse.Namespace) -> int:
         rewrites_off=rewrites_off(args.rewrite),
         input=args.input,
         output=args.output,
+        match_every=args.match_every,
     )
     manifest = export(request)
     sys.stdout.write(render_manifest(manifest) if args.json else _report(manifest, args.out))
@@ -174,11 +182,15 @@ def _report(manifest: "Manifest", out: Path) -> str:
     ]
     lines += [
         f"{'tokens' if not index else '':<8} stage {site.stage} {site.side:<2} {site.method}: "
-        f"{site.tokens_in:,} -> {site.tokens_out:,}"
+        f"{site.tokens_in:,} -> {site.tokens_out:,}{_reuse_text(site)}"
         for index, site in enumerate(manifest.reduction)
     ] or ["tokens   none merged"]
     lines += [_parity_line(manifest), *(f"note     {note}" for note in manifest.notes)]
     return "\n".join(lines) + "\n"
+
+
+def _reuse_text(site: "ReductionSite") -> str:
+    return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
 
 
 def _output_text(output: "OutputSpec") -> str:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from segpp.export.architecture import STAGES, Numerics
 from segpp.export.reduction._base import TokenReduction
+from segpp.export.reduction._reuse import Planner, planners
 from segpp.export.sites import Site
 from segpp.grid import Grid
 from segpp.manifest import Architecture
@@ -111,8 +112,8 @@ class Attention(nn.Module):
         # One layer in place of ``k`` and ``v``, where a rewrite joins them.
         self.kv: nn.Linear | None = None
         self.attend = Attend(heads)
-        self.reduction_q: TokenReduction | None = None
-        self.reduction_kv: TokenReduction | None = None
+        self.reduction_q: Planner | None = None
+        self.reduction_kv: Planner | None = None
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Return the attention of tokens (B, N, C) over their own reduced grid."""
@@ -277,12 +278,21 @@ class SegFormer(nn.Module):
         logits: Tensor = self.head(features)
         return logits
 
-    def reduce(self, reductions: Iterable[tuple[Site, TokenReduction | None]]) -> "SegFormer":
-        """Merge tokens at the given sites, in every block of their stage; returns ``self``."""
+    def reduce(
+        self, reductions: Iterable[tuple[Site, TokenReduction]], *, match_every: int = 1
+    ) -> "SegFormer":
+        """Merge tokens at the given sites, in every block of their stage; returns ``self``.
+
+        Args:
+            match_every: What a block decides serves it and the next ``match_every - 1``.
+        """
         for site, reduction in reductions:
             stage = self.stages[site.stage - 1]
-            for block in stage.blocks:  # type: ignore[union-attr]  # a ModuleList
-                setattr(block.attention, f"reduction_{site.side}", reduction)
+            blocks: nn.ModuleList = stage.blocks  # type: ignore[assignment]  # nn.Module hides it
+            for block, planner in zip(
+                blocks, planners(reduction, len(blocks), match_every), strict=True
+            ):
+                setattr(block.attention, f"reduction_{site.side}", planner)
         return self
 
 

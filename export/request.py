@@ -31,6 +31,7 @@ class ExportRequest:
         rewrites_off: Names of exact rewrites to leave out.
         input: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
         output: ``logits``, ``labels`` at the input's size, or ``both``.
+        match_every: In how many consecutive blocks of a stage one match is used.
     """
 
     checkpoint: Path
@@ -47,6 +48,7 @@ class ExportRequest:
     rewrites_off: tuple[str, ...] = ()
     input: str = "float32"
     output: str = "logits"
+    match_every: int = 1
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,10 @@ def require_request(request: ExportRequest) -> None:
         require_size(request.size)
     if not 1 <= request.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {request.batch} images", f"allowed: 1 to {_MAX_BATCH}")
+    if request.match_every < 1:
+        raise InputError(
+            f"--match-every {request.match_every}", hint="1 matches in every block, as in the paper"
+        )
     if request.min_agreement is not None and not 0 <= request.min_agreement <= 1:
         raise InputError(f"--min-agreement {request.min_agreement:g}", "allowed: 0 to 1")
 
@@ -64,7 +68,7 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
         size=size,
         classes=checkpoint.classes or _unnamed(checkpoint.architecture.classes),
         input=_input_spec(request, checkpoint, (size.height, size.width)),
-        sites=describe(plan, grids_of(*size)),
+        sites=describe(plan, grids_of(*size), match_every=request.match_every),
     )
 
 

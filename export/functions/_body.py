@@ -24,6 +24,7 @@ class Body:
     def __init__(self, operator: str) -> None:
         self._operator = operator
         self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[bytes, str] = {}
 
     def __call__(self, op_type: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of one output and return the output's name."""
@@ -38,10 +39,14 @@ class Body:
         return names
 
     def constant(self, value: ArrayLike) -> str:
-        """Add a constant: integers as INT64, anything else as FP32."""
+        """Add a constant, once: integers as INT64, anything else as FP32."""
         array = np.asarray(value)
         kind = np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32
-        return self("Constant", value=onnx.numpy_helper.from_array(array.astype(kind)))
+        tensor = onnx.numpy_helper.from_array(array.astype(kind))
+        key = tensor.SerializeToString()
+        if key not in self._constants:
+            self._constants[key] = self("Constant", value=tensor)
+        return self._constants[key]
 
     def function(self, result: str) -> FunctionProto:
         """Return the function whose only output is ``result``."""

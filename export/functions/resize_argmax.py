@@ -1,9 +1,9 @@
 """SegppResizeArgmax as standard operators, a class and a strip of rows at a time.
 
 Resize and ArgMax would hold every class at full resolution, and ArgMax is the slowest operator of
-a CPU's library per byte. Here the pixels between four logits are one product with constant
-weights, a knock-out tournament of Greater and Max finds the winner, and what it keeps of the
-winner's number are single bits, as truth values.
+a CPU's library per byte. Here the pixels between four logits are channels of a 2x2 convolution
+with constant weights, a knock-out tournament of Greater and Max finds the winner, and what it
+keeps of the winner's number are single bits, as truth values.
 """
 
 from collections.abc import Callable
@@ -119,36 +119,30 @@ def _by_cells(body: Body, logits: str, size: _Sizes) -> str:
 
 
 def _strip(body: Body, padded: str, size: _Sizes, cells: range) -> str:
-    """Return labels (B, 1, s * r, s * (w + 2)) of the r rows of cells in ``cells``."""
-    rows, width, scale = len(cells), size.columns + 2, size.scale or 0
-    weights = body.constant(_weights(scale))
+    """Return labels (B, 1, s * r, s * (w + 1)) of the r rows of cells in ``cells``."""
+    rows, scale = len(cells), size.scale or 0
     strip = body("Slice", padded, *map(body.constant, ([cells.start], [cells.stop + 1], [2])))
-    flat = body("Reshape", strip, body.constant([size.batch, size.classes, 1, -1]))
-    # In a row of all tokens one after the other, each corner is the same run, shifted. The cell
-    # from a row's last token to the next row's first is no cell: it is cut off at the end.
-    count = rows * width - 1
-    corners = [
-        body("Slice", flat, *map(body.constant, ([shift], [shift + count], [3])))
-        for shift in (0, 1, width, width + 1)
-    ]
-    together = body("Concat", *corners, axis=2)
-    planes = body.several("Split", size.classes, together, axis=1, num_outputs=size.classes)
+    # A third dimension of 1 changes nothing but keeps ONNX Runtime from its blocked layout, out
+    # of which 16 channels would have to be copied for every class.
+    shape = [size.batch, size.classes, 1, rows + 1, size.columns + 2]
+    deep = body("Reshape", strip, body.constant(shape))
+    planes = body.several("Split", size.classes, deep, axis=1, num_outputs=size.classes)
+    weights = body.constant(_weights(scale))
 
     def pixels(index: int) -> str:
-        return body("MatMul", weights, planes[index])
+        return body("Conv", planes[index], weights)
 
     number = _number(body, _winner(body, pixels, size.classes))
-    whole = body("Pad", number, body.constant([0] * 7 + [1]))
-    shape = body.constant([size.batch, scale**2, rows, width])
-    return body("DepthToSpace", body("Reshape", whole, shape), blocksize=scale)
+    shape = [size.batch, scale**2, rows, size.columns + 1]
+    return body("DepthToSpace", body("Reshape", number, body.constant(shape)), blocksize=scale)
 
 
 def _weights(scale: int) -> NDArray[np.float32]:
-    """Return (s * s, 4): of what the pixels of a cell consist, in its corners."""
+    """Return (s * s, 1, 1, 2, 2): of what each pixel of a cell consists, in its corners."""
     along = (np.arange(scale, dtype=np.float32) + np.float32(0.5)) / np.float32(scale)
     pair = np.stack([1 - along, along], axis=1)
-    weights: NDArray[np.float32] = np.einsum("ya,xb->yxab", pair, pair).reshape(-1, 4)
-    return weights
+    weights: NDArray[np.float32] = np.einsum("ya,xb->yxab", pair, pair)
+    return weights.reshape(-1, 1, 1, 2, 2)
 
 
 def _winner(body: Body, pixels: Pixels, classes: int) -> list[str]:

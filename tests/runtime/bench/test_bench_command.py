@@ -47,10 +47,11 @@ def test_two_networks_are_measured_side_by_side(
         laps = model["samples_ms"]
         assert {stage: len(times) for stage, times in laps.items()} == dict.fromkeys(laps, 4)
         parts = zip(*(laps[stage] for stage in ("decode", "pre", "engine", "post")), strict=True)
-        # The stages are parts of the whole, and all but a millisecond of it.
-        for whole, times in zip(laps["total"], parts, strict=True):
-            assert min(times) > 0
-            assert sum(times) <= whole <= sum(times) + 5
+        sums = [sum(times) for times in parts]
+        assert min(min(times) for times in laps.values()) > 0
+        # The stages are parts of the whole, and nearly all of it where nobody cuts in.
+        left = [whole - found for whole, found in zip(laps["total"], sums, strict=True)]
+        assert 0 <= min(left) <= 5
         assert model["peak_memory_bytes"] > model["memory_before_loading_bytes"] > 10e6
         assert model["engine"].startswith("onnxruntime ")
     assert found["models"][0]["pixel_agreement_with_first"] == 1

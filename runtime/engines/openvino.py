@@ -152,7 +152,9 @@ def _compile_once(ov: Any, core: Any, path: Path, options: Options) -> Any:
         except RuntimeError as failure:  # made on another kind of CPU
             _LOG.info("%s does not load: %s", place, failure)
     network = _compile(core, path, options)
-    keep(place, key, network.export_model().getvalue())
+    compiled = BytesIO()
+    network.export_model(compiled)
+    keep(place, key, compiled.getvalue())
     return network
 
 

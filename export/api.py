@@ -1,29 +1,34 @@
 """The export, from a checkpoint to a checked file and its manifest.
 
-checkpoint -> model with that layout's numerics -> static reduction plan -> trace -> clean ->
-lint -> parity on masks -> file and manifest, both or neither.
+checkpoint -> model with that layout's numerics -> static reduction plan -> exact rewrites ->
+trace -> clean -> lint -> parity on masks (with the network as it was before the rewrites) -> file
+and manifest, both or neither.
 """
 
 import platform
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
 from segpp import __version__
+from segpp.bundled import bundled_image
 from segpp.errors import ImageError
-from segpp.export.bundled import bundled_image
 from segpp.export.checkpoint import read_checkpoint
 from segpp.export.clean import clean
+from segpp.export.interface import Interface
 from segpp.export.lint import require_clean
 from segpp.export.model import SegFormer
 from segpp.export.parity import measure, require_parity
 from segpp.export.precision import deployed
 from segpp.export.request import ExportRequest, Settled
+from segpp.export.rewriting import rewrites_for, rewritten
 from segpp.export.settle import min_agreement, require_request, settle
-from segpp.export.trace import trace
+from segpp.export.trace import trace_module
 from segpp.files import require_writable, sha256_of, sidecar, whole_or_nothing
 from segpp.manifest import (
     FileInfo,
@@ -41,6 +46,14 @@ __all__ = ["export"]
 _TOOLS = ("torch", "onnx", "onnxscript", "onnx-graphsurgeon", "onnxruntime", "numpy")
 
 
+class GateImage(NamedTuple):
+    """The image of the parity gate: as the file takes it, and as PyTorch does."""
+
+    path: Path
+    fed: NDArray[Any]
+    normalised: NDArray[np.float32]
+
+
 def export(request: ExportRequest) -> Manifest:
     """Write ``request.out`` and its manifest, and return the manifest.
 
@@ -55,7 +68,7 @@ def export(request: ExportRequest) -> Manifest:
         checkpoint = read_checkpoint(request.checkpoint, source=request.source)
     settled = settle(request, checkpoint)
     image = _gate_image(settled) if request.check else None
-    model = checkpoint.model().reduce(settled.plan.items())
+    model = checkpoint.model().reduce(settled.plan.items(), match_every=request.match_every)
     graph, warnings = _graph(model, settled)
     with whole_or_nothing(request.out, sidecar(request.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
@@ -68,14 +81,17 @@ def export(request: ExportRequest) -> Manifest:
 
 def _graph(model: SegFormer, settled: Settled) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     request = settled.request
+    names = rewrites_for(request.target, off=request.rewrites_off)
     with step("tracing"):
-        graph = clean(trace(deployed(model, request.precision), settled.size, request.batch))
+        network = deployed(rewritten(model, names), request.precision)
+        whole = Interface(network, settled.input, request.output)
+        graph = clean(trace_module(whole, whole.example(), names=whole.names), request.target)
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
         return graph, require_clean(graph)
 
 
-def _gate_image(settled: Settled) -> tuple[Path, NDArray[np.float32]]:
+def _gate_image(settled: Settled) -> GateImage:
     path = settled.request.image or bundled_image()
     image, channels = load_image(path), settled.input.channels
     if channels % image.shape[2]:
@@ -84,16 +100,18 @@ def _gate_image(settled: Settled) -> tuple[Path, NDArray[np.float32]]:
             hint="--no-check writes the file without comparing it",
         )
     stacked = np.concatenate([image] * (channels // image.shape[2]), axis=2)
-    return path, prepare([stacked] * settled.input.batch, settled.input)
+    spec, batch = settled.input, [stacked] * settled.input.batch
+    shape = (spec.batch, spec.channels, spec.height, spec.width)
+    floats = replace(spec, shape=shape, dtype="float32", layout="NCHW")
+    return GateImage(path, prepare(batch, spec), prepare(batch, floats))
 
 
-def _gate(
-    model: SegFormer, settled: Settled, part: Path, gate: tuple[Path, NDArray[np.float32]]
-) -> Parity:
-    path, image = gate
-    needed = min_agreement(settled.request)
+def _gate(model: SegFormer, settled: Settled, part: Path, image: GateImage) -> Parity:
+    path, needed = image.path, min_agreement(settled.request)
     with step(f"comparing with PyTorch on {path.name}"):
-        measured = measure(model, part, image, precision=settled.request.precision)
+        measured = measure(
+            model, part, image.normalised, fed=image.fed, precision=settled.request.precision
+        )
     require_parity(measured, needed)
     return Parity(
         image=path.name,
@@ -119,21 +137,27 @@ def _manifest(
         architecture=checkpoint.architecture,
         classes=settled.classes,
         input=settled.input,
-        outputs=(_output_spec(settled, graph),),
+        outputs=tuple(_output_spec(settled, output) for output in graph.graph.output),
         reduction=settled.sites,
         precision="fp16" if request.precision == "fp16" else "fp32",
         tools={"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},
         parity=parity,
         notes=notes if request.check else (*notes, "not compared with PyTorch (--no-check)"),
+        options=_options(request),
     )
 
 
-def _output_spec(settled: Settled, graph: onnx.ModelProto) -> OutputSpec:
-    [logits] = graph.graph.output
+def _options(request: ExportRequest) -> dict[str, str]:
+    names = rewrites_for(request.target, off=request.rewrites_off)
+    return {"target": request.target, "rewrites": " ".join(names) or "none"}
+
+
+def _output_spec(settled: Settled, output: onnx.ValueInfoProto) -> OutputSpec:
+    kind = output.type.tensor_type
     return OutputSpec(
-        name=logits.name,
-        kind="logits",
-        shape=tuple(dim.dim_value for dim in logits.type.tensor_type.shape.dim),
-        dtype="float32",
+        name=output.name,
+        kind="labels" if output.name == "labels" else "logits",
+        shape=tuple(dim.dim_value for dim in kind.shape.dim),
+        dtype=onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name,
         align_corners=settled.checkpoint.numerics.align_corners,
     )

@@ -5,6 +5,7 @@ import onnx_graphsurgeon as gs
 
 from segpp import __version__, ops
 from segpp.export.functions import functions_for
+from segpp.export.targets import PORTABLE
 
 __all__ = ["MAX_IR_VERSION", "clean"]
 
@@ -12,7 +13,7 @@ __all__ = ["MAX_IR_VERSION", "clean"]
 MAX_IR_VERSION = 9
 
 
-def clean(model: onnx.ModelProto) -> onnx.ModelProto:
+def clean(model: onnx.ModelProto, target: str = PORTABLE) -> onnx.ModelProto:
     """Return the model tidied, with the functions of its custom operators attached.
 
     torch's exporter writes stack traces with local paths, class names and its own notes into every
@@ -24,7 +25,7 @@ def clean(model: onnx.ModelProto) -> onnx.ModelProto:
     tidy: onnx.ModelProto = gs.export_onnx(graph, do_type_check=False)
     _name_nodes(tidy.graph)
     _strip(tidy)
-    _attach_functions(tidy)
+    _attach_functions(tidy, target)
     return tidy
 
 
@@ -47,10 +48,11 @@ def _strip(model: onnx.ModelProto) -> None:
         item.doc_string = ""
 
 
-def _attach_functions(model: onnx.ModelProto) -> None:
+def _attach_functions(model: onnx.ModelProto, target: str) -> None:
     del model.functions[:]
-    model.functions.extend(functions_for(model.graph.node))
-    standard = [entry for entry in model.opset_import if entry.domain in {"", "ai.onnx"}]
+    model.functions.extend(functions_for(model.graph, target))
+    used = {node.domain for node in model.graph.node} | {"", "ai.onnx"}
+    standard = [e for e in model.opset_import if e.domain in used - {ops.DOMAIN}]
     del model.opset_import[:]
     model.opset_import.extend(standard)
     if model.functions:

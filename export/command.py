@@ -9,7 +9,7 @@ from segpp.files import require_writable
 from segpp.grid import parse_size
 
 if TYPE_CHECKING:
-    from segpp.manifest import Manifest
+    from segpp.manifest import Manifest, OutputSpec, ReductionSite
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
 
@@ -55,7 +55,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose checkpoint it is, where the keys do not tell",
     )
     _add_reduction(parser)
+    _add_graph(parser)
     _add_check(parser)
+
+
+def _add_graph(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("graph")
+    group.add_argument(
+        "--input",
+        default="float32",
+        metavar="TYPE",
+        help="float32: normalised, NCHW; uint8: pixels, NHWC RGB, normalised in the graph "
+        "(default: float32)",
+    )
+    group.add_argument(
+        "--output",
+        default="logits",
+        metavar="WHAT",
+        help="logits at a quarter of the size, labels at the input's size, or both "
+        "(default: logits)",
+    )
+    group.add_argument(
+        "--target",
+        default="portable",
+        metavar="T",
+        help="portable: standard operators, for every engine; onnxruntime: with that engine's own "
+        "attention, the fastest on a CPU (default: portable)",
+    )
+    group.add_argument(
+        "--rewrite",
+        action="append",
+        default=[],
+        metavar="NAME=off",
+        help="leave out an exact rewrite of the network; all are on; repeatable",
+    )
+    group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
 
 
 def _add_reduction(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +107,13 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="WHERE=HOW",
         help="one site, as STAGE.{q,kv}=METHOD:KEY=VALUE,... or =none; repeatable",
+    )
+    group.add_argument(
+        "--match-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="use the match of one block in the next N-1 of its stage too (default: 1)",
     )
     group.add_argument(
         "--list-reductions",
@@ -109,6 +150,7 @@ def run(args: argparse.Namespace) -> int:
     from segpp.export.api import export  # noqa: PLC0415
     from segpp.export.plan import plan_from  # noqa: PLC0415
     from segpp.export.request import ExportRequest  # noqa: PLC0415
+    from segpp.export.rewriting import rewrites_off  # noqa: PLC0415
     from segpp.manifest import render_manifest  # noqa: PLC0415
 
     request = ExportRequest(
@@ -122,6 +164,11 @@ def run(args: argparse.Namespace) -> int:
         image=args.image,
         check=not args.no_check,
         min_agreement=args.min_agreement,
+        target=args.target,
+        rewrites_off=rewrites_off(args.rewrite),
+        input=args.input,
+        output=args.output,
+        match_every=args.match_every,
     )
     manifest = export(request)
     sys.stdout.write(render_manifest(manifest) if args.json else _report(manifest, args.out))
@@ -133,15 +180,24 @@ def _report(manifest: "Manifest", out: Path) -> str:
     lines = [
         f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
         f"model    {architecture.name}, {architecture.classes} classes, {source.layout} checkpoint",
-        f"input    {spec.height}x{spec.width}, batch {spec.batch}",
+        f"input    {spec.height}x{spec.width}, batch {spec.batch}, {spec.dtype} {spec.layout}",
+        f"output   {', '.join(_output_text(output) for output in manifest.outputs)}",
     ]
     lines += [
         f"{'tokens' if not index else '':<8} stage {site.stage} {site.side:<2} {site.method}: "
-        f"{site.tokens_in:,} -> {site.tokens_out:,}"
+        f"{site.tokens_in:,} -> {site.tokens_out:,}{_reuse_text(site)}"
         for index, site in enumerate(manifest.reduction)
     ] or ["tokens   none merged"]
     lines += [_parity_line(manifest), *(f"note     {note}" for note in manifest.notes)]
     return "\n".join(lines) + "\n"
+
+
+def _reuse_text(site: "ReductionSite") -> str:
+    return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
+
+
+def _output_text(output: "OutputSpec") -> str:
+    return f"{output.kind} {'x'.join(map(str, output.shape))} {output.dtype}"
 
 
 def _parity_line(manifest: "Manifest") -> str:
@@ -175,5 +231,25 @@ class _ListReductions(argparse.Action):
         for name, plan in PRESETS.items():
             sites = [f"  {site}={reduction.spell()}" for site, reduction in plan.items()]
             lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
+        sys.stdout.write("\n".join(lines) + "\n")
+        parser.exit()
+
+
+class _ListRewrites(argparse.Action):
+    """Prints the rewrites that exist, in the order in which they apply."""
+
+    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from segpp.export.rewrites import REWRITES  # noqa: PLC0415 - imports torch
+        from segpp.export.rewriting import rewrites_for  # noqa: PLC0415
+        from segpp.export.targets import TARGETS  # noqa: PLC0415
+
+        lines = []
+        for name in dict.fromkeys(name for target in TARGETS for name in rewrites_for(target)):
+            rewrite = REWRITES[name]
+            only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
+            lines.append(f"{name:<24} {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")
         parser.exit()

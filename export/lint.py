@@ -34,6 +34,9 @@ _FORBIDDEN = {
 
 _SCATTERS = {"ScatterElements", "ScatterND"}
 
+# Domain of the operators that ONNX Runtime adds; a file that has one is for it alone.
+_ONNXRUNTIME = "com.microsoft"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -79,7 +82,7 @@ def _static_shapes(model: ModelProto) -> Iterator[Finding]:
 def _versions(model: ModelProto) -> Iterator[Finding]:
     if model.ir_version > MAX_IR_VERSION:
         yield Finding("file", f"IR version {model.ir_version}, above {MAX_IR_VERSION}")
-    allowed = {"": OPSET, "ai.onnx": OPSET, ops.DOMAIN: ops.VERSION}
+    allowed = {"": OPSET, "ai.onnx": OPSET, ops.DOMAIN: ops.VERSION, _ONNXRUNTIME: 1}
     functions = (entry for function in model.functions for entry in function.opset_import)
     for entry in [*model.opset_import, *functions]:
         if entry.version > allowed.get(entry.domain, 0):
@@ -96,6 +99,8 @@ def _scatter_reductions(model: ModelProto) -> Iterator[Finding]:
     for where, node in _all_nodes(model):
         reduction = _attributes(node).get("reduction")
         if node.op_type not in _SCATTERS or reduction is None:
+            continue
+        if _is_for_onnxruntime(model):
             continue
         # TensorRT before 10.9 fails if a ScatterND merely has the attribute, even "none".
         if reduction.s != b"none" or node.op_type == "ScatterND":
@@ -201,6 +206,10 @@ def _all_nodes(model: ModelProto) -> Iterator[tuple[str, NodeProto]]:
 
 def _place(function: FunctionProto, index: int) -> str:
     return f"{function.name}, node {index}"
+
+
+def _is_for_onnxruntime(model: ModelProto) -> bool:
+    return any(node.domain == _ONNXRUNTIME for node in model.graph.node)
 
 
 def _custom_nodes(model: ModelProto) -> Iterator[NodeProto]:

@@ -15,11 +15,23 @@ from torch.nn import functional as F
 
 from segpp.export.architecture import STAGES, Numerics
 from segpp.export.reduction._base import TokenReduction
+from segpp.export.reduction._reuse import Planner, planners
 from segpp.export.sites import Site
 from segpp.grid import Grid
 from segpp.manifest import Architecture
 
-__all__ = ["Attention", "Block", "Head", "LayerNorm", "SegFormer"]
+__all__ = [
+    "Attend",
+    "Attention",
+    "Block",
+    "Head",
+    "LayerNorm",
+    "MixFfn",
+    "SegFormer",
+    "SpatialReduction",
+    "image_of",
+    "tokens_of",
+]
 
 # Kernel side of each stage's spatial reduction of keys and values.
 REDUCE = (8, 4, 2, 1)
@@ -27,13 +39,13 @@ _FFN_RATIO = 4
 
 
 class LayerNorm(nn.LayerNorm):
-    """LayerNorm whose statistics are in FP32 whatever the activations' type."""
+    """LayerNorm whose statistics are in FP32 at least, whatever the activations' type."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise over the last axis."""
         # Squares of activations beyond 256 overflow half precision.
-        wide = x.float()
-        weight, bias = self.weight.float(), self.bias.float()
+        wide = _widened(x)
+        weight, bias = self.weight.to(wide.dtype), self.bias.to(wide.dtype)
         return F.layer_norm(wide, self.normalized_shape, weight, bias, self.eps).to(x.dtype)
 
 
@@ -53,50 +65,84 @@ class PatchEmbed(nn.Module):
         return self.norm(tokens_of(patches)), grid
 
 
-class Attention(nn.Module):
-    """Multi-head attention whose keys and values are spatially reduced, and tokens merged.
+class SpatialReduction(nn.Conv2d):
+    """The strided convolution that shortens the keys and values of a block."""
 
-    The plain MatMul-Softmax-MatMul with the scale on the queries is what TensorRT recognises.
+    def __init__(self, dim: int, side: int) -> None:
+        super().__init__(dim, dim, side, side)
+
+    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:  # type: ignore[override]  # tokens
+        """Return the shorter tokens (B, M, C) of tokens (B, N, C), and their grid."""
+        image = super().forward(image_of(x, grid))
+        return tokens_of(image), Grid(image.shape[2], image.shape[3])
+
+
+class Attend(nn.Module):
+    """Softmax of queries times keys, times values; the queries come scaled.
+
+    The plain MatMul-Softmax-MatMul is what TensorRT recognises.
     """
+
+    def __init__(self, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """Attend from q (B, N, C) to k and v (B, M, C); return (B, N, C)."""
+        q, k, v = self._split(q), self._split(k), self._split(v)
+        # exp() of a half-precision score above 11 overflows.
+        weights = _widened(q @ k.transpose(2, 3)).softmax(3).to(q.dtype)
+        return (weights @ v).transpose(1, 2).flatten(2)
+
+    def _split(self, x: Tensor) -> Tensor:
+        # (B, N, C) -> (B, heads, N, C / heads)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose keys and values are spatially reduced, and tokens merged."""
 
     def __init__(self, dim: int, heads: int, reduce: int, eps: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.scale = (dim // heads) ** -0.5
         self.q, self.k, self.v, self.out = (nn.Linear(dim, dim) for _ in range(4))
         if reduce > 1:
-            self.reduce = nn.Conv2d(dim, dim, reduce, reduce)
+            self.reduce = SpatialReduction(dim, reduce)
             self.reduce_norm = LayerNorm(dim, eps=eps)
-        self.reduction_q: TokenReduction | None = None
-        self.reduction_kv: TokenReduction | None = None
+        # One layer in place of ``k`` and ``v``, where a rewrite joins them.
+        self.kv: nn.Linear | None = None
+        self.attend = Attend(heads)
+        self.reduction_q: Planner | None = None
+        self.reduction_kv: Planner | None = None
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Return the attention of tokens (B, N, C) over their own reduced grid."""
         source = self._merged_keys(x, grid)
         if self.reduction_q is None:
-            return self._attend(x, source)
+            return self._attended(x, source)
         plan = self.reduction_q.plan(x, grid)
-        return plan.restore(self._attend(plan.merge(x), source))
+        return plan.restore(self._attended(plan.merge(x), source))
 
     def _merged_keys(self, x: Tensor, grid: Grid) -> Tensor:
         if hasattr(self, "reduce"):
-            image = self.reduce(image_of(x, grid))
-            grid = Grid(image.shape[2], image.shape[3])
-            x = self.reduce_norm(tokens_of(image))
+            x, grid = self.reduce(x, grid)
+            x = self.reduce_norm(x)
         if self.reduction_kv is None:
             return x
         return self.reduction_kv.plan(x, grid).merge(x)
 
-    def _attend(self, x: Tensor, source: Tensor) -> Tensor:
-        q = self._split(self.q(x) * (x.shape[2] // self.heads) ** -0.5)
-        k, v = self._split(self.k(source)), self._split(self.v(source))
-        # exp() of a half-precision score above 11 overflows.
-        weights = (q @ k.transpose(2, 3)).float().softmax(3).to(x.dtype)
-        attended: Tensor = self.out((weights @ v).transpose(1, 2).flatten(2))
+    def _attended(self, x: Tensor, source: Tensor) -> Tensor:
+        q = self.q(x)
+        if self.scale != 1:
+            q = q * self.scale
+        attended: Tensor = self.out(self.attend(q, *self._keys_and_values(source)))
         return attended
 
-    def _split(self, x: Tensor) -> Tensor:
-        # (B, N, C) -> (B, heads, N, C / heads)
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+    def _keys_and_values(self, source: Tensor) -> tuple[Tensor, ...]:
+        if self.kv is None:
+            return self.k(source), self.v(source)
+        joined: Tensor = self.kv(source)
+        return joined.chunk(2, 2)
 
 
 class MixFfn(nn.Module):
@@ -108,12 +154,12 @@ class MixFfn(nn.Module):
         self.fc1 = nn.Linear(dim, hidden)
         self.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.fc2 = nn.Linear(hidden, dim)
-        self.gelu = gelu
+        self.activation: nn.Module = nn.GELU(gelu)
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Transform tokens (B, N, C); only the convolution sees their neighbourhood."""
         hidden = tokens_of(self.dwconv(image_of(self.fc1(x), grid)))
-        transformed: Tensor = self.fc2(F.gelu(hidden, approximate=self.gelu))
+        transformed: Tensor = self.fc2(self.activation(hidden))
         return transformed
 
 
@@ -153,7 +199,9 @@ class Stage(nn.Module):
         x, grid = self.patch_embed(image)
         for block in self.blocks:
             x = block(x, grid)
-        return image_of(self.norm(x), grid)
+        # As a map: ONNX Runtime fuses a sum and a norm of three axes, and is slower then.
+        normed: Tensor = self.norm(map_of(x, grid))
+        return normed.permute(0, 3, 1, 2)
 
 
 class Projection(nn.Module):
@@ -230,23 +278,42 @@ class SegFormer(nn.Module):
         logits: Tensor = self.head(features)
         return logits
 
-    def reduce(self, reductions: Iterable[tuple[Site, TokenReduction | None]]) -> "SegFormer":
-        """Merge tokens at the given sites, in every block of their stage; returns ``self``."""
+    def reduce(
+        self, reductions: Iterable[tuple[Site, TokenReduction]], *, match_every: int = 1
+    ) -> "SegFormer":
+        """Merge tokens at the given sites, in every block of their stage; returns ``self``.
+
+        Args:
+            match_every: What a block decides serves it and the next ``match_every - 1``.
+        """
         for site, reduction in reductions:
             stage = self.stages[site.stage - 1]
-            for block in stage.blocks:  # type: ignore[union-attr]  # a ModuleList
-                setattr(block.attention, f"reduction_{site.side}", reduction)
+            blocks: nn.ModuleList = stage.blocks  # type: ignore[assignment]  # nn.Module hides it
+            for block, planner in zip(
+                blocks, planners(reduction, len(blocks), match_every), strict=True
+            ):
+                setattr(block.attention, f"reduction_{site.side}", planner)
         return self
 
 
+def _widened(x: Tensor) -> Tensor:
+    return x if x.dtype.itemsize >= torch.float32.itemsize else x.float()
+
+
+# Transposed as four axes: ONNX Runtime then takes the transposition into its own blocked layout.
 def tokens_of(image: Tensor) -> Tensor:
     """Return a feature map (B, C, h, w) as tokens (B, N, C) in raster order."""
-    return image.flatten(2).transpose(1, 2)
+    return image.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def image_of(x: Tensor, grid: Grid) -> Tensor:
     """Return tokens (B, N, C) as a feature map (B, C, h, w)."""
-    return x.transpose(1, 2).reshape(x.shape[0], x.shape[2], grid.height, grid.width)
+    return map_of(x, grid).permute(0, 3, 1, 2)
+
+
+def map_of(x: Tensor, grid: Grid) -> Tensor:
+    """Return tokens (B, N, C) as (B, h, w, C)."""
+    return x.reshape(x.shape[0], grid.height, grid.width, x.shape[2])
 
 
 def grids_of(height: int, width: int) -> tuple[Grid, ...]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -37,28 +38,39 @@ class Measured:
     matches_differing: int = 0
 
 
-def measure(model: SegFormer, file: Path, image: Floats, *, precision: str) -> Measured:
+def measure(
+    model: SegFormer,
+    file: Path,
+    image: Floats,
+    *,
+    precision: str,
+    fed: NDArray[Any] | None = None,
+) -> Measured:
     """Compare ``file`` with ``model``, which has the same reductions and is FP32.
+
+    Masks are the file's labels where it gives them.
 
     Args:
         image: The input (B, channels, H, W), normalised.
+        fed: The same as the file takes it, if otherwise.
 
     Raises:
         CheckError: The file merges tokens that its contract would not.
     """
-    logits, recorded = _run(file, image)
+    size = (image.shape[2], image.shape[3])
+    logits, found, recorded = _run(file, image if fed is None else fed, size)
     # The keys of a block are at most one token per 32 x 32 pixels.
     keys = image.shape[2] * image.shape[3] // 1024
     tolerance = relative_tolerance(model.architecture, keys)
     if precision != "fp32":
-        return Measured(_agreement(_torch(model, image), logits, image))
+        return Measured(_agreement(_torch(model, image), found))
     given = GivenMatches(recorded, tie=tolerance)
     with matching_by(given):
         expected = _torch(model, image)
-    same_matches = _agreement(expected, logits, image)
+    same_matches = _agreement(expected, found)
     free = _torch(model, image) if given.differing else expected
     return Measured(
-        pixel_agreement=_agreement(free, logits, image) if given.differing else same_matches,
+        pixel_agreement=_agreement(free, found) if given.differing else same_matches,
         agreement_given_matches=same_matches,
         max_logit_difference=float(np.abs(expected - logits).max()),
         tolerance=tolerance * float(np.abs(expected).max()),
@@ -87,17 +99,34 @@ def require_parity(measured: Measured, min_agreement: float) -> None:
         )
 
 
-def _run(file: Path, image: Floats) -> tuple[Floats, list[tuple[MatchSettings, Tensor]]]:
+def _run(
+    file: Path, fed: NDArray[Any], size: tuple[int, int]
+) -> tuple[Floats, NDArray[Any], list[tuple[MatchSettings, Tensor]]]:
+    """Return the file's logits, its labels, and what it matched."""
     model = onnx.load(file)
     matches = [node for node in model.graph.node if node.op_type == "SegppTokenMatch"]
-    shapes = {value.name: value for value in model.graph.value_info}
-    model.graph.output.extend(shapes[node.output[0]] for node in matches)
+    logits = _logits_name(model.graph)
+    wanted = [logits, *(node.output[0] for node in matches)]
+    given = {output.name for output in model.graph.output}
+    inner = {value.name: value for value in model.graph.value_info}
+    model.graph.output.extend(inner[name] for name in wanted if name not in given)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    logits, *slots = session.run(None, {model.graph.input[0].name: image})
-    settings = [_settings(node) for node in matches]
-    return logits, [(s, torch.from_numpy(slot)) for s, slot in zip(settings, slots, strict=True)]
+    names = [*wanted, *given & {"labels"}]
+    values = dict(zip(names, session.run(names, {model.graph.input[0].name: fed}), strict=True))
+    found = values.get("labels")
+    if found is None:
+        found = resize_argmax(values[logits], size)
+    slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
+    return values[logits], found, list(zip(map(_settings, matches), slots, strict=True))
+
+
+def _logits_name(graph: onnx.GraphProto) -> str:
+    # A file that gives labels only computes them from its logits.
+    resized = [node.input[0] for node in graph.node if node.op_type == "SegppResizeArgmax"]
+    name: str = resized[0] if resized else graph.output[0].name
+    return name
 
 
 def _settings(node: onnx.NodeProto) -> MatchSettings:
@@ -111,6 +140,5 @@ def _torch(model: SegFormer, image: Floats) -> Floats:
     return logits
 
 
-def _agreement(expected: Floats, found: Floats, image: Floats) -> float:
-    size = (image.shape[2], image.shape[3])
-    return float(np.mean(resize_argmax(expected, size) == resize_argmax(found, size)))
+def _agreement(expected: Floats, found: NDArray[Any]) -> float:
+    return float(np.mean(resize_argmax(expected, found.shape[1:]) == found))

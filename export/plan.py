@@ -7,6 +7,7 @@ Source: Kienzle et al., SegFormer++, 2024 (arXiv:2405.14467), table 1.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS, TokenReduction
@@ -67,13 +68,16 @@ def plan_from(
     return {site: plan[site] for site in SITES if site in plan}
 
 
-def describe(plan: ReductionPlan, grids: tuple[Grid, ...]) -> tuple[ReductionSite, ...]:
+def describe(
+    plan: ReductionPlan, grids: tuple[Grid, ...], *, match_every: int = 1
+) -> tuple[ReductionSite, ...]:
     """Return the token counts at each site for the stages' ``grids``.
 
     Raises:
         ReductionError: A reduction does not fit its grid; the message names the site.
     """
-    return tuple(_describe(site, reduction, grids) for site, reduction in plan.items())
+    sites = (_describe(site, reduction, grids) for site, reduction in plan.items())
+    return tuple(replace(site, match_every=match_every) for site in sites)
 
 
 def _describe(site: Site, reduction: TokenReduction, grids: tuple[Grid, ...]) -> ReductionSite:

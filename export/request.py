@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segpp.export.checkpoint import Checkpoint
 from segpp.export.plan import ReductionPlan
+from segpp.export.targets import PORTABLE
 from segpp.grid import Size
 from segpp.manifest import Classes, InputSpec, ReductionSite
 
@@ -26,6 +27,11 @@ class ExportRequest:
         image: What to compare the file with PyTorch on; the bundled scene if None.
         check: Compare at all.
         min_agreement: Share of pixels that must agree; by precision if None.
+        target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
+        rewrites_off: Names of exact rewrites to leave out.
+        input: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
+        output: ``logits``, ``labels`` at the input's size, or ``both``.
+        match_every: In how many consecutive blocks of a stage one match is used.
     """
 
     checkpoint: Path
@@ -38,6 +44,11 @@ class ExportRequest:
     image: Path | None = None
     check: bool = True
     min_agreement: float | None = None
+    target: str = PORTABLE
+    rewrites_off: tuple[str, ...] = ()
+    input: str = "float32"
+    output: str = "logits"
+    match_every: int = 1
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,15 @@
 
 from segpp.errors import InputError
 from segpp.export.checkpoint import Checkpoint
+from segpp.export.interface import INPUTS, OUTPUTS
 from segpp.export.model import grids_of
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.plan import describe
 from segpp.export.precision import PRECISIONS
 from segpp.export.request import ExportRequest, Settled
+from segpp.export.rewriting import rewrites_for
 from segpp.export.size import DEFAULT_SIZE, require_size
+from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.manifest import Classes, InputSpec
 from segpp.names import require_known
 from segpp.palette import default_palette
@@ -24,6 +27,15 @@ _MAX_BATCH = 64
 def require_request(request: ExportRequest) -> None:
     """Raise InputError for numbers and names that no checkpoint could make right."""
     require_known(request.precision, PRECISIONS, kind="precision")
+    require_known(request.input, INPUTS, kind="input")
+    require_known(request.output, OUTPUTS, kind="output")
+    rewrites_for(request.target, off=request.rewrites_off)
+    if request.target == ONNXRUNTIME and request.precision != "fp32":
+        raise InputError(
+            f"--target {ONNXRUNTIME} with --precision {request.precision}",
+            "ONNX Runtime's own attention computes in FP32 on a CPU",
+            hint=f"leave --target at {PORTABLE}, or --precision at fp32",
+        )
     for given in (request.checkpoint, request.image):
         if given and given.exists() and request.out.exists() and request.out.samefile(given):
             raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
@@ -31,6 +43,10 @@ def require_request(request: ExportRequest) -> None:
         require_size(request.size)
     if not 1 <= request.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {request.batch} images", f"allowed: 1 to {_MAX_BATCH}")
+    if request.match_every < 1:
+        raise InputError(
+            f"--match-every {request.match_every}", hint="1 matches in every block, as in the paper"
+        )
     if request.min_agreement is not None and not 0 <= request.min_agreement <= 1:
         raise InputError(f"--min-agreement {request.min_agreement:g}", "allowed: 0 to 1")
 
@@ -43,6 +59,7 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
     """
     size = request.size or checkpoint.size or DEFAULT_SIZE
     require_size(size)
+    _require_labels_possible(request, checkpoint)
     plan = request.plan or {}
     return Settled(
         request=request,
@@ -51,8 +68,17 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
         size=size,
         classes=checkpoint.classes or _unnamed(checkpoint.architecture.classes),
         input=_input_spec(request, checkpoint, (size.height, size.width)),
-        sites=describe(plan, grids_of(*size)),
+        sites=describe(plan, grids_of(*size), match_every=request.match_every),
     )
+
+
+def _require_labels_possible(request: ExportRequest, checkpoint: Checkpoint) -> None:
+    if "labels" in OUTPUTS[request.output] and checkpoint.numerics.align_corners:
+        raise InputError(
+            f"--output {request.output} cannot follow a {checkpoint.layout} checkpoint",
+            "it resizes logits with align_corners=True, the operator for labels with False",
+            hint="--output logits: segpp-run resizes them as in training",
+        )
 
 
 def min_agreement(request: ExportRequest) -> float:
@@ -64,11 +90,12 @@ def min_agreement(request: ExportRequest) -> float:
 
 def _input_spec(request: ExportRequest, checkpoint: Checkpoint, size: tuple[int, int]) -> InputSpec:
     channels = checkpoint.architecture.channels
+    pixels = request.input == "uint8"
     return InputSpec(
         name="image",
-        shape=(request.batch, channels, *size),
-        dtype="float32",
-        layout="NCHW",
+        shape=(request.batch, *size, channels) if pixels else (request.batch, channels, *size),
+        dtype="uint8" if pixels else "float32",
+        layout="NHWC" if pixels else "NCHW",
         colours="RGB",
         mean=checkpoint.mean or _repeated(_MEAN, channels),
         std=checkpoint.std or _repeated(_STD, channels),

@@ -103,9 +103,10 @@ def merge(x: Tensor, slot: Tensor, slots: int) -> Tensor:
         shape = (x.shape[0], slots, x.shape[2])
         return _node("SegppTokenMerge", (x, slot), {"slots": slots}, x.dtype, shape)
     index = slot.long()[:, :, None].expand(x.shape)
-    total = x.new_zeros(x.shape[0], slots, x.shape[2], dtype=torch.float32)
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    total = wide.new_zeros(x.shape[0], slots, x.shape[2])
     count = torch.zeros(x.shape[0], slots).scatter_add(1, slot.long(), torch.ones(slot.shape))
-    mean = total.scatter_add(1, index, x.float()) / count.clamp(min=1)[:, :, None]
+    mean = total.scatter_add(1, index, wide) / count.clamp(min=1)[:, :, None]
     return mean.to(x.dtype)
 
 

@@ -27,8 +27,8 @@ def trace(model: Deployed, size: Size, batch: int) -> onnx.ModelProto:
     return trace_module(model, image, names=("image", "logits"))
 
 
-def trace_module(module: nn.Module, x: Tensor, *, names: tuple[str, str]) -> onnx.ModelProto:
-    """Export any module of one input and one output, called ``names``, with torch's exporter."""
+def trace_module(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.ModelProto:
+    """Export any module of one input; ``names`` are the input's and then those of the outputs."""
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
             module,

@@ -14,6 +14,7 @@ from segpp.runtime.probe import EXPORT_MODULES
 __all__ = ["Ability", "abilities_of", "is_useful", "verified"]
 
 _TIMEOUT_SECONDS = 300
+_USEFUL = {"export", "run-cpu", "run-openvino"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def abilities_of(machine: Machine) -> tuple[Ability, ...]:
     return (
         _packaged("export", "export checkpoints", EXPORT_MODULES, "export"),
         _packaged("run-cpu", "run ONNX files on the CPU", ("onnxruntime",), "cpu"),
+        _packaged("run-openvino", "run them with OpenVINO", ("openvino", "onnx"), "openvino"),
         _cuda(machine),
         *(_build(name) for name in BUILDERS),
         _engines(machine),
@@ -55,7 +57,7 @@ def abilities_of(machine: Machine) -> tuple[Ability, ...]:
 
 def is_useful(abilities: Sequence[Ability]) -> bool:
     """Return whether segpp can at least export or run."""
-    return any(ability.works for ability in abilities if ability.key in {"export", "run-cpu"})
+    return any(ability.works for ability in abilities if ability.key in _USEFUL)
 
 
 def verified(ability: Ability) -> Ability:

@@ -13,6 +13,7 @@ from segpp.errors import CheckError, InputError
 from segpp.files import require_writable, whole_or_nothing
 from segpp.preprocess import Pixels
 from segpp.runtime.dataset import Pair, find_pairs
+from segpp.runtime.engine_arguments import add_engine_arguments, engine_settings
 from segpp.runtime.eval_report import Report
 from segpp.runtime.evaluate import Evaluation, Segmenter, evaluate
 from segpp.runtime.session import Session, open_session
@@ -48,10 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file or engine; the others are compared with the first",
     )
     _add_data(parser)
-    machine = parser.add_argument_group("engine")
-    machine.add_argument("--engine", metavar="NAME", default="auto", help="engine library")
-    machine.add_argument("--provider", metavar="NAME", help="device, as cpu or cuda")
-    machine.add_argument("--threads", metavar="N", type=int, help="CPU threads")
+    add_engine_arguments(parser)
     results = parser.add_argument_group("results")
     results.add_argument("--json", action="store_true", help="print the scores as JSON")
     results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
@@ -125,11 +123,11 @@ def _pairs(args: argparse.Namespace) -> tuple[Pair, ...]:
 def _open(path: Path, args: argparse.Namespace) -> Session:
     return open_session(
         path,
-        engine=args.engine,
-        provider=args.provider,
-        threads=args.threads,
+        **engine_settings(args),
         # The threads of a model that waits for its turn would slow the others down.
-        spinning=len(args.models) == 1,
+        alone=len(args.models) == 1,
+        # What a precision costs is what is measured here.
+        min_agreement=None,
     )
 
 

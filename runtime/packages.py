@@ -20,6 +20,7 @@ PACKAGES = {
     "tensorrt": ("tensorrt",),
     "tensorrt_rtx": ("tensorrt-rtx-cu13", "tensorrt-rtx", "tensorrt-rtx-cu12"),
     "av": ("av",),
+    "matplotlib": ("matplotlib",),
 }
 
 

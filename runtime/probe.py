@@ -37,7 +37,7 @@ def probe(name: str) -> None:
     """Do one thing, once.
 
     Args:
-        name: ``export``, ``run-PROVIDER``, ``build-LIBRARY`` or ``video``.
+        name: ``export``, ``run-PROVIDER``, ``run-openvino``, ``build-LIBRARY`` or ``video``.
 
     Raises:
         Exception: Whatever keeps it from working.
@@ -53,9 +53,10 @@ def probe(name: str) -> None:
         _build(name.removeprefix("build-"))
 
 
-def _run(provider: str) -> None:
+def _run(what: str) -> None:
+    library, provider = ("openvino", "cpu") if what == "openvino" else ("onnxruntime", what)
     with tempfile.TemporaryDirectory() as folder:
-        engine = ENGINES["onnxruntime"].open(_tiny(folder), Options(provider=provider, threads=1))
+        engine = ENGINES[library].open(_tiny(folder), Options(provider=provider, threads=1))
         [y] = engine.run({"x": np.array([[-1, 0, 1, 2]], np.float32)}, ["y"])
         engine.close()
     if y.tolist() != [[0, 0, 1, 2]]:

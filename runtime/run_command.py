@@ -11,7 +11,9 @@ from tqdm import tqdm
 
 from segpp.errors import InputError
 from segpp.palette import read_labels, read_palette
+from segpp.runtime.engine_arguments import add_engine_arguments, engine_settings
 from segpp.runtime.outputs import KINDS, Look, Write, open_writer, place_for, require_place
+from segpp.runtime.precision_gate import MIN_AGREEMENT
 from segpp.runtime.run_loop import Done, Failed, segment_all
 from segpp.runtime.run_report import Tally, render_json, render_line
 from segpp.runtime.session import Session, open_session
@@ -59,15 +61,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     looks.add_argument("--labels", metavar="FILE", help="class names, one per line, or JSON")
     looks.add_argument("--colors", metavar="FILE", help="one 'R G B' per line, or JSON")
-    engine = parser.add_argument_group("engine")
+    engine = add_engine_arguments(parser)
     engine.add_argument(
-        "--engine",
-        default="auto",
-        metavar="NAME",
-        help="library that runs the network (default: auto, the one that fits the file)",
+        "--min-agreement",
+        type=float,
+        default=MIN_AGREEMENT,
+        metavar="X",
+        help="share of the first image's pixels that bf16 must label as fp32 does (default: "
+        f"{MIN_AGREEMENT})",
     )
-    engine.add_argument("--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (cpu)")
-    engine.add_argument("--threads", type=int, metavar="N", help="CPU threads (library's choice)")
     engine.add_argument(
         "--no-spinning",
         action="store_true",
@@ -105,9 +107,8 @@ def _require_alpha(alpha: float) -> None:
 def _open(args: argparse.Namespace) -> Session:
     return open_session(
         args.model,
-        engine=args.engine,
-        threads=args.threads,
-        provider=args.provider,
+        **engine_settings(args),
+        min_agreement=args.min_agreement,
         spinning=not args.no_spinning,
     )
 

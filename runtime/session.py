@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,18 +11,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.errors import CheckError, ImageError, InputError
+from segpp.errors import ImageError, InputError
 from segpp.files import require_file, sidecar
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.names import require_known
 from segpp.preprocess import Picture, prepare
-from segpp.resize import resize_argmax, resize_labels
 from segpp.runtime.describe import describe, require_as_described
 from segpp.runtime.engines._base import ENGINES, Engine, Library, Options
+from segpp.runtime.labels import labels_from
+from segpp.runtime.packages import is_installed
+from segpp.runtime.precision_gate import MIN_AGREEMENT, PrecisionGate
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
 
-_UINT8_CLASSES = 256
 _IMAGE_DIMENSIONS = 3
 
 
@@ -59,10 +61,19 @@ class Session:
 
     Args:
         manifest: The file's, or what was assumed for want of one (``assumed`` tells).
+        gate: What the first labels must pass, where they come from a lower precision.
     """
 
-    def __init__(self, engine: Engine, manifest: Manifest, *, assumed: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        manifest: Manifest,
+        *,
+        assumed: bool = False,
+        gate: PrecisionGate | None = None,
+    ) -> None:
         self._engine = engine
+        self._gate = gate
         self.manifest = manifest
         self.assumed = assumed
 
@@ -93,7 +104,8 @@ class Session:
         Raises:
             ImageError: Something is not such an image.
             InputError: ``logits``, but the network gives only labels.
-            CheckError: The network gave infinities or not-a-numbers.
+            CheckError: The network gave infinities or not-a-numbers; or in a lower precision its
+                labels for the first images are too far from those in FP32.
         """
         pictures = _as_list(images)
         output = _choose(self.manifest.outputs, logits=logits)
@@ -144,8 +156,17 @@ class Session:
         prepared = time.perf_counter()
         [raw] = self._engine.run({self.input.name: tensor}, [output.name])
         ran = time.perf_counter()
-        labels = _labels(raw, output, [_size(p) for p in pictures], len(self.classes.names))
+        labels_of = partial(
+            labels_from,
+            output=output,
+            sizes=[_size(p) for p in pictures],
+            classes=len(self.classes.names),
+        )
+        labels = labels_of(raw)
         done = time.perf_counter()
+        if self._gate:
+            self._gate.check({self.input.name: tensor}, output.name, labels_of, labels)
+            self._gate = None
         timing = Timing(1e3 * (prepared - start), 1e3 * (ran - prepared), 1e3 * (done - ran))
         kept = raw[: len(pictures)].astype(np.float32, copy=False) if logits else None
         return Result(labels, kept, timing)
@@ -158,6 +179,10 @@ def open_session(
     threads: int | None = None,
     provider: str | None = None,
     spinning: bool = True,
+    alone: bool = True,
+    precision: str = "fp32",
+    min_agreement: float | None = MIN_AGREEMENT,
+    cache: bool = True,
 ) -> Session:
     """Load a network with the manifest beside it.
 
@@ -168,7 +193,13 @@ def open_session(
         engine: The library, "auto" for the one that fits the file.
         threads: CPU threads; the library's choice if not given.
         provider: Device or backend of the library ("cpu", "cuda").
-        spinning: Let idle threads spin between calls.
+        spinning: Let idle threads spin, which is faster.
+        alone: Let them go on after a call; False where another network has its turn then.
+        precision: What the file's FP32 is computed in: "fp32", or "bf16" where library and CPU
+            can.
+        min_agreement: Share of pixels that a lower precision must label as FP32 does, on the
+            first images, for which both are computed; None does without.
+        cache: Keep what openvino compiles in ``x.onnx.cache`` beside the file.
 
     Raises:
         GraphError: The file is damaged, or not a segmentation network with fixed shapes.
@@ -181,11 +212,17 @@ def open_session(
         raise InputError(f"cannot run on {threads} threads")
     manifest = read_manifest(path) if sidecar(path).exists() else None
     library = _library(engine, path, manifest)
-    loaded = library.open(path, Options(threads, provider, spinning))
+    options = Options(threads, provider, spinning, alone, precision, cache)
+    loaded = library.open(path, options)
     try:
         if manifest:
             require_as_described(path, manifest, loaded)
-        return Session(loaded, manifest or describe(path, loaded), assumed=manifest is None)
+        gate = None
+        if precision != "fp32" and min_agreement is not None:
+            exact = replace(options, precision="fp32", cache=False)
+            gate = PrecisionGate(partial(library.open, path, exact), precision, min_agreement)
+        known = manifest or describe(path, loaded)
+        return Session(loaded, known, assumed=manifest is None, gate=gate)
     except BaseException:
         loaded.close()
         raise
@@ -211,8 +248,9 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
     if not fitting:
         known = sorted({suffix for name in ENGINES for suffix in ENGINES[name].suffixes})
         raise InputError(f"no engine runs {path}", f"files that run: {', '.join(known)}")
-    # The default everywhere, and the one that every other is compared with.
-    return "onnxruntime" if "onnxruntime" in fitting else fitting[0].replace("_", "-")
+    # Sorted, so that onnxruntime comes first: the one that every other is compared with.
+    here = [name for name in fitting if is_installed(name)]
+    return (here or fitting)[0].replace("_", "-")
 
 
 def _as_list(images: Picture | Sequence[Picture]) -> list[Picture]:
@@ -237,38 +275,6 @@ def _choose(outputs: tuple[OutputSpec, ...], *, logits: bool) -> OutputSpec:
     if "logits" not in by_kind:
         raise InputError("the network gives labels, not logits", hint="export it without argmax")
     return by_kind["logits"]
-
-
-def _labels(
-    raw: NDArray[Any], output: OutputSpec, sizes: Sequence[tuple[int, int]], classes: int
-) -> tuple[NDArray[Any], ...]:
-    """Return the labels at each image's own size; ``raw`` may hold padding after the last."""
-    images = zip(raw, sizes, strict=False)
-    if output.kind == "labels":
-        return tuple(resize_labels(_as_labels(one, classes), size) for one, size in images)
-    _require_finite(raw)
-    return tuple(
-        resize_argmax(one[None], size, align_corners=output.align_corners)[0]
-        for one, size in images
-    )
-
-
-def _as_labels(raw: NDArray[Any], classes: int) -> NDArray[Any]:
-    # TensorRT plugins cannot give uint8, so our files give the same bits as int8.
-    labels = raw.view(np.uint8) if raw.dtype == np.int8 else raw
-    small = classes <= _UINT8_CLASSES and labels.min() >= 0 and labels.max() < _UINT8_CLASSES
-    return labels.astype(np.uint8 if small else np.int32, copy=False)
-
-
-def _require_finite(logits: NDArray[Any]) -> None:
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(logits.sum(dtype=np.float64)):
-            return
-    share = 1 - np.isfinite(logits).mean()
-    raise CheckError(
-        f"{share:.2%} of the network's logits are infinite or not a number",
-        hint="in FP16 this is an overflow; export it in FP32 and compare",
-    )
 
 
 def _joined(parts: Sequence[Result]) -> Result:

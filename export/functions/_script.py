@@ -7,7 +7,7 @@ from onnxscript.values import Opset
 
 from segpp import ops
 
-__all__ = ["SEGPP", "bypass", "proto_of"]
+__all__ = ["SEGPP", "bypass", "proto_of", "with_part"]
 
 SEGPP = Opset(ops.DOMAIN, ops.VERSION)
 
@@ -40,6 +40,36 @@ def bypass(function: FunctionProto, *, of: str, to: str) -> FunctionProto:
         node.input[:] = [new if name == old else name for name in node.input]
     _drop_unused(result)
     return result
+
+
+def with_part(function: FunctionProto, script: Any) -> FunctionProto:
+    """Return ``function`` with some of its values computed by another onnxscript function.
+
+    Inputs and outputs of ``script`` are called like the values of ``function`` that it takes and
+    replaces; what nobody needs any more goes.
+    """
+    part: FunctionProto = script.to_function_proto()
+    for index, node in enumerate(part.node):
+        node.name = f"{function.name}_{part.name}_{index}"
+        node.doc_string = ""
+        for names in (node.input, node.output):
+            names[:] = [_of_part(name, part, function) for name in names]
+    replaced = {_of_part(name, part, function) for name in part.output}
+    places = [i for i, node in enumerate(function.node) if replaced & set(node.output)]
+    others = [node for i, node in enumerate(function.node) if i not in places]
+    result = FunctionProto()
+    result.CopyFrom(function)
+    del result.node[:]
+    result.node.extend([*others[: places[0]], *part.node, *others[places[0] :]])
+    _drop_unused(result)
+    return result
+
+
+def _of_part(name: str, part: FunctionProto, function: FunctionProto) -> str:
+    if not name:
+        return name
+    shared = name in part.input or name in part.output
+    return f"{function.name}_{name}" if shared else f"{function.name}_{part.name}_{name}"
 
 
 def _drop_unused(function: FunctionProto) -> None:

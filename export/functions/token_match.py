@@ -10,8 +10,9 @@ from onnx import FunctionProto, NodeProto
 from onnxscript import opset18 as op
 from onnxscript import script
 
-from segpp.export.functions import FUNCTIONS
-from segpp.export.functions._script import SEGPP, bypass, proto_of
+from segpp.export.functions import FUNCTIONS, Shapes
+from segpp.export.functions._near_match import near_match
+from segpp.export.functions._script import SEGPP, bypass, proto_of, with_part
 
 __all__ = ["token_match"]
 
@@ -21,11 +22,16 @@ _INT64 = onnx.TensorProto.INT64
 
 
 @FUNCTIONS.register("SegppTokenMatch")
-def token_match(nodes: list[NodeProto]) -> FunctionProto:
-    """Return the function; cells are compared in it only if a node of the file has a window."""
-    windowed = any(a.name == "window" and a.i for node in nodes for a in node.attribute)
+def token_match(nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
+    """Return the function: cells are compared in it only if a node of the file has a window.
+
+    If every node has one, far destinations are not looked at; if only some have, they are hidden.
+    """
+    windowed = [any(a.name == "window" and a.i for a in node.attribute) for node in nodes]
     function = proto_of(SegppTokenMatch)
-    return function if windowed else bypass(function, of="scores", to="similarity")
+    if not any(windowed):
+        return bypass(function, of="scores", to="similarity")
+    return with_part(function, near_match) if all(windowed) else function
 
 
 # ruff: noqa: N802 - the function's name is the operator's
@@ -100,7 +106,8 @@ def SegppTokenMatch(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one fl
     s_unit = op.Gather(unit, s_token, axis=1)
     d_unit = op.Gather(unit, d_token, axis=1)
     similarity = op.MatMul(s_unit, op.Transpose(d_unit, perm=[0, 2, 1]))
-    near = op.Constant(value_int=window)
+    cells_away = op.Constant(value_int=window)
+    near = op.Where(op.Equal(cells_away, zero), tokens, cells_away)
     s_row = s_token / w
     apart_y = op.Abs(op.Unsqueeze(s_row / sy, one) - op.Unsqueeze(d_row, zero))
     apart_x = op.Abs(op.Unsqueeze((s_token - s_row * w) / sx, one) - op.Unsqueeze(d_column, zero))

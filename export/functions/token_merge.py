@@ -10,7 +10,7 @@ from onnx import FunctionProto, NodeProto
 from onnxscript import opset18 as op
 from onnxscript import script
 
-from segpp.export.functions import FUNCTIONS
+from segpp.export.functions import FUNCTIONS, Shapes
 from segpp.export.functions._script import SEGPP, proto_of
 
 __all__ = ["token_merge"]
@@ -20,7 +20,7 @@ _INT32 = onnx.TensorProto.INT32
 
 
 @FUNCTIONS.register("SegppTokenMerge")
-def token_merge(_nodes: list[NodeProto]) -> FunctionProto:
+def token_merge(_nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
     """Return the function."""
     return proto_of(SegppTokenMerge)
 

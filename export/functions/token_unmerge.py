@@ -5,7 +5,7 @@ from onnx import FunctionProto, NodeProto
 from onnxscript import opset18 as op
 from onnxscript import script
 
-from segpp.export.functions import FUNCTIONS
+from segpp.export.functions import FUNCTIONS, Shapes
 from segpp.export.functions._script import SEGPP, proto_of
 
 __all__ = ["token_unmerge"]
@@ -14,7 +14,7 @@ _INT64 = onnx.TensorProto.INT64
 
 
 @FUNCTIONS.register("SegppTokenUnmerge")
-def token_unmerge(_nodes: list[NodeProto]) -> FunctionProto:
+def token_unmerge(_nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
     """Return the function."""
     return proto_of(SegppTokenUnmerge)
 

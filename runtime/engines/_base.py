@@ -35,11 +35,18 @@ class Options:
         provider: The library's device or backend ("cpu", "cuda"); None for its default.
         spinning: Let idle threads spin between calls: fastest back to back, but it keeps the
             cores busy beside a camera.
+        alone: Nothing else computes between two calls, so that threads may go on spinning after
+            one; False makes them stop at its end.
+        precision: What the file's FP32 is computed in.
+        cache: Keep what the library compiles beside the file, for the next time.
     """
 
     threads: int | None = None
     provider: str | None = None
     spinning: bool = True
+    alone: bool = True
+    precision: str = "fp32"
+    cache: bool = True
 
 
 class Engine(Protocol):

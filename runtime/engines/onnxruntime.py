@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from segpp.errors import GraphError, MissingError
+from segpp.errors import GraphError, InputError, MissingError
 from segpp.names import require_known
 from segpp.runtime.engines._base import ENGINES, Engine, Library, Options, TensorInfo
 from segpp.runtime.external_data import require_weights_inside
@@ -26,6 +26,7 @@ class OnnxRuntime:
 
     def __init__(self, path: Path, options: Options) -> None:
         ort = _library()
+        _require_precision(options.precision)
         provider = _provider(ort, options.provider or "cpu")
         require_onnx(path)
         require_weights_inside(path)
@@ -77,7 +78,18 @@ def _settings(ort: Any, options: Options) -> Any:
         settings.intra_op_num_threads = options.threads
     if not options.spinning:
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    elif not options.alone:
+        settings.add_session_config_entry("session.force_spinning_stop", "1")
     return settings
+
+
+def _require_precision(name: str) -> None:
+    require_known(name, ["fp32", "bf16"], kind="precision")
+    if name != "fp32":
+        raise InputError(
+            f"onnxruntime does not compute an FP32 file in {name.upper()}",
+            hint="--engine openvino does, on CPUs that have it",
+        )
 
 
 def _provider(ort: Any, name: str) -> str:

@@ -27,6 +27,7 @@ VERBS = {
     "export": "segpp.export.command",
     "run": "segpp.runtime.run_command",
     "eval": "segpp.runtime.eval_command",
+    "bench": "segpp.runtime.bench.command",
     "build-engine": "segpp.runtime.build_command",
     "inspect": "segpp.export.inspect_command",
     "doctor": "segpp.runtime.doctor_command",
@@ -73,6 +74,11 @@ def run() -> int:
 def evaluate() -> int:
     """Run ``segpp-eval``."""
     return _guarded("eval", sys.argv[1:])
+
+
+def bench() -> int:
+    """Run ``segpp-bench``."""
+    return _guarded("bench", sys.argv[1:])
 
 
 def build_engine() -> int:
@@ -195,6 +201,8 @@ _EXTRAS = {
     "onnx_graphsurgeon": "export",
     "safetensors": "export",
     "onnxruntime": "cpu",
+    "openvino": "openvino",
+    "matplotlib": "plot",
     "tensorrt_rtx": "rtx",
     "tensorrt": "tensorrt",
     "av": "video",

@@ -132,7 +132,11 @@ class OutputSpec:
 
 @dataclass(frozen=True)
 class ReductionSite:
-    """One place where tokens are merged; it applies to every block of the stage."""
+    """One place where tokens are merged; it applies to every block of the stage.
+
+    Attributes:
+        match_every: In how many consecutive blocks one match is used.
+    """
 
     stage: int
     side: Literal["q", "kv"]
@@ -141,6 +145,7 @@ class ReductionSite:
     grid: tuple[int, int]
     tokens_in: int
     tokens_out: int
+    match_every: int = 1
 
 
 @dataclass(frozen=True)
@@ -296,6 +301,8 @@ def _output_problems(manifest: Manifest) -> Iterator[str]:
 
 def _site_problems(site: ReductionSite) -> Iterator[str]:
     height, width = site.grid
+    if site.match_every < 1:
+        yield f"says that stage {site.stage}, {site.side} matches every {site.match_every} blocks"
     if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:
         yield (
             f"says that stage {site.stage}, {site.side} makes {site.tokens_out} tokens of "

@@ -42,7 +42,7 @@ _UPRIGHT = {
 }
 
 
-def load_image(path: Path) -> Pixels:
+def load_image(path: Path | str) -> Pixels:
     """Read an image as RGB (H, W, 3), upright.
 
     EXIF orientation is applied. Grey, palette, CMYK and 16-bit images are converted (the high
@@ -51,6 +51,7 @@ def load_image(path: Path) -> Pixels:
     Raises:
         ImageError: It is missing, not an image, damaged, truncated or too large.
     """
+    path = Path(path)
     require_file(path, kind="image", error=ImageError)
     try:
         return _decode(path)

@@ -20,7 +20,7 @@ from segpp.files import whole_or_nothing
 
 HEAVY = (
     *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_graphsurgeon", "safetensors"),
-    *("tensorrt", "tensorrt_rtx", "av", "openvino"),
+    *("tensorrt", "tensorrt_rtx", "av", "openvino", "matplotlib"),
 )
 # None among the modules is how Python marks one that is not there.
 WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
@@ -129,7 +129,7 @@ def test_no_argument_is_wrong_usage_and_shows_the_overview(capsys: Capture) -> N
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["exprot"], "unknown command 'exprot'\n  known: build-engine, doctor, eval, "),
+        (["exprot"], "unknown command 'exprot'\n  known: bench, build-engine, doctor, "),
         (["exprot"], "hint: did you mean 'export'?"),
         (["Run"], "hint: did you mean 'run'?"),
         (["-v"], "unknown command '-v'"),

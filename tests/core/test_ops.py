@@ -1,12 +1,13 @@
 """The custom operators: what the oracle promises, and that torch and the ONNX functions keep it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx.inliner
 import onnxruntime
 import pytest
 import torch
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from segpp import ops
+from segpp.errors import GraphError
 from segpp.export import torch_ops
 from segpp.export.functions import FUNCTIONS, functions_for
 from segpp.grid import Grid
@@ -95,6 +97,14 @@ def by_onnx(case: Case) -> NDArray[np.int32]:
     return session.run(None, {"x": case.x})[0]
 
 
+def _node(name: str, attributes: dict[str, int]) -> onnx.NodeProto:
+    contract = ops.CONTRACTS[name]
+    plugin = {"plugin_version": "1", "plugin_namespace": ""}
+    return helper.make_node(
+        name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **plugin, **attributes
+    )
+
+
 @lru_cache(maxsize=512)
 def _session(
     name: str,
@@ -108,24 +118,19 @@ def _session(
         "i": onnx.TensorProto.INT32,
     }
     contract = ops.CONTRACTS[name]
-    node = helper.make_node(
-        name,
-        contract.inputs,
-        contract.outputs,
-        domain=ops.DOMAIN,
-        plugin_version="1",
-        plugin_namespace="",
-        **dict(attributes),
-    )
+    node = _node(name, dict(attributes))
     inputs = [
         helper.make_tensor_value_info(i, types[kind], shape)
         for i, kind, shape in zip(contract.inputs, kinds, shapes, strict=True)
     ]
     output = onnx.ValueInfoProto(name=contract.outputs[0])
-    graph = helper.make_graph([node], "one_node", inputs, [output])
+    return _session_of(helper.make_graph([node], "one_node", inputs, [output]))
+
+
+def _session_of(graph: onnx.GraphProto) -> onnxruntime.InferenceSession:
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ops.DOMAIN, ops.VERSION)]
     model = helper.make_model(
-        graph, opset_imports=opsets, ir_version=9, functions=functions_for([node])
+        graph, opset_imports=opsets, ir_version=9, functions=functions_for(graph)
     )
     return onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -281,8 +286,8 @@ def test_unmerge_is_a_row_gather_everywhere(case: tuple[Floats, NDArray[np.int32
     assert (by_torch_ == expected).all()
 
 
-@pytest.mark.parametrize("size", [(8, 12), (16, 24), (13, 29), (5, 3)])
-@pytest.mark.parametrize("classes", [2, 19])
+@pytest.mark.parametrize("size", [(8, 12), (16, 24), (32, 48), (12, 18), (8, 24), (13, 29), (5, 3)])
+@pytest.mark.parametrize("classes", [1, 2, 3, 19, 150])
 def test_torch_and_onnx_resize_and_choose_like_the_oracle(
     size: tuple[int, int], classes: int
 ) -> None:
@@ -291,22 +296,88 @@ def test_torch_and_onnx_resize_and_choose_like_the_oracle(
 
     expected = ops.resize_argmax_reference(logits, height=height, width=width)
 
-    attributes = (("height", height), ("width", width))
-    session = _session("SegppResizeArgmax", attributes, (logits.shape,), "f")
     # Random logits have no ties within rounding here, so every label must be equal.
     for labels in (
-        session.run(None, {"logits": logits})[0],
+        by_onnx_resize_argmax(logits, height, width),
         torch_ops.resize_argmax(torch.from_numpy(logits), height, width).numpy(),
     ):
-        assert labels.dtype == expected.dtype == np.int8
+        assert labels.dtype == expected.dtype == (np.int8 if classes <= 127 else np.int32)
         assert (labels == expected).all()
 
 
-def test_the_lowest_class_wins_a_tie() -> None:
+def by_onnx_resize_argmax(logits: Floats, height: int, width: int) -> NDArray[Any]:
+    attributes = (("height", height), ("width", width))
+    kind = "h" if logits.dtype == np.float16 else "f"
+    session = _session("SegppResizeArgmax", attributes, (logits.shape,), kind)
+    return session.run(None, {"logits": logits})[0]
+
+
+def test_strips_of_rows_join_without_a_seam() -> None:
+    # Six strips of 49 rows of cells; smooth logits, as a network gives them.
+    rng = np.random.default_rng(1)
+    coarse = torch.from_numpy(rng.standard_normal((1, 7, 6, 32), np.float32))
+    size = (48, 256)
+    logits = torch.nn.functional.interpolate(coarse, size, mode="bicubic").numpy() * 8
+
+    labels = by_onnx_resize_argmax(logits, 4 * size[0], 4 * size[1])
+
+    pixels = torch.nn.functional.interpolate(
+        torch.from_numpy(logits), scale_factor=4, mode="bilinear", align_corners=False
+    )
+    best = pixels.topk(2, dim=1).values
+    clear = (best[:, 0] - best[:, 1]).numpy() > 8 * 2.0**-24 * np.abs(logits).max()
+    assert clear.mean() > 0.999
+    assert (labels == pixels.argmax(1).numpy())[clear].all()
+
+
+def test_half_precision_logits_are_resized_in_single() -> None:
+    logits = np.random.default_rng(2).standard_normal((1, 5, 4, 4)).astype(np.float16)
+
+    labels = by_onnx_resize_argmax(logits, 16, 16)
+
+    assert (labels == ops.resize_argmax_reference(logits, height=16, width=16)).all()
+
+
+@pytest.mark.parametrize("size", [(8, 8), (5, 3)])
+def test_the_lowest_class_wins_a_tie(size: tuple[int, int]) -> None:
     logits = np.zeros((1, 5, 2, 2), np.float32)
     logits[0, 2:4] = 1
 
-    assert (ops.resize_argmax_reference(logits, height=4, width=4) == 2).all()
+    for labels in (
+        ops.resize_argmax_reference(logits, height=size[0], width=size[1]),
+        torch_ops.resize_argmax(torch.from_numpy(logits), *size).numpy(),
+        by_onnx_resize_argmax(logits, *size),
+    ):
+        assert (labels == 2).all()
+
+
+def test_the_function_never_holds_all_classes_at_full_resolution() -> None:
+    node = _node("SegppResizeArgmax", {"height": 256, "width": 512})
+    logits = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, (1, 19, 64, 128))
+    graph = helper.make_graph([node], "one", [logits], [onnx.ValueInfoProto(name="labels")])
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ops.DOMAIN, ops.VERSION)]
+    functions = functions_for(graph)
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=functions)
+
+    flat = onnx.shape_inference.infer_shapes(
+        onnx.inliner.inline_local_functions(model), data_prop=True, strict_mode=True
+    )
+
+    sizes = {
+        value.name: int(np.prod([dim.dim_value for dim in value.type.tensor_type.shape.dim]))
+        for value in flat.graph.value_info
+    }
+    assert len(sizes) > 19
+    assert min(sizes.values()) > 0
+    # The corners of every cell: four times the logits, in place of sixteen.
+    assert max(sizes.values()) < 19 * 256 * 512 / 3
+
+
+def test_logits_of_unknown_shape_are_refused() -> None:
+    node = _node("SegppResizeArgmax", {"height": 8, "width": 8})
+
+    with pytest.raises(GraphError, match="resizes logits of unknown shape"):
+        FUNCTIONS["SegppResizeArgmax"]([node], {})
 
 
 def test_every_contract_has_a_function_and_every_function_a_contract() -> None:
@@ -316,9 +387,10 @@ def test_every_contract_has_a_function_and_every_function_a_contract() -> None:
 @pytest.mark.parametrize("name", sorted(ops.CONTRACTS))
 def test_a_function_has_the_inputs_and_attributes_of_its_contract(name: str) -> None:
     contract = ops.CONTRACTS[name]
-    node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN)
+    sizes = dict.fromkeys(contract.attributes, 4)
+    node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **sizes)
 
-    function = FUNCTIONS[name]([node])
+    function = FUNCTIONS[name]([node], {contract.inputs[0]: (1, 3, 2, 2)})
 
     plugin = {"plugin_version", "plugin_namespace"}
     assert tuple(function.input) == contract.inputs
@@ -329,20 +401,50 @@ def test_a_function_has_the_inputs_and_attributes_of_its_contract(name: str) -> 
 @pytest.mark.parametrize("name", sorted(ops.CONTRACTS))
 def test_inner_names_of_a_function_cannot_clash_with_a_graph(name: str) -> None:
     contract = ops.CONTRACTS[name]
-    node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN)
+    sizes = dict.fromkeys(contract.attributes, 4)
+    node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **sizes)
 
-    function = FUNCTIONS[name]([node])
+    function = FUNCTIONS[name]([node], {contract.inputs[0]: (1, 3, 2, 2)})
 
     inner = {n for inner_node in function.node for n in inner_node.output} - set(function.output)
     assert inner
     assert all(value.startswith(f"{name}_") for value in inner)
 
 
-def test_a_file_without_windows_compares_no_cells() -> None:
-    def function(window: int) -> Any:
-        return FUNCTIONS["SegppTokenMatch"](
-            [helper.make_node("SegppTokenMatch", [], [], window=window)]
-        )
+def match_function(*windows: int) -> onnx.FunctionProto:
+    nodes = [helper.make_node("SegppTokenMatch", [], [], window=window) for window in windows]
+    return FUNCTIONS["SegppTokenMatch"](nodes, {})
 
-    assert len(function(0).node) < len(function(1).node)
-    assert "Abs" not in {node.op_type for node in function(0).node}
+
+def test_a_file_without_windows_compares_no_cells() -> None:
+    assert len(match_function(0, 0).node) < len(match_function(0, 1).node)
+    assert "Abs" not in {node.op_type for node in match_function(0).node}
+
+
+def test_a_file_of_windows_hides_no_destinations() -> None:
+    assert "Abs" in {node.op_type for node in match_function(0, 1).node}
+    assert "Abs" not in {node.op_type for node in match_function(1, 2).node}
+
+
+@given(case=cases(), other=cases())
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_windowed_and_global_matches_share_a_file(case: Case, other: Case) -> None:
+    windowed, anywhere = replace(case, window=1), replace(other, window=0)
+
+    found = by_onnx_together(windowed, anywhere)
+
+    assert (found[0] == by_numpy(windowed)).all()
+    assert (found[1] == by_numpy(anywhere)).all()
+
+
+def by_onnx_together(*cases: Case) -> list[NDArray[np.int32]]:
+    nodes, inputs, outputs = [], [], []
+    for index, case in enumerate(cases):
+        node = _node("SegppTokenMatch", case.attributes)
+        node.input[0], node.output[0] = f"x{index}", f"slot{index}"
+        nodes.append(node)
+        kind = onnx.TensorProto.FLOAT
+        inputs.append(helper.make_tensor_value_info(f"x{index}", kind, case.x.shape))
+        outputs.append(onnx.ValueInfoProto(name=f"slot{index}"))
+    session = _session_of(helper.make_graph(nodes, "nodes", inputs, outputs))
+    return session.run(None, {f"x{index}": case.x for index, case in enumerate(cases)})

@@ -136,6 +136,12 @@ def test_nine_channels_say_what_they_want() -> None:
         prepare([noise(4, 6, 3)], spec)
 
 
+def test_a_path_may_be_text(tmp_path: Path) -> None:
+    Image.new("RGB", (3, 2), (7, 8, 9)).save(tmp_path / "a.png")
+
+    assert (load_image(str(tmp_path / "a.png")) == (7, 8, 9)).all()
+
+
 def test_every_pixel_mode_becomes_rgb(tmp_path: Path) -> None:
     grey = Image.fromarray(noise(5, 7))
     for mode in ("L", "1", "LA", "P", "RGB", "RGBA"):

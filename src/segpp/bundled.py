@@ -1,4 +1,4 @@
-"""The image that comes with segpp, for comparing a file with PyTorch when none is given."""
+"""The image that comes with segpp, for whoever gives none."""
 
 from importlib.resources import files
 from pathlib import Path

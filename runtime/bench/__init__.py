@@ -1,0 +1,1 @@
+"""How long networks take, side by side, on this machine."""

@@ -29,7 +29,6 @@ from segpp.export.checkpoint import read_checkpoint
 from segpp.export.model import SegFormer
 from segpp.export.plan import PRESETS, ReductionPlan, plan_from
 from segpp.export.request import ExportRequest
-from segpp.export.sites import SITES
 from segpp.grid import Size, parse_size
 from segpp.manifest import Manifest, read_manifest
 from segpp.preprocess import Pixels, load_image, prepare
@@ -100,13 +99,14 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[Pair]) -> list[Row]:
-    model = read_checkpoint(args.checkpoint).model()
+    checkpoint = read_checkpoint(args.checkpoint)
     manifest = read_manifest(files["none"])
     plain = open_session(files["none"], threads=args.threads)
     unmerged = _remembering(partial(_by_session, plain))
     rows = []
     for name, file in files.items():
-        by_torch = partial(_by_torch, model, VARIANTS[name], manifest)
+        model = checkpoint.model().reduce(VARIANTS[name].items())
+        by_torch = partial(_by_torch, model, manifest)
         with open_session(file, threads=args.threads) as session:
             by_onnx = _remembering(partial(_by_session, session))
             scores = _scores([by_torch, by_onnx], pairs, manifest, name)
@@ -153,9 +153,7 @@ def _scores(
     return result.scores
 
 
-def _by_torch(model: SegFormer, plan: ReductionPlan, manifest: Manifest, image: Pixels) -> Labels:
-    model.reduce((site, None) for site in SITES)
-    model.reduce(plan.items())
+def _by_torch(model: SegFormer, manifest: Manifest, image: Pixels) -> Labels:
     with torch.inference_mode():
         logits = model(torch.from_numpy(prepare([image], manifest.input))).numpy()
     labels: Labels = resize_argmax(logits, image.shape[:2])[0]

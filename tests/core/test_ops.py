@@ -20,6 +20,7 @@ from segpp import ops
 from segpp.errors import GraphError
 from segpp.export import torch_ops
 from segpp.export.functions import FUNCTIONS, functions_for
+from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.grid import Grid
 from segpp.lattice import Lattice
 
@@ -111,6 +112,7 @@ def _session(
     attributes: tuple[tuple[str, int], ...],
     shapes: tuple[tuple[int, ...], ...],
     kinds: str,
+    target: str = PORTABLE,
 ) -> onnxruntime.InferenceSession:
     types = {
         "f": onnx.TensorProto.FLOAT,
@@ -130,7 +132,7 @@ def _session(
 def _session_of(graph: onnx.GraphProto) -> onnxruntime.InferenceSession:
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ops.DOMAIN, ops.VERSION)]
     model = helper.make_model(
-        graph, opset_imports=opsets, ir_version=9, functions=functions_for(graph)
+        graph, opset_imports=opsets, ir_version=9, functions=functions_for(graph, target)
     )
     return onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -200,10 +202,18 @@ def by_torch_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
     return torch_ops.merge(torch.from_numpy(x), torch.from_numpy(slot), slots).numpy()
 
 
-def by_onnx_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
+def by_onnx_merge(x: Floats, slot: NDArray[np.int32], slots: int, target: str = PORTABLE) -> Floats:
     kind = "hi" if x.dtype == np.float16 else "fi"
-    session = _session("SegppTokenMerge", (("slots", slots),), (x.shape, slot.shape), kind)
+    shapes = (x.shape, slot.shape)
+    session = _session("SegppTokenMerge", (("slots", slots),), shapes, kind, target)
     return session.run(None, {"x": x, "slot": slot})[0]
+
+
+def by_onnxruntime_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
+    return by_onnx_merge(x, slot, slots, ONNXRUNTIME)
+
+
+MERGES = [by_torch_merge, by_onnx_merge, by_onnxruntime_merge]
 
 
 @st.composite
@@ -218,7 +228,7 @@ def slot_maps(draw: st.DrawFn) -> tuple[Floats, NDArray[np.int32], int]:
     return x, rng.integers(0, slots, (batch, tokens), dtype=np.int32), slots
 
 
-@pytest.mark.parametrize("run", [by_torch_merge, by_onnx_merge])
+@pytest.mark.parametrize("run", MERGES)
 @given(case=slot_maps())
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_torch_and_onnx_average_slots_like_the_oracle(
@@ -235,7 +245,7 @@ def test_torch_and_onnx_average_slots_like_the_oracle(
     assert np.abs(merged - expected).max() <= 90 * 2.0**-24 * max(1, np.abs(x).max())
 
 
-@pytest.mark.parametrize("run", [by_torch_merge, by_onnx_merge])
+@pytest.mark.parametrize("run", MERGES)
 def test_a_slot_of_one_is_an_exact_copy_and_an_empty_slot_is_zero(
     run: Callable[[Floats, NDArray[np.int32], int], Floats],
 ) -> None:
@@ -247,7 +257,7 @@ def test_a_slot_of_one_is_an_exact_copy_and_an_empty_slot_is_zero(
     assert merged.flatten().tolist() == [3.0, 0.0, np.float32(0.1), 0.0]
 
 
-@pytest.mark.parametrize("run", [by_torch_merge, by_onnx_merge])
+@pytest.mark.parametrize("run", MERGES)
 def test_half_precision_tokens_are_averaged_in_single(
     run: Callable[[Floats, NDArray[np.int32], int], Floats],
 ) -> None:

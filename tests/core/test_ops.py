@@ -126,10 +126,10 @@ def _session(
         for i, kind, shape in zip(contract.inputs, kinds, shapes, strict=True)
     ]
     output = onnx.ValueInfoProto(name=contract.outputs[0])
-    return _session_of(helper.make_graph([node], "one_node", inputs, [output]))
+    return _session_of(helper.make_graph([node], "one_node", inputs, [output]), target)
 
 
-def _session_of(graph: onnx.GraphProto) -> onnxruntime.InferenceSession:
+def _session_of(graph: onnx.GraphProto, target: str = PORTABLE) -> onnxruntime.InferenceSession:
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ops.DOMAIN, ops.VERSION)]
     model = helper.make_model(
         graph, opset_imports=opsets, ir_version=9, functions=functions_for(graph, target)

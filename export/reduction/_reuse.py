@@ -24,9 +24,11 @@ class Planner(Protocol):
         ...
 
 
-def planners(reduction: TokenReduction, blocks: int, every: int) -> Sequence[Planner]:
+def planners(reduction: TokenReduction | None, blocks: int, every: int) -> Sequence[Planner | None]:
     """Return a planner for each block: every ``every``-th decides, the next ones follow it."""
-    found: list[Planner] = []
+    found: list[Planner | None] = []
+    if reduction is None:
+        return [None] * blocks
     for start in range(0, blocks, every):
         followers = min(every, blocks - start) - 1
         if not followers:

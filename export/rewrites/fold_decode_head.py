@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segpp.export.model import Head, Projection, SegFormer
+from segpp.export.decode_head import Head, Projection
+from segpp.export.model import SegFormer
 from segpp.export.rewrites import REWRITES, Rewrite
 from segpp.export.rewrites._modules import conv_1x1
 

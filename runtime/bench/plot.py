@@ -33,7 +33,7 @@ def require_plotting() -> Any:
 def draw(bench: Bench, path: Path) -> None:
     """Write the picture as PNG, whatever the file is called."""
     count = len(bench.entries)
-    figure = require_plotting()(figsize=(11, 2.4 + 0.5 * count), layout="constrained")
+    figure = require_plotting()(figsize=(12, 2.4 + 0.5 * count), layout="constrained")
     bars, times = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_stages(bench, bars)
     _draw_times(bench, times)
@@ -69,7 +69,7 @@ def _draw_times(bench: Bench, axes: Any) -> None:
     axes.set_ylabel("total, ms")
     axes.xaxis.get_major_locator().set_params(integer=True)
     if len(bench.entries) > 1:
-        axes.legend(frameon=False, fontsize="small", loc="best")
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -2,13 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import onnx
-import onnx.inliner
-import onnxruntime
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -17,11 +13,12 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from segpp import ops
-from segpp.errors import GraphError
 from segpp.export import torch_ops
-from segpp.export.functions import FUNCTIONS, functions_for
+from segpp.export.functions import FUNCTIONS
+from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.grid import Grid
 from segpp.lattice import Lattice
+from tests.core.one_node import node_of, session_for, session_of
 
 Floats = NDArray[np.float32]
 
@@ -93,48 +90,8 @@ def by_torch(case: Case) -> NDArray[np.int32]:
 
 
 def by_onnx(case: Case) -> NDArray[np.int32]:
-    session = _session("SegppTokenMatch", tuple(case.attributes.items()), (case.x.shape,), "f")
+    session = session_for("SegppTokenMatch", tuple(case.attributes.items()), (case.x.shape,), "f")
     return session.run(None, {"x": case.x})[0]
-
-
-def _node(name: str, attributes: dict[str, int]) -> onnx.NodeProto:
-    contract = ops.CONTRACTS[name]
-    plugin = {"plugin_version": "1", "plugin_namespace": ""}
-    return helper.make_node(
-        name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **plugin, **attributes
-    )
-
-
-@lru_cache(maxsize=512)
-def _session(
-    name: str,
-    attributes: tuple[tuple[str, int], ...],
-    shapes: tuple[tuple[int, ...], ...],
-    kinds: str,
-) -> onnxruntime.InferenceSession:
-    types = {
-        "f": onnx.TensorProto.FLOAT,
-        "h": onnx.TensorProto.FLOAT16,
-        "i": onnx.TensorProto.INT32,
-    }
-    contract = ops.CONTRACTS[name]
-    node = _node(name, dict(attributes))
-    inputs = [
-        helper.make_tensor_value_info(i, types[kind], shape)
-        for i, kind, shape in zip(contract.inputs, kinds, shapes, strict=True)
-    ]
-    output = onnx.ValueInfoProto(name=contract.outputs[0])
-    return _session_of(helper.make_graph([node], "one_node", inputs, [output]))
-
-
-def _session_of(graph: onnx.GraphProto) -> onnxruntime.InferenceSession:
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ops.DOMAIN, ops.VERSION)]
-    model = helper.make_model(
-        graph, opset_imports=opsets, ir_version=9, functions=functions_for(graph)
-    )
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
 
 
 IMPLEMENTATIONS = {"numpy": by_numpy, "torch": by_torch, "onnx": by_onnx}
@@ -200,10 +157,18 @@ def by_torch_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
     return torch_ops.merge(torch.from_numpy(x), torch.from_numpy(slot), slots).numpy()
 
 
-def by_onnx_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
+def by_onnx_merge(x: Floats, slot: NDArray[np.int32], slots: int, target: str = PORTABLE) -> Floats:
     kind = "hi" if x.dtype == np.float16 else "fi"
-    session = _session("SegppTokenMerge", (("slots", slots),), (x.shape, slot.shape), kind)
+    shapes = (x.shape, slot.shape)
+    session = session_for("SegppTokenMerge", (("slots", slots),), shapes, kind, target)
     return session.run(None, {"x": x, "slot": slot})[0]
+
+
+def by_onnxruntime_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
+    return by_onnx_merge(x, slot, slots, ONNXRUNTIME)
+
+
+MERGES = [by_torch_merge, by_onnx_merge, by_onnxruntime_merge]
 
 
 @st.composite
@@ -218,7 +183,7 @@ def slot_maps(draw: st.DrawFn) -> tuple[Floats, NDArray[np.int32], int]:
     return x, rng.integers(0, slots, (batch, tokens), dtype=np.int32), slots
 
 
-@pytest.mark.parametrize("run", [by_torch_merge, by_onnx_merge])
+@pytest.mark.parametrize("run", MERGES)
 @given(case=slot_maps())
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_torch_and_onnx_average_slots_like_the_oracle(
@@ -235,7 +200,7 @@ def test_torch_and_onnx_average_slots_like_the_oracle(
     assert np.abs(merged - expected).max() <= 90 * 2.0**-24 * max(1, np.abs(x).max())
 
 
-@pytest.mark.parametrize("run", [by_torch_merge, by_onnx_merge])
+@pytest.mark.parametrize("run", MERGES)
 def test_a_slot_of_one_is_an_exact_copy_and_an_empty_slot_is_zero(
     run: Callable[[Floats, NDArray[np.int32], int], Floats],
 ) -> None:
@@ -247,7 +212,7 @@ def test_a_slot_of_one_is_an_exact_copy_and_an_empty_slot_is_zero(
     assert merged.flatten().tolist() == [3.0, 0.0, np.float32(0.1), 0.0]
 
 
-@pytest.mark.parametrize("run", [by_torch_merge, by_onnx_merge])
+@pytest.mark.parametrize("run", MERGES)
 def test_half_precision_tokens_are_averaged_in_single(
     run: Callable[[Floats, NDArray[np.int32], int], Floats],
 ) -> None:
@@ -279,105 +244,11 @@ def test_unmerge_is_a_row_gather_everywhere(case: tuple[Floats, NDArray[np.int32
 
     expected = ops.unmerge_reference(y, slot)
 
-    session = _session("SegppTokenUnmerge", (), (y.shape, slot.shape), "fi")
+    session = session_for("SegppTokenUnmerge", (), (y.shape, slot.shape), "fi")
     by_onnx_ = session.run(None, {"y": y, "slot": slot})[0]
     by_torch_ = torch_ops.unmerge(torch.from_numpy(y), torch.from_numpy(slot)).numpy()
     assert (by_onnx_ == expected).all()
     assert (by_torch_ == expected).all()
-
-
-@pytest.mark.parametrize("size", [(8, 12), (16, 24), (32, 48), (12, 18), (8, 24), (13, 29), (5, 3)])
-@pytest.mark.parametrize("classes", [1, 2, 3, 19, 150])
-def test_torch_and_onnx_resize_and_choose_like_the_oracle(
-    size: tuple[int, int], classes: int
-) -> None:
-    logits = np.random.default_rng(0).standard_normal((2, classes, 4, 6), np.float32)
-    height, width = size
-
-    expected = ops.resize_argmax_reference(logits, height=height, width=width)
-
-    # Random logits have no ties within rounding here, so every label must be equal.
-    for labels in (
-        by_onnx_resize_argmax(logits, height, width),
-        torch_ops.resize_argmax(torch.from_numpy(logits), height, width).numpy(),
-    ):
-        assert labels.dtype == expected.dtype == (np.int8 if classes <= 127 else np.int32)
-        assert (labels == expected).all()
-
-
-def by_onnx_resize_argmax(logits: Floats, height: int, width: int) -> NDArray[Any]:
-    attributes = (("height", height), ("width", width))
-    kind = "h" if logits.dtype == np.float16 else "f"
-    session = _session("SegppResizeArgmax", attributes, (logits.shape,), kind)
-    return session.run(None, {"logits": logits})[0]
-
-
-def test_strips_of_rows_join_without_a_seam() -> None:
-    # Six strips of 49 rows of cells; smooth logits, as a network gives them.
-    rng = np.random.default_rng(1)
-    coarse = torch.from_numpy(rng.standard_normal((1, 7, 6, 32), np.float32))
-    size = (48, 256)
-    logits = torch.nn.functional.interpolate(coarse, size, mode="bicubic").numpy() * 8
-
-    labels = by_onnx_resize_argmax(logits, 4 * size[0], 4 * size[1])
-
-    pixels = torch.nn.functional.interpolate(
-        torch.from_numpy(logits), scale_factor=4, mode="bilinear", align_corners=False
-    )
-    best = pixels.topk(2, dim=1).values
-    clear = (best[:, 0] - best[:, 1]).numpy() > 8 * 2.0**-24 * np.abs(logits).max()
-    assert clear.mean() > 0.999
-    assert (labels == pixels.argmax(1).numpy())[clear].all()
-
-
-def test_half_precision_logits_are_resized_in_single() -> None:
-    logits = np.random.default_rng(2).standard_normal((1, 5, 4, 4)).astype(np.float16)
-
-    labels = by_onnx_resize_argmax(logits, 16, 16)
-
-    assert (labels == ops.resize_argmax_reference(logits, height=16, width=16)).all()
-
-
-@pytest.mark.parametrize("size", [(8, 8), (5, 3)])
-def test_the_lowest_class_wins_a_tie(size: tuple[int, int]) -> None:
-    logits = np.zeros((1, 5, 2, 2), np.float32)
-    logits[0, 2:4] = 1
-
-    for labels in (
-        ops.resize_argmax_reference(logits, height=size[0], width=size[1]),
-        torch_ops.resize_argmax(torch.from_numpy(logits), *size).numpy(),
-        by_onnx_resize_argmax(logits, *size),
-    ):
-        assert (labels == 2).all()
-
-
-def test_the_function_never_holds_all_classes_at_full_resolution() -> None:
-    node = _node("SegppResizeArgmax", {"height": 256, "width": 512})
-    logits = helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, (1, 19, 64, 128))
-    graph = helper.make_graph([node], "one", [logits], [onnx.ValueInfoProto(name="labels")])
-    opsets = [helper.make_opsetid("", 18), helper.make_opsetid(ops.DOMAIN, ops.VERSION)]
-    functions = functions_for(graph)
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=functions)
-
-    flat = onnx.shape_inference.infer_shapes(
-        onnx.inliner.inline_local_functions(model), data_prop=True, strict_mode=True
-    )
-
-    sizes = {
-        value.name: int(np.prod([dim.dim_value for dim in value.type.tensor_type.shape.dim]))
-        for value in flat.graph.value_info
-    }
-    assert len(sizes) > 19
-    assert min(sizes.values()) > 0
-    # The corners of every cell: four times the logits, in place of sixteen.
-    assert max(sizes.values()) < 19 * 256 * 512 / 3
-
-
-def test_logits_of_unknown_shape_are_refused() -> None:
-    node = _node("SegppResizeArgmax", {"height": 8, "width": 8})
-
-    with pytest.raises(GraphError, match="resizes logits of unknown shape"):
-        FUNCTIONS["SegppResizeArgmax"]([node], {})
 
 
 def test_every_contract_has_a_function_and_every_function_a_contract() -> None:
@@ -440,11 +311,11 @@ def test_windowed_and_global_matches_share_a_file(case: Case, other: Case) -> No
 def by_onnx_together(*cases: Case) -> list[NDArray[np.int32]]:
     nodes, inputs, outputs = [], [], []
     for index, case in enumerate(cases):
-        node = _node("SegppTokenMatch", case.attributes)
+        node = node_of("SegppTokenMatch", case.attributes)
         node.input[0], node.output[0] = f"x{index}", f"slot{index}"
         nodes.append(node)
         kind = onnx.TensorProto.FLOAT
         inputs.append(helper.make_tensor_value_info(f"x{index}", kind, case.x.shape))
         outputs.append(onnx.ValueInfoProto(name=f"slot{index}"))
-    session = _session_of(helper.make_graph(nodes, "nodes", inputs, outputs))
+    session = session_of(helper.make_graph(nodes, "nodes", inputs, outputs))
     return session.run(None, {f"x{index}": case.x for index, case in enumerate(cases)})

@@ -9,12 +9,13 @@ import onnxruntime
 import pytest
 import torch
 
-from segpp.errors import CheckError
+from segpp.errors import CheckError, InputError
 from segpp.export.api import export
 from segpp.export.checkpoint import read_checkpoint
 from segpp.export.lint import lint
 from segpp.export.plan import PRESETS, plan_from
 from segpp.export.request import ExportRequest
+from segpp.export.rewriting import rewrites_for
 from segpp.files import sha256_of, sidecar
 from segpp.grid import Size
 from segpp.manifest import read_manifest
@@ -154,3 +155,57 @@ def test_json_prints_the_manifest(b0_checkpoint: Path, tmp_path: Path, segpp: ob
 
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == json.loads(sidecar(out).read_text())
+
+
+def test_the_manifest_names_the_dialect_and_the_rewrites(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    off = ("fold-decode-head", "known-gelu")
+
+    manifest = export(request(b0_checkpoint, tmp_path / "b0.onnx", rewrites_off=off, check=False))
+
+    assert manifest.options["target"] == "portable"
+    assert manifest.options["rewrites"].split() == list(rewrites_for(off=off))
+
+
+def test_the_dialect_of_onnxruntime_passes_the_gate_with_merged_tokens(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "b0.onnx"
+
+    manifest = export(request(b0_checkpoint, out, target="onnxruntime", plan=PRESETS["hq"]))
+
+    assert manifest.options["target"] == "onnxruntime"
+    assert "com.microsoft" in {entry.domain for entry in onnx.load(out).opset_import}
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches == 1.0
+
+
+def test_the_dialect_of_onnxruntime_is_for_single_precision(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="--target onnxruntime with --precision fp16"):
+        export(request(b0_checkpoint, tmp_path / "b0.onnx", target="onnxruntime", precision="fp16"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rewrites_are_listed(segpp: object) -> None:
+    done = segpp("export", "--list-rewrites")  # type: ignore[operator]  # the fixture's function
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(
+        dict.fromkeys((*rewrites_for("portable"), *rewrites_for("onnxruntime")))
+    )
+
+
+def test_a_misspelt_rewrite_stops_the_export(
+    b0_checkpoint: Path, tmp_path: Path, segpp: object
+) -> None:
+    out = tmp_path / "b0.onnx"
+
+    done = segpp("export", "--rewrite", "know-gelu=off", b0_checkpoint, out)  # type: ignore[operator]  # as above
+
+    assert done.returncode == 2
+    assert "did you mean 'known-gelu'?" in done.stderr
+    assert not out.exists()

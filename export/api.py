@@ -88,7 +88,7 @@ def _graph(model: SegFormer, settled: Settled) -> tuple[onnx.ModelProto, tuple[s
         graph = clean(trace_module(whole, whole.example(), names=whole.names), request.target)
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
-        return graph, require_clean(graph)
+        return graph, require_clean(graph, request.target)
 
 
 def _gate_image(settled: Settled) -> GateImage:

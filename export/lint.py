@@ -15,11 +15,12 @@ from onnx import FunctionProto, ModelProto, NodeProto, TensorProto
 from segpp import ops
 from segpp.errors import CheckError
 from segpp.export.clean import MAX_IR_VERSION
+from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.export.trace import OPSET
 from segpp.grid import Grid
 from segpp.lattice import Lattice
 
-__all__ = ["MAX_TOPK", "Finding", "lint", "require_clean"]
+__all__ = ["MAX_TOPK", "Finding", "lint", "require_clean", "target_of"]
 
 MAX_TOPK = 3840
 
@@ -50,23 +51,34 @@ class Finding:
         return f"{self.where}: {self.problem}"
 
 
-def lint(model: ModelProto) -> list[Finding]:
-    """Return every finding, in the order of the rules."""
-    return [finding for rule in _RULES for finding in rule(model)]
+def lint(model: ModelProto, target: str = PORTABLE) -> list[Finding]:
+    """Return every finding, in the order of the rules.
+
+    Args:
+        target: The dialect that the file is meant to be in, one of ``segpp.export.targets``.
+    """
+    rules = _RULES if target == ONNXRUNTIME else (*_RULES, *_PORTABLE_RULES)
+    return [finding for rule in rules for finding in rule(model)]
 
 
-def require_clean(model: ModelProto) -> tuple[str, ...]:
+def require_clean(model: ModelProto, target: str = PORTABLE) -> tuple[str, ...]:
     """Return the warnings as text.
 
     Raises:
-        CheckError: A rule that holds for every target is broken.
+        CheckError: A rule that holds for every engine of the target is broken.
     """
-    findings = lint(model)
+    findings = lint(model, target)
     if errors := [finding for finding in findings if not finding.warning]:
         raise CheckError(
             f"the graph breaks {len(errors)} rule(s) of its targets", *map(str, errors)
         )
     return tuple(map(str, findings))
+
+
+def target_of(model: ModelProto) -> str:
+    """Return the dialect that a file is in, by the operator sets it names."""
+    domains = {entry.domain for entry in model.opset_import}
+    return ONNXRUNTIME if _ONNXRUNTIME in domains else PORTABLE
 
 
 def _static_shapes(model: ModelProto) -> Iterator[Finding]:
@@ -89,6 +101,12 @@ def _versions(model: ModelProto) -> Iterator[Finding]:
             yield Finding("file", f"operator set {entry.domain or 'ai.onnx'} {entry.version}")
 
 
+def _dialect(model: ModelProto) -> Iterator[Finding]:
+    for entry in model.opset_import:
+        if entry.domain == _ONNXRUNTIME:
+            yield Finding("file", f"operator set {entry.domain} {entry.version}")
+
+
 def _forbidden_operators(model: ModelProto) -> Iterator[Finding]:
     for where, node in _all_nodes(model):
         if node.domain in {"", "ai.onnx"} and node.op_type in _FORBIDDEN:
@@ -99,8 +117,6 @@ def _scatter_reductions(model: ModelProto) -> Iterator[Finding]:
     for where, node in _all_nodes(model):
         reduction = _attributes(node).get("reduction")
         if node.op_type not in _SCATTERS or reduction is None:
-            continue
-        if _is_for_onnxruntime(model):
             continue
         # TensorRT before 10.9 fails if a ScatterND merely has the attribute, even "none".
         if reduction.s != b"none" or node.op_type == "ScatterND":
@@ -186,13 +202,18 @@ _RULES: tuple[Callable[[ModelProto], Iterable[Finding]], ...] = (
     _static_shapes,
     _versions,
     _forbidden_operators,
-    _scatter_reductions,
     _topk_in_graph,
     _topk_in_match,
     _contracts,
     _int64_inputs,
     _names,
     _privacy,
+)
+
+# What other engines refuse and ONNX Runtime does not.
+_PORTABLE_RULES: tuple[Callable[[ModelProto], Iterable[Finding]], ...] = (
+    _dialect,
+    _scatter_reductions,
 )
 
 
@@ -206,10 +227,6 @@ def _all_nodes(model: ModelProto) -> Iterator[tuple[str, NodeProto]]:
 
 def _place(function: FunctionProto, index: int) -> str:
     return f"{function.name}, node {index}"
-
-
-def _is_for_onnxruntime(model: ModelProto) -> bool:
-    return any(node.domain == _ONNXRUNTIME for node in model.graph.node)
 
 
 def _custom_nodes(model: ModelProto) -> Iterator[NodeProto]:

@@ -15,7 +15,7 @@ from segpp.errors import GraphError
 from segpp.export.inspection.manifest import manifest_sections, read_beside
 from segpp.export.inspection.onnx_macs import OnnxMacs, Shapes, count_macs, shapes_of
 from segpp.export.inspection.sheet import GLUE, Section, Sheet, facts, giga, megabytes, rows
-from segpp.export.lint import Finding, lint
+from segpp.export.lint import Finding, lint, target_of
 from segpp.files import require_file
 from segpp.schema import encode
 
@@ -90,7 +90,7 @@ def _names(model: ModelProto) -> Iterator[object]:
 
 def _lint(model: ModelProto) -> list[Finding]:
     try:
-        return lint(model)
+        return lint(model, target_of(model))
     except (KeyError, IndexError, ValueError, ZeroDivisionError, AttributeError) as failure:
         return [Finding("file", f"too irregular for the rules: {failure!r}")]
 

@@ -204,7 +204,7 @@ def test_a_rewritten_graph_has_no_batch_norm_and_no_concatenation(
 
     assert "Concat" in off
     assert not {"BatchNormalization", "Concat"} & set(on)
-    assert lint(graphs[target]) == []
+    assert lint(graphs[target], target) == []
 
 
 def test_the_dialects_attend_and_merge_in_their_own_way(

@@ -24,7 +24,7 @@ PAGES = sorted(
 )
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
-PRINT_ONLY = {"--help", "-h", "--version", "--list-reductions"}
+PRINT_ONLY = {"--help", "-h", "--version", "--list-reductions", "--list-rewrites"}
 PRINTING_VERBS = {"doctor"}
 
 

@@ -107,3 +107,13 @@ def test_the_measured_table_is_that_of_the_committed_result() -> None:
     result = json.loads((ROOT / "docs" / "results" / "camvid_352x480.json").read_text())
 
     assert table_of(result) in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_evidence_tells_the_committed_resources() -> None:
+    result = json.loads((ROOT / "docs" / "results" / "resources.json").read_text())
+    page = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+
+    exported = result["export B5 hq"]
+    assert f"{exported['seconds']:.0f} s, peak {exported['peak_mib']:,} MiB" in page
+    for run in ("run B0 none", "run B0 hq"):
+        assert f"peak {result[run]['peak_mib']:,} MiB" in page

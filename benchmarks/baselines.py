@@ -23,10 +23,10 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from segpp.errors import CheckError, InputError
 from segpp.export.api import export
-from segpp.export.architecture import SIZES, segformer
+from segpp.export.architecture import REDUCE, SIZES, segformer
 from segpp.export.checkpoint import Checkpoint, read_checkpoint, state_dict_for
 from segpp.export.layouts import LAYOUTS
-from segpp.export.model import REDUCE, SegFormer
+from segpp.export.model import SegFormer
 from segpp.export.request import ExportRequest
 from segpp.export.rewriting import rewrites_for
 from segpp.export.tolerance import relative_tolerance

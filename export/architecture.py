@@ -8,12 +8,28 @@ from typing import Literal
 
 from segpp.manifest import Architecture
 
-__all__ = ["HEADS", "SIZES", "STAGES", "STRIDES", "Numerics", "segformer", "size_name"]
+__all__ = [
+    "FFN_RATIO",
+    "HEADS",
+    "REDUCE",
+    "SIZES",
+    "STAGES",
+    "STRIDES",
+    "Numerics",
+    "segformer",
+    "size_name",
+]
 
 STAGES = 4
 
 # Side of a stage's tokens in pixels.
 STRIDES = (4, 8, 16, 32)
+
+# Kernel side of each stage's spatial reduction of keys and values: one per 32 x 32 pixels.
+REDUCE = (8, 4, 2, 1)
+
+# Hidden channels of the feed-forward part, as a multiple of the stage's.
+FFN_RATIO = 4
 
 # Heads per stage, the same for every size; not recoverable from a checkpoint's shapes.
 HEADS = (1, 2, 5, 8)

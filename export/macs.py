@@ -10,18 +10,16 @@ Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from math import ceil
 
-from segpp.export.architecture import STAGES, STRIDES
-from segpp.export.sites import Site, grid_at
+from segpp.export.architecture import FFN_RATIO, STAGES
+from segpp.export.sites import Site, grid_at, stage_grids
 from segpp.grid import Grid, Size
 from segpp.lattice import Lattice
 from segpp.manifest import Architecture, ReductionSite
 
-__all__ = ["HeadMacs", "Macs", "StageMacs", "macs_of", "match_macs", "stage_grids"]
+__all__ = ["HeadMacs", "Macs", "StageMacs", "macs_of", "match_macs"]
 
 _FIRST_KERNEL, _KERNEL = 7, 3
-_FFN_RATIO = 4
 # Key and value for each token of the reduced grid; query and output for each query.
 _SIDES = 2
 
@@ -84,11 +82,6 @@ class Macs:
         return sum(stage.total for stage in self.stages) + self.head.total
 
 
-def stage_grids(size: Size) -> tuple[Grid, ...]:
-    """Return the token grid of each stage for an image of ``size``."""
-    return tuple(Grid(ceil(size.height / s), ceil(size.width / s)) for s in STRIDES)
-
-
 def macs_of(architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]) -> Macs:
     """Count a network's multiply-accumulates for one image of ``size`` with these merge sites."""
     grids = stage_grids(size)
@@ -119,7 +112,7 @@ def _stage(
         projections=depth * _SIDES * (queries + keys) * dim**2,
         products=depth * _SIDES * queries * keys * dim,
         reduction=depth * _reduction(grids, stage) * dim**2,
-        ffn=depth * tokens * dim * _FFN_RATIO * (_SIDES * dim + _KERNEL**2),
+        ffn=depth * tokens * dim * FFN_RATIO * (_SIDES * dim + _KERNEL**2),
         matching=depth * sum(_matching(site, dim) for site in merged),
         merging=depth * sum(site.tokens_in * dim for site in merged),
     )

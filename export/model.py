@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segpp.export.architecture import STAGES, Numerics
+from segpp.export.architecture import FFN_RATIO, REDUCE, STAGES, Numerics
 from segpp.export.decode_head import Head
 from segpp.export.reduction._base import TokenReduction
 from segpp.export.reduction._reuse import Planner, planners
@@ -32,10 +32,6 @@ __all__ = [
     "image_of",
     "tokens_of",
 ]
-
-# Kernel side of each stage's spatial reduction of keys and values.
-REDUCE = (8, 4, 2, 1)
-_FFN_RATIO = 4
 
 
 class LayerNorm(nn.LayerNorm):
@@ -150,7 +146,7 @@ class MixFfn(nn.Module):
 
     def __init__(self, dim: int, gelu: str) -> None:
         super().__init__()
-        hidden = dim * _FFN_RATIO
+        hidden = dim * FFN_RATIO
         self.fc1 = nn.Linear(dim, hidden)
         self.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.fc2 = nn.Linear(hidden, dim)
@@ -260,16 +256,3 @@ def image_of(x: Tensor, grid: Grid) -> Tensor:
 def map_of(x: Tensor, grid: Grid) -> Tensor:
     """Return tokens (B, N, C) as (B, h, w, C)."""
     return x.reshape(x.shape[0], grid.height, grid.width, x.shape[2])
-
-
-def grids_of(height: int, width: int) -> tuple[Grid, ...]:
-    """Return the token grid of each stage for an image of ``height`` x ``width`` pixels."""
-    grids = [Grid(_strided(height, 7, 4), _strided(width, 7, 4))]
-    for _ in range(STAGES - 1):
-        last = grids[-1]
-        grids.append(Grid(_strided(last.height, 3, 2), _strided(last.width, 3, 2)))
-    return tuple(grids)
-
-
-def _strided(side: int, kernel: int, stride: int) -> int:
-    return (side + 2 * (kernel // 2) - kernel) // stride + 1

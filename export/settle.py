@@ -3,12 +3,12 @@
 from segpp.errors import InputError
 from segpp.export.checkpoint import Checkpoint
 from segpp.export.interface import INPUTS, OUTPUTS
-from segpp.export.model import grids_of
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.plan import describe
 from segpp.export.precision import PRECISIONS
 from segpp.export.request import ExportRequest, Settled
 from segpp.export.rewriting import rewrites_for
+from segpp.export.sites import stage_grids
 from segpp.export.size import DEFAULT_SIZE, require_size
 from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.manifest import Classes, InputSpec
@@ -68,7 +68,7 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
         size=size,
         classes=checkpoint.classes or _unnamed(checkpoint.architecture.classes),
         input=_input_spec(request, checkpoint, (size.height, size.width)),
-        sites=describe(plan, grids_of(*size), match_every=request.match_every),
+        sites=describe(plan, stage_grids(size), match_every=request.match_every),
     )
 
 

@@ -1,18 +1,16 @@
 """Where tokens can be merged: the queries, or the keys and values, of a stage."""
 
 import re
+from math import ceil
 from typing import Literal, NamedTuple
 
 from segpp.errors import ReductionError
-from segpp.export.architecture import STAGES
-from segpp.grid import Grid
+from segpp.export.architecture import REDUCE, STAGES, STRIDES
+from segpp.grid import Grid, Size
 
-__all__ = ["SITES", "Site", "grid_at", "parse_site"]
+__all__ = ["SITES", "Site", "grid_at", "parse_site", "stage_grids"]
 
 Side = Literal["q", "kv"]
-
-# Keys and values are spatially reduced to one 32nd of the image in every stage.
-_REDUCE = (8, 4, 2, 1)
 
 
 class Site(NamedTuple):
@@ -49,10 +47,15 @@ def parse_site(text: str) -> Site:
     raise ReductionError(f"{text!r} names {missing}, which does not exist", f"known: {known}")
 
 
+def stage_grids(size: Size) -> tuple[Grid, ...]:
+    """Return the token grid of each stage for an image of ``size``."""
+    return tuple(Grid(ceil(size.height / s), ceil(size.width / s)) for s in STRIDES)
+
+
 def grid_at(site: Site, grids: tuple[Grid, ...]) -> Grid:
     """Return the tokens that arrive at ``site``, given the grid of each stage."""
     grid = grids[site.stage - 1]
     if site.side == "q":
         return grid
-    side = _REDUCE[site.stage - 1]
+    side = REDUCE[site.stage - 1]
     return Grid(grid.height // side, grid.width // side)

@@ -8,7 +8,7 @@ so their errors add up.
 
 from math import sqrt
 
-from segpp.export.model import REDUCE
+from segpp.export.architecture import FFN_RATIO, REDUCE
 from segpp.manifest import Architecture
 
 __all__ = ["relative_tolerance"]
@@ -16,7 +16,6 @@ __all__ = ["relative_tolerance"]
 _UNIT_ROUNDOFF = 2.0**-24
 _PATCH = 7 * 7
 _DEPTHWISE = 3 * 3
-_FFN_RATIO = 4
 
 
 def relative_tolerance(architecture: Architecture, key_tokens: int) -> float:
@@ -35,7 +34,7 @@ def _encoder(architecture: Architecture, key_tokens: int) -> list[int]:
     for dim, depth, heads, reduce in stages:
         lengths.append(channels * _PATCH)
         attention = [dim, dim * reduce**2, dim // heads, key_tokens, dim]
-        ffn = [dim, _DEPTHWISE, dim * _FFN_RATIO]
+        ffn = [dim, _DEPTHWISE, dim * FFN_RATIO]
         norms = [dim] * 3
         lengths += depth * [*attention, *ffn, *norms]
         channels = dim

@@ -9,9 +9,9 @@ from segpp.errors import ReductionError
 from segpp.export.architecture import STAGES
 from segpp.export.checkpoint import Checkpoint, read_checkpoint
 from segpp.export.inspection.sheet import Section, Sheet, facts, giga, rows
-from segpp.export.macs import Macs, macs_of, stage_grids
+from segpp.export.macs import Macs, macs_of
 from segpp.export.plan import PRESETS, ReductionPlan, describe
-from segpp.export.sites import SITES, Site, grid_at
+from segpp.export.sites import SITES, Site, grid_at, stage_grids
 from segpp.export.size import DEFAULT_SIZE, require_size
 from segpp.grid import Size
 from segpp.manifest import ReductionSite

@@ -21,9 +21,10 @@ onnx = pytest.importorskip("onnx")
 from segpp.export.architecture import Numerics, segformer  # noqa: E402 - torch may be missing
 from segpp.export.checkpoint import state_dict_for  # noqa: E402
 from segpp.export.inspection.onnx_graph import inspect_onnx  # noqa: E402
-from segpp.export.macs import macs_of, stage_grids  # noqa: E402
+from segpp.export.macs import macs_of  # noqa: E402
 from segpp.export.model import SegFormer  # noqa: E402
 from segpp.export.plan import describe, plan_from  # noqa: E402
+from segpp.export.sites import stage_grids  # noqa: E402
 from segpp.grid import Size  # noqa: E402
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -15,10 +15,11 @@ from torch.utils.flop_counter import FlopCounterMode  # noqa: E402 - torch may b
 from segpp.export.architecture import Numerics, segformer  # noqa: E402
 from segpp.export.clean import clean  # noqa: E402
 from segpp.export.inspection.onnx_macs import count_macs, shapes_of  # noqa: E402
-from segpp.export.macs import Macs, macs_of, stage_grids  # noqa: E402
-from segpp.export.model import SegFormer, grids_of  # noqa: E402
+from segpp.export.macs import Macs, macs_of  # noqa: E402
+from segpp.export.model import SegFormer  # noqa: E402
 from segpp.export.plan import PRESETS, describe, plan_from  # noqa: E402
 from segpp.export.precision import deployed  # noqa: E402
+from segpp.export.sites import stage_grids  # noqa: E402
 from segpp.export.trace import trace  # noqa: E402
 
 NUMERICS = Numerics(1e-5, 1e-6, 1e-5, 1e-6)
@@ -38,7 +39,7 @@ def without_merging(macs: Macs) -> int:
 
 
 def sites_of(plan: str, size: Size) -> tuple[ReductionSite, ...]:
-    return describe(PRESETS[plan], grids_of(*size))
+    return describe(PRESETS[plan], stage_grids(size))
 
 
 @pytest.mark.parametrize("size", [Size(128, 256), Size(160, 160)], ids=str)
@@ -83,7 +84,15 @@ def test_merging_costs_one_addition_per_token_and_channel() -> None:
 
 @pytest.mark.parametrize("size", [Size(32, 32), Size(224, 480), Size(100, 333)], ids=str)
 def test_stage_grids_are_those_of_the_network(size: Size) -> None:
-    assert stage_grids(size) == grids_of(*size)
+    with torch.device("meta"):
+        stages = SegFormer(segformer("b0", classes=2), NUMERICS).stages
+        features, grids = torch.empty(1, 3, *size), []
+
+    for stage in stages:
+        features = stage(features)
+        grids.append(Grid(*features.shape[2:]))
+
+    assert stage_grids(size) == tuple(grids)
 
 
 @pytest.mark.parametrize("plan", ["none", "hq"])

@@ -7,18 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp.errors import ReductionError
-from segpp.export.model import grids_of
 from segpp.export.plan import PRESETS, ReductionPlan, describe, plan_from
 from segpp.export.reduction.bsm import BipartiteSoftMatching
 from segpp.export.reduction.n2d import Neighbour2d
-from segpp.export.sites import SITES, Site, parse_site
+from segpp.export.sites import SITES, Site, parse_site, stage_grids
+from segpp.grid import Size
 
 BSM = "2.kv=bsm:ratio=0.8,sy=4,sx=4"
 
 
 def kept(plan: ReductionPlan, height: int, width: int) -> dict[str, tuple[int, int]]:
     """Return the tokens before and after at each site."""
-    sites = describe(plan, grids_of(height, width))
+    sites = describe(plan, stage_grids(Size(height, width)))
     return {f"{site.stage}.{site.side}": (site.tokens_in, site.tokens_out) for site in sites}
 
 
@@ -246,7 +246,7 @@ def test_impossible_settings_name_the_site_the_grid_and_the_limit(
     reduce: str, size: tuple[int, int], problem: str
 ) -> None:
     with pytest.raises(ReductionError) as failure:
-        describe(plan_from(reduce=[reduce]), grids_of(*size))
+        describe(plan_from(reduce=[reduce]), stage_grids(Size(*size)))
 
     assert str(failure.value).startswith(problem)
     assert "hint: use a larger input" in str(failure.value)
@@ -254,11 +254,11 @@ def test_impossible_settings_name_the_site_the_grid_and_the_limit(
 
 @pytest.mark.parametrize("preset", ["hq", "fast", "2x2"])
 def test_presets_fit_from_128_pixels_on(preset: str) -> None:
-    assert describe(plan_from(preset=preset), grids_of(128, 128))
+    assert describe(plan_from(preset=preset), stage_grids(Size(128, 128)))
 
 
 def test_the_description_is_what_the_manifest_says() -> None:
-    [site] = describe(plan_from(reduce=[BSM]), grids_of(512, 1024))
+    [site] = describe(plan_from(reduce=[BSM]), stage_grids(Size(512, 1024)))
 
     assert (site.stage, site.side, site.method) == (2, "kv", "bsm")
     assert site.settings == {"ratio": 0.8, "sy": 4, "sx": 4, "window": 0}

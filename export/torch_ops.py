@@ -97,11 +97,16 @@ def plain_match(x: Tensor, settings: MatchSettings) -> Tensor:
 _matcher: ContextVar[Matcher] = ContextVar("matcher", default=plain_match)
 
 
-def merge(x: Tensor, slot: Tensor, slots: int) -> Tensor:
-    """Average the rows of x (B, N, C) that share a slot, to (B, slots, C)."""
+def merge(x: Tensor, slot: Tensor, slots: int, singles: int = 0) -> Tensor:
+    """Average the rows of x (B, N, C) that share a slot, to (B, slots, C).
+
+    Args:
+        singles: How many of the first slots are known to have exactly one row.
+    """
     if torch.compiler.is_exporting():
         shape = (x.shape[0], slots, x.shape[2])
-        return _node("SegppTokenMerge", (x, slot), {"slots": slots}, x.dtype, shape)
+        attributes = {"slots": slots, "singles": singles}
+        return _node("SegppTokenMerge", (x, slot), attributes, x.dtype, shape)
     index = slot.long()[:, :, None].expand(x.shape)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     total = wide.new_zeros(x.shape[0], slots, x.shape[2])

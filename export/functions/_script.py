@@ -68,6 +68,8 @@ def with_part(function: FunctionProto, script: Any) -> FunctionProto:
 def _of_part(name: str, part: FunctionProto, function: FunctionProto) -> str:
     if not name:
         return name
+    if name in part.input and name in function.input:
+        return name
     shared = name in part.input or name in part.output
     return f"{function.name}_{name}" if shared else f"{function.name}_{part.name}_{name}"
 

@@ -11,7 +11,8 @@ from onnxscript import opset18 as op
 from onnxscript import script
 
 from segpp.export.functions import FUNCTIONS, Shapes
-from segpp.export.functions._script import SEGPP, proto_of
+from segpp.export.functions._script import SEGPP, proto_of, with_part
+from segpp.export.functions._singles_merge import singles_merge
 
 __all__ = ["token_merge"]
 
@@ -20,15 +21,18 @@ _INT32 = onnx.TensorProto.INT32
 
 
 @FUNCTIONS.register("SegppTokenMerge")
-def token_merge(_nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
-    """Return the function."""
-    return proto_of(SegppTokenMerge)
+def token_merge(nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
+    """Return the function: rows that stay alone are copied if every node of the file has some."""
+    function = proto_of(SegppTokenMerge)
+    alone = all(any(a.name == "singles" and a.i for a in node.attribute) for node in nodes)
+    return with_part(function, singles_merge) if alone else function
 
 
 # ruff: noqa: N802 - the function's name is the operator's
 # mypy: disable-error-code="no-untyped-def, operator, no-any-return, untyped-decorator"
 @script(SEGPP, default_opset=op)
-def SegppTokenMerge(x, slot, slots: int):  # noqa: ANN001, ANN202 - onnxscript infers
+def SegppTokenMerge(x, slot, slots: int, singles: int):  # noqa: ANN001, ANN202, ARG001 - see below
+    # onnxscript infers the types; ``singles`` is read by the part that may replace this one.
     """Run ``segpp.ops.merge_reference``."""
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)

@@ -82,7 +82,8 @@ class BipartiteSoftMatching(TokenReduction):
             merged=self.merged(grid),
             window=self.window,
         )
-        return _Matched(slot, self.tokens_out(grid))
+        kept = self._lattice(grid).sources_count - self.merged(grid)
+        return _Matched(slot, self.tokens_out(grid), kept)
 
     def _lattice(self, grid: Grid) -> Lattice:
         return Lattice(grid, self.sy, self.sx)
@@ -92,9 +93,11 @@ class BipartiteSoftMatching(TokenReduction):
 class _Matched:
     slot: Tensor
     slots: int
+    # Sources that stay are slots of their own, and come first.
+    singles: int
 
     def merge(self, x: Tensor) -> Tensor:
-        return torch_ops.merge(x, self.slot, self.slots)
+        return torch_ops.merge(x, self.slot, self.slots, self.singles)
 
     def restore(self, y: Tensor) -> Tensor:
         return torch_ops.unmerge(y, self.slot)

@@ -69,8 +69,9 @@ CONTRACTS = {
             "SegppTokenMerge",
             ("x", "slot"),
             ("y",),
-            ("slots",),
-            "x (B,N,C) to y (B,M,C): the mean of the rows that share a slot",
+            ("slots", "singles"),
+            "x (B,N,C) to y (B,M,C): the mean of the rows that share a slot; each of the first"
+            " ``singles`` slots has one row",
         ),
         Contract(
             "SegppTokenUnmerge",
@@ -145,7 +146,7 @@ def _unit(x: Array) -> Array:
     return unit
 
 
-def merge_reference(x: Array, slot: Slots, *, slots: int) -> Array:
+def merge_reference(x: Array, slot: Slots, *, slots: int, singles: int = 0) -> Array:
     """Average the rows that share a slot; a slot without rows is zero.
 
     The order of additions is fixed, so that every implementation can give the same bits: members
@@ -156,10 +157,18 @@ def merge_reference(x: Array, slot: Slots, *, slots: int) -> Array:
         x: Tokens (B, N, C), FP32 or narrower.
         slot: Slot of each token (B, N), 0 to ``slots`` - 1.
         slots: M, the length of the result.
+        singles: A promise of whoever made ``slot``: each of the first so many slots has exactly one
+            member. It changes no result; an implementation may copy those rows. 0 is always true.
 
     Returns:
         (B, M, C), in x's type.
+
+    Raises:
+        ValueError: The promise is broken.
     """
+    for assigned in slot:
+        if (np.bincount(assigned, minlength=slots)[:singles] != 1).any():
+            raise ValueError(f"one of the first {singles} slots has not exactly one member")
     out = np.zeros((x.shape[0], slots, x.shape[2]), np.float32)
     for image in range(x.shape[0]):
         for index in np.unique(slot[image]):

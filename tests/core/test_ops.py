@@ -153,19 +153,24 @@ def test_a_window_keeps_sources_from_distant_destinations(
     assert run(near)[0, 11] == 4
 
 
-def by_torch_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
-    return torch_ops.merge(torch.from_numpy(x), torch.from_numpy(slot), slots).numpy()
+def by_torch_merge(x: Floats, slot: NDArray[np.int32], slots: int, singles: int = 0) -> Floats:
+    merged = torch_ops.merge(torch.from_numpy(x), torch.from_numpy(slot), slots, singles)
+    return merged.numpy()
 
 
-def by_onnx_merge(x: Floats, slot: NDArray[np.int32], slots: int, target: str = PORTABLE) -> Floats:
+def by_onnx_merge(
+    x: Floats, slot: NDArray[np.int32], slots: int, singles: int = 0, target: str = PORTABLE
+) -> Floats:
     kind = "hi" if x.dtype == np.float16 else "fi"
-    shapes = (x.shape, slot.shape)
-    session = session_for("SegppTokenMerge", (("slots", slots),), shapes, kind, target)
+    attributes = (("slots", slots), ("singles", singles))
+    session = session_for("SegppTokenMerge", attributes, (x.shape, slot.shape), kind, target)
     return session.run(None, {"x": x, "slot": slot})[0]
 
 
-def by_onnxruntime_merge(x: Floats, slot: NDArray[np.int32], slots: int) -> Floats:
-    return by_onnx_merge(x, slot, slots, ONNXRUNTIME)
+def by_onnxruntime_merge(
+    x: Floats, slot: NDArray[np.int32], slots: int, singles: int = 0
+) -> Floats:
+    return by_onnx_merge(x, slot, slots, singles, ONNXRUNTIME)
 
 
 MERGES = [by_torch_merge, by_onnx_merge, by_onnxruntime_merge]
@@ -198,6 +203,41 @@ def test_torch_and_onnx_average_slots_like_the_oracle(
     expected = ops.merge_reference(x, slot, slots=slots)
     assert merged.shape == expected.shape
     assert np.abs(merged - expected).max() <= 90 * 2.0**-24 * max(1, np.abs(x).max())
+
+
+@st.composite
+def maps_with_singles(draw: st.DrawFn) -> tuple[Floats, NDArray[np.int32], int, int]:
+    batch, singles, groups = (draw(st.integers(1, n)) for n in (3, 20, 9))
+    tokens = singles + draw(st.integers(0, 60))
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    x = rng.standard_normal((batch, tokens, draw(st.sampled_from([1, 7, 32]))), np.float32)
+    slot = rng.integers(singles, singles + groups, (batch, tokens), dtype=np.int32)
+    for row in slot:
+        row[rng.permutation(tokens)[:singles]] = rng.permutation(singles)
+    return x, slot, singles + groups, singles
+
+
+@pytest.mark.parametrize("run", MERGES)
+@given(case=maps_with_singles())
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_slots_promised_to_have_one_row_are_copied_and_the_others_averaged(
+    run: Callable[..., Floats], case: tuple[Floats, NDArray[np.int32], int, int]
+) -> None:
+    x, slot, slots, singles = case
+
+    merged = run(x, slot, slots, singles)
+
+    expected = ops.merge_reference(x, slot, slots=slots, singles=singles)
+    assert (merged[:, :singles] == expected[:, :singles]).all()
+    # At most 60 members near 1: each sum rounds 60 times by 2**-24 of at most 60.
+    assert np.abs(merged - expected).max() <= 60 * 2.0**-24 * max(1, np.abs(x).max())
+
+
+def test_the_oracle_refuses_a_slot_that_breaks_the_promise_of_one_row() -> None:
+    with pytest.raises(ValueError, match="one of the first 1 slots has not exactly one member"):
+        ops.merge_reference(
+            np.ones((1, 3, 1), np.float32), np.zeros((1, 3), np.int32), slots=1, singles=1
+        )
 
 
 @pytest.mark.parametrize("run", MERGES)

@@ -28,7 +28,7 @@ def token_merge(_nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
 # ruff: noqa: N802 - the function's name is the operator's
 # mypy: disable-error-code="no-untyped-def, operator, no-any-return, untyped-decorator"
 @script(SEGPP, default_opset=op)
-def SegppTokenMerge(x, slot, slots: int):  # noqa: ANN001, ANN202 - onnxscript infers
+def SegppTokenMerge(x, slot, slots: int, singles: int):  # noqa: ANN001, ANN202, ARG001 - onnxscript infers
     """Run ``segpp.ops.merge_reference``."""
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)

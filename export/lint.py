@@ -1,9 +1,10 @@
 """Rules that keep a file buildable on every target; each is one small function.
 
 The targets' limits: TensorRT's TopK takes at most 3,840; its scatters ignore or refuse a
-reduction; CumSum is a loop before 10.8; NonZero has a data-dependent shape; TensorRT-RTX dies of
-two values called ``_``. Inside a function that a plugin replaces, a large TopK is worth a warning
-only: with the plugin it is never seen.
+reduction, and ONNX Runtime's threads race for the rows that one adds to; CumSum is a loop before
+10.8; NonZero has a data-dependent shape; TensorRT-RTX dies of two values called ``_``. Inside a
+function that a plugin replaces, a large TopK is worth a warning only: with the plugin it is never
+seen.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -208,13 +209,11 @@ _RULES: tuple[Callable[[ModelProto], Iterable[Finding]], ...] = (
     _int64_inputs,
     _names,
     _privacy,
+    _scatter_reductions,
 )
 
 # What other engines refuse and ONNX Runtime does not.
-_PORTABLE_RULES: tuple[Callable[[ModelProto], Iterable[Finding]], ...] = (
-    _dialect,
-    _scatter_reductions,
-)
+_PORTABLE_RULES: tuple[Callable[[ModelProto], Iterable[Finding]], ...] = (_dialect,)
 
 
 def _all_nodes(model: ModelProto) -> Iterator[tuple[str, NodeProto]]:

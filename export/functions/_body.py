@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from onnx import FunctionProto, helper
 
 from segpp import ops
+from segpp.export.functions._unused import drop_unused
 
 __all__ = ["Body"]
 
@@ -39,9 +40,10 @@ class Body:
         return names
 
     def constant(self, value: ArrayLike) -> str:
-        """Add a constant, once: integers as INT64, anything else as FP32."""
+        """Add a constant, once: bytes as UINT8, other integers as INT64, all else as FP32."""
         array = np.asarray(value)
-        kind = np.int64 if np.issubdtype(array.dtype, np.integer) else np.float32
+        whole = array.dtype if array.dtype == np.uint8 else np.int64
+        kind = whole if np.issubdtype(array.dtype, np.integer) else np.float32
         tensor = onnx.numpy_helper.from_array(array.astype(kind))
         key = tensor.SerializeToString()
         if key not in self._constants:
@@ -49,13 +51,13 @@ class Body:
         return self._constants[key]
 
     def function(self, result: str) -> FunctionProto:
-        """Return the function whose only output is ``result``."""
+        """Return the function whose only output is ``result``; what it does not need goes."""
         contract = ops.CONTRACTS[self._operator]
         [output] = contract.outputs
         self._nodes.append(
             helper.make_node("Identity", [result], [output], f"{self._operator}_{output}")
         )
-        return helper.make_function(
+        function = helper.make_function(
             ops.DOMAIN,
             contract.name,
             contract.inputs,
@@ -66,3 +68,5 @@ class Body:
             [*contract.attributes, "plugin_version", "plugin_namespace"],
             doc_string=contract.meaning,
         )
+        drop_unused(function)
+        return function

@@ -6,6 +6,7 @@ from onnx import FunctionProto
 from onnxscript.values import Opset
 
 from segpp import ops
+from segpp.export.functions._unused import drop_unused
 
 __all__ = ["SEGPP", "bypass", "proto_of", "with_part"]
 
@@ -38,7 +39,7 @@ def bypass(function: FunctionProto, *, of: str, to: str) -> FunctionProto:
     result.CopyFrom(function)
     for node in result.node:
         node.input[:] = [new if name == old else name for name in node.input]
-    _drop_unused(result)
+    drop_unused(result)
     return result
 
 
@@ -61,7 +62,7 @@ def with_part(function: FunctionProto, script: Any) -> FunctionProto:
     result.CopyFrom(function)
     del result.node[:]
     result.node.extend([*others[: places[0]], *part.node, *others[places[0] :]])
-    _drop_unused(result)
+    drop_unused(result)
     return result
 
 
@@ -72,13 +73,3 @@ def _of_part(name: str, part: FunctionProto, function: FunctionProto) -> str:
         return name
     shared = name in part.input or name in part.output
     return f"{function.name}_{name}" if shared else f"{function.name}_{part.name}_{name}"
-
-
-def _drop_unused(function: FunctionProto) -> None:
-    needed, kept = set(function.output), []
-    for node in reversed(function.node):
-        if needed & set(node.output):
-            kept.append(node)
-            needed |= set(node.input)
-    del function.node[:]
-    function.node.extend(reversed(kept))

@@ -1,8 +1,8 @@
 """SegppTokenMerge as standard operators: a one-hot product.
 
-A scatter with a reduction is refused by TensorRT-RTX and ignored by old TensorRT; a product is
-neither. The sums are those of the product, not of the canonical order, so the last bits differ
-from the oracle's.
+A scatter with a reduction is refused by TensorRT-RTX, ignored by old TensorRT, and in ONNX Runtime
+two threads that add to one row at once lose one of the sums; a product has none of it. The sums
+are the product's, not those of the canonical order, so the last bits differ from the oracle's.
 """
 
 import onnx

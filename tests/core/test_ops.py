@@ -15,7 +15,6 @@ from onnx import helper
 from segpp import ops
 from segpp.export import torch_ops
 from segpp.export.functions import FUNCTIONS
-from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.grid import Grid
 from segpp.lattice import Lattice
 from tests.core.one_node import node_of, session_for, session_of
@@ -158,22 +157,14 @@ def by_torch_merge(x: Floats, slot: NDArray[np.int32], slots: int, singles: int 
     return merged.numpy()
 
 
-def by_onnx_merge(
-    x: Floats, slot: NDArray[np.int32], slots: int, singles: int = 0, target: str = PORTABLE
-) -> Floats:
+def by_onnx_merge(x: Floats, slot: NDArray[np.int32], slots: int, singles: int = 0) -> Floats:
     kind = "hi" if x.dtype == np.float16 else "fi"
     attributes = (("slots", slots), ("singles", singles))
-    session = session_for("SegppTokenMerge", attributes, (x.shape, slot.shape), kind, target)
+    session = session_for("SegppTokenMerge", attributes, (x.shape, slot.shape), kind)
     return session.run(None, {"x": x, "slot": slot})[0]
 
 
-def by_onnxruntime_merge(
-    x: Floats, slot: NDArray[np.int32], slots: int, singles: int = 0
-) -> Floats:
-    return by_onnx_merge(x, slot, slots, singles, ONNXRUNTIME)
-
-
-MERGES = [by_torch_merge, by_onnx_merge, by_onnxruntime_merge]
+MERGES = [by_torch_merge, by_onnx_merge]
 
 
 @st.composite
@@ -231,6 +222,18 @@ def test_slots_promised_to_have_one_row_are_copied_and_the_others_averaged(
     assert (merged[:, :singles] == expected[:, :singles]).all()
     # At most 60 members near 1: each sum rounds 60 times by 2**-24 of at most 60.
     assert np.abs(merged - expected).max() <= 60 * 2.0**-24 * max(1, np.abs(x).max())
+
+
+def test_threads_do_not_lose_a_row_when_merging() -> None:
+    # What a scatter that adds does in ONNX Runtime, in every fifth run of this size.
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, 8192, 160), np.float32)
+    slot = rng.integers(1000, 1638, (1, 8192), dtype=np.int32)
+    slot[0, rng.permutation(8192)[:1000]] = np.arange(1000)
+
+    runs = [by_onnx_merge(x, slot, 1638, 1000) for _ in range(40)]
+
+    assert all((run == runs[0]).all() for run in runs)
 
 
 def test_the_oracle_refuses_a_slot_that_breaks_the_promise_of_one_row() -> None:

@@ -148,8 +148,13 @@ def _manifest(
 
 
 def _options(request: ExportRequest) -> dict[str, str]:
-    names = rewrites_for(request.target, off=request.rewrites_off)
-    return {"target": request.target, "rewrites": " ".join(names) or "none"}
+    names = rewrites_for(request.target)
+    off = set(request.rewrites_off)
+    return {
+        "target": request.target,
+        "rewrites": " ".join(name for name in names if name not in off) or "none",
+        "rewrites_off": " ".join(name for name in names if name in off) or "none",
+    }
 
 
 def _output_spec(settled: Settled, output: onnx.ValueInfoProto) -> OutputSpec:

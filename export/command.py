@@ -242,13 +242,11 @@ class _ListRewrites(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.rewrites import REWRITES  # noqa: PLC0415 - imports torch
-        from segpp.export.rewriting import rewrites_for  # noqa: PLC0415
+        from segpp.export.rewriting import known_rewrites  # noqa: PLC0415 - imports torch
         from segpp.export.targets import TARGETS  # noqa: PLC0415
 
         lines = []
-        for name in dict.fromkeys(name for target in TARGETS for name in rewrites_for(target)):
-            rewrite = REWRITES[name]
+        for name, rewrite in known_rewrites().items():
             only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
             lines.append(f"{name:<24} {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")

@@ -13,6 +13,9 @@ from segpp.schema import encode
 
 __all__ = ["inspect_engine", "inspect_manifest", "manifest_sections", "read_beside"]
 
+# What they are called here, and their key among the options.
+_REWRITES = {"on": "rewrites", "off": "rewrites_off"}
+
 
 def inspect_manifest(path: Path) -> Sheet:
     """Describe a manifest and, if it is there, compare its file with it.
@@ -65,6 +68,7 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
     """Return what a manifest says, without the state of its file."""
     return (
         _network(manifest),
+        _rewrites(manifest),
         _interface(manifest),
         _reduction(manifest),
         _macs(manifest),
@@ -100,8 +104,24 @@ def _network(manifest: Manifest) -> Section:
             "made with": ", ".join(
                 [f"segpp {manifest.segpp}", *(f"{name} {tools[name]}" for name in sorted(tools))]
             ),
-            "options": ", ".join(f"{key}={value}" for key, value in manifest.options.items()),
+            "options": ", ".join(
+                f"{key}={value}"
+                for key, value in manifest.options.items()
+                if key not in _REWRITES.values()
+            ),
             "notes": "; ".join(manifest.notes),
+        },
+    )
+
+
+def _rewrites(manifest: Manifest) -> Section:
+    options = manifest.options
+    return facts(
+        "exact rewrites",
+        {
+            title: options[key].replace(" ", ", ")
+            for title, key in _REWRITES.items()
+            if key in options
         },
     )
 

@@ -71,6 +71,7 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
         _rewrites(manifest),
         _interface(manifest),
         _reduction(manifest),
+        _matches(manifest),
         _macs(manifest),
         _engine(manifest),
         _parity(manifest),
@@ -144,7 +145,7 @@ def _output(output: OutputSpec) -> str:
 
 
 def _reduction(manifest: Manifest) -> Section:
-    cells = [["site", "method", "grid", "tokens in", "tokens out"]]
+    cells = [["site", "method", "grid", "tokens in", "tokens out", "blocks a match"]]
     for site in manifest.reduction:
         settings = ",".join(f"{key}={value}" for key, value in site.settings.items())
         cells.append(
@@ -154,11 +155,26 @@ def _reduction(manifest: Manifest) -> Section:
                 f"{site.grid[0]}x{site.grid[1]}",
                 f"{site.tokens_in:,}",
                 f"{site.tokens_out:,}",
+                str(site.match_every),
             ]
         )
     if len(cells) == 1:
         return facts("token reduction", {"none": "every token is kept"})
-    return rows("token reduction, in every block of the stage", cells, "lllrr")
+    return rows("token reduction, in every block of the stage", cells, "lllrrr")
+
+
+def _matches(manifest: Manifest) -> Section:
+    search = manifest.match_search
+    if search is None:
+        return Section("matches", "")
+    cells = [["stage", "blocks a match", "as without merging"]]
+    cells.append(["all", "1", f"{search.agreement_fresh:.5f}"])
+    cells += [[str(t.stage), str(t.match_every), f"{t.agreement:.5f}"] for t in search.trials]
+    cells.append(["all", "as above", f"{search.agreement:.5f}"])
+    title = (
+        f"matches used again, measured on {search.images} image(s), {search.tolerance:g} to lose"
+    )
+    return rows(title, cells, "lrr")
 
 
 def _macs_of(manifest: Manifest) -> tuple[Macs, Macs] | None:

@@ -26,6 +26,7 @@ from segpp.export.request import AUTO, ExportRequest, Settled
 from segpp.export.rewriting import rewrites_for, rewritten
 from segpp.export.settle import min_agreement, require_request, settle
 from segpp.export.trace import trace_module
+from segpp.export.worth import doubts_about_merging
 from segpp.files import require_writable, sha256_of, sidecar, whole_or_nothing
 from segpp.manifest import (
     FileInfo,
@@ -64,7 +65,10 @@ def export(request: ExportRequest) -> Manifest:
     with whole_or_nothing(request.out, sidecar(request.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _gate(model, settled, part, image) if image is not None else None
-        notes = (*checkpoint.notes, *warnings)
+        doubts = doubts_about_merging(
+            checkpoint.architecture, settled.size, settled.sites, request.target
+        )
+        notes = (*checkpoint.notes, *warnings, *doubts)
         manifest = _manifest(settled, graph, part, parity, notes)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
     return manifest

@@ -171,6 +171,7 @@ def run(args: argparse.Namespace) -> int:
     from segpp.export.plan import plan_from  # noqa: PLC0415
     from segpp.export.request import ExportRequest  # noqa: PLC0415
     from segpp.export.rewriting import rewrites_off  # noqa: PLC0415
+    from segpp.export.worth import doubts_of  # noqa: PLC0415
     from segpp.manifest import render_manifest  # noqa: PLC0415
 
     request = ExportRequest(
@@ -192,11 +193,14 @@ def run(args: argparse.Namespace) -> int:
         images=tuple(args.images),
     )
     manifest = export(request)
-    sys.stdout.write(render_manifest(manifest) if args.json else _report(manifest, args.out))
+    doubts = doubts_of(manifest)
+    sys.stderr.writelines(f"warning: {doubt}\n" for doubt in doubts)
+    report = render_manifest(manifest) if args.json else _report(manifest, args.out, doubts)
+    sys.stdout.write(report)
     return 0
 
 
-def _report(manifest: "Manifest", out: Path) -> str:
+def _report(manifest: "Manifest", out: Path, warned: tuple[str, ...]) -> str:
     spec, source, architecture = manifest.input, manifest.source, manifest.architecture
     lines = [
         f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
@@ -210,7 +214,10 @@ def _report(manifest: "Manifest", out: Path) -> str:
         for index, site in enumerate(manifest.reduction)
     ] or ["tokens   none merged"]
     lines += _search_lines(manifest)
-    lines += [_parity_line(manifest), *(f"note     {note}" for note in manifest.notes)]
+    lines += [
+        _parity_line(manifest),
+        *(f"note     {note}" for note in manifest.notes if note not in warned),
+    ]
     return "\n".join(lines) + "\n"
 
 

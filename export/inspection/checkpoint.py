@@ -14,9 +14,10 @@ from segpp.export.plan import PRESETS, ReductionPlan, describe
 from segpp.export.rewriting import known_rewrites
 from segpp.export.sites import SITES, Site, grid_at, stage_grids
 from segpp.export.size import DEFAULT_SIZE, require_size
-from segpp.export.targets import TARGETS
+from segpp.export.targets import PORTABLE, TARGETS
+from segpp.export.worth import doubts_about_merging
 from segpp.grid import Size
-from segpp.manifest import ReductionSite
+from segpp.manifest import Architecture, ReductionSite
 
 __all__ = ["inspect_checkpoint"]
 
@@ -61,6 +62,7 @@ def inspect_checkpoint(
             _tokens(outcomes, size),
             _macs(counts, size),
             facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
+            facts("would not pay", _doubts(checkpoint.architecture, size, outcomes)),
             _rewrites(),
         ),
         data=_data(checkpoint, size, outcomes, counts),
@@ -131,6 +133,16 @@ def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
     ]
     title = f"multiply-accumulates per image of {size}, in billions"
     return rows(title, cells, "l" + "r" * len(counts))
+
+
+def _doubts(
+    architecture: Architecture, size: Size, outcomes: Mapping[str, Outcome]
+) -> dict[str, str]:
+    return {
+        name: "; ".join(doubts_about_merging(architecture, size, sites, PORTABLE))
+        for name, sites in outcomes.items()
+        if not isinstance(sites, str)
+    }
 
 
 def _rewrites() -> Section:

@@ -96,7 +96,8 @@ def _match(node: NodeProto, shapes: Shapes) -> int:
     batch, _, dim = shapes[node.input[0]]
     values = _integers(node)
     grid = Grid(values["height"], values["width"])
-    return batch * match_macs(Lattice(grid, values["stride_y"], values["stride_x"]), dim)
+    lattice = Lattice(grid, values["stride_y"], values["stride_x"])
+    return batch * match_macs(lattice, dim, values.get("window", 0))
 
 
 def _merge(node: NodeProto, shapes: Shapes) -> int:

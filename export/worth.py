@@ -14,7 +14,8 @@ from math import ceil
 
 from segpp.export.macs import StageMacs, macs_of, site_match_macs
 from segpp.export.targets import ONNXRUNTIME
-from segpp.grid import Size
+from segpp.grid import Grid, Size
+from segpp.lattice import Lattice
 from segpp.manifest import Architecture, Manifest, ReductionSite
 
 __all__ = ["Worth", "doubts_about_merging", "doubts_of", "worth_of"]
@@ -110,11 +111,12 @@ def _added(architecture: Architecture, site: ReductionSite, target: str) -> int:
 
 def _merging(site: ReductionSite, dim: int, target: str) -> int:
     moved = site.tokens_in * dim * (2 if site.side == "q" else 1)
-    # The portable form takes means by a one-hot product; ONNX Runtime's own form, and the methods
-    # that average neighbours, touch each number once.
+    # The portable form takes the means of what others merge into by a one-hot product; ONNX
+    # Runtime's own form, and the methods that average neighbours, touch each number once.
     if site.method != "bsm" or target == ONNXRUNTIME:
         return moved
-    return moved + site.tokens_in * site.tokens_out * (dim + 1)
+    cells = Lattice(Grid(*site.grid), int(site.settings["sy"]), int(site.settings["sx"])).cells
+    return moved + site.tokens_in * cells.tokens * dim
 
 
 def _against(saved: int, added: int) -> str:

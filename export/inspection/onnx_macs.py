@@ -114,9 +114,13 @@ def _match(node: NodeProto, shapes: Shapes) -> int:
 
 
 def _merge(node: NodeProto, shapes: Shapes) -> int:
-    # A one-hot (M, N) times the tokens and a column of ones.
+    # A one-hot (M, N) times the tokens and a column of ones; where slots of a single token are
+    # known, those are copied and the others counted apart.
     batch, tokens, dim = shapes[node.input[0]]
-    return batch * _integers(node)["slots"] * tokens * (dim + 1)
+    values = _integers(node)
+    if singles := values.get("singles", 0):
+        return batch * (values["slots"] - singles) * tokens * dim
+    return batch * values["slots"] * tokens * (dim + 1)
 
 
 def _attention(node: NodeProto, shapes: Shapes) -> int:

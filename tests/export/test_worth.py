@@ -37,7 +37,7 @@ def test_a_site_is_counted_as_by_hand() -> None:
     # Queries and outputs are projected, and each meets every key twice.
     assert portable.saved == blocks * (2 * merged * dim**2 + 2 * merged * 4 * 4 * dim)
     matching = 48 * 16 * dim + 110 * 70_000
-    one_hot = 64 * 32 * (dim + 1)
+    one_hot = 64 * 16 * dim
     assert own.added == blocks * (matching + 2 * 64 * dim + 40 * 70_000)
     assert portable.added == own.added + blocks * one_hot
     assert not portable.pays

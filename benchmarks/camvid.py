@@ -11,19 +11,16 @@ import argparse
 import json
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 from benchmarks.readme_table import table_of
+from benchmarks.scoring import Labels, by_session, cpu, remembering, scores, times_of
 from segpp.export.api import export
 from segpp.export.checkpoint import read_checkpoint
 from segpp.export.model import SegFormer
@@ -34,20 +31,14 @@ from segpp.manifest import Manifest, read_manifest
 from segpp.preprocess import Pixels, load_image, prepare
 from segpp.resize import resize_argmax
 from segpp.runtime.dataset import Pair, find_pairs
-from segpp.runtime.evaluate import Score, evaluate
-from segpp.runtime.session import Session, open_session
+from segpp.runtime.session import open_session
 
 VARIANTS: dict[str, ReductionPlan] = {**PRESETS, "ratio 0.5": plan_from(ratio=0.5)}
-
-Labels = NDArray[Any]
-
-# Every round times every variant once, so that a slow minute slows them all.
-ROUNDS = 15
 
 
 @dataclass(frozen=True)
 class Row:
-    """One variant's scores; agreements are shares of all pixels, times medians of ``ROUNDS``."""
+    """One variant's scores; agreements are shares of all pixels, times medians."""
 
     variant: str
     miou_torch: float
@@ -69,7 +60,7 @@ def main() -> None:
             export(ExportRequest(args.checkpoint, file, plan=VARIANTS[name], size=args.size))
         rows = _read(args.out) if args.only_times else _measure(args, files, pairs)
         if not args.no_times:
-            rows = _timed(rows, _times(files, args.threads, load_image(pairs[0].image)))
+            rows = _timed(rows, times_of(files, args.threads, load_image(pairs[0].image)))
     _report(args, rows, len(pairs))
 
 
@@ -102,55 +93,25 @@ def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[P
     checkpoint = read_checkpoint(args.checkpoint)
     manifest = read_manifest(files["none"])
     plain = open_session(files["none"], threads=args.threads)
-    unmerged = _remembering(partial(_by_session, plain))
+    unmerged = remembering(partial(by_session, plain))
     rows = []
     for name, file in files.items():
         model = checkpoint.model().reduce(VARIANTS[name].items())
         by_torch = partial(_by_torch, model, manifest)
         with open_session(file, threads=args.threads) as session:
-            by_onnx = _remembering(partial(_by_session, session))
-            scores = _scores([by_torch, by_onnx], pairs, manifest, name)
-            against = _scores([unmerged, by_onnx], pairs, manifest, f"{name} against none")
+            by_onnx = remembering(partial(by_session, session))
+            scored = scores([by_torch, by_onnx], pairs, manifest, name)
+            against = scores([unmerged, by_onnx], pairs, manifest, f"{name} against none")
         rows.append(
             Row(
                 variant=name,
-                miou_torch=scores[0].confusion.miou,
-                miou_onnx=scores[1].confusion.miou,
-                agreement_onnx_torch=scores[1].agreement,
+                miou_torch=scored[0].confusion.miou,
+                miou_onnx=scored[1].confusion.miou,
+                agreement_onnx_torch=scored[1].agreement,
                 agreement_with_none=against[1].agreement,
             )
         )
     return rows
-
-
-def _times(files: dict[str, Path], threads: int, image: Pixels) -> dict[str, tuple[float, float]]:
-    """Return the median milliseconds, and the median over rounds of none's divided by them."""
-    # Idle threads of one session must not spin while another is timed.
-    sessions = {
-        name: open_session(file, threads=threads, spinning=False) for name, file in files.items()
-    }
-    rounds = [
-        {name: session(image).timing.network_ms for name, session in sessions.items()}
-        for _ in tqdm(range(ROUNDS + 1), "timing")
-    ][1:]
-    return {
-        name: (
-            float(np.median([times[name] for times in rounds])),
-            float(np.median([times["none"] / times[name] for times in rounds])),
-        )
-        for name in files
-    }
-
-
-def _scores(
-    models: list[Callable[[Pixels], Labels]], pairs: Sequence[Pair], manifest: Manifest, label: str
-) -> tuple[Score, ...]:
-    classes = manifest.architecture.classes
-    with tqdm(total=len(pairs), desc=label) as bar:
-        result = evaluate(
-            models, pairs, classes=classes, ignored=(classes, 255), after_each=bar.update
-        )
-    return result.scores
 
 
 def _by_torch(model: SegFormer, manifest: Manifest, image: Pixels) -> Labels:
@@ -158,22 +119,6 @@ def _by_torch(model: SegFormer, manifest: Manifest, image: Pixels) -> Labels:
         logits = model(torch.from_numpy(prepare([image], manifest.input))).numpy()
     labels: Labels = resize_argmax(logits, image.shape[:2])[0]
     return labels
-
-
-def _by_session(session: Session, image: Pixels) -> Labels:
-    return session(image).labels[0]
-
-
-def _remembering(segment: Callable[[Pixels], Labels]) -> Callable[[Pixels], Labels]:
-    known: dict[bytes, Labels] = {}
-
-    def remembered(image: Pixels) -> Labels:
-        key = np.ascontiguousarray(image[::7, ::7]).tobytes()
-        if key not in known:
-            known[key] = segment(image)
-        return known[key]
-
-    return remembered
 
 
 def _report(args: argparse.Namespace, rows: list[Row], images: int) -> None:
@@ -188,14 +133,6 @@ def _report(args: argparse.Namespace, rows: list[Row], images: int) -> None:
     }
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(table_of(found))
-
-
-def cpu() -> str:
-    """Return the processor's name."""
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import onnx
 import onnxruntime
 import torch
 
-from benchmarks.camvid import cpu
+from benchmarks.scoring import cpu
 from examples.scenes.draw import main as draw
 from segpp.export.architecture import segformer
 from segpp.export.checkpoint import state_dict_for

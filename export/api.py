@@ -6,29 +6,27 @@ and manifest, both or neither.
 """
 
 import platform
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from segpp import __version__
 from segpp.bundled import bundled_image
-from segpp.errors import ImageError
 from segpp.export.checkpoint import read_checkpoint
 from segpp.export.clean import clean
+from segpp.export.images import GateImage, gate_image
 from segpp.export.interface import Interface
 from segpp.export.lint import require_clean
+from segpp.export.match_search import with_measured_matches
 from segpp.export.model import SegFormer
 from segpp.export.parity import measure, require_parity
 from segpp.export.precision import deployed
-from segpp.export.request import ExportRequest, Settled
+from segpp.export.request import AUTO, ExportRequest, Settled
 from segpp.export.rewriting import rewrites_for, rewritten
 from segpp.export.settle import min_agreement, require_request, settle
 from segpp.export.trace import trace_module
+from segpp.export.worth import doubts_about_merging
 from segpp.files import require_writable, sha256_of, sidecar, whole_or_nothing
 from segpp.manifest import (
     FileInfo,
@@ -38,20 +36,11 @@ from segpp.manifest import (
     Source,
     render_manifest,
 )
-from segpp.preprocess import load_image, prepare
 from segpp.progress import step
 
 __all__ = ["export"]
 
 _TOOLS = ("torch", "onnx", "onnxscript", "onnx-graphsurgeon", "onnxruntime", "numpy")
-
-
-class GateImage(NamedTuple):
-    """The image of the parity gate: as the file takes it, and as PyTorch does."""
-
-    path: Path
-    fed: NDArray[Any]
-    normalised: NDArray[np.float32]
 
 
 def export(request: ExportRequest) -> Manifest:
@@ -67,13 +56,19 @@ def export(request: ExportRequest) -> Manifest:
     with step("reading the checkpoint"):
         checkpoint = read_checkpoint(request.checkpoint, source=request.source)
     settled = settle(request, checkpoint)
-    image = _gate_image(settled) if request.check else None
-    model = checkpoint.model().reduce(settled.plan.items(), match_every=request.match_every)
+    path = request.image or bundled_image()
+    image = gate_image(path, settled.input) if request.check else None
+    if request.match_every == AUTO:
+        settled = with_measured_matches(settled)
+    model = checkpoint.model().reduce(settled.plan.items(), match_every=settled.match_every)
     graph, warnings = _graph(model, settled)
     with whole_or_nothing(request.out, sidecar(request.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _gate(model, settled, part, image) if image is not None else None
-        notes = (*checkpoint.notes, *warnings)
+        doubts = doubts_about_merging(
+            checkpoint.architecture, settled.size, settled.sites, request.target
+        )
+        notes = (*checkpoint.notes, *warnings, *doubts)
         manifest = _manifest(settled, graph, part, parity, notes)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
     return manifest
@@ -89,21 +84,6 @@ def _graph(model: SegFormer, settled: Settled) -> tuple[onnx.ModelProto, tuple[s
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
         return graph, require_clean(graph, request.target)
-
-
-def _gate_image(settled: Settled) -> GateImage:
-    path = settled.request.image or bundled_image()
-    image, channels = load_image(path), settled.input.channels
-    if channels % image.shape[2]:
-        raise ImageError(
-            f"{path} has {image.shape[2]} channels and the network takes {channels}",
-            hint="--no-check writes the file without comparing it",
-        )
-    stacked = np.concatenate([image] * (channels // image.shape[2]), axis=2)
-    spec, batch = settled.input, [stacked] * settled.input.batch
-    shape = (spec.batch, spec.channels, spec.height, spec.width)
-    floats = replace(spec, shape=shape, dtype="float32", layout="NCHW")
-    return GateImage(path, prepare(batch, spec), prepare(batch, floats))
 
 
 def _gate(model: SegFormer, settled: Settled, part: Path, image: GateImage) -> Parity:
@@ -142,14 +122,20 @@ def _manifest(
         precision="fp16" if request.precision == "fp16" else "fp32",
         tools={"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},
         parity=parity,
+        match_search=settled.match_search,
         notes=notes if request.check else (*notes, "not compared with PyTorch (--no-check)"),
         options=_options(request),
     )
 
 
 def _options(request: ExportRequest) -> dict[str, str]:
-    names = rewrites_for(request.target, off=request.rewrites_off)
-    return {"target": request.target, "rewrites": " ".join(names) or "none"}
+    names = rewrites_for(request.target)
+    off = set(request.rewrites_off)
+    return {
+        "target": request.target,
+        "rewrites": " ".join(name for name in names if name not in off) or "none",
+        "rewrites_off": " ".join(name for name in names if name in off) or "none",
+    }
 
 
 def _output_spec(settled: Settled, output: onnx.ValueInfoProto) -> OutputSpec:

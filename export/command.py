@@ -3,13 +3,13 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from segpp.files import require_writable
 from segpp.grid import parse_size
 
 if TYPE_CHECKING:
-    from segpp.manifest import Manifest, OutputSpec, ReductionSite
+    from segpp.manifest import Manifest, MatchSearch, MatchTrial, OutputSpec, ReductionSite
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
 
@@ -110,16 +110,36 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--match-every",
-        type=int,
+        type=_match_every,
         default=1,
         metavar="N",
-        help="use the match of one block in the next N-1 of its stage too (default: 1)",
+        help="use the match of one block in the next N-1 of its stage too; auto measures, stage by "
+        "stage, the largest N that costs less than 0.001 of the labels (default: 1)",
+    )
+    group.add_argument(
+        "--images",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="what --match-every auto measures on, an image or a folder; repeatable (default: "
+        "--image)",
     )
     group.add_argument(
         "--list-reductions",
         action=_ListReductions,
         help="print every method, its keys and the presets, and exit",
     )
+
+
+def _match_every(text: str) -> "int | Literal['auto']":
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError:
+        problem = f"{text!r:.80} is neither a number of blocks nor auto"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:
@@ -151,6 +171,7 @@ def run(args: argparse.Namespace) -> int:
     from segpp.export.plan import plan_from  # noqa: PLC0415
     from segpp.export.request import ExportRequest  # noqa: PLC0415
     from segpp.export.rewriting import rewrites_off  # noqa: PLC0415
+    from segpp.export.worth import doubts_of  # noqa: PLC0415
     from segpp.manifest import render_manifest  # noqa: PLC0415
 
     request = ExportRequest(
@@ -169,13 +190,17 @@ def run(args: argparse.Namespace) -> int:
         input=args.input,
         output=args.output,
         match_every=args.match_every,
+        images=tuple(args.images),
     )
     manifest = export(request)
-    sys.stdout.write(render_manifest(manifest) if args.json else _report(manifest, args.out))
+    doubts = doubts_of(manifest)
+    sys.stderr.writelines(f"warning: {doubt}\n" for doubt in doubts)
+    report = render_manifest(manifest) if args.json else _report(manifest, args.out, doubts)
+    sys.stdout.write(report)
     return 0
 
 
-def _report(manifest: "Manifest", out: Path) -> str:
+def _report(manifest: "Manifest", out: Path, warned: tuple[str, ...]) -> str:
     spec, source, architecture = manifest.input, manifest.source, manifest.architecture
     lines = [
         f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
@@ -188,12 +213,40 @@ def _report(manifest: "Manifest", out: Path) -> str:
         f"{site.tokens_in:,} -> {site.tokens_out:,}{_reuse_text(site)}"
         for index, site in enumerate(manifest.reduction)
     ] or ["tokens   none merged"]
-    lines += [_parity_line(manifest), *(f"note     {note}" for note in manifest.notes)]
+    lines += _search_lines(manifest)
+    lines += [
+        _parity_line(manifest),
+        *(f"note     {note}" for note in manifest.notes if note not in warned),
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _reuse_text(site: "ReductionSite") -> str:
     return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
+
+
+def _search_lines(manifest: "Manifest") -> list[str]:
+    search = manifest.match_search
+    if search is None:
+        return []
+    chosen = {site.stage: site.match_every for site in manifest.reduction}
+    summary = (
+        f"matches  as without merging, of {search.images} image(s): {search.agreement_fresh:.5f} "
+        f"matching in every block, {search.agreement:.5f} as chosen"
+    )
+    trials = (_trial_line(trial, search, chosen[trial.stage]) for trial in search.trials)
+    return [summary, *trials]
+
+
+def _trial_line(trial: "MatchTrial", search: "MatchSearch", chosen: int) -> str:
+    if trial.match_every == chosen:
+        verdict = "chosen"
+    elif trial.agreement < search.agreement_fresh - search.tolerance:
+        verdict = f"loses more than {search.tolerance:g}"
+    else:
+        verdict = "saves less"
+    blocks = f"one match for {trial.match_every} blocks"
+    return f"{'':<8} stage {trial.stage}, {blocks}: {trial.agreement:.5f}, {verdict}"
 
 
 def _output_text(output: "OutputSpec") -> str:
@@ -242,13 +295,11 @@ class _ListRewrites(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.rewrites import REWRITES  # noqa: PLC0415 - imports torch
-        from segpp.export.rewriting import rewrites_for  # noqa: PLC0415
+        from segpp.export.rewriting import known_rewrites  # noqa: PLC0415 - imports torch
         from segpp.export.targets import TARGETS  # noqa: PLC0415
 
         lines = []
-        for name in dict.fromkeys(name for target in TARGETS for name in rewrites_for(target)):
-            rewrite = REWRITES[name]
+        for name, rewrite in known_rewrites().items():
             only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
             lines.append(f"{name:<24} {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")

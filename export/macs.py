@@ -10,6 +10,7 @@ Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import ceil
 
 from segpp.export.architecture import FFN_RATIO, STAGES
 from segpp.export.sites import Site, grid_at, stage_grids
@@ -17,7 +18,7 @@ from segpp.grid import Grid, Size
 from segpp.lattice import Lattice
 from segpp.manifest import Architecture, ReductionSite
 
-__all__ = ["HeadMacs", "Macs", "StageMacs", "macs_of", "match_macs"]
+__all__ = ["HeadMacs", "Macs", "StageMacs", "macs_of", "match_macs", "site_match_macs"]
 
 _FIRST_KERNEL, _KERNEL = 7, 3
 # Key and value for each token of the reduced grid; query and output for each query.
@@ -90,9 +91,25 @@ def macs_of(architecture: Architecture, size: Size, reduction: Sequence[Reductio
     return Macs(stages, _head(architecture, grids))
 
 
-def match_macs(lattice: Lattice, dim: int) -> int:
-    """Count the similarities of one bipartite matching: every source with every destination."""
-    return lattice.sources_count * lattice.cells.tokens * dim
+def match_macs(lattice: Lattice, dim: int, window: int = 0) -> int:
+    """Count the similarities of one bipartite matching.
+
+    Args:
+        window: How many cells away a destination may be; 0 is any distance.
+    """
+    compared = lattice.cells.tokens
+    if window:
+        compared = min(compared, (2 * window + 1) ** 2)
+    return lattice.sources_count * compared * dim
+
+
+def site_match_macs(site: ReductionSite, dim: int) -> int:
+    """Count the similarities of one match at a site; 0 where the grid alone decides."""
+    if site.method != "bsm":
+        return 0
+    cell = (int(site.settings["sy"]), int(site.settings["sx"]))
+    window = int(site.settings.get("window", 0))
+    return match_macs(Lattice(Grid(*site.grid), *cell), dim, window)
 
 
 def _stage(
@@ -113,7 +130,9 @@ def _stage(
         products=depth * _SIDES * queries * keys * dim,
         reduction=depth * _reduction(grids, stage) * dim**2,
         ffn=depth * tokens * dim * FFN_RATIO * (_SIDES * dim + _KERNEL**2),
-        matching=depth * sum(_matching(site, dim) for site in merged),
+        matching=sum(
+            ceil(depth / site.match_every) * site_match_macs(site, dim) for site in merged
+        ),
         merging=depth * sum(site.tokens_in * dim for site in merged),
     )
 
@@ -132,14 +151,6 @@ def _reduction(grids: tuple[Grid, ...], stage: int) -> int:
         return 0
     side = grid.height // reduced.height
     return reduced.tokens * side**2
-
-
-def _matching(site: ReductionSite, dim: int) -> int:
-    # Other methods decide by the grid alone.
-    if site.method != "bsm":
-        return 0
-    cell = (int(site.settings["sy"]), int(site.settings["sx"]))
-    return match_macs(Lattice(Grid(*site.grid), *cell), dim)
 
 
 def _head(architecture: Architecture, grids: tuple[Grid, ...]) -> HeadMacs:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from segpp.export.architecture import FFN_RATIO, REDUCE, STAGES, Numerics
 from segpp.export.decode_head import Head
 from segpp.export.reduction._base import TokenReduction
-from segpp.export.reduction._reuse import Planner, planners
+from segpp.export.reduction._reuse import MatchEvery, Planner, blocks_per_match, planners
 from segpp.export.sites import Site
 from segpp.grid import Grid
 from segpp.manifest import Architecture
@@ -221,19 +221,22 @@ class SegFormer(nn.Module):
         return logits
 
     def reduce(
-        self, reductions: Iterable[tuple[Site, TokenReduction | None]], *, match_every: int = 1
+        self,
+        reductions: Iterable[tuple[Site, TokenReduction | None]],
+        *,
+        match_every: MatchEvery = 1,
     ) -> "SegFormer":
         """Merge tokens at the given sites, in every block of their stage; returns ``self``.
 
         Args:
-            match_every: What a block decides serves it and the next ``match_every - 1``.
+            match_every: What a block decides serves it and the next ``match_every - 1``, in all
+                stages or by stage.
         """
         for site, reduction in reductions:
             stage = self.stages[site.stage - 1]
             blocks: nn.ModuleList = stage.blocks  # type: ignore[assignment]  # nn.Module hides it
-            for block, planner in zip(
-                blocks, planners(reduction, len(blocks), match_every), strict=True
-            ):
+            every = blocks_per_match(match_every, site.stage)
+            for block, planner in zip(blocks, planners(reduction, len(blocks), every), strict=True):
                 setattr(block.attention, f"reduction_{site.side}", planner)
         return self
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS, TokenReduction
+from segpp.export.reduction._reuse import MatchEvery, blocks_per_match
 from segpp.export.reduction.bsm import BipartiteSoftMatching
 from segpp.export.reduction.n2d import Neighbour2d
 from segpp.export.sites import SITES, Site, grid_at, parse_site
@@ -69,7 +70,7 @@ def plan_from(
 
 
 def describe(
-    plan: ReductionPlan, grids: tuple[Grid, ...], *, match_every: int = 1
+    plan: ReductionPlan, grids: tuple[Grid, ...], *, match_every: MatchEvery = 1
 ) -> tuple[ReductionSite, ...]:
     """Return the token counts at each site for the stages' ``grids``.
 
@@ -77,7 +78,9 @@ def describe(
         ReductionError: A reduction does not fit its grid; the message names the site.
     """
     sites = (_describe(site, reduction, grids) for site, reduction in plan.items())
-    return tuple(replace(site, match_every=match_every) for site in sites)
+    return tuple(
+        replace(site, match_every=blocks_per_match(match_every, site.stage)) for site in sites
+    )
 
 
 def _describe(site: Site, reduction: TokenReduction, grids: tuple[Grid, ...]) -> ReductionSite:

@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from segpp.export.checkpoint import Checkpoint
 from segpp.export.plan import ReductionPlan
+from segpp.export.reduction._reuse import MatchEvery
 from segpp.export.targets import PORTABLE
 from segpp.grid import Size
-from segpp.manifest import Classes, InputSpec, ReductionSite
+from segpp.manifest import Classes, InputSpec, MatchSearch, ReductionSite
 
-__all__ = ["ExportRequest", "Settled"]
+__all__ = ["AUTO", "ExportRequest", "Settled"]
+
+# To measure in how many blocks one match can serve, rather than to be told.
+AUTO: Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,9 @@ class ExportRequest:
         rewrites_off: Names of exact rewrites to leave out.
         input: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
         output: ``logits``, ``labels`` at the input's size, or ``both``.
-        match_every: In how many consecutive blocks of a stage one match is used.
+        match_every: In how many consecutive blocks of a stage one match is used; ``AUTO`` measures
+            what each stage can bear.
+        images: What ``AUTO`` measures on, files or folders; the image of the gate if empty.
     """
 
     checkpoint: Path
@@ -48,12 +55,18 @@ class ExportRequest:
     rewrites_off: tuple[str, ...] = ()
     input: str = "float32"
     output: str = "logits"
-    match_every: int = 1
+    match_every: int | Literal["auto"] = 1
+    images: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Settled:
-    """The request and the checkpoint brought together; nothing is left open."""
+    """The request and the checkpoint brought together.
+
+    Attributes:
+        match_every: 1 until it is measured, if the request is for ``AUTO``.
+        match_search: How it was measured, if it was.
+    """
 
     request: ExportRequest
     checkpoint: Checkpoint
@@ -62,3 +75,5 @@ class Settled:
     classes: Classes
     input: InputSpec
     sites: tuple[ReductionSite, ...]
+    match_every: MatchEvery = 1
+    match_search: MatchSearch | None = None

@@ -6,11 +6,11 @@ from graphlib import TopologicalSorter
 
 from segpp.errors import InputError
 from segpp.export.model import SegFormer
-from segpp.export.rewrites import REWRITES
+from segpp.export.rewrites import REWRITES, Rewrite
 from segpp.export.targets import PORTABLE, TARGETS
 from segpp.names import require_known
 
-__all__ = ["rewrites_for", "rewrites_off", "rewritten"]
+__all__ = ["known_rewrites", "rewrites_for", "rewrites_off", "rewritten"]
 
 _STATES = ("on", "off")
 
@@ -54,6 +54,12 @@ def rewrites_for(target: str = PORTABLE, *, off: Iterable[str] = ()) -> tuple[st
         for name in order.static_order()
         if target in REWRITES[name].targets and name not in left_out
     )
+
+
+def known_rewrites() -> dict[str, Rewrite]:
+    """Return every rewrite that some target has, in the order in which they apply."""
+    names = dict.fromkeys(name for target in TARGETS for name in rewrites_for(target))
+    return {name: REWRITES[name] for name in names}
 
 
 def rewritten(model: SegFormer, names: Iterable[str]) -> SegFormer:

@@ -6,7 +6,7 @@ from segpp.export.interface import INPUTS, OUTPUTS
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.plan import describe
 from segpp.export.precision import PRECISIONS
-from segpp.export.request import ExportRequest, Settled
+from segpp.export.request import AUTO, ExportRequest, Settled
 from segpp.export.rewriting import rewrites_for
 from segpp.export.sites import stage_grids
 from segpp.export.size import DEFAULT_SIZE, require_size
@@ -36,19 +36,36 @@ def require_request(request: ExportRequest) -> None:
             "ONNX Runtime's own attention computes in FP32 on a CPU",
             hint=f"leave --target at {PORTABLE}, or --precision at fp32",
         )
-    for given in (request.checkpoint, request.image):
+    for given in (request.checkpoint, request.image, *request.images):
         if given and given.exists() and request.out.exists() and request.out.samefile(given):
             raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
     if request.size is not None:
         require_size(request.size)
     if not 1 <= request.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {request.batch} images", f"allowed: 1 to {_MAX_BATCH}")
-    if request.match_every < 1:
-        raise InputError(
-            f"--match-every {request.match_every}", hint="1 matches in every block, as in the paper"
-        )
+    _require_matches(request)
     if request.min_agreement is not None and not 0 <= request.min_agreement <= 1:
         raise InputError(f"--min-agreement {request.min_agreement:g}", "allowed: 0 to 1")
+
+
+def _require_matches(request: ExportRequest) -> None:
+    if request.match_every != AUTO:
+        if request.match_every < 1:
+            raise InputError(
+                f"--match-every {request.match_every}",
+                hint="1 matches in every block, as in the paper",
+            )
+        if request.images:
+            raise InputError("--images goes with --match-every auto, which measures on them")
+        return
+    plan = request.plan or {}
+    if not any(reduction.by_tokens for reduction in plan.values()):
+        methods = ", ".join(sorted({reduction.name for reduction in plan.values()}))
+        raise InputError(
+            f"--match-every {AUTO} has no match to use again",
+            f"{methods} looks at the grid alone" if plan else "no tokens are merged",
+            hint="merge by similarity, as with --preset hq or --ratio 0.5",
+        )
 
 
 def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
@@ -61,6 +78,7 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
     require_size(size)
     _require_labels_possible(request, checkpoint)
     plan = request.plan or {}
+    match_every = 1 if request.match_every == AUTO else request.match_every
     return Settled(
         request=request,
         checkpoint=checkpoint,
@@ -68,7 +86,8 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
         size=size,
         classes=checkpoint.classes or _unnamed(checkpoint.architecture.classes),
         input=_input_spec(request, checkpoint, (size.height, size.width)),
-        sites=describe(plan, stage_grids(size), match_every=request.match_every),
+        sites=describe(plan, stage_grids(size), match_every=match_every),
+        match_every=match_every,
     )
 
 

@@ -8,7 +8,7 @@ from segpp.errors import ReductionError
 from segpp.export.architecture import REDUCE, STAGES, STRIDES
 from segpp.grid import Grid, Size
 
-__all__ = ["SITES", "Site", "grid_at", "parse_site", "stage_grids"]
+__all__ = ["SITES", "Side", "Site", "grid_at", "parse_site", "stage_grids"]
 
 Side = Literal["q", "kv"]
 

@@ -13,8 +13,8 @@ from PIL import Image
 from segpp.errors import OutputError
 from segpp.files import require_writable, whole_or_nothing
 from segpp.palette import Colour, colourise, overlay
-from segpp.preprocess import Pixels
-from segpp.runtime.sources import IMAGES, VIDEOS, Source
+from segpp.preprocess import ENDINGS, Pixels
+from segpp.runtime.sources import VIDEOS, Source
 from segpp.runtime.video import VideoWriter
 
 __all__ = ["KINDS", "Look", "Place", "open_writer", "place_for", "require_place"]
@@ -60,7 +60,7 @@ def place_for(out: str, source: Source, kinds: tuple[str, ...]) -> Place:
         OutputError: A file is named where several belong, or its format does not fit.
     """
     path, suffix = Path(out), Path(out).suffix.lower()
-    if suffix in (IMAGES | VIDEOS) - _WRITTEN:
+    if suffix in (ENDINGS | VIDEOS) - _WRITTEN:
         raise OutputError(f"cannot write {path}", f"written are: {', '.join(sorted(_WRITTEN))}")
     if out.endswith("/") or path.is_dir() or suffix not in _WRITTEN:
         if path.exists() and not path.is_dir():

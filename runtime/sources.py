@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from segpp.errors import ImageError
-from segpp.preprocess import Pixels, load_image
+from segpp.preprocess import ENDINGS, Pixels, load_image
 
-__all__ = ["IMAGES", "VIDEOS", "Item", "Source", "find_source"]
+__all__ = ["VIDEOS", "Item", "Source", "find_source"]
 
-IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".jp2", ".pgm", ".png", ".ppm", ".tif", ".tiff"}
-IMAGES |= {".webp"}
 VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
 
@@ -72,9 +70,9 @@ def find_source(text: str) -> Source:
 
 
 def _folder(path: Path) -> Source:
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES and p.is_file())
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and p.is_file())
     if not files:
-        kinds = ", ".join(sorted(IMAGES))
+        kinds = ", ".join(sorted(ENDINGS))
         raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
     return _many(files)
 

@@ -11,10 +11,13 @@ from segpp.export.checkpoint import Checkpoint, read_checkpoint
 from segpp.export.inspection.sheet import Section, Sheet, facts, giga, rows
 from segpp.export.macs import Macs, macs_of
 from segpp.export.plan import PRESETS, ReductionPlan, describe
+from segpp.export.rewriting import known_rewrites
 from segpp.export.sites import SITES, Site, grid_at, stage_grids
 from segpp.export.size import DEFAULT_SIZE, require_size
+from segpp.export.targets import PORTABLE, TARGETS
+from segpp.export.worth import doubts_about_merging
 from segpp.grid import Size
-from segpp.manifest import ReductionSite
+from segpp.manifest import Architecture, ReductionSite
 
 __all__ = ["inspect_checkpoint"]
 
@@ -59,6 +62,8 @@ def inspect_checkpoint(
             _tokens(outcomes, size),
             _macs(counts, size),
             facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
+            facts("would not pay", _doubts(checkpoint.architecture, size, outcomes)),
+            _rewrites(),
         ),
         data=_data(checkpoint, size, outcomes, counts),
     )
@@ -130,6 +135,24 @@ def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
     return rows(title, cells, "l" + "r" * len(counts))
 
 
+def _doubts(
+    architecture: Architecture, size: Size, outcomes: Mapping[str, Outcome]
+) -> dict[str, str]:
+    return {
+        name: "; ".join(doubts_about_merging(architecture, size, sites, PORTABLE))
+        for name, sites in outcomes.items()
+        if not isinstance(sites, str)
+    }
+
+
+def _rewrites() -> Section:
+    cells = [["", *TARGETS, "meaning"]]
+    for name, rewrite in known_rewrites().items():
+        marks = ["yes" if target in rewrite.targets else _NONE for target in TARGETS]
+        cells.append([name, *marks, rewrite.meaning])
+    return rows("exact rewrites that the export makes, by target", cells, "l" * len(cells[0]))
+
+
 def _data(
     checkpoint: Checkpoint,
     size: Size,
@@ -151,6 +174,10 @@ def _data(
             if isinstance(sites, str)
             else {"sites": [asdict(site) for site in sites], "macs": _macs_data(counts[name])}
             for name, sites in outcomes.items()
+        },
+        "rewrites": {
+            name: {"meaning": rewrite.meaning, "targets": rewrite.targets}
+            for name, rewrite in known_rewrites().items()
         },
     }
 

@@ -13,6 +13,9 @@ from segpp.schema import encode
 
 __all__ = ["inspect_engine", "inspect_manifest", "manifest_sections", "read_beside"]
 
+# What they are called here, and their key among the options.
+_REWRITES = {"on": "rewrites", "off": "rewrites_off"}
+
 
 def inspect_manifest(path: Path) -> Sheet:
     """Describe a manifest and, if it is there, compare its file with it.
@@ -65,8 +68,10 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
     """Return what a manifest says, without the state of its file."""
     return (
         _network(manifest),
+        _rewrites(manifest),
         _interface(manifest),
         _reduction(manifest),
+        _matches(manifest),
         _macs(manifest),
         _engine(manifest),
         _parity(manifest),
@@ -100,8 +105,24 @@ def _network(manifest: Manifest) -> Section:
             "made with": ", ".join(
                 [f"segpp {manifest.segpp}", *(f"{name} {tools[name]}" for name in sorted(tools))]
             ),
-            "options": ", ".join(f"{key}={value}" for key, value in manifest.options.items()),
+            "options": ", ".join(
+                f"{key}={value}"
+                for key, value in manifest.options.items()
+                if key not in _REWRITES.values()
+            ),
             "notes": "; ".join(manifest.notes),
+        },
+    )
+
+
+def _rewrites(manifest: Manifest) -> Section:
+    options = manifest.options
+    return facts(
+        "exact rewrites",
+        {
+            title: options[key].replace(" ", ", ")
+            for title, key in _REWRITES.items()
+            if key in options
         },
     )
 
@@ -124,7 +145,7 @@ def _output(output: OutputSpec) -> str:
 
 
 def _reduction(manifest: Manifest) -> Section:
-    cells = [["site", "method", "grid", "tokens in", "tokens out"]]
+    cells = [["site", "method", "grid", "tokens in", "tokens out", "blocks a match"]]
     for site in manifest.reduction:
         settings = ",".join(f"{key}={value}" for key, value in site.settings.items())
         cells.append(
@@ -134,11 +155,26 @@ def _reduction(manifest: Manifest) -> Section:
                 f"{site.grid[0]}x{site.grid[1]}",
                 f"{site.tokens_in:,}",
                 f"{site.tokens_out:,}",
+                str(site.match_every),
             ]
         )
     if len(cells) == 1:
         return facts("token reduction", {"none": "every token is kept"})
-    return rows("token reduction, in every block of the stage", cells, "lllrr")
+    return rows("token reduction, in every block of the stage", cells, "lllrrr")
+
+
+def _matches(manifest: Manifest) -> Section:
+    search = manifest.match_search
+    if search is None:
+        return Section("matches", "")
+    cells = [["stage", "blocks a match", "as without merging"]]
+    cells.append(["all", "1", f"{search.agreement_fresh:.5f}"])
+    cells += [[str(t.stage), str(t.match_every), f"{t.agreement:.5f}"] for t in search.trials]
+    cells.append(["all", "as above", f"{search.agreement:.5f}"])
+    title = (
+        f"matches used again, measured on {search.images} image(s), {search.tolerance:g} to lose"
+    )
+    return rows(title, cells, "lrr")
 
 
 def _macs_of(manifest: Manifest) -> tuple[Macs, Macs] | None:

@@ -51,8 +51,11 @@ def shapes_of(model: ModelProto) -> Shapes:
 def count_macs(model: ModelProto, shapes: Shapes) -> OnnxMacs:
     """Count the multiply-accumulates of convolutions and matrix products."""
     graph, bodies, uncounted = 0, 0, Counter[str]()
+    without = _without_product(model)
     for node in model.graph.node:
         rule = (_BODIES if node.domain == ops.DOMAIN else _RULES).get(node.op_type)
+        if node.op_type in without:
+            continue
         if rule is None:
             if node.op_type in _UNCOUNTED:
                 uncounted[node.op_type] += 1
@@ -67,6 +70,16 @@ def count_macs(model: ModelProto, shapes: Shapes) -> OnnxMacs:
                 (graph, bodies + macs) if node.domain == ops.DOMAIN else (graph + macs, bodies)
             )
     return OnnxMacs(graph, bodies, dict(uncounted))
+
+
+def _without_product(model: ModelProto) -> set[str]:
+    """Return the names of our operators whose function in the file multiplies no matrices."""
+    return {
+        function.name
+        for function in model.functions
+        if function.domain == ops.DOMAIN
+        and not any(node.op_type in _RULES for node in function.node)
+    }
 
 
 def _static(value: ValueInfoProto) -> Shape | None:
@@ -96,13 +109,23 @@ def _match(node: NodeProto, shapes: Shapes) -> int:
     batch, _, dim = shapes[node.input[0]]
     values = _integers(node)
     grid = Grid(values["height"], values["width"])
-    return batch * match_macs(Lattice(grid, values["stride_y"], values["stride_x"]), dim)
+    lattice = Lattice(grid, values["stride_y"], values["stride_x"])
+    return batch * match_macs(lattice, dim, values.get("window", 0))
 
 
 def _merge(node: NodeProto, shapes: Shapes) -> int:
-    # A one-hot (M, N) times the tokens and a column of ones.
+    # A one-hot (M, N) times the tokens and a column of ones; where slots of a single token are
+    # known, those are copied and the others counted apart.
     batch, tokens, dim = shapes[node.input[0]]
-    return batch * _integers(node)["slots"] * tokens * (dim + 1)
+    values = _integers(node)
+    if singles := values.get("singles", 0):
+        return batch * (values["slots"] - singles) * tokens * dim
+    return batch * values["slots"] * tokens * (dim + 1)
+
+
+def _attention(node: NodeProto, shapes: Shapes) -> int:
+    # Queries (B, N, C) meet keys and values (B, M, C), once each.
+    return 2 * prod(shapes[node.input[0]]) * shapes[node.input[1]][1]
 
 
 def _integers(node: NodeProto) -> dict[str, int]:
@@ -117,6 +140,7 @@ _RULES: Mapping[str, _Rule] = {
     "Gemm": _gemm,
     "MatMul": _matmul,
     "MatMulInteger": _matmul,
+    "MultiHeadAttention": _attention,
 }
 _BODIES: Mapping[str, _Rule] = {"SegppTokenMatch": _match, "SegppTokenMerge": _merge}
 _UNCOUNTED = {"Attention", "ConvTranspose", "Einsum", "QLinearConv", "QLinearMatMul"}

@@ -29,12 +29,15 @@ class Plan(Protocol):
 class TokenReduction(ABC):
     """The settings of a method; a frozen dataclass whose fields are its keys on the command line.
 
+    ``by_tokens`` tells whether it looks at the tokens; otherwise the grid alone decides.
+
     A method never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
     which is what keeps the exported graph static.
     """
 
     name: ClassVar[str]
     sides: ClassVar[tuple[Side, ...]] = ("q", "kv")
+    by_tokens: ClassVar[bool] = True
 
     @abstractmethod
     def require_fits(self, grid: Grid) -> None:

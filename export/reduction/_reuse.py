@@ -4,7 +4,7 @@ From block to block most tokens keep their neighbours' similarity, so the slots 
 the next ones too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,7 +13,15 @@ from torch import Tensor
 from segpp.export.reduction._base import Plan, TokenReduction
 from segpp.grid import Grid
 
-__all__ = ["Planner", "planners"]
+__all__ = ["MatchEvery", "Planner", "blocks_per_match", "planners"]
+
+# In how many consecutive blocks one match serves: the same in all stages, or by stage.
+MatchEvery = int | Mapping[int, int]
+
+
+def blocks_per_match(match_every: MatchEvery, stage: int) -> int:
+    """Return in how many blocks of ``stage`` one match serves; 1 where it is not named."""
+    return match_every if isinstance(match_every, int) else match_every.get(stage, 1)
 
 
 class Planner(Protocol):

@@ -26,6 +26,7 @@ class Neighbour1d(TokenReduction):
     """Runs of ``length`` tokens; the last may hold fewer."""
 
     name: ClassVar[str] = "n1d"
+    by_tokens: ClassVar[bool] = False
     sides: ClassVar[tuple[Side, ...]] = ("q",)
 
     length: int = 2

@@ -23,6 +23,7 @@ class Neighbour2d(TokenReduction):
     """Cells of ``rows`` x ``cols`` tokens; those cut by an edge hold fewer."""
 
     name: ClassVar[str] = "n2d"
+    by_tokens: ClassVar[bool] = False
 
     rows: int = 2
     cols: int = 2

@@ -22,6 +22,8 @@ __all__ = [
     "FileInfo",
     "InputSpec",
     "Manifest",
+    "MatchSearch",
+    "MatchTrial",
     "OutputSpec",
     "Parity",
     "ReductionSite",
@@ -149,6 +151,38 @@ class ReductionSite:
 
 
 @dataclass(frozen=True)
+class MatchTrial:
+    """One match for ``match_every`` blocks of one stage, and the ``agreement`` that it gave."""
+
+    stage: int
+    match_every: int
+    agreement: float
+
+
+@dataclass(frozen=True)
+class MatchSearch:
+    """How ``--match-every auto`` came to its choice.
+
+    An agreement is the share of pixels that are labelled as without merging, the mean over the
+    images, in FP32 PyTorch.
+
+    Attributes:
+        images: How many it was measured on.
+        tolerance: What the choice may lose of ``agreement_fresh``.
+        agreement_fresh: With a match in every block.
+        agreement: As chosen.
+        trials: In the order in which they were measured; stages measured before keep their choice,
+            those after match in every block.
+    """
+
+    images: int
+    tolerance: float
+    agreement_fresh: float
+    agreement: float
+    trials: tuple[MatchTrial, ...]
+
+
+@dataclass(frozen=True)
 class Parity:
     """How closely the file follows FP32 PyTorch on one real image.
 
@@ -206,6 +240,7 @@ class Manifest:
     precision: Literal["fp32", "fp16", "bf16", "int8"]
     tools: dict[str, str]
     parity: Parity | None = None
+    match_search: MatchSearch | None = None
     engine: EngineInfo | None = None
     notes: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from segpp.errors import ImageError
 from segpp.files import require_file
 from segpp.manifest import InputSpec
 
-__all__ = ["Picture", "Pixels", "load_image", "prepare", "stack_frames"]
+__all__ = ["ENDINGS", "Picture", "Pixels", "load_image", "prepare", "stack_frames"]
 
 Pixels = NDArray[np.uint8]
 
@@ -29,6 +29,11 @@ Picture = Pixels | Sequence[Pixels]
 # Pillow knows some fifty formats; the exotic ones start other programs or are seldom fuzzed.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _RGB = 3
+
+# What their files end with, where a folder is searched for images.
+ENDINGS = frozenset(
+    {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {

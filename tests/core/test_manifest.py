@@ -246,7 +246,7 @@ def test_deep_nesting_is_our_error_at_any_depth(depth: float) -> None:
 
 def test_every_key_is_needed_or_has_a_default() -> None:
     whole = as_json(WHOLE)
-    optional = {"parity", "engine", "notes", "options"}
+    optional = {"parity", "match_search", "engine", "notes", "options"}
 
     for key in whole:
         rest = copy.deepcopy(whole)

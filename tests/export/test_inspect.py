@@ -24,6 +24,7 @@ from segpp.export.inspection.onnx_graph import inspect_onnx  # noqa: E402
 from segpp.export.macs import macs_of  # noqa: E402
 from segpp.export.model import SegFormer  # noqa: E402
 from segpp.export.plan import describe, plan_from  # noqa: E402
+from segpp.export.rewriting import rewrites_for  # noqa: E402
 from segpp.export.sites import stage_grids  # noqa: E402
 from segpp.grid import Size  # noqa: E402
 
@@ -123,6 +124,43 @@ def test_a_preset_that_does_not_fit_is_told_and_the_rest_shown(
     assert "hq" in done.stdout.split("does not fit")[1]
 
 
+def test_a_checkpoint_tells_the_rewrites_that_the_export_lists(
+    segpp: Command, checkpoint: Path
+) -> None:
+    inspected = segpp("inspect", checkpoint, "--json")
+    listed = segpp("export", "--list-rewrites")
+    text = segpp("inspect", checkpoint)
+
+    found = json.loads(inspected.stdout)["rewrites"]
+    lines = [line.split(maxsplit=1) for line in listed.stdout.splitlines()]
+    assert [name for name, _ in lines] == list(found)
+    for name, rest in lines:
+        for_one = found[name]["targets"] == ["onnxruntime"]
+        assert rest == found[name]["meaning"] + for_one * " (--target onnxruntime only)"
+        marks = ["-" if for_one else "yes", "yes"]
+        row = [name, *marks, *found[name]["meaning"].split()]
+        assert row in [line.split() for line in text.stdout.splitlines()]
+    assert {tuple(rewrite["targets"]) for rewrite in found.values()} > {("onnxruntime",)}
+
+
+def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(
+    segpp: Command, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "small.onnx"
+    off = ("--rewrite", "known-gelu=off", "--rewrite", "one-kv-product=off")
+    done = segpp("export", checkpoint, out, "--size", SIZE, "--no-check", *off)
+    assert done.returncode == 0, done.stderr
+
+    text = segpp("inspect", out).stdout
+
+    section = text.split("exact rewrites\n")[1].split("\n\n")[0]
+    on, off_line = " ".join(section.split()).removeprefix("on ").split(" off ")
+    assert set(off_line.split(", ")) == {"known-gelu", "one-kv-product"}
+    assert set(on.split(", ")) == set(rewrites_for()) - {"known-gelu", "one-kv-product"}
+    assert "rewrites=" not in text
+    assert segpp("inspect", sidecar(out)).stdout.count("known-gelu") == 1
+
+
 def test_an_onnx_file_tells_its_graph_and_its_merging(segpp: Command, exported: Path) -> None:
     done = segpp("inspect", exported, "--json")
 
@@ -152,6 +190,7 @@ def test_the_text_of_an_onnx_file_has_all_sections(segpp: Command, exported: Pat
         "custom operators",
         "rules of the targets",
         "network",
+        "exact rewrites",
         "input and output",
         "token reduction, in every block of the stage",
         "multiply-accumulates per image, in billions",

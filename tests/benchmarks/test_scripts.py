@@ -1,0 +1,192 @@
+"""Every script of ``benchmarks/`` that a page names runs, on a small network, from end to end."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+from PIL import Image
+
+pytest.importorskip("tomesd", reason="tomesd is what the naive merging is")
+pytest.importorskip("transformers", reason="transformers makes the plain network")
+
+from benchmarks.baselines import write_random
+from benchmarks.cost_against_pixels import scores_gib
+from segpp.export.api import export
+from segpp.export.inspection.onnx_macs import count_macs, shapes_of
+from segpp.export.macs import macs_of
+from segpp.export.plan import PRESETS
+from segpp.export.request import ExportRequest
+from segpp.grid import Size
+from segpp.manifest import read_manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = Size(128, 256)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "b0.pth"
+    write_random("b0", 256, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The portable form of no merging, and both forms of hq."""
+    folder = tmp_path_factory.mktemp("exported")
+    wanted = {"none": ("none", "portable"), "hq": ("hq", "portable"), "own": ("hq", "onnxruntime")}
+    for name, (preset, target) in wanted.items():
+        request = ExportRequest(
+            checkpoint, folder / f"{name}.onnx", plan=PRESETS[preset], target=target,
+            size=SIZE, check=False,
+        )  # fmt: skip
+        export(request)
+    return {name: folder / f"{name}.onnx" for name in wanted}
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, "-m", f"benchmarks.{script}", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_naive_merging_is_timed_beside_the_files_and_labels_as_they_do(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "naive.json"
+
+    table = run("naive", checkpoint, out, "--size", SIZE, "--threads", 1, "--rounds", 2)
+
+    found = read(out)
+    assert list(found["rows"]) == [
+        "PyTorch",
+        "PyTorch, tomesd hq",
+        "PyTorch, tomesd fast",
+        "transformers",
+        "none",
+        "hq",
+        "fast",
+    ]
+    assert all(row["median_ms"] > 0 for row in found["rows"].values())
+    # The merging is the same but for ties; a token decides at most 32 x 32 of 128 x 256 pixels.
+    assert all(share > 1 - 32 * 32 / (128 * 256) for share in found["equal_labels"].values())
+    assert found["equal_labels"]["none as PyTorch"] > 0.999
+    assert table.count("| PyTorch") == 3
+
+
+def test_the_share_of_the_peak_counts_what_each_file_computes(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "share.json"
+
+    run(
+        "gemm_share", *files.values(), "--out", out, "--threads", 1, "--rounds", 2, "--side", 256
+    )  # fmt: skip
+
+    found = read(out)
+    rows = found["rows"]
+    assert found["peak_gmacs_per_second"] > 0
+    for row in rows.values():
+        rate = row["gmacs"] / row["median_ms"] * 1e3
+        assert row["gmacs_per_second"] == pytest.approx(rate)
+        assert row["share"] == pytest.approx(rate / found["peak_gmacs_per_second"])
+    assert rows["hq"]["gmacs"] < rows["none"]["gmacs"]
+    # ONNX Runtime's form takes means without a product.
+    assert rows["own"]["gmacs"] < rows["hq"]["gmacs"]
+
+
+def test_the_attention_of_onnx_runtime_is_counted_like_its_products(files: dict[str, Path]) -> None:
+    manifest = read_manifest(files["own"])
+    model = onnx.load(files["own"])
+    shapes = shapes_of(model)
+
+    whole = count_macs(model, shapes).graph
+    for node in [node for node in model.graph.node if node.op_type == "MultiHeadAttention"]:
+        model.graph.node.remove(node)
+    rest = count_macs(model, shapes).graph
+
+    counted = macs_of(manifest.architecture, SIZE, manifest.reduction)
+    assert whole - rest == sum(stage.products for stage in counted.stages)
+
+
+def test_peak_memory_is_compared_with_the_first_file(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "memory.json"
+
+    run("peak_memory", files["none"], files["hq"], "--out", out, "--threads", 1)
+
+    rows = read(out)["rows"]
+    first, second = rows["none.onnx"], rows["hq.onnx"]
+    assert first["of_first"] == first["own_of_first"] == 1
+    assert second["of_first"] == pytest.approx(second["peak_mb"] / first["peak_mb"])
+    assert first["peak_mb"] > first["before_mb"] > 10
+
+
+@pytest.mark.slow
+def test_cost_against_pixels_runs_what_fits_and_tells_what_does_not(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    out, plot = tmp_path / "cost.json", tmp_path / "cost.png"
+    arguments = ("--sizes", "128x256", "256x512", "--variants", "plain", "none", "hq")
+    # The scores of 128x256: 2,048 queries, 32 keys, twice 4 bytes: 0.0005 GiB; 256x512: 16-fold.
+    limits = ("--most-gib", 0.001, "--rounds", 2, "--threads", 1)
+
+    table = run(
+        "cost_against_pixels", checkpoint, *arguments, *limits, "--out", out, "--plot", plot
+    )
+
+    rows = {(row["size"], row["variant"]): row for row in read(out)["rows"]}
+    assert len(rows) == 6
+    assert rows["128x256", "none"]["equal_labels"] == 1
+    assert rows["128x256", "none"]["compared_with"] == "plain"
+    assert rows["128x256", "hq"]["median_ms"] > 0
+    assert "median_ms" not in rows["256x512", "plain"]
+    assert "| 256x512 | plain | not run: " in table
+    with Image.open(plot) as picture:
+        assert picture.format == "PNG"
+
+
+def test_the_memory_of_scores_is_that_of_stage_1(files: dict[str, Path]) -> None:
+    # 32 x 64 queries of 4 x 8 keys; hq leaves int(0.4 * 32) + 1 = 13 of these.
+    portable, merged, own = (read_manifest(files[name]) for name in ("none", "hq", "own"))
+
+    assert scores_gib(portable) == 2 * 4 * 2048 * 32 / 2**30
+    assert scores_gib(merged) == 2 * 4 * 2048 * 13 / 2**30
+    assert scores_gib(own) == 0
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_cheaper_matching_is_scored_against_labels_and_no_merging(
+    shared: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "matching.json"
+    checkpoint = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
+    data = shared / "camvid" / "val"
+    if not data.is_dir():
+        pytest.skip("no CamVid beside the checkout (SEGPP_SHARED)")
+
+    run(
+        "matching", "--checkpoint", checkpoint, "--data", data, "--size", "256x320", "--limit", 2,
+        "--presets", "hq", "--windows", 0, 1, "--threads", 1, "--out", out,
+    )  # fmt: skip
+
+    rows = read(out)["rows"]
+    ways = [(row["preset"], row["window"], row["match_every"]) for row in rows]
+    assert ways == [("none", 0, 1), ("hq", 0, 1), ("hq", 0, 2), ("hq", 1, 1), ("hq", 1, 2)]
+    assert rows[0]["agreement_with_none"] == 1
+    assert all(0.5 < row["agreement_with_none"] < 1 for row in rows[1:])
+    assert all(0 < row["miou"] < 1 for row in rows)

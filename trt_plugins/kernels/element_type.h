@@ -1,6 +1,7 @@
-//! The types that tokens and logits may have.
+//! The types of tokens and logits that every kernel takes. Accumulation is FP32 in all of them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace segpp
@@ -13,4 +14,9 @@ enum class ElementType : std::int32_t
     kBFloat16 = 2,
 };
 
-} // namespace segpp
+constexpr std::size_t elementBytes(ElementType type) noexcept
+{
+    return type == ElementType::kFloat32 ? 4 : 2;
+}
+
+}  // namespace segpp

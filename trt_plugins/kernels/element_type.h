@@ -19,4 +19,4 @@ constexpr std::size_t elementBytes(ElementType type) noexcept
     return type == ElementType::kFloat32 ? 4 : 2;
 }
 
-}  // namespace segpp
+} // namespace segpp

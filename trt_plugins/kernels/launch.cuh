@@ -32,4 +32,4 @@ __device__ __forceinline__ T* dynamicShared()
 #endif
 }
 
-}  // namespace segpp
+} // namespace segpp

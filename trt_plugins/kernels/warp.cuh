@@ -61,4 +61,4 @@ __device__ __forceinline__ int warpSumBelow(int value)
     return sum - value;
 }
 
-}  // namespace segpp
+} // namespace segpp

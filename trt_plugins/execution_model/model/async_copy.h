@@ -50,4 +50,4 @@ inline void waitForCopies(std::size_t left)
     self.copies.erase(self.copies.begin(), self.copies.begin() + static_cast<long>(arrived));
 }
 
-}  // namespace execution_model
+} // namespace execution_model

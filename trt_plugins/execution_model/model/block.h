@@ -302,4 +302,4 @@ inline void runBlock()
     }
 }
 
-}  // namespace execution_model
+} // namespace execution_model

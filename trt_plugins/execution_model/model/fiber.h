@@ -117,4 +117,4 @@ inline void arrive([[maybe_unused]] Fiber& starter) noexcept
 #endif
 }
 
-}  // namespace execution_model
+} // namespace execution_model

@@ -76,7 +76,7 @@ inline void runGrid(std::size_t sharedBytes)
     std::free(memory);
 }
 
-}  // namespace execution_model
+} // namespace execution_model
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t cudaLaunchKernelEx(
@@ -95,6 +95,7 @@ cudaError_t cudaLaunchKernelEx(
     {
         return cudaErrorInvalidConfiguration;
     }
+    execution_model::segments = execution_model::ownSegments();
     gridDim = config->gridDim;
     blockDim = config->blockDim;
     execution_model::machine.kernel = [&] { kernel(static_cast<Parameters>(arguments)...); };

@@ -24,7 +24,7 @@ To bitsAs(From from) noexcept
     return to;
 }
 
-}  // namespace execution_model
+} // namespace execution_model
 
 inline unsigned int __float_as_uint(float value) noexcept
 {

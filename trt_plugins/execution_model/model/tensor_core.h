@@ -104,4 +104,4 @@ void multiplyAdd(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const
     meetWarp("mma", 0xffffffffU, &operands, d, where, multiplyLanes<T>);
 }
 
-}  // namespace execution_model
+} // namespace execution_model

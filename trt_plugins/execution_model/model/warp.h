@@ -131,7 +131,7 @@ T reduce(char const* name, unsigned int mask, T value, Where where, Combine cons
     return result;
 }
 
-}  // namespace execution_model
+} // namespace execution_model
 
 inline void __syncthreads(EXECUTION_MODEL_HERE)
 {

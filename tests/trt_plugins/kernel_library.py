@@ -20,7 +20,7 @@ MODEL = ROOT / "trt_plugins/execution_model"
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segpp" / "test-kernels"
 
-COMMON = ("-std=c++17", "-g1", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+COMMON = ("-std=c++17", "-g1", "-fPIC", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
 # A fused multiply-add is one only where the kernel says so, as the model promises.
 EXACT = ("-ffp-contract=off",)
 SANITIZED = (

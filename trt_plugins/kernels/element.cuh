@@ -33,6 +33,12 @@ inline std::uint32_t blocksFor(std::int32_t items, std::int32_t perBlock) noexce
     return (static_cast<std::uint32_t>(items) + perBlock - 1) / perBlock;
 }
 
+//! Whether ``rows`` rows of ``channels`` are few enough for 32-bit indices.
+inline bool indexable(std::int32_t rows, std::int32_t channels) noexcept
+{
+    return rows > 0 && channels > 0 && std::int64_t{rows} * channels <= 0x7fffffff;
+}
+
 //! Images along y of the grid, which ends at 65535: kernels go round for more.
 inline std::uint32_t imageBlocks(std::int32_t batch) noexcept
 {
@@ -112,4 +118,4 @@ __device__ inline Word pack(float const (&values)[kPerWord<T, Word>])
     return word;
 }
 
-}  // namespace segpp
+} // namespace segpp

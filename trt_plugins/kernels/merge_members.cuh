@@ -40,7 +40,9 @@ struct Rows
 
     __device__ bool has(int slot) const
     {
-        return static_cast<unsigned>(slot - first) < static_cast<unsigned>(count);
+        // Unsigned, so that no slot, however hostile, overflows.
+        auto const distance = static_cast<unsigned>(slot) - static_cast<unsigned>(first);
+        return distance < static_cast<unsigned>(count);
     }
 };
 

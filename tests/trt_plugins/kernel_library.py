@@ -20,7 +20,16 @@ MODEL = ROOT / "trt_plugins/execution_model"
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segpp" / "test-kernels"
 
-COMMON = ("-std=c++17", "-g1", "-fPIC", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+COMMON = (
+    "-std=c++17",
+    "-g1",
+    "-fPIC",
+    "-fno-strict-aliasing",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-Wno-unknown-pragmas",
+)
 # A fused multiply-add is one only where the kernel says so, as the model promises.
 EXACT = ("-ffp-contract=off",)
 SANITIZED = (
@@ -131,7 +140,7 @@ class Kernels:
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             if self.sanitized:
                 environment |= _sanitizers()
-            self._errors = tempfile.TemporaryFile()
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
             self._process = subprocess.Popen(
                 [sys.executable, str(HERE / "kernel_worker.py"), str(self.library)],
                 stdin=subprocess.PIPE,

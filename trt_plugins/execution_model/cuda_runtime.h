@@ -17,4 +17,4 @@
 #include "model/shared_memory.h"
 #include "model/tensor_core.h"
 #include "model/vector_types.h"
-#include "model/warp.h"
+#include "model/warp_instructions.h"

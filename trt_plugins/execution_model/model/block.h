@@ -20,7 +20,7 @@ inline constexpr int warpSize = 32;
 namespace execution_model
 {
 
-//! A place in the source, taken where a default argument is filled in.
+//! A place in the source.
 struct Where
 {
     char const* file;
@@ -32,11 +32,9 @@ struct Where
     }
 };
 
+// As parameters of their own: inside an initialiser they would name the line of the declaration.
 #define EXECUTION_MODEL_HERE                                                                       \
-    ::execution_model::Where where = ::execution_model::Where                                      \
-    {                                                                                              \
-        __builtin_FILE(), __builtin_LINE()                                                         \
-    }
+    char const *file = __builtin_FILE(), int line = __builtin_LINE()
 
 //! Where a thread waits for others, and what it brought along.
 struct Meeting

@@ -161,9 +161,7 @@ def _headers(crate: str, inner: str) -> Callable[[Path], None]:
                 f'[dependencies]\ntrtx-sys = "={crate}"\n'
             )
             command = ("cargo", "metadata", "--format-version", "1", "--quiet")
-            found = json.loads(
-                _run(command, "it comes with Rust: rustup, apt install cargo", project)
-            )
+            found = json.loads(_run(command, "it comes with Rust (rustup)", project))
             [manifest] = (
                 Path(item["manifest_path"])
                 for item in found["packages"]

@@ -17,8 +17,12 @@ else()
   check_language(CUDA)
 endif()
 if(NOT CMAKE_CUDA_COMPILER)
+  set(CMAKE_CUDA_COMPILER nvcc)
+endif()
+find_program(nvcc NAMES "${CMAKE_CUDA_COMPILER}")
+if(NOT nvcc)
   message(FATAL_ERROR
-    "No CUDA compiler was found.\n"
+    "No CUDA compiler was found at ${CMAKE_CUDA_COMPILER}.\n"
     "Put nvcc on the PATH (JetPack: export PATH=/usr/local/cuda/bin:$PATH), or name it: "
     "-DCMAKE_CUDA_COMPILER=/path/to/nvcc. Without a toolkit the preset 'host' builds for tests.")
 endif()

@@ -45,6 +45,8 @@ struct Selection
     {
         Match const* at = results.best + before + source;
         Match match = *at;
+        // Few splits and many copies of this function: unrolled, they fill the instruction cache.
+#pragma unroll 1
         for (int split = 1; split < splits; ++split)
         {
             at += perSplit;
@@ -79,21 +81,28 @@ __device__ __forceinline__ int blockSum(int count, int (&table)[2][kSelectWarps]
     return warpSum(table[turn][laneId()]);
 }
 
-//! The keys of one turn: those of sources ``first`` + 1024 i + the thread's index; 0 beyond the end.
+//! The keys of one turn, those of sources ``first`` + 1024 i + the thread's index, by ``keyAt``; 0
+//! beyond the end.
+template <typename KeyAt>
 __device__ __forceinline__ void takeKeys(
-    unsigned int (&keys)[kKeys], Selection const& selection, int first)
+    unsigned int (&keys)[kKeys], int sources, int first, KeyAt const& keyAt)
 {
-    bool const stored = !selection.isResident();
 #pragma unroll
     for (int i = 0; i < kKeys; ++i)
     {
         int const source = first + i * kSelectThreads + static_cast<int>(threadIdx.x);
-        keys[i] = 0;
-        if (source < selection.sources)
-        {
-            keys[i] = stored ? selection.results.keys[selection.before + source]
-                             : selection.key(source);
-        }
+        keys[i] = source < sources ? keyAt(source) : 0U;
+    }
+}
+
+//! Before the turn that starts at ``first``: keys that do not fit come back from memory.
+__device__ __forceinline__ void bringKeys(
+    unsigned int (&keys)[kKeys], Selection const& selection, int first)
+{
+    if (!selection.isResident())
+    {
+        unsigned int const* const stored = selection.results.keys + selection.before;
+        takeKeys(keys, selection.sources, first, [=](int source) { return stored[source]; });
     }
 }
 
@@ -154,10 +163,7 @@ __device__ __forceinline__ int countImage(
     int count = 0;
     for (int first = 0; first < selection.sources; first += kSelectSources)
     {
-        if (!selection.isResident())
-        {
-            takeKeys(keys, selection, first);
-        }
+        bringKeys(keys, selection, first);
         count += countFrom(keys, least);
     }
     return count;
@@ -236,7 +242,7 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
     unsigned int keys[kKeys];
     if (selection.isResident())
     {
-        takeKeys(keys, selection, 0);
+        takeKeys(keys, selection.sources, 0, [&](int source) { return selection.key(source); });
     }
     else
     {
@@ -257,10 +263,7 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
     Before before{0, 0};
     for (int first = 0; first < lattice.sources; first += kSelectSources)
     {
-        if (!selection.isResident())
-        {
-            takeKeys(keys, selection, first);
-        }
+        bringKeys(keys, selection, first);
         rankGroups(ranks, keys, threshold, lattice.sources - first);
         numberSources(
             ranks, keys, selection, lattice, threshold, room, first, before, out);

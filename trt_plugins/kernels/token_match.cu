@@ -149,15 +149,12 @@ struct Call
     template <int kCount>
     cudaError_t near() const noexcept
     {
-        // As many lanes as have something to load, within 8 to 32.
-        int const wanted = shape.channels / kCount;
-        int const lanes = wanted >= 32 ? 32 : wanted >= 16 ? 16 : 8;
-        dim3 const grid(ceilDivide(lattice.sources, kWindowThreads / lanes), shape.batch);
+        dim3 const grid(ceilDivide(lattice.sources, kNearSources), shape.batch);
         // A window of more cells than there are is all of them.
         int const windowY = std::min(shape.window, lattice.cellsY);
         int const windowX = std::min(shape.window, lattice.cellsX);
         return launch(matchNear<T, kCount>, grid, dim3(kWindowThreads), 0, stream, lattice,
-            shape.channels, padded, windowY, windowX, lanes, x, results);
+            shape.channels, padded, windowY, windowX, x, results);
     }
 
     template <int kRows, int kColumns>

@@ -90,7 +90,14 @@ class Kernels:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: Any = None
 
-    def call(self, name: str, *arguments: object, order: int = 0, device: int = 87) -> Answer:
+    def call(
+        self,
+        name: str,
+        *arguments: object,
+        order: int = 0,
+        device: int = 87,
+        processors: int = 16,
+    ) -> Answer:
         """Call an ``extern "C" int`` function.
 
         Args:
@@ -100,6 +107,7 @@ class Kernels:
                 a null pointer.
             order: Seed of the order of threads and blocks; 0 runs them in order.
             device: What the kernels are told they run on; 87 is sm_87.
+            processors: And how many multiprocessors it has.
 
         Raises:
             KernelDiedError: The process ended, or a guard band was written to.
@@ -107,7 +115,7 @@ class Kernels:
         process = self._start()
         assert process.stdin
         assert process.stdout
-        request = (name, arguments, order, device)
+        request = (name, arguments, order, device, processors)
         try:
             pickle.dump(request, process.stdin)
             process.stdin.flush()

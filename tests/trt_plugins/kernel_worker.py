@@ -50,12 +50,13 @@ def main() -> None:
     """Answer calls until the pipe closes."""
     library = ctypes.CDLL(sys.argv[1])
     sanitized = "libasan" in os.environ.get("LD_PRELOAD", "")
+    requests = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     # What a kernel prints must not end up among the answers.
     os.dup2(2, 1)
     while True:
         try:
-            name, arguments, order, device = pickle.load(sys.stdin.buffer)  # noqa: S301  # our own parent
+            name, arguments, order, device, processors = pickle.load(requests)  # noqa: S301  # our own parent
         except EOFError:
             return
         given = [
@@ -63,7 +64,7 @@ def main() -> None:
             for value in arguments
         ]
         library.segppModelThreadOrder(ctypes.c_uint64(order))
-        library.segppModelDevice(device, 16)
+        library.segppModelDevice(device, processors)
         code = getattr(library, name)(*map(passed, given))
         buffers = [value for value in given if isinstance(value, Guarded)]
         broken = [index for index, value in enumerate(buffers) if not value.whole]

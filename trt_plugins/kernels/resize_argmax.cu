@@ -14,8 +14,8 @@
 //!         interpolation one product and one fused multiply-add. A class is left out only if it
 //!         stays below another by more than what rounding can do. Ties go to the lower class.
 //! Needs   K * h * w < 2^31, H * W < 2^31.
-//! Weak    Not-a-number never wins, and a cell that touches one, or an infinity, is interpolated
-//!         for all classes. So is one whose classes are all alike.
+//! Weak    Not-a-number never wins, and a cell near one, or near an infinity, is interpolated for
+//!         all classes. So is one whose classes are all alike.
 #include "resize_argmax.h"
 
 #include "element.cuh"
@@ -34,10 +34,9 @@ namespace
 using namespace resize;
 
 constexpr int kThreads = 256;
-constexpr int kCells = 2;       // of a thread
 // Blocks that share a multiprocessor: as many as registers allow without spilling.
 template <int kScale>
-constexpr int kBlocks = kScale == 2 ? 3 : kScale == 4 ? 4 : 2;
+constexpr int kBlocks = kScale == 4 ? 4 : 2;
 
 constexpr int kMasked = 32;     // bits of a mask of classes
 constexpr int kMostInt8 = 127;  // MAX_INT8_CLASSES in ops.py
@@ -109,62 +108,46 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kScale>) resizeArgmaxCells(
         return;
     }
     int const plane = shape.height * shape.width;
-    unsigned left[kCells + 1];
-    unsigned right[kCells + 1];
+    // At the edges a cell is judged by one column of corners too many, which does no harm.
+    int const column = clamped(x - 1, shape.width - 1);
+    unsigned corner[kCells + 1];
 #pragma unroll
     for (int i = 0; i <= kCells; ++i)
     {
-        int const row = clamped(y - 1 + i, shape.height) * shape.width;
-        left[i] = static_cast<unsigned>(row + clamped(x - 1, shape.width));
-        right[i] = static_cast<unsigned>(row + clamped(x, shape.width));
+        corner[i] = static_cast<unsigned>(clamped(y - 1 + i, shape.height) * shape.width + column);
     }
+    unsigned const left = clamped(x - 1, shape.width) - column;
+    unsigned const right = clamped(x, shape.width) - column;
     for (auto image = blockIdx.y; image < static_cast<unsigned>(shape.batch); image += gridDim.y)
     {
         T const* const planes = logits + std::size_t{image} * shape.classes * plane;
         bool const narrow = shape.classes <= kMostInt8;
         std::size_t const offset = std::size_t{image} * plane * (kScale * kScale);
-        Classes<T> const classes{planes, shape.classes, plane, shift};
+        Classes<T> const classes{whole(planes), shape.classes, plane, shift};
         Target<kScale> const target{static_cast<char*>(labels) + offset * (narrow ? 1 : 4), narrow,
             shape.out_height, shape.out_width};
-        Bounds bounds[kCells];
-        float strange[kCells + 1] = {};  // not a number once a row had one, or an infinity
+        int const groups = ((shape.classes - 1) >> shift) + 1;
+        unsigned const all = 0xffffffffU >> (kMasked - groups);
+        Bounds bounds{};
 #pragma unroll
-        for (Bounds& cell : bounds)
+        for (float& floor : bounds.floor)
         {
-            cell = {-INFINITY, 0.0F, 0U};
+            floor = -INFINITY;
         }
-#pragma unroll 4
-        for (int k = 0; k < shape.classes; ++k)
+#pragma unroll 1
+        for (int k = 0; k < shape.classes; k += kChunk)
         {
-            T const* const from = classes.of(k);
-            unsigned const bit = 1U << (k >> shift);
-            float lowest[kCells + 1];
-            float highest[kCells + 1];
-#pragma unroll
-            for (int i = 0; i <= kCells; ++i)
-            {
-                float const a = toFloat(from[left[i]]);
-                float const b = toFloat(from[right[i]]);
-                lowest[i] = fminf(a, b);
-                highest[i] = fmaxf(a, b);
-                strange[i] = fmaf(a, 0.0F, fmaf(b, 0.0F, strange[i]));
-            }
-#pragma unroll
-            for (int i = 0; i < kCells; ++i)
-            {
-                see(bounds[i], fminf(lowest[i], lowest[i + 1]), fmaxf(highest[i], highest[i + 1]),
-                    bit);
-            }
+            look(bounds, classes, corner, k);
         }
 #pragma unroll
         for (int i = 0; i < kCells; ++i)
         {
-            bool const plain = strange[i] + strange[i + 1] == 0.0F;
-            Corners const corners{left[i], right[i], left[i + 1], right[i + 1]};
+            bool const plain = bounds.isPlain(i);
+            Corners const corners{corner[i] + left, corner[i] + right, corner[i + 1] + left,
+                corner[i + 1] + right};
             Place const place{y + i, x};
-            unsigned mask = plain ? bounds[i].can_win : 0xffffffffU;
-            float const threshold
-                = plain ? fmaf(-kSlack, bounds[i].reach, bounds[i].floor) : -INFINITY;
+            unsigned mask = plain ? bounds.canWin[i] & all : all;
+            float const threshold = plain ? thresholdOf(bounds.floor[i]) : -INFINITY;
             int one = 0;
             if (place.y > shape.height)
             {
@@ -182,16 +165,18 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kScale>) resizeArgmaxCells(
     }
 }
 
-//! Bits of a mask stand for 2^shift classes each, so that all fit.
+//! A bit of a mask stands for 2^shift classes, so that all fit: for one, or for whole chunks.
 int shiftFor(std::int32_t classes) noexcept
 {
     int shift = 0;
     while ((classes - 1) >> shift >= kMasked)
     {
-        ++shift;
+        shift += shift ? 1 : 2;
     }
     return shift;
 }
+
+static_assert(kChunk == 1 << 2);
 
 template <int kScale, typename T>
 cudaError_t byCells(ResizeArgmaxShape const& shape, void const* logits, void* labels,
@@ -215,13 +200,15 @@ cudaError_t byPixels(ResizeArgmaxShape const& shape, void const* logits, void* l
         static_cast<T const*>(logits), labels, shape, scaleY, scaleX);
 }
 
-//! Pixels of a cell along each axis, 0 if cells are not whole or labels not aligned.
+//! Pixels of a cell along each axis, 0 where the kernel of cells does not apply.
 std::int32_t scaleOf(ResizeArgmaxShape const& shape, void const* labels) noexcept
 {
     std::int32_t const scale = shape.out_height / shape.height;
     bool const whole
         = shape.out_height == scale * shape.height && shape.out_width == scale * shape.width;
-    return whole && aligned(0, sizeof(std::uint32_t), labels, nullptr) ? scale : 0;
+    // A lone column has no second corner.
+    bool const wide = shape.width > 1;
+    return whole && wide && aligned(0, sizeof(std::uint32_t), labels, nullptr) ? scale : 0;
 }
 
 template <typename T>

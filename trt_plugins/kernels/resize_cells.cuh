@@ -98,10 +98,10 @@ __device__ void interpolate(Classes<T> const& classes, Corners const& corners, u
             for (int k = classes.first(rest); k <= classes.last(rest); ++k)
             {
                 T const* const plane = classes.of(k);
-                float const aboveLeft = toFloat(plane[corners.aboveLeft]);
-                float const aboveRight = toFloat(plane[corners.aboveRight]);
-                float const belowLeft = toFloat(plane[corners.belowLeft]);
-                float const belowRight = toFloat(plane[corners.belowRight]);
+                float const aboveLeft = load(plane, corners.aboveLeft);
+                float const aboveRight = load(plane, corners.aboveRight);
+                float const belowLeft = load(plane, corners.belowLeft);
+                float const belowRight = load(plane, corners.belowRight);
 #pragma unroll
                 for (int column = 0; column < kScale; ++column)
                 {

@@ -28,7 +28,12 @@ struct Where
 
     bool operator==(Where const& other) const noexcept
     {
-        return line == other.line && std::strcmp(file, other.file) == 0;
+        return line == other.line && isSame(file, other.file);
+    }
+
+    static bool isSame(char const* a, char const* b) noexcept
+    {
+        return a == b || std::strcmp(a, b) == 0;
     }
 };
 
@@ -44,6 +49,12 @@ struct Meeting
     unsigned int mask{0};  // lanes of the warp; 0 for the whole block
     void const* in{nullptr};
     void* out{nullptr};
+
+    bool isSame(Meeting const& other) const noexcept
+    {
+        return name && other.name && mask == other.mask && where == other.where
+            && Where::isSame(name, other.name);
+    }
 };
 
 //! A copy to shared memory that was issued and is not yet waited for.
@@ -183,7 +194,7 @@ inline void goOnAfterMeeting()
 inline int meetBlock(char const* name, int vote, Where where)
 {
     Meeting& barrier = machine.barrier;
-    if (machine.atBarrier && !(barrier.where == where && std::strcmp(barrier.name, name) == 0))
+    if (machine.atBarrier && !barrier.isSame({name, where}))
     {
         std::fprintf(stderr, "  %zu threads wait in %s at %s:%d\n", machine.atBarrier, barrier.name,
             barrier.where.file, barrier.where.line);

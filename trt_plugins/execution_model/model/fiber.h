@@ -38,6 +38,7 @@ struct Fiber
 //! nobody touches cost nothing.
 constexpr std::size_t kStackBytes = 256 * 1024;
 constexpr std::size_t kGuardBytes = 4096;
+constexpr std::size_t kOutermostBytes = 4096;
 
 inline std::byte* newStack() noexcept
 {
@@ -68,8 +69,9 @@ __attribute__((naked, noinline)) inline void switchStacks(
 inline void prepare(Fiber& fiber, void (*entry)()) noexcept
 {
 #if defined(__SANITIZE_ADDRESS__)
-    // The last function that ran here never returned, so its red zones are still poisoned.
-    __asan_unpoison_memory_region(fiber.stack + kGuardBytes, fiber.size - kGuardBytes);
+    // The last function that ran here never returned, so its red zones are still poisoned; it was
+    // the outermost, so they are at the very top.
+    __asan_unpoison_memory_region(fiber.stack + fiber.size - kOutermostBytes, kOutermostBytes);
 #endif
     fiber.fakeStack = nullptr;
 #if defined(EXECUTION_MODEL_UCONTEXT)

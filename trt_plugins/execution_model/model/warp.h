@@ -55,12 +55,10 @@ void meetWarp(char const* name, unsigned int mask, void const* in, void* out, Wh
     }
     Thread* const threads = &machine.threads[first];
     threads[lane()].meeting = {name, where, mask, in, out};
-    for (unsigned int other = 0; other < count; ++other)
+    // From the end, where somebody is missing most often.
+    for (auto other = static_cast<unsigned int>(count); other-- > 0;)
     {
-        Meeting const& meeting = threads[other].meeting;
-        bool const here = meeting.name && meeting.mask == mask && meeting.where == where
-            && std::strcmp(meeting.name, name) == 0;
-        if ((mask >> other & 1U) && !here)
+        if ((mask >> other & 1U) && !threads[other].meeting.isSame(threads[lane()].meeting))
         {
             pause();
             return;

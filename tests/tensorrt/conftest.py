@@ -5,6 +5,7 @@ Nothing here is skipped: what is missing is an error, and says how to get it.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ PLUGINS = ROOT / "trt_plugins"
 
 # Small, and with the structure of the large: every site still merges.
 SIZES = {"b0": "256x512", "b2": "128x256"}
+
+HOST_LIBRARY = "libsegpp_plugins_host.so"
 
 Inside = Callable[..., Any]
 
@@ -74,11 +77,28 @@ def models(exports: dict[str, Any]) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library whose kernels run on the CPU, compiled against the headers of TensorRT 10."""
+def host_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the build for the CPU, against the headers of TensorRT 10."""
     folder = tmp_path_factory.mktemp("host")
     build(folder, part("headers-10"))
-    return folder / "libsegpp_plugins_host.so"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def library(host_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library whose kernels run on the CPU, as TensorRT loads it."""
+    out = tmp_path_factory.mktemp("library")
+    return Path(shutil.copy(host_build / HOST_LIBRARY, out))
+
+
+@pytest.fixture(scope="session")
+def self_registering(host_build: Path, library: Path) -> Path:
+    """The same library, registering its plugins as soon as it is loaded."""
+    assert library.exists()
+    nvinfer = part("libraries") / "libnvinfer.so.10"
+    options = ("-DSEGPP_REGISTER_ON_LOAD=ON", f"-DTENSORRT_LIBRARY={nvinfer}")
+    build(host_build, part("headers-10"), *options)
+    return host_build / HOST_LIBRARY
 
 
 @pytest.fixture(scope="session")

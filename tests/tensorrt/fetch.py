@@ -1,9 +1,9 @@
 """The real TensorRT for the tests, fetched into a cache by the registries' own tools.
 
-    python -m tests.tensorrt.fetch
+    python -m tests.tensorrt.fetch [PART …]
 
-Libraries come by Maven coordinates, Python bindings and CUDA's headers as wheels, TensorRT's
-headers in a crate. All of it is NVIDIA's, under NVIDIA's terms: for tests on this machine, never
+Libraries come by Maven coordinates, Python bindings and CUDA as wheels, TensorRT's headers in a
+crate. All of it is NVIDIA's, under NVIDIA's terms: for tests on this machine, never
 to be committed or passed on. A part is there whole or not at all, and only if its bytes are those
 that were checked when this was written.
 """
@@ -23,9 +23,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from segpp.errors import CheckError, MissingError, SegppError
+from segpp.names import require_known
 from segpp.progress import step
 
-__all__ = ["TENSORRT", "Part", "cache", "fingerprint", "main", "part", "place"]
+__all__ = ["NAMES", "TENSORRT", "Part", "cache", "fingerprint", "main", "part", "place"]
 
 TENSORRT = "10.15.1"
 
@@ -174,28 +175,25 @@ def _headers(crate: str, inner: str) -> Callable[[Path], None]:
     return fetch
 
 
-def _wheels(*requirements: str, strip: str = "") -> Callable[[Path], None]:
-    """Unpack wheels for this Python, or the folder ``strip`` of theirs."""
+def _wheels(*requirements: str, inner: str = "") -> Callable[[Path], None]:
+    """Install wheels for this Python, and keep the folder ``inner`` of what they bring."""
 
     def fetch(folder: Path) -> None:
         with TemporaryDirectory(dir=folder.parent) as name:
-            options = ("--no-deps", "--only-binary=:all:", "--quiet", "--dest", name)
-            command = (sys.executable, "-m", "pip", "download", *options, *requirements)
-            _run(command, "pip belongs to Python")
-            unpacked = Path(name) / "unpacked"
-            for wheel in Path(name).glob("*.whl"):
-                zipfile.ZipFile(wheel).extractall(unpacked)
-            shutil.copytree(unpacked / strip, folder, dirs_exist_ok=True)
+            options = ("--no-deps", "--only-binary=:all:", "--no-compile", "--quiet")
+            command = (sys.executable, "-m", "pip", "install", *options, "--target", name)
+            _run((*command, *requirements), "pip belongs to Python")
+            shutil.copytree(Path(name) / inner, folder / inner)
 
     return fetch
 
 
 # Of the bindings there is one wheel for each Python.
 _BINDINGS = {
-    "cp310": "78b49c184b26bab45143b245f614de790d8dca9d464424e5592cc34d078bf0a7",
-    "cp311": "d52ac7fbc32e3e80b23c47bde3141191a2d489ab976048d3e3d21187c3a8a3e0",
-    "cp312": "9d733464b6d56e8b4da0b632b64b57c3bbc14f45a73e88a04e8740b4dd335277",
-    "cp313": "be0e668108cb6dd75ce18cbad8a3b5bd7e0325bf2a361f9047c255612ee147b7",
+    "cp310": "6d80b94bda9476823af98d04263e12db52085ed8138cdd81256f08ed8912ea06",
+    "cp311": "89ca017138275f71587d3863ac68b4463a49a53bddad00a01d4c09f8672977eb",
+    "cp312": "f44defe9303ae776c2f33b49cfa22acc789a0ef49aec1c01edfb480bb7fba7cd",
+    "cp313": "ad3211f6c405e35d3594b1f92a4a8ccdd354970ba72a47fe6a307b47ab9afab7",
 }
 
 
@@ -211,9 +209,21 @@ def _bindings() -> Part:
         f"bindings-{TENSORRT}-{tag}",
         f"Python bindings of TensorRT {TENSORRT}",
         _BINDINGS[tag],
-        _wheels(f"tensorrt-cu13-bindings=={TENSORRT}.29"),
+        _wheels(f"tensorrt-cu13-bindings=={TENSORRT}.29", inner="tensorrt_bindings"),
     )
 
+
+_CUDA = "nvidia/cu13"
+_CUDA_WHEELS = (
+    "nvidia-cuda-runtime==13.0.96",
+    "nvidia-cuda-crt==13.0.88",
+    "nvidia-cuda-nvcc==13.0.88",
+    "nvidia-nvvm==13.0.88",
+    "nvidia-cuda-cccl==13.0.85",
+    # Of these there is no 13.0; they read what it writes.
+    "nvidia-cuda-cuobjdump==13.5.37",
+    "nvidia-cuda-nvdisasm==13.5.37",
+)
 
 _PARTS = {
     "libraries": Part(
@@ -234,28 +244,31 @@ _PARTS = {
         "3b1a4539e4d3a3832e862a3d62e8da63fd5f23bee126f086888a861d0fc0b90a",
         _headers("0.9.1+rtx1.7", "TRT-Enterprise-11.4"),
     ),
-    "cuda": Part(
-        "cuda-headers-13.0",
-        "headers of CUDA 13.0",
-        "f9d6089052c7e9d124a0fdc1e20300e1e45d8b73baf27dd99c1c89d732fc948b",
-        _wheels(
-            "nvidia-cuda-runtime==13.0.96",
-            "nvidia-cuda-crt==13.0.88",
-            strip="nvidia/cu13/include",
-        ),
+    "toolkit": Part(
+        "cuda-toolkit-13.0",
+        "toolkit of CUDA 13.0",
+        "32d341b50c163e5c57234549bad25caf8eda1843d87108842bab7aca4516e36a",
+        _wheels(*_CUDA_WHEELS, inner=_CUDA),
     ),
 }
 
 
 def part(name: str) -> Path:
-    """Return the folder of the part called ``name``: libraries, bindings, headers-10, … or cuda."""
-    return place(_bindings() if name == "bindings" else _PARTS[name])
+    """Return the folder of the part called ``name``; see ``NAMES``."""
+    if name == "bindings":
+        return place(_bindings())
+    folder = place(_PARTS[name])
+    return folder / _CUDA if name == "toolkit" else folder
 
 
-def main() -> int:
-    """Fetch what is missing; print where everything is."""
+NAMES = ("bindings", *_PARTS)
+
+
+def main(names: Sequence[str]) -> int:
+    """Fetch what is missing of the parts called ``names``, all by default; print where they are."""
     try:
-        for name in ("bindings", *_PARTS):
+        for name in names or NAMES:
+            require_known(name, NAMES, kind="part")
             print(part(name))  # noqa: T201 - the result
     except SegppError as failure:
         print(f"error: {failure}", file=sys.stderr)  # noqa: T201 - the command's own message
@@ -264,4 +277,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

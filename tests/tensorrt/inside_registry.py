@@ -1,11 +1,13 @@
 """Inside the real TensorRT: what its registry says of a library, and what the creators refuse.
 
-    python tests/tensorrt/inside_registry.py LIBRARY < requests > answers
+    python tests/tensorrt/inside_registry.py load|open LIBRARY < requests > answers
 
+``load`` lets TensorRT load it, ``open`` only the operating system, so that it registers itself.
 The requests are a JSON list: operator, fields (each a name, a type and values) and, to see the
 plugin in a network, the shapes of its inputs.
 """
 
+import ctypes
 import json
 import sys
 from typing import Any
@@ -55,7 +57,8 @@ def main() -> None:
     registry, logger = trt.get_plugin_registry(), Logger()
     # The registry's logger is that of whoever built first.
     builder = trt.Builder(logger)
-    handle = registry.load_library(sys.argv[1])
+    how, library = sys.argv[1:]
+    handle = registry.load_library(library) if how == "load" else ctypes.CDLL(library)
     creators = {c.name: c for c in registry.all_creators if c.name.startswith("Segpp")}
     answers = []
     for operator, fields, *shapes in json.load(sys.stdin):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tensorrt.conftest import PLUGINS, build
+from tests.tensorrt.conftest import HOST_LIBRARY, PLUGINS, build
 from tests.tensorrt.fetch import part
 
 SOURCES = sorted(path.name for path in (PLUGINS / "plugins").glob("*.cpp"))
@@ -29,7 +29,7 @@ def test_the_headers_of_tensorrt_11_compile_too(tmp_path: Path) -> None:
 
     assert "TensorRT 11.4" in said
     assert "warning" not in said
-    assert (tmp_path / "libsegpp_plugins_host.so").exists()
+    assert (tmp_path / HOST_LIBRARY).exists()
 
 
 def test_only_what_tensorrt_looks_for_is_visible(library: Path) -> None:
@@ -44,20 +44,31 @@ def test_only_what_tensorrt_looks_for_is_visible(library: Path) -> None:
 
 
 @pytest.mark.parametrize("headers", ["headers-10", "headers-11"])
-@pytest.mark.parametrize("definition", ["", "-DSEGPP_REGISTER_ON_LOAD"])
-def test_the_toolkits_own_headers_compile_without_a_toolkit(headers: str, definition: str) -> None:
-    # No other source knows the definition.
-    sources = ["registration.cpp"] if definition else SOURCES
-    flags = ("-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
-    includes = (f"-isystem{part(headers)}", f"-isystem{part('cuda')}", "-Ikernels", "-Iplugins")
-    command = ["g++", *flags, *includes, *([definition] if definition else [])]
+@pytest.mark.parametrize("on_load", ["OFF", "ON"])
+def test_the_plugins_compile_with_cudas_own_headers_where_no_toolkit_is(
+    tmp_path: Path, headers: str, on_load: str
+) -> None:
+    options = (
+        f"-DCUDA_INCLUDE_DIR={part('toolkit') / 'include'}",
+        "-DCMAKE_CUDA_COMPILER=/nowhere/nvcc",
+        f"-DSEGPP_REGISTER_ON_LOAD={on_load}",
+    )
 
-    done = subprocess.run(
-        [*command, *(f"plugins/{name}" for name in sources)],
-        cwd=PLUGINS, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    said = build(tmp_path, part(headers), *options, preset="workstation")
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert "No CUDA compiler: only the plugins' own sources are compiled" in said
+    assert "warning" not in said
+    assert len(list(tmp_path.rglob("*.o"))) == len(SOURCES)
+
+
+def test_the_wheels_of_cuda_alone_build_the_library_for_orin(tmp_path: Path) -> None:
+    nvcc = part("toolkit") / "bin" / "nvcc"
+
+    said = build(tmp_path, part("headers-10"), f"-DCMAKE_CUDA_COMPILER={nvcc}", preset="orin")
+
+    assert "for 87-real" in said
+    assert "warning" not in said
+    assert (tmp_path / "libsegpp_plugins.so").exists()
 
 
 def test_missing_headers_are_named_with_the_way_to_them(tmp_path: Path) -> None:
@@ -86,7 +97,7 @@ def test_a_missing_toolkit_is_named_with_the_way_to_one(tmp_path: Path) -> None:
 
     said = configure(tmp_path, *options, preset="orin")
 
-    assert "No CUDA compiler was found at /nowhere/nvcc" in said
+    assert "No CUDA compiler was found (CMAKE_CUDA_COMPILER is '/nowhere/nvcc')" in said
     assert "-DCMAKE_CUDA_COMPILER=/path/to/nvcc" in said
 
 

@@ -117,7 +117,7 @@ TAKEN = [
 def found(inside: Inside, library: Path) -> dict[str, Any]:
     refused = (request for request, _ in REFUSED)
     requests = [*TAKEN, *refused, *(request for request, _ in MISFITS)]
-    answer: dict[str, Any] = inside("inside_registry.py", library, given=requests)
+    answer: dict[str, Any] = inside("inside_registry.py", "load", library, given=requests)
     return answer
 
 
@@ -159,6 +159,15 @@ def test_a_tensor_that_does_not_fit_is_refused_in_one_sentence(
     # TensorRT says more than once that the shape cannot be had.
     assert answer["made"]
     assert MISFITS[index][1] in answer["errors"]
+
+
+def test_a_library_built_to_register_itself_needs_only_to_be_opened(
+    inside: Inside, self_registering: Path, found: dict[str, Any]
+) -> None:
+    opened = inside("inside_registry.py", "open", self_registering, given=TAKEN)
+
+    assert opened["creators"] == found["creators"]
+    assert [answer["made"] for answer in opened["answers"]] == [True] * len(TAKEN)
 
 
 def test_the_plugins_agree_with_the_contract_on_the_type_of_labels() -> None:

@@ -16,13 +16,14 @@ if(CMAKE_CUDA_COMPILER)
 else()
   check_language(CUDA)
 endif()
-if(NOT CMAKE_CUDA_COMPILER)
-  set(CMAKE_CUDA_COMPILER nvcc)
-endif()
-find_program(nvcc NAMES "${CMAKE_CUDA_COMPILER}")
-if(NOT nvcc)
+find_program(SEGPP_NVCC NAMES "${CMAKE_CUDA_COMPILER}" NO_CACHE)
+if(NOT SEGPP_NVCC AND CUDA_INCLUDE_DIR)
+  set(SEGPP_ONLY_CHECK ON)
+  message(STATUS
+    "No CUDA compiler: only the plugins' own sources are compiled, against ${CUDA_INCLUDE_DIR}")
+elseif(NOT SEGPP_NVCC)
   message(FATAL_ERROR
-    "No CUDA compiler was found at ${CMAKE_CUDA_COMPILER}.\n"
+    "No CUDA compiler was found (CMAKE_CUDA_COMPILER is '${CMAKE_CUDA_COMPILER}').\n"
     "Put nvcc on the PATH (JetPack: export PATH=/usr/local/cuda/bin:$PATH), or name it: "
     "-DCMAKE_CUDA_COMPILER=/path/to/nvcc. Without a toolkit the preset 'host' builds for tests.")
 endif()
@@ -43,18 +44,20 @@ function(choose_architectures)
   set(CMAKE_CUDA_ARCHITECTURES "${chosen}" PARENT_SCOPE)
 endfunction()
 
-if(NOT CMAKE_CUDA_ARCHITECTURES)
-  choose_architectures()
+if(NOT SEGPP_ONLY_CHECK)
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    choose_architectures()
+  endif()
+  enable_language(CUDA)
+  message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
 endif()
-enable_language(CUDA)
-message(STATUS "CUDA ${CMAKE_CUDA_COMPILER_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")
 
 find_path(CUDA_INCLUDE_DIR cuda_runtime_api.h
   HINTS ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}
   DOC "The folder of cuda_runtime_api.h")
-if(NOT CUDA_INCLUDE_DIR)
+if(NOT EXISTS "${CUDA_INCLUDE_DIR}/cuda_runtime_api.h")
   message(FATAL_ERROR
-    "cuda_runtime_api.h was not found beside ${CMAKE_CUDA_COMPILER}.\n"
+    "CUDA's headers were not found (cuda_runtime_api.h, looked in '${CUDA_INCLUDE_DIR}').\n"
     "Say where it is: -DCUDA_INCLUDE_DIR=/path/to/include")
 endif()
 

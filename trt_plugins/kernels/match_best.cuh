@@ -44,4 +44,25 @@ __device__ __forceinline__ Match bestOfLanes(Match match)
     return match;
 }
 
+//! The tiles of destinations that a block walks over: its split, blockIdx.y of gridDim.y.
+struct Tiles
+{
+    int first, last;
+};
+
+__device__ __forceinline__ Tiles tilesOfSplit(int destinations, int columns)
+{
+    int const tiles = (destinations + columns - 1) / columns;
+    int const split = static_cast<int>(blockIdx.y);
+    int const splits = static_cast<int>(gridDim.y);
+    return {split * tiles / splits, (split + 1) * tiles / splits};
+}
+
+//! Where the matches of a block's split and image, blockIdx.z, begin.
+__device__ __forceinline__ Match* matchesOfBlock(MatchResults const& results, int sources)
+{
+    std::size_t const image = static_cast<std::size_t>(blockIdx.y) * gridDim.z + blockIdx.z;
+    return results.best + image * sources;
+}
+
 } // namespace segpp

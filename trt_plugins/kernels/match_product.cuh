@@ -36,18 +36,36 @@ __device__ __forceinline__ float loadQuarter(float (&tile)[kSimpleDepth][kSimple
     return squares;
 }
 
-template <typename T>
+using SimpleTile = float[kSimpleDepth][kSimpleTile + 1];
+
+//! sums += 16 channels of the sources x those of the destinations, for one thread's 4 x 4.
+__device__ __forceinline__ void multiplySimple(float (&sums)[4][4], SimpleTile const& sources,
+    SimpleTile const& destinations, int down, int across)
+{
+#pragma unroll
+    for (int k = 0; k < kSimpleDepth; ++k)
+    {
+#pragma unroll
+        for (int i = 0; i < 16; ++i)
+        {
+            float const a = sources[k][down + i / 4 * 16];
+            float const b = destinations[k][across + i % 4 * 16];
+            sums[i / 4][i % 4] = fmaf(a, b, sums[i / 4][i % 4]);
+        }
+    }
+}
+
 // Four blocks per processor leave 64 registers; without the hint some chips spill at 48.
+template <typename T>
 __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
     MatchLattice lattice, int channels, int padded, T const* x, MatchResults results)
 {
-    __shared__ float sources[kSimpleDepth][kSimpleTile + 1];
-    __shared__ float destinations[kSimpleDepth][kSimpleTile + 1];
+    __shared__ SimpleTile sources;
+    __shared__ SimpleTile destinations;
 
     int const thread = static_cast<int>(threadIdx.x);
     int const across = thread % 16;
     int const down = thread / 16;
-    int const split = static_cast<int>(blockIdx.y);
     std::size_t const image = blockIdx.z;
     T const* const packed
         = static_cast<T const*>(results.packed) + image * lattice.destinations * channels;
@@ -56,23 +74,16 @@ __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
     // As a loader, a thread has a quarter of one source and of one destination.
     int const loaded = thread / 4;
     int const within = thread % 4 * 4;
-    int const source = static_cast<int>(blockIdx.x) * kSimpleTile + loaded;
+    int const firstSource = static_cast<int>(blockIdx.x) * kSimpleTile;
+    int const source = firstSource + loaded;
     T const* const sourceRow = source < lattice.sources
         ? x + (image * lattice.tokens() + lattice.sourceToken(source)) * channels
         : nullptr;
 
-    Match best[4];
-#pragma unroll
-    for (Match& match : best)
-    {
-        match = noMatch(0);
-    }
+    Match best[4]{noMatch(0), noMatch(0), noMatch(0), noMatch(0)};
     float squares = 0;
-    int const tiles = (lattice.destinations + kSimpleTile - 1) / kSimpleTile;
-    int const splits = static_cast<int>(gridDim.y);
-    int const firstTile = split * tiles / splits;
-    int const lastTile = (split + 1) * tiles / splits;
-    for (int tile = firstTile; tile < lastTile; ++tile)
+    Tiles const tiles = tilesOfSplit(lattice.destinations, kSimpleTile);
+    for (int tile = tiles.first; tile < tiles.last; ++tile)
     {
         int const destination = tile * kSimpleTile + loaded;
         T const* const destinationRow = destination < lattice.destinations
@@ -82,20 +93,10 @@ __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
         for (int first = 0; first < channels; first += kSimpleDepth)
         {
             float const more = loadQuarter(sources, sourceRow, first, channels, loaded, within);
-            squares += tile == firstTile ? more : 0.0F;
+            squares += tile == tiles.first ? more : 0.0F;
             loadQuarter(destinations, destinationRow, first, channels, loaded, within);
             __syncthreads();
-#pragma unroll
-            for (int k = 0; k < kSimpleDepth; ++k)
-            {
-#pragma unroll
-                for (int i = 0; i < 16; ++i)
-                {
-                    float const a = sources[k][down + i / 4 * 16];
-                    float const b = destinations[k][across + i % 4 * 16];
-                    sums[i / 4][i % 4] = fmaf(a, b, sums[i / 4][i % 4]);
-                }
-            }
+            multiplySimple(sums, sources, destinations, down, across);
             __syncthreads();
         }
 #pragma unroll
@@ -106,21 +107,18 @@ __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
         }
     }
 
-    std::size_t const sourcesBefore = image * lattice.sources;
     squares = laneSum(squares, 4);
-    if (split == 0 && within == 0 && sourceRow)
+    if (blockIdx.y == 0 && within == 0 && sourceRow)
     {
-        results.inverseSource[sourcesBefore + source] = inverseLength(squares);
+        results.inverseSource[image * lattice.sources + source] = inverseLength(squares);
     }
-    Match* const out
-        = results.best + split * static_cast<std::size_t>(gridDim.z) * lattice.sources
-        + sourcesBefore;
+    Match* const out = matchesOfBlock(results, lattice.sources) + firstSource;
 #pragma unroll
     for (int i = 0; i < 4; ++i)
     {
         Match const match = bestOfLanes<16>(best[i]);
-        int const row = static_cast<int>(blockIdx.x) * kSimpleTile + down + i * 16;
-        if (across == 0 && row < lattice.sources)
+        int const row = down + i * 16;
+        if (across == 0 && firstSource + row < lattice.sources)
         {
             out[row] = match;
         }

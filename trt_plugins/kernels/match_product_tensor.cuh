@@ -77,9 +77,8 @@ template <typename T, int kColumns>
 struct DestinationStream
 {
     T const* next;  // this thread's chunk of its first row, at the next step
-    int row;        // that row
     int channel;
-    int rowsLeft;   // destinations from the start of the tile on
+    int rowsLeft;  // destinations from the start of the tile on
     int tilesLeft;
 
     __device__ __forceinline__ void copy(int channels, Loader loader, T* stage)
@@ -109,6 +108,16 @@ struct DestinationStream
         commitCopies();
     }
 };
+
+template <typename T, int kColumns>
+__device__ __forceinline__ DestinationStream<T, kColumns> streamOf(
+    MatchLattice const& lattice, int channels, T const* packed, Tiles tiles, Loader loader)
+{
+    int const first = tiles.first * kColumns;
+    int const channel = loader.chunk * kChunk;
+    return {packed + static_cast<std::size_t>(first + loader.row) * channels + channel, channel,
+        lattice.destinations - first, tiles.last - tiles.first};
+}
 
 //! sums += sources x destinations over one step, for the quarter of one warp.
 template <typename T, int kRows, int kColumns>
@@ -193,8 +202,31 @@ __device__ __forceinline__ void measureSources(
     }
 }
 
-template <typename T, int kRows, int kColumns>
+//! The best of the two warps side by side, who meet in shared memory that nobody needs any more.
+template <int kRows>
+__device__ __forceinline__ void writeBest(
+    Match const (&best)[kRows / 16], Match* halves, int firstRow, int count, Match* out)
+{
+#pragma unroll
+    for (int i = 0; i < kRows / 16; ++i)
+    {
+        Match const match = bestOfLanes<4>(best[i]);
+        if (laneId() % 4 == 0)
+        {
+            int const row = firstRow + i / 2 * 16 + i % 2 * 8 + laneId() / 4;
+            halves[warpId() % 2 * kRows + row] = match;
+        }
+    }
+    __syncthreads();
+    int const row = static_cast<int>(threadIdx.x);
+    if (row < count)
+    {
+        out[row] = better(halves[row], halves[kRows + row]);
+    }
+}
+
 // Three blocks per processor leave 168 registers; without the hint some chips spill at 128.
+template <typename T, int kRows, int kColumns>
 __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
     MatchLattice lattice, int channels, int padded, T const* x, MatchResults results)
 {
@@ -207,22 +239,13 @@ __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
     int const firstRow = warpId() / 2 * (kRows / 2);
     int const firstColumn = warpId() % 2 * (kColumns / 2);
     int const firstSource = static_cast<int>(blockIdx.x) * kRows;
-    int const split = static_cast<int>(blockIdx.y);
     std::size_t const image = blockIdx.z;
-    int const tiles = (lattice.destinations + kColumns - 1) / kColumns;
-    int const splits = static_cast<int>(gridDim.y);
-    int const firstTile = split * tiles / splits;
-    int const lastTile = (split + 1) * tiles / splits;
-
     T const* const packed
         = static_cast<T const*>(results.packed) + image * lattice.destinations * channels;
-    int const firstDestination = firstTile * kColumns;
-    DestinationStream<T, kColumns> stream{
-        packed + static_cast<std::size_t>(firstDestination + loader.row) * channels
-            + loader.chunk * kChunk,
-        loader.row, loader.chunk * kChunk, lattice.destinations - firstDestination,
-        lastTile - firstTile};
+    Tiles const tiles = tilesOfSplit(lattice.destinations, kColumns);
+    auto stream = streamOf<T, kColumns>(lattice, channels, packed, tiles, loader);
 
+    // The sources belong to the group of the first step.
     copySources<T, kRows>(
         lattice, channels, x + image * lattice.tokens() * channels, firstSource, loader, sources);
     stream.copy(channels, loader, stages);
@@ -235,7 +258,7 @@ __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
         match = noMatch(0);
     }
     int stage = 0;
-    for (int tile = firstTile; tile < lastTile; ++tile)
+    for (int tile = tiles.first; tile < tiles.last; ++tile)
     {
         float sums[kRows / 32][kColumns / 16][4] = {};
         for (int step = 0; step < steps; ++step)
@@ -253,33 +276,15 @@ __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
             tile * kColumns + firstColumn);
     }
 
-    std::size_t const sourcesBefore = image * lattice.sources + firstSource;
     int const count = min(kRows, lattice.sources - firstSource);
-    if (split == 0)
+    if (blockIdx.y == 0)
     {
-        measureSources<T, kRows>(
-            channels, count, loader, sources, results.inverseSource + sourcesBefore);
-    }
-    // The two warps side by side meet where the destinations were.
-    __syncthreads();
-    auto* const halves = reinterpret_cast<Match*>(stages);
-#pragma unroll
-    for (int i = 0; i < kRows / 16; ++i)
-    {
-        Match const match = bestOfLanes<4>(best[i]);
-        if (laneId() % 4 == 0)
-        {
-            int const row = firstRow + i / 2 * 16 + i % 2 * 8 + laneId() / 4;
-            halves[warpId() % 2 * kRows + row] = match;
-        }
+        measureSources<T, kRows>(channels, count, loader, sources,
+            results.inverseSource + image * lattice.sources + firstSource);
     }
     __syncthreads();
-    if (thread < count)
-    {
-        Match* const out = results.best
-            + split * static_cast<std::size_t>(gridDim.z) * lattice.sources + sourcesBefore;
-        out[thread] = better(halves[thread], halves[kRows + thread]);
-    }
+    writeBest<kRows>(best, reinterpret_cast<Match*>(stages), firstRow, count,
+        matchesOfBlock(results, lattice.sources) + firstSource);
 }
 
 } // namespace segpp

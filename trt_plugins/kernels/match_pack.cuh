@@ -1,6 +1,7 @@
 //! Copies the rows of the destinations side by side and measures them.
 //!
-//!     packed[b, d, :] = x[b, token of d, :]        inverseDestination[b, d] = 1 / |x|, 0 if |x| = 0
+//!     packed[b, d, :] = x[b, token of d, :]
+//!     inverseDestination[b, d] = 1 / |packed[b, d]|, 0 without length
 //!
 //! Work    One warp per destination; a row is read once, coalesced.
 //! Exact   The sum of squares is FP32, its order depends on C alone; square root and division are

@@ -78,7 +78,8 @@ __device__ __forceinline__ NearSums multiplyNear(
 #pragma unroll
             for (int k = 0; k < kCount; ++k)
             {
-                sums.products[i] = fmaf(toFloat(mine.at[k]), toFloat(other.at[k]), sums.products[i]);
+                float& sum = sums.products[i];
+                sum = fmaf(toFloat(mine.at[k]), toFloat(other.at[k]), sum);
             }
         }
     }

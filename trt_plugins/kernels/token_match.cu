@@ -5,12 +5,13 @@
 //! Shapes  x (B, N, C) row-major, N = height x width; slot (B, N).
 //! Work    Three launches: the rows of the destinations side by side and their lengths; the best
 //!         destination of each source; the sources that merge, and the slots. The matrix of
-//!         similarities is never written; the work between launches is 8 bytes per source and split.
+//!         similarities is never written: what passes between the launches beside the rows is 8
+//!         bytes per source and split, and 4 per token.
 //! Exact   Two runs give the same bits: there are no atomics, and ties go to the lowest index. FP32
 //!         sums are added in another order than the oracle's, so scores closer than their rounding
 //!         may trade places; of inputs whose sums are exact the slots are the oracle's.
 //! Needs   At least one destination; 0 <= merged <= sources; N < 2^30. Squared lengths finite in
-//!         FP32; a source of NaN merges last, an infinite one anywhere, and no slot leaves its range.
+//!         FP32; a source of NaN or infinity merges last, and no slot leaves its range.
 //! Weak    One block per image selects, so beyond 16,384 sources (queries of stage 1) it is slow.
 //!         FP32, sm_75 and C % 8 != 0 multiply without tensor cores.
 #include "token_match.h"

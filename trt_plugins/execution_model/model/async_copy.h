@@ -13,7 +13,9 @@ template <std::size_t Bytes>
 void copyAsync(void* to, void const* from, std::size_t read, Where where)
 {
     static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
-    if (reinterpret_cast<std::uintptr_t>(to) % Bytes || reinterpret_cast<std::uintptr_t>(from) % Bytes)
+    auto const addresses
+        = reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from);
+    if (addresses % Bytes)
     {
         refuse("an asynchronous copy is not aligned to its size", where);
     }

@@ -1,5 +1,5 @@
-//! Arithmetic and bit intrinsics. FP32 follows IEEE; compile with -ffp-contract=off, so that a fused
-//! multiply-add is one only where the kernel says fmaf.
+//! Arithmetic and bit intrinsics. FP32 follows IEEE; compile with -ffp-contract=off, so that
+//! multiply-adds are fused only where the kernel says fmaf.
 #pragma once
 
 #include <cmath>
@@ -59,7 +59,7 @@ inline float __fmaf_rn(float a, float b, float c) noexcept
 {
     return std::fmaf(a, b, c);
 }
-__attribute__((no_sanitize("float-divide-by-zero"))) inline float __fdiv_rn(float a, float b) noexcept
+inline float __fdiv_rn(float a, float b) noexcept
 {
     return a / b;
 }

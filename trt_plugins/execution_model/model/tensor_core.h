@@ -26,9 +26,8 @@ void loadMatrices(std::uint32_t (&fragment)[Count], void const* row, Where where
             auto& out = lanes.out<std::uint32_t[Count]>(lane);
             for (unsigned int matrix = 0; matrix < Count; ++matrix)
             {
-                auto const* source
-                    = static_cast<std::uint32_t const*>(lanes.in<void const*>(8 * matrix + lane / 4));
-                out[matrix] = source[lane % 4];
+                void const* source = lanes.in<void const*>(8 * matrix + lane / 4);
+                out[matrix] = static_cast<std::uint32_t const*>(source)[lane % 4];
             }
         }
     });
@@ -97,7 +96,8 @@ void multiplyLanes(Lanes lanes)
 
 //! d = a x b + d for a warp: a 16x16 by rows, b 16x8 by columns, d 16x8 in FP32.
 template <typename T>
-void multiplyAdd(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2], Where where)
+void multiplyAdd(
+    float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2], Where where)
 {
     MultiplyOperands const operands{
         {a[0], a[1], a[2], a[3]}, {b[0], b[1]}, {d[0], d[1], d[2], d[3]}};

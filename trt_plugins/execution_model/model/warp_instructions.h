@@ -48,8 +48,8 @@ T __shfl_sync(unsigned int mask, T value, int source, int width = warpSize, EXEC
                 if (lanes.has(lane))
                 {
                     unsigned int const from = lanes.in<Request>(lane).source;
-                    lanes.out<T>(lane)
-                        = lanes.in<Request>(execution_model::checked(from, lanes, {file, line})).value;
+                    execution_model::checked(from, lanes, {file, line});
+                    lanes.out<T>(lane) = lanes.in<Request>(from).value;
                 }
             }
         });
@@ -99,14 +99,16 @@ inline unsigned int __ballot_sync(unsigned int mask, int predicate, EXECUTION_MO
 
 inline int __any_sync(unsigned int mask, int predicate, EXECUTION_MODEL_HERE)
 {
-    return execution_model::reduce("__any_sync", mask, static_cast<int>(predicate != 0), {file, line},
-        [](int a, int b) { return a | b; });
+    int const vote = predicate != 0;
+    return execution_model::reduce(
+        "__any_sync", mask, vote, {file, line}, [](int a, int b) { return a | b; });
 }
 
 inline int __all_sync(unsigned int mask, int predicate, EXECUTION_MODEL_HERE)
 {
-    return execution_model::reduce("__all_sync", mask, static_cast<int>(predicate != 0), {file, line},
-        [](int a, int b) { return a & b; });
+    int const vote = predicate != 0;
+    return execution_model::reduce(
+        "__all_sync", mask, vote, {file, line}, [](int a, int b) { return a & b; });
 }
 
 template <typename T>

@@ -65,17 +65,18 @@ class Gather:
     ) -> NDArray[Any]:
         batch, count, channels = x.shape
         out = poisoned((batch, slots, channels), x.dtype)
-        return self._run("merge", x, slot, out, (batch, count, channels, slots), offset, order)
+        sizes = (batch, count, channels, slots)
+        return self._run("merge", (x, slot, out), sizes, offset=offset, order=order)
 
     def unmerge(self, y: Any, slot: Any, *, offset: int = 0, order: int = 0) -> NDArray[Any]:
         batch, slots, channels = y.shape
         count = slot.shape[1]
         out = poisoned((batch, count, channels), y.dtype)
-        return self._run("unmerge", y, slot, out, (batch, count, channels, slots), offset, order)
+        sizes = (batch, count, channels, slots)
+        return self._run("unmerge", (y, slot, out), sizes, offset=offset, order=order)
 
-    def _run(
-        self, name: str, source: Any, slot: Any, out: Any, sizes: Any, offset: int, order: int
-    ) -> NDArray[Any]:
+    def _run(self, name: str, arrays: Any, sizes: Any, *, offset: int, order: int) -> NDArray[Any]:
+        source, slot, out = arrays
         given = shifted(source, offset), slot, shifted(out, offset)
         kind = TYPES.index(source.dtype)
         answer = self.kernels.call(name, *given, kind, *sizes, offset, order=order)

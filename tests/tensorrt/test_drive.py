@@ -72,10 +72,12 @@ def test_merge_gives_the_oracles_bits(drive: Drive, kind: Any) -> None:
     x = tokens((2, 65, 33), kind)
     slot = np.random.default_rng(1).integers(0, 20, (2, 65), np.int32)
 
-    y, fields = drive("SegppTokenMerge", {"slots": 21}, [x, slot], ((2, 21, 33), kind))
+    attributes = {"slots": 21, "singles": 0}
+
+    y, fields = drive("SegppTokenMerge", attributes, [x, slot], ((2, 21, 33), kind))
 
     assert y.tobytes() == ops.merge_reference(x, slot, slots=21).tobytes()
-    assert fields == {"slots": 21}
+    assert fields == attributes
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -7,9 +7,14 @@ namespace segpp
 namespace
 {
 
-constexpr std::size_t kSLOTS = 0;
+enum Attribute : std::size_t
+{
+    kSLOTS,
+    kSINGLES,
+};
 
-constexpr OperatorSpec kSPEC{"SegppTokenMerge", 2, 1, {{{"slots", 1}}}};
+//! `singles` promises that each of the first so many slots has one row; it changes no result.
+constexpr OperatorSpec kSPEC{"SegppTokenMerge", 2, 2, {{{"slots", 1}, {"singles", 0, 0}}}};
 
 } // namespace
 
@@ -21,6 +26,11 @@ OperatorSpec const& TokenMergePlugin::spec() noexcept
 TokenMergePlugin::TokenMergePlugin(AttributeValues const& values)
     : SegppPlugin{kSPEC, values}
 {
+    if (attribute(kSINGLES) > attribute(kSLOTS))
+    {
+        refuse("singles is " + std::to_string(attribute(kSINGLES)) + ", and there are "
+            + std::to_string(attribute(kSLOTS)) + " slots");
+    }
 }
 
 nvinfer1::IPluginV3* TokenMergePlugin::clone() noexcept

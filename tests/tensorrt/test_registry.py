@@ -1,12 +1,16 @@
 """The real TensorRT loads our library, finds every plugin, and refuses nodes with our words."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segpp.ops import CONTRACTS, MAX_INT8_CLASSES
+from segpp.runtime.plugins import VARIABLE
 from tests.tensorrt.conftest import PLUGINS, Inside
 from tests.tensorrt.fetch import TENSORRT
 
@@ -174,6 +178,18 @@ def test_a_library_built_to_register_itself_needs_only_to_be_opened(
 
     assert opened["creators"] == found["creators"]
     assert [answer["made"] for answer in opened["answers"]] == [True] * len(TAKEN)
+
+
+def test_the_doctor_can_load_the_library(library: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "segpp.runtime.probe", "plugins"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, VARIABLE: str(library)},
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_plugins_agree_with_the_contract_on_the_type_of_labels() -> None:

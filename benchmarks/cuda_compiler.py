@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -119,6 +120,21 @@ class Toolkit:
             key=lambda kernel: kernel.name,
         )
 
+    def link(self, sources: Sequence[Path], includes: Sequence[Path], out: Path) -> None:
+        """Build a program for Hopper of .cu and .cpp files, without tolerating a warning.
+
+        Raises:
+            CheckError: It does not compile, or not silently.
+        """
+        self._run(
+            "nvcc",
+            *("-std=c++17", "-O3", "-arch=sm_90", "-t", "0", "-o", str(out)),
+            *("-Werror", "all-warnings", "-Xcompiler", "-Wall,-Wextra,-Werror"),
+            *(f"-I{folder}" for folder in includes),
+            # Where the wheels keep the runtime; nvcc looks into lib64 by itself.
+            *(f"-L{self.folder.parent / 'lib'}", *map(str, sources)),
+        )
+
     def _run(self, program: str, *arguments: str) -> str:
         command = [str(self.folder / program), *arguments]
         # cuobjdump starts nvdisasm by name.
@@ -130,21 +146,26 @@ class Toolkit:
 
 
 def find_toolkit() -> Toolkit:
-    """Return the toolkit of CUDA_HOME, of the wheels, or of the PATH, in this order.
+    """Return the toolkit of CUDA_HOME, or else of the wheels or of the PATH.
 
     Raises:
         MissingError: None has nvcc, cuobjdump and nvdisasm.
     """
-    for folder in _candidates():
+    folders = _candidates()
+    for folder in folders:
         if all((folder / name).is_file() for name in ("nvcc", "cuobjdump", "nvdisasm")):
             return Toolkit(folder)
     raise MissingError(
-        "No CUDA toolkit was found.\nhint: pip install 'segpp[cuda]', or set CUDA_HOME"
+        "no CUDA toolkit with nvcc, cuobjdump and nvdisasm was found",
+        *(f"looked in {folder}" for folder in folders),
+        hint="make test-cuda fetches one; or set CUDA_HOME",
     )
 
 
 def _candidates() -> list[Path]:
-    found = [Path(home) / "bin"] if (home := os.environ.get("CUDA_HOME")) else []
+    if home := os.environ.get("CUDA_HOME"):
+        return [Path(home) / "bin"]
+    found: list[Path] = []
     wheels = importlib.util.find_spec("nvidia")
     for place in (wheels and wheels.submodule_search_locations) or ():
         found += sorted(Path(place).glob("cu*/bin"), reverse=True)

@@ -1,7 +1,10 @@
 """Every kernel, compiled for every architecture, against the table that is committed."""
 
 import json
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +40,9 @@ def toolkit() -> Toolkit:
     try:
         return find_toolkit()
     except MissingError as error:
+        # Whoever names a toolkit wants it used: `make test-cuda` never skips.
+        if "CUDA_HOME" in os.environ:
+            raise
         pytest.skip(str(error))
 
 
@@ -132,6 +138,24 @@ def test_the_work_is_what_the_machine_code_says(
     counted = json.loads(as_text(result_of(toolkit, compiled)))
 
     assert counted["work"] == table["work"]
+
+
+def test_the_benchmark_builds_and_says_that_there_is_no_gpu(
+    toolkit: Toolkit, tmp_path: Path
+) -> None:
+    folders = [ROOT / "trt_plugins/benchmarks", ROOT / "trt_plugins/kernels"]
+    sources = [
+        path for folder in folders for form in ("*.cu", "*.cpp") for path in folder.glob(form)
+    ]
+    program = tmp_path / "kernels_benchmark"
+
+    toolkit.link(sources, folders, program)
+
+    # Without devices to see, on a machine that has one too.
+    alone = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([program], capture_output=True, text=True, check=False, env=alone)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "there is no GPU to measure" in done.stderr
 
 
 def test_the_page_shows_the_table(table: dict[str, Any]) -> None:

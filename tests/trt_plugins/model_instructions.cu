@@ -125,6 +125,21 @@ __global__ void arrivals(int* next, int* out)
     out[threadIdx.x] = atomicAdd(next, 1);
 }
 
+//! When each of four warps began and ended 20 meetings of its own.
+__global__ void walks(int* clock, int* begins, int* ends)
+{
+    for (int step = 0; step < 20; ++step)
+    {
+        __syncwarp();
+        if (laneId() == 0)
+        {
+            int const now = atomicAdd(clock, 1);
+            begins[warpId()] = step == 0 ? now : begins[warpId()];
+            ends[warpId()] = now;
+        }
+    }
+}
+
 } // namespace
 
 extern "C" int callWarpInstructions(int const* in, int* out)
@@ -154,6 +169,11 @@ extern "C" int callIndices(int* out)
 extern "C" int callArrivals(int* next, int* out)
 {
     return launch(arrivals, dim3(1), dim3(64), 0, nullptr, next, out);
+}
+
+extern "C" int callWalks(int* clock, int* begins, int* ends)
+{
+    return launch(walks, dim3(1), dim3(4 * kWarp), 0, nullptr, clock, begins, ends);
 }
 
 extern "C" int callWithShared(std::int64_t bytes, std::int64_t raised)

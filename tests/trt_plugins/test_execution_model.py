@@ -263,6 +263,27 @@ def test_threads_run_in_order_or_as_a_seed_draws_them(instructions: Kernels) -> 
     assert len({tuple(order) for order in arrivals.values()}) == 3
 
 
+def test_fibers_of_the_c_library_do_where_ours_are_not_written(open_kernels: Open) -> None:
+    flags = ("-DEXECUTION_MODEL_UCONTEXT",)
+    portable = open_kernels(HERE / "model_faults.cu", flavour="plain", flags=flags)
+
+    out = run(portable, "rotate", 64, wrong=False, order=1)
+
+    assert out.tolist() == numbers(64).tolist()
+
+
+def test_a_drawn_order_lets_a_warp_run_far_ahead_of_another(instructions: Kernels) -> None:
+    def ahead(order: int) -> bool:
+        outputs = [poisoned((4,), np.int32), poisoned((4,), np.int32)]
+        answer = instructions.call("callWalks", np.zeros(1, np.int32), *outputs, order=order)
+        _, begins, ends = answer.arrays
+        return bool(ends.min() < begins.max())
+
+    # In order, the warps take turns; of 20 drawn orders, some finish one before another begins.
+    assert not ahead(0)
+    assert any(ahead(order) for order in range(1, 21))
+
+
 @pytest.mark.parametrize(
     ("kibibytes", "raised", "code"), [(48, 0, 0), (49, 0, 9), (99, 1, 0), (100, 1, 1)]
 )

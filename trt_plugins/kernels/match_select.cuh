@@ -68,18 +68,25 @@ struct Selection
     }
 };
 
-//! The sum over the block of each warp's count, in every thread; ``turn`` alternates between two
-//! tables, so that one barrier is enough.
-__device__ __forceinline__ int blockSum(int count, int (&table)[2][kSelectWarps], int turn)
+//! Sums over the block, in every thread. The tables take turns, so that one barrier is enough: who
+//! writes to one has seen everybody leave it, at the barrier of the other.
+struct BlockSum
 {
-    int const sum = warpSum(count);
-    if (laneId() == 0)
+    int (&tables)[2][kSelectWarps];
+    int turn;
+
+    __device__ __forceinline__ int operator()(int count)
     {
-        table[turn][warpId()] = sum;
+        int const sum = warpSum(count);
+        turn ^= 1;
+        if (laneId() == 0)
+        {
+            tables[turn][warpId()] = sum;
+        }
+        __syncthreads();
+        return warpSum(tables[turn][laneId()]);
     }
-    __syncthreads();
-    return warpSum(table[turn][laneId()]);
-}
+};
 
 //! The keys of one turn, those of sources ``first`` + 1024 i + the thread's index, by ``keyAt``; 0
 //! beyond the end.
@@ -171,13 +178,13 @@ __device__ __forceinline__ int countImage(
 
 //! The greatest threshold that ``merged`` sources reach, or one that nobody else reaches.
 __device__ __forceinline__ unsigned int findThreshold(
-    unsigned int (&keys)[kKeys], Selection const& selection, int (&table)[2][kSelectWarps])
+    unsigned int (&keys)[kKeys], Selection const& selection, BlockSum& sum)
 {
     unsigned int threshold = 0;
     for (int bit = 31; bit >= 0; --bit)
     {
         unsigned int const candidate = threshold | 1U << bit;
-        int const count = blockSum(countImage(keys, selection, candidate), table, bit % 2);
+        int const count = sum(countImage(keys, selection, candidate));
         if (count >= selection.merged)
         {
             threshold = candidate;
@@ -187,8 +194,6 @@ __device__ __forceinline__ unsigned int findThreshold(
             break;
         }
     }
-    // The last table may still be read, and the next sum may use the same.
-    __syncthreads();
     return threshold;
 }
 
@@ -232,7 +237,7 @@ __device__ __forceinline__ void numberSources(Ranks const& ranks,
 __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
     MatchLattice lattice, int merged, int splits, bool anywhere, MatchResults results, int* slot)
 {
-    __shared__ int table[2][kSelectWarps];
+    __shared__ int tables[2][kSelectWarps];
     __shared__ Ranks ranks;
 
     std::size_t const image = blockIdx.x;
@@ -253,11 +258,12 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
         }
     }
 
-    unsigned int const threshold = findThreshold(keys, selection, table);
+    BlockSum sum{tables, 0};
+    unsigned int const threshold = findThreshold(keys, selection, sum);
     // Nothing is above the greatest key.
     int const above
         = threshold == 0xffffffffU ? 0 : countImage(keys, selection, threshold + 1);
-    int const room = merged - blockSum(above, table, 0);
+    int const room = merged - sum(above);
 
     int* const out = slot + image * lattice.tokens();
     Before before{0, 0};

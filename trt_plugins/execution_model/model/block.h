@@ -9,7 +9,7 @@ namespace execution_model
 inline void makeReady(std::size_t thread)
 {
     machine.threads[thread].meeting.name = nullptr;
-    machine.ready.push_back(thread);
+    machine.ready.add(thread);
 }
 
 //! Leaves the current thread until somebody makes it ready.
@@ -21,7 +21,7 @@ inline void pause() noexcept
 //! After a meeting: under a shuffled order the last to come has no right to be the first to go.
 inline void goOnAfterMeeting()
 {
-    if (machine.shuffled)
+    if (machine.ready.isShuffled())
     {
         makeReady(machine.current);
         pause();
@@ -79,26 +79,6 @@ inline void threadMain() noexcept
     switchTo(self.fiber, machine.scheduler, true);
 }
 
-inline std::size_t takeReady()
-{
-    std::vector<std::size_t>& ready = machine.ready;
-    if (machine.shuffled)
-    {
-        std::size_t const drawn = machine.random() % ready.size();
-        std::swap(ready[drawn], ready.back());
-        std::size_t const thread = ready.back();
-        ready.pop_back();
-        return thread;
-    }
-    std::size_t const thread = ready[machine.next++];
-    if (machine.next == ready.size())
-    {
-        ready.clear();
-        machine.next = 0;
-    }
-    return thread;
-}
-
 //! Gives the block its threads, each on a fresh stack and ready.
 inline void prepareThreads()
 {
@@ -114,7 +94,6 @@ inline void prepareThreads()
     }
     machine.threads.resize(count);
     machine.ready.clear();
-    machine.next = 0;
     machine.atBarrier = 0;
     machine.unfinished = count;
     for (std::size_t thread = 0; thread < count; ++thread)
@@ -129,7 +108,7 @@ inline void prepareThreads()
         self.groups = 0;
         self.finished = false;
         prepare(self.fiber, threadMain);
-        machine.ready.push_back(thread);
+        machine.ready.add(thread);
     }
 }
 
@@ -139,11 +118,11 @@ inline void runBlock()
     prepareThreads();
     while (machine.unfinished)
     {
-        if (machine.ready.empty())
+        if (machine.ready.isEmpty())
         {
             failForDivergence();
         }
-        machine.current = takeReady();
+        machine.current = machine.ready.take();
         threadIdx = currentThread().index;
         switchTo(machine.scheduler, currentThread().fiber);
     }

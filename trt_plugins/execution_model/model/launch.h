@@ -30,10 +30,9 @@ constexpr std::size_t kMostShared = 99 * 1024;
 
 inline std::map<void const*, std::size_t> sharedLimits{};
 
-inline void setThreadOrder(std::uint64_t seed) noexcept
+inline void setThreadOrder(std::uint64_t seed)
 {
-    machine.shuffled = seed != 0;
-    machine.random.seed(seed);
+    machine.ready.setOrder(seed);
 }
 
 inline bool isValid(cudaLaunchConfig_t const& config, void const* kernel)
@@ -52,9 +51,9 @@ inline void runGrid(std::size_t sharedBytes)
     std::size_t const blocks = std::size_t{gridDim.x} * gridDim.y * gridDim.z;
     std::vector<std::size_t> order(blocks);
     std::iota(order.begin(), order.end(), std::size_t{0});
-    if (machine.shuffled)
+    if (machine.ready.isShuffled())
     {
-        std::shuffle(order.begin(), order.end(), machine.random);
+        std::shuffle(order.begin(), order.end(), machine.ready.random());
     }
     // Of exactly the size that was asked for, so that its end is guarded.
     void* memory = nullptr;

@@ -2,11 +2,11 @@
 #pragma once
 
 #include "fiber.h"
+#include "order.h"
 #include "vector_types.h"
 
 #include <cstring>
 #include <functional>
-#include <random>
 #include <vector>
 
 inline uint3 threadIdx{};
@@ -80,16 +80,13 @@ struct Machine
     Fiber scheduler{};
     std::vector<Thread> threads{};
     std::vector<std::byte*> stacks{};
-    std::vector<std::size_t> ready{};
-    std::size_t next{0};  // position in ready, in order
+    ReadyThreads ready{};
     std::size_t current{0};
     std::size_t unfinished{0};
     std::size_t atBarrier{0};
     Meeting barrier{};
     int votes{0};
     std::function<void()> kernel{};
-    bool shuffled{false};
-    std::mt19937_64 random{};
 };
 
 inline Machine machine{};

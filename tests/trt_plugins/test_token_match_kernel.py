@@ -229,6 +229,29 @@ def test_tokens_that_are_no_numbers_merge_last_and_leave_no_slot_out_of_range(
     assert everything.max() < case.lattice.cells.tokens
 
 
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_the_product_reads_and_multiplies_what_was_counted(plain: Kernels, kind: str) -> None:
+    # Stage 3 at 512x1024: 1,920 sources x 128 destinations x 320 channels.
+    case = Case(1, 320, 32, 64, 4, 4)
+    given, x = narrowed(exact_tokens(case, 12), kind)
+    plain.call("segppModelCounts", np.zeros(5, np.uint64))
+
+    slot = match(plain, case, kind, given, 1280, processors=16)
+
+    counts = plain.call("segppModelCounts", np.zeros(5, np.uint64)).arrays[0].tolist()
+    assert slot.tolist() == case.reference(x, 1280).tolist()
+    # Tall tiles of 64 x 128, as there are more of them than processors; ten steps of 32 channels.
+    blocks, steps = 30, 10
+    multiplications = 1920 * 128 * 320 // (16 * 8 * 16)
+    # Each source once, the destinations once per block; 6 of 4 matrices for 16 multiplications.
+    copied = (1920 + blocks * 128) * 320 * 2
+    assert counts[2:] == [multiplications, multiplications * 6 // 16, copied]
+    # Sixteen blocks pack, one selects; a barrier per step, two at the end of a block.
+    assert counts[0] == 16 + blocks + 1
+    selecting = counts[1] - blocks * (steps + 2)
+    assert 4 <= selecting <= 32 + 3
+
+
 def test_more_sources_than_fit_into_registers_are_selected_in_turns(plain: Kernels) -> None:
     # 19,596 sources, few different scores: ties on both sides of the 16,384th source.
     case = Case(1, 8, 140, 140, 70, 70)

@@ -135,6 +135,7 @@ struct Ranks
 constexpr int kAboveShift = 16;  // a turn has 16,384 sources: 15 bits each
 constexpr int kEqualMask = 0xffff;
 
+//! Before its first barrier a warp writes only what no other reads, so turns need none between them.
 __device__ __forceinline__ void rankGroups(
     Ranks& ranks, unsigned int const (&keys)[kKeys], unsigned int threshold, int left)
 {
@@ -273,8 +274,6 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
         rankGroups(ranks, keys, threshold, lattice.sources - first);
         numberSources(
             ranks, keys, selection, lattice, threshold, room, first, before, out);
-        // The next turn overwrites the ranks.
-        __syncthreads();
     }
     int const kept = lattice.sources - merged;
     for (int destination = thread; destination < lattice.destinations;

@@ -23,6 +23,7 @@ void copyAsync(void* to, void const* from, std::size_t read, Where where)
     {
         refuse("an asynchronous copy does not end in shared memory, or reads too much", where);
     }
+    counts.copiedBytes += read;
     Thread& self = currentThread();
     Copy copy{to, Bytes, {}, self.groups};
     std::memcpy(copy.data, from, read);

@@ -47,6 +47,7 @@ inline int meetBlock(char const* name, int vote, Where where)
         pause();
         return sum;
     }
+    ++counts.barriers;
     int const votes = machine.votes;
     machine.atBarrier = 0;
     machine.votes = 0;
@@ -115,6 +116,7 @@ inline void prepareThreads()
 //! Runs all threads of the block to their end.
 inline void runBlock()
 {
+    ++counts.blocks;
     prepareThreads();
     while (machine.unfinished)
     {

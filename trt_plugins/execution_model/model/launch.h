@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <numeric>
@@ -139,6 +140,18 @@ extern "C" __attribute__((used, visibility("default"))) inline void segppModelTh
     std::uint64_t seed)
 {
     execution_model::setThreadOrder(seed);
+}
+
+//! What was done since the last call: blocks, barriers, mma, ldmatrix, bytes copied asynchronously.
+extern "C" __attribute__((used, visibility("default"))) inline int segppModelCounts(
+    std::uint64_t* out)
+{
+    execution_model::Counts const counts = execution_model::counts;
+    execution_model::counts = {};
+    std::uint64_t const numbers[]{counts.blocks, counts.barriers, counts.multiplications,
+        counts.matrixLoads, counts.copiedBytes};
+    std::copy(std::begin(numbers), std::end(numbers), out);
+    return 0;
 }
 
 //! The device that the kernels are told they run on: 87 is sm_87.

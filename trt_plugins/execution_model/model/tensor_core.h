@@ -21,6 +21,7 @@ void loadMatrices(std::uint32_t (&fragment)[Count], void const* row, Where where
         refuse("ldmatrix reads a row that is not 16 aligned bytes of shared memory", where);
     }
     meetWarp("ldmatrix", 0xffffffffU, &row, fragment, where, [](Lanes lanes) {
+        ++counts.matrixLoads;
         for (unsigned int lane = 0; lane < warpSize; ++lane)
         {
             auto& out = lanes.out<std::uint32_t[Count]>(lane);
@@ -62,6 +63,7 @@ float elementOf(std::uint32_t pair, unsigned int index) noexcept
 template <typename T>
 void multiplyLanes(Lanes lanes)
 {
+    ++counts.multiplications;
     float a[16][16];
     float b[16][8];
     for (unsigned int lane = 0; lane < warpSize; ++lane)

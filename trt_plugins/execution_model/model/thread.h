@@ -1,6 +1,7 @@
 //! The state of a block: its threads, where each waits, and what its launch gave it.
 #pragma once
 
+#include "counts.h"
 #include "fiber.h"
 #include "order.h"
 #include "vector_types.h"

@@ -171,6 +171,25 @@ std::size_t configure(IPluginV3OneBuild& build, std::vector<PluginTensorDesc> co
     return build.getWorkspaceSize(tensors.data(), inputs, &tensors.back(), 1);
 }
 
+//! A copy that has nothing from the original but its meaning; TensorRT makes them all the time.
+std::unique_ptr<IPluginV3> copied(std::unique_ptr<IPluginV3> plugin)
+{
+    std::unique_ptr<IPluginV3> copy{plugin->clone()};
+    require(copy != nullptr, "it cannot be cloned");
+    auto const fieldsOf = [](IPluginV3& one) {
+        return capability<IPluginV3OneRuntime>(one, PluginCapabilityType::kRUNTIME)
+            .getFieldsToSerialize();
+    };
+    PluginFieldCollection const& old = *fieldsOf(*plugin);
+    PluginFieldCollection const& fresh = *fieldsOf(*copy);
+    require(old.nbFields == fresh.nbFields, "the clone has other fields");
+    for (std::int32_t i = 0; i < old.nbFields; ++i)
+    {
+        require(old.fields[i].data != fresh.fields[i].data, "the clone shares its fields");
+    }
+    return copy;
+}
+
 //! The plugin that an engine would make of the fields it holds; the one that gave them is gone.
 std::unique_ptr<IPluginV3> throughAnEngine(IPluginCreatorV3One& creator,
     std::unique_ptr<IPluginV3> plugin, Finder const& finder, std::string& written)
@@ -251,7 +270,7 @@ std::string drive(void* library, char const* name, std::int32_t fieldCount,
     std::size_t const workspaceBytes = configure(
         capability<IPluginV3OneBuild>(*plugin, PluginCapabilityType::kBUILD), descs);
     std::string written;
-    plugin = throughAnEngine(creator, std::move(plugin), finder, written);
+    plugin = throughAnEngine(creator, copied(std::move(plugin)), finder, written);
 
     auto& runtime = capability<IPluginV3OneRuntime>(*plugin, PluginCapabilityType::kRUNTIME);
     require(runtime.onShapeChange(descs.data(), tensorCount - 1, &descs.back(), 1) == 0,

@@ -20,9 +20,10 @@ from tests.trt_plugins.kernel_library import poisoned
 INT_MAX = 2**31 - 1
 
 
-@pytest.fixture(scope="module")
-def gather(open_kernels: Open) -> Gather:
-    return Gather(open_kernels(*GATHER_SOURCES))
+# The sanitized build guards shared memory, the plain one fills it with NaN beforehand.
+@pytest.fixture(scope="module", params=["sanitized", "plain"])
+def gather(open_kernels: Open, request: pytest.FixtureRequest) -> Gather:
+    return Gather(open_kernels(*GATHER_SOURCES, flavour=request.param))
 
 
 def same_bits(one: Any, other: Any) -> bool:

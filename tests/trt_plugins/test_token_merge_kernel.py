@@ -75,11 +75,15 @@ def test_long_and_short_lists_share_a_block(gather: Gather, order: int) -> None:
     assert same_bits(merged, merge_reference(x, slot, slots=len(lengths)))
 
 
-def test_wide_rows_fall_into_one_slot(gather: Gather) -> None:
-    x = tokens((1, 2100, 300), np.float32)
-    slot = np.zeros((1, 2100), np.int32)
+# Rows of 75 words, of which a block adds three at a time, and of 300, more than it has threads.
+@pytest.mark.parametrize("offset", [0, 4])
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("count", [700, 2100])
+def test_wide_rows_fall_into_one_slot(gather: Gather, offset: int, order: int, count: int) -> None:
+    x = tokens((1, count, 300), np.float32)
+    slot = np.zeros((1, count), np.int32)
 
-    merged = gather.merge(x, slot, 1, offset=4)
+    merged = gather.merge(x, slot, 1, offset=offset, order=order)
 
     assert same_bits(merged, merge_reference(x, slot, slots=1))
 

@@ -8,18 +8,26 @@ INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
-# demo and test install into the same .venv.
+.PHONY: help demo test test-tensorrt test-cuda lint clean
+# All of these install into the same .venv.
 .NOTPARALLEL:
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.demo ## set up, export the bundled checkpoint with and without merging, run both
 	$(PY) -m examples.demo
 
 test: lint ## set up, check the style and the types, run the tests
 	$(PY) -m pytest $(PYTEST_FLAGS)
+
+test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (Maven, cargo, CMake)
+	$(PY) -m tests.tensorrt.fetch
+	$(PY) -m pytest $(PYTEST_FLAGS) tests/tensorrt
+
+test-cuda: .venv/.dev ## fetch nvcc, compile the kernels for every GPU
+	CUDA_HOME="$$($(PY) -m tests.tensorrt.fetch toolkit)" \
+		$(PY) -m pytest $(PYTEST_FLAGS) tests/trt_plugins/test_cuda_compile.py
 
 lint: .venv/.dev ## check the style and the types alone
 	$(PY) -m ruff check .

@@ -128,7 +128,7 @@ def resize_argmax(logits: Tensor, height: int, width: int) -> Tensor:
     kind = torch.int8 if logits.shape[1] <= ops.MAX_INT8_CLASSES else torch.int32
     if torch.compiler.is_exporting():
         shape = (logits.shape[0], height, width)
-        attributes = {"height": height, "width": width}
+        attributes = {"height": height, "width": width, "classes": logits.shape[1]}
         return _node("SegppResizeArgmax", (logits,), attributes, kind, shape)
     pixels = F.interpolate(logits.float(), (height, width), mode="bilinear", align_corners=False)
     return pixels.argmax(1).to(kind)

@@ -1,5 +1,6 @@
 """What segpp can do on this machine, why not, and what would help."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,11 +10,13 @@ from segpp.runtime.builders import BUILDERS
 from segpp.runtime.engines._base import ENGINES
 from segpp.runtime.machine import Machine
 from segpp.runtime.packages import distribution_of, is_installed
+from segpp.runtime.plugins import LIBRARY, VARIABLE, Plugins, find_plugins
 from segpp.runtime.probe import EXPORT_MODULES
 
 __all__ = ["Ability", "abilities_of", "is_useful", "verified"]
 
 _TIMEOUT_SECONDS = 300
+_BUILD_PLUGINS = "trt_plugins/README.md of the sources tells how to build it"
 _USEFUL = {"export", "run-cpu", "run-openvino"}
 
 
@@ -46,12 +49,7 @@ def abilities_of(machine: Machine) -> tuple[Ability, ...]:
         *(_build(name) for name in BUILDERS),
         _engines(machine),
         _packaged("video", "read and write video", ("av",), "video"),
-        Ability(
-            "plugins",
-            "TensorRT plugins",
-            works=False,
-            reason="libsegpp_plugins.so is not built; files run without it, by standard operators",
-        ),
+        _plugins(find_plugins()),
     )
 
 
@@ -117,6 +115,25 @@ def _engines(machine: Machine) -> Ability:
     if any(is_installed(library) for library in libraries):
         return Ability(key, name, works=True)
     return Ability(key, name, works=False, reason=_not_installed(libraries))
+
+
+def _plugins(plugins: Plugins) -> Ability:
+    key, name = "plugins", "TensorRT plugins"
+    if plugins.library.path is None:
+        return Ability(key, name, works=False, reason=_unbuilt(plugins), fix=_BUILD_PLUGINS)
+    if not is_installed("tensorrt"):
+        reason = f"{plugins.library.path} is here, and TensorRT's Python module is not"
+        return Ability(key, name, works=False, reason=reason, fix=_install("tensorrt"))
+    return Ability(key, name, works=True, reason=plugins.library.path)
+
+
+def _unbuilt(plugins: Plugins) -> str:
+    [*_, place] = plugins.library.looked_in
+    named = f"{VARIABLE} names {place}, which does not exist"
+    reason = named if VARIABLE in os.environ else f"{LIBRARY} is not built"
+    missing = plugins.missing_to_build
+    lacking = f"; to build it {', '.join(missing)} would be needed" if missing else ""
+    return f"{reason}{lacking}; files run without it, by standard operators"
 
 
 def _not_installed(modules: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from segpp import __version__
 from segpp.errors import MissingError
@@ -12,6 +13,7 @@ from segpp.progress import step
 from segpp.runtime.abilities import Ability, abilities_of, is_useful, verified
 from segpp.runtime.machine import Gpu, Machine, this_machine
 from segpp.runtime.packages import PACKAGES, distribution_of, version_of
+from segpp.runtime.plugins import Found, Plugins, find_plugins
 from segpp.table import table
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
@@ -61,6 +63,9 @@ def _text(machine: Machine, abilities: Sequence[Ability]) -> str:
             "packages",
             table(_package_rows(), "ll", indent="  "),
             "",
+            "to build the TensorRT plugins",
+            table(_plugin_rows(find_plugins()), "ll", indent="  "),
+            "",
             "what works here",
             *(_ability_lines(rows)),
         ]
@@ -100,6 +105,21 @@ def _package_rows() -> list[list[str]]:
     ]
 
 
+def _plugin_rows(plugins: Plugins) -> list[list[str]]:
+    found = {
+        "library": plugins.library,
+        "nvcc": plugins.compiler,
+        "TensorRT's headers": plugins.headers,
+        "CMake": plugins.cmake,
+    }
+    return [[name, one.path or _in_vain(one)] for name, one in found.items()]
+
+
+def _in_vain(found: Found) -> str:
+    folders = ", ".join(str(Path(place).parent) for place in found.looked_in)
+    return f"not found in {folders}" if folders else "not found on the PATH"
+
+
 def _jetpack(machine: Machine) -> str | None:
     if machine.jetson is None:
         return None
@@ -127,6 +147,7 @@ def _json(machine: Machine, abilities: Sequence[Ability]) -> str:
         "segpp": __version__,
         "machine": asdict(machine),
         "packages": {module: version_of(module) for module in PACKAGES},
+        "plugins": asdict(find_plugins()),
         "abilities": [asdict(ability) for ability in abilities],
     }
     return json.dumps(facts, indent=2, ensure_ascii=False)

@@ -3,6 +3,7 @@
 A process of its own, because a native library that does not fit the machine may crash.
 """
 
+import ctypes
 import sys
 import tempfile
 from importlib import import_module
@@ -13,6 +14,7 @@ import numpy as np
 from segpp.errors import CheckError
 from segpp.runtime.builders import BUILDERS, BuildJob
 from segpp.runtime.engines._base import ENGINES, Options
+from segpp.runtime.plugins import find_plugins
 
 __all__ = ["EXPORT_MODULES", "TINY_MODEL", "probe"]
 
@@ -37,7 +39,8 @@ def probe(name: str) -> None:
     """Do one thing, once.
 
     Args:
-        name: ``export``, ``run-PROVIDER``, ``run-openvino``, ``build-LIBRARY`` or ``video``.
+        name: ``export``, ``run-PROVIDER``, ``run-openvino``, ``build-LIBRARY``, ``plugins`` or
+            ``video``.
 
     Raises:
         Exception: Whatever keeps it from working.
@@ -47,10 +50,21 @@ def probe(name: str) -> None:
             import_module(module)
     elif name == "video":
         import_module("av")
+    elif name == "plugins":
+        _load_plugins()
     elif name.startswith("run-"):
         _run(name.removeprefix("run-"))
     else:
         _build(name.removeprefix("build-"))
+
+
+def _load_plugins() -> None:
+    path = find_plugins().library.path
+    library = ctypes.CDLL(str(path))
+    # By these TensorRT takes it; built to register itself, it could not be loaded without one.
+    for symbol in ("getCreators", "setLoggerFinder"):
+        if not hasattr(library, symbol):
+            raise CheckError(f"{path} has no {symbol}: it is no plugin library for TensorRT")
 
 
 def _run(what: str) -> None:

@@ -5,29 +5,53 @@ Source: the protobuf encoding guide (wire types).
 
 import mmap
 from collections.abc import Iterator
+from typing import NamedTuple
 
-__all__ = ["Span", "fields"]
+__all__ = ["Data", "Record", "Span", "fields", "records"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT_BYTES = 10
 
+Data = mmap.mmap | bytes
 Span = tuple[int, int]
 
 
-def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, Span]]:
+class Record(NamedTuple):
+    """A field of a message: its number, its bytes with and without what introduces them.
+
+    Only a length-delimited field has a body: a string, bytes or another message.
+    """
+
+    field: int
+    whole: Span
+    body: Span | None
+
+
+def fields(data: Data, span: Span) -> Iterator[tuple[int, Span]]:
     """Yield number and extent of the length-delimited fields of a message; skip all others.
+
+    Raises:
+        ValueError: The bytes are no message, or only part of one.
+    """
+    for record in records(data, span):
+        if record.body:
+            yield record.field, record.body
+
+
+def records(data: Data, span: Span) -> Iterator[Record]:
+    """Yield every field of a message, in order and without gaps.
 
     Raises:
         ValueError: The bytes are no message, or only part of one.
     """
     at, end = span
     while at < end:
+        start = at
         key, at = _varint(data, at, end)
-        wire = key & 7
+        wire, body = key & 7, None
         if wire == _BYTES:
             length, at = _varint(data, at, end)
-            if at + length <= end:
-                yield key >> 3, (at, at + length)
+            body = (at, at + length)
             at += length
         elif wire == _VARINT:
             _, at = _varint(data, at, end)
@@ -37,9 +61,10 @@ def fields(data: mmap.mmap, span: Span) -> Iterator[tuple[int, Span]]:
             raise ValueError(f"byte {at} is no protobuf field")
         if at > end:
             raise ValueError(f"it ends {at - end:,} bytes early")
+        yield Record(key >> 3, (start, at), body)
 
 
-def _varint(data: mmap.mmap, at: int, end: int) -> tuple[int, int]:
+def _varint(data: Data, at: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(_MAX_VARINT_BYTES):
         if at + shift >= end:

@@ -84,7 +84,8 @@ CONTRACTS = {
             "SegppResizeArgmax",
             ("logits",),
             ("labels",),
-            ("height", "width"),
+            # TensorRT asks for the type of the labels before it tells a shape.
+            ("height", "width", "classes"),
             "logits (B,K,h,w) to labels (B,H,W): bilinear resize, then argmax over K",
         ),
     )

@@ -1,0 +1,9 @@
+# segpp::cuda: the execution model, in place of the toolkit; the same .cu files as C++.
+
+# -O2 is what the kernels' own tests compile with.
+set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-O2;-x;c++")
+add_library(segpp_cuda INTERFACE)
+add_library(segpp::cuda ALIAS segpp_cuda)
+target_include_directories(segpp_cuda INTERFACE execution_model)
+# A fused multiply-add is one only where a kernel says so.
+target_compile_options(segpp_cuda INTERFACE -ffp-contract=off -Wno-unknown-pragmas)

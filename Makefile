@@ -27,7 +27,7 @@ test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (
 
 test-cuda: .venv/.dev ## fetch nvcc, compile the kernels for every GPU
 	CUDA_HOME="$$($(PY) -m tests.tensorrt.fetch toolkit)" \
-		$(PY) -m pytest $(PYTEST_FLAGS) tests/trt_plugins/test_cuda_compile.py
+		$(PY) -m pytest $(PYTEST_FLAGS) tests/cuda
 
 lint: .venv/.dev ## check the style and the types alone
 	$(PY) -m ruff check .

@@ -208,6 +208,21 @@ def test_a_length_that_vanishes_in_fp32_is_none(
 
 
 @pytest.mark.parametrize("window", [0, 1])
+@pytest.mark.parametrize("device", [75, 87])
+def test_zeroes_of_either_sign_are_the_same_score(
+    sanitized: Kernels, window: int, device: int
+) -> None:
+    # Products with destinations that have no length in FP32 are +0 or -0.
+    case = Case(1, 64, 8, 8, 2, 2, window)
+    x = exact_tokens(case, 13)
+    x[:, case.lattice.destinations] *= np.float32(2.0**-80)
+
+    slot = match(sanitized, case, "float32", x, case.sources // 2, device=device)
+
+    assert slot.tolist() == case.reference(x, case.sources // 2).tolist()
+
+
+@pytest.mark.parametrize("window", [0, 1])
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_tokens_that_are_no_numbers_merge_last_and_leave_no_slot_out_of_range(

@@ -5,5 +5,7 @@ set_source_files_properties(${kernels} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "
 add_library(segpp_cuda INTERFACE)
 add_library(segpp::cuda ALIAS segpp_cuda)
 target_include_directories(segpp_cuda INTERFACE execution_model)
-# A fused multiply-add is one only where a kernel says so.
-target_compile_options(segpp_cuda INTERFACE -ffp-contract=off -Wno-unknown-pragmas)
+# A fused multiply-add is one only where a kernel says so, and a kernel reads a row by whatever type
+# is wide enough, as CUDA's compiler lets it.
+target_compile_options(
+  segpp_cuda INTERFACE -ffp-contract=off -fno-strict-aliasing -Wno-unknown-pragmas)

@@ -1,6 +1,7 @@
 """Where the tests find real data and small networks, and how they start the commands."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SEGPP_SHARED", ROOT.parent / "shared"))
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as a terminal gives it: what a shell runs in the background ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -103,8 +103,8 @@ def test_the_share_of_the_peak_counts_what_each_file_computes(
         assert row["gmacs_per_second"] == pytest.approx(rate)
         assert row["share"] == pytest.approx(rate / found["peak_gmacs_per_second"])
     assert rows["hq"]["gmacs"] < rows["none"]["gmacs"]
-    # ONNX Runtime's form takes means without a product.
-    assert rows["own"]["gmacs"] < rows["hq"]["gmacs"]
+    # The same arithmetic in either dialect.
+    assert rows["own"]["gmacs"] == rows["hq"]["gmacs"]
 
 
 def test_the_attention_of_onnx_runtime_is_counted_like_its_products(files: dict[str, Path]) -> None:
@@ -140,7 +140,7 @@ def test_cost_against_pixels_runs_what_fits_and_tells_what_does_not(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     out, plot = tmp_path / "cost.json", tmp_path / "cost.png"
-    arguments = ("--sizes", "128x256", "256x512", "--variants", "plain", "none", "hq")
+    arguments = ("--sizes", "128x256", "256x512", "--variants", "plain", "none")
     # The scores of 128x256: 2,048 queries, 32 keys, twice 4 bytes: 0.0005 GiB; 256x512: 16-fold.
     limits = ("--most-gib", 0.001, "--rounds", 2, "--threads", 1)
 
@@ -149,10 +149,10 @@ def test_cost_against_pixels_runs_what_fits_and_tells_what_does_not(
     )
 
     rows = {(row["size"], row["variant"]): row for row in read(out)["rows"]}
-    assert len(rows) == 6
+    assert len(rows) == 4
     assert rows["128x256", "none"]["equal_labels"] == 1
     assert rows["128x256", "none"]["compared_with"] == "plain"
-    assert rows["128x256", "hq"]["median_ms"] > 0
+    assert rows["256x512", "none"]["median_ms"] > rows["128x256", "none"]["median_ms"] > 0
     assert "median_ms" not in rows["256x512", "plain"]
     assert "| 256x512 | plain | not run: " in table
     with Image.open(plot) as picture:
@@ -181,12 +181,12 @@ def test_cheaper_matching_is_scored_against_labels_and_no_merging(
 
     run(
         "matching", "--checkpoint", checkpoint, "--data", data, "--size", "256x320", "--limit", 2,
-        "--presets", "hq", "--windows", 0, 1, "--threads", 1, "--out", out,
+        "--presets", "hq", "--windows", 1, "--threads", 1, "--out", out,
     )  # fmt: skip
 
     rows = read(out)["rows"]
     ways = [(row["preset"], row["window"], row["match_every"]) for row in rows]
-    assert ways == [("none", 0, 1), ("hq", 0, 1), ("hq", 0, 2), ("hq", 1, 1), ("hq", 1, 2)]
+    assert ways == [("none", 0, 1), ("hq", 1, 1), ("hq", 1, 2)]
     assert rows[0]["agreement_with_none"] == 1
     assert all(0.5 < row["agreement_with_none"] < 1 for row in rows[1:])
     assert all(0 < row["miou"] < 1 for row in rows)

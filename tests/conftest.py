@@ -16,8 +16,9 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C as a terminal gives it: what a shell runs in the background ignores it."""
+    """Take signals as a terminal gives them: what runs in the background may ignore some."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -221,8 +221,8 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     each.set_ylim(bottom=0)
     whole.legend(frameon=False, loc="upper left")
     figure.suptitle(
-        f"{found['source']}, {found['engine']}, {found['target']}, {found['machine']}, "
-        f"{found['threads']} thread(s)",
+        f"{found['source']} by {found['engine']}, --target {found['target']}; "
+        f"{found['machine']}, {found['threads']} thread(s)",
         fontsize="medium",
     )
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def test_types_are_checked_in_every_folder_of_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"open('/root/model.pth')", b"see /home/user/x", b"= /work/main", b'"/Users/x"']
+    "text", [b"open('/root/model.pth')", b"see /home/user/x", b"= /work/project", b'"/Users/x"']
 )
 def test_the_path_of_a_machine_is_recognised(text: bytes) -> None:
     assert MACHINE.search(text)

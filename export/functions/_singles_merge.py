@@ -1,7 +1,7 @@
 """The part of SegppTokenMerge that averages, for a file in which every merge has slots of one row.
 
 What stays by itself is copied, and only the slots that tokens merge into take part in the product:
-in the paper's presets they are a third of all.
+a third of all where the paper's ``hq`` merges queries.
 """
 
 import onnx

@@ -91,7 +91,9 @@ class Toolkit:
         known = set(re.findall(r"compute_(\d+)\b", self._run("nvcc", "--list-gpu-arch")))
         return tuple(number for number in ARCHITECTURES if str(number) in known)
 
-    def compile(self, source: Path, architecture: int) -> list[Kernel]:
+    def compile(
+        self, source: Path, architecture: int, includes: Sequence[Path] = ()
+    ) -> list[Kernel]:
         """Compile one .cu file without tolerating a warning; return its kernels by name.
 
         Raises:
@@ -102,6 +104,7 @@ class Toolkit:
             said = self._run(
                 "nvcc",
                 *("-std=c++17", "-O3", f"-arch=sm_{architecture}", "-cubin", "-o", str(cubin)),
+                *(f"-I{folder}" for folder in includes),
                 *(
                     "-Xptxas",
                     "-v",

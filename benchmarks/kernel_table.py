@@ -18,7 +18,7 @@ from benchmarks.kernel_work import ARCHITECTURE, as_rows, count_work
 from segpp.errors import CheckError, SegppError
 
 ROOT = Path(__file__).resolve().parent.parent
-KERNELS = ROOT / "trt_plugins" / "kernels"
+PLUGINS = ROOT / "trt_plugins"
 RESULT = ROOT / "docs" / "results" / "kernels.json"
 PAGE = ROOT / "docs" / "kernels.md"
 
@@ -44,15 +44,20 @@ def main() -> int:
     return 0
 
 
+def operator_sources() -> list[Path]:
+    """Return the .cu file of every operator: the one that is called as its folder."""
+    return sorted(path for path in PLUGINS.glob("*/*.cu") if path.stem == path.parent.name)
+
+
 def compile_all(toolkit: Toolkit) -> Compiled:
     """Compile every .cu file for every architecture; the files' names and the architectures."""
     jobs = [
         (source, architecture)
-        for source in sorted(KERNELS.glob("*.cu"))
+        for source in operator_sources()
         for architecture in toolkit.architectures
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        kernels = pool.map(lambda job: toolkit.compile(*job), jobs)
+        kernels = pool.map(lambda job: toolkit.compile(*job, [PLUGINS]), jobs)
         return {
             (source.name, architecture): found
             for (source, architecture), found in zip(jobs, kernels, strict=True)

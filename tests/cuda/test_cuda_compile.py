@@ -12,14 +12,15 @@ import pytest
 from benchmarks.cuda_compiler import Kernel, Toolkit, find_toolkit
 from benchmarks.kernel_table import (
     PAGE,
+    PLUGINS,
     RESULT,
     Compiled,
     as_text,
     compile_all,
+    operator_sources,
     result_of,
     with_tables,
 )
-from tests.trt_plugins.kernel_library import ROOT
 
 # What a kernel is fast by: without these it still computes the same.
 EXPECTED = (
@@ -136,13 +137,11 @@ def test_the_work_is_what_the_machine_code_says(
 def test_the_benchmark_builds_and_says_that_there_is_no_gpu(
     toolkit: Toolkit, tmp_path: Path
 ) -> None:
-    folders = [ROOT / "trt_plugins/benchmarks", ROOT / "trt_plugins/kernels"]
-    sources = [
-        path for folder in folders for form in ("*.cu", "*.cpp") for path in folder.glob(form)
-    ]
+    benchmark = PLUGINS / "benchmarks"
+    sources = [*benchmark.glob("*.cu"), *benchmark.glob("*.cpp"), *operator_sources()]
     program = tmp_path / "kernels_benchmark"
 
-    toolkit.link(sources, folders, program)
+    toolkit.link(sources, [PLUGINS], program)
 
     # Without devices to see, on a machine that has one too.
     alone = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
@@ -158,6 +157,7 @@ def test_the_page_shows_the_table(table: dict[str, Any]) -> None:
 
 
 def test_every_kernel_file_is_in_the_table(table: dict[str, Any]) -> None:
-    sources = {path.name for path in (ROOT / "trt_plugins/kernels").glob("*.cu")}
+    files = PLUGINS.rglob("*.cu")
+    kernels = {path.name for path in files if path.parent.name != "benchmarks"}
 
-    assert {row["file"] for row in table["kernels"]} == sources
+    assert {row["file"] for row in table["kernels"]} == kernels

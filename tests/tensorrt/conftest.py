@@ -136,7 +136,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("driver") / "libdriver.so"
     includes: Sequence[str] = (
         f"-isystem{part('headers-10')}",
-        f"-I{PLUGINS / 'execution_model'}",
+        f"-I{PLUGINS / 'cpu_emulation'}",
     )
     flags = ("-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
     command = [os.environ.get("CXX", "g++"), *flags, *includes, str(HERE / "driver.cpp")]

@@ -8,7 +8,9 @@ import pytest
 from tests.tensorrt.conftest import HOST_LIBRARY, PLUGINS, build
 from tests.tensorrt.fetch import part
 
-SOURCES = sorted(path.name for path in (PLUGINS / "plugins").glob("*.cpp"))
+SOURCES = sorted(
+    path.name for path in PLUGINS.glob("*/*.cpp") if path.parent != PLUGINS / "benchmarks"
+)
 
 
 def configure(folder: Path, *options: str, preset: str = "host") -> str:

@@ -1,8 +1,8 @@
 //! Merge, unmerge and resize-argmax under names that ctypes finds. Pointers move by ``offset`` bytes
 //! first, because every array arrives well aligned.
-#include "resize_argmax.h"
-#include "token_merge.h"
-#include "token_unmerge.h"
+#include "resize_argmax/resize_argmax.h"
+#include "token_merge/token_merge.h"
+#include "token_unmerge/token_unmerge.h"
 
 #include <cstdint>
 #include <type_traits>

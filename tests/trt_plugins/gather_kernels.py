@@ -6,12 +6,12 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.trt_plugins.kernel_library import HERE, KERNELS, Kernels, poisoned
+from tests.trt_plugins.kernel_library import HERE, PLUGINS, Kernels, poisoned
 
 GATHER_SOURCES = (
-    KERNELS / "token_merge.cu",
-    KERNELS / "token_unmerge.cu",
-    KERNELS / "resize_argmax.cu",
+    PLUGINS / "token_merge/token_merge.cu",
+    PLUGINS / "token_unmerge/token_unmerge.cu",
+    PLUGINS / "resize_argmax/resize_argmax.cu",
     HERE / "gather_entries.cu",
 )
 

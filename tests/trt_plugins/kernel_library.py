@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[2]
-KERNELS = ROOT / "trt_plugins/kernels"
-MODEL = ROOT / "trt_plugins/execution_model"
+PLUGINS = ROOT / "trt_plugins"
+EMULATION = PLUGINS / "cpu_emulation"
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segpp" / "test-kernels"
 
@@ -30,7 +30,7 @@ COMMON = (
     "-Werror",
     "-Wno-unknown-pragmas",
 )
-# A fused multiply-add is one only where the kernel says so, as the model promises.
+# A fused multiply-add is one only where the kernel says so, as the emulation promises.
 EXACT = ("-ffp-contract=off",)
 SANITIZED = (
     "-O1",
@@ -60,8 +60,8 @@ def compiler() -> str:
 
 def build(sources: Sequence[Path], flavour: str, *flags: str) -> Path:
     """Compile ``sources`` (.cu as C++) into a shared library; the same sources are built once."""
-    options = (*COMMON, *EXACT, *FLAVOURS[flavour], f"-I{MODEL}", f"-I{KERNELS}", *flags)
-    headers = [path for folder in (KERNELS, MODEL) for path in sorted(folder.rglob("*.*h"))]
+    options = (*COMMON, *EXACT, *FLAVOURS[flavour], f"-I{EMULATION}", f"-I{PLUGINS}", *flags)
+    headers = sorted(path for form in ("*.h", "*.cuh") for path in PLUGINS.rglob(form))
     digest = hashlib.sha256(repr((compiler(), options)).encode())
     for path in (*sources, *headers):
         digest.update(path.read_bytes())

@@ -1,8 +1,8 @@
 //! Kernels with one mistake each, made when ``wrong`` is not 0, to show that the model sees them.
-#include "copy.cuh"
-#include "launch.cuh"
-#include "mma.cuh"
-#include "warp.cuh"
+#include "cuda_utils/copy.cuh"
+#include "cuda_utils/launch.cuh"
+#include "cuda_utils/mma.cuh"
+#include "cuda_utils/warp.cuh"
 
 #include <cstdint>
 

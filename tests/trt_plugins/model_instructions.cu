@@ -1,7 +1,7 @@
 //! What the model's instructions give, for tests that know what they should.
-#include "launch.cuh"
-#include "mma.cuh"
-#include "warp.cuh"
+#include "cuda_utils/launch.cuh"
+#include "cuda_utils/mma.cuh"
+#include "cuda_utils/warp.cuh"
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.trt_plugins.conftest import Open
-from tests.trt_plugins.kernel_library import HERE, KERNELS, Kernels, poisoned
+from tests.trt_plugins.kernel_library import HERE, PLUGINS, Kernels, poisoned
 from tests.trt_plugins.match_kernels import (
     TYPES,
     Case,
@@ -16,7 +16,7 @@ from tests.trt_plugins.match_kernels import (
     workspace_bytes,
 )
 
-SOURCES = (KERNELS / "token_match.cu", HERE / "token_match_calls.cpp")
+SOURCES = (PLUGINS / "token_match/token_match.cu", HERE / "token_match_calls.cpp")
 
 # Grids that do not divide, channels that do not fill a vector, a chunk or a tile.
 CASES = [

@@ -1,6 +1,6 @@
 //! tokenMatch for callers without C++.
-#include "match_shape.cuh"
-#include "token_match.h"
+#include "token_match/match_shape.cuh"
+#include "token_match/token_match.h"
 
 namespace
 {

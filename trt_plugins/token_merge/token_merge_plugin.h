@@ -1,0 +1,31 @@
+//! SegppTokenMerge: x (B,N,C) and slot (B,N) to y (B,M,C).
+#pragma once
+
+#include "plugin_base/plugin_base.h"
+#include "token_merge.h"
+
+namespace segpp
+{
+
+class TokenMergePlugin final : public SegppPlugin
+{
+public:
+    static OperatorSpec const& spec() noexcept;
+    explicit TokenMergePlugin(AttributeValues const& values);
+
+    nvinfer1::IPluginV3* clone() noexcept override;
+
+protected:
+    void requireFits(InputDims const& inputs) const override;
+    nvinfer1::DimsExprs outputShape(
+        nvinfer1::DimsExprs const* inputs, nvinfer1::IExprBuilder& build) const override;
+    DataType outputType(DataType first) const noexcept override;
+    std::size_t workspaceSize(InputDims const& inputs, ElementType type) const noexcept override;
+    cudaError_t launch(InputDims const& inputs, Dims const& output, ElementType type,
+        Buffers const& buffers) const noexcept override;
+
+private:
+    TokenMergeShape shapeOf(InputDims const& inputs) const noexcept;
+};
+
+} // namespace segpp

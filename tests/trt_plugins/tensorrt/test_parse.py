@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from segpp.ops import CONTRACTS, DOMAIN, MAX_INT8_CLASSES
-from tests.tensorrt.conftest import Inside
+from tests.trt_plugins.tensorrt.conftest import Inside
 
 TYPES = {
     onnx.TensorProto.FLOAT: "FLOAT",

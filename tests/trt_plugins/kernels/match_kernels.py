@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from segpp.grid import Grid
 from segpp.lattice import Lattice
 from segpp.ops import match_reference
-from tests.trt_plugins.kernel_library import Kernels, poisoned
+from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
 
 TYPES = {"float32": 0, "float16": 1, "bfloat16": 2}
 

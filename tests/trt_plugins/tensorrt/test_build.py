@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tensorrt.conftest import HOST_LIBRARY, PLUGINS, build
-from tests.tensorrt.fetch import part
+from tests.trt_plugins.tensorrt.conftest import HOST_LIBRARY, PLUGINS, build
+from tests.trt_plugins.tensorrt.fetch import part
 
 SOURCES = sorted(
     path.name for path in PLUGINS.glob("*/*.cpp") if path.parent != PLUGINS / "benchmarks"

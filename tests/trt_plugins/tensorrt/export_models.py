@@ -1,6 +1,6 @@
 """Export one SegFormer with random weights in every way that the tests parse.
 
-    python -m tests.tensorrt.export_models b0 SIZE FOLDER
+    python -m tests.trt_plugins.tensorrt.export_models b0 SIZE FOLDER
 
 One process for all of them: importing torch takes as long as an export.
 """

@@ -1,6 +1,6 @@
 """The real TensorRT for the tests, fetched into a cache by the registries' own tools.
 
-    python -m tests.tensorrt.fetch [PART …]
+    python -m tests.trt_plugins.tensorrt.fetch [PART …]
 
 Libraries come by Maven coordinates, Python bindings and CUDA as wheels, TensorRT's headers in a
 crate. All of it is NVIDIA's, under NVIDIA's terms: for tests on this machine, never

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PLUGINS = ROOT / "trt_plugins"
 EMULATION = PLUGINS / "cpu_emulation"
 HERE = Path(__file__).resolve().parent

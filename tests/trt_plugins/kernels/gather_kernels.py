@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.trt_plugins.kernel_library import HERE, PLUGINS, Kernels, poisoned
+from tests.trt_plugins.kernels.kernel_library import HERE, PLUGINS, Kernels, poisoned
 
 GATHER_SOURCES = (
     PLUGINS / "token_merge/token_merge.cu",

@@ -7,7 +7,7 @@ import pytest
 
 from segpp.ops import merge_reference
 from tests.trt_plugins.conftest import Open
-from tests.trt_plugins.gather_kernels import (
+from tests.trt_plugins.kernels.gather_kernels import (
     GATHER_SOURCES,
     SIZES,
     TYPES,
@@ -15,7 +15,7 @@ from tests.trt_plugins.gather_kernels import (
     slots_of,
     tokens,
 )
-from tests.trt_plugins.kernel_library import poisoned
+from tests.trt_plugins.kernels.kernel_library import poisoned
 
 INT_MAX = 2**31 - 1
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.trt_plugins.conftest import Open
-from tests.trt_plugins.kernel_library import HERE, PLUGINS, Kernels, poisoned
-from tests.trt_plugins.match_kernels import (
+from tests.trt_plugins.kernels.kernel_library import HERE, PLUGINS, Kernels, poisoned
+from tests.trt_plugins.kernels.match_kernels import (
     TYPES,
     Case,
     assert_close_to_contract,

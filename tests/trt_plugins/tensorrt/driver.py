@@ -1,6 +1,6 @@
 """One node of the CPU-run library, called in a process of its own as TensorRT would call it.
 
-    python tests/tensorrt/driver.py DRIVER LIBRARY < request > result
+    python tests/trt_plugins/tensorrt/driver.py DRIVER LIBRARY < request > result
 
 The request is a pickled tuple: operator, attributes, inputs, output (its shape and type).
 """

@@ -11,8 +11,8 @@ import pytest
 
 from segpp.ops import CONTRACTS, MAX_INT8_CLASSES
 from segpp.runtime.plugins import VARIABLE
-from tests.tensorrt.conftest import PLUGINS, Inside
-from tests.tensorrt.fetch import TENSORRT
+from tests.trt_plugins.tensorrt.conftest import PLUGINS, Inside
+from tests.trt_plugins.tensorrt.fetch import TENSORRT
 
 MATCH = {"height": 4, "width": 6, "stride_y": 2, "stride_x": 2, "merged": 5, "window": 0}
 
@@ -193,7 +193,7 @@ def test_the_doctor_can_load_the_library(library: Path) -> None:
 
 
 def test_the_plugins_agree_with_the_contract_on_the_type_of_labels() -> None:
-    source = (PLUGINS / "plugins" / "resize_argmax_plugin.cpp").read_text()
+    source = (PLUGINS / "resize_argmax" / "resize_argmax_plugin.cpp").read_text()
 
     assert f"kMAX_INT8_CLASSES = {MAX_INT8_CLASSES};" in source
 

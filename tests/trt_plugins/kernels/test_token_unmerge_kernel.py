@@ -7,7 +7,7 @@ import pytest
 
 from segpp.ops import unmerge_reference
 from tests.trt_plugins.conftest import Open
-from tests.trt_plugins.gather_kernels import (
+from tests.trt_plugins.kernels.gather_kernels import (
     GATHER_SOURCES,
     SIZES,
     TYPES,

@@ -1,12 +1,15 @@
 """The CUDA execution model on the CPU: what it computes, and the mistakes it sees in kernels."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tests.trt_plugins.conftest import Open
-from tests.trt_plugins.kernel_library import HERE, KernelDiedError, Kernels, poisoned
+from tests.trt_plugins.kernels.kernel_library import KernelDiedError, Kernels, poisoned
 
+HERE = Path(__file__).resolve().parent
 FLAVOURS = ("plain", "sanitized")
 ORDERS = (0, 1)
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.tensorrt.fetch import part
+from tests.trt_plugins.tensorrt.fetch import part
 
-ROOT = Path(__file__).resolve().parents[2]
-HERE = ROOT / "tests" / "tensorrt"
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
 PLUGINS = ROOT / "trt_plugins"
 
 # Small, and with the structure of the large: every site still merges.
@@ -42,7 +42,8 @@ def build(folder: Path, headers: Path, *options: str, preset: str = "host") -> s
 
 
 def _exporting(name: str, folder: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "tests.tensorrt.export_models", name, SIZES[name], str(folder)]
+    module = "tests.trt_plugins.tensorrt.export_models"
+    command = [sys.executable, "-m", module, name, SIZES[name], str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / f"{name}.log").open("w") as log:
         return subprocess.Popen(

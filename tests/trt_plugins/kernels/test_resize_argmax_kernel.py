@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from segpp.ops import MAX_INT8_CLASSES, resize_argmax_reference
 from tests.trt_plugins.conftest import Open
-from tests.trt_plugins.gather_kernels import GATHER_SOURCES, TYPES, shifted
-from tests.trt_plugins.kernel_library import Kernels, poisoned
+from tests.trt_plugins.kernels.gather_kernels import GATHER_SOURCES, TYPES, shifted
+from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
 
 # Two FP32 roundings per interpolation, in the kernel and in the oracle, each of at most half a
 # unit of the largest corner: together less than 8 * 2^-24 of it.

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cuda_compiler import Kernel, Toolkit, find_toolkit
-from benchmarks.kernel_table import (
+from benchmarks.kernels.compile_table import (
     PAGE,
     PLUGINS,
     RESULT,
@@ -21,6 +20,7 @@ from benchmarks.kernel_table import (
     result_of,
     with_tables,
 )
+from benchmarks.kernels.nvcc import Kernel, Toolkit, find_toolkit
 
 # What a kernel is fast by: without these it still computes the same.
 EXPECTED = (

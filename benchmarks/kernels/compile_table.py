@@ -1,6 +1,6 @@
 """What nvcc makes of the kernels, for every architecture, into docs/.
 
-    python -m benchmarks.kernel_table
+    python -m benchmarks.kernels.compile_table
 
 Writes docs/results/kernels.json and the tables of docs/kernels.md. A test compiles again and
 compares.
@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cuda_compiler import Kernel, Toolkit, find_toolkit
-from benchmarks.kernel_work import ARCHITECTURE, as_rows, count_work
+from benchmarks.kernels.instruction_counts import ARCHITECTURE, as_rows, count_work
+from benchmarks.kernels.nvcc import Kernel, Toolkit, find_toolkit
 from segpp.errors import CheckError, SegppError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "trt_plugins"
 RESULT = ROOT / "docs" / "results" / "kernels.json"
 PAGE = ROOT / "docs" / "kernels.md"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.cuda_compiler import Kernel, Loop
+from benchmarks.kernels.nvcc import Kernel, Loop
 
 __all__ = ["ARCHITECTURE", "Work", "count_work"]
 

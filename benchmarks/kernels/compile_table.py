@@ -57,7 +57,7 @@ def compile_all(toolkit: Toolkit) -> Compiled:
         for architecture in toolkit.architectures
     ]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        kernels = pool.map(lambda job: toolkit.compile(*job, [PLUGINS]), jobs)
+        kernels = pool.map(lambda job: toolkit.compile(job[0], job[1], [PLUGINS]), jobs)
         return {
             (source.name, architecture): found
             for (source, architecture), found in zip(jobs, kernels, strict=True)

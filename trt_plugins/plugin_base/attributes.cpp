@@ -42,12 +42,12 @@ bool namesThePlugin(OperatorSpec const& spec, PluginField const& field)
     }
     if (field.type != PluginFieldType::kCHAR)
     {
-        throw Misuse(std::string(spec.name) + ": " + name + " is no string");
+        throw ContractError(std::string(spec.name) + ": " + name + " is no string");
     }
     std::string_view const expected = isVersion ? kVERSION : kNAMESPACE;
     if (std::string_view const text = textOf(field); text != expected)
     {
-        throw Misuse(std::string(spec.name) + ": " + name + " is '" + std::string(text)
+        throw ContractError(std::string(spec.name) + ": " + name + " is '" + std::string(text)
             + "', and this library has '" + std::string(expected) + "'");
     }
     return true;
@@ -73,7 +73,7 @@ std::size_t ruleOf(OperatorSpec const& spec, PluginField const& field)
             return i;
         }
     }
-    throw Misuse(std::string(spec.name) + ": unknown attribute '" + name
+    throw ContractError(std::string(spec.name) + ": unknown attribute '" + name
         + "', known: " + knownNames(spec));
 }
 
@@ -82,20 +82,20 @@ std::int32_t valueOf(OperatorSpec const& spec, AttributeRule const& rule, Plugin
     std::string const subject = std::string(spec.name) + ": " + rule.name;
     if (field.type != PluginFieldType::kINT32)
     {
-        throw Misuse(subject + " has the field type "
+        throw ContractError(subject + " has the field type "
             + std::to_string(static_cast<std::int32_t>(field.type)) + ", expected INT32 ("
             + std::to_string(static_cast<std::int32_t>(PluginFieldType::kINT32)) + ")");
     }
     if (field.length != 1 || field.data == nullptr)
     {
-        throw Misuse(subject + " has " + std::to_string(field.data ? field.length : 0)
+        throw ContractError(subject + " has " + std::to_string(field.data ? field.length : 0)
             + " values, expected 1");
     }
     std::int32_t value{};
     std::memcpy(&value, field.data, sizeof(value));
     if (value < rule.lowest)
     {
-        throw Misuse(subject + " is " + std::to_string(value) + ", and the least is "
+        throw ContractError(subject + " is " + std::to_string(value) + ", and the least is "
             + std::to_string(rule.lowest));
     }
     return value;
@@ -117,7 +117,7 @@ AttributeValues readAttributes(OperatorSpec const& spec, PluginFieldCollection c
         std::size_t const index = ruleOf(spec, field);
         if (given[index])
         {
-            throw Misuse(std::string(spec.name) + ": " + nameOf(field) + " is given twice");
+            throw ContractError(std::string(spec.name) + ": " + nameOf(field) + " is given twice");
         }
         given[index] = valueOf(spec, spec.attributes[index], field);
     }
@@ -127,7 +127,7 @@ AttributeValues readAttributes(OperatorSpec const& spec, PluginFieldCollection c
         AttributeRule const& rule = spec.attributes[i];
         if (!given[i] && !rule.fallback)
         {
-            throw Misuse(std::string(spec.name) + ": " + rule.name + " is missing");
+            throw ContractError(std::string(spec.name) + ": " + rule.name + " is missing");
         }
         values[i] = given[i] ? *given[i] : *rule.fallback;
     }

@@ -37,7 +37,7 @@ inline constexpr char kVERSION[] = "1";
 //! REGISTER_TENSORRT_PLUGIN knows no other namespace, so the nodes name the empty one.
 inline constexpr char kNAMESPACE[] = "";
 
-//! Reads and checks each attribute by itself; throws Misuse.
+//! Reads and checks each attribute by itself; throws ContractError.
 AttributeValues readAttributes(
     OperatorSpec const& spec, nvinfer1::PluginFieldCollection const* fields);
 

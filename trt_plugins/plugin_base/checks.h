@@ -9,7 +9,7 @@
 namespace segpp
 {
 
-class Misuse : public std::invalid_argument
+class ContractError : public std::invalid_argument
 {
     using std::invalid_argument::invalid_argument;
 };
@@ -25,7 +25,7 @@ bool succeeds(Body&& body) noexcept
     }
     catch (std::exception const& failure)
     {
-        reportError(failure.what());
+        logError(failure.what());
         return false;
     }
 }

@@ -1,4 +1,4 @@
-//! The creator of an operator's plugins.
+//! The creator of an operator's plugins, and where registration.cpp gets each of them.
 #pragma once
 
 #include "attributes.h"
@@ -13,14 +13,14 @@
 namespace segpp
 {
 
-//! `Plugin` has a static spec() and a constructor from AttributeValues that throws Misuse.
+//! `Plugin` has a static kSPEC and a constructor from AttributeValues that throws ContractError.
 template <typename Plugin>
-class SegppCreator final : public nvinfer1::IPluginCreatorV3One
+class Creator final : public nvinfer1::IPluginCreatorV3One
 {
 public:
-    SegppCreator() noexcept
+    Creator() noexcept
     {
-        OperatorSpec const& spec = Plugin::spec();
+        OperatorSpec const& spec = Plugin::kSPEC;
         for (std::size_t i = 0; i < spec.attributeCount; ++i)
         {
             mFields[i] = {spec.attributes[i].name, nullptr, nvinfer1::PluginFieldType::kINT32, 1};
@@ -33,7 +33,7 @@ public:
         nvinfer1::TensorRTPhase) noexcept override
     {
         std::unique_ptr<Plugin> plugin;
-        succeeds([&] { plugin = std::make_unique<Plugin>(readAttributes(Plugin::spec(), fields)); });
+        succeeds([&] { plugin = std::make_unique<Plugin>(readAttributes(Plugin::kSPEC, fields)); });
         return plugin.release();
     }
 
@@ -44,7 +44,7 @@ public:
 
     char const* getPluginName() const noexcept override
     {
-        return Plugin::spec().name;
+        return Plugin::kSPEC.name;
     }
 
     char const* getPluginVersion() const noexcept override
@@ -61,5 +61,18 @@ private:
     std::array<nvinfer1::PluginField, kMAX_ATTRIBUTES> mFields{};
     nvinfer1::PluginFieldCollection mCollection{};
 };
+
+template <typename Plugin>
+nvinfer1::IPluginCreatorInterface& creatorOf() noexcept
+{
+    static Creator<Plugin> creator;
+    return creator;
+}
+
+// Each in its operator's *_plugin.cpp, which nobody else needs to see.
+nvinfer1::IPluginCreatorInterface& tokenMatchCreator() noexcept;
+nvinfer1::IPluginCreatorInterface& tokenMergeCreator() noexcept;
+nvinfer1::IPluginCreatorInterface& tokenUnmergeCreator() noexcept;
+nvinfer1::IPluginCreatorInterface& resizeArgmaxCreator() noexcept;
 
 } // namespace segpp

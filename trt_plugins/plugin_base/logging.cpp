@@ -17,7 +17,7 @@ void setFinder(nvinfer1::ILoggerFinder* finder) noexcept
     gFinder = finder;
 }
 
-void reportError(char const* sentence) noexcept
+void logError(char const* sentence) noexcept
 {
     nvinfer1::ILoggerFinder* const finder = gFinder;
     if (nvinfer1::ILogger* const logger = finder ? finder->findLogger() : nullptr)

@@ -10,6 +10,6 @@ namespace segpp
 void setFinder(nvinfer1::ILoggerFinder* finder) noexcept;
 
 //! Reports one sentence as an error. Never throws: it is called where an exception has ended.
-void reportError(char const* sentence) noexcept;
+void logError(char const* sentence) noexcept;
 
 } // namespace segpp

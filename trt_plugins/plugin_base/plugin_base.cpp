@@ -67,7 +67,7 @@ InputDims gather(PluginTensorDesc const* tensors, std::int32_t count)
 
 } // namespace
 
-SegppPlugin::SegppPlugin(OperatorSpec const& spec, AttributeValues const& values) noexcept
+PluginBase::PluginBase(OperatorSpec const& spec, AttributeValues const& values) noexcept
     : mSpec{spec}
     , mValues{values}
 {
@@ -85,12 +85,12 @@ SegppPlugin::SegppPlugin(OperatorSpec const& spec, AttributeValues const& values
 }
 
 // The fields point into their own plugin.
-SegppPlugin::SegppPlugin(SegppPlugin const& other) noexcept
-    : SegppPlugin{other.mSpec, other.mValues}
+PluginBase::PluginBase(PluginBase const& other) noexcept
+    : PluginBase{other.mSpec, other.mValues}
 {
 }
 
-nvinfer1::IPluginCapability* SegppPlugin::getCapabilityInterface(
+nvinfer1::IPluginCapability* PluginBase::getCapabilityInterface(
     nvinfer1::PluginCapabilityType type) noexcept
 {
     switch (type)
@@ -105,49 +105,49 @@ nvinfer1::IPluginCapability* SegppPlugin::getCapabilityInterface(
     return nullptr;
 }
 
-char const* SegppPlugin::getPluginName() const noexcept
+char const* PluginBase::getPluginName() const noexcept
 {
     return mSpec.name;
 }
 
-char const* SegppPlugin::getPluginVersion() const noexcept
+char const* PluginBase::getPluginVersion() const noexcept
 {
     return kVERSION;
 }
 
-char const* SegppPlugin::getPluginNamespace() const noexcept
+char const* PluginBase::getPluginNamespace() const noexcept
 {
     return kNAMESPACE;
 }
 
-std::int32_t SegppPlugin::getNbOutputs() const noexcept
+std::int32_t PluginBase::getNbOutputs() const noexcept
 {
     return 1;
 }
 
-std::int32_t SegppPlugin::getOutputShapes(DimsExprs const* inputs, std::int32_t nbInputs,
+std::int32_t PluginBase::getOutputShapes(DimsExprs const* inputs, std::int32_t nbInputs,
     DimsExprs const*, std::int32_t, DimsExprs* outputs, std::int32_t nbOutputs,
     nvinfer1::IExprBuilder& exprBuilder) noexcept
 {
     bool const done = succeeds([&] {
-        requireCounts(nbInputs, nbOutputs);
-        requireFits(gather(inputs, nbInputs, knownDims));
+        checkCounts(nbInputs, nbOutputs);
+        checkInputs(gather(inputs, nbInputs, knownDims));
         outputs[0] = outputShape(inputs, exprBuilder);
     });
     return done ? 0 : -1;
 }
 
-std::int32_t SegppPlugin::getOutputDataTypes(DataType* outputTypes, std::int32_t nbOutputs,
+std::int32_t PluginBase::getOutputDataTypes(DataType* outputTypes, std::int32_t nbOutputs,
     DataType const* inputTypes, std::int32_t nbInputs) const noexcept
 {
     bool const done = succeeds([&] {
-        requireCounts(nbInputs, nbOutputs);
+        checkCounts(nbInputs, nbOutputs);
         outputTypes[0] = outputType(inputTypes[0]);
     });
     return done ? 0 : -1;
 }
 
-bool SegppPlugin::supportsFormatCombination(std::int32_t pos, DynamicPluginTensorDesc const* inOut,
+bool PluginBase::supportsFormatCombination(std::int32_t pos, DynamicPluginTensorDesc const* inOut,
     std::int32_t nbInputs, std::int32_t nbOutputs) noexcept
 {
     if (nbInputs != mSpec.inputs || nbOutputs != 1)
@@ -170,17 +170,17 @@ bool SegppPlugin::supportsFormatCombination(std::int32_t pos, DynamicPluginTenso
     return tensor.type == outputType(inOut[0].desc.type);
 }
 
-std::int32_t SegppPlugin::configurePlugin(DynamicPluginTensorDesc const* in, std::int32_t nbInputs,
+std::int32_t PluginBase::configurePlugin(DynamicPluginTensorDesc const* in, std::int32_t nbInputs,
     DynamicPluginTensorDesc const*, std::int32_t nbOutputs) noexcept
 {
     bool const done = succeeds([&] {
-        requireCounts(nbInputs, nbOutputs);
-        requireFits(gather(in, nbInputs, largestDims));
+        checkCounts(nbInputs, nbOutputs);
+        checkInputs(gather(in, nbInputs, largestDims));
     });
     return done ? 0 : -1;
 }
 
-std::size_t SegppPlugin::getWorkspaceSize(DynamicPluginTensorDesc const* inputs,
+std::size_t PluginBase::getWorkspaceSize(DynamicPluginTensorDesc const* inputs,
     std::int32_t nbInputs, DynamicPluginTensorDesc const*, std::int32_t) const noexcept
 {
     return workspaceSize(
@@ -188,27 +188,27 @@ std::size_t SegppPlugin::getWorkspaceSize(DynamicPluginTensorDesc const* inputs,
 }
 
 //! Without one, TensorRT would time every node anew. The shapes and types it adds itself.
-char const* SegppPlugin::getTimingCacheID() noexcept
+char const* PluginBase::getTimingCacheID() noexcept
 {
     return mTimingCacheId.data();
 }
 
-std::int32_t SegppPlugin::onShapeChange(PluginTensorDesc const* in, std::int32_t nbInputs,
+std::int32_t PluginBase::onShapeChange(PluginTensorDesc const* in, std::int32_t nbInputs,
     PluginTensorDesc const*, std::int32_t nbOutputs) noexcept
 {
     bool const done = succeeds([&] {
-        requireCounts(nbInputs, nbOutputs);
+        checkCounts(nbInputs, nbOutputs);
         InputDims const inputs = gather(in, nbInputs);
-        requireFits(inputs);
+        checkInputs(inputs);
         if (cudaError_t const error = prepare(inputs, elementType(in[0].type)))
         {
-            refuse(std::string("CUDA cannot prepare the kernel: ") + cudaGetErrorString(error));
+            fail(std::string("CUDA cannot prepare the kernel: ") + cudaGetErrorString(error));
         }
     });
     return done ? 0 : -1;
 }
 
-std::int32_t SegppPlugin::enqueue(PluginTensorDesc const* inputDesc,
+std::int32_t PluginBase::enqueue(PluginTensorDesc const* inputDesc,
     PluginTensorDesc const* outputDesc, void const* const* inputs, void* const* outputs,
     void* workspace, cudaStream_t stream) noexcept
 {
@@ -217,27 +217,27 @@ std::int32_t SegppPlugin::enqueue(PluginTensorDesc const* inputDesc,
     if (error != cudaSuccess)
     {
         return succeeds([&] {
-            refuse(std::string("CUDA cannot launch the kernel: ") + cudaGetErrorString(error));
+            fail(std::string("CUDA cannot launch the kernel: ") + cudaGetErrorString(error));
         }) ? 0 : -1;
     }
     return 0;
 }
 
-nvinfer1::IPluginV3* SegppPlugin::attachToContext(nvinfer1::IPluginResourceContext*) noexcept
+nvinfer1::IPluginV3* PluginBase::attachToContext(nvinfer1::IPluginResourceContext*) noexcept
 {
     return clone();
 }
 
-nvinfer1::PluginFieldCollection const* SegppPlugin::getFieldsToSerialize() noexcept
+nvinfer1::PluginFieldCollection const* PluginBase::getFieldsToSerialize() noexcept
 {
     return &mCollection;
 }
 
-void SegppPlugin::requireRank(char const* tensor, Dims const& dims, std::int32_t rank) const
+void PluginBase::checkRank(char const* tensor, Dims const& dims, std::int32_t rank) const
 {
     if (dims.nbDims != rank)
     {
-        refuse(std::string(tensor) + " has " + std::to_string(dims.nbDims) + " axes, expected "
+        fail(std::string(tensor) + " has " + std::to_string(dims.nbDims) + " axes, expected "
             + std::to_string(rank));
     }
     for (std::int32_t i = 0; i < rank; ++i)
@@ -245,40 +245,40 @@ void SegppPlugin::requireRank(char const* tensor, Dims const& dims, std::int32_t
         std::int64_t const size = dims.d[i];
         if (size == 0 || size > std::numeric_limits<std::int32_t>::max())
         {
-            refuse("axis " + std::to_string(i) + " of " + tensor + " is " + std::to_string(size));
+            fail("axis " + std::to_string(i) + " of " + tensor + " is " + std::to_string(size));
         }
     }
 }
 
-void SegppPlugin::requireEqual(
+void PluginBase::checkEqual(
     char const* quantity, std::int64_t found, std::int64_t expected) const
 {
     if (found != kUNKNOWN_AXIS && expected != kUNKNOWN_AXIS && found != expected)
     {
-        refuse(std::string(quantity) + " is " + std::to_string(found) + ", expected "
+        fail(std::string(quantity) + " is " + std::to_string(found) + ", expected "
             + std::to_string(expected));
     }
 }
 
-void SegppPlugin::refuse(std::string const& sentence) const
+void PluginBase::fail(std::string const& sentence) const
 {
-    throw Misuse(std::string(mSpec.name) + ": " + sentence);
+    throw ContractError(std::string(mSpec.name) + ": " + sentence);
 }
 
-std::size_t SegppPlugin::workspaceSize(InputDims const&, ElementType) const noexcept
+std::size_t PluginBase::workspaceSize(InputDims const&, ElementType) const noexcept
 {
     return 0;
 }
 
-cudaError_t SegppPlugin::prepare(InputDims const&, ElementType) const noexcept
+cudaError_t PluginBase::prepare(InputDims const&, ElementType) const noexcept
 {
     return cudaSuccess;
 }
 
-void SegppPlugin::requireCounts(std::int32_t inputs, std::int32_t outputs) const
+void PluginBase::checkCounts(std::int32_t inputs, std::int32_t outputs) const
 {
-    requireEqual("the number of inputs", inputs, mSpec.inputs);
-    requireEqual("the number of outputs", outputs, 1);
+    checkEqual("the number of inputs", inputs, mSpec.inputs);
+    checkEqual("the number of outputs", outputs, 1);
 }
 
 } // namespace segpp

@@ -11,6 +11,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 
 namespace segpp
@@ -30,22 +31,24 @@ struct Buffers
     cudaStream_t stream;
 };
 
-//! An axis that requireRank let through.
+//! An axis that checkRank let through.
 inline std::int32_t asInt32(std::int64_t axis) noexcept
 {
     return static_cast<std::int32_t>(axis);
 }
 
-class SegppPlugin : public nvinfer1::IPluginV3,
-                    public nvinfer1::IPluginV3OneCore,
-                    public nvinfer1::IPluginV3OneBuild,
-                    public nvinfer1::IPluginV3OneRuntime
+//! The interfaces of IPluginV3, written once. An operator derives from OperatorPlugin, below, and
+//! fills in the protected functions.
+class PluginBase : public nvinfer1::IPluginV3,
+                   public nvinfer1::IPluginV3OneCore,
+                   public nvinfer1::IPluginV3OneBuild,
+                   public nvinfer1::IPluginV3OneRuntime
 {
 public:
-    SegppPlugin(OperatorSpec const& spec, AttributeValues const& values) noexcept;
-    SegppPlugin(SegppPlugin const& other) noexcept;
-    SegppPlugin& operator=(SegppPlugin const&) = delete;
-    ~SegppPlugin() override = default;
+    PluginBase(OperatorSpec const& spec, AttributeValues const& values) noexcept;
+    PluginBase(PluginBase const& other) noexcept;
+    PluginBase& operator=(PluginBase const&) = delete;
+    ~PluginBase() override = default;
 
     nvinfer1::IPluginCapability* getCapabilityInterface(
         nvinfer1::PluginCapabilityType type) noexcept final;
@@ -88,17 +91,17 @@ protected:
         return mValues[index];
     }
 
-    //! Throws Misuse unless the tensor has `rank` axes, none of them empty or beyond INT32.
-    void requireRank(char const* tensor, Dims const& dims, std::int32_t rank) const;
+    //! Throws ContractError unless the tensor has `rank` axes, none of them empty or beyond INT32.
+    void checkRank(char const* tensor, Dims const& dims, std::int32_t rank) const;
 
-    //! Throws Misuse if both are known and differ.
-    void requireEqual(char const* quantity, std::int64_t found, std::int64_t expected) const;
+    //! Throws ContractError if both are known and differ.
+    void checkEqual(char const* quantity, std::int64_t found, std::int64_t expected) const;
 
-    //! Throws Misuse with `sentence` behind the operator's name.
-    [[noreturn]] void refuse(std::string const& sentence) const;
+    //! Throws ContractError with `sentence` behind the operator's name.
+    [[noreturn]] void fail(std::string const& sentence) const;
 
-    //! Throws Misuse unless the inputs fit the contract; an axis that is not known yet is -1.
-    virtual void requireFits(InputDims const& inputs) const = 0;
+    //! Throws ContractError unless the inputs fit the contract; an axis not known yet is -1.
+    virtual void checkInputs(InputDims const& inputs) const = 0;
 
     //! The output's shape for inputs that fit.
     virtual nvinfer1::DimsExprs outputShape(
@@ -118,13 +121,29 @@ protected:
         Buffers const& buffers) const noexcept = 0;
 
 private:
-    void requireCounts(std::int32_t inputs, std::int32_t outputs) const;
+    void checkCounts(std::int32_t inputs, std::int32_t outputs) const;
 
     OperatorSpec const& mSpec;
     AttributeValues mValues;
     std::array<nvinfer1::PluginField, kMAX_ATTRIBUTES> mFields;
     nvinfer1::PluginFieldCollection mCollection;
     std::array<char, 128> mTimingCacheId{};
+};
+
+//! What the class of an operator derives from; only a type itself can copy itself.
+template <typename Plugin>
+class OperatorPlugin : public PluginBase
+{
+public:
+    explicit OperatorPlugin(AttributeValues const& values) noexcept
+        : PluginBase{Plugin::kSPEC, values}
+    {
+    }
+
+    nvinfer1::IPluginV3* clone() noexcept final
+    {
+        return new (std::nothrow) Plugin{static_cast<Plugin const&>(*this)};
+    }
 };
 
 } // namespace segpp

@@ -1,14 +1,10 @@
 //! How TensorRT learns of the plugins: by the symbols that it looks for in a library it loads, or
-//! (SEGPP_REGISTER_ON_LOAD) by the macro that registers them as soon as anything loads it.
+//! (SEGPP_REGISTER_ON_LOAD) by registering them as soon as anything loads it.
 //!
 //! Never both: TensorRT refuses to load a library that has registered itself already.
 
 #include "creator.h"
 #include "logging.h"
-#include "resize_argmax/resize_argmax_plugin.h"
-#include "token_match/token_match_plugin.h"
-#include "token_merge/token_merge_plugin.h"
-#include "token_unmerge/token_unmerge_plugin.h"
 
 #include <NvInferRuntime.h>
 
@@ -18,19 +14,37 @@
 namespace
 {
 
-using TokenMatchCreator = segpp::SegppCreator<segpp::TokenMatchPlugin>;
-using TokenMergeCreator = segpp::SegppCreator<segpp::TokenMergePlugin>;
-using TokenUnmergeCreator = segpp::SegppCreator<segpp::TokenUnmergePlugin>;
-using ResizeArgmaxCreator = segpp::SegppCreator<segpp::ResizeArgmaxPlugin>;
+using Creators = std::array<nvinfer1::IPluginCreatorInterface*, 4>;
+
+Creators const& creators() noexcept
+{
+    static Creators const all{&segpp::tokenMatchCreator(), &segpp::tokenMergeCreator(),
+        &segpp::tokenUnmergeCreator(), &segpp::resizeArgmaxCreator()};
+    return all;
+}
 
 } // namespace
 
 #if defined(SEGPP_REGISTER_ON_LOAD)
 
-REGISTER_TENSORRT_PLUGIN(TokenMatchCreator);
-REGISTER_TENSORRT_PLUGIN(TokenMergeCreator);
-REGISTER_TENSORRT_PLUGIN(TokenUnmergeCreator);
-REGISTER_TENSORRT_PLUGIN(ResizeArgmaxCreator);
+namespace
+{
+
+//! What REGISTER_TENSORRT_PLUGIN does for a type.
+struct Registrar
+{
+    Registrar() noexcept
+    {
+        for (auto* const creator : creators())
+        {
+            getPluginRegistry()->registerCreator(*creator, segpp::kNAMESPACE);
+        }
+    }
+};
+
+Registrar const registrar;
+
+} // namespace
 
 #else
 
@@ -43,14 +57,8 @@ extern "C" SEGPP_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder)
 
 extern "C" SEGPP_EXPORT nvinfer1::IPluginCreatorInterface* const* getCreators(std::int32_t& count)
 {
-    static TokenMatchCreator match;
-    static TokenMergeCreator merge;
-    static TokenUnmergeCreator unmerge;
-    static ResizeArgmaxCreator resize;
-    static std::array<nvinfer1::IPluginCreatorInterface*, 4> const creators{
-        &match, &merge, &unmerge, &resize};
-    count = static_cast<std::int32_t>(creators.size());
-    return creators.data();
+    count = static_cast<std::int32_t>(creators().size());
+    return creators().data();
 }
 
 #endif

@@ -38,11 +38,11 @@ clean: ## remove what make and the tools wrote, except .venv
 	rm -rf build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis src/segpp.egg-info
 	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/.demo: .venv/.made pyproject.toml constraints.txt
+.venv/.demo: .venv/.made pyproject.toml setup.py constraints.txt
 	$(INSTALL) --editable '.[export,cpu]'
 	@touch $@
 
-.venv/.dev: .venv/.made pyproject.toml constraints.txt
+.venv/.dev: .venv/.made pyproject.toml setup.py constraints.txt
 	$(INSTALL) --editable '.[dev,cpu]'
 	@touch $@ .venv/.demo
 

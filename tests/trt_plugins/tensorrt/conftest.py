@@ -28,13 +28,15 @@ HOST_LIBRARY = "libsegpp_plugins_host.so"
 Inside = Callable[..., Any]
 
 
-def build(folder: Path, headers: Path, *options: str, preset: str = "host") -> str:
+def build(
+    folder: Path, headers: Path, *options: str, preset: str = "host", sources: Path = PLUGINS
+) -> str:
     """Configure and build the library in ``folder``; return everything the tools said."""
     configure = ["cmake", "--preset", preset, "-B", str(folder), *options]
     configure.append(f"-DTENSORRT_INCLUDE_DIR={headers}")
     said = ""
     for command in (configure, ["cmake", "--build", str(folder), "--parallel", "2"]):
-        done = subprocess.run(command, cwd=PLUGINS, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=False)
         said += done.stdout + done.stderr
         if done.returncode:
             pytest.fail(f"{' '.join(command)}\n{said}")

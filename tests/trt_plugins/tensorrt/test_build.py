@@ -1,11 +1,12 @@
 """The library compiles without warnings against both generations of headers, or says why not."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.trt_plugins.tensorrt.conftest import HOST_LIBRARY, PLUGINS, build
+from tests.trt_plugins.tensorrt.conftest import HOST_LIBRARY, PLUGINS, ROOT, build
 from tests.trt_plugins.tensorrt.fetch import part
 
 SOURCES = sorted(
@@ -32,6 +33,23 @@ def test_the_headers_of_tensorrt_11_compile_too(tmp_path: Path) -> None:
     assert "TensorRT 11.4" in said
     assert "warning" not in said
     assert (tmp_path / HOST_LIBRARY).exists()
+
+
+def test_the_library_builds_from_the_sdist(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--no-isolation", "--sdist"]
+    done = subprocess.run(
+        [*command, "--outdir", str(tmp_path), str(ROOT)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    [archive] = tmp_path.glob("*.tar.gz")
+    subprocess.run(["tar", "-xzf", str(archive), "-C", str(tmp_path)], check=True)
+    [plugins] = tmp_path.glob("segpp-*/trt_plugins")
+
+    said = build(tmp_path / "out", part("headers-10"), sources=plugins)
+
+    assert "warning" not in said
+    assert (tmp_path / "out" / HOST_LIBRARY).exists()
 
 
 def test_only_what_tensorrt_looks_for_is_visible(library: Path) -> None:

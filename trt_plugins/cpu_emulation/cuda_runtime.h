@@ -1,5 +1,5 @@
-//! The CUDA execution model on the CPU: stands where the toolkit's header of this name stands, so
-//! that a host compiler builds the same .cu files. See README.md of the folder above.
+//! CUDA's execution model, emulated on the CPU: stands where the toolkit's header of this name
+//! stands, so that a host compiler builds the same .cu files. See README.md of the folder above.
 #pragma once
 
 #if defined(__CUDACC__)

@@ -10,8 +10,8 @@ namespace segpp
 //! Visible to this thread after the wait for its group, to others after a barrier behind that.
 __device__ __forceinline__ void copyAsync16(void* to, void const* from, bool present)
 {
-#if defined(SEGPP_EXECUTION_MODEL)
-    execution_model::copyAsync<16>(to, from, present ? 16 : 0, {__FILE__, __LINE__});
+#if defined(SEGPP_CPU_EMULATION)
+    cpu_emulation::copyAsync<16>(to, from, present ? 16 : 0, {__FILE__, __LINE__});
 #elif __CUDA_ARCH__ >= 800
     auto const target = static_cast<unsigned int>(__cvta_generic_to_shared(to));
     int const bytes = present ? 16 : 0;
@@ -24,8 +24,8 @@ __device__ __forceinline__ void copyAsync16(void* to, void const* from, bool pre
 //! Closes a group: all copies of this thread since the last call.
 __device__ __forceinline__ void commitCopies()
 {
-#if defined(SEGPP_EXECUTION_MODEL)
-    execution_model::commitCopies();
+#if defined(SEGPP_CPU_EMULATION)
+    cpu_emulation::commitCopies();
 #elif __CUDA_ARCH__ >= 800
     asm volatile("cp.async.commit_group;" ::: "memory");
 #endif
@@ -35,8 +35,8 @@ __device__ __forceinline__ void commitCopies()
 template <int kLeft>
 __device__ __forceinline__ void waitForCopies()
 {
-#if defined(SEGPP_EXECUTION_MODEL)
-    execution_model::waitForCopies(kLeft);
+#if defined(SEGPP_CPU_EMULATION)
+    cpu_emulation::waitForCopies(kLeft);
 #elif __CUDA_ARCH__ >= 800
     asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
 #endif

@@ -24,8 +24,8 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
 template <typename T = unsigned char>
 __device__ __forceinline__ T* dynamicShared()
 {
-#if defined(SEGPP_EXECUTION_MODEL)
-    return reinterpret_cast<T*>(execution_model::dynamicShared.start);
+#if defined(SEGPP_CPU_EMULATION)
+    return reinterpret_cast<T*>(cpu_emulation::dynamicShared.start);
 #else
     extern __shared__ __align__(16) unsigned char segppDynamicShared[];
     return reinterpret_cast<T*>(segppDynamicShared);

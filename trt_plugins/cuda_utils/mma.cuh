@@ -17,8 +17,8 @@ namespace segpp
 //! Loads four 8x8 matrices; lane 8 i + r names row r of matrix i, 16 bytes of shared memory.
 __device__ __forceinline__ void loadMatrices(std::uint32_t (&fragment)[4], void const* row)
 {
-#if defined(SEGPP_EXECUTION_MODEL)
-    execution_model::loadMatrices(fragment, row, {__FILE__, __LINE__});
+#if defined(SEGPP_CPU_EMULATION)
+    cpu_emulation::loadMatrices(fragment, row, {__FILE__, __LINE__});
 #elif __CUDA_ARCH__ >= 800
     auto const address = static_cast<unsigned int>(__cvta_generic_to_shared(row));
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
@@ -33,11 +33,11 @@ template <typename T>
 __device__ __forceinline__ void multiplyAdd(
     float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2]);
 
-#if defined(SEGPP_EXECUTION_MODEL)
+#if defined(SEGPP_CPU_EMULATION)
 template <typename T>
 void multiplyAdd(float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2])
 {
-    execution_model::multiplyAdd<T>(d, a, b, {__FILE__, __LINE__});
+    cpu_emulation::multiplyAdd<T>(d, a, b, {__FILE__, __LINE__});
 }
 #else
 #if __CUDA_ARCH__ >= 800

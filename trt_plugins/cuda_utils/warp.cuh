@@ -21,7 +21,7 @@ __device__ __forceinline__ int warpId()
 //! Sum over the warp, in every lane.
 __device__ __forceinline__ int warpSum(int value)
 {
-#if defined(SEGPP_EXECUTION_MODEL) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800)
+#if defined(SEGPP_CPU_EMULATION) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800)
     return __reduce_add_sync(kAllLanes, value);
 #else
 #pragma unroll

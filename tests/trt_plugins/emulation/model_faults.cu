@@ -1,4 +1,4 @@
-//! Kernels with one mistake each, made when ``wrong`` is not 0, to show that the model sees them.
+//! Kernels with one mistake each, made when ``wrong`` is not 0, to show that the emulation sees it.
 #include "cuda_utils/copy.cuh"
 #include "cuda_utils/launch.cuh"
 #include "cuda_utils/mma.cuh"

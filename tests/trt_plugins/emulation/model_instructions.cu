@@ -1,4 +1,4 @@
-//! What the model's instructions give, for tests that know what they should.
+//! What the emulated instructions give, for tests that know what they should.
 #include "cuda_utils/launch.cuh"
 #include "cuda_utils/mma.cuh"
 #include "cuda_utils/warp.cuh"

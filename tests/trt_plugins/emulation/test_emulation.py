@@ -1,4 +1,4 @@
-"""The CUDA execution model on the CPU: what it computes, and the mistakes it sees in kernels."""
+"""CUDA emulated on the CPU: what it computes, and the mistakes it sees in kernels."""
 
 from pathlib import Path
 
@@ -267,7 +267,7 @@ def test_threads_run_in_order_or_as_a_seed_draws_them(instructions: Kernels) -> 
 
 
 def test_fibers_of_the_c_library_do_where_ours_are_not_written(open_kernels: Open) -> None:
-    flags = ("-DEXECUTION_MODEL_UCONTEXT",)
+    flags = ("-DCPU_EMULATION_UCONTEXT",)
     portable = open_kernels(HERE / "model_faults.cu", flavour="plain", flags=flags)
 
     out = run(portable, "rotate", 64, wrong=False, order=1)

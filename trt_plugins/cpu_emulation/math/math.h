@@ -12,7 +12,7 @@ using std::fmaf;
 using std::isnan;
 using std::sqrt;
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 template <typename To, typename From>
@@ -24,23 +24,23 @@ To bitsAs(From from) noexcept
     return to;
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation
 
 inline unsigned int __float_as_uint(float value) noexcept
 {
-    return execution_model::bitsAs<unsigned int>(value);
+    return cpu_emulation::bitsAs<unsigned int>(value);
 }
 inline int __float_as_int(float value) noexcept
 {
-    return execution_model::bitsAs<int>(value);
+    return cpu_emulation::bitsAs<int>(value);
 }
 inline float __uint_as_float(unsigned int value) noexcept
 {
-    return execution_model::bitsAs<float>(value);
+    return cpu_emulation::bitsAs<float>(value);
 }
 inline float __int_as_float(int value) noexcept
 {
-    return execution_model::bitsAs<float>(value);
+    return cpu_emulation::bitsAs<float>(value);
 }
 
 inline float __fadd_rn(float a, float b) noexcept
@@ -107,17 +107,17 @@ inline unsigned int __byte_perm(unsigned int low, unsigned int high, unsigned in
     return result;
 }
 
-#define EXECUTION_MODEL_MIN_MAX(type)                                                              \
+#define CPU_EMULATION_MIN_MAX(type)                                                                \
     inline type min(type a, type b) noexcept { return b < a ? b : a; }                             \
     inline type max(type a, type b) noexcept { return a < b ? b : a; }
 
-EXECUTION_MODEL_MIN_MAX(int)
-EXECUTION_MODEL_MIN_MAX(unsigned int)
-EXECUTION_MODEL_MIN_MAX(long)
-EXECUTION_MODEL_MIN_MAX(unsigned long)
-EXECUTION_MODEL_MIN_MAX(long long)
-EXECUTION_MODEL_MIN_MAX(unsigned long long)
-#undef EXECUTION_MODEL_MIN_MAX
+CPU_EMULATION_MIN_MAX(int)
+CPU_EMULATION_MIN_MAX(unsigned int)
+CPU_EMULATION_MIN_MAX(long)
+CPU_EMULATION_MIN_MAX(unsigned long)
+CPU_EMULATION_MIN_MAX(long long)
+CPU_EMULATION_MIN_MAX(unsigned long long)
+#undef CPU_EMULATION_MIN_MAX
 
 // As the hardware: of a NaN and a number, the number.
 inline float min(float a, float b) noexcept

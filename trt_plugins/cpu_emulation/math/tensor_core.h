@@ -7,7 +7,7 @@
 #include "memory/shared_memory.h"
 #include "threads/warp.h"
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 //! Loads ``Count`` 8x8 matrices of 16-bit elements. Lane ``8 i + r`` names row ``r`` of matrix
@@ -106,4 +106,4 @@ void multiplyAdd(
     meetWarp("mma", 0xffffffffU, &operands, d, where, multiplyLanes<T>);
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

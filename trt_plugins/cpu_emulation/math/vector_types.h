@@ -2,7 +2,7 @@
 //! misaligned vector load.
 #pragma once
 
-#define EXECUTION_MODEL_VECTORS(type, name, align2, align4)                                        \
+#define CPU_EMULATION_VECTORS(type, name, align2, align4)                                          \
     struct name##1 { type x; };                                                                    \
     struct alignas(align2) name##2 { type x, y; };                                                 \
     struct name##3 { type x, y, z; };                                                              \
@@ -11,18 +11,18 @@
     inline name##3 make_##name##3(type x, type y, type z) { return {x, y, z}; }                    \
     inline name##4 make_##name##4(type x, type y, type z, type w) { return {x, y, z, w}; }
 
-EXECUTION_MODEL_VECTORS(signed char, char, 2, 4)
-EXECUTION_MODEL_VECTORS(unsigned char, uchar, 2, 4)
-EXECUTION_MODEL_VECTORS(short, short, 4, 8)
-EXECUTION_MODEL_VECTORS(unsigned short, ushort, 4, 8)
-EXECUTION_MODEL_VECTORS(int, int, 8, 16)
-EXECUTION_MODEL_VECTORS(unsigned int, uint, 8, 16)
-EXECUTION_MODEL_VECTORS(long long, longlong, 16, 16)
-EXECUTION_MODEL_VECTORS(unsigned long long, ulonglong, 16, 16)
-EXECUTION_MODEL_VECTORS(float, float, 8, 16)
-EXECUTION_MODEL_VECTORS(double, double, 16, 16)
+CPU_EMULATION_VECTORS(signed char, char, 2, 4)
+CPU_EMULATION_VECTORS(unsigned char, uchar, 2, 4)
+CPU_EMULATION_VECTORS(short, short, 4, 8)
+CPU_EMULATION_VECTORS(unsigned short, ushort, 4, 8)
+CPU_EMULATION_VECTORS(int, int, 8, 16)
+CPU_EMULATION_VECTORS(unsigned int, uint, 8, 16)
+CPU_EMULATION_VECTORS(long long, longlong, 16, 16)
+CPU_EMULATION_VECTORS(unsigned long long, ulonglong, 16, 16)
+CPU_EMULATION_VECTORS(float, float, 8, 16)
+CPU_EMULATION_VECTORS(double, double, 16, 16)
 
-#undef EXECUTION_MODEL_VECTORS
+#undef CPU_EMULATION_VECTORS
 
 struct dim3
 {

@@ -4,7 +4,7 @@
 
 #include "shared_memory.h"
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 //! Copies ``read`` bytes and zeroes up to ``Bytes``. Until somebody waits for it, the target holds
@@ -53,4 +53,4 @@ inline void waitForCopies(std::size_t left)
     self.copies.erase(self.copies.begin(), self.copies.begin() + static_cast<long>(arrived));
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

@@ -20,7 +20,7 @@
 //! Its address tells which library this is.
 extern "C" __attribute__((visibility("hidden"))) void* __dso_handle;
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 //! Bytes in a row; empty when start is null.
@@ -108,4 +108,4 @@ inline bool isShared(void const* address, std::size_t bytes) noexcept
         ;
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 struct Counts
@@ -17,4 +17,4 @@ struct Counts
 
 inline Counts counts{};
 
-} // namespace execution_model
+} // namespace cpu_emulation

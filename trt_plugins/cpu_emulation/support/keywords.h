@@ -11,4 +11,4 @@
 #define __align__(bytes) alignas(bytes)
 
 //! Lets the few helpers that hold PTX choose the software path.
-#define SEGPP_EXECUTION_MODEL 1
+#define SEGPP_CPU_EMULATION 1

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 [[noreturn]] inline void fail() noexcept
@@ -17,12 +17,12 @@ namespace execution_model
 
 inline void say(char const* text) noexcept
 {
-    std::fprintf(stderr, "execution model: %s\n", text);
+    std::fprintf(stderr, "CPU emulation: %s\n", text);
 }
 
 inline void sayBlock() noexcept
 {
-    std::fprintf(stderr, "execution model: in block (%u, %u, %u) of (%u, %u, %u) threads\n",
+    std::fprintf(stderr, "CPU emulation: in block (%u, %u, %u) of (%u, %u, %u) threads\n",
         blockIdx.x, blockIdx.y, blockIdx.z, blockDim.x, blockDim.y, blockDim.z);
 }
 
@@ -30,7 +30,7 @@ inline void sayBlock() noexcept
 [[noreturn]] inline void refuse(char const* what, Where where) noexcept
 {
     uint3 const thread = currentThread().index;
-    std::fprintf(stderr, "execution model: %s\n  at %s:%d, thread (%u, %u, %u)\n", what, where.file,
+    std::fprintf(stderr, "CPU emulation: %s\n  at %s:%d, thread (%u, %u, %u)\n", what, where.file,
         where.line, thread.x, thread.y, thread.z);
     sayBlock();
     fail();
@@ -76,4 +76,4 @@ inline void sayBlock() noexcept
     fail();
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

@@ -3,7 +3,7 @@
 
 #include "support/report.h"
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 inline void makeReady(std::size_t thread)
@@ -130,4 +130,4 @@ inline void runBlock()
     }
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

@@ -7,10 +7,10 @@
 
 #include <sys/mman.h>
 
-#if !defined(__x86_64__) && !defined(EXECUTION_MODEL_UCONTEXT)
-#define EXECUTION_MODEL_UCONTEXT
+#if !defined(__x86_64__) && !defined(CPU_EMULATION_UCONTEXT)
+#define CPU_EMULATION_UCONTEXT
 #endif
-#if defined(EXECUTION_MODEL_UCONTEXT)
+#if defined(CPU_EMULATION_UCONTEXT)
 #include <ucontext.h>
 #endif
 #if defined(__SANITIZE_ADDRESS__)
@@ -18,7 +18,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 //! A stack and where it was left. The scheduler's own has no memory of ours.
@@ -26,7 +26,7 @@ struct Fiber
 {
     std::byte* stack{nullptr};
     std::size_t size{0};
-#if defined(EXECUTION_MODEL_UCONTEXT)
+#if defined(CPU_EMULATION_UCONTEXT)
     ucontext_t context{};
 #else
     void* top{nullptr};
@@ -53,7 +53,7 @@ inline std::byte* newStack() noexcept
     return static_cast<std::byte*>(memory);
 }
 
-#if !defined(EXECUTION_MODEL_UCONTEXT)
+#if !defined(CPU_EMULATION_UCONTEXT)
 //! Saves the registers that a call preserves and the stack in ``*from``, then continues at ``to``.
 __attribute__((naked, noinline)) inline void switchStacks(
     [[maybe_unused]] void** from, [[maybe_unused]] void* to) noexcept
@@ -74,7 +74,7 @@ inline void prepare(Fiber& fiber, void (*entry)()) noexcept
     __asan_unpoison_memory_region(fiber.stack + fiber.size - kOutermostBytes, kOutermostBytes);
 #endif
     fiber.fakeStack = nullptr;
-#if defined(EXECUTION_MODEL_UCONTEXT)
+#if defined(CPU_EMULATION_UCONTEXT)
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack;
     fiber.context.uc_stack.ss_size = fiber.size;
@@ -99,7 +99,7 @@ inline void switchTo(Fiber& from, Fiber& to, [[maybe_unused]] bool leaving = fal
 #if defined(__SANITIZE_ADDRESS__)
     __sanitizer_start_switch_fiber(leaving ? nullptr : &from.fakeStack, to.stack, to.size);
 #endif
-#if defined(EXECUTION_MODEL_UCONTEXT)
+#if defined(CPU_EMULATION_UCONTEXT)
     swapcontext(&from.context, &to.context);
 #else
     switchStacks(&from.top, to.top);
@@ -119,4 +119,4 @@ inline void arrive([[maybe_unused]] Fiber& starter) noexcept
 #endif
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

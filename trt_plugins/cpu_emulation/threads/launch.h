@@ -12,7 +12,7 @@
 #include <mutex>
 #include <numeric>
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 //! What the kernels are told about the device they run on.
@@ -76,31 +76,31 @@ inline void runGrid(std::size_t sharedBytes)
     std::free(memory);
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation
 
 template <typename... Parameters, typename... Arguments>
 cudaError_t cudaLaunchKernelEx(
     cudaLaunchConfig_t const* config, void (*kernel)(Parameters...), Arguments&&... arguments)
 {
-    std::lock_guard<std::mutex> const lock{execution_model::launching};
+    std::lock_guard<std::mutex> const lock{cpu_emulation::launching};
     static bool const fromEnvironment = [] {
         if (char const* seed = std::getenv("SEGPP_THREAD_ORDER"))
         {
-            execution_model::setThreadOrder(std::strtoull(seed, nullptr, 10));
+            cpu_emulation::setThreadOrder(std::strtoull(seed, nullptr, 10));
         }
         return true;
     }();
     static_cast<void>(fromEnvironment);
-    if (!execution_model::isValid(*config, reinterpret_cast<void const*>(kernel)))
+    if (!cpu_emulation::isValid(*config, reinterpret_cast<void const*>(kernel)))
     {
         return cudaErrorInvalidConfiguration;
     }
-    execution_model::segments = execution_model::ownSegments();
+    cpu_emulation::segments = cpu_emulation::ownSegments();
     gridDim = config->gridDim;
     blockDim = config->blockDim;
-    execution_model::machine.kernel = [&] { kernel(static_cast<Parameters>(arguments)...); };
-    execution_model::runGrid(config->dynamicSmemBytes);
-    execution_model::machine.kernel = nullptr;
+    cpu_emulation::machine.kernel = [&] { kernel(static_cast<Parameters>(arguments)...); };
+    cpu_emulation::runGrid(config->dynamicSmemBytes);
+    cpu_emulation::machine.kernel = nullptr;
     return cudaSuccess;
 }
 
@@ -110,11 +110,11 @@ cudaError_t cudaFuncSetAttribute(
 {
     if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize)
     {
-        if (value < 0 || static_cast<std::size_t>(value) > execution_model::kMostShared)
+        if (value < 0 || static_cast<std::size_t>(value) > cpu_emulation::kMostShared)
         {
             return cudaErrorInvalidValue;
         }
-        execution_model::sharedLimits[reinterpret_cast<void const*>(kernel)]
+        cpu_emulation::sharedLimits[reinterpret_cast<void const*>(kernel)]
             = static_cast<std::size_t>(value);
     }
     return cudaSuccess;
@@ -122,14 +122,14 @@ cudaError_t cudaFuncSetAttribute(
 
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) noexcept
 {
-    execution_model::Device const device = execution_model::device;
+    cpu_emulation::Device const device = cpu_emulation::device;
     switch (attribute)
     {
     case cudaDevAttrMultiProcessorCount: *value = device.processors; return cudaSuccess;
     case cudaDevAttrComputeCapabilityMajor: *value = device.capability / 10; return cudaSuccess;
     case cudaDevAttrComputeCapabilityMinor: *value = device.capability % 10; return cudaSuccess;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-        *value = execution_model::kMostShared;
+        *value = cpu_emulation::kMostShared;
         return cudaSuccess;
     }
     return cudaErrorInvalidValue;
@@ -139,15 +139,15 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
 extern "C" __attribute__((used, visibility("default"))) inline void segppModelThreadOrder(
     std::uint64_t seed)
 {
-    execution_model::setThreadOrder(seed);
+    cpu_emulation::setThreadOrder(seed);
 }
 
 //! What was done since the last call: blocks, barriers, mma, ldmatrix, bytes copied asynchronously.
 extern "C" __attribute__((used, visibility("default"))) inline int segppModelCounts(
     std::uint64_t* out)
 {
-    execution_model::Counts const counts = execution_model::counts;
-    execution_model::counts = {};
+    cpu_emulation::Counts const counts = cpu_emulation::counts;
+    cpu_emulation::counts = {};
     std::uint64_t const numbers[]{counts.blocks, counts.barriers, counts.multiplications,
         counts.matrixLoads, counts.copiedBytes};
     std::copy(std::begin(numbers), std::end(numbers), out);
@@ -158,5 +158,5 @@ extern "C" __attribute__((used, visibility("default"))) inline int segppModelCou
 extern "C" __attribute__((used, visibility("default"))) inline void segppModelDevice(
     int capability, int processors)
 {
-    execution_model::device = {capability, processors};
+    cpu_emulation::device = {capability, processors};
 }

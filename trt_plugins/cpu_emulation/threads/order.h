@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 //! The threads of a block that can go on.
@@ -120,4 +120,4 @@ private:
     std::uint64_t mPeriod{1};
 };
 
-} // namespace execution_model
+} // namespace cpu_emulation

@@ -16,7 +16,7 @@ inline dim3 blockDim{};
 inline dim3 gridDim{};
 inline constexpr int warpSize = 32;
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 //! A place in the source.
@@ -37,7 +37,7 @@ struct Where
 };
 
 // As parameters of their own: inside an initialiser they would name the line of the declaration.
-#define EXECUTION_MODEL_HERE                                                                       \
+#define CPU_EMULATION_HERE                                                                         \
     char const *file = __builtin_FILE(), int line = __builtin_LINE()
 
 //! Where a thread waits for others, and what it brought along.
@@ -97,4 +97,4 @@ inline Thread& currentThread() noexcept
     return machine.threads[machine.current];
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

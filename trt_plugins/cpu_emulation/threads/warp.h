@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace execution_model
+namespace cpu_emulation
 {
 
 inline unsigned int lane() noexcept
@@ -129,4 +129,4 @@ T reduce(char const* name, unsigned int mask, T value, Where where, Combine cons
     return result;
 }
 
-} // namespace execution_model
+} // namespace cpu_emulation

@@ -65,9 +65,7 @@ def export(request: ExportRequest) -> Manifest:
     with whole_or_nothing(request.out, sidecar(request.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _gate(model, settled, part, image) if image is not None else None
-        doubts = doubts_about_merging(
-            checkpoint.architecture, settled.size, settled.sites, request.target
-        )
+        doubts = doubts_about_merging(checkpoint.architecture, settled.size, settled.sites)
         notes = (*checkpoint.notes, *warnings, *doubts)
         manifest = _manifest(settled, graph, part, parity, notes)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")

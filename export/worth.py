@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from math import ceil
 
 from segpp.export.macs import StageMacs, macs_of, site_match_macs
-from segpp.export.targets import ONNXRUNTIME
 from segpp.grid import Grid, Size
 from segpp.lattice import Lattice
 from segpp.manifest import Architecture, Manifest, ReductionSite
@@ -45,7 +44,7 @@ class Worth:
 
 
 def worth_of(
-    architecture: Architecture, size: Size, sites: Sequence[ReductionSite], target: str
+    architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
 ) -> tuple[Worth, ...]:
     """Return what each site saves, given all the others, and what it adds."""
     merged = _attention(architecture, size, sites)
@@ -53,17 +52,17 @@ def worth_of(
         Worth(
             site=f"{site.stage}.{site.side}",
             saved=_attention(architecture, size, [o for o in sites if o is not site]) - merged,
-            added=_added(architecture, site, target),
+            added=_added(architecture, site),
         )
         for site in sites
     )
 
 
 def doubts_about_merging(
-    architecture: Architecture, size: Size, sites: Sequence[ReductionSite], target: str
+    architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
 ) -> tuple[str, ...]:
     """Return why merging may cost more time than it saves, a sentence each; none where it pays."""
-    found = worth_of(architecture, size, sites, target)
+    found = worth_of(architecture, size, sites)
     saved = _attention(architecture, size, ()) - _attention(architecture, size, sites)
     added = sum(one.added for one in found)
     if sites and added >= saved:
@@ -87,8 +86,7 @@ def doubts_of(manifest: Manifest) -> tuple[str, ...]:
     """Return the same for a file."""
     spec = manifest.input
     size = Size(spec.height, spec.width)
-    target = manifest.options.get("target", "")
-    return doubts_about_merging(manifest.architecture, size, manifest.reduction, target)
+    return doubts_about_merging(manifest.architecture, size, manifest.reduction)
 
 
 def _attention(architecture: Architecture, size: Size, sites: Sequence[ReductionSite]) -> int:
@@ -99,9 +97,9 @@ def _products(stage: StageMacs) -> int:
     return stage.projections + stage.products
 
 
-def _added(architecture: Architecture, site: ReductionSite, target: str) -> int:
+def _added(architecture: Architecture, site: ReductionSite) -> int:
     dim, blocks = architecture.dims[site.stage - 1], architecture.depths[site.stage - 1]
-    added = blocks * _merging(site, dim, target)
+    added = blocks * _merging(site, dim)
     if matching := site_match_macs(site, dim):
         added += blocks * _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
         matching += _MATCH_MICROSECONDS * _MACS_PER_MICROSECOND
@@ -109,11 +107,11 @@ def _added(architecture: Architecture, site: ReductionSite, target: str) -> int:
     return added
 
 
-def _merging(site: ReductionSite, dim: int, target: str) -> int:
+def _merging(site: ReductionSite, dim: int) -> int:
     moved = site.tokens_in * dim * (2 if site.side == "q" else 1)
-    # The portable form takes the means of what others merge into by a one-hot product; ONNX
-    # Runtime's own form, and the methods that average neighbours, touch each number once.
-    if site.method != "bsm" or target == ONNXRUNTIME:
+    # The means of what others merge into are a one-hot product; the methods that average
+    # neighbours touch each number once.
+    if site.method != "bsm":
         return moved
     cells = Lattice(Grid(*site.grid), int(site.settings["sy"]), int(site.settings["sx"])).cells
     return moved + site.tokens_in * cells.tokens * dim

@@ -14,7 +14,7 @@ from segpp.export.plan import PRESETS, ReductionPlan, describe
 from segpp.export.rewriting import known_rewrites
 from segpp.export.sites import SITES, Site, grid_at, stage_grids
 from segpp.export.size import DEFAULT_SIZE, require_size
-from segpp.export.targets import PORTABLE, TARGETS
+from segpp.export.targets import TARGETS
 from segpp.export.worth import doubts_about_merging
 from segpp.grid import Size
 from segpp.manifest import Architecture, ReductionSite
@@ -139,7 +139,7 @@ def _doubts(
     architecture: Architecture, size: Size, outcomes: Mapping[str, Outcome]
 ) -> dict[str, str]:
     return {
-        name: "; ".join(doubts_about_merging(architecture, size, sites, PORTABLE))
+        name: "; ".join(doubts_about_merging(architecture, size, sites))
         for name, sites in outcomes.items()
         if not isinstance(sites, str)
     }

@@ -10,7 +10,6 @@ import pytest
 from segpp.export.architecture import segformer
 from segpp.export.plan import PRESETS, describe, plan_from
 from segpp.export.sites import stage_grids
-from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.export.worth import doubts_about_merging, doubts_of, worth_of
 from segpp.grid import Size
 from segpp.manifest import ReductionSite, read_manifest
@@ -29,26 +28,24 @@ def test_a_site_is_counted_as_by_hand() -> None:
     size = Size(128, 128)
     sites = describe(plan_from(reduce=["3.q=bsm:ratio=0.5"]), stage_grids(size))
 
-    [portable] = worth_of(B0, size, sites, PORTABLE)
-    [own] = worth_of(B0, size, sites, ONNXRUNTIME)
+    [site] = worth_of(B0, size, sites)
 
     blocks, merged, dim = 2, 32, 160
-    assert portable.site == "3.q"
+    assert site.site == "3.q"
     # Queries and outputs are projected, and each meets every key twice.
-    assert portable.saved == blocks * (2 * merged * dim**2 + 2 * merged * 4 * 4 * dim)
+    assert site.saved == blocks * (2 * merged * dim**2 + 2 * merged * 4 * 4 * dim)
     matching = 48 * 16 * dim + 110 * 70_000
     one_hot = 64 * 16 * dim
-    assert own.added == blocks * (matching + 2 * 64 * dim + 40 * 70_000)
-    assert portable.added == own.added + blocks * one_hot
-    assert not portable.pays
+    assert site.added == blocks * (matching + one_hot + 2 * 64 * dim + 40 * 70_000)
+    assert not site.pays
 
 
 def test_a_match_that_serves_two_blocks_is_counted_once() -> None:
     size = Size(128, 128)
     [every] = describe(plan_from(reduce=["3.q=bsm:ratio=0.5"]), stage_grids(size))
 
-    [each] = worth_of(B0, size, [every], PORTABLE)
-    [one] = worth_of(B0, size, [replace(every, match_every=2)], PORTABLE)
+    [each] = worth_of(B0, size, [every])
+    [one] = worth_of(B0, size, [replace(every, match_every=2)])
 
     assert each.added - one.added == 48 * 16 * 160 + 110 * 70_000
     assert each.saved == one.saved
@@ -62,9 +59,9 @@ def test_a_match_that_serves_two_blocks_is_counted_once() -> None:
 def test_small_images_are_doubted_with_the_numbers(preset: str, size: Size) -> None:
     sites = sites_of(preset, size)
 
-    [doubt] = doubts_about_merging(B0, size, sites, PORTABLE)
+    [doubt] = doubts_about_merging(B0, size, sites)
 
-    found = worth_of(B0, size, sites, PORTABLE)
+    found = worth_of(B0, size, sites)
     assert doubt.startswith(f"at {size} merging is predicted to be no faster than not merging")
     assert f"{sum(one.added for one in found) / 1e6:,.1f} million" in doubt
     assert all(f"{one.site} {one.saved / 1e6:,.1f} against" in doubt for one in found)
@@ -77,7 +74,7 @@ def test_small_images_are_doubted_with_the_numbers(preset: str, size: Size) -> N
 def test_large_images_are_not_doubted(name: str, preset: str, size: Size) -> None:
     architecture = segformer(name, classes=19)
 
-    assert doubts_about_merging(architecture, size, sites_of(preset, size), PORTABLE) == ()
+    assert doubts_about_merging(architecture, size, sites_of(preset, size)) == ()
 
 
 def test_a_single_site_that_does_not_pay_is_named_where_the_others_do() -> None:
@@ -86,14 +83,14 @@ def test_a_single_site_that_does_not_pay_is_named_where_the_others_do() -> None:
     plan = plan_from(reduce=["1.kv=bsm:ratio=0.6", "4.q=bsm:ratio=0.002"])
     sites = describe(plan, stage_grids(size))
 
-    [doubt] = doubts_about_merging(B0, size, sites, PORTABLE)
+    [doubt] = doubts_about_merging(B0, size, sites)
 
     assert doubt.startswith("at 512x1024 merging at 4.q is predicted to save less than it costs")
     assert "--reduce 4.q=none" in doubt
 
 
 def test_nothing_merged_is_nothing_to_doubt() -> None:
-    assert doubts_about_merging(B0, Size(64, 64), (), PORTABLE) == ()
+    assert doubts_about_merging(B0, Size(64, 64), ()) == ()
 
 
 def test_the_export_warns_and_the_manifest_keeps_it(

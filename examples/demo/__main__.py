@@ -12,7 +12,7 @@ from examples.demo.commands import run_command
 from examples.demo.measure import measure
 from examples.demo.report import render
 from segpp.errors import OutputError, SegppError
-from segpp.files import require_file
+from segpp.utils.files import require_file
 
 __all__ = ["main"]
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from examples.scenes.scene import SMALLEST_SIDE, draw_scene
 from segpp.errors import InputError, OutputError, SegppError
-from segpp.grid import Size, parse_size
+from segpp.ops.grid import Size, parse_size
 
 #: Twice this side would not fit into the memory of a small machine, at two drawings a scene.
 _LARGEST_SIDE = 8192

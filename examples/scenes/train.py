@@ -21,10 +21,10 @@ from tqdm import tqdm
 
 from examples.scenes.labels import IGNORE, NAMES, PALETTE
 from examples.scenes.scene import draw_scene
-from segpp.export.architecture import Numerics, segformer
-from segpp.export.checkpoint import state_dict_for
-from segpp.export.model import SegFormer
-from segpp.files import whole_or_nothing
+from segpp.export.models.segformer.architecture import Numerics, segformer
+from segpp.export.models.segformer.loading import state_dict_for
+from segpp.export.models.segformer.model import SegFormer
+from segpp.utils.files import whole_or_nothing
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 LEARNING_RATE = 1.2e-3

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from segpp.export.checkpoint import read_checkpoint
+from segpp.export.models.segformer.loading import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "scenes"

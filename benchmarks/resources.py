@@ -23,7 +23,7 @@ import onnxruntime
 import torch
 
 from benchmarks.scoring import cpu
-from examples.scenes.draw import main as draw
+from examples.street_scenes.draw import main as draw
 from segpp.export.architecture import segformer
 from segpp.export.checkpoint import state_dict_for
 from segpp.export.layouts import LAYOUTS

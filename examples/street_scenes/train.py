@@ -71,22 +71,22 @@ def draw_pool(count: int) -> list[Scene]:
 def train(scenes: list[Scene], seconds: float) -> SegFormer:
     """Return the moving average of the weights after ``seconds`` of training."""
     numerics = Numerics(1e-6, 1e-6, 1e-6, 1e-6)
-    model = initialised(SegFormer(segformer("b0", classes=len(NAMES)), numerics)).train()
+    model = initialized(SegFormer(segformer("b0", classes=len(NAMES)), numerics)).train()
     decay = get_ema_multi_avg_fn(0.997)  # type: ignore[no-untyped-call]  # torch's own
     average = AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
-    optimiser = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.02)
+    optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.02)
     rng, weights = np.random.default_rng(1), class_weights(scenes)
     bar, start = tqdm(desc="training", unit="step"), time.monotonic()
     while (share := (time.monotonic() - start) / seconds) < 1:
         phase = next(phase for phase in PHASES if share < phase.until)
-        for group in optimiser.param_groups:
+        for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * min(share / WARMUP, (1 - share) ** 0.9)
         images, labels = batch_of(scenes, phase, rng)
         loss = loss_of(model, images, labels, weights)
-        optimiser.zero_grad(set_to_none=True)
+        optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own
         nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-        optimiser.step()
+        optimizer.step()
         average.update_parameters(model)
         bar.update()
         if bar.n % 20 == 0:
@@ -95,7 +95,7 @@ def train(scenes: list[Scene], seconds: float) -> SegFormer:
     return model.eval()
 
 
-def initialised(model: SegFormer) -> SegFormer:
+def initialized(model: SegFormer) -> SegFormer:
     """Give the linear layers the small weights that transformers start from."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -124,7 +124,7 @@ def class_weights(scenes: list[Scene]) -> Tensor:
 
 
 def batch_of(scenes: list[Scene], phase: Phase, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Return normalised crops (B, 3, h, w) and their labels (B, h, w)."""
+    """Return normalized crops (B, 3, h, w) and their labels (B, h, w)."""
     crops = [
         crop_of(scenes[i], phase.crop, rng) for i in rng.integers(len(scenes), size=phase.batch)
     ]
@@ -137,7 +137,7 @@ def batch_of(scenes: list[Scene], phase: Phase, rng: np.random.Generator) -> tup
 def crop_of(
     scene: Scene, size: tuple[int, int], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Return a random crop, mirrored half of the time, its colours shifted a little."""
+    """Return a random crop, mirrored half of the time, its colors shifted a little."""
     image, label = scene
     top, left = (
         rng.integers(0, have - want + 1) for have, want in zip(label.shape, size, strict=True)
@@ -157,7 +157,7 @@ def save(model: SegFormer, out: Path) -> None:
     half = {
         name: value.half() if value.is_floating_point() else value for name, value in names.items()
     }
-    classes = {"classes": list(NAMES), "palette": [list(colour) for colour in PALETTE]}
+    classes = {"classes": list(NAMES), "palette": [list(color) for color in PALETTE]}
     with whole_or_nothing(out) as (part,):
         torch.save({"meta": {"dataset_meta": classes}, "state_dict": half}, part)
 

@@ -16,11 +16,11 @@ NEAREST_M = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """Maps metres to canvas pixels.
+    """Maps meters to canvas pixels.
 
     Args:
         focal: Focal length, in canvas pixels.
-        centre: Column of the vanishing point.
+        center: Column of the vanishing point.
         horizon: Row of the horizon.
         x_m: Place of the camera, right of the middle of the road.
         y_m: Height of the camera above the road.
@@ -28,7 +28,7 @@ class Camera:
     """
 
     focal: float
-    centre: float
+    center: float
     horizon: float
     x_m: float
     y_m: float
@@ -38,7 +38,7 @@ class Camera:
         """Project one point."""
         x, y, z = point
         z = max(z, NEAREST_M)
-        column = self.centre + self.focal * ((x - self.x_m) / z + self.bend * z)
+        column = self.center + self.focal * ((x - self.x_m) / z + self.bend * z)
         return column, self.horizon + self.focal * (self.y_m - y) / z
 
     def pixels(self, points: Iterable[Point]) -> list[Pixel]:
@@ -46,9 +46,9 @@ class Camera:
         return [self.pixel(point) for point in points]
 
     def nearest_visible_m(self, x: float, canvas: Canvas) -> float:
-        """Return the depth at which a thing ``x`` metres to the side enters the picture."""
+        """Return the depth at which a thing ``x`` meters to the side enters the picture."""
         side = x - self.x_m
-        room = canvas.width - self.centre if side > 0 else self.centre
+        room = canvas.width - self.center if side > 0 else self.center
         return self.focal * abs(side) / max(room, 1.0)
 
 
@@ -57,7 +57,7 @@ def random_camera(rng: np.random.Generator, canvas: Canvas, lane_m: float) -> Ca
     focal = canvas.height * rng.uniform(0.85, 1.25)
     return Camera(
         focal=focal,
-        centre=canvas.width * rng.uniform(0.36, 0.64),
+        center=canvas.width * rng.uniform(0.36, 0.64),
         horizon=canvas.height * rng.uniform(0.38, 0.56),
         x_m=lane_m + rng.uniform(-0.8, 0.8),
         y_m=rng.uniform(1.3, 2.3),

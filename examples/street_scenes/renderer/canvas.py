@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from examples.street_scenes.renderer.color import Colour
+from examples.street_scenes.renderer.color import Color
 
 Pixel = tuple[float, float]
 
@@ -33,34 +33,32 @@ class Canvas:
         self._veil = ImageDraw.Draw(self.image, "RGBA")
         self._name = ImageDraw.Draw(self.label)
 
-    def polygon(self, points: Sequence[Pixel], colour: Colour, label: int | None = None) -> None:
+    def polygon(self, points: Sequence[Pixel], color: Color, label: int | None = None) -> None:
         """Fill a polygon."""
-        self._paint.polygon(points, fill=colour)
+        self._paint.polygon(points, fill=color)
         if label is not None:
             self._name.polygon(points, fill=label)
 
-    def ellipse(
-        self, centre: Pixel, radii: Pixel, colour: Colour, label: int | None = None
-    ) -> None:
+    def ellipse(self, center: Pixel, radii: Pixel, color: Color, label: int | None = None) -> None:
         """Fill an ellipse whose axes are those of the picture."""
-        (x, y), (rx, ry) = centre, radii
+        (x, y), (rx, ry) = center, radii
         box = (x - rx, y - ry, x + rx, y + ry)
-        self._paint.ellipse(box, fill=colour)
+        self._paint.ellipse(box, fill=color)
         if label is not None:
             self._name.ellipse(box, fill=label)
 
-    def ring(self, centre: Pixel, radii: Pixel, colour: Colour, width: float) -> None:
+    def ring(self, center: Pixel, radii: Pixel, color: Color, width: float) -> None:
         """Outline an ellipse in the picture alone."""
-        (x, y), (rx, ry) = centre, radii
+        (x, y), (rx, ry) = center, radii
         box = (x - rx, y - ry, x + rx, y + ry)
-        self._paint.ellipse(box, outline=colour, width=max(1, round(width)))
+        self._paint.ellipse(box, outline=color, width=max(1, round(width)))
 
     def line(
-        self, points: Sequence[Pixel], colour: Colour, width: float, label: int | None = None
+        self, points: Sequence[Pixel], color: Color, width: float, label: int | None = None
     ) -> None:
         """Draw a line through the points, ``width`` canvas pixels thick."""
         thick = max(1, round(width))
-        self._paint.line(points, fill=colour, width=thick, joint="curve")
+        self._paint.line(points, fill=color, width=thick, joint="curve")
         if label is not None:
             self._name.line(points, fill=label, width=thick, joint="curve")
 
@@ -68,9 +66,9 @@ class Canvas:
         """Name a polygon that the picture shows in pieces."""
         self._name.polygon(points, fill=label)
 
-    def label_disc(self, centre: Pixel, radius: float, label: int) -> None:
+    def label_disc(self, center: Pixel, radius: float, label: int) -> None:
         """Name a disc that the picture shows in pieces."""
-        x, y = centre
+        x, y = center
         self._name.ellipse((x - radius, y - radius, x + radius, y + radius), fill=label)
 
     def darken(self, points: Sequence[Pixel], strength: float) -> None:

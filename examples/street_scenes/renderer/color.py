@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
-BLACK: Colour = (12, 12, 14)
-WHITE: Colour = (238, 238, 234)
-GLASS: Colour = (38, 46, 56)
+BLACK: Color = (12, 12, 14)
+WHITE: Color = (238, 238, 234)
+GLASS: Color = (38, 46, 56)
 
 
-def clip(red: float, green: float, blue: float) -> Colour:
+def clip(red: float, green: float, blue: float) -> Color:
     """Round three channels into the range of a byte."""
     # Conditional expressions, since this runs thousands of times in a scene.
     return (
@@ -21,24 +21,24 @@ def clip(red: float, green: float, blue: float) -> Colour:
     )
 
 
-def mix(first: Colour, second: Colour, share: float) -> Colour:
+def mix(first: Color, second: Color, share: float) -> Color:
     """Move ``first`` towards ``second`` by ``share``, in [0, 1]."""
     (r, g, b), (to_r, to_g, to_b) = first, second
     return clip(r + (to_r - r) * share, g + (to_g - g) * share, b + (to_b - b) * share)
 
 
-def shade(colour: Colour, factor: float) -> Colour:
+def shade(color: Color, factor: float) -> Color:
     """Multiply all channels by ``factor``."""
-    return clip(colour[0] * factor, colour[1] * factor, colour[2] * factor)
+    return clip(color[0] * factor, color[1] * factor, color[2] * factor)
 
 
-def jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
+def jitter(rng: np.random.Generator, color: Color, amount: float) -> Color:
     """Shift brightness by up to ``amount`` and every channel by a third of that."""
     brightness = rng.uniform(-amount, amount)
     red, green, blue = (rng.uniform(-amount, amount, 3) / 3 + brightness).tolist()
-    return clip(colour[0] + red, colour[1] + green, colour[2] + blue)
+    return clip(color[0] + red, color[1] + green, color[2] + blue)
 
 
-def pick(rng: np.random.Generator, colours: Sequence[Colour], amount: float = 16) -> Colour:
-    """Choose one colour and vary it."""
-    return jitter(rng, colours[int(rng.integers(len(colours)))], amount)
+def pick(rng: np.random.Generator, colors: Sequence[Color], amount: float = 16) -> Color:
+    """Choose one color and vary it."""
+    return jitter(rng, colors[int(rng.integers(len(colors)))], amount)

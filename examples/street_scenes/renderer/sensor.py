@@ -1,4 +1,4 @@
-"""What surfaces and the camera add to flat colours: grain, blur, cast and noise."""
+"""What surfaces and the camera add to flat colors: grain, blur, cast and noise."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,7 +6,7 @@ from PIL import Image, ImageFilter
 
 from examples.street_scenes.renderer.labels import BUILDING, FENCE, PAVEMENT, ROAD, SKY, TREE
 
-#: Standard deviation of the grain in grey levels: (blotches, speckle) for rough
+#: Standard deviation of the grain in gray levels: (blotches, speckle) for rough
 #: surfaces; all other classes get `_SMOOTH`.
 _GRAIN = {
     SKY: (0.0, 0.5),

@@ -26,7 +26,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Prism:
-    """A box with a smaller top, in the metres of its frame.
+    """A box with a smaller top, in the meters of its frame.
 
     Args:
         foot: Back and front end of the lower rectangle.

@@ -83,7 +83,7 @@ def test_the_picture_shows_what_the_labels_say() -> None:
         mean = {k: image[label == k].mean(0) for k in (labels.SKY, labels.ROAD)}
         differences.append(float(np.abs(mean[labels.SKY] - mean[labels.ROAD]).max()))
 
-    # Sky and road differ by tens of grey levels in any light; shuffled labels, by none.
+    # Sky and road differ by tens of gray levels in any light; shuffled labels, by none.
     assert min(differences) > 10
 
 
@@ -128,7 +128,7 @@ def test_a_negative_seed_is_refused() -> None:
 
 
 def test_of_a_box_straight_ahead_the_camera_sees_the_back_alone() -> None:
-    camera = Camera(focal=100, centre=0, horizon=0, x_m=0, y_m=1, bend=0)
+    camera = Camera(focal=100, center=0, horizon=0, x_m=0, y_m=1, bend=0)
     box = Prism((-2, 2), (-2, 2), (1, 1), (0, 1.5))
 
     names = [name for name, _ in visible_faces(box, Frame(0, 10, 0), camera)]
@@ -137,7 +137,7 @@ def test_of_a_box_straight_ahead_the_camera_sees_the_back_alone() -> None:
 
 
 def test_of_a_box_beside_the_road_the_camera_sees_the_inner_side_too() -> None:
-    camera = Camera(focal=100, centre=0, horizon=0, x_m=0, y_m=1, bend=0)
+    camera = Camera(focal=100, center=0, horizon=0, x_m=0, y_m=1, bend=0)
     box = Prism((-2, 2), (-2, 2), (1, 1), (0, 1.5))
 
     faces = dict(visible_faces(box, Frame(5, 10, 0), camera))

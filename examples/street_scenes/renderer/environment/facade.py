@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from math import dist
 
 from examples.street_scenes.renderer.camera import Point
-from examples.street_scenes.renderer.color import GLASS, WHITE, Colour, mix, pick, shade
+from examples.street_scenes.renderer.color import GLASS, WHITE, Color, mix, pick, shade
 from examples.street_scenes.renderer.stage import Stage
 
 Wall = tuple[Point, Point, Point, Point]
 
 _AWNINGS = ((150, 40, 44), (40, 84, 60), (44, 62, 110), (190, 150, 60), (70, 60, 66))
-_LIT: Colour = (255, 214, 130)
+_LIT: Color = (255, 214, 130)
 _STOREY_M = 3.1
 #: Smaller windows, in canvas pixels, are left out: they would only be noise.
 _SMALLEST = 4.0
@@ -23,8 +23,8 @@ class Facade:
     storeys: int
     bay_m: float
     window: tuple[float, float]
-    frame: Colour | None
-    shop: Colour | None
+    frame: Color | None
+    shop: Color | None
     bands: bool
 
     @classmethod
@@ -41,7 +41,7 @@ class Facade:
         )
 
 
-def draw_facade(stage: Stage, wall: Wall, facade: Facade, colour: Colour, facing: float) -> None:
+def draw_facade(stage: Stage, wall: Wall, facade: Facade, color: Color, facing: float) -> None:
     """Draw the pattern onto a wall given by its corners, from the left foot to the left top."""
     bays = max(1, int(dist(wall[0], wall[1]) / facade.bay_m))
     first = 0
@@ -49,7 +49,7 @@ def draw_facade(stage: Stage, wall: Wall, facade: Facade, colour: Colour, facing
         _draw_shop(stage, wall, facade, facing)
         first = 1
     if facade.bands:
-        _draw_bands(stage, wall, facade, shade(colour, 0.82), facing)
+        _draw_bands(stage, wall, facade, shade(color, 0.82), facing)
     if not _worth_drawing(stage, wall, facade, bays):
         return
     for storey in range(first, facade.storeys):
@@ -82,12 +82,12 @@ def _draw_window(
     bay, bays, storey = place
     middle, width = (bay + 0.5) / bays, facade.window[0] / bays
     # A storey's window sits a little above the middle of the storey.
-    centre, height = (storey + 0.54) / facade.storeys, facade.window[1] / facade.storeys
+    center, height = (storey + 0.54) / facade.storeys, facade.window[1] / facade.storeys
     left, right, low, high = (
         middle - width / 2,
         middle + width / 2,
-        centre - height / 2,
-        centre + height / 2,
+        center - height / 2,
+        center + height / 2,
     )
     corner = part(wall, left, right, low, high)
     if not -50 < stage.camera.pixel(corner[0])[0] < stage.canvas.width + 50:
@@ -98,7 +98,7 @@ def _draw_window(
     stage.face(corner, _pane(stage), None, facing)
 
 
-def _pane(stage: Stage) -> Colour:
+def _pane(stage: Stage) -> Color:
     if stage.light.dusk and stage.chance(0.35):
         return _LIT
     return mix(GLASS, stage.light.haze, float(stage.rng.random()) * 0.45)
@@ -118,9 +118,9 @@ def _draw_shop(stage: Stage, wall: Wall, facade: Facade, facing: float) -> None:
     stage.face(part(wall, 0.02, 0.98, top * 0.74, top * 0.95), facade.shop, None, facing)
 
 
-def _draw_bands(stage: Stage, wall: Wall, facade: Facade, colour: Colour, facing: float) -> None:
+def _draw_bands(stage: Stage, wall: Wall, facade: Facade, color: Color, facing: float) -> None:
     for storey in range(1, facade.storeys + 1):
         level = storey / facade.storeys
         thick = 0.12 if storey < facade.storeys else 0.3
         band = part(wall, 0, 1, level - thick / facade.storeys, level)
-        stage.face(band, colour, None, facing)
+        stage.face(band, color, None, facing)

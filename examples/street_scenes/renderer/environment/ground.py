@@ -5,7 +5,7 @@ from math import log
 import numpy as np
 
 from examples.street_scenes.renderer.camera import Point
-from examples.street_scenes.renderer.color import WHITE, Colour, pick, shade
+from examples.street_scenes.renderer.color import WHITE, Color, pick, shade
 from examples.street_scenes.renderer.environment.street import FARTHEST_M, Street
 from examples.street_scenes.renderer.labels import PAVEMENT, ROAD, TREE
 from examples.street_scenes.renderer.stage import Stage
@@ -37,7 +37,7 @@ def draw_ground(stage: Stage, street: Street) -> None:
 
 
 def _draw_side(
-    stage: Stage, street: Street, side: int, stretch: tuple[float, float], slabs: Colour
+    stage: Stage, street: Street, side: int, stretch: tuple[float, float], slabs: Color
 ) -> None:
     kerb, inner = side * street.half_road, street.inner_edge(side)
     lawn = street.park(side) or street.garden(side) > 0
@@ -50,16 +50,16 @@ def _draw_side(
 
 
 def _draw_joints(
-    stage: Stage, sides: tuple[float, float], stretch: tuple[float, float], colour: Colour
+    stage: Stage, sides: tuple[float, float], stretch: tuple[float, float], color: Color
 ) -> None:
     spacing = stage.between(0.8, 2.0)
     for z in np.arange(max(stretch[0], 1.5), min(stretch[1], 24), spacing).tolist():
-        stage.face(strip(*sides, z, z + 0.05, _KERB_M), colour)
+        stage.face(strip(*sides, z, z + 0.05, _KERB_M), color)
     middle = (sides[0] + sides[1]) / 2
-    stage.face(strip(middle - 0.02, middle + 0.02, *stretch, _KERB_M), colour)
+    stage.face(strip(middle - 0.02, middle + 0.02, *stretch, _KERB_M), color)
 
 
-def _draw_kerb(stage: Stage, kerb: float, stretch: tuple[float, float], slabs: Colour) -> None:
+def _draw_kerb(stage: Stage, kerb: float, stretch: tuple[float, float], slabs: Color) -> None:
     near, far = stretch
     inwards = kerb - np.sign(kerb) * -0.16
     stage.face(strip(kerb, inwards, near, far, _KERB_M), shade(slabs, 1.14), PAVEMENT)
@@ -73,7 +73,7 @@ def _draw_kerb(stage: Stage, kerb: float, stretch: tuple[float, float], slabs: C
         stage.face(end, shade(slabs, 0.8), PAVEMENT)
 
 
-def _draw_road(stage: Stage, street: Street, asphalt: Colour) -> None:
+def _draw_road(stage: Stage, street: Street, asphalt: Color) -> None:
     """Add worn tracks, patches and covers to the plain asphalt."""
     half = street.half_road
     for track in (-0.62, -0.28, 0.28, 0.62):

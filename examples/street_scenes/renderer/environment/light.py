@@ -5,28 +5,28 @@ from math import exp
 
 import numpy as np
 
-from examples.street_scenes.renderer.color import Colour, clip, jitter, mix
+from examples.street_scenes.renderer.color import Color, clip, jitter, mix
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """What the hour and the weather do to a colour.
+    """What the hour and the weather do to a color.
 
     Args:
         zenith: Sky at the top of the picture.
         haze: Sky at the horizon, and what distance fades to.
-        cloud: Colour of the clouds.
+        cloud: Color of the clouds.
         cloudiness: Share of the sky under cloud, in [0, 1].
         tint: Factor for each channel.
-        sun: Lateral metres that a shadow travels per metre of height.
+        sun: Lateral meters that a shadow travels per meter of height.
         shadow: Strength of cast shadows, in [0, 1].
-        visibility_m: Depth at which 63 % of a colour is haze.
+        visibility_m: Depth at which 63 % of a color is haze.
         dusk: Whether lamps and windows are lit.
     """
 
-    zenith: Colour
-    haze: Colour
-    cloud: Colour
+    zenith: Color
+    haze: Color
+    cloud: Color
     cloudiness: float
     tint: tuple[float, float, float]
     sun: float
@@ -34,15 +34,15 @@ class Light:
     visibility_m: float
     dusk: bool
 
-    def on(self, colour: Colour, depth_m: float, facing: float = 1.0) -> Colour:
-        """Light a colour at a depth; ``facing`` is the brightness of its face."""
+    def on(self, color: Color, depth_m: float, facing: float = 1.0) -> Color:
+        """Light a color at a depth; ``facing`` is the brightness of its face."""
         red, green, blue = self.tint
         clear = exp(-depth_m / self.visibility_m)
         lit, fog = clear * facing, 1 - clear
         return clip(
-            colour[0] * red * lit + self.haze[0] * fog,
-            colour[1] * green * lit + self.haze[1] * fog,
-            colour[2] * blue * lit + self.haze[2] * fog,
+            color[0] * red * lit + self.haze[0] * fog,
+            color[1] * green * lit + self.haze[1] * fog,
+            color[2] * blue * lit + self.haze[2] * fog,
         )
 
     def side(self, outward: float) -> float:
@@ -66,10 +66,10 @@ def _day(rng: np.random.Generator) -> Light:
 
 
 def _overcast(rng: np.random.Generator) -> Light:
-    grey = jitter(rng, (196, 202, 208), 22)
+    gray = jitter(rng, (196, 202, 208), 22)
     return Light(
-        zenith=mix(grey, (140, 150, 162), rng.uniform(0, 0.7)),
-        haze=grey,
+        zenith=mix(gray, (140, 150, 162), rng.uniform(0, 0.7)),
+        haze=gray,
         cloud=jitter(rng, (222, 224, 226), 12),
         cloudiness=rng.uniform(0.4, 0.9),
         tint=(0.84, 0.86, 0.88),

@@ -94,7 +94,7 @@ def _run(
     while near + 0.5 < span[1]:
         far = min(near + piece, span[1])
         if not street.in_junction(near, far):
-            # All pieces draw the same colours and height from the same seed.
+            # All pieces draw the same colors and height from the same seed.
             yield Thing(far if layer == EDGE else near, layer,
                         partial(draw_fence, stage.reseeded(seed), x, near, far, style))  # fmt: skip
         near = far

@@ -1,6 +1,6 @@
 """What closes the street at its far end: roofs and crowns on the horizon."""
 
-from examples.street_scenes.renderer.color import Colour, pick
+from examples.street_scenes.renderer.color import Color, pick
 from examples.street_scenes.renderer.labels import BUILDING, TREE
 from examples.street_scenes.renderer.stage import Stage
 
@@ -32,7 +32,7 @@ def _draw_block(stage: Stage, column: float, width: float, height: float) -> Non
 
 
 def _draw_grove(stage: Stage, column: float, width: float, height: float) -> None:
-    base: Colour = pick(stage.rng, _CROWNS)
+    base: Color = pick(stage.rng, _CROWNS)
     for share in (0.1, 0.5, 0.9, 0.3, 0.7):
         crown = stage.light.on(pick(stage.rng, (base,), 14), _DEPTH_M)
         radius = (width * 0.34, height * stage.between(0.4, 0.6))

@@ -1,4 +1,4 @@
-"""The plan of a street, in metres, before anything is drawn."""
+"""The plan of a street, in meters, before anything is drawn."""
 
 from dataclasses import dataclass
 

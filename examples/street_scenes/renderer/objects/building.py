@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from examples.street_scenes.renderer.camera import Point
-from examples.street_scenes.renderer.color import Colour, pick, shade
+from examples.street_scenes.renderer.color import Color, pick, shade
 from examples.street_scenes.renderer.environment.facade import Facade, draw_facade
 from examples.street_scenes.renderer.labels import BUILDING
 from examples.street_scenes.renderer.stage import Stage
@@ -29,7 +29,7 @@ class Building:
     """A block beside the street.
 
     Args:
-        wall: Where its front stands, in metres right of the middle of the road.
+        wall: Where its front stands, in meters right of the middle of the road.
         near: Depth of its near end.
         far: Depth of its far end.
         height: Height of its walls.
@@ -68,9 +68,7 @@ def _front(block: Building) -> tuple[Point, Point, Point, Point]:
     return (x, 0, a), (x, 0, b), (x, top, b), (x, top, a)
 
 
-def _draw_end(
-    stage: Stage, block: Building, wall: Colour, facade: Facade, *, pitched: bool
-) -> None:
+def _draw_end(stage: Stage, block: Building, wall: Color, facade: Facade, *, pitched: bool) -> None:
     x, back, z, top = block.wall, block.wall + block.side * _DEEP_M, block.near, block.height
     left, right = (x, back) if block.side > 0 else (back, x)
     end: tuple[Point, Point, Point, Point]

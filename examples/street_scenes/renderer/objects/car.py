@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import cos, pi, sin
 
-from examples.street_scenes.renderer.color import BLACK, GLASS, Colour, mix, pick, shade
+from examples.street_scenes.renderer.color import BLACK, GLASS, Color, mix, pick, shade
 from examples.street_scenes.renderer.labels import CAR
 from examples.street_scenes.renderer.solid import Frame, Prism, Quad, visible_faces, within
 from examples.street_scenes.renderer.stage import Stage
@@ -19,14 +19,14 @@ _PAINTS = (
     (196, 160, 70),
     (92, 140, 180),
 )
-#: Below this many canvas pixels per metre, trim would be only noise.
+#: Below this many canvas pixels per meter, trim would be only noise.
 _DETAILED = 12.0
 _FACING = {"top": 1.18, "front": 0.95, "back": 0.92, "side": 0.82}
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A vehicle's shape, in metres; the cabin is given by its ends at the belt and at the roof."""
+    """A vehicle's shape, in meters; the cabin is given by its ends at the belt and at the roof."""
 
     length: float
     half: float
@@ -77,9 +77,9 @@ def _cast_shadow(stage: Stage, frame: Frame, model: Model) -> None:
     stage.shadow([(x + reach * (i % 2), y, z) for i, (x, y, z) in enumerate(feet)], 0.6)
 
 
-def _draw_trim(stage: Stage, name: str, quad: Quad, paint: Colour) -> None:
+def _draw_trim(stage: Stage, name: str, quad: Quad, paint: Color) -> None:
     """Add lamps, bumper and number plate, or a crease along the side."""
-    if name == "top" or stage.pixels_per_metre(quad[0][2]) < _DETAILED:
+    if name == "top" or stage.pixels_per_meter(quad[0][2]) < _DETAILED:
         return
     stage.face(within(quad, 0, 1, 0, 0.24), shade(paint, 0.45), None)
     if name == "side":
@@ -129,7 +129,7 @@ def _draw_wheels_side(stage: Stage, frame: Frame, model: Model) -> None:
         if outward[0] * (stage.camera.x_m - at[0]) + outward[1] * (0 - at[2]) <= 0:
             continue
         for axle in (-0.3, 0.3):
-            for radius, colour in ((0.34, BLACK), (0.2, (140, 142, 146))):
+            for radius, color in ((0.34, BLACK), (0.2, (140, 142, 146))):
                 rim = [
                     frame.point(
                         axle * model.length + radius * cos(turn * pi / 6),
@@ -138,4 +138,4 @@ def _draw_wheels_side(stage: Stage, frame: Frame, model: Model) -> None:
                     )
                     for turn in range(12)
                 ]
-                stage.face(rim, colour, CAR)
+                stage.face(rim, color, CAR)

@@ -2,7 +2,7 @@
 
 from math import cos, pi, sin
 
-from examples.street_scenes.renderer.color import BLACK, Colour, pick, shade
+from examples.street_scenes.renderer.color import BLACK, Color, pick, shade
 from examples.street_scenes.renderer.labels import BICYCLIST
 from examples.street_scenes.renderer.objects.person import CLOTHES, SKINS, TROUSERS, draw_head
 from examples.street_scenes.renderer.stage import Board, Stage
@@ -28,7 +28,7 @@ def draw_cyclist(stage: Stage, x: float, z: float, *, sideways: bool) -> None:
         _draw_end_on(board, (shirt, trousers), skin, paint)
 
 
-def _draw_bicycle(board: Board, paint: Colour) -> None:
+def _draw_bicycle(board: Board, paint: Color) -> None:
     back, front, pedals = (-0.52, _WHEEL_M), (0.54, _WHEEL_M), (-0.04, 0.32)
     saddle, head = (-0.2, 0.9), (0.4, 0.86)
     for hub in (back, front):
@@ -44,13 +44,13 @@ def _draw_bicycle(board: Board, paint: Colour) -> None:
     board.limb([(-0.32, 0.94), (-0.1, 0.94)], BLACK, 0.09)
 
 
-def _draw_rider(board: Board, shirt: Colour, trousers: Colour, skin: Colour) -> None:
+def _draw_rider(board: Board, shirt: Color, trousers: Color, skin: Color) -> None:
     turn = board.stage.between(0, 2 * pi)
     hip = (-0.18, 1.0)
-    for way, colour in ((pi, shade(trousers, 0.75)), (0.0, trousers)):
+    for way, color in ((pi, shade(trousers, 0.75)), (0.0, trousers)):
         foot = (-0.04 + 0.17 * cos(turn + way), 0.3 + 0.17 * sin(turn + way))
         knee = ((hip[0] + foot[0]) / 2 + 0.24, (hip[1] + foot[1]) / 2 + 0.1)
-        board.limb([hip, knee, foot], colour, 0.15)
+        board.limb([hip, knee, foot], color, 0.15)
         board.limb([foot, (foot[0] + 0.13, foot[1])], BLACK, 0.09)
     shoulder = (0.14, 1.48)
     board.polygon([(-0.32, 0.98), (-0.06, 0.94), (0.27, 1.4), (0.2, 1.56), (0.02, 1.54)], shirt)
@@ -58,15 +58,15 @@ def _draw_rider(board: Board, shirt: Colour, trousers: Colour, skin: Colour) -> 
     _draw_helmet(board, (0.26, 1.68), skin)
 
 
-def _draw_helmet(board: Board, centre: tuple[float, float], skin: Colour) -> None:
-    draw_head(board, centre, skin)
+def _draw_helmet(board: Board, center: tuple[float, float], skin: Color) -> None:
+    draw_head(board, center, skin)
     if board.stage.chance(0.7):
-        right, up = centre
+        right, up = center
         helmet = pick(board.stage.rng, _HELMETS)
         board.disc((right - 0.01, up + 0.08), (0.145, 0.1), helmet)
 
 
-def _draw_end_on(board: Board, clothes: tuple[Colour, Colour], skin: Colour, paint: Colour) -> None:
+def _draw_end_on(board: Board, clothes: tuple[Color, Color], skin: Color, paint: Color) -> None:
     shirt, trousers = clothes
     board.limb([(0, 0.05), (0, 0.66)], BLACK, 0.1)
     board.limb([(-0.28, 1.04), (0.28, 1.04)], BLACK, 0.07)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from examples.street_scenes.renderer.camera import Point
-from examples.street_scenes.renderer.color import Colour, pick, shade
+from examples.street_scenes.renderer.color import Color, pick, shade
 from examples.street_scenes.renderer.environment.facade import part
 from examples.street_scenes.renderer.labels import FENCE
 from examples.street_scenes.renderer.stage import Stage
@@ -39,7 +39,7 @@ STYLES = ("boards", "railing", "barrier")
 _Wall = tuple[Point, Point, Point, Point]
 
 
-def _draw_boards(stage: Stage, wall: _Wall, wood: Colour, facing: float) -> None:
+def _draw_boards(stage: Stage, wall: _Wall, wood: Color, facing: float) -> None:
     stage.face(wall, wood, FENCE, facing)
     length = wall[1][2] - wall[0][2]
     gap = shade(wood, 0.6)
@@ -49,7 +49,7 @@ def _draw_boards(stage: Stage, wall: _Wall, wood: Colour, facing: float) -> None
     stage.face(part(wall, 0, 1, 0.94, 1), shade(wood, 1.15), None, facing)
 
 
-def _draw_railing(stage: Stage, wall: _Wall, iron: Colour, facing: float) -> None:
+def _draw_railing(stage: Stage, wall: _Wall, iron: Color, facing: float) -> None:
     """Draw bars over what is behind; the label covers the gaps too, as annotators do."""
     stage.canvas.label_polygon(stage.camera.pixels(wall), FENCE)
     length = wall[1][2] - wall[0][2]
@@ -60,7 +60,7 @@ def _draw_railing(stage: Stage, wall: _Wall, iron: Colour, facing: float) -> Non
         stage.face(part(wall, 0, 1, low, high), shade(iron, 0.85), None, facing)
 
 
-def _draw_barrier(stage: Stage, wall: _Wall, paint: Colour, facing: float) -> None:
+def _draw_barrier(stage: Stage, wall: _Wall, paint: Color, facing: float) -> None:
     """Draw two striped planks on feet."""
     stage.canvas.label_polygon(stage.camera.pixels(wall), FENCE)
     length = wall[1][2] - wall[0][2]
@@ -68,10 +68,10 @@ def _draw_barrier(stage: Stage, wall: _Wall, paint: Colour, facing: float) -> No
     stage.face(wall, (120, 122, 124), None, facing)
     for low, high in ((0.2, 0.48), (0.62, 0.96)):
         for stripe in range(stripes):
-            colour = paint if stripe % 2 else (232, 230, 224)
+            color = paint if stripe % 2 else (232, 230, 224)
             stage.face(
                 part(wall, stripe / stripes, (stripe + 1) / stripes, low, high),
-                colour,
+                color,
                 None,
                 facing,
             )

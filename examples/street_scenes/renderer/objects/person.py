@@ -2,7 +2,7 @@
 
 from math import sin
 
-from examples.street_scenes.renderer.color import Colour, pick, shade
+from examples.street_scenes.renderer.color import Color, pick, shade
 from examples.street_scenes.renderer.labels import PEDESTRIAN
 from examples.street_scenes.renderer.stage import Board, Stage
 
@@ -37,33 +37,33 @@ def draw_person(stage: Stage, x: float, z: float) -> None:
         _draw_bag(board, tall)
 
 
-def draw_head(board: Board, centre: tuple[float, float], skin: Colour) -> None:
+def draw_head(board: Board, center: tuple[float, float], skin: Color) -> None:
     """Draw a head with hair at a place of the board."""
-    right, up = centre
+    right, up = center
     board.disc((right, up + 0.02), (0.125, 0.15), pick(board.stage.rng, HAIR))
     board.disc((right + 0.03, up - 0.03), (0.09, 0.11), skin)
 
 
-def _draw_legs(board: Board, tall: float, stride: float, trousers: Colour) -> None:
+def _draw_legs(board: Board, tall: float, stride: float, trousers: Color) -> None:
     hip, knee = 0.5 * tall, 0.27 * tall
-    for way, colour in ((-1, shade(trousers, 0.8)), (1, trousers)):
+    for way, color in ((-1, shade(trousers, 0.8)), (1, trousers)):
         foot = way * stride
         bend = 0.06 * abs(sin(3 * stride))
         path = [(way * 0.06, hip), (foot * 0.55 + bend, knee), (foot, 0.06)]
-        board.limb(path, colour, 0.17)
+        board.limb(path, color, 0.17)
         board.limb([(foot, 0.05), (foot + 0.12, 0.05)], (34, 30, 30), 0.1)
 
 
-def _draw_arms(board: Board, tall: float, swing: float, colours: tuple[Colour, Colour]) -> None:
+def _draw_arms(board: Board, tall: float, swing: float, colors: tuple[Color, Color]) -> None:
     shoulder, hand = 0.8 * tall, 0.48 * tall
-    sleeve, skin = colours
+    sleeve, skin = colors
     for way in (-1, 1):
         end = (way * 0.24 + way * swing * 0.5, hand)
         board.limb([(way * 0.19, shoulder), (way * 0.26, 0.63 * tall), end], sleeve, 0.12)
         board.disc(end, (0.06, 0.06), skin)
 
 
-def _draw_trunk(board: Board, tall: float, coat: Colour) -> None:
+def _draw_trunk(board: Board, tall: float, coat: Color) -> None:
     hem = board.stage.between(0.36, 0.5) * tall
     top = 0.84 * tall
     board.polygon(
@@ -75,9 +75,9 @@ def _draw_trunk(board: Board, tall: float, coat: Colour) -> None:
 
 
 def _draw_bag(board: Board, tall: float) -> None:
-    colour = pick(board.stage.rng, CLOTHES)
+    color = pick(board.stage.rng, CLOTHES)
     low, high = 0.54 * tall, 0.8 * tall
-    board.polygon([(-0.16, low), (0.12, low), (0.12, high), (-0.16, high)], colour)
+    board.polygon([(-0.16, low), (0.12, low), (0.12, high), (-0.16, high)], color)
 
 
 def _cast_shadow(stage: Stage, x: float, z: float, tall: float) -> None:

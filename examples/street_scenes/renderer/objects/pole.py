@@ -1,15 +1,15 @@
 """Lamp posts, masts and the posts that carry signs."""
 
-from examples.street_scenes.renderer.color import Colour, pick, shade
+from examples.street_scenes.renderer.color import Color, pick, shade
 from examples.street_scenes.renderer.labels import POLE
 from examples.street_scenes.renderer.stage import Board, Stage
 
 _METAL = ((92, 96, 100), (58, 62, 64), (150, 152, 152), (70, 84, 74), (112, 84, 60))
-_GLOW: Colour = (255, 236, 176)
+_GLOW: Color = (255, 236, 176)
 
 
-def draw_post(stage: Stage, x: float, z: float, height: float, width: float = 0.16) -> Colour:
-    """Draw a plain post; return its colour for what hangs from it."""
+def draw_post(stage: Stage, x: float, z: float, height: float, width: float = 0.16) -> Color:
+    """Draw a plain post; return its color for what hangs from it."""
     board = Board(stage, x, z, POLE)
     metal = pick(stage.rng, _METAL)
     wide = max(width, stage.thinnest / board.scale) / 2

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from math import cos, pi, sin
 
-from examples.street_scenes.renderer.color import BLACK, WHITE, Colour, pick
+from examples.street_scenes.renderer.color import BLACK, WHITE, Color, pick
 from examples.street_scenes.renderer.labels import SIGN
 from examples.street_scenes.renderer.objects.pole import draw_post
 from examples.street_scenes.renderer.stage import Board, Stage
 
-_RED: Colour = (196, 28, 36)
-_BLUE: Colour = (30, 80, 168)
-_GREEN: Colour = (26, 116, 78)
+_RED: Color = (196, 28, 36)
+_BLUE: Color = (30, 80, 168)
+_GREEN: Color = (26, 116, 78)
 
 
 def draw_sign(stage: Stage, x: float, z: float) -> None:
@@ -33,7 +33,7 @@ def draw_traffic_light(stage: Stage, x: float, z: float) -> None:
     board.polygon([(-0.26, low), (0.26, low), (0.26, low + 1.25), (-0.26, low + 1.25)], BLACK)
     lit = int(stage.rng.integers(3))
     for place, lamp in enumerate(((60, 230, 140), (250, 190, 50), (250, 50, 44))):
-        dim: Colour = (50, 52, 50)
+        dim: Color = (50, 52, 50)
         board.disc((0, low + 0.22 + 0.4 * place), (0.16, 0.16), lamp if place == lit else dim)
 
 
@@ -56,9 +56,9 @@ def draw_direction_board(stage: Stage, x: float, z: float) -> None:
         )  # fmt: skip
 
 
-def _box(board: Board, half: float, span: tuple[float, float], colour: Colour) -> None:
+def _box(board: Board, half: float, span: tuple[float, float], color: Color) -> None:
     low, high = span
-    board.polygon([(-half, low), (half, low), (half, high), (-half, high)], colour)
+    board.polygon([(-half, low), (half, low), (half, high), (-half, high)], color)
 
 
 def _ban(board: Board, up: float, half: float) -> None:
@@ -80,11 +80,11 @@ def _command(board: Board, up: float, half: float) -> None:
 
 
 def _warning(board: Board, up: float, half: float) -> None:
-    for size, colour in ((1.1, _RED), (0.7, WHITE)):
+    for size, color in ((1.1, _RED), (0.7, WHITE)):
         r = half * size
         middle = up - half * 0.12
         board.polygon(
-            [(-r, middle - r * 0.7), (r, middle - r * 0.7), (0, middle + r)], colour
+            [(-r, middle - r * 0.7), (r, middle - r * 0.7), (0, middle + r)], color
         )  # fmt: skip
     board.limb([(0, up - half * 0.35), (0, up + half * 0.1)], BLACK, half * 0.16)
 

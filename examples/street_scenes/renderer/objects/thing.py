@@ -14,7 +14,7 @@ class Thing:
     """Something to draw.
 
     Args:
-        depth: Its distance in metres; the far end for what runs along the street.
+        depth: Its distance in meters; the far end for what runs along the street.
         layer: Layers nearer to the road are painted later, so that a wall along
             the street never needs cutting where somebody stands before it.
         draw: Draws it.

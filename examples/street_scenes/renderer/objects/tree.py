@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from examples.street_scenes.renderer.color import Colour, pick, shade
+from examples.street_scenes.renderer.color import Color, pick, shade
 from examples.street_scenes.renderer.labels import TREE
 from examples.street_scenes.renderer.stage import Board, Stage
 
@@ -18,7 +18,7 @@ _BARK = ((86, 68, 52), (104, 92, 78), (70, 60, 52))
 
 
 def draw_tree(stage: Stage, x: float, z: float, height: float) -> None:
-    """Draw a tree whose trunk stands at ``x``, ``z`` and whose top is at ``height`` metres."""
+    """Draw a tree whose trunk stands at ``x``, ``z`` and whose top is at ``height`` meters."""
     board = Board(stage, x, z, TREE)
     slim = stage.chance(0.25)
     spread = height * (stage.between(0.13, 0.18) if slim else stage.between(0.26, 0.38))
@@ -40,7 +40,7 @@ def draw_hedge(stage: Stage, x: float, near: float, far: float, height: float) -
 
 
 def _draw_crown(
-    board: Board, leaves: Colour, span: tuple[float, float], spread: float, clumps: int = 56
+    board: Board, leaves: Color, span: tuple[float, float], spread: float, clumps: int = 56
 ) -> None:
     """Pile up clumps from the back to the front, dark below and bright on top."""
     rng, (low, high) = board.stage.rng, span
@@ -57,8 +57,8 @@ def _draw_crown(
     for u, v, brightness, r in zip(
         across.tolist(), up.tolist(), light.tolist(), size.tolist(), strict=True
     ):
-        centre = (u * spread, middle + v * half * 0.9)
-        board.disc(centre, (r * 1.15, r), shade(leaves, brightness))
+        center = (u * spread, middle + v * half * 0.9)
+        board.disc(center, (r * 1.15, r), shade(leaves, brightness))
 
 
 def _cast_shadow(stage: Stage, x: float, z: float, height: float, spread: float) -> None:

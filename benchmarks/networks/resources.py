@@ -23,7 +23,7 @@ import onnxruntime
 import torch
 
 from benchmarks.common.scoring import cpu
-from examples.scenes.draw import main as draw
+from examples.street_scenes.draw import main as draw
 from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.loading.formats import LAYOUTS

@@ -16,7 +16,7 @@ from segpp.utils.files import require_file
 
 __all__ = ["main"]
 
-SCENES = Path("examples/scenes")
+SCENES = Path("examples/street_scenes")
 CHECKPOINT = SCENES / "segformer_b0_scenes.pth"
 
 #: The file to write and what it is exported with.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from examples.scenes.labels import IGNORE
+from examples.street_scenes.renderer.labels import IGNORE
 from segpp.images.preprocess import Pixels, load_image
 from segpp.manifest import Manifest
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.tiny_networks import network, stripes
+
+__all__ = ["network", "stripes"]
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SEGPP_SHARED", ROOT.parent / "shared"))
 
@@ -46,10 +50,10 @@ def b0_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A B0 of 19 classes with random weights, as mmsegmentation saves it."""
     torch = pytest.importorskip("torch", reason="torch makes the checkpoint")
     # The tests of the core and of the runtime start without torch.
-    from segpp.export.architecture import segformer  # noqa: PLC0415
-    from segpp.export.checkpoint import state_dict_for  # noqa: PLC0415
-    from segpp.export.layouts import LAYOUTS  # noqa: PLC0415
-    from segpp.export.model import SegFormer  # noqa: PLC0415
+    from segpp.export.models.segformer.architecture import segformer  # noqa: PLC0415
+    from segpp.export.models.segformer.loading import state_dict_for  # noqa: PLC0415
+    from segpp.export.models.segformer.loading.formats import LAYOUTS  # noqa: PLC0415
+    from segpp.export.models.segformer.model import SegFormer  # noqa: PLC0415
 
     path = tmp_path_factory.mktemp("checkpoint") / "b0.pth"
     # Whoever draws numbers after this must not depend on whether this ran before.

@@ -12,11 +12,11 @@ from examples.demo.commands import run_command
 from examples.demo.measure import measure
 from examples.demo.report import render
 from segpp.errors import OutputError, SegppError
-from segpp.files import require_file
+from segpp.utils.files import require_file
 
 __all__ = ["main"]
 
-SCENES = Path("examples/scenes")
+SCENES = Path("examples/street_scenes")
 CHECKPOINT = SCENES / "segformer_b0_scenes.pth"
 
 #: The file to write and what it is exported with.

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from examples.scenes.labels import IGNORE
+from examples.street_scenes.renderer.labels import IGNORE
+from segpp.images.preprocess import Pixels, load_image
 from segpp.manifest import Manifest
-from segpp.preprocess import Pixels, load_image
-from segpp.runtime.dataset import Pair, find_pairs
-from segpp.runtime.evaluate import Evaluation, Segmenter, evaluate
-from segpp.runtime.session import Session, Timing, open_session
+from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
+from segpp.runtime.evaluation.dataset import Pair, find_pairs
+from segpp.runtime.inference.session import Session, Timing, open_session
 
 __all__ = ["Measured", "measure", "merged_share"]
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segpp.errors import ManifestError
-from segpp.files import require_file, sha256_of, sidecar
-from segpp.schema import decode, encode
+from segpp.utils.dataclass_json import decode, encode
+from segpp.utils.files import require_file, sha256_of, sidecar
 
 __all__ = [
     "Architecture",

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.gemm_share import macs_in, write_product
-from benchmarks.interleaved import columns, interleaved, opened, summary
+from benchmarks.common.interleaved import columns, interleaved, opened, summary
+from benchmarks.networks.gemm_efficiency import macs_in, write_product
 from segpp.errors import InputError
 
 

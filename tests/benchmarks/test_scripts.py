@@ -13,15 +13,15 @@ from PIL import Image
 pytest.importorskip("tomesd", reason="tomesd is what the naive merging is")
 pytest.importorskip("transformers", reason="transformers makes the plain network")
 
-from benchmarks.baselines import write_random
-from benchmarks.cost_against_pixels import scores_gib
-from segpp.export.api import export
-from segpp.export.inspection.onnx_macs import count_macs, shapes_of
-from segpp.export.macs import macs_of
-from segpp.export.plan import PRESETS
-from segpp.export.request import ExportRequest
-from segpp.grid import Size
+from benchmarks.networks.baselines import write_random
+from benchmarks.networks.latency_by_resolution import scores_gib
+from segpp.cli.inspection.onnx_macs import count_macs, shapes_of
+from segpp.export.config import ExportRequest
+from segpp.export.models.segformer.macs import macs_of
+from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.pipeline import export
 from segpp.manifest import read_manifest
+from segpp.ops.grid import Size
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = Size(128, 256)
@@ -92,7 +92,7 @@ def test_the_share_of_the_peak_counts_what_each_file_computes(
     out = tmp_path / "share.json"
 
     run(
-        "gemm_share", *files.values(), "--out", out, "--threads", 1, "--rounds", 2, "--side", 256
+        "gemm_efficiency", *files.values(), "--out", out, "--threads", 1, "--rounds", 2, "--side", 256
     )  # fmt: skip
 
     found = read(out)

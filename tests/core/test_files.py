@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segpp.errors import ImageError, InputError, OutputError
-from segpp.files import require_file, require_writable, sha256_of, sidecar, whole_or_nothing
+from segpp.utils.files import require_file, require_writable, sha256_of, sidecar, whole_or_nothing
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp.errors import ManifestError
-from segpp.files import sha256_of, sidecar
 from segpp.manifest import (
     Architecture,
     Classes,
@@ -29,6 +28,7 @@ from segpp.manifest import (
     read_manifest,
     render_manifest,
 )
+from segpp.utils.files import sha256_of, sidecar
 
 WHOLE = Manifest(
     kind="onnx",

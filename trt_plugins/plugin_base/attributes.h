@@ -21,7 +21,7 @@ struct AttributeRule
     std::optional<std::int32_t> fallback{};
 };
 
-//! What one operator looks like from outside, as src/segpp/ops.py has it.
+//! What one operator looks like from outside, as src/segpp/ops/__init__.py has it.
 struct OperatorSpec
 {
     char const* name;

@@ -1,4 +1,4 @@
-//! SegppResizeArgmax: bilinear resize, then the best class; the contract is in src/segpp/ops.py.
+//! SegppResizeArgmax: bilinear resize, then the best class; the contract is in src/segpp/ops/__init__.py.
 #pragma once
 
 #include "cuda_utils/element_type.h"

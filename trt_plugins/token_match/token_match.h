@@ -1,4 +1,4 @@
-//! SegppTokenMatch: bipartite soft matching on a grid; the contract is in src/segpp/ops.py.
+//! SegppTokenMatch: bipartite soft matching on a grid; the contract is in src/segpp/ops/__init__.py.
 #pragma once
 
 #include "cuda_utils/element_type.h"

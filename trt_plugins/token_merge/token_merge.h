@@ -1,4 +1,4 @@
-//! SegppTokenMerge: the mean of the rows that share a slot; the contract is in src/segpp/ops.py.
+//! SegppTokenMerge: the mean of the rows that share a slot; the contract is in src/segpp/ops/__init__.py.
 #pragma once
 
 #include "cuda_utils/element_type.h"

@@ -1,4 +1,4 @@
-//! SegppTokenUnmerge: every token takes the row of its slot; the contract is in src/segpp/ops.py.
+//! SegppTokenUnmerge: every token takes the row of its slot; the contract is in src/segpp/ops/__init__.py.
 #pragma once
 
 #include "cuda_utils/element_type.h"

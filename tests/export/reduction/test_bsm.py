@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from segpp.errors import ReductionError
-from segpp.export.reduction.bsm import BipartiteSoftMatching
-from segpp.grid import Grid
+from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.ops.grid import Grid
 
 GRIDS = [Grid(4, 4), Grid(7, 5), Grid(33, 47), Grid(34, 60), Grid(64, 128)]
 SETTINGS = [

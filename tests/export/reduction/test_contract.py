@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from segpp.errors import ReductionError
-from segpp.export.clean import clean
-from segpp.export.lint import lint
+from segpp.export.onnx_graph.cleanup import clean
+from segpp.export.onnx_graph.lint import lint
+from segpp.export.onnx_graph.trace import trace_module
 from segpp.export.reduction import REDUCTIONS, TokenReduction
-from segpp.export.sites import SITES
-from segpp.export.trace import trace_module
-from segpp.grid import Grid
+from segpp.export.reduction.sites import SITES
+from segpp.ops.grid import Grid
 
 GRIDS = [Grid(4, 4), Grid(16, 32), Grid(7, 5), Grid(33, 47)]
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.grid import Grid
-from segpp.lattice import Lattice
 from segpp.ops import match_reference
+from segpp.ops.grid import Grid
+from segpp.ops.partition import Lattice
 from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
 
 TYPES = {"float32": 0, "float16": 1, "bfloat16": 2}

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from segpp.cli import main as segpp
-from segpp.export.architecture import segformer
-from segpp.export.checkpoint import state_dict_for
-from segpp.export.layouts import LAYOUTS
-from segpp.export.model import SegFormer
+from segpp.export.models.segformer.architecture import segformer
+from segpp.export.models.segformer.loading import state_dict_for
+from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.model import SegFormer
 
 REDUCTIONS = {
     "hq": ("--preset", "hq"),

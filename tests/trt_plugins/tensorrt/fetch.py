@@ -23,8 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from segpp.errors import CheckError, MissingError, SegppError
-from segpp.names import require_known
-from segpp.progress import step
+from segpp.utils.choices import require_known
+from segpp.utils.progress import step
 
 __all__ = ["NAMES", "TENSORRT", "Part", "cache", "fingerprint", "main", "part", "place"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorrt_bindings as trt
 
-from segpp.runtime.onnx_functions import without_functions
+from segpp.runtime.onnx_reader.strip_functions import without_functions
 
 
 def tensor(value: Any) -> dict[str, Any]:

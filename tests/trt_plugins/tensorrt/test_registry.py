@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from segpp.ops import CONTRACTS, MAX_INT8_CLASSES
-from segpp.runtime.plugins import VARIABLE
+from segpp.runtime.system.plugins import VARIABLE
 from tests.trt_plugins.tensorrt.conftest import PLUGINS, Inside
 from tests.trt_plugins.tensorrt.fetch import TENSORRT
 
@@ -182,7 +182,7 @@ def test_a_library_built_to_register_itself_needs_only_to_be_opened(
 
 def test_the_doctor_can_load_the_library(library: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "segpp.runtime.probe", "plugins"],
+        [sys.executable, "-m", "segpp.runtime.system.self_test", "plugins"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,129 @@
+"""onnxruntime: runs ONNX files on any CPU, and on what its providers reach."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from segpp.errors import GraphError, InputError, MissingError
+from segpp.runtime.backends._base import ENGINES, Engine, Library, Options, TensorInfo
+from segpp.runtime.onnx_reader.external_data import require_weights_inside
+from segpp.utils.choices import require_known
+from segpp.utils.onnx_file import require_onnx
+
+__all__ = ["OnnxRuntime"]
+
+_SUFFIX = "ExecutionProvider"
+_FATAL = 4  # its errors reach us as exceptions; the log would repeat them
+
+# onnxruntime's names for element types, where NumPy's differ.
+_DTYPES = {"float": "float32", "double": "float64"}
+
+
+class OnnxRuntime:
+    """A loaded ONNX file."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        ort = _library()
+        _require_precision(options.precision)
+        provider = _provider(ort, options.provider or "cpu")
+        require_onnx(path)
+        require_weights_inside(path)
+        try:
+            self._session = ort.InferenceSession(
+                str(path), _settings(ort, options), providers=[provider]
+            )
+        except Exception as failure:  # its errors share no other base class
+            version = ort.__version__
+            raise GraphError(
+                f"onnxruntime {version} cannot load {path}", _reason(failure)
+            ) from failure
+        if provider not in self._session.get_providers():
+            raise MissingError(
+                f"onnxruntime fell back from {_short(provider)} to the CPU",
+                hint="the provider's libraries (CUDA, cuDNN) are missing or of another version",
+            )
+        self.library = f"onnxruntime {ort.__version__} ({_short(provider)})"
+        self.inputs = tuple(map(_info, self._session.get_inputs()))
+        self.outputs = tuple(map(_info, self._session.get_outputs()))
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> list[NDArray[Any]]:
+        """Return the ``wanted`` outputs."""
+        try:
+            return list(self._session.run(list(wanted), dict(feeds)))
+        except Exception as failure:  # its errors share no other base class
+            raise GraphError(f"{self.library} failed to run", _reason(failure)) from failure
+
+    def close(self) -> None:
+        """Drop the session, and with it its threads and memory."""
+        self._session = None
+
+
+def _library() -> Any:
+    try:
+        import onnxruntime  # noqa: PLC0415 - only when chosen
+    except ModuleNotFoundError as failure:
+        raise MissingError(
+            "the package onnxruntime is not installed", hint="pip install 'segpp[cpu]'"
+        ) from failure
+    return onnxruntime
+
+
+def _settings(ort: Any, options: Options) -> Any:
+    settings = ort.SessionOptions()
+    settings.log_severity_level = _FATAL
+    settings.inter_op_num_threads = 1
+    if options.threads:
+        settings.intra_op_num_threads = options.threads
+    if not options.spinning:
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    elif not options.alone:
+        settings.add_session_config_entry("session.force_spinning_stop", "1")
+    return settings
+
+
+def _require_precision(name: str) -> None:
+    require_known(name, ["fp32", "bf16"], kind="precision")
+    if name != "fp32":
+        raise InputError(
+            f"onnxruntime does not compute an FP32 file in {name.upper()}",
+            hint="--engine openvino does, on CPUs that have it",
+        )
+
+
+def _provider(ort: Any, name: str) -> str:
+    """Return onnxruntime's own name for "cuda" and the like, if this build has it."""
+    every = {_short(provider) for provider in ort.get_all_providers()}
+    here: dict[str, str] = {_short(full): full for full in ort.get_available_providers()}
+    require_known(name.lower(), every, kind="provider")
+    if name.lower() not in here:
+        raise MissingError(
+            f"this onnxruntime has no provider {name!r}",
+            f"it has: {', '.join(sorted(here))}",
+            hint="pip install 'segpp[gpu]'" if name.lower() == "cuda" else None,
+        )
+    return here[name.lower()]
+
+
+def _short(provider: str) -> str:
+    return provider.removesuffix(_SUFFIX).lower()
+
+
+def _info(value: Any) -> TensorInfo:
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    return TensorInfo(value.name, tuple(value.shape), _DTYPES.get(dtype, dtype))
+
+
+def _reason(failure: Exception) -> str:
+    """Return the first line of an onnxruntime error without its code prefix."""
+    text = str(failure).partition("\n")[0]
+    # Before the message stand the library's name, a number and a code, each followed by " : ".
+    return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
+
+
+def _open(path: Path, options: Options) -> Engine:
+    return OnnxRuntime(path, options)
+
+
+ENGINES.register("onnxruntime")(Library(suffixes=(".onnx",), open=_open))

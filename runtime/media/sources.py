@@ -1,0 +1,132 @@
+"""Where images come from: a file, a folder, a pattern or a video."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from glob import glob
+from pathlib import Path
+from typing import Literal
+
+from segpp.errors import ImageError
+from segpp.images.preprocess import ENDINGS, Pixels, load_image
+
+__all__ = ["VIDEOS", "Item", "Source", "find_source"]
+
+VIDEOS = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image that is yet to be read.
+
+    Args:
+        name: What its outputs are named after, unique within the source.
+        place: The file, for messages.
+        load: Reads it; raises ImageError if that fails.
+    """
+
+    name: str
+    place: str
+    load: Callable[[], Pixels]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A series of images.
+
+    Args:
+        count: How many, where that is known beforehand.
+        files: The files that are read, so that none of them is written over.
+        rate: Frames per second of a video.
+    """
+
+    kind: Literal["image", "images", "video"]
+    count: int | None
+    files: tuple[Path, ...]
+    rate: float | None
+    items: Callable[[], Iterator[Item]]
+
+
+def find_source(text: str) -> Source:
+    """Return what ``text`` names: an image, a video, a folder's images, or a pattern's.
+
+    Nothing is decoded yet, but a video is opened. Folders are read one level deep and in the
+    order of names; a pattern may hold ``**``.
+
+    Raises:
+        ImageError: There is nothing of the kind.
+        MissingError: It is a video, and the package av is not installed.
+    """
+    path = Path(text)
+    if path.is_dir():
+        return _folder(path)
+    if not path.exists() and any(sign in text for sign in "*?["):
+        return _pattern(text)
+    if path.suffix.lower() in VIDEOS:
+        return _video(path)
+    if not path.exists():
+        raise ImageError(f"image {path} does not exist")
+    return Source("image", 1, (path,), None, lambda: _items([path]))
+
+
+def _folder(path: Path) -> Source:
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and p.is_file())
+    if not files:
+        kinds = ", ".join(sorted(ENDINGS))
+        raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
+    return _many(files)
+
+
+def _pattern(text: str) -> Source:
+    # Path.glob takes no absolute pattern.
+    names = glob(text, recursive=True)  # noqa: PTH207
+    files = sorted(path for name in names if (path := Path(name)).is_file())
+    if not files:
+        raise ImageError(f"no file matches {text}", hint="quote the pattern: 'street/*.png'")
+    return _many(files)
+
+
+def _many(files: list[Path]) -> Source:
+    return Source("images", len(files), tuple(files), None, lambda: _items(files))
+
+
+def _items(files: Sequence[Path]) -> Iterator[Item]:
+    for name, path in zip(_names(files), files, strict=True):
+        yield Item(name, str(path), partial(load_image, path))
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Return one name per file: its stem, or more of its path where stems repeat."""
+    for names in ([path.stem for path in files], [path.name for path in files]):
+        if len(set(names)) == len(names):
+            return names
+    names = ["__".join(part for part in path.parts if part != path.anchor) for path in files]
+    if len(set(names)) != len(names):
+        raise ImageError("two of the images would have outputs of one name")
+    return names
+
+
+def _video(path: Path) -> Source:
+    from segpp.runtime.media.video import frames, probe  # noqa: PLC0415 - only a video needs PyAV
+
+    info = probe(path)
+    return Source("video", info.frames, (path,), info.rate, lambda: _numbered(path, frames(path)))
+
+
+def _numbered(path: Path, images: Iterator[Pixels | ImageError]) -> Iterator[Item]:
+    """Yield the frames as items; damage surfaces when an item is loaded."""
+    for number, image in enumerate(_to_the_end(images), start=1):
+        yield Item(f"frame-{number:06d}", str(path), partial(_or_raise, image))
+
+
+def _to_the_end(images: Iterator[Pixels | ImageError]) -> Iterator[Pixels | ImageError]:
+    try:
+        yield from images
+    except ImageError as failure:
+        yield failure
+
+
+def _or_raise(image: Pixels | ImageError) -> Pixels:
+    if isinstance(image, ImageError):
+        raise image
+    return image

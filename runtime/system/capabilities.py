@@ -1,0 +1,144 @@
+"""What segpp can do on this machine, why not, and what would help."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from segpp.runtime.backends._base import ENGINES
+from segpp.runtime.build.builders import BUILDERS
+from segpp.runtime.system.hardware import Machine
+from segpp.runtime.system.packages import distribution_of, is_installed
+from segpp.runtime.system.plugins import LIBRARY, VARIABLE, Plugins, find_plugins
+from segpp.runtime.system.self_test import EXPORT_MODULES
+
+__all__ = ["Ability", "abilities_of", "is_useful", "verified"]
+
+_TIMEOUT_SECONDS = 300
+_BUILD_PLUGINS = "trt_plugins/README.md of the sources tells how to build it"
+_USEFUL = {"export", "run-cpu", "run-openvino"}
+
+
+@dataclass(frozen=True)
+class Ability:
+    """One thing that segpp does.
+
+    Args:
+        key: Its name for ``segpp.runtime.system.self_test``, and in JSON.
+        name: The same in words.
+        works: Whether everything for it is here.
+        reason: What is missing, or a remark.
+        fix: The command that helps, if one does.
+    """
+
+    key: str
+    name: str
+    works: bool
+    reason: str = ""
+    fix: str = ""
+
+
+def abilities_of(machine: Machine) -> tuple[Ability, ...]:
+    """Return everything segpp can or cannot do on ``machine`` with the installed packages."""
+    return (
+        _packaged("export", "export checkpoints", EXPORT_MODULES, "export"),
+        _packaged("run-cpu", "run ONNX files on the CPU", ("onnxruntime",), "cpu"),
+        _packaged("run-openvino", "run them with OpenVINO", ("openvino", "onnx"), "openvino"),
+        _cuda(machine),
+        *(_build(name) for name in BUILDERS),
+        _engines(machine),
+        _packaged("video", "read and write video", ("av",), "video"),
+        _plugins(find_plugins()),
+    )
+
+
+def is_useful(abilities: Sequence[Ability]) -> bool:
+    """Return whether segpp can at least export or run."""
+    return any(ability.works for ability in abilities if ability.key in _USEFUL)
+
+
+def verified(ability: Ability) -> Ability:
+    """Return the ability as it shows itself when tried, in a process of its own."""
+    if not ability.works or ability.key == "run-engines":
+        return ability
+    command = [sys.executable, "-m", "segpp.runtime.system.self_test", ability.key]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module
+            command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return replace(ability, works=False, reason=f"tried: still busy after {_TIMEOUT_SECONDS} s")
+    if done.returncode == 0:
+        return replace(ability, reason="tried: works")
+    last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
+    return replace(ability, works=False, reason=f"tried: {last}")
+
+
+def _packaged(key: str, name: str, modules: Sequence[str], extra: str) -> Ability:
+    missing = [module for module in modules if not is_installed(module)]
+    if not missing:
+        return Ability(key, name, works=True)
+    return Ability(key, name, works=False, reason=_not_installed(missing), fix=_install(extra))
+
+
+def _cuda(machine: Machine) -> Ability:
+    key, name = "run-cuda", "run ONNX files on the GPU"
+    if machine.gpu.obstacle:
+        return Ability(key, name, works=False, reason=machine.gpu.obstacle)
+    found = distribution_of("onnxruntime")
+    if found == "onnxruntime-gpu":
+        return Ability(key, name, works=True)
+    if machine.jetson:
+        reason = "needs the onnxruntime-gpu that NVIDIA builds for this JetPack"
+        return Ability(key, name, works=False, reason=reason)
+    # Both distributions bring the same module; the later one silently wins.
+    first = "pip uninstall onnxruntime; " if found else ""
+    reason = "onnxruntime-gpu is not installed"
+    return Ability(key, name, works=False, reason=reason, fix=first + _install("gpu"))
+
+
+def _build(name: str) -> Ability:
+    builder = BUILDERS[name]
+    return _packaged(
+        f"build-{name}", f"build {builder.title} engines", (builder.module,), builder.extra
+    )
+
+
+def _engines(machine: Machine) -> Ability:
+    key, name = "run-engines", "run engines"
+    libraries = [library for library in ENGINES if ".engine" in ENGINES[library].suffixes]
+    if not libraries:
+        return Ability(key, name, works=False, reason="this segpp builds them, and runs ONNX files")
+    if machine.gpu.obstacle:
+        return Ability(key, name, works=False, reason=machine.gpu.obstacle)
+    if any(is_installed(library) for library in libraries):
+        return Ability(key, name, works=True)
+    return Ability(key, name, works=False, reason=_not_installed(libraries))
+
+
+def _plugins(plugins: Plugins) -> Ability:
+    key, name = "plugins", "TensorRT plugins"
+    if plugins.library.path is None:
+        return Ability(key, name, works=False, reason=_unbuilt(plugins), fix=_BUILD_PLUGINS)
+    if not is_installed("tensorrt"):
+        reason = f"{plugins.library.path} is here, and TensorRT's Python module is not"
+        return Ability(key, name, works=False, reason=reason, fix=_install("tensorrt"))
+    return Ability(key, name, works=True, reason=plugins.library.path)
+
+
+def _unbuilt(plugins: Plugins) -> str:
+    [*_, place] = plugins.library.looked_in
+    named = f"{VARIABLE} names {place}, which does not exist"
+    reason = named if VARIABLE in os.environ else f"{LIBRARY} is not built"
+    missing = plugins.missing_to_build
+    lacking = f"; to build it {', '.join(missing)} would be needed" if missing else ""
+    return f"{reason}{lacking}; files run without it, by standard operators"
+
+
+def _not_installed(modules: Sequence[str]) -> str:
+    return f"{', '.join(modules)} {'is' if len(modules) == 1 else 'are'} not installed"
+
+
+def _install(extra: str) -> str:
+    return f"pip install 'segpp[{extra}]'"

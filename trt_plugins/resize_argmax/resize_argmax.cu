@@ -1,21 +1,4 @@
-//! Labels at full resolution from logits at low resolution, without the logits between.
-//!
-//!     labels[b, y, x] = argmax over k of the bilinear value of logits[b, k] at (y, x)
-//!
-//! Shapes  logits (B, K, h, w) and labels (B, H, W): row-major. Labels are INT8 up to 127 classes,
-//!         INT32 beyond.
-//! Work    H = s * h and W = s * w with s = 2, 4 or 8: a thread owns two cells, one above the
-//!         other; a cell holds the s * s pixels between four logits. All values of a class in a
-//!         cell lie between the lowest and the highest of its corners. So one pass over the
-//!         classes finds those that can win, and only they are interpolated. Often that is one
-//!         class, and nothing is interpolated.
-//!         Any other size: a thread owns a pixel and reads four logits of every class.
-//! Exact   Both paths compute every value with the same roundings, columns before rows, each
-//!         interpolation one product and one fused multiply-add. A class is left out only if it
-//!         stays below another by more than what rounding can do. Ties go to the lower class.
-//! Needs   K * h * w < 2^31, H * W < 2^31.
-//! Weak    Not-a-number never wins, and a cell near one, or near an infinity, is interpolated for
-//!         all classes. So is one whose classes are all alike.
+//! The two kernels of SegppResizeArgmax, by cells and by pixels. resize_argmax.h says what they do.
 #include "resize_argmax.h"
 
 #include "cuda_utils/element.cuh"
@@ -63,6 +46,7 @@ __global__ void __launch_bounds__(kThreads) resizeArgmaxPixels(T const* __restri
     {
         return;
     }
+    // 1. The four logits around the pixel, the same in every plane (h, w).
     Neighbours const row = neighboursOf(index / shape.out_width, scaleY, shape.height);
     Neighbours const column = neighboursOf(index % shape.out_width, scaleX, shape.width);
     int const plane = shape.height * shape.width;
@@ -73,6 +57,7 @@ __global__ void __launch_bounds__(kThreads) resizeArgmaxPixels(T const* __restri
     for (auto image = blockIdx.y; image < static_cast<unsigned>(shape.batch); image += gridDim.y)
     {
         T const* from = logits + std::size_t{image} * shape.classes * plane;
+        // 2. The best of the K values there.
         float best = -INFINITY;
         int label = 0;
 #pragma unroll 4
@@ -108,6 +93,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kScale>) resizeArgmaxCells(
         return;
     }
     int const plane = shape.height * shape.width;
+    // 1. The corners of the cells: three rows, of a logit and the one after it.
     // At the edges a cell is judged by one column of corners too many, which does no harm.
     int const column = clamped(x - 1, shape.width - 1);
     unsigned corner[kCells + 1];
@@ -128,6 +114,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kScale>) resizeArgmaxCells(
             shape.out_height, shape.out_width};
         int const groups = ((shape.classes - 1) >> shift) + 1;
         unsigned const all = 0xffffffffU >> (kMasked - groups);
+        // 2. One pass over the K classes: the bounds of both cells.
         Bounds bounds{};
 #pragma unroll
         for (float& floor : bounds.floor)
@@ -142,6 +129,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kScale>) resizeArgmaxCells(
 #pragma unroll
         for (int i = 0; i < kCells; ++i)
         {
+            // 3. Of each cell: s * s pixels of the class that is left, or of the best of several.
             bool const plain = bounds.isPlain(i);
             Corners const corners{corner[i] + left, corner[i] + right, corner[i + 1] + left,
                 corner[i + 1] + right};

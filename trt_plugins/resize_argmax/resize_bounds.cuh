@@ -1,4 +1,10 @@
 //! Which classes can be the best somewhere in a cell.
+//!
+//! Shapes  logits (K, h, w) of one image; a mask of 32 bits per cell, of classes or groups of them.
+//! Work    One pass over the classes, four at a time: six logits of each bound two cells. Then the
+//!         classes that are left are held to the final bound.
+//! Exact   No class that wins anywhere is dropped: kSlack covers what rounding can do.
+//! Weak    Beyond 32 classes a bit stands for several, which are all looked at again.
 #pragma once
 
 #include "cuda_utils/element.cuh"

@@ -1,4 +1,10 @@
 //! The pixels of a cell: interpolated for the classes that can win, and written.
+//!
+//! Shapes  logits (K, h, w) of one image, s * s pixels of a cell, labels (H, W).
+//! Work    At most eight pixels at a time stay in registers over the classes, a row or several.
+//!         Half a row of a cell is one store of INT8 labels.
+//! Exact   The roundings of resize_pixels.cuh; ties go to the lower class.
+//! Needs   Labels 4-byte aligned; w > 1.
 #pragma once
 
 #include "resize_bounds.cuh"

@@ -2,10 +2,13 @@
 //!
 //!     best[split, b, s] = max over the destinations d of the split of (x_s . x_d) / |x_d|
 //!
+//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (splits, B, S),
+//!         inverseSource (B, S).
 //! Work    A block owns 64 sources and walks over its destinations in tiles of 64, 16 channels at a
 //!         time; a thread multiplies 4 x 4. Products are never written.
 //! Exact   FP32, channels in ascending order by fused multiply-add: equal rows have equal products,
 //!         and neither tiles nor splits change a value. Equal products: the lowest destination.
+//! Weak    Elements are read one at a time, whatever the alignment.
 #pragma once
 
 #include "match_best.cuh"
@@ -71,7 +74,7 @@ __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
         = static_cast<T const*>(results.packed) + image * lattice.destinations * channels;
     float const* const inverse = results.inverseDestination + image * padded;
 
-    // As a loader, a thread has a quarter of one source and of one destination.
+    // 1. As a loader, a thread has a quarter of one source and of one destination.
     int const loaded = thread / 4;
     int const within = thread % 4 * 4;
     int const firstSource = static_cast<int>(blockIdx.x) * kSimpleTile;
@@ -80,6 +83,7 @@ __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
         ? x + (image * lattice.tokens() + lattice.sourceToken(source)) * channels
         : nullptr;
 
+    // 2. Tile by tile, products (64, 64) over all channels; of each row the best so far.
     Match best[4]{noMatch(0), noMatch(0), noMatch(0), noMatch(0)};
     float squares = 0;
     Tiles const tiles = tilesOfSplit(lattice.destinations, kSimpleTile);
@@ -107,11 +111,13 @@ __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
         }
     }
 
+    // 3. 1 / length of the sources (64), by the blocks of the first split.
     squares = laneSum(squares, 4);
     if (blockIdx.y == 0 && within == 0 && sourceRow)
     {
         results.inverseSource[image * lattice.sources + source] = inverseLength(squares);
     }
+    // 4. The best of the split (64).
     Match* const out = matchesOfBlock(results, lattice.sources) + firstSource;
 #pragma unroll
     for (int i = 0; i < 4; ++i)

@@ -2,6 +2,8 @@
 //!
 //!     best[split, b, s] = max over the destinations d of the split of (x_s . x_d) / |x_d|
 //!
+//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (splits, B, S),
+//!         inverseSource (B, S).
 //! Work    A block of four warps owns kRows sources, which stay in shared memory with all of their
 //!         channels, and walks over its destinations in tiles of kColumns, 32 channels at a time,
 //!         three copies in flight. A warp multiplies a quarter of the tile. Products are never
@@ -10,6 +12,7 @@
 //!         differs between chips. On one chip every column sees the same instructions, so equal
 //!         rows have equal products, and neither tiles nor splits change a value.
 //! Needs   sm_80. C % 8 = 0 and x 16-byte aligned, for whole 16-byte copies.
+//! Weak    Shared memory grows with C: rows that do not fit are left to match_product.cuh.
 #pragma once
 
 #include "cuda_utils/copy.cuh"
@@ -245,6 +248,7 @@ __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
     Tiles const tiles = tilesOfSplit(lattice.destinations, kColumns);
     auto stream = streamOf<T, kColumns>(lattice, channels, packed, tiles, loader);
 
+    // 1. Start the copies: the sources (kRows, C), and destinations (kColumns, 32) of two steps.
     // The sources belong to the group of the first step.
     copySources<T, kRows>(
         lattice, channels, x + image * lattice.tokens() * channels, firstSource, loader, sources);
@@ -257,6 +261,7 @@ __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
     {
         match = noMatch(0);
     }
+    // 2. Tile by tile, products (kRows, kColumns) over all channels; of each row the best so far.
     int stage = 0;
     for (int tile = tiles.first; tile < tiles.last; ++tile)
     {
@@ -276,12 +281,14 @@ __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
             tile * kColumns + firstColumn);
     }
 
+    // 3. 1 / length of the sources (kRows), by the blocks of the first split.
     int const count = min(kRows, lattice.sources - firstSource);
     if (blockIdx.y == 0)
     {
         measureSources<T, kRows>(channels, count, loader, sources,
             results.inverseSource + image * lattice.sources + firstSource);
     }
+    // 4. The best of the split (kRows), once the stages are free to meet in.
     __syncthreads();
     writeBest<kRows>(best, reinterpret_cast<Match*>(stages), firstRow, count,
         matchesOfBlock(results, lattice.sources) + firstSource);

@@ -1,10 +1,14 @@
 //! Chooses the sources that merge, and numbers the slots.
 //!
+//! Shapes  best (splits, B, S), inverseSource (B, S), keys (B, S); slot (B, N).
 //! Work    One block per image. The score of every source becomes an integer key in a register; 32
 //!         rounds of counting find the lowest key that merges, bit by bit, whatever the
 //!         distribution of the scores. More than 16,384 sources take turns in the registers.
 //! Exact   Integers all the way: the sources that merge are those of a stable sort, the lowest
 //!         index first among equals.
+//! Needs   0 <= merged <= S.
+//! Weak    A batch of one keeps one multiprocessor busy. Sources that take turns read their keys
+//!         from memory in every round.
 #pragma once
 
 #include "match_best.cuh"
@@ -135,7 +139,7 @@ struct Ranks
 constexpr int kAboveShift = 16;  // a turn has 16,384 sources: 15 bits each
 constexpr int kEqualMask = 0xffff;
 
-//! Before its first barrier a warp writes only what no other reads, so turns need none between them.
+//! Before its first barrier a warp writes only what no other reads, so turns need none between.
 __device__ __forceinline__ void rankGroups(
     Ranks& ranks, unsigned int const (&keys)[kKeys], unsigned int threshold, int left)
 {
@@ -245,6 +249,7 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
     int const thread = static_cast<int>(threadIdx.x);
     Selection const selection{results, lattice.sources, merged, splits, anywhere,
         image * lattice.sources, static_cast<std::size_t>(gridDim.x) * lattice.sources};
+    // 1. Keys (S): in registers, or in memory if there are too many.
     unsigned int keys[kKeys];
     if (selection.isResident())
     {
@@ -259,6 +264,7 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
         }
     }
 
+    // 2. The threshold; of the keys equal to it, the first `room` merge.
     BlockSum sum{tables, 0};
     unsigned int const threshold = findThreshold(keys, selection, sum);
     // Nothing is above the greatest key.
@@ -266,6 +272,7 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
         = threshold == 0xffffffffU ? 0 : countImage(keys, selection, threshold + 1);
     int const room = merged - sum(above);
 
+    // 3. Slots of the sources, turn by turn.
     int* const out = slot + image * lattice.tokens();
     Before before{0, 0};
     for (int first = 0; first < lattice.sources; first += kSelectSources)
@@ -275,6 +282,7 @@ __global__ void __launch_bounds__(kSelectThreads) selectAndNumber(
         numberSources(
             ranks, keys, selection, lattice, threshold, room, first, before, out);
     }
+    // 4. Slots of the destinations (D), behind those of the sources that stay.
     int const kept = lattice.sources - merged;
     for (int destination = thread; destination < lattice.destinations;
          destination += kSelectThreads)

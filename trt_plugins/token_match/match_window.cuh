@@ -2,10 +2,14 @@
 //!
 //!     best[0, b, s] = max over the destinations d near s of (x_s . x_d) / |x_d|
 //!
+//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (1, B, S),
+//!         inverseSource (B, S).
 //! Work    Eight lanes per source, 128 bytes of a row at a time: they read the row once for every
 //!         nine destinations, whose rows come from cache, and add up nine products at a time.
 //! Exact   FP32; the order of additions depends on C alone, the same for all destinations. Equal
 //!         products: the lowest destination.
+//! Needs   C % kCount = 0; where kCount > 1, x 16-byte aligned.
+//! Weak    C = 32 in half (B0, stage 1) keeps 4 of 8 lanes busy.
 #pragma once
 
 #include "match_best.cuh"
@@ -102,10 +106,12 @@ __global__ void __launch_bounds__(kWindowThreads) matchNear(MatchLattice lattice
         = static_cast<T const*>(results.packed) + image * lattice.destinations * channels;
     float const* const inverse = results.inverseDestination + image * padded;
 
+    // 1. The cells around the source, the same number of steps for every source of a warp.
     Neighbourhood near = neighbourhoodOf(lattice, token, windowY, windowX);
     int const nearest = near.y * lattice.cellsX + near.x;
     // The most that any source has, so that no group of lanes leaves before the others.
     int const most = min(2 * windowY + 1, lattice.cellsY) * min(2 * windowX + 1, lattice.cellsX);
+    // 2. Nine destinations at a time: products (9) over all channels, and the best so far.
     Match best = noMatch(nearest);
     float squares = 0;
     for (int first = 0; first < most; first += kAtOnce)
@@ -126,6 +132,7 @@ __global__ void __launch_bounds__(kWindowThreads) matchNear(MatchLattice lattice
             takeLater(best, product * inverse[destinations[i]], destinations[i]);
         }
     }
+    // 3. One match and 1 / length per source.
     squares = laneSum(squares, kNearLanes);
     if (lane == 0 && wanted < lattice.sources)
     {

@@ -1,19 +1,4 @@
-//! Bipartite soft matching on a grid: the arithmetic of SegppTokenMatch.
-//!
-//!     slot[b, n] = where token n of image b goes: kept sources in raster order, then destinations
-//!
-//! Shapes  x (B, N, C) row-major, N = height x width; slot (B, N).
-//! Work    Three launches: the rows of the destinations side by side and their lengths; the best
-//!         destination of each source; the sources that merge, and the slots. The matrix of
-//!         similarities is never written: what passes between the launches beside the rows is 8
-//!         bytes per source and split, and 4 per token.
-//! Exact   Two runs give the same bits: there are no atomics, and ties go to the lowest index. FP32
-//!         sums are added in another order than the oracle's, so scores closer than their rounding
-//!         may trade places; of inputs whose sums are exact the slots are the oracle's.
-//! Needs   At least one destination; 0 <= merged <= sources; N < 2^30. Squared lengths finite in
-//!         FP32; a source of NaN or infinity merges last, and no slot leaves its range.
-//! Weak    One block per image selects, so beyond 16,384 sources (queries of stage 1) it is slow.
-//!         FP32, sm_75 and C % 8 != 0 multiply without tensor cores.
+//! The launches of SegppTokenMatch, and what passes between them. token_match.h says what they do.
 #include "token_match.h"
 
 #include "match_product.cuh"
@@ -201,14 +186,17 @@ struct Call
         return simple(splits);
     }
 
+    //! Everything but the selection; `splits` says how many matches each source has got.
     cudaError_t match(int& splits) const noexcept
     {
+        // 1. Destinations: x (B, N, C) to rows side by side (B, D, C) and 1 / length (B, padded D).
         bool const wide = shape.channels % kWide<T> == 0 && isAligned16(x);
         cudaError_t const status = wide ? pack<kWide<T>>() : pack<1>();
         if (status != cudaSuccess || lattice.sources == 0)
         {
             return status;
         }
+        // 2. Sources: the best destination of each (splits, B, S), and 1 / length (B, S).
         if (shape.window > 0)
         {
             return wide ? near<kWide<T>>() : near<1>();
@@ -282,6 +270,7 @@ cudaError_t tokenMatch(TokenMatchShape const& shape, ElementType type, void cons
     {
         return status;
     }
+    // 3. The sources that merge, and the slots of all tokens (B, N).
     return launch(selectAndNumber, dim3(shape.batch), dim3(kSelectThreads), 0, stream, lattice,
         shape.merged, splits, shape.window == 0, results, slot);
 }

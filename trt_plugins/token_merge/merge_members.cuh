@@ -1,4 +1,10 @@
 //! Who shares a slot: the members of a block's slots, found and sorted in shared memory.
+//!
+//! Shapes  slot (N) of one image; listed and sorted (members of the block), starts (rows + 1).
+//! Work    The image's slots are split among the warps, which count first and then write behind
+//!         each other; one warp sorts.
+//! Exact   Raster order, and within a row too: the sort is stable. No atomics.
+//! Needs   N < 2^26: a member is its token times 32 plus its row, in one int.
 #pragma once
 
 #include "cuda_utils/element.cuh"

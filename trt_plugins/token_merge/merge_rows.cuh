@@ -1,4 +1,11 @@
 //! Sums of rows in the canonical order, by one thread for each column or by the whole block.
+//!
+//!     total[c] = sum over the groups of 32 members of (sum over the group of x[member, c])
+//!
+//! Shapes  x (N, C) of one image, in words; total (elements of a word) for each column.
+//! Work    Four rows are on their way at a time. A long list is dealt to the threads of a column
+//!         group by group, and the first of them adds the groups' sums.
+//! Exact   FP32, groups in order, from +0: alone or together, the same additions.
 #pragma once
 
 #include "cuda_utils/element.cuh"

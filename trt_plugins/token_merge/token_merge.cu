@@ -1,19 +1,4 @@
-//! Averages the tokens that share a slot.
-//!
-//!     y[b, m, :] = mean of x[b, n, :] over the tokens n with slot[b, n] = m
-//!
-//! Shapes  x (B, N, C), slot (B, N) int32, y (B, M, C): row-major.
-//! Work    One launch, no lists in memory. A block owns up to 32 slots. It reads all slots of the
-//!         image (they come from cache), lists its members in raster order, sorts them stably by
-//!         slot, and adds rows: a thread owns one column, as wide as alignment allows, and keeps
-//!         four rows in flight. A slot with many members is shared by the whole block.
-//! Exact   FP32 sums in the order that ops.py fixes: groups of 32 members in raster order, then
-//!         the groups, from +0; divided by the count, rounded once. There are no atomics, and the
-//!         order depends neither on the chip nor on how many slots a block owns.
-//! Needs   N < 2^26, N * C and M * C < 2^31. Nothing of C or of the pointers; 16-byte rows and pointers for full speed.
-//! Weak    A slot outside 0 to M - 1 is nobody's: its token is left out. More than 2,048 members in
-//!         one block (a constant image) make it read the slots once for each of its own.
-//!         Reading the slots grows as N * M: beyond N = 12,000 lists in memory would be cheaper.
+//! The launch of SegppTokenMerge. token_merge.h says what it does.
 #include "token_merge.h"
 
 #include "cuda_utils/element.cuh"
@@ -110,6 +95,7 @@ __global__ void __launch_bounds__(kThreads, 3) tokenMergeKernel(Word const* __re
         int const* const slots = slot + std::size_t{image} * shape.tokens;
         Word const* const from = x + std::size_t{image} * shape.tokens * words;
         Word* const to = y + (std::size_t{image} * shape.slots + first) * words;
+        // 1. The members of the block's slots, listed and sorted by slot if they fit.
         Range const range = rangeOfWarp(0, shape.tokens);
         int before;
         int const found = countMembers(members, slots, range, rows, before);
@@ -124,6 +110,8 @@ __global__ void __launch_bounds__(kThreads, 3) tokenMergeKernel(Word const* __re
             }
         }
         __syncthreads();
+        // 2. `width` columns of words at a time, in as many groups of threads as the block has:
+        // x (N, C) to y (rows of the block, C).
         for (int base = 0; base < words; base += width)
         {
             int const index = thread % width;

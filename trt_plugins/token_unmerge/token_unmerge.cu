@@ -1,14 +1,4 @@
-//! Restores tokens after merging: a gather of rows that no arithmetic touches.
-//!
-//!     x[b, n, :] = y[b, slot[b, n], :]
-//!
-//! Shapes  y (B, M, C), slot (B, N) int32, x (B, N, C): row-major.
-//! Work    A thread owns one column of a row, as wide as alignment allows (16 bytes when it can),
-//!         in four rows: four gathers are under way before the first store. Stores stream, so that
-//!         y, which is read again and again, stays in the second-level cache.
-//! Exact   A copy of bits.
-//! Needs   N * C and M * C < 2^31. Nothing of C or of the pointers; 16-byte rows and pointers for full speed.
-//! Weak    A slot outside 0 to M - 1 is nobody's: its token becomes zero, nothing is read.
+//! The kernel of SegppTokenUnmerge. token_unmerge.h says what it does.
 #include "token_unmerge.h"
 
 #include "cuda_utils/element.cuh"
@@ -35,6 +25,7 @@ __global__ void __launch_bounds__(kThreads, 4) tokenUnmergeKernel(Word const* __
         std::int32_t const* const slots = slot + std::size_t{image} * shape.tokens;
         Word const* const from = y + std::size_t{image} * shape.slots * words;
         Word* const to = x + std::size_t{image} * shape.tokens * words;
+        // 1. The slots of four rows.
         std::int32_t source[kRows];
 #pragma unroll
         for (std::int32_t i = 0; i < kRows; ++i)
@@ -45,6 +36,7 @@ __global__ void __launch_bounds__(kThreads, 4) tokenUnmergeKernel(Word const* __
         for (auto column = static_cast<std::int32_t>(threadIdx.x); column < words;
              column += static_cast<std::int32_t>(blockDim.x))
         {
+            // 2. Gather a word of each from y (M, C).
             Word value[kRows];
 #pragma unroll
             for (std::int32_t i = 0; i < kRows; ++i)
@@ -53,6 +45,7 @@ __global__ void __launch_bounds__(kThreads, 4) tokenUnmergeKernel(Word const* __
                     < static_cast<std::uint32_t>(shape.slots);
                 value[i] = known ? from[static_cast<unsigned>(source[i] * words + column)] : Word{};
             }
+            // 3. Store them to x (N, C).
 #pragma unroll
             for (std::int32_t i = 0; i < kRows; ++i)
             {

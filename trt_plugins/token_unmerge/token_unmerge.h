@@ -1,4 +1,16 @@
-//! SegppTokenUnmerge: every token takes the row of its slot; the contract is in src/segpp/ops/__init__.py.
+//! SegppTokenUnmerge: every token takes the row of its slot, a gather that no arithmetic touches.
+//!
+//!     x[b, n, :] = y[b, slot[b, n], :]
+//!
+//! Shapes  y (B, M, C), slot (B, N) int32, x (B, N, C): row-major.
+//! Work    A thread owns one column of a row, as wide as alignment allows (16 bytes when it can),
+//!         in four rows: four gathers are under way before the first store. Stores stream, so that
+//!         y, which is read again and again, stays in the second-level cache.
+//! Exact   A copy of bits.
+//! Needs   N * C and M * C < 2^31. Nothing of C or of the pointers; 16-byte rows and pointers for
+//!         full speed.
+//! Weak    A slot outside 0 to M - 1 is nobody's: its token becomes zero, nothing is read.
+//! Twin    unmerge_reference() in src/segpp/ops, to the bit.
 #pragma once
 
 #include "cuda_utils/element_type.h"

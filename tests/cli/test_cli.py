@@ -16,7 +16,7 @@ import pytest
 from segpp import __version__
 from segpp.cli import VERBS, main, parser_of
 from segpp.errors import CheckError, InputError, MissingError
-from segpp.utils.files import whole_or_nothing
+from segpp.utils.files import atomic_write
 
 HEAVY = (
     *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_graphsurgeon", "safetensors"),
@@ -238,7 +238,7 @@ def test_a_stop_is_exit_130_with_nothing_left(
     verb: Verb, stop: signal.Signals, tmp_path: Path, capsys: Capture
 ) -> None:
     def work() -> int:
-        with whole_or_nothing(tmp_path / "a") as (part,):
+        with atomic_write(tmp_path / "a") as (part,):
             part.write_bytes(b"half")
             os.kill(os.getpid(), stop)
             time.sleep(10)

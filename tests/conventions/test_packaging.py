@@ -106,7 +106,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(archives: Archiv
         packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
 
     assert packed == files_of_the_tree()
-    assert {"segpp/export/reduction/bsm.py", "segpp/py.typed"} <= packed
+    assert {"segpp/export/reduction/methods/bsm.py", "segpp/py.typed"} <= packed
 
 
 def test_the_sdist_holds_plain_files_and_no_links(archives: Archives) -> None:

@@ -18,7 +18,7 @@ from segpp.export.models.segformer.loading import read_checkpoint
 from segpp.export.models.segformer.presets import PRESETS, plan_from
 from segpp.export.parity.images import images_in, normalised
 from segpp.export.pipeline import export
-from segpp.images import bundled_image
+from segpp.images import sample_image
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest
 from segpp.ops.grid import Size
@@ -34,7 +34,7 @@ def pictures(tmp_path: Path) -> Path:
     """A folder of two images and a file that is none."""
     folder = tmp_path / "pictures"
     folder.mkdir()
-    with Image.open(bundled_image()) as street:
+    with Image.open(sample_image()) as street:
         street.save(folder / "b.png")
         street.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "a.png")
     (folder / "notes.txt").write_text("no image")
@@ -160,7 +160,7 @@ def test_without_a_match_there_is_nothing_to_measure(
 
 def test_images_without_auto_are_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--images goes with --match-every auto"):
-        export(ExportRequest(b0_checkpoint, tmp_path / "x.onnx", images=(bundled_image(),)))
+        export(ExportRequest(b0_checkpoint, tmp_path / "x.onnx", images=(sample_image(),)))
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
@@ -169,9 +169,9 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_stands_for_its_images(pictures: Path) -> None:
-    found = images_in([pictures, bundled_image()])
+    found = images_in([pictures, sample_image()])
 
-    assert [path.name for path in found] == ["a.png", "b.png", bundled_image().name]
+    assert [path.name for path in found] == ["a.png", "b.png", sample_image().name]
 
 
 def test_a_word_that_is_no_number_is_refused(segpp: Command, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import NoReturn, Protocol, cast
 
 from segpp import __version__
 from segpp.errors import InputError, MissingError, SegppError
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 
 __all__ = ["VERBS", "main", "parser_of"]
 
@@ -132,7 +132,7 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     _clean_up_when_stopped()
     try:
-        require_known(verb, VERBS, kind="command")
+        check_choice(verb, VERBS, kind="command")
         args = parser_of(verb).parse_args(arguments)
         logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
         return _module(verb).run(args)

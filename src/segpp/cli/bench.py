@@ -14,13 +14,13 @@ from segpp.errors import InputError
 from segpp.runtime.benchmark.case import names_of, parse_contestant
 from segpp.runtime.benchmark.environment import read_conditions, usage
 from segpp.runtime.benchmark.interleave import Effort, Lap, race
-from segpp.runtime.benchmark.plot import draw, require_plotting
+from segpp.runtime.benchmark.plot import check_plotting, draw
 from segpp.runtime.benchmark.reliability import doubts_about
 from segpp.runtime.benchmark.report import Bench, as_csv, as_json
 from segpp.runtime.benchmark.runner import Ready, place_between, ready
 from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
-from segpp.utils.files import require_writable, whole_or_nothing
+from segpp.utils.files import atomic_write, check_writable
 from segpp.utils.progress import step
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
@@ -90,19 +90,19 @@ def run(args: argparse.Namespace) -> int:
     """Measure the models and print how they did."""
     effort, percents = _effort(args), parse_percentiles(args.percentiles)
     if args.plot:
-        require_plotting()
+        check_plotting()
     for path in (args.csv, args.plot):
         if path:
-            require_writable(path)
+            check_writable(path)
     bench = _measure(args, effort, percents)
     bench = replace(bench, doubts=doubts_about(bench))
     for doubt in bench.doubts:
         print(f"warning: {doubt}", file=sys.stderr)  # noqa: T201 - a message of the command
     if args.csv:
-        with whole_or_nothing(args.csv) as (part,):
+        with atomic_write(args.csv) as (part,):
             part.write_text(as_csv(bench), encoding="utf-8")
     if args.plot:
-        with whole_or_nothing(args.plot) as (part,):
+        with atomic_write(args.plot) as (part,):
             draw(bench, part)
     render = as_json if args.json else as_markdown if args.markdown else as_text
     print(render(bench))  # noqa: T201 - the result

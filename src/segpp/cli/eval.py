@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from segpp.cli._arguments import add_engine_arguments, engine_settings
 from segpp.errors import CheckError, InputError
-from segpp.images.preprocess import Pixels
+from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
 from segpp.runtime.evaluation.report import Report
 from segpp.runtime.inference.session import Session, open_session
-from segpp.utils.files import require_writable, whole_or_nothing
+from segpp.utils.files import atomic_write, check_writable
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
 
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate the models and print their scores."""
     pairs = _pairs(args)
     if args.csv:
-        require_writable(args.csv)
+        check_writable(args.csv)
     with ExitStack() as stack:
         sessions = [stack.enter_context(_open(path, args)) for path in args.models]
         names = _class_names(args.models, sessions)
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"skipped: {problem}", file=sys.stderr)  # noqa: T201 - a message of the command
     report = Report(found, _short(args.models), names, ignored)
     if args.csv:
-        with whole_or_nothing(args.csv) as (part,):
+        with atomic_write(args.csv) as (part,):
             part.write_text(report.csv(), encoding="utf-8")
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
     return CheckError.exit_code if found.skipped else 0
@@ -187,7 +187,7 @@ def _evaluate(
 
 
 def _segmenter(path: Path, session: Session) -> Segmenter:
-    def labels_of(image: Pixels) -> NDArray[Any]:
+    def labels_of(image: ImageArray) -> NDArray[Any]:
         try:
             return session(image).labels[0]
         except CheckError as failure:

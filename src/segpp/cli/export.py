@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from segpp.ops.grid import parse_size
-from segpp.utils.files import require_writable
+from segpp.utils.files import check_writable
 
 if TYPE_CHECKING:
     from segpp.manifest import Manifest, MatchSearch, MatchTrial, OutputSpec, ReductionSite
@@ -165,7 +165,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export and report."""
     size = parse_size(args.size) if args.size else None
-    require_writable(args.out)
+    check_writable(args.out)
     # Heavy, and absent from boards: only a real run needs it.
     from segpp.export.config import ExportRequest  # noqa: PLC0415
     from segpp.export.cost_model import doubts_of  # noqa: PLC0415
@@ -282,7 +282,7 @@ class _ListReductions(argparse.Action):
                 f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
             )
         for name, plan in PRESETS.items():
-            sites = [f"  {site}={reduction.spell()}" for site, reduction in plan.items()]
+            sites = [f"  {site}={reduction.to_string()}" for site, reduction in plan.items()]
             lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
         sys.stdout.write("\n".join(lines) + "\n")
         parser.exit()

@@ -8,8 +8,8 @@ from segpp.cli.inspection.manifest import inspect_engine, inspect_manifest
 from segpp.errors import CheckError, InputError
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.file_type import kind_of
-from segpp.utils.files import require_file
-from segpp.utils.report import Sheet
+from segpp.utils.files import check_file
+from segpp.utils.report import Report
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
 
@@ -57,18 +57,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the file and print what it is."""
-    sheet = _inspect(args)
-    print(sheet.json() if args.json else sheet.text())  # noqa: T201 - the result
-    for problem in sheet.problems:
+    report = _inspect(args)
+    print(report.json() if args.json else report.text())  # noqa: T201 - the result
+    for problem in report.problems:
         print(f"error: {problem}", file=sys.stderr)  # noqa: T201 - the command's own message
-    return CheckError.exit_code if sheet.problems else 0
+    return CheckError.exit_code if report.problems else 0
 
 
-def _inspect(args: argparse.Namespace) -> Sheet:
+def _inspect(args: argparse.Namespace) -> Report:
     path: Path = args.file
     if path.is_dir():
         return _checkpoint(args)
-    require_file(path, kind="file")
+    check_file(path, kind="file")
     kind, suffix = kind_of(path), path.suffix.lower()
     if kind.holds:
         return _checkpoint(args)
@@ -93,7 +93,7 @@ def _refuse_plan(args: argparse.Namespace) -> None:
         raise InputError(f"{unused[0]} goes with a checkpoint, and {args.file} is none")
 
 
-def _checkpoint(args: argparse.Namespace) -> Sheet:
+def _checkpoint(args: argparse.Namespace) -> Report:
     from segpp.cli.inspection.checkpoint import inspect_checkpoint  # noqa: PLC0415 - torch
     from segpp.export.models.segformer.presets import PRESETS, plan_from  # noqa: PLC0415 - needs torch
 

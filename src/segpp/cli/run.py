@@ -12,12 +12,19 @@ from tqdm import tqdm
 from segpp.cli._arguments import add_engine_arguments, engine_settings
 from segpp.cli._run_report import Tally, render_json, render_line
 from segpp.errors import InputError
-from segpp.images.palette import read_labels, read_palette
+from segpp.images.palette import read_class_names, read_palette
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
-from segpp.runtime.inference.predict import Done, Failed, segment_all
+from segpp.runtime.inference.predict import Done, Failed, predict_all
 from segpp.runtime.inference.session import Session, open_session
 from segpp.runtime.media.sources import Source, find_source
-from segpp.runtime.media.writers import KINDS, Look, Write, open_writer, place_for, require_place
+from segpp.runtime.media.writers import (
+    KINDS,
+    RenderConfig,
+    Write,
+    check_place,
+    open_writer,
+    place_for,
+)
 
 __all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
 
@@ -82,10 +89,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment everything, report, and return 1 if an image had to be skipped."""
-    _require_alpha(args.alpha)
+    _check_alpha(args.alpha)
     source = find_source(args.input)
     place = place_for(args.out, source, KINDS[args.visualize])
-    require_place(place, source)
+    check_place(place, source)
     with _open(args) as session:
         if session.assumed:
             _tell(f"{args.model}: " + "\n  ".join(session.manifest.notes))
@@ -99,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if tally.failed else 0
 
 
-def _require_alpha(alpha: float) -> None:
+def _check_alpha(alpha: float) -> None:
     if not 0.0 <= alpha <= 1.0:
         raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
 
@@ -113,13 +120,13 @@ def _open(args: argparse.Namespace) -> Session:
     )
 
 
-def _look(args: argparse.Namespace, session: Session) -> tuple[tuple[str, ...], Look]:
+def _look(args: argparse.Namespace, session: Session) -> tuple[tuple[str, ...], RenderConfig]:
     names, palette = session.classes.names, session.classes.palette
     if args.labels:
-        names = _fitting(read_labels(Path(args.labels)), session, args.labels, "names")
+        names = _fitting(read_class_names(Path(args.labels)), session, args.labels, "names")
     if args.colors:
         palette = _fitting(read_palette(Path(args.colors)), session, args.colors, "colours")
-    return names, Look(KINDS[args.visualize], palette, args.alpha)
+    return names, RenderConfig(KINDS[args.visualize], palette, args.alpha)
 
 
 def _fitting(values: tuple[T, ...], session: Session, file: str, what: str) -> tuple[T, ...]:
@@ -134,7 +141,7 @@ def _fitting(values: tuple[T, ...], session: Session, file: str, what: str) -> t
 
 def _collect(session: Session, source: Source, write: Write) -> Tally:
     tally = Tally()
-    for outcome in _with_progress(segment_all(session, source, write), source):
+    for outcome in _with_progress(predict_all(session, source, write), source):
         if isinstance(outcome, Done):
             tally.done.append(outcome)
         else:

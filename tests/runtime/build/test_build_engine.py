@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from segpp.utils.files import sha256_of, sidecar
+from segpp.utils.files import sha256_of, manifest_path
 from segpp.manifest import (
     Architecture,
     Classes,
@@ -96,7 +96,7 @@ def write_manifest(path: Path, *, sites: int) -> None:
         tools={"onnx": "1.0"},
         parity=Parity("street", "0" * 64, 1.0, 0.0, 1e-3, 0.999),
     )  # fmt: skip
-    sidecar(path).write_text(render_manifest(manifest))
+    manifest_path(path).write_text(render_manifest(manifest))
 
 
 def names(folder: Path) -> set[str]:
@@ -151,7 +151,7 @@ def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(
     segpp: Command, folder: Path
 ) -> None:
     source, target = write(folder / "a.onnx", ATTENTION), folder / "a.engine"
-    sidecar(target).write_text("{}")
+    manifest_path(target).write_text("{}")
 
     result = segpp("build-engine", source, target)
 

@@ -52,17 +52,19 @@ def _check_matches(request: ExportRequest) -> None:
     if request.match_every != AUTO:
         if request.match_every < 1:
             raise InputError(
-                f"--match-every {request.match_every}",
+                f"--match-interval {request.match_every}",
                 hint="1 matches in every block, as in the paper",
             )
         if request.images:
-            raise InputError("--images goes with --match-every auto, which measures on them")
+            raise InputError(
+                "--search-images goes with --match-interval auto, which measures on them"
+            )
         return
     plan = request.plan or {}
     if not any(reduction.is_content_based for reduction in plan.values()):
         methods = ", ".join(sorted({reduction.name for reduction in plan.values()}))
         raise InputError(
-            f"--match-every {AUTO} has no match to use again",
+            f"--match-interval {AUTO} has no match to use again",
             f"{methods} looks at the grid alone" if plan else "no tokens are merged",
             hint="merge by similarity, as with --preset hq or --ratio 0.5",
         )
@@ -94,9 +96,9 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
 def _check_labels_possible(request: ExportRequest, checkpoint: Checkpoint) -> None:
     if "labels" in OUTPUTS[request.output] and checkpoint.numerics.align_corners:
         raise InputError(
-            f"--output {request.output} cannot follow a {checkpoint.layout} checkpoint",
+            f"--outputs {request.output} cannot follow a {checkpoint.layout} checkpoint",
             "it resizes logits with align_corners=True, the operator for labels with False",
-            hint="--output logits: segpp-run resizes them as in training",
+            hint="--outputs logits: segpp-run resizes them as in training",
         )
 
 

@@ -19,7 +19,7 @@ from segpp.utils.files import atomic_write, check_writable
 
 __all__ = ["KINDS", "Place", "RenderConfig", "check_place", "open_writer", "place_for"]
 
-# what --visualize says -> what is written
+# what --save says -> what is written
 KINDS = {"overlay": ("overlay",), "mask": ("mask",), "both": ("overlay", "mask")}
 
 _JPEG = {".jpg", ".jpeg"}

@@ -161,7 +161,7 @@ class MatchTrial:
 
 @dataclass(frozen=True)
 class MatchSearch:
-    """How ``--match-every auto`` came to its choice.
+    """How ``--match-interval auto`` came to its choice.
 
     An agreement is the share of pixels that are labelled as without merging, the mean over the
     images, in FP32 PyTorch.

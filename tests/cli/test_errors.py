@@ -94,7 +94,7 @@ def check_one_sentence(stderr: str, told: str) -> None:
 CASES = [
     # missing
     ("export none.pth {out}/b.onnx", "checkpoint none.pth does not exist"),
-    ("export b0.pth {out}/b.onnx --image none.jpg", "image none.jpg does not exist"),
+    ("export b0.pth {out}/b.onnx --parity-image none.jpg", "image none.jpg does not exist"),
     ("run none.onnx images --out {out}", "model none.onnx does not exist"),
     ("run b0.onnx none.jpg --out {out}/b.png", "image none.jpg does not exist"),
     ("build-engine none.onnx {out}/b.engine", "ONNX file none.onnx does not exist"),
@@ -145,8 +145,8 @@ CASES = [
     ("export b0.pth {out}/b.onnx --preset fats", "hint: did you mean 'fast'?"),
     ("export b0.pth {out}/b.onnx --reduce 3.q=bms", "hint: did you mean 'bsm'?"),
     ("export b0.pth {out}/b.onnx --preset hq --size 32x32", "stage 1, kv: bsm"),
-    ("run b0.onnx images --out {out} --engine onnxrutime", "hint: did you mean 'onnxruntime'?"),
-    ("build-engine b0.onnx {out}/b.engine --engine tensort", "unknown engine library 'tensort'"),
+    ("run b0.onnx images --out {out} --backend onnxrutime", "hint: did you mean 'onnxruntime'?"),
+    ("build-engine b0.onnx {out}/b.engine --backend tensort", "unknown engine library 'tensort'"),
     # places to write to
     ("export b0.pth {out}", "is a folder"),
     ("export b0.pth {out}/none/b.onnx", "hint: create the folder first"),

@@ -147,7 +147,7 @@ def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(
     segpp: Command, checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "small.onnx"
-    off = ("--rewrite", "known-gelu=off", "--rewrite", "one-kv-product=off")
+    off = ("--no-rewrite", "known-gelu", "--no-rewrite", "one-kv-product")
     done = segpp("export", checkpoint, out, "--size", SIZE, "--no-check", *off)
     assert done.returncode == 0, done.stderr
 
@@ -361,7 +361,7 @@ def test_other_files_are_named_for_what_they_are(
     [
         (["--size", "100x100"], "not a multiple of 32"),
         (["--ratio", "1.5"], "--ratio 1.5"),
-        (["--source", "elsewhere"], "elsewhere"),
+        (["--checkpoint-format", "elsewhere"], "elsewhere"),
     ],
 )
 def test_wrong_settings_are_refused(

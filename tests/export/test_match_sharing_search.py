@@ -1,4 +1,4 @@
-"""--match-every auto: what is measured, what is chosen, and where both are told."""
+"""--match-interval auto: what is measured, what is chosen, and where both are told."""
 
 import json
 import subprocess
@@ -128,7 +128,15 @@ def test_the_report_and_the_inspection_tell_the_figures(
     segpp: Command, b0_checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "b0.onnx"
-    only = ("--reduce", "3.q=bsm:ratio=0.5", "--match-every", "auto", "--size", SIZE, "--no-check")
+    only = (
+        "--reduce",
+        "3.q=bsm:ratio=0.5",
+        "--match-interval",
+        "auto",
+        "--size",
+        SIZE,
+        "--no-check",
+    )
 
     done = segpp("export", *only, b0_checkpoint, out)
 
@@ -159,7 +167,7 @@ def test_without_a_match_there_is_nothing_to_measure(
 
 
 def test_images_without_auto_are_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--images goes with --match-every auto"):
+    with pytest.raises(InputError, match="--search-images goes with --match-interval auto"):
         export(ExportRequest(b0_checkpoint, tmp_path / "x.onnx", images=(sample_image(),)))
 
 
@@ -175,7 +183,7 @@ def test_a_folder_stands_for_its_images(pictures: Path) -> None:
 
 
 def test_a_word_that_is_no_number_is_refused(segpp: Command, tmp_path: Path) -> None:
-    done = segpp("export", "x.pth", tmp_path / "x.onnx", "--match-every", "often")
+    done = segpp("export", "x.pth", tmp_path / "x.onnx", "--match-interval", "often")
 
     assert done.returncode == 2
     assert "'often' is neither a number of blocks nor auto" in done.stderr

@@ -204,7 +204,7 @@ def test_a_misspelt_rewrite_stops_the_export(
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    done = segpp("export", "--rewrite", "know-gelu=off", b0_checkpoint, out)  # type: ignore[operator]  # as above
+    done = segpp("export", "--no-rewrite", "know-gelu", b0_checkpoint, out)  # type: ignore[operator]  # as above
 
     assert done.returncode == 2
     assert "did you mean 'known-gelu'?" in done.stderr

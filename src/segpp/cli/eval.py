@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from segpp.cli._arguments import add_engine_arguments, engine_settings
+from segpp.cli._arguments import add_backend_arguments, backend_settings
 from segpp.errors import CheckError, InputError
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
@@ -18,12 +18,20 @@ from segpp.runtime.evaluation.report import Report
 from segpp.runtime.inference.session import Session, open_session
 from segpp.utils.files import atomic_write, check_writable
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Measure mIoU and pixel accuracy over labelled images, for one or several models."
+GROUP = "run and measure it"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--engine": "--backend",
+    "--data": "--dataset",
+}
+
 EXAMPLES = (
     "segpp-eval b0.onnx --images val/images --labels val/labels",
-    "segpp-eval b0.onnx b0-fast.onnx --data val --ignore 11,255 --csv scores.csv",
+    "segpp-eval b0.onnx b0-fast.onnx --dataset val --ignore 11,255 --csv scores.csv",
     (
         "segpp-eval b5.onnx --images leftImg8bit/val --image-suffix _leftImg8bit "
         "--labels gtFine/val --label-suffix _gtFine_labelTrainIds"
@@ -49,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file or engine; the others are compared with the first",
     )
     _add_data(parser)
-    add_engine_arguments(parser)
+    add_backend_arguments(parser)
     results = parser.add_argument_group("results")
     results.add_argument("--json", action="store_true", help="print the scores as JSON")
     results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
@@ -66,7 +74,10 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "named like the images",
     )
     data.add_argument(
-        "--data", metavar="DIR", type=Path, help="short for --images DIR/images --labels DIR/labels"
+        "--dataset",
+        metavar="DIR",
+        type=Path,
+        help="short for --images DIR/images --labels DIR/labels",
     )
     for side in ("image", "label"):
         data.add_argument(
@@ -112,10 +123,12 @@ def _pairs(args: argparse.Namespace) -> tuple[Pair, ...]:
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit {args.limit} leaves no image")
     images, labels = args.images, args.labels
-    if args.data and not (images or labels):
-        images, labels = args.data / "images", args.data / "labels"
-    elif args.data or not (images and labels):
-        raise InputError("say where the data is", hint="--images DIR --labels DIR, or --data DIR")
+    if args.dataset and not (images or labels):
+        images, labels = args.dataset / "images", args.dataset / "labels"
+    elif args.dataset or not (images and labels):
+        raise InputError(
+            "say where the data is", hint="--images DIR --labels DIR, or --dataset DIR"
+        )
     suffixes = {"image_suffix": args.image_suffix, "label_suffix": args.label_suffix}
     return find_pairs(images, labels, **suffixes)[: args.limit]
 
@@ -123,7 +136,7 @@ def _pairs(args: argparse.Namespace) -> tuple[Pair, ...]:
 def _open(path: Path, args: argparse.Namespace) -> Session:
     return open_session(
         path,
-        **engine_settings(args),
+        **backend_settings(args),
         # The threads of a model that waits for its turn would slow the others down.
         alone=len(args.models) == 1,
         # What a precision costs is what is measured here.

@@ -11,9 +11,16 @@ from segpp.utils.file_type import kind_of
 from segpp.utils.files import check_file
 from segpp.utils.report import Report
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Say what a checkpoint, an ONNX file, an engine or a manifest is."
+GROUP = "look into things"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--source": "--checkpoint-format",
+}
+
 EXAMPLES = (
     "segpp-inspect model.pth --size 1024x2048",
     "segpp-inspect model.pth --ratio 0.5 --reduce 4.q=none",
@@ -41,14 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     plan.add_argument(
         "--reduce",
-        metavar="WHERE=HOW",
+        metavar="SITE=METHOD",
         action="append",
         default=[],
         help="add a column with this at a site, STAGE.{q,kv}=METHOD:KEY=VALUE,… or =none; "
         "repeatable",
     )
     plan.add_argument(
-        "--source", metavar="LAYOUT", help="whose code trained it, if its names do not tell"
+        "--checkpoint-format",
+        metavar="NAME",
+        help="whose code trained it, if its names do not tell",
     )
     parser.add_argument_group("results").add_argument(
         "--json", action="store_true", help="print everything as JSON"
@@ -88,8 +97,10 @@ def _inspect(args: argparse.Namespace) -> Report:
 
 
 def _refuse_plan(args: argparse.Namespace) -> None:
-    given = {name: getattr(args, name) for name in ("size", "ratio", "reduce", "source")}
-    if unused := [f"--{name}" for name, value in given.items() if value not in (None, [])]:
+    given = {name: getattr(args, name) for name in ("size", "ratio", "reduce", "checkpoint_format")}
+    if unused := [
+        f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, [])
+    ]:
         raise InputError(f"{unused[0]} goes with a checkpoint, and {args.file} is none")
 
 
@@ -102,4 +113,4 @@ def _checkpoint(args: argparse.Namespace) -> Report:
         name = "asked" if args.reduce else f"ratio {args.ratio:g}"
         plans[name] = plan_from(ratio=args.ratio, reduce=args.reduce)
     size: Size | None = None if args.size is None else parse_size(args.size)
-    return inspect_checkpoint(args.file, size=size, plans=plans, source=args.source)
+    return inspect_checkpoint(args.file, size=size, plans=plans, source=args.checkpoint_format)

@@ -227,7 +227,7 @@ def test_a_manifest_of_another_file_stops_the_build(segpp: Command, folder: Path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--engine", "tensorrt-rxt"], "did you mean 'tensorrt-rtx'?"),
+        (["--backend", "tensorrt-rxt"], "did you mean 'tensorrt-rtx'?"),
         (["--compute-capability", "8.7"], "it builds for: 7.5, 8.0, 8.6, 8.9, 12.0"),
         (["--compute-capability", "89"], "separate by commas, as 8.6,8.9,12.0"),
         (["--workspace", "2048"], "one of the units K, M and G"),
@@ -316,7 +316,7 @@ def test_without_the_library_one_sentence_says_how_to_get_it(
         "import sys; sys.modules['tensorrt_rtx'] = None\n"
         "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    arguments = ["build-engine", str(source), str(folder / "a.engine"), "--engine", engine]
+    arguments = ["build-engine", str(source), str(folder / "a.engine"), "--backend", engine]
 
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False

@@ -15,7 +15,7 @@ from math import ceil
 from segpp.export.models.segformer.macs import StageMacs, macs_of, site_match_macs
 from segpp.manifest import Architecture, Manifest, ReductionSite
 from segpp.ops.grid import Grid, Size
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 
 __all__ = ["Worth", "doubts_about_merging", "doubts_of", "worth_of"]
 
@@ -113,7 +113,9 @@ def _merging(site: ReductionSite, dim: int) -> int:
     # neighbours touch each number once.
     if site.method != "bsm":
         return moved
-    cells = Lattice(Grid(*site.grid), int(site.settings["sy"]), int(site.settings["sx"])).cells
+    cells = BipartitePartition(
+        Grid(*site.grid), int(site.settings["sy"]), int(site.settings["sx"])
+    ).cells
     return moved + site.tokens_in * cells.tokens * dim
 
 

@@ -21,7 +21,7 @@ from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.parity.images import images_in, normalised
-from segpp.images import bundled_image
+from segpp.images import sample_image
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import InputSpec, MatchSearch, MatchTrial
 from segpp.utils.progress import step
@@ -45,7 +45,7 @@ def with_measured_matches(settled: Settled) -> Settled:
         ImageError: An image cannot be read.
     """
     request = settled.request
-    paths = images_in(request.images or (request.image or bundled_image(),))
+    paths = images_in(request.images or (request.image or sample_image(),))
     with step(f"measuring which matches can be used again, on {len(paths)} image(s)"):
         every, found = search(_agreement(settled, paths), _stages(settled), images=len(paths))
     sites = tuple(replace(site, match_every=every.get(site.stage, 1)) for site in settled.sites)
@@ -92,7 +92,9 @@ def _stages(settled: Settled) -> dict[int, int]:
             macs_of(architecture, settled.size, settled.sites).stages, start=1
         )
     }
-    matching = {site.stage for site, reduction in settled.plan.items() if reduction.by_tokens}
+    matching = {
+        site.stage for site, reduction in settled.plan.items() if reduction.is_content_based
+    }
     order = sorted(matching, key=lambda stage: (-costs[stage], stage))
     return {stage: architecture.depths[stage - 1] for stage in order}
 

@@ -21,12 +21,12 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites._apply import rewrites_for, rewritten
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.io_wrapper import Interface
-from segpp.export.onnx_graph.lint import require_clean
+from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace_module
-from segpp.export.parity import measure, require_parity
+from segpp.export.parity import check_parity, measure
 from segpp.export.parity.images import GateImage, gate_image
-from segpp.export.resolve import min_agreement, require_request, settle
-from segpp.images import bundled_image
+from segpp.export.resolve import check_request, min_agreement, settle
+from segpp.images import sample_image
 from segpp.manifest import (
     FileInfo,
     Manifest,
@@ -35,7 +35,7 @@ from segpp.manifest import (
     Source,
     render_manifest,
 )
-from segpp.utils.files import require_writable, sha256_of, sidecar, whole_or_nothing
+from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
 from segpp.utils.progress import step
 
 __all__ = ["export"]
@@ -51,18 +51,18 @@ def export(request: ExportRequest) -> Manifest:
         CheckError: The file would break a rule of its targets or not follow PyTorch; nothing is
             written.
     """
-    require_request(request)
-    require_writable(request.out)
+    check_request(request)
+    check_writable(request.out)
     with step("reading the checkpoint"):
         checkpoint = read_checkpoint(request.checkpoint, source=request.source)
     settled = settle(request, checkpoint)
-    path = request.image or bundled_image()
+    path = request.image or sample_image()
     image = gate_image(path, settled.input) if request.check else None
     if request.match_every == AUTO:
         settled = with_measured_matches(settled)
     model = checkpoint.model().reduce(settled.plan.items(), match_every=settled.match_every)
     graph, warnings = _graph(model, settled)
-    with whole_or_nothing(request.out, sidecar(request.out)) as (part, manifest_part):
+    with atomic_write(request.out, manifest_path(request.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _gate(model, settled, part, image) if image is not None else None
         doubts = doubts_about_merging(checkpoint.architecture, settled.size, settled.sites)
@@ -81,7 +81,7 @@ def _graph(model: SegFormer, settled: Settled) -> tuple[onnx.ModelProto, tuple[s
         graph = clean(trace_module(whole, whole.example(), names=whole.names), request.target)
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
-        return graph, require_clean(graph, request.target)
+        return graph, check_clean(graph, request.target)
 
 
 def _gate(model: SegFormer, settled: Settled, part: Path, image: GateImage) -> Parity:
@@ -90,7 +90,7 @@ def _gate(model: SegFormer, settled: Settled, part: Path, image: GateImage) -> P
         measured = measure(
             model, part, image.normalised, fed=image.fed, precision=settled.request.precision
         )
-    require_parity(measured, needed)
+    check_parity(measured, needed)
     return Parity(
         image=path.name,
         image_sha256=sha256_of(path),

@@ -3,19 +3,19 @@
 from segpp.errors import InputError
 from segpp.export.config import AUTO, ExportRequest, Settled
 from segpp.export.models.precision import PRECISIONS
-from segpp.export.models.segformer.input_size import DEFAULT_SIZE, require_size
+from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.segformer.loading import Checkpoint
 from segpp.export.models.segformer.presets import describe
 from segpp.export.models.segformer.rewrites._apply import rewrites_for
+from segpp.export.models.segformer.sites import stage_grids
 from segpp.export.onnx_graph.io_wrapper import INPUTS, OUTPUTS
 from segpp.export.parity import MIN_AGREEMENT
-from segpp.export.reduction.sites import stage_grids
 from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.images.palette import default_palette
 from segpp.manifest import Classes, InputSpec
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 
-__all__ = ["min_agreement", "require_request", "settle"]
+__all__ = ["check_request", "min_agreement", "settle"]
 
 # ImageNet's, on the 0-255 scale: what every published SegFormer was trained with.
 _MEAN = (123.675, 116.28, 103.53)
@@ -24,11 +24,11 @@ _STD = (58.395, 57.12, 57.375)
 _MAX_BATCH = 64
 
 
-def require_request(request: ExportRequest) -> None:
+def check_request(request: ExportRequest) -> None:
     """Raise InputError for numbers and names that no checkpoint could make right."""
-    require_known(request.precision, PRECISIONS, kind="precision")
-    require_known(request.input, INPUTS, kind="input")
-    require_known(request.output, OUTPUTS, kind="output")
+    check_choice(request.precision, PRECISIONS, kind="precision")
+    check_choice(request.input, INPUTS, kind="input")
+    check_choice(request.output, OUTPUTS, kind="output")
     rewrites_for(request.target, off=request.rewrites_off)
     if request.target == ONNXRUNTIME and request.precision != "fp32":
         raise InputError(
@@ -40,29 +40,31 @@ def require_request(request: ExportRequest) -> None:
         if given and given.exists() and request.out.exists() and request.out.samefile(given):
             raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
     if request.size is not None:
-        require_size(request.size)
+        check_size(request.size)
     if not 1 <= request.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {request.batch} images", f"allowed: 1 to {_MAX_BATCH}")
-    _require_matches(request)
+    _check_matches(request)
     if request.min_agreement is not None and not 0 <= request.min_agreement <= 1:
         raise InputError(f"--min-agreement {request.min_agreement:g}", "allowed: 0 to 1")
 
 
-def _require_matches(request: ExportRequest) -> None:
+def _check_matches(request: ExportRequest) -> None:
     if request.match_every != AUTO:
         if request.match_every < 1:
             raise InputError(
-                f"--match-every {request.match_every}",
+                f"--match-interval {request.match_every}",
                 hint="1 matches in every block, as in the paper",
             )
         if request.images:
-            raise InputError("--images goes with --match-every auto, which measures on them")
+            raise InputError(
+                "--search-images goes with --match-interval auto, which measures on them"
+            )
         return
     plan = request.plan or {}
-    if not any(reduction.by_tokens for reduction in plan.values()):
+    if not any(reduction.is_content_based for reduction in plan.values()):
         methods = ", ".join(sorted({reduction.name for reduction in plan.values()}))
         raise InputError(
-            f"--match-every {AUTO} has no match to use again",
+            f"--match-interval {AUTO} has no match to use again",
             f"{methods} looks at the grid alone" if plan else "no tokens are merged",
             hint="merge by similarity, as with --preset hq or --ratio 0.5",
         )
@@ -75,8 +77,8 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
         InputError: The size does not fit the network, or a reduction its grid.
     """
     size = request.size or checkpoint.size or DEFAULT_SIZE
-    require_size(size)
-    _require_labels_possible(request, checkpoint)
+    check_size(size)
+    _check_labels_possible(request, checkpoint)
     plan = request.plan or {}
     match_every = 1 if request.match_every == AUTO else request.match_every
     return Settled(
@@ -91,12 +93,12 @@ def settle(request: ExportRequest, checkpoint: Checkpoint) -> Settled:
     )
 
 
-def _require_labels_possible(request: ExportRequest, checkpoint: Checkpoint) -> None:
+def _check_labels_possible(request: ExportRequest, checkpoint: Checkpoint) -> None:
     if "labels" in OUTPUTS[request.output] and checkpoint.numerics.align_corners:
         raise InputError(
-            f"--output {request.output} cannot follow a {checkpoint.layout} checkpoint",
+            f"--outputs {request.output} cannot follow a {checkpoint.layout} checkpoint",
             "it resizes logits with align_corners=True, the operator for labels with False",
-            hint="--output logits: segpp-run resizes them as in training",
+            hint="--outputs logits: segpp-run resizes them as in training",
         )
 
 

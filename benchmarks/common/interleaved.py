@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common.scoring import cpu
-from segpp.images import bundled_image
+from segpp.images import sample_image
 from segpp.images.labels import labels_from
 from segpp.images.preprocess import load_image, prepare
 from segpp.manifest import InputSpec, read_manifest
 from segpp.runtime.backends._base import ENGINES, Engine, Options
 from segpp.runtime.benchmark.interleave import Effort, Lap, race
 from segpp.runtime.benchmark.statistics import ratio
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 
 Runner = Callable[[], object]
 Times = dict[str, list[float]]
@@ -52,7 +52,7 @@ def summary(times: Times) -> dict[str, dict[str, float]]:
 
 def opened(stack: ExitStack, path: Path, *, engine: str, threads: int) -> Engine:
     """Load a file that others are timed beside; it is closed with ``stack``."""
-    require_known(engine, ENGINES, kind="engine")
+    check_choice(engine, ENGINES, kind="engine")
     # Idle threads of one must not spin while another is timed, and a cache would be left behind.
     options = Options(threads=threads, alone=False, cache=False)
     loaded = ENGINES[engine].open(path, options)
@@ -62,7 +62,7 @@ def opened(stack: ExitStack, path: Path, *, engine: str, threads: int) -> Engine
 
 def street(spec: InputSpec) -> NDArray[Any]:
     """Return the bundled street as ``spec`` takes it."""
-    return prepare([load_image(bundled_image())] * spec.batch, spec)
+    return prepare([load_image(sample_image())] * spec.batch, spec)
 
 
 def labels_of(path: Path, engine: Engine, tensor: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from segpp.images.preprocess import Pixels
+from segpp.images.preprocess import ImageArray
 from segpp.manifest import Manifest
 from segpp.runtime.evaluation import Score, evaluate
 from segpp.runtime.evaluation.dataset import Pair
@@ -21,7 +21,9 @@ Labels = NDArray[Any]
 ROUNDS = 15
 
 
-def times_of(files: dict[str, Path], threads: int, image: Pixels) -> dict[str, tuple[float, float]]:
+def times_of(
+    files: dict[str, Path], threads: int, image: ImageArray
+) -> dict[str, tuple[float, float]]:
     """Return the median milliseconds, and the median over rounds of none's divided by them."""
     # Idle threads of one session must not spin while another is timed.
     sessions = {
@@ -41,7 +43,10 @@ def times_of(files: dict[str, Path], threads: int, image: Pixels) -> dict[str, t
 
 
 def scores(
-    models: list[Callable[[Pixels], Labels]], pairs: Sequence[Pair], manifest: Manifest, label: str
+    models: list[Callable[[ImageArray], Labels]],
+    pairs: Sequence[Pair],
+    manifest: Manifest,
+    label: str,
 ) -> tuple[Score, ...]:
     """Return each model's score, its agreement with the first of ``models`` included."""
     classes = manifest.architecture.classes
@@ -52,16 +57,16 @@ def scores(
     return result.scores
 
 
-def by_session(session: Session, image: Pixels) -> Labels:
+def by_session(session: Session, image: ImageArray) -> Labels:
     """Return what a file makes of one image."""
     return session(image).labels[0]
 
 
-def remembering(segment: Callable[[Pixels], Labels]) -> Callable[[Pixels], Labels]:
+def remembering(segment: Callable[[ImageArray], Labels]) -> Callable[[ImageArray], Labels]:
     """Return ``segment`` with a memory of the images that it has seen."""
     known: dict[bytes, Labels] = {}
 
-    def remembered(image: Pixels) -> Labels:
+    def remembered(image: ImageArray) -> Labels:
         key = np.ascontiguousarray(image[::7, ::7]).tobytes()
         if key not in known:
             known[key] = segment(image)

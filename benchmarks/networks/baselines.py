@@ -33,7 +33,7 @@ from segpp.export.onnx_graph.trace import OPSET
 from segpp.export.pipeline import export
 from segpp.manifest import Architecture, FileInfo, Manifest, render_manifest
 from segpp.ops.grid import Size, parse_size
-from segpp.utils.files import sha256_of, sidecar
+from segpp.utils.files import manifest_path, sha256_of
 
 _IN_MEMORY = "huggingface-v5"
 
@@ -117,12 +117,12 @@ def export_transformers(checkpoint: Checkpoint, path: Path, like: Manifest) -> N
         external_data=False,
         verbose=False,
     )
-    _require_equal(checkpoint, path, like)
+    _check_equal(checkpoint, path, like)
     file = FileInfo(path.name, sha256_of(path), path.stat().st_size)
     tools = {**like.tools, "transformers": version("transformers")}
     options = {"exporter": "transformers through torch.onnx.export"}
     manifest = replace(like, file=file, tools=tools, options=options, parity=None)
-    sidecar(path).write_text(render_manifest(manifest), encoding="utf-8")
+    manifest_path(path).write_text(render_manifest(manifest), encoding="utf-8")
 
 
 def transformers_model(checkpoint: Checkpoint) -> SegformerForSemanticSegmentation:
@@ -144,7 +144,7 @@ def _config(architecture: Architecture) -> SegformerConfig:
     )
 
 
-def _require_equal(checkpoint: Checkpoint, path: Path, like: Manifest) -> None:
+def _check_equal(checkpoint: Checkpoint, path: Path, like: Manifest) -> None:
     image = np.random.default_rng(0).standard_normal(like.input.shape, np.float32)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     [found] = session.run(None, {"image": image})

@@ -28,7 +28,7 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS, ReductionPlan, plan_from
 from segpp.export.pipeline import export
 from segpp.images.postprocess import resize_argmax
-from segpp.images.preprocess import Pixels, load_image, prepare
+from segpp.images.preprocess import ImageArray, load_image, prepare
 from segpp.manifest import Manifest, read_manifest
 from segpp.ops.grid import Size, parse_size
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
@@ -115,7 +115,7 @@ def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[P
     return rows
 
 
-def _by_torch(model: SegFormer, manifest: Manifest, image: Pixels) -> Labels:
+def _by_torch(model: SegFormer, manifest: Manifest, image: ImageArray) -> Labels:
     with torch.inference_mode():
         logits = model(torch.from_numpy(prepare([image], manifest.input))).numpy()
     labels: Labels = resize_argmax(logits, image.shape[:2])[0]

@@ -27,7 +27,7 @@ from segpp.cli.inspection.onnx_macs import count_macs, shapes_of
 from segpp.errors import InputError
 from segpp.export.onnx_graph.trace import OPSET
 from segpp.manifest import read_manifest
-from segpp.utils.files import require_writable
+from segpp.utils.files import check_writable
 
 _PEAK = "peak"
 _IR_VERSION = 10
@@ -36,7 +36,7 @@ _IR_VERSION = 10
 def main() -> None:
     """Measure and write the result."""
     args = _arguments()
-    require_writable(args.out)
+    check_writable(args.out)
     with TemporaryDirectory() as name:
         found = measure(args, Path(name))
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

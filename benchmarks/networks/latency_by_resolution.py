@@ -45,8 +45,8 @@ from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
 from segpp.manifest import Manifest, read_manifest
 from segpp.ops.grid import Size, parse_size
 from segpp.runtime.benchmark.interleave import Effort, Lap, race
-from segpp.runtime.benchmark.plot import require_plotting
-from segpp.utils.files import require_writable
+from segpp.runtime.benchmark.plot import check_plotting
+from segpp.utils.files import check_writable
 
 PLAIN = "plain"
 VARIANTS = (PLAIN, "none", "hq", "fast")
@@ -59,9 +59,9 @@ _BYTES = 4
 def main() -> None:
     """Measure all sizes; write the result and its picture."""
     args = _arguments()
-    require_writable(args.out)
+    check_writable(args.out)
     if args.plot:
-        require_plotting()
+        check_plotting()
     with TemporaryDirectory() as name:
         found = measure(args, Path(name))
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -198,7 +198,7 @@ def _lap(path: Path, settings: Mapping[str, Any]) -> Lap:
 
 def draw(found: Mapping[str, Any], path: Path) -> None:
     """Draw time, and time for a million pixels, against pixels."""
-    figure = require_plotting()(figsize=(11, 4.2), layout="constrained")
+    figure = check_plotting()(figsize=(11, 4.2), layout="constrained")
     whole, each = figure.subplots(1, 2)
     measured = [row for row in found["rows"] if "median_ms" in row]
     for variant in VARIANTS:

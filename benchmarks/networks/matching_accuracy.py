@@ -27,12 +27,12 @@ from segpp.export.models.segformer.presets import PRESETS, ReductionPlan
 from segpp.export.pipeline import export
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.targets import PORTABLE, TARGETS
-from segpp.images.preprocess import Pixels, load_image
+from segpp.images.preprocess import ImageArray, load_image
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size, parse_size
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
 from segpp.runtime.inference.session import open_session
-from segpp.utils.files import require_writable
+from segpp.utils.files import check_writable
 
 MERGED = ("hq", "fast")
 WINDOWS = (0, 2, 1)
@@ -91,7 +91,7 @@ class Row:
 def main() -> None:
     """Measure all variants and write the table."""
     args = _arguments()
-    require_writable(args.out)
+    check_writable(args.out)
     pairs = find_pairs(args.data / "images", args.data / "labels")[: args.limit]
     with TemporaryDirectory() as name:
         rows = measure(args, pairs, Path(name))
@@ -162,7 +162,7 @@ def variants_of(
 def _row(
     variant: Variant,
     file: Path,
-    unmerged: Callable[[Pixels], Labels],
+    unmerged: Callable[[ImageArray], Labels],
     pairs: Sequence[Pair],
     threads: int,
 ) -> Row:

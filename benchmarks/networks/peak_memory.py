@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.interleaved import columns, place
-from segpp.images import bundled_image
+from segpp.images import sample_image
 from segpp.runtime.benchmark.case import parse_contestant
 from segpp.runtime.benchmark.memory import Memory, memory_of
-from segpp.utils.files import require_writable
+from segpp.utils.files import check_writable
 
 # Of ``open_session``; a cache would let the second process compile less than the first.
 _SETTINGS = {"cache": False, "min_agreement": None}
@@ -26,7 +26,7 @@ _SETTINGS = {"cache": False, "min_agreement": None}
 def main() -> None:
     """Measure and write the result."""
     args = _arguments()
-    require_writable(args.out)
+    check_writable(args.out)
     found = measure(args.files, engine=args.engine, threads=args.threads)
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(table_of(found))
@@ -62,7 +62,7 @@ def measure(files: Sequence[str], *, engine: str, threads: int) -> dict[str, Any
 def _memory(text: str, engine: str, threads: int) -> Memory:
     one = parse_contestant(text, engine=engine, precision="fp32")
     settings = {"engine": one.engine, "precision": one.precision, "threads": threads, **_SETTINGS}
-    return memory_of(one, bundled_image(), settings)
+    return memory_of(one, sample_image(), settings)
 
 
 def _own(memory: Memory) -> int:

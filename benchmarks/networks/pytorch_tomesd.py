@@ -58,7 +58,7 @@ from segpp.export.targets import PORTABLE, TARGETS
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Grid, Size, parse_size
-from segpp.utils.files import require_writable
+from segpp.utils.files import check_writable
 
 MERGED = ("hq", "fast")
 SHOWN = ("none", *MERGED)
@@ -134,13 +134,13 @@ def _matching(preset: str, site: Site) -> BipartiteSoftMatching | None:
     reduction = PRESETS[preset].get(site)
     if reduction is None or isinstance(reduction, BipartiteSoftMatching):
         return reduction
-    raise InputError(f"tomesd cannot merge as {preset} does at {site}: {reduction.spell()}")
+    raise InputError(f"tomesd cannot merge as {preset} does at {site}: {reduction.to_string()}")
 
 
 def main() -> None:
     """Measure and write the result."""
     args = _arguments()
-    require_writable(args.out)
+    check_writable(args.out)
     torch.set_num_threads(args.threads)
     with TemporaryDirectory() as name:
         found = measure(args, Path(name))

@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from examples.street_scenes.renderer.labels import IGNORE
-from segpp.images.preprocess import Pixels, load_image
+from segpp.images.preprocess import ImageArray, load_image
 from segpp.manifest import Manifest
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
@@ -97,7 +97,7 @@ def _segmenter(session: Session) -> Segmenter:
 
 
 def _interleaved(
-    sessions: Sequence[Session], images: Sequence[Pixels], rounds: int
+    sessions: Sequence[Session], images: Sequence[ImageArray], rounds: int
 ) -> list[list[Timing]]:
     timings: list[list[Timing]] = [[] for _ in sessions]
     # One file after the other would charge a busy moment of the machine to one of them alone.

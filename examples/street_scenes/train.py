@@ -24,7 +24,7 @@ from examples.street_scenes.renderer.scene import draw_scene
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.model import SegFormer
-from segpp.utils.files import whole_or_nothing
+from segpp.utils.files import atomic_write
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 LEARNING_RATE = 1.2e-3
@@ -158,7 +158,7 @@ def save(model: SegFormer, out: Path) -> None:
         name: value.half() if value.is_floating_point() else value for name, value in names.items()
     }
     classes = {"classes": list(NAMES), "palette": [list(color) for color in PALETTE]}
-    with whole_or_nothing(out) as (part,):
+    with atomic_write(out) as (part,):
         torch.save({"meta": {"dataset_meta": classes}, "state_dict": half}, part)
 
 

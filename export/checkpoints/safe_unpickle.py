@@ -76,7 +76,7 @@ def read_pickle(path: Path) -> Any:
         CheckpointError: The file is cut short, was written by something else, or asks for a
             function or class that is neither a tensor's nor known to be harmless.
     """
-    mapped = _starts_like_zip(path) and _require_torch_archive(path)
+    mapped = _starts_like_zip(path) and _check_torch_archive(path)
     stand_ins = [(stand_in, name) for name, stand_in in _STAND_INS.items()]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):  # type: ignore[arg-type]  # the stub lacks the documented (class, name) form
@@ -93,7 +93,7 @@ def _starts_like_zip(path: Path) -> bool:
         return file.read(4) == b"PK\x03\x04"
 
 
-def _require_torch_archive(path: Path) -> bool:
+def _check_torch_archive(path: Path) -> bool:
     """Raise CheckpointError unless the zip is a whole one of torch.save's.
 
     Returns:

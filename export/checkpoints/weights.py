@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from segpp.errors import CheckpointError
 from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.utils.file_type import kind_of
-from segpp.utils.files import require_file, sha256_of
+from segpp.utils.files import check_file, sha256_of
 
 __all__ = ["WeightsFile", "read_weights"]
 
@@ -120,7 +120,7 @@ def _mapping(path: Path) -> Mapping[Any, Any]:
 def _content(path: Path) -> Any:
     if path.exists() and not path.is_file():
         raise CheckpointError(f"{path} is a device or a pipe, not a checkpoint")
-    require_file(path, kind="checkpoint", error=CheckpointError)
+    check_file(path, kind="checkpoint", error=CheckpointError)
     kind = kind_of(path)
     if kind.holds is None:
         raise CheckpointError(f"{path} is {kind.says}, not a checkpoint", hint=kind.hint)

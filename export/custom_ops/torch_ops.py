@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from segpp import ops
 from segpp.ops.grid import Grid
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 
 __all__ = [
     "MatchSettings",
@@ -44,9 +44,9 @@ class MatchSettings:
     window: int
 
     @property
-    def lattice(self) -> Lattice:
+    def partition(self) -> BipartitePartition:
         """Which tokens are sources, which destinations."""
-        return Lattice(Grid(self.height, self.width), self.stride_y, self.stride_x)
+        return BipartitePartition(Grid(self.height, self.width), self.stride_y, self.stride_x)
 
 
 # From FP32 tokens (B, N, C) to slots (B, N) int32.
@@ -75,14 +75,14 @@ def matching_by(matcher: Matcher) -> Iterator[None]:
 
 def plain_match(x: Tensor, settings: MatchSettings) -> Tensor:
     """Match FP32 tokens x (B, N, C)."""
-    lattice, merged, window = settings.lattice, settings.merged, settings.window
-    sources = torch.from_numpy(lattice.sources)
-    destinations = torch.from_numpy(lattice.destinations)
+    partition, merged, window = settings.partition, settings.merged, settings.window
+    sources = torch.from_numpy(partition.sources)
+    destinations = torch.from_numpy(partition.destinations)
     length = x.norm(dim=2, keepdim=True)
     unit = x / torch.where(length > 0, length, 1.0)
     scores = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
     if window:
-        scores = scores.masked_fill(~torch.from_numpy(lattice.near(window)), -torch.inf)
+        scores = scores.masked_fill(~torch.from_numpy(partition.near(window)), -torch.inf)
     best = scores.argmax(2)
     score = scores.gather(2, best[:, :, None]).squeeze(2)
     order = score.sort(dim=1, descending=True, stable=True).indices

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from segpp.export.models.segformer.model import LayerNorm, SegFormer
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 
 __all__ = ["PRECISIONS", "Deployed", "Precision", "deployed"]
 
@@ -36,7 +36,7 @@ class Deployed(nn.Module):
 
 def deployed(model: SegFormer, precision: str) -> Deployed:
     """Return ``model`` in ``precision``; FP32 shares its weights, FP16 copies them."""
-    require_known(precision, PRECISIONS, kind="precision")
+    check_choice(precision, PRECISIONS, kind="precision")
     if precision == "fp32":
         return Deployed(model)
     half = copy.deepcopy(model).to(PRECISIONS[precision])

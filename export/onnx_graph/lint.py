@@ -19,9 +19,9 @@ from segpp.export.onnx_graph.cleanup import MAX_IR_VERSION
 from segpp.export.onnx_graph.trace import OPSET
 from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.ops.grid import Grid
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 
-__all__ = ["MAX_TOPK", "Finding", "lint", "require_clean", "target_of"]
+__all__ = ["MAX_TOPK", "Finding", "check_clean", "lint", "target_of"]
 
 MAX_TOPK = 3840
 
@@ -62,7 +62,7 @@ def lint(model: ModelProto, target: str = PORTABLE) -> list[Finding]:
     return [finding for rule in rules for finding in rule(model)]
 
 
-def require_clean(model: ModelProto, target: str = PORTABLE) -> tuple[str, ...]:
+def check_clean(model: ModelProto, target: str = PORTABLE) -> tuple[str, ...]:
     """Return the warnings as text.
 
     Raises:
@@ -149,9 +149,9 @@ def _topk_in_match(model: ModelProto) -> Iterator[Finding]:
 def _selected_by(node: NodeProto) -> int:
     values = {name: attribute.i for name, attribute in _attributes(node).items()}
     grid = Grid(values["height"], values["width"])
-    lattice = Lattice(grid, values["stride_y"], values["stride_x"])
+    partition = BipartitePartition(grid, values["stride_y"], values["stride_x"])
     # The body selects the sources that stay, and one more.
-    return lattice.sources_count - values["merged"] + 1
+    return partition.num_sources - values["merged"] + 1
 
 
 def _contracts(model: ModelProto) -> Iterator[Finding]:

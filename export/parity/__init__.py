@@ -19,7 +19,7 @@ from segpp.export.models.segformer.tolerance import relative_tolerance
 from segpp.export.parity.replay_matches import GivenMatches
 from segpp.images.postprocess import resize_argmax
 
-__all__ = ["MIN_AGREEMENT", "Measured", "measure", "require_parity"]
+__all__ = ["MIN_AGREEMENT", "Measured", "check_parity", "measure"]
 
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.99}
 
@@ -79,7 +79,7 @@ def measure(
     )
 
 
-def require_parity(measured: Measured, min_agreement: float) -> None:
+def check_parity(measured: Measured, min_agreement: float) -> None:
     """Raise CheckError unless the masks agree, and in FP32 the logits too."""
     agreement = measured.agreement_given_matches
     if agreement is None:

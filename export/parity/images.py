@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import ENDINGS, Pixels, load_image, prepare
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image, prepare
 from segpp.manifest import InputSpec
 
 __all__ = ["GateImage", "gate_image", "images_in", "normalised"]
@@ -57,13 +57,15 @@ def images_in(places: Iterable[Path]) -> tuple[Path, ...]:
 def _images_at(place: Path) -> Sequence[Path]:
     if not place.is_dir():
         return [place]
-    found = sorted(p for p in place.iterdir() if p.suffix.lower() in ENDINGS and p.is_file())
+    found = sorted(p for p in place.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     if not found:
-        raise ImageError(f"{place} holds no images", f"looked for: {', '.join(sorted(ENDINGS))}")
+        raise ImageError(
+            f"{place} holds no images", f"looked for: {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
     return found
 
 
-def _stacked(path: Path, spec: InputSpec) -> Pixels:
+def _stacked(path: Path, spec: InputSpec) -> ImageArray:
     image, channels = load_image(path), spec.channels
     if channels % image.shape[2]:
         raise ImageError(

@@ -61,16 +61,16 @@ class GivenMatches:
 
 
 def _judge(x: Tensor, slot: Tensor, settings: MatchSettings, tie: float) -> None:
-    lattice = settings.lattice
+    partition = settings.partition
     sources, destinations = (
-        torch.from_numpy(lattice.sources),
-        torch.from_numpy(lattice.destinations),
+        torch.from_numpy(partition.sources),
+        torch.from_numpy(partition.destinations),
     )
     stays = len(sources) - settings.merged
-    _require_layout(slot, sources, destinations, stays, settings)
+    _check_layout(slot, sources, destinations, stays, settings)
     scores = _cosines(x[sources], x[destinations])
     if settings.window:
-        scores = scores.masked_fill(~torch.from_numpy(lattice.near(settings.window)), -torch.inf)
+        scores = scores.masked_fill(~torch.from_numpy(partition.near(settings.window)), -torch.inf)
     best = scores.amax(1)
     merges = slot[sources] >= stays
     chosen = scores[merges].gather(1, (slot[sources][merges] - stays)[:, None])[:, 0]
@@ -84,7 +84,7 @@ def _judge(x: Tensor, slot: Tensor, settings: MatchSettings, tie: float) -> None
         )
 
 
-def _require_layout(
+def _check_layout(
     slot: Tensor, sources: Tensor, destinations: Tensor, stays: int, settings: MatchSettings
 ) -> None:
     kept = slot[sources][slot[sources] < stays]

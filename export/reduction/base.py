@@ -2,14 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import ClassVar, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from segpp.errors import ReductionError
 from segpp.export.reduction.sites import Side, Site
 from segpp.ops.grid import Grid
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
+
+if TYPE_CHECKING:
+    # A board lists methods and counts tokens without torch.
+    from torch import Tensor
 
 __all__ = ["Plan", "TokenReduction"]
 
@@ -17,11 +19,11 @@ __all__ = ["Plan", "TokenReduction"]
 class Plan(Protocol):
     """One reduction of the tokens of one block."""
 
-    def merge(self, x: Tensor) -> Tensor:
+    def merge(self, x: "Tensor") -> "Tensor":
         """Shorten tokens (B, N, C) to (B, M, C)."""
         ...
 
-    def restore(self, y: Tensor) -> Tensor:
+    def restore(self, y: "Tensor") -> "Tensor":
         """Bring (B, M, C) back to (B, N, C)."""
         ...
 
@@ -29,7 +31,7 @@ class Plan(Protocol):
 class TokenReduction(ABC):
     """The settings of a method; a frozen dataclass whose fields are its keys on the command line.
 
-    ``by_tokens`` tells whether it looks at the tokens; otherwise the grid alone decides.
+    ``is_content_based`` tells whether it looks at the tokens; otherwise the grid alone decides.
 
     A method never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
     which is what keeps the exported graph static.
@@ -37,10 +39,10 @@ class TokenReduction(ABC):
 
     name: ClassVar[str]
     sides: ClassVar[tuple[Side, ...]] = ("q", "kv")
-    by_tokens: ClassVar[bool] = True
+    is_content_based: ClassVar[bool] = True
 
     @abstractmethod
-    def require_fits(self, grid: Grid) -> None:
+    def check_fits(self, grid: Grid) -> None:
         """Raise ReductionError if these settings cannot work on ``grid``."""
 
     @abstractmethod
@@ -48,7 +50,7 @@ class TokenReduction(ABC):
         """Return how many tokens leave when those of ``grid`` arrive."""
 
     @abstractmethod
-    def plan(self, x: Tensor, grid: Grid) -> Plan:
+    def plan(self, x: "Tensor", grid: Grid) -> Plan:
         """Decide, from the tokens x (B, N, C) on ``grid``, what becomes what."""
 
     @classmethod
@@ -61,7 +63,7 @@ class TokenReduction(ABC):
         """Return ``KEY=VALUE`` for every setting, with the value it has when it is left out."""
         return tuple(f"{field.name}={field.default:g}" for field in fields(cls))  # type: ignore[arg-type]  # as above
 
-    def spell(self) -> str:
+    def to_string(self) -> str:
         """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
         return f"{self.name}:" + ",".join(f"{k}={getattr(self, k):g}" for k in self.keys())
 
@@ -75,7 +77,7 @@ class TokenReduction(ABC):
         values: dict[str, float | int] = {}
         for item in filter(None, settings.split(",")):
             key, _, text = item.partition("=")
-            require_known(key, cls.keys(), kind=f"key of {cls.name}", error=ReductionError)
+            check_choice(key, cls.keys(), kind=f"key of {cls.name}", error=ReductionError)
             if key in values:
                 raise ReductionError(f"{cls.name} has the key {key!r} twice")
             values[key] = cls._number(key, text)
@@ -91,7 +93,7 @@ class TokenReduction(ABC):
             needed = "a whole number" if kind is int else "a number"
             raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r}") from None
 
-    def require_side(self, site: Site) -> None:
+    def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""
         if site.side not in self.sides:
             sides = " and ".join(self.sides)

@@ -10,7 +10,7 @@ import logging
 from pathlib import Path
 
 from segpp.errors import OutputError
-from segpp.utils.files import whole_or_nothing
+from segpp.utils.files import atomic_write
 
 __all__ = ["cache_place", "keep", "key_of", "recall"]
 
@@ -50,7 +50,7 @@ def keep(place: Path, key: bytes, blob: bytes) -> None:
     """Keep ``blob`` at ``place``; where that cannot be written, quietly do without."""
     try:
         place.parent.mkdir(exist_ok=True)
-        with whole_or_nothing(place) as (part,):
+        with atomic_write(place) as (part,):
             part.write_bytes(_MAGIC + key + hashlib.sha256(blob).digest() + blob)
     except (OSError, OutputError) as failure:
         _LOG.info("the compiled network is not kept: %s", failure)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends._base import ENGINES, Engine, Library, Options, TensorInfo
-from segpp.runtime.onnx_reader.external_data import require_weights_inside
-from segpp.utils.choices import require_known
-from segpp.utils.onnx_file import require_onnx
+from segpp.runtime.onnx_reader.external_data import check_weights_inside
+from segpp.utils.choices import check_choice
+from segpp.utils.onnx_file import check_onnx
 
 __all__ = ["OnnxRuntime"]
 
@@ -26,10 +26,10 @@ class OnnxRuntime:
 
     def __init__(self, path: Path, options: Options) -> None:
         ort = _library()
-        _require_precision(options.precision)
+        _check_precision(options.precision)
         provider = _provider(ort, options.provider or "cpu")
-        require_onnx(path)
-        require_weights_inside(path)
+        check_onnx(path)
+        check_weights_inside(path)
         try:
             self._session = ort.InferenceSession(
                 str(path), _settings(ort, options), providers=[provider]
@@ -83,12 +83,12 @@ def _settings(ort: Any, options: Options) -> Any:
     return settings
 
 
-def _require_precision(name: str) -> None:
-    require_known(name, ["fp32", "bf16"], kind="precision")
+def _check_precision(name: str) -> None:
+    check_choice(name, ["fp32", "bf16"], kind="precision")
     if name != "fp32":
         raise InputError(
             f"onnxruntime does not compute an FP32 file in {name.upper()}",
-            hint="--engine openvino does, on CPUs that have it",
+            hint="--backend openvino does, on CPUs that have it",
         )
 
 
@@ -96,7 +96,7 @@ def _provider(ort: Any, name: str) -> str:
     """Return onnxruntime's own name for "cuda" and the like, if this build has it."""
     every = {_short(provider) for provider in ort.get_all_providers()}
     here: dict[str, str] = {_short(full): full for full in ort.get_available_providers()}
-    require_known(name.lower(), every, kind="provider")
+    check_choice(name.lower(), every, kind="provider")
     if name.lower() not in here:
         raise MissingError(
             f"this onnxruntime has no provider {name!r}",

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends._base import ENGINES, Engine, Library, Options, TensorInfo
 from segpp.runtime.backends._compile_cache import cache_place, keep, key_of, recall
-from segpp.runtime.onnx_reader.external_data import has_functions, require_weights_inside
-from segpp.utils.choices import require_known
+from segpp.runtime.onnx_reader.external_data import check_weights_inside, has_functions
+from segpp.utils.choices import check_choice
 from segpp.utils.files import sha256_of
-from segpp.utils.onnx_file import require_onnx
+from segpp.utils.onnx_file import check_onnx
 
 __all__ = ["OpenVino"]
 
@@ -38,11 +38,11 @@ class OpenVino:
 
     def __init__(self, path: Path, options: Options) -> None:
         ov = _library()
-        require_known(options.provider or "cpu", ["cpu"], kind="provider")
-        require_onnx(path)
-        outside = require_weights_inside(path)
+        check_choice(options.provider or "cpu", ["cpu"], kind="provider")
+        check_onnx(path)
+        outside = check_weights_inside(path)
         core = ov.Core()
-        _require_precision(core, options.precision)
+        _check_precision(core, options.precision)
         try:
             # A kept network would not notice that weights beside the file changed.
             if options.cache and not outside:
@@ -56,7 +56,7 @@ class OpenVino:
             raise GraphError(
                 f"openvino {version} cannot load {path}", *_reasons(failure)
             ) from failure
-        _require_honoured(self._network, options)
+        _check_honoured(self._network, options)
         self._request = self._network.create_infer_request()
         self.library = f"openvino {_version(ov)} (cpu, {options.precision})"
         self.inputs = tuple(map(_info, self._network.inputs))
@@ -114,13 +114,13 @@ def _settings(options: Options) -> dict[str, Any]:
     return settings
 
 
-def _require_precision(core: Any, precision: str) -> None:
-    require_known(precision, _PRECISIONS, kind="precision of openvino")
+def _check_precision(core: Any, precision: str) -> None:
+    check_choice(precision, _PRECISIONS, kind="precision of openvino")
     if _PRECISIONS[precision][2] not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise MissingError(f"this CPU does not compute in {precision.upper()}")
 
 
-def _require_honoured(network: Any, options: Options) -> None:
+def _check_honoured(network: Any, options: Options) -> None:
     """Find out what it made of the hints: it changes what it cannot do without a word."""
     found = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     if found != _PRECISIONS[options.precision][1]:

@@ -8,14 +8,14 @@ from segpp.runtime.benchmark.interleave import STAGES
 from segpp.runtime.benchmark.report import Bench, series
 from segpp.runtime.benchmark.statistics import percentile
 
-__all__ = ["draw", "require_plotting"]
+__all__ = ["check_plotting", "draw"]
 
 # Of the Okabe-Ito palette: told apart by people who see colours differently.
 _COLOURS = {"decode": "#999999", "pre": "#56B4E9", "engine": "#0072B2", "post": "#E69F00"}
 _LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 
 
-def require_plotting() -> Any:
+def check_plotting() -> Any:
     """Return matplotlib's Figure, which needs no display.
 
     Raises:
@@ -33,7 +33,7 @@ def require_plotting() -> Any:
 def draw(bench: Bench, path: Path) -> None:
     """Write the picture as PNG, whatever the file is called."""
     count = len(bench.entries)
-    figure = require_plotting()(figsize=(12, 2.4 + 0.5 * count), layout="constrained")
+    figure = check_plotting()(figsize=(12, 2.4 + 0.5 * count), layout="constrained")
     bars, times = figure.subplots(1, 2, width_ratios=(3, 2))
     _draw_stages(bench, bars)
     _draw_times(bench, times)

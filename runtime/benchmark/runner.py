@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from segpp import __version__
-from segpp.images import bundled_image
+from segpp.images import sample_image
 from segpp.images.preprocess import load_image
 from segpp.runtime.benchmark.case import Contestant
 from segpp.runtime.benchmark.environment import Conditions, Usage, read_conditions, usage
@@ -160,7 +160,7 @@ def _street(folder: Path, height: int, width: int) -> Path:
     # As a camera would give it: decoding a larger file would cost what no camera asks for.
     path = folder / f"street-{height}x{width}.jpg"
     if not path.exists():
-        with Image.open(bundled_image()) as street:
+        with Image.open(sample_image()) as street:
             sized = street.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
         sized.save(path, format="JPEG", quality=95)
     return path

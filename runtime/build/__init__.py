@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segpp import __version__
 from segpp.errors import InputError, MissingError
-from segpp.utils.files import require_writable, sha256_of, sidecar, whole_or_nothing
+from segpp.utils.files import check_writable, sha256_of, manifest_path, atomic_write
 from segpp.manifest import (
     EngineInfo,
     FileInfo,
@@ -17,12 +17,12 @@ from segpp.manifest import (
     read_manifest,
     render_manifest,
 )
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 from segpp.runtime.build.log import LogFacts, Record, read_facts
 from segpp.runtime.build.worker import build_apart
 from segpp.runtime.build.builders import BUILDERS, BuildJob, EngineBuilder
 from segpp.runtime.system.gpu import gpu_compute_capability
-from segpp.utils.onnx_file import require_onnx
+from segpp.utils.onnx_file import check_onnx
 
 __all__ = ["BuildReport", "BuildRequest", "build_engine", "choose_engine"]
 
@@ -92,7 +92,7 @@ def build_engine(request: BuildRequest) -> BuildReport:
         compute_capabilities=library.targets(request.compute_capabilities),
         workspace=request.workspace,
     )
-    with whole_or_nothing(*_outputs(request.target, manifest)) as parts:
+    with atomic_write(*_outputs(request.target, manifest)) as parts:
         start = time.monotonic()
         records = build_apart(name, replace(job, target=parts[0].absolute()), request.source.name)
         seconds = time.monotonic() - start
@@ -111,7 +111,7 @@ def build_engine(request: BuildRequest) -> BuildReport:
             parts[1].write_text(render_manifest(made), encoding="utf-8")
     if manifest is None:
         # That of an engine which is no longer there.
-        sidecar(request.target).unlink(missing_ok=True)
+        manifest_path(request.target).unlink(missing_ok=True)
     return report
 
 
@@ -122,7 +122,7 @@ def choose_engine(name: str) -> str:
         InputError: No such library is known.
         MissingError: It is not installed, or for "auto" none is.
     """
-    require_known(name, ["auto", *BUILDERS], kind="engine library")
+    check_choice(name, ["auto", *BUILDERS], kind="engine library")
     if name == "auto":
         if here := [known for known in BUILDERS if find_spec(BUILDERS[known].module)]:
             return here[0]
@@ -149,11 +149,11 @@ def _load(name: str) -> EngineBuilder:
 
 def _read_source(request: BuildRequest) -> Manifest | None:
     source, target = request.source, request.target
-    require_onnx(source)
+    check_onnx(source)
     if target.exists() and target.samefile(source):
         raise InputError(f"the engine would overwrite its source {source}")
-    require_writable(target)
-    if not sidecar(source).exists():
+    check_writable(target)
+    if not manifest_path(source).exists():
         return None
     manifest = read_manifest(source)
     if manifest.kind != "onnx":
@@ -162,7 +162,7 @@ def _read_source(request: BuildRequest) -> Manifest | None:
 
 
 def _outputs(target: Path, manifest: Manifest | None) -> tuple[Path, ...]:
-    return (target, sidecar(target)) if manifest else (target,)
+    return (target, manifest_path(target)) if manifest else (target,)
 
 
 def _report(

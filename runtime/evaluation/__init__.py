@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError, ImageError, InputError
-from segpp.images.preprocess import Pixels
+from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import Confusion, count, no_pixels
-from segpp.runtime.evaluation.dataset import Pair, load_pair, require_known_labels
+from segpp.runtime.evaluation.dataset import Pair, check_known_labels, load_pair
 
 __all__ = ["Evaluation", "Score", "Segmenter", "evaluate"]
 
 # RGB uint8 (H, W, 3) to class numbers (H, W). Logits are to be resized bilinearly to the image
 # before the argmax, as every published mIoU does.
-Segmenter = Callable[[Pixels], NDArray[Any]]
+Segmenter = Callable[[ImageArray], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def evaluate(
         except ImageError as failure:
             skipped.append(str(failure))
         else:
-            require_known_labels(truth, classes, ignored, pair.labels)
+            check_known_labels(truth, classes, ignored, pair.labels)
             _add_image(tallies, models, image, truth)
             images += 1
         after_each()
@@ -104,7 +104,7 @@ class _Tally:
 def _add_image(
     tallies: Sequence[_Tally],
     models: Sequence[Segmenter],
-    image: Pixels,
+    image: ImageArray,
     truth: NDArray[np.int32],
 ) -> None:
     first: NDArray[Any] | None = None

@@ -81,13 +81,13 @@ def count(
         raise InputError(f"labels {truth.shape} and a prediction {predicted.shape} do not fit")
     counted = ~np.isin(truth, list(ignored))
     rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
-    _require_classes(rows, classes, "the labels hold")
-    _require_classes(columns, classes, "the prediction holds")
+    _check_classes(rows, classes, "the labels hold")
+    _check_classes(columns, classes, "the prediction holds")
     cells = np.bincount(rows * classes + columns, minlength=classes * classes)
     return Confusion(cells.reshape(classes, classes).astype(np.int64), frozenset(ignored))
 
 
-def _require_classes(values: NDArray[np.int64], classes: int, what: str) -> None:
+def _check_classes(values: NDArray[np.int64], classes: int, what: str) -> None:
     if values.size == 0:
         return
     for extreme in (int(values.min()), int(values.max())):

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError, InputError
-from segpp.images.preprocess import Pixels, load_image
-from segpp.utils.files import require_file
+from segpp.images.preprocess import ImageArray, load_image
+from segpp.utils.files import check_file
 
-__all__ = ["Labels", "Pair", "find_pairs", "load_labels", "load_pair", "require_known_labels"]
+__all__ = ["Labels", "Pair", "check_known_labels", "find_pairs", "load_labels", "load_pair"]
 
 Labels = NDArray[np.int32]
 
@@ -55,12 +55,12 @@ def find_pairs(
     """
     pictures = _by_name(images, image_suffix, _IMAGES, "images")
     truths = _by_name(labels, label_suffix, _LABELS, "labels")
-    _require_partners(pictures, truths, f"labels in {labels}")
-    _require_partners(truths, pictures, f"image in {images}")
+    _check_partners(pictures, truths, f"labels in {labels}")
+    _check_partners(truths, pictures, f"image in {images}")
     return tuple(Pair(pictures[name], truths[name]) for name in sorted(pictures))
 
 
-def load_pair(pair: Pair, *, reduce_zero_label: bool = False) -> tuple[Pixels, Labels]:
+def load_pair(pair: Pair, *, reduce_zero_label: bool = False) -> tuple[ImageArray, Labels]:
     """Read an image (H, W, 3) and its labels (H, W).
 
     Raises:
@@ -89,7 +89,7 @@ def load_labels(path: Path, *, reduce_zero_label: bool = False) -> Labels:
         ImageError: It is missing, not an image, damaged or truncated.
         InputError: It has several channels: colours, not class numbers.
     """
-    require_file(path, kind="label image", error=ImageError)
+    check_file(path, kind="label image", error=ImageError)
     labels = _decode(path).astype(np.int32)
     if not reduce_zero_label:
         return labels
@@ -97,9 +97,7 @@ def load_labels(path: Path, *, reduce_zero_label: bool = False) -> Labels:
     return reduced
 
 
-def require_known_labels(
-    labels: Labels, classes: int, ignored: Collection[int], path: Path
-) -> None:
+def check_known_labels(labels: Labels, classes: int, ignored: Collection[int], path: Path) -> None:
     """Raise InputError if a pixel's label is neither a class nor to be ignored."""
     found = np.unique(labels)
     strange = found[(found >= classes) & ~np.isin(found, list(ignored))].tolist()
@@ -136,7 +134,7 @@ def _by_name(folder: Path, suffix: str, endings: set[str], what: str) -> dict[st
     return found
 
 
-def _require_partners(names: dict[str, Path], partners: dict[str, Path], what: str) -> None:
+def _check_partners(names: dict[str, Path], partners: dict[str, Path], what: str) -> None:
     alone = [names[name] for name in names if name not in partners]
     if alone:
         listed = [str(path) for path in alone[:_LISTED]]

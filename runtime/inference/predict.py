@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import Pixels
+from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.session import Session, Timing
 from segpp.runtime.media.sources import Item, Source
 from segpp.runtime.media.writers import Write
 
-__all__ = ["Done", "Failed", "segment_all"]
+__all__ = ["Done", "Failed", "predict_all"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Failed:
     problem: ImageError
 
 
-def segment_all(session: Session, source: Source, write: Write) -> Iterator[Done | Failed]:
+def predict_all(session: Session, source: Source, write: Write) -> Iterator[Done | Failed]:
     """Yield what became of every image, in order, batch by batch.
 
     Raises:
@@ -62,7 +62,9 @@ def segment_all(session: Session, source: Source, write: Write) -> Iterator[Done
         raise ImageError(f"the video {source.files[0]} has no frames")
 
 
-def _segment(session: Session, loaded: list[tuple[Item, Pixels]], write: Write) -> Iterator[Done]:
+def _segment(
+    session: Session, loaded: list[tuple[Item, ImageArray]], write: Write
+) -> Iterator[Done]:
     result = session([image for _, image in loaded])
     share = 1 / len(loaded)
     timing = Timing(
@@ -82,7 +84,7 @@ def _shares(labels: NDArray[Any], classes: int) -> tuple[float, ...]:
     return tuple((counts / labels.size).tolist())
 
 
-def _loaded(items: Iterable[Item]) -> Iterator[Failed | tuple[Item, Pixels]]:
+def _loaded(items: Iterable[Item]) -> Iterator[Failed | tuple[Item, ImageArray]]:
     for item in items:
         try:
             image = item.load()
@@ -93,10 +95,10 @@ def _loaded(items: Iterable[Item]) -> Iterator[Failed | tuple[Item, Pixels]]:
 
 
 def _batches(
-    loaded: Iterable[Failed | tuple[Item, Pixels]], size: int
-) -> Iterator[list[Failed | tuple[Item, Pixels]]]:
+    loaded: Iterable[Failed | tuple[Item, ImageArray]], size: int
+) -> Iterator[list[Failed | tuple[Item, ImageArray]]]:
     """Group so that each group but the last has ``size`` readable images."""
-    batch: list[Failed | tuple[Item, Pixels]] = []
+    batch: list[Failed | tuple[Item, ImageArray]] = []
     for one in loaded:
         batch.append(one)
         if sum(not isinstance(entry, Failed) for entry in batch) == size:

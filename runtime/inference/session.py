@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
 from segpp.images.labels import labels_from
-from segpp.images.preprocess import Picture, prepare
+from segpp.images.preprocess import ImageLike, prepare
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.runtime.backends._base import ENGINES, Engine, Library, Options
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionGate
-from segpp.runtime.inference.signature import describe, require_as_described
+from segpp.runtime.inference.signature import check_as_described, describe
 from segpp.runtime.system.packages import is_installed
-from segpp.utils.choices import require_known
-from segpp.utils.files import require_file, sidecar
+from segpp.utils.choices import check_choice
+from segpp.utils.files import check_file, manifest_path
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
 
@@ -92,7 +92,7 @@ class Session:
         """Library, version and device in words."""
         return self._engine.library
 
-    def __call__(self, images: Picture | Sequence[Picture], *, logits: bool = False) -> Result:
+    def __call__(self, images: ImageLike | Sequence[ImageLike], *, logits: bool = False) -> Result:
         """Segment one image or a batch of any length.
 
         Args:
@@ -147,7 +147,7 @@ class Session:
         self.close()
 
     def _run_batch(
-        self, pictures: Sequence[Picture], output: OutputSpec, *, logits: bool
+        self, pictures: Sequence[ImageLike], output: OutputSpec, *, logits: bool
     ) -> Result:
         start = time.perf_counter()
         # The batch is fixed in the file; a last, smaller one repeats its last image.
@@ -207,16 +207,16 @@ def open_session(
         MissingError: The library or the provider is not installed.
     """
     path = Path(path)
-    require_file(path, kind="model")
+    check_file(path, kind="model")
     if threads is not None and threads < 1:
         raise InputError(f"cannot run on {threads} threads")
-    manifest = read_manifest(path) if sidecar(path).exists() else None
+    manifest = read_manifest(path) if manifest_path(path).exists() else None
     library = _library(engine, path, manifest)
     options = Options(threads, provider, spinning, alone, precision, cache)
     loaded = library.open(path, options)
     try:
         if manifest:
-            require_as_described(path, manifest, loaded)
+            check_as_described(path, manifest, loaded)
         gate = None
         if precision != "fp32" and min_agreement is not None:
             exact = replace(options, precision="fp32", cache=False)
@@ -232,7 +232,7 @@ def _library(engine: str, path: Path, manifest: Manifest | None) -> Library:
     named = {name.replace("_", "-"): name for name in ENGINES}
     if engine == "auto":
         engine = _automatic(path, manifest)
-    require_known(engine, named, kind="engine")
+    check_choice(engine, named, kind="engine")
     library = ENGINES[named[engine]]
     if path.suffix.lower() not in library.suffixes:
         kinds = " and ".join(library.suffixes)
@@ -253,16 +253,16 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
     return (here or fitting)[0].replace("_", "-")
 
 
-def _as_list(images: Picture | Sequence[Picture]) -> list[Picture]:
+def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
     if isinstance(images, np.ndarray) and images.ndim == _IMAGE_DIMENSIONS:
         return [images]
-    pictures: list[Picture] = list(images)
+    pictures: list[ImageLike] = list(images)
     if not pictures:
         raise ImageError("there is no image in the batch")
     return pictures
 
 
-def _size(picture: Picture) -> tuple[int, int]:
+def _size(picture: ImageLike) -> tuple[int, int]:
     frame = picture if isinstance(picture, np.ndarray) else picture[0]
     return frame.shape[0], frame.shape[1]
 

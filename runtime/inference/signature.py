@@ -16,9 +16,9 @@ from segpp.manifest import (
     Source,
 )
 from segpp.runtime.backends._base import Engine, TensorInfo
-from segpp.utils.files import sha256_of, sidecar
+from segpp.utils.files import manifest_path, sha256_of
 
-__all__ = ["ASSUMED", "UNKNOWN", "describe", "require_as_described"]
+__all__ = ["ASSUMED", "UNKNOWN", "check_as_described", "describe"]
 
 # The layout of a file that segpp did not write.
 UNKNOWN = "unknown"
@@ -68,7 +68,7 @@ def describe(path: Path, engine: Engine) -> Manifest:
     )
 
 
-def require_as_described(path: Path, manifest: Manifest, engine: Engine) -> None:
+def check_as_described(path: Path, manifest: Manifest, engine: Engine) -> None:
     """Check that the network takes and gives what its manifest says.
 
     Raises:
@@ -83,11 +83,11 @@ def require_as_described(path: Path, manifest: Manifest, engine: Engine) -> None
         dimensions = _IMAGE_DIMENSIONS if output.kind == "logits" else _LABEL_DIMENSIONS
         if len(output.shape) != dimensions or output.shape[0] != spec.batch:
             raise ManifestError(
-                f"{sidecar(path)} gives {output.kind} the shape {list(output.shape)}"
+                f"{manifest_path(path)} gives {output.kind} the shape {list(output.shape)}"
             )
         if output.kind == "logits" and output.shape[1] != count:
             raise ManifestError(
-                f"{sidecar(path)} names {count} classes for logits of {output.shape[1]}"
+                f"{manifest_path(path)} names {count} classes for logits of {output.shape[1]}"
             )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import ENDINGS, Pixels, load_image
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image
 
 __all__ = ["VIDEOS", "Item", "Source", "find_source"]
 
@@ -27,7 +27,7 @@ class Item:
 
     name: str
     place: str
-    load: Callable[[], Pixels]
+    load: Callable[[], ImageArray]
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ def find_source(text: str) -> Source:
 
 
 def _folder(path: Path) -> Source:
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and p.is_file())
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     if not files:
-        kinds = ", ".join(sorted(ENDINGS))
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
     return _many(files)
 
@@ -113,20 +113,20 @@ def _video(path: Path) -> Source:
     return Source("video", info.frames, (path,), info.rate, lambda: _numbered(path, frames(path)))
 
 
-def _numbered(path: Path, images: Iterator[Pixels | ImageError]) -> Iterator[Item]:
+def _numbered(path: Path, images: Iterator[ImageArray | ImageError]) -> Iterator[Item]:
     """Yield the frames as items; damage surfaces when an item is loaded."""
     for number, image in enumerate(_to_the_end(images), start=1):
         yield Item(f"frame-{number:06d}", str(path), partial(_or_raise, image))
 
 
-def _to_the_end(images: Iterator[Pixels | ImageError]) -> Iterator[Pixels | ImageError]:
+def _to_the_end(images: Iterator[ImageArray | ImageError]) -> Iterator[ImageArray | ImageError]:
     try:
         yield from images
     except ImageError as failure:
         yield failure
 
 
-def _or_raise(image: Pixels | ImageError) -> Pixels:
+def _or_raise(image: ImageArray | ImageError) -> ImageArray:
     if isinstance(image, ImageError):
         raise image
     return image

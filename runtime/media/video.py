@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from segpp.errors import ImageError, MissingError, OutputError
-from segpp.images.preprocess import Pixels
-from segpp.utils.files import require_file
+from segpp.images.preprocess import ImageArray
+from segpp.utils.files import check_file
 
 __all__ = ["VideoInfo", "VideoWriter", "frames", "probe"]
 
@@ -61,7 +61,7 @@ def probe(path: Path) -> VideoInfo:
         return VideoInfo(stream.frames or None, rate, round(seconds * rate))
 
 
-def frames(path: Path) -> Iterator[Pixels | ImageError]:
+def frames(path: Path) -> Iterator[ImageArray | ImageError]:
     """Yield the frames as RGB (H, W, 3), upright, and an error for each that is damaged.
 
     FFmpeg ends quietly where a file breaks off; the last thing yielded is an error if far fewer
@@ -82,7 +82,7 @@ def frames(path: Path) -> Iterator[Pixels | ImageError]:
         yield ImageError(f"{path} breaks off: {read} frames of about {lasting}")
 
 
-def _decoded(packet: Any, path: Path) -> Iterator[Pixels | ImageError]:
+def _decoded(packet: Any, path: Path) -> Iterator[ImageArray | ImageError]:
     try:
         decoded = packet.decode()
     except _library().error.FFmpegError:
@@ -112,7 +112,7 @@ class VideoWriter:
         self._rate = Fraction(rate).limit_denominator(_RATE_DENOMINATOR)
         self._stream: Any = None
 
-    def write(self, image: Pixels) -> None:
+    def write(self, image: ImageArray) -> None:
         """Append one RGB frame; all are written at the size of the first."""
         height, width = image.shape[:2]
         # Halved colour planes need even sides.
@@ -163,7 +163,7 @@ class VideoWriter:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     av = _library()
-    require_file(path, kind="video", error=ImageError)
+    check_file(path, kind="video", error=ImageError)
     try:
         # An absolute path cannot be mistaken for an address.
         with av.open(str(path.resolve()), options=_SAFE) as container:

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpp.errors import OutputError
-from segpp.images.palette import Colour, colourise, overlay
-from segpp.images.preprocess import ENDINGS, Pixels
+from segpp.images.palette import Color, colorize, overlay
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
 from segpp.runtime.media.sources import VIDEOS, Source
 from segpp.runtime.media.video import VideoWriter
-from segpp.utils.files import require_writable, whole_or_nothing
+from segpp.utils.files import atomic_write, check_writable
 
-__all__ = ["KINDS", "Look", "Place", "open_writer", "place_for", "require_place"]
+__all__ = ["KINDS", "Place", "RenderConfig", "check_place", "open_writer", "place_for"]
 
-# what --visualize says -> what is written
+# what --save says -> what is written
 KINDS = {"overlay": ("overlay",), "mask": ("mask",), "both": ("overlay", "mask")}
 
 _JPEG = {".jpg", ".jpeg"}
@@ -27,15 +27,15 @@ _VIDEO = ".mp4"
 _WRITTEN = {".png", *_JPEG, _VIDEO}
 _UINT8_CLASSES = 256
 
-Write = Callable[[str, Pixels, NDArray[Any]], list[Path]]
+Write = Callable[[str, ImageArray, NDArray[Any]], list[Path]]
 
 
 @dataclass(frozen=True)
-class Look:
+class RenderConfig:
     """How the labels are shown."""
 
     kinds: tuple[str, ...]
-    palette: tuple[Colour, ...]
+    palette: tuple[Color, ...]
     alpha: float
 
 
@@ -60,7 +60,7 @@ def place_for(out: str, source: Source, kinds: tuple[str, ...]) -> Place:
         OutputError: A file is named where several belong, or its format does not fit.
     """
     path, suffix = Path(out), Path(out).suffix.lower()
-    if suffix in (ENDINGS | VIDEOS) - _WRITTEN:
+    if suffix in (IMAGE_SUFFIXES | VIDEOS) - _WRITTEN:
         raise OutputError(f"cannot write {path}", f"written are: {', '.join(sorted(_WRITTEN))}")
     if out.endswith("/") or path.is_dir() or suffix not in _WRITTEN:
         if path.exists() and not path.is_dir():
@@ -79,7 +79,7 @@ def place_for(out: str, source: Source, kinds: tuple[str, ...]) -> Place:
     return Place(path, one_file=True)
 
 
-def require_place(place: Place, source: Source) -> None:
+def check_place(place: Place, source: Source) -> None:
     """Find out now, before the network runs, whether the outputs can be written.
 
     Raises:
@@ -89,17 +89,17 @@ def require_place(place: Place, source: Source) -> None:
     if place.one_file:
         if place.path.resolve() in {file.resolve() for file in source.files}:
             raise OutputError(f"{place.path} is the input itself", hint="write to another file")
-        require_writable(place.path)
+        check_writable(place.path)
         return
     if source.kind == "images" and place.path.resolve() == folder:
         # A second run would take the masks of the first for images.
         raise OutputError(f"{place.path} holds the input images", hint="write to another folder")
     existing = next(path for path in (place.path, *place.path.absolute().parents) if path.exists())
-    require_writable(existing / "segpp-run")
+    check_writable(existing / "segpp-run")
 
 
 @contextmanager
-def open_writer(place: Place, look: Look, *, rate: float | None) -> Iterator[Write]:
+def open_writer(place: Place, look: RenderConfig, *, rate: float | None) -> Iterator[Write]:
     """Yield a function that writes one image's outputs and returns their paths.
 
     Args:
@@ -112,9 +112,9 @@ def open_writer(place: Place, look: Look, *, rate: float | None) -> Iterator[Wri
     if not place.one_file:
         _make_folder(place.path)
 
-    def write_files(name: str, image: Pixels, labels: NDArray[Any]) -> list[Path]:
+    def write_files(name: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
         paths = place.names(name, look.kinds)
-        with whole_or_nothing(*paths) as parts:
+        with atomic_write(*paths) as parts:
             for kind, path, part in zip(look.kinds, paths, parts, strict=True):
                 _save(_picture(kind, image, labels, look), path.suffix.lower(), part)
         return paths
@@ -123,10 +123,10 @@ def open_writer(place: Place, look: Look, *, rate: float | None) -> Iterator[Wri
 
 
 @contextmanager
-def _video_writer(path: Path, look: Look, rate: float) -> Iterator[Write]:
-    with whole_or_nothing(path) as (part,), VideoWriter(part, rate) as video:
+def _video_writer(path: Path, look: RenderConfig, rate: float) -> Iterator[Write]:
+    with atomic_write(path) as (part,), VideoWriter(part, rate) as video:
 
-        def write_frame(_: str, image: Pixels, labels: NDArray[Any]) -> list[Path]:
+        def write_frame(_: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
             [kind] = look.kinds
             video.write(_painted(kind, image, labels, look))
             return [path]
@@ -134,13 +134,13 @@ def _video_writer(path: Path, look: Look, rate: float) -> Iterator[Write]:
         yield write_frame
 
 
-def _painted(kind: str, image: Pixels, labels: NDArray[Any], look: Look) -> Pixels:
+def _painted(kind: str, image: ImageArray, labels: NDArray[Any], look: RenderConfig) -> ImageArray:
     if kind == "overlay":
         return overlay(image, labels, look.palette, look.alpha)
-    return colourise(labels, look.palette)
+    return colorize(labels, look.palette)
 
 
-def _picture(kind: str, image: Pixels, labels: NDArray[Any], look: Look) -> Image.Image:
+def _picture(kind: str, image: ImageArray, labels: NDArray[Any], look: RenderConfig) -> Image.Image:
     if kind == "overlay":
         return Image.fromarray(_painted(kind, image, labels, look))
     if labels.dtype != np.uint8:

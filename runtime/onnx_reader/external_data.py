@@ -14,7 +14,7 @@ from pathlib import Path
 from segpp.errors import GraphError
 from segpp.runtime.onnx_reader.wire_format import Span, fields
 
-__all__ = ["has_functions", "require_weights_inside"]
+__all__ = ["check_weights_inside", "has_functions"]
 
 # message -> the fields that lead on to tensors, and the message that each holds
 _FIELDS = {
@@ -37,7 +37,7 @@ _GRAPH_FIELD, _FUNCTION_FIELD = 7, 25
 _MAX_DEPTH = 100  # messages within messages, as for protobuf's own readers
 
 
-def require_weights_inside(path: Path) -> tuple[str, ...]:
+def check_weights_inside(path: Path) -> tuple[str, ...]:
     """Check that an ONNX file is whole and takes weights from nowhere but its own folder.
 
     Returns:
@@ -66,7 +66,7 @@ def require_weights_inside(path: Path) -> tuple[str, ...]:
 def has_functions(path: Path) -> bool:
     """Return whether an ONNX file defines operators of its own as functions.
 
-    Only for a file that ``require_weights_inside`` has passed.
+    Only for a file that ``check_weights_inside`` has passed.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return any(field == _FUNCTION_FIELD for field, _ in fields(data, (0, len(data))))

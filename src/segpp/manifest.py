@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from segpp.errors import ManifestError
 from segpp.utils.dataclass_json import decode, encode
-from segpp.utils.files import require_file, sha256_of, sidecar
+from segpp.utils.files import check_file, manifest_path, sha256_of
 
 __all__ = [
     "Architecture",
@@ -102,12 +102,12 @@ class InputSpec:
 
     @property
     def height(self) -> int:
-        """Pixels from top to bottom."""
+        """ImageArray from top to bottom."""
         return self.shape[2] if self.layout == "NCHW" else self.shape[1]
 
     @property
     def width(self) -> int:
-        """Pixels from left to right."""
+        """ImageArray from left to right."""
         return self.shape[3] if self.layout == "NCHW" else self.shape[2]
 
     @property
@@ -161,7 +161,7 @@ class MatchTrial:
 
 @dataclass(frozen=True)
 class MatchSearch:
-    """How ``--match-every auto`` came to its choice.
+    """How ``--match-interval auto`` came to its choice.
 
     An agreement is the share of pixels that are labelled as without merging, the mean over the
     images, in FP32 PyTorch.
@@ -264,8 +264,8 @@ def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
     Raises:
         ManifestError: It is missing, damaged, of another schema, or about another file.
     """
-    beside = sidecar(path)
-    require_file(beside, kind="manifest", error=ManifestError)
+    beside = manifest_path(path)
+    check_file(beside, kind="manifest", error=ManifestError)
     manifest = parse_manifest(_load(beside), str(beside))
     if verify and (found := sha256_of(path)) != manifest.file.sha256:
         raise ManifestError(
@@ -292,11 +292,11 @@ def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
         manifest = decode(Manifest, value, where)
     except RecursionError as failure:
         raise ManifestError(f"{where} is nested too deeply") from failure
-    _require_consistent(manifest, where)
+    _check_consistent(manifest, where)
     return manifest
 
 
-def _require_consistent(manifest: Manifest, where: str) -> None:
+def _check_consistent(manifest: Manifest, where: str) -> None:
     problems = (
         *_classes_problems(manifest.classes, manifest.architecture),
         *_input_problems(manifest.input),

@@ -114,7 +114,7 @@ def test_a_network_that_fails_in_its_own_process_is_told(tmp_path: Path) -> None
         (("--duration", "inf"), "in inf s"),
         (("--percentiles", "x"), "no list of numbers"),
         (("--csv", "no/such/t.csv"), "create the folder first"),
-        (("--engine", "onnx"), "unknown engine 'onnx'"),
+        (("--backend", "onnx"), "unknown engine 'onnx'"),
         (("--json", "--markdown"), "not allowed with argument --json"),
         (("--image", "none.png"), "none.png does not exist"),
     ],

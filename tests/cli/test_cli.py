@@ -14,9 +14,10 @@ from types import ModuleType
 import pytest
 
 from segpp import __version__
-from segpp.cli import VERBS, main, parser_of
+from segpp.cli import GROUPS, VERBS, main, parser_of
+from segpp.cli._arguments import renamed
 from segpp.errors import CheckError, InputError, MissingError
-from segpp.utils.files import whole_or_nothing
+from segpp.utils.files import atomic_write
 
 HEAVY = (
     *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_graphsurgeon", "safetensors"),
@@ -111,6 +112,55 @@ def test_every_flag_is_kebab_case(name: str) -> None:
     for action in parser_of(name)._actions:
         for flag in action.option_strings:
             assert flag == flag.lower().replace("_", "-")
+
+
+def test_every_verb_stands_in_one_group_of_the_overview(helps: dict[str, str]) -> None:
+    assert {import_module(module).GROUP for module in VERBS.values()} == set(GROUPS)
+    for verb in VERBS:
+        assert helps[""].count(f"  segpp {verb} ") == 1
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_flag_that_was_renamed_is_gone_from_the_help_and_its_new_name_is_there(name: str) -> None:
+    options = {flag for action in parser_of(name)._actions for flag in action.option_strings}
+    names = getattr(import_module(VERBS[name]), "RENAMED", {})
+
+    # ``segpp-eval`` has --labels for folders, which ``segpp-run`` once had for names of classes.
+    assert set(names.values()) <= options
+    assert not set(names) & options
+
+
+def test_an_old_name_of_a_flag_works_with_a_warning(capsys: Capture) -> None:
+    code = main(["run", "none.onnx", "a.png", "--out=b.png", "--engine=onnxruntime"])
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert "warning: --engine is called --backend now, and goes with version 0.3\n" in told
+    assert "unrecognized" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "current"),
+    [
+        (["--old", "x"], {"--old": "--new"}, ["--new", "x"]),
+        (["--old=x=y"], {"--old": "--new"}, ["--new=x=y"]),
+        (["--older", "x"], {"--old": "--new"}, ["--older", "x"]),
+        (["--", "--old"], {"--old": "--new"}, ["--", "--old"]),
+    ],
+)
+def test_only_a_flag_of_the_old_name_is_replaced(
+    arguments: list[str], names: dict[str, str], current: list[str]
+) -> None:
+    assert renamed(arguments, names) == current
+
+
+def test_the_name_of_the_program_is_the_verb(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/segpp-run.exe", "--nope"])
+
+    assert main() == 2
+    assert "hint: segpp-run -h lists the arguments" in capsys.readouterr().err
 
 
 def test_the_version_is_the_result(capsys: Capture) -> None:
@@ -238,7 +288,7 @@ def test_a_stop_is_exit_130_with_nothing_left(
     verb: Verb, stop: signal.Signals, tmp_path: Path, capsys: Capture
 ) -> None:
     def work() -> int:
-        with whole_or_nothing(tmp_path / "a") as (part,):
+        with atomic_write(tmp_path / "a") as (part,):
             part.write_bytes(b"half")
             os.kill(os.getpid(), stop)
             time.sleep(10)
@@ -280,7 +330,7 @@ def test_nohup_stays_in_force(verb: Verb) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_failure() -> None:
-    code = "import sys; from segpp.cli import _guarded; sys.exit(_guarded('doctor', ['--json']))"
+    code = "import sys; from segpp.cli import main; sys.exit(main(['doctor', '--json']))"
     read, write = os.pipe()
     os.close(read)
 

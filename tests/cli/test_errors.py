@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segpp.utils.files import sidecar
+from segpp.utils.files import manifest_path
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 State = dict[str, tuple[int, int]]
@@ -44,7 +44,7 @@ def inputs(b0_checkpoint: Path, b0_onnx: Path, tmp_path_factory: pytest.TempPath
     onnx = pytest.importorskip("onnx", reason="onnx writes the graphs")
     folder = tmp_path_factory.mktemp("inputs")
     shutil.copy(b0_checkpoint, folder / "b0.pth")
-    for source in (b0_onnx, sidecar(b0_onnx)):
+    for source in (b0_onnx, manifest_path(b0_onnx)):
         shutil.copy(source, folder / source.name)
     shutil.copy(b0_onnx, folder / "bare.onnx")
     for name, graph in {"open.onnx": OPEN, "vectors.onnx": VECTORS}.items():
@@ -82,7 +82,7 @@ def state(*folders: Path) -> State:
     return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()}
 
 
-def require_one_sentence(stderr: str, told: str) -> None:
+def check_one_sentence(stderr: str, told: str) -> None:
     """Check that stderr is one error, with its facts indented, after the progress."""
     lines = [line for line in stderr.splitlines() if not PROGRESS.fullmatch(line)]
 
@@ -94,7 +94,7 @@ def require_one_sentence(stderr: str, told: str) -> None:
 CASES = [
     # missing
     ("export none.pth {out}/b.onnx", "checkpoint none.pth does not exist"),
-    ("export b0.pth {out}/b.onnx --image none.jpg", "image none.jpg does not exist"),
+    ("export b0.pth {out}/b.onnx --parity-image none.jpg", "image none.jpg does not exist"),
     ("run none.onnx images --out {out}", "model none.onnx does not exist"),
     ("run b0.onnx none.jpg --out {out}/b.png", "image none.jpg does not exist"),
     ("build-engine none.onnx {out}/b.engine", "ONNX file none.onnx does not exist"),
@@ -145,8 +145,8 @@ CASES = [
     ("export b0.pth {out}/b.onnx --preset fats", "hint: did you mean 'fast'?"),
     ("export b0.pth {out}/b.onnx --reduce 3.q=bms", "hint: did you mean 'bsm'?"),
     ("export b0.pth {out}/b.onnx --preset hq --size 32x32", "stage 1, kv: bsm"),
-    ("run b0.onnx images --out {out} --engine onnxrutime", "hint: did you mean 'onnxruntime'?"),
-    ("build-engine b0.onnx {out}/b.engine --engine tensort", "unknown engine library 'tensort'"),
+    ("run b0.onnx images --out {out} --backend onnxrutime", "hint: did you mean 'onnxruntime'?"),
+    ("build-engine b0.onnx {out}/b.engine --backend tensort", "unknown engine library 'tensort'"),
     # places to write to
     ("export b0.pth {out}", "is a folder"),
     ("export b0.pth {out}/none/b.onnx", "hint: create the folder first"),
@@ -172,7 +172,7 @@ def test_what_cannot_be_used_is_one_sentence_exit_2_and_changes_nothing(
     done = segpp(*command.format(out=out).split(), cwd=inputs)
 
     assert done.returncode == 2, done.stderr
-    require_one_sentence(done.stderr, told)
+    check_one_sentence(done.stderr, told)
     assert done.stdout == ""
     assert state(inputs, out) == before
 
@@ -230,7 +230,7 @@ def test_a_read_only_folder_is_one_sentence_and_stays_as_it_is(
 
     out.chmod(0o755)
     assert done.returncode == 2, done.stderr
-    require_one_sentence(done.stderr, "Permission denied")
+    check_one_sentence(done.stderr, "Permission denied")
     assert state(inputs, out) == before
 
 
@@ -258,7 +258,7 @@ def test_a_limit_on_files_is_one_sentence_and_keeps_what_was_there(
     )
 
     assert done.returncode == 2, done.stderr
-    require_one_sentence(done.stderr, "File too large\n  hint: raise the limit")
+    check_one_sentence(done.stderr, "File too large\n  hint: raise the limit")
     assert state(inputs, out) == before
 
 
@@ -287,5 +287,5 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_there(
     done = segpp(*command.format(out=small_disk).split(), cwd=inputs)
 
     assert done.returncode == 2, done.stderr
-    require_one_sentence(done.stderr, "No space left on device\n  hint: free some space")
+    check_one_sentence(done.stderr, "No space left on device\n  hint: free some space")
     assert state(inputs, small_disk) == before

@@ -58,7 +58,7 @@ def models(tmp_path: Path) -> list[Path]:
 
 
 def test_two_models_are_scored_side_by_side(segpp: Command, data: Path, models: list[Path]) -> None:
-    done = segpp("eval", *models, "--data", data, "--json")
+    done = segpp("eval", *models, "--dataset", data, "--json")
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -89,7 +89,7 @@ def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: 
 def test_the_csv_file_has_a_row_per_model(
     segpp: Command, data: Path, models: list[Path], tmp_path: Path
 ) -> None:
-    done = segpp("eval", *models, "--data", data, "--csv", tmp_path / "scores.csv")
+    done = segpp("eval", *models, "--dataset", data, "--csv", tmp_path / "scores.csv")
 
     assert done.returncode == 0, done.stderr
     with (tmp_path / "scores.csv").open(newline="") as file:
@@ -103,7 +103,7 @@ def test_a_damaged_image_is_reported_and_the_rest_scored(
 ) -> None:
     (data / "images" / "a.png").write_bytes(b"not an image")
 
-    done = segpp("eval", models[0], "--data", data, "--json")
+    done = segpp("eval", models[0], "--dataset", data, "--json")
 
     assert done.returncode == 1
     assert "skipped: " in done.stderr
@@ -116,7 +116,7 @@ def test_a_damaged_image_is_reported_and_the_rest_scored(
 def test_a_label_to_ignore_replaces_the_default(
     segpp: Command, data: Path, models: list[Path]
 ) -> None:
-    done = segpp("eval", models[0], "--data", data, "--ignore", "7")
+    done = segpp("eval", models[0], "--dataset", data, "--ignore", "7")
 
     assert done.returncode == 2
     assert "b.png holds the label 255, which is no class" in done.stderr
@@ -127,11 +127,11 @@ def test_a_label_to_ignore_replaces_the_default(
     ("arguments", "says"),
     [
         ([], "say where the data is"),
-        (["--data", "D", "--images", "D"], "say where the data is"),
+        (["--dataset", "D", "--images", "D"], "say where the data is"),
         (["--images", "D"], "say where the data is"),
-        (["--data", "D", "--ignore", "void"], "--ignore 'void' is no list of labels"),
-        (["--data", "D", "--limit", "0"], "--limit 0 leaves no image"),
-        (["--data", "D", "--csv", "/nowhere/scores.csv"], "cannot write /nowhere/scores.csv"),
+        (["--dataset", "D", "--ignore", "void"], "--ignore 'void' is no list of labels"),
+        (["--dataset", "D", "--limit", "0"], "--limit 0 leaves no image"),
+        (["--dataset", "D", "--csv", "/nowhere/scores.csv"], "cannot write /nowhere/scores.csv"),
     ],
 )
 def test_wrong_arguments_are_refused(
@@ -148,7 +148,7 @@ def test_models_with_other_classes_are_not_compared(
 ) -> None:
     other = write_model(tmp_path / "three.onnx", THREE_CLASSES)
 
-    done = segpp("eval", models[0], other, "--data", data)
+    done = segpp("eval", models[0], other, "--dataset", data)
 
     assert done.returncode == 2
     assert "three.onnx has 3 classes" in done.stderr
@@ -169,6 +169,6 @@ def test_models_of_one_name_are_told_apart_by_their_folders(
     (tmp_path / "other").mkdir()
     twin = write_model(tmp_path / "other" / "bright.onnx", DARK)
 
-    done = segpp("eval", models[0], twin, "--data", data, "--json")
+    done = segpp("eval", models[0], twin, "--dataset", data, "--json")
 
     assert [m["model"] for m in json.loads(done.stdout)["models"]] == [str(models[0]), str(twin)]

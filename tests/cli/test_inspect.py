@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from segpp.errors import GraphError
-from segpp.utils.files import sha256_of, sidecar
+from segpp.utils.files import manifest_path, sha256_of
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -25,7 +25,7 @@ from segpp.export.models.segformer.macs import macs_of  # noqa: E402
 from segpp.export.models.segformer.model import SegFormer  # noqa: E402
 from segpp.export.models.segformer.presets import describe, plan_from  # noqa: E402
 from segpp.export.models.segformer.rewrites._apply import rewrites_for  # noqa: E402
-from segpp.export.reduction.sites import stage_grids  # noqa: E402
+from segpp.export.models.segformer.sites import stage_grids  # noqa: E402
 from segpp.ops.grid import Size  # noqa: E402
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -78,7 +78,7 @@ def model(exported: Path, tmp_path: Path) -> Path:
     """A copy of the exported file and its manifest, to be damaged."""
     path = tmp_path / "small.onnx"
     path.write_bytes(exported.read_bytes())
-    sidecar(path).write_bytes(sidecar(exported).read_bytes())
+    manifest_path(path).write_bytes(manifest_path(exported).read_bytes())
     return path
 
 
@@ -147,7 +147,7 @@ def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(
     segpp: Command, checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "small.onnx"
-    off = ("--rewrite", "known-gelu=off", "--rewrite", "one-kv-product=off")
+    off = ("--no-rewrite", "known-gelu", "--no-rewrite", "one-kv-product")
     done = segpp("export", checkpoint, out, "--size", SIZE, "--no-check", *off)
     assert done.returncode == 0, done.stderr
 
@@ -158,7 +158,7 @@ def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(
     assert set(off_line.split(", ")) == {"known-gelu", "one-kv-product"}
     assert set(on.split(", ")) == set(rewrites_for()) - {"known-gelu", "one-kv-product"}
     assert "rewrites=" not in text
-    assert segpp("inspect", sidecar(out)).stdout.count("known-gelu") == 1
+    assert segpp("inspect", manifest_path(out)).stdout.count("known-gelu") == 1
 
 
 def test_an_onnx_file_tells_its_graph_and_its_merging(segpp: Command, exported: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_manifest_of_another_file_fails_the_check(segpp: Command, model: Path)
     with model.open("ab") as file:
         file.write(b"\0")
 
-    done = segpp("inspect", sidecar(model))
+    done = segpp("inspect", manifest_path(model))
 
     assert done.returncode == 1
     assert f"error: {model} is not the file that its manifest describes" in done.stderr
@@ -213,13 +213,13 @@ def test_a_manifest_of_another_file_fails_the_check(segpp: Command, model: Path)
 def test_a_damaged_manifest_beside_an_onnx_file_fails_the_check(
     segpp: Command, model: Path
 ) -> None:
-    rewrite(sidecar(model), precision="fp12")
+    rewrite(manifest_path(model), precision="fp12")
 
     done = segpp("inspect", model)
 
     assert done.returncode == 1
     assert "manifest.precision" not in done.stderr  # it is named by its file
-    assert f"{sidecar(model)}.precision is 'fp12'" in done.stderr
+    assert f"{manifest_path(model)}.precision is 'fp12'" in done.stderr
     assert "custom operators" in done.stdout
 
 
@@ -228,7 +228,7 @@ def test_a_manifest_alone_needs_neither_torch_nor_onnx(model: Path) -> None:
     program = (
         "import sys; from segpp.cli import main\n"
         "sys.modules.update(dict.fromkeys(['torch', 'onnx', 'onnxruntime', 'onnxscript']))\n"
-        f"sys.exit(main(['inspect', {str(sidecar(model))!r}]))"
+        f"sys.exit(main(['inspect', {str(manifest_path(model))!r}]))"
     )
 
     done = subprocess.run(
@@ -243,9 +243,9 @@ def test_a_manifest_alone_needs_neither_torch_nor_onnx(model: Path) -> None:
 def test_an_engine_is_told_by_its_manifest(segpp: Command, model: Path, tmp_path: Path) -> None:
     engine = tmp_path / "small.engine"
     engine.write_bytes(b"ptrt" + bytes(100))
-    sidecar(engine).write_bytes(sidecar(model).read_bytes())
+    manifest_path(engine).write_bytes(manifest_path(model).read_bytes())
     info = {"name": "small.engine", "sha256": sha256_of(engine), "bytes": 104}
-    rewrite(sidecar(engine), kind="engine", file=info, engine=ENGINE)
+    rewrite(manifest_path(engine), kind="engine", file=info, engine=ENGINE)
 
     done = segpp("inspect", engine)
 
@@ -361,7 +361,7 @@ def test_other_files_are_named_for_what_they_are(
     [
         (["--size", "100x100"], "not a multiple of 32"),
         (["--ratio", "1.5"], "--ratio 1.5"),
-        (["--source", "elsewhere"], "elsewhere"),
+        (["--checkpoint-format", "elsewhere"], "elsewhere"),
     ],
 )
 def test_wrong_settings_are_refused(

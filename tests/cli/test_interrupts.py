@@ -164,7 +164,7 @@ def test_a_run_that_is_stopped_keeps_whole_images_only(
     *, start: Start, b0_onnx: Path, data: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     masks = tmp_path / "masks"
-    running = start("run", b0_onnx, data / "images", "--out", masks, "--visualize", "both")
+    running = start("run", b0_onnx, data / "images", "--out", masks, "--save", "both")
     running.wait_for(lambda _: masks.is_dir() and len(list(masks.iterdir())) > 6)
 
     assert running.stop(number) == 130
@@ -184,7 +184,7 @@ def test_an_evaluation_that_is_stopped_changes_nothing(
     start: Start, b0_onnx: Path, data: Path, out: Path
 ) -> None:
     before = contents(out)
-    running = start("eval", b0_onnx, "--data", data, "--csv", out / "b.csv")
+    running = start("eval", b0_onnx, "--dataset", data, "--csv", out / "b.csv")
     running.wait_for(said("/200 ["))
 
     assert running.stop(signal.SIGINT) == 130

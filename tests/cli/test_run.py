@@ -50,7 +50,7 @@ def test_an_overlay_is_the_image_half_painted(
 def test_a_mask_is_class_numbers_with_the_palette(
     network: Network, street: Path, tmp_path: Path
 ) -> None:
-    code = run(network(), street, "--out", tmp_path / "m.png", "--visualize", "mask")
+    code = run(network(), street, "--out", tmp_path / "m.png", "--save", "mask")
 
     with Image.open(tmp_path / "m.png") as mask:
         assert code == 0
@@ -62,7 +62,7 @@ def test_a_mask_is_class_numbers_with_the_palette(
 def test_both_go_into_a_folder_under_the_images_name(
     network: Network, street: Path, tmp_path: Path
 ) -> None:
-    code = run(network(), street, "--out", tmp_path / "new" / "deep", "--visualize", "both")
+    code = run(network(), street, "--out", tmp_path / "new" / "deep", "--save", "both")
 
     assert code == 0
     found = sorted(path.name for path in (tmp_path / "new" / "deep").iterdir())
@@ -77,7 +77,7 @@ def test_colours_and_names_come_from_files(
 
     code = run(
         *(network(), street, "--out", tmp_path / "o.png", "--alpha", "1"),
-        *("--colors", tmp_path / "colours.txt", "--labels", tmp_path / "names.txt"),
+        *("--palette", tmp_path / "colours.txt", "--class-names", tmp_path / "names.txt"),
     )
 
     assert code == 0
@@ -86,7 +86,7 @@ def test_colours_and_names_come_from_files(
     assert "lawn 33" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("flag", ["--colors", "--labels"])
+@pytest.mark.parametrize("flag", ["--palette", "--class-names"])
 def test_files_for_another_number_of_classes_are_refused(
     network: Network, street: Path, tmp_path: Path, capsys: Capture, flag: str
 ) -> None:
@@ -188,8 +188,8 @@ def test_nothing_to_segment_is_exit_2_and_leaves_nothing(
     [
         (("in/street.png", "--out", "in/street.png"), "is the input itself"),
         (("in/street.png", "--out", "no/such/o.png"), "create the folder first"),
-        (("in/street.png", "--out", "o.png", "--visualize", "both"), "give a folder"),
-        (("in/street.png", "--out", "o.jpg", "--visualize", "mask"), "lose class numbers"),
+        (("in/street.png", "--out", "o.png", "--save", "both"), "give a folder"),
+        (("in/street.png", "--out", "o.jpg", "--save", "mask"), "lose class numbers"),
         (("in/street.png", "--out", "o.mp4"), "cannot become"),
         (("in/street.png", "--out", "o.bmp"), "written are: .jpeg, .jpg, .mp4, .png"),
         (("in", "--out", "o.png"), "several images"),
@@ -197,8 +197,11 @@ def test_nothing_to_segment_is_exit_2_and_leaves_nothing(
         (("in", "--out", "file"), "is a file"),
         (("in", "--out", "file/deeper"), "cannot write"),
         (("in/street.png", "--out", "o.png", "--alpha", "2"), "alpha is 2.0"),
-        (("in/street.png", "--out", "o.png", "--engine", "onnx"), "unknown engine 'onnx'"),
-        (("in/street.png", "--out", "o.png", "--labels", "none.txt"), "none.txt does not exist"),
+        (("in/street.png", "--out", "o.png", "--backend", "onnx"), "unknown engine 'onnx'"),
+        (
+            ("in/street.png", "--out", "o.png", "--class-names", "none.txt"),
+            "none.txt does not exist",
+        ),
     ],
 )
 def test_what_cannot_work_is_said_before_anything_runs(
@@ -265,7 +268,7 @@ def test_a_video_becomes_frames_in_a_folder(
         film.write(stripes(48, 90))
         film.write(stripes(48, 90))
 
-    code = run(network(), tmp_path / "a.mp4", "--out", tmp_path / "out", "--visualize", "mask")
+    code = run(network(), tmp_path / "a.mp4", "--out", tmp_path / "out", "--save", "mask")
 
     assert code == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())

@@ -5,20 +5,20 @@ import time
 import pytest
 
 from segpp.errors import InputError, ReductionError
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 
 PRESETS = ("none", "hq", "fast", "2x2")
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_known_name_passes(name: str) -> None:
-    require_known(name, PRESETS, kind="preset")
+    check_choice(name, PRESETS, kind="preset")
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("HQ", "hq"), ("fats", "fast"), ("2x3", "2x2")])
 def test_the_nearest_is_proposed(typed: str, meant: str) -> None:
     with pytest.raises(InputError) as failure:
-        require_known(typed, PRESETS, kind="preset")
+        check_choice(typed, PRESETS, kind="preset")
 
     assert str(failure.value) == (
         f"unknown preset {typed!r}\n  known: 2x2, fast, hq, none\n  hint: did you mean {meant!r}?"
@@ -28,26 +28,26 @@ def test_the_nearest_is_proposed(typed: str, meant: str) -> None:
 @pytest.mark.parametrize("typed", ["", "zzz", "\x1b[31m"])
 def test_what_is_near_nothing_gets_no_proposal(typed: str) -> None:
     with pytest.raises(InputError) as failure:
-        require_known(typed, PRESETS, kind="preset")
+        check_choice(typed, PRESETS, kind="preset")
 
     assert str(failure.value) == f"unknown preset {typed!r}\n  known: 2x2, fast, hq, none"
 
 
 def test_the_error_is_the_callers() -> None:
     with pytest.raises(ReductionError, match="unknown token reduction 'bms'"):
-        require_known("bms", ["bsm"], kind="token reduction", error=ReductionError)
+        check_choice("bms", ["bsm"], kind="token reduction", error=ReductionError)
 
 
 def test_known_names_may_come_from_an_iterator() -> None:
     with pytest.raises(InputError, match="known: a, b"):
-        require_known("c", iter(["b", "a"]), kind="letter")
+        check_choice("c", iter(["b", "a"]), kind="letter")
 
 
 def test_a_name_of_a_megabyte_costs_neither_time_nor_screen() -> None:
     start = time.monotonic()
 
     with pytest.raises(InputError) as failure:
-        require_known("x" * (1 << 20), PRESETS, kind="preset")
+        check_choice("x" * (1 << 20), PRESETS, kind="preset")
 
     assert time.monotonic() - start < 1
     assert len(str(failure.value)) < 200

@@ -10,7 +10,7 @@ import pytest
 from segpp.export.cost_model import doubts_about_merging, doubts_of, worth_of
 from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.presets import PRESETS, describe, plan_from
-from segpp.export.reduction.sites import stage_grids
+from segpp.export.models.segformer.sites import stage_grids
 from segpp.manifest import ReductionSite, read_manifest
 from segpp.ops.grid import Size
 

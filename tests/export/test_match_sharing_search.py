@@ -1,4 +1,4 @@
-"""--match-every auto: what is measured, what is chosen, and where both are told."""
+"""--match-interval auto: what is measured, what is chosen, and where both are told."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from segpp.export.models.segformer.loading import read_checkpoint
 from segpp.export.models.segformer.presets import PRESETS, plan_from
 from segpp.export.parity.images import images_in, normalised
 from segpp.export.pipeline import export
-from segpp.images import bundled_image
+from segpp.images import sample_image
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest
 from segpp.ops.grid import Size
@@ -34,7 +34,7 @@ def pictures(tmp_path: Path) -> Path:
     """A folder of two images and a file that is none."""
     folder = tmp_path / "pictures"
     folder.mkdir()
-    with Image.open(bundled_image()) as street:
+    with Image.open(sample_image()) as street:
         street.save(folder / "b.png")
         street.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "a.png")
     (folder / "notes.txt").write_text("no image")
@@ -128,7 +128,15 @@ def test_the_report_and_the_inspection_tell_the_figures(
     segpp: Command, b0_checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "b0.onnx"
-    only = ("--reduce", "3.q=bsm:ratio=0.5", "--match-every", "auto", "--size", SIZE, "--no-check")
+    only = (
+        "--reduce",
+        "3.q=bsm:ratio=0.5",
+        "--match-interval",
+        "auto",
+        "--size",
+        SIZE,
+        "--no-check",
+    )
 
     done = segpp("export", *only, b0_checkpoint, out)
 
@@ -159,8 +167,8 @@ def test_without_a_match_there_is_nothing_to_measure(
 
 
 def test_images_without_auto_are_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--images goes with --match-every auto"):
-        export(ExportRequest(b0_checkpoint, tmp_path / "x.onnx", images=(bundled_image(),)))
+    with pytest.raises(InputError, match="--search-images goes with --match-interval auto"):
+        export(ExportRequest(b0_checkpoint, tmp_path / "x.onnx", images=(sample_image(),)))
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
@@ -169,13 +177,13 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_stands_for_its_images(pictures: Path) -> None:
-    found = images_in([pictures, bundled_image()])
+    found = images_in([pictures, sample_image()])
 
-    assert [path.name for path in found] == ["a.png", "b.png", bundled_image().name]
+    assert [path.name for path in found] == ["a.png", "b.png", sample_image().name]
 
 
 def test_a_word_that_is_no_number_is_refused(segpp: Command, tmp_path: Path) -> None:
-    done = segpp("export", "x.pth", tmp_path / "x.onnx", "--match-every", "often")
+    done = segpp("export", "x.pth", tmp_path / "x.onnx", "--match-interval", "often")
 
     assert done.returncode == 2
     assert "'often' is neither a number of blocks nor auto" in done.stderr

@@ -18,7 +18,7 @@ from segpp.export.onnx_graph.lint import lint
 from segpp.export.pipeline import export
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
-from segpp.utils.files import sha256_of, sidecar
+from segpp.utils.files import manifest_path, sha256_of
 
 SIZE = Size(128, 256)
 
@@ -118,7 +118,7 @@ def test_the_manifest_holds_hashes_versions_and_counts(b0_checkpoint: Path, b0_o
 def test_nothing_of_the_exporting_machine_is_in_file_or_manifest(
     b0_checkpoint: Path, b0_onnx: Path
 ) -> None:
-    written = b0_onnx.read_bytes() + sidecar(b0_onnx).read_bytes()
+    written = b0_onnx.read_bytes() + manifest_path(b0_onnx).read_bytes()
 
     for private in (str(b0_checkpoint.parent), str(Path.home()), str(Path.cwd()), "segpp.export"):
         assert private.encode() not in written
@@ -154,7 +154,7 @@ def test_json_prints_the_manifest(b0_checkpoint: Path, tmp_path: Path, segpp: ob
     done = segpp("export", "--json", "--no-check", "--size", "64x64", b0_checkpoint, out)  # type: ignore[operator]  # the fixture's function
 
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == json.loads(sidecar(out).read_text())
+    assert json.loads(done.stdout) == json.loads(manifest_path(out).read_text())
 
 
 def test_the_manifest_names_the_dialect_and_the_rewrites(
@@ -204,7 +204,7 @@ def test_a_misspelt_rewrite_stops_the_export(
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    done = segpp("export", "--rewrite", "know-gelu=off", b0_checkpoint, out)  # type: ignore[operator]  # as above
+    done = segpp("export", "--no-rewrite", "know-gelu", b0_checkpoint, out)  # type: ignore[operator]  # as above
 
     assert done.returncode == 2
     assert "did you mean 'known-gelu'?" in done.stderr

@@ -18,7 +18,7 @@ from segpp.manifest import (
     Source,
     render_manifest,
 )
-from segpp.utils.files import sha256_of, sidecar
+from segpp.utils.files import manifest_path, sha256_of
 
 HEIGHT, WIDTH = 32, 64
 
@@ -56,7 +56,7 @@ def network(tmp_path: Path) -> Network:
         path.parent.mkdir(exist_ok=True)
         write_graph(path, GRAPHS[kind].format(b=batch))
         if manifest:
-            sidecar(path).write_text(render_manifest(describe(path, kind, batch)))
+            manifest_path(path).write_text(render_manifest(describe(path, kind, batch)))
         return path
 
     return write

@@ -1,4 +1,4 @@
-"""Colours: distinct, read from files, painted exactly."""
+"""Colors: distinct, read from files, painted exactly."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segpp.errors import InputError
-from segpp.images.palette import colourise, default_palette, overlay, read_labels, read_palette
+from segpp.images.palette import colorize, default_palette, overlay, read_class_names, read_palette
 
 PALETTE = ((255, 0, 0), (0, 255, 0), (10, 20, 30))
 
@@ -35,14 +35,14 @@ def test_the_first_colours_can_be_told_apart() -> None:
 def test_colourise_paints_each_class_and_leaves_the_unknown_black() -> None:
     labels = np.array([[0, 1], [2, 255]], np.uint8)
 
-    painted = colourise(labels, PALETTE)
+    painted = colorize(labels, PALETTE)
 
     assert painted.dtype == np.uint8
     assert painted.tolist() == [[[255, 0, 0], [0, 255, 0]], [[10, 20, 30], [0, 0, 0]]]
 
 
 def test_signed_labels_out_of_range_are_black_too() -> None:
-    painted = colourise(np.array([[-1, 3, 1]], np.int32), PALETTE)
+    painted = colorize(np.array([[-1, 3, 1]], np.int32), PALETTE)
 
     assert painted.tolist() == [[[0, 0, 0], [0, 0, 0], [0, 255, 0]]]
 
@@ -50,7 +50,7 @@ def test_signed_labels_out_of_range_are_black_too() -> None:
 def test_class_255_has_a_colour_when_the_palette_reaches_it() -> None:
     palette = default_palette(256)
 
-    assert tuple(colourise(np.array([[255]], np.uint8), palette)[0, 0]) == palette[255]
+    assert tuple(colorize(np.array([[255]], np.uint8), palette)[0, 0]) == palette[255]
 
 
 def test_overlay_mixes_half_and_half() -> None:
@@ -69,7 +69,7 @@ def test_alpha_0_is_the_image_and_alpha_1_the_colours(height: int) -> None:
     labels = rng.integers(0, 3, (height, 7), np.uint8)
 
     assert (overlay(image, labels, PALETTE, 0.0) == image).all()
-    assert (overlay(image, labels, PALETTE, 1.0) == colourise(labels, PALETTE)).all()
+    assert (overlay(image, labels, PALETTE, 1.0) == colorize(labels, PALETTE)).all()
 
 
 def test_ignored_pixels_show_the_image_whatever_alpha() -> None:
@@ -86,7 +86,7 @@ def test_overlay_is_within_one_of_the_real_mixture() -> None:
     image = rng.integers(0, 256, (40, 50, 3), np.uint8)
     labels = rng.integers(0, 3, (40, 50), np.uint8)
     for alpha in (0.1, 0.33, 0.5, 0.77):
-        exact = (1 - alpha) * image + alpha * colourise(labels, PALETTE).astype(float)
+        exact = (1 - alpha) * image + alpha * colorize(labels, PALETTE).astype(float)
 
         assert np.abs(overlay(image, labels, PALETTE, alpha) - exact).max() <= 1.0
 
@@ -113,7 +113,7 @@ def test_labels_are_read_from_text_and_json(tmp_path: Path, name: str, content: 
     path = tmp_path / name
     path.write_text(content, encoding="utf-8", newline="")
 
-    assert read_labels(path) == ("road", "side walk", "sky")
+    assert read_class_names(path) == ("road", "side walk", "sky")
 
 
 @pytest.mark.parametrize(
@@ -161,4 +161,4 @@ def test_label_files_with_holes_are_refused(tmp_path: Path) -> None:
     path.write_text('{"0": "road", "2": "sky"}')
 
     with pytest.raises(InputError, match="something else than class names"):
-        read_labels(path)
+        read_class_names(path)

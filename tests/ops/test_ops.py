@@ -16,7 +16,7 @@ from segpp import ops
 from segpp.export.custom_ops import torch_ops
 from segpp.export.custom_ops.functions import FUNCTIONS
 from segpp.ops.grid import Grid
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 from tests.helpers.onnx_models import node_of, session_for, session_of
 
 Floats = NDArray[np.float32]
@@ -67,7 +67,7 @@ def cases(draw: st.DrawFn) -> Case:
     grid = Grid(draw(st.integers(1, 12)), draw(st.integers(1, 12)))
     stride_y, stride_x = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     assume(stride_y * stride_x > 1 and stride_y <= grid.height and stride_x <= grid.width)
-    merged = draw(st.integers(0, Lattice(grid, stride_y, stride_x).sources_count))
+    merged = draw(st.integers(0, BipartitePartition(grid, stride_y, stride_x).num_sources))
     x = exact_tokens(draw(st.integers(1, 2)), grid.tokens, draw(st.integers(0, 999)))
     return Case(grid, stride_y, stride_x, merged, draw(st.sampled_from([0, 1, 2])), x)
 
@@ -104,13 +104,13 @@ def test_a_match_fills_its_slots_in_the_promised_order(
 ) -> None:
     slot = run(case)
 
-    lattice = Lattice(case.grid, case.stride_y, case.stride_x)
-    kept = lattice.sources_count - case.merged
+    partition = BipartitePartition(case.grid, case.stride_y, case.stride_x)
+    kept = partition.num_sources - case.merged
     assert slot.dtype == np.int32
     for image in slot:
-        of_sources = image[lattice.sources]
+        of_sources = image[partition.sources]
         assert (of_sources[of_sources < kept] == np.arange(kept)).all()
-        assert (image[lattice.destinations] == kept + np.arange(lattice.cells.tokens)).all()
+        assert (image[partition.destinations] == kept + np.arange(partition.cells.tokens)).all()
         assert (of_sources >= kept).sum() == case.merged
         assert image.max() < case.slots
 

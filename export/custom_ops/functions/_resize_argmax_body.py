@@ -54,7 +54,7 @@ class _Sizes:
 
     @property
     def scale(self) -> int | None:
-        """Pixels per logit along both axes, if that is one even number."""
+        """ImageArray per logit along both axes, if that is one even number."""
         scale = self.height // self.rows
         exact = (scale * self.rows, scale * self.columns) == (self.height, self.width)
         return scale if exact and scale % 2 == 0 and scale else None

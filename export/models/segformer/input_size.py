@@ -4,7 +4,7 @@ from segpp.errors import InputError
 from segpp.export.models.segformer.architecture import STRIDES
 from segpp.ops.grid import Size
 
-__all__ = ["DEFAULT_SIZE", "MAX_PIXELS", "require_size"]
+__all__ = ["DEFAULT_SIZE", "MAX_PIXELS", "check_size"]
 
 DEFAULT_SIZE = Size(512, 1024)
 
@@ -15,7 +15,7 @@ _CELL = STRIDES[-1]
 MAX_PIXELS = 8192 * 8192
 
 
-def require_size(size: Size) -> None:
+def check_size(size: Size) -> None:
     """Raise InputError unless the network works at ``size``.
 
     Sizes that 32 does not divide are refused: PyTorch takes them, but drops the last rows and

@@ -13,10 +13,11 @@ from dataclasses import dataclass, fields
 from math import ceil
 
 from segpp.export.models.segformer.architecture import FFN_RATIO, STAGES
-from segpp.export.reduction.sites import Site, grid_at, stage_grids
+from segpp.export.models.segformer.sites import grid_at, stage_grids
+from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 
 __all__ = ["HeadMacs", "Macs", "StageMacs", "macs_of", "match_macs", "site_match_macs"]
 
@@ -91,16 +92,16 @@ def macs_of(architecture: Architecture, size: Size, reduction: Sequence[Reductio
     return Macs(stages, _head(architecture, grids))
 
 
-def match_macs(lattice: Lattice, dim: int, window: int = 0) -> int:
+def match_macs(partition: BipartitePartition, dim: int, window: int = 0) -> int:
     """Count the similarities of one bipartite matching.
 
     Args:
         window: How many cells away a destination may be; 0 is any distance.
     """
-    compared = lattice.cells.tokens
+    compared = partition.cells.tokens
     if window:
         compared = min(compared, (2 * window + 1) ** 2)
-    return lattice.sources_count * compared * dim
+    return partition.num_sources * compared * dim
 
 
 def site_match_macs(site: ReductionSite, dim: int) -> int:
@@ -109,7 +110,7 @@ def site_match_macs(site: ReductionSite, dim: int) -> int:
         return 0
     cell = (int(site.settings["sy"]), int(site.settings["sx"]))
     window = int(site.settings.get("window", 0))
-    return match_macs(Lattice(Grid(*site.grid), *cell), dim, window)
+    return match_macs(BipartitePartition(Grid(*site.grid), *cell), dim, window)
 
 
 def _stage(

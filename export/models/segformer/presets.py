@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from segpp.errors import ReductionError
+from segpp.export.models.segformer.sites import SITES, grid_at
 from segpp.export.reduction import REDUCTIONS, TokenReduction
 from segpp.export.reduction.match_sharing import MatchEvery, blocks_per_match
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.n2d import Neighbour2d
-from segpp.export.reduction.sites import SITES, Site, grid_at, parse_site
+from segpp.export.reduction.sites import Site, parse_site
 from segpp.manifest import ReductionSite
 from segpp.ops.grid import Grid
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 from segpp.utils.dataclass_json import encode
 
 __all__ = ["PRESETS", "ReductionPlan", "describe", "plan_from"]
@@ -86,7 +87,7 @@ def describe(
 def _describe(site: Site, reduction: TokenReduction, grids: tuple[Grid, ...]) -> ReductionSite:
     grid = grid_at(site, grids)
     try:
-        reduction.require_fits(grid)
+        reduction.check_fits(grid)
     except ReductionError as failure:
         raise ReductionError(f"stage {site.stage}, {site.side}: {failure}") from failure
     return ReductionSite(
@@ -101,7 +102,7 @@ def _describe(site: Site, reduction: TokenReduction, grids: tuple[Grid, ...]) ->
 
 
 def _from_preset(name: str) -> ReductionPlan:
-    require_known(name, PRESETS, kind="preset", error=ReductionError)
+    check_choice(name, PRESETS, kind="preset", error=ReductionError)
     return PRESETS[name]
 
 
@@ -126,10 +127,10 @@ def _parse_reduce(text: str) -> tuple[Site, TokenReduction | None]:
             f"--reduce {text!r} is not STAGE.{{q,kv}}=METHOD:KEY=VALUE,…",
             hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4",
         )
-    site = parse_site(where)
+    site = parse_site(where, SITES)
     if how == "none":
         return site, None
     name, _, settings = how.partition(":")
     reduction = REDUCTIONS[name].parse(settings)
-    reduction.require_side(site)
+    reduction.check_side(site)
     return site, reduction

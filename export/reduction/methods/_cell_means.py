@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from segpp.errors import ReductionError
 from segpp.ops.grid import Grid
 
-__all__ = ["CellMeans", "cells_of", "require_cell"]
+__all__ = ["CellMeans", "cells_of", "check_cell"]
 
 
-def require_cell(name: str, rows: int, cols: int) -> None:
+def check_cell(name: str, rows: int, cols: int) -> None:
     """Raise ReductionError unless a cell holds at least two tokens."""
     if min(rows, cols) < 1 or rows * cols == 1:
         raise ReductionError(

@@ -15,7 +15,7 @@ from segpp.export.custom_ops import torch_ops
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
 from segpp.ops.grid import Grid
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 
 __all__ = ["BipartiteSoftMatching"]
 
@@ -53,7 +53,7 @@ class BipartiteSoftMatching(TokenReduction):
         if self.window < 0:
             raise ReductionError(f"bsm cannot use a window of {self.window}", "0 is any distance")
 
-    def require_fits(self, grid: Grid) -> None:
+    def check_fits(self, grid: Grid) -> None:
         """Raise ReductionError if the grid is smaller than one cell."""
         if grid.height < self.sy or grid.width < self.sx:
             raise ReductionError(
@@ -66,7 +66,7 @@ class BipartiteSoftMatching(TokenReduction):
         """Return how many tokens of ``grid`` merge away."""
         # int() truncates like the reference; rounding would change the graph's shapes.
         wanted = int(grid.tokens * self.ratio)
-        return min(wanted, self._lattice(grid).sources_count)
+        return min(wanted, self._lattice(grid).num_sources)
 
     def tokens_out(self, grid: Grid) -> int:
         """Return how many tokens of ``grid`` are left."""
@@ -82,11 +82,11 @@ class BipartiteSoftMatching(TokenReduction):
             merged=self.merged(grid),
             window=self.window,
         )
-        kept = self._lattice(grid).sources_count - self.merged(grid)
+        kept = self._lattice(grid).num_sources - self.merged(grid)
         return _Matched(slot, self.tokens_out(grid), kept)
 
-    def _lattice(self, grid: Grid) -> Lattice:
-        return Lattice(grid, self.sy, self.sx)
+    def _lattice(self, grid: Grid) -> BipartitePartition:
+        return BipartitePartition(grid, self.sy, self.sx)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import Tensor
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
-from segpp.export.reduction.methods._cell_means import CellMeans, cells_of, require_cell
+from segpp.export.reduction.methods._cell_means import CellMeans, cells_of, check_cell
 from segpp.export.reduction.sites import Side
 from segpp.ops.grid import Grid
 
@@ -26,15 +26,15 @@ class Neighbour1d(TokenReduction):
     """Runs of ``length`` tokens; the last may hold fewer."""
 
     name: ClassVar[str] = "n1d"
-    by_tokens: ClassVar[bool] = False
+    is_content_based: ClassVar[bool] = False
     sides: ClassVar[tuple[Side, ...]] = ("q",)
 
     length: int = 2
 
     def __post_init__(self) -> None:
-        require_cell(self.name, 1, self.length)
+        check_cell(self.name, 1, self.length)
 
-    def require_fits(self, grid: Grid) -> None:
+    def check_fits(self, grid: Grid) -> None:
         """Raise ReductionError if a run is longer than the grid."""
         if grid.tokens < self.length:
             raise ReductionError(

@@ -11,7 +11,7 @@ from torch import Tensor
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
-from segpp.export.reduction.methods._cell_means import CellMeans, cells_of, require_cell
+from segpp.export.reduction.methods._cell_means import CellMeans, cells_of, check_cell
 from segpp.ops.grid import Grid
 
 __all__ = ["Neighbour2d"]
@@ -23,15 +23,15 @@ class Neighbour2d(TokenReduction):
     """Cells of ``rows`` x ``cols`` tokens; those cut by an edge hold fewer."""
 
     name: ClassVar[str] = "n2d"
-    by_tokens: ClassVar[bool] = False
+    is_content_based: ClassVar[bool] = False
 
     rows: int = 2
     cols: int = 2
 
     def __post_init__(self) -> None:
-        require_cell(self.name, self.rows, self.cols)
+        check_cell(self.name, self.rows, self.cols)
 
-    def require_fits(self, grid: Grid) -> None:
+    def check_fits(self, grid: Grid) -> None:
         """Raise ReductionError if a cell is larger than the grid."""
         if grid.height < self.rows or grid.width < self.cols:
             raise ReductionError(

@@ -1,47 +1,52 @@
-"""The command line: assembles the verbs and turns errors into exit codes.
+"""The command line: finds the verbs and turns errors into exit codes.
 
-Each verb is a module with ``SUMMARY`` (its first help line), ``EXAMPLES``, ``add_arguments`` and
-``run``. A verb's module is imported only when it is called, and must import anything heavy inside
-``run``, so that every help screen works on every machine.
+Each verb is a module of this folder, found by scanning it, with ``SUMMARY`` (its first help line),
+``GROUP`` (where the overview lists it), ``EXAMPLES``, ``add_arguments``, ``run``; ``RENAMED`` maps
+flags that had another name to the one they have. A verb's module is imported only when it is
+called, and must import anything heavy inside ``run``, so that every help screen works on every
+machine. Commands hold no logic of their own: they parse, call a stage, and print.
 """
 
 import argparse
 import logging
-import os
-import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from types import FrameType
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import NoReturn, Protocol, cast
 
 from segpp import __version__
+from segpp.cli._arguments import renamed
 from segpp.errors import InputError, MissingError, SegppError
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
+from segpp.utils.process import clean_up_when_stopped, flush_results, forget_interrupt
 
-__all__ = ["VERBS", "main", "parser_of"]
+__all__ = ["GROUPS", "VERBS", "main", "parser_of"]
 
+# Verb to module: ``build-engine`` is build_engine.py.
 VERBS = {
-    "export": "segpp.cli.export",
-    "run": "segpp.cli.run",
-    "eval": "segpp.cli.eval",
-    "bench": "segpp.cli.bench",
-    "build-engine": "segpp.cli.build_engine",
-    "inspect": "segpp.cli.inspect",
-    "doctor": "segpp.cli.doctor",
+    module.name.replace("_", "-"): f"{__name__}.{module.name}"
+    for module in iter_modules(__path__)
+    if not module.name.startswith("_") and not module.ispkg
 }
+
+# In the order in which a person needs them.
+GROUPS = ("make a model smaller", "run and measure it", "look into things")
 
 EXIT_STATUS = """exit status:
   0 done; 1 a check failed; 2 wrong usage or input; 3 a package or device is missing;
   130 interrupted"""
 
 _INTERRUPTED = 130
+_SCRIPT = "segpp-"
 
 
 class _Verb(Protocol):
     SUMMARY: str
+    GROUP: str
     EXAMPLES: tuple[str, ...]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
@@ -50,50 +55,26 @@ class _Verb(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``segpp VERB …`` and return the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Run ``segpp VERB …`` and return the exit code.
+
+    Args:
+        argv: The verb and its arguments; by default the process's own. Started as ``segpp-VERB``,
+            the verb is in the program's name.
+    """
+    arguments = _process_arguments() if argv is None else list(argv)
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(_overview())  # noqa: T201 - the help screen is the result
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(__version__)  # noqa: T201 - the version is the result
         return 0
-    return _guarded(arguments[0], arguments[1:])
+    return _flushed(_run_verb(arguments[0], arguments[1:]))
 
 
-def export() -> int:
-    """Run ``segpp-export``."""
-    return _guarded("export", sys.argv[1:])
-
-
-def run() -> int:
-    """Run ``segpp-run``."""
-    return _guarded("run", sys.argv[1:])
-
-
-def evaluate() -> int:
-    """Run ``segpp-eval``."""
-    return _guarded("eval", sys.argv[1:])
-
-
-def bench() -> int:
-    """Run ``segpp-bench``."""
-    return _guarded("bench", sys.argv[1:])
-
-
-def build_engine() -> int:
-    """Run ``segpp-build-engine``."""
-    return _guarded("build-engine", sys.argv[1:])
-
-
-def inspect() -> int:
-    """Run ``segpp-inspect``."""
-    return _guarded("inspect", sys.argv[1:])
-
-
-def doctor() -> int:
-    """Run ``segpp-doctor``."""
-    return _guarded("doctor", sys.argv[1:])
+def _process_arguments() -> list[str]:
+    script = Path(sys.argv[0]).stem
+    verb = [script.removeprefix(_SCRIPT)] if script.startswith(_SCRIPT) else []
+    return [*verb, *sys.argv[1:]]
 
 
 def parser_of(verb: str) -> argparse.ArgumentParser:
@@ -124,22 +105,18 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(message, hint=f"{self.prog} -h lists the arguments")
 
 
-def _guarded(verb: str, arguments: Sequence[str]) -> int:
-    return _flushed(_run_verb(verb, arguments))
-
-
 def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
-    _clean_up_when_stopped()
+    clean_up_when_stopped()
     try:
-        require_known(verb, VERBS, kind="command")
-        args = parser_of(verb).parse_args(arguments)
+        check_choice(verb, VERBS, kind="command")
+        args = parser_of(verb).parse_args(renamed(arguments, _renamed_flags(verb)))
         logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
         return _module(verb).run(args)
     except SegppError as failure:
         return _report(str(failure), failure.exit_code, verbose=verbose)
     except KeyboardInterrupt:
-        _forget_the_signal()
+        forget_interrupt()
         return _report("interrupted; nothing half-written is left", _INTERRUPTED, verbose=False)
     except ModuleNotFoundError as failure:
         missing = _missing(failure)
@@ -155,34 +132,10 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
 
 
 def _flushed(code: int) -> int:
-    try:
-        sys.stdout.flush()
-    except OSError as failure:
-        # Python would try again at exit and complain in its own words.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(failure, BrokenPipeError):
-            problem = f"cannot write the results: {failure.strerror}"
-            return _report(problem, InputError.exit_code, verbose=False)
+    if failure := flush_results():
+        problem = f"cannot write the results: {failure.strerror}"
+        return _report(problem, InputError.exit_code, verbose=False)
     return code
-
-
-def _clean_up_when_stopped() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # Only where it would end us: nohup makes a closed terminal harmless, and stays in force.
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _interrupt)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    # A service manager's stop must clean up like Ctrl-C does.
-    raise KeyboardInterrupt
-
-
-def _forget_the_signal() -> None:
-    # A KeyboardInterrupt that passed through code made from text, as a dataclass makes it while
-    # torch is imported, marks CPython to die of the signal at its end, although it was caught.
-    # The next such code takes the mark away.
-    eval("0")  # noqa: S307
 
 
 def _report(message: str, code: int, *, verbose: bool) -> int:
@@ -223,17 +176,18 @@ def _module(verb: str) -> _Verb:
     return cast("_Verb", import_module(VERBS[verb]))
 
 
+def _renamed_flags(verb: str) -> Mapping[str, str]:
+    return cast("Mapping[str, str]", getattr(_module(verb), "RENAMED", {}))
+
+
 def _overview() -> str:
-    lines = [f"  segpp {verb:<13} {_module(verb).SUMMARY}" for verb in VERBS]
-    return "\n".join(
-        [
-            "usage: segpp VERB … (segpp-VERB is the same; -h after a verb explains it)",
-            "",
-            *lines,
-            "",
-            EXIT_STATUS,
-        ]
-    )
+    usage = "usage: segpp VERB … (segpp-VERB is the same; -h after a verb explains it)"
+    return "\n\n".join([usage, *map(_group_lines, GROUPS), EXIT_STATUS])
+
+
+def _group_lines(group: str) -> str:
+    verbs = [verb for verb in VERBS if group == _module(verb).GROUP]
+    return "\n".join([f"{group}:", *(f"  segpp {v:<13} {_module(v).SUMMARY}" for v in verbs)])
 
 
 def _epilog(examples: tuple[str, ...]) -> str:

@@ -9,23 +9,30 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from segpp.cli._arguments import add_engine_arguments, engine_settings
+from segpp.cli._arguments import add_backend_arguments, backend_settings
 from segpp.errors import InputError
 from segpp.runtime.benchmark.case import names_of, parse_contestant
 from segpp.runtime.benchmark.environment import read_conditions, usage
 from segpp.runtime.benchmark.interleave import Effort, Lap, race
-from segpp.runtime.benchmark.plot import draw, require_plotting
+from segpp.runtime.benchmark.plot import check_plotting, draw
 from segpp.runtime.benchmark.reliability import doubts_about
 from segpp.runtime.benchmark.report import Bench, as_csv, as_json
 from segpp.runtime.benchmark.runner import Ready, place_between, ready
 from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
-from segpp.utils.files import require_writable, whole_or_nothing
+from segpp.utils.files import atomic_write, check_writable
 from segpp.utils.progress import step
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Measure latency by stage, throughput and peak memory, of several models side by side."
+GROUP = "run and measure it"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--engine": "--backend",
+}
+
 EXAMPLES = (
     "segpp-bench b0.onnx b0-hq.onnx --threads 2",
     "segpp-bench b0.onnx@onnxruntime b0.onnx@openvino b0.onnx@openvino:bf16 --duration 60",
@@ -47,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         metavar="MODEL",
         nargs="+",
-        help="ONNX file or engine, also as FILE@ENGINE or FILE@ENGINE:PRECISION; the others are "
+        help="ONNX file or engine, also as FILE@BACKEND or FILE@BACKEND:PRECISION; the others are "
         "compared with the first",
     )
     effort = parser.add_argument_group("measurement")
@@ -75,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     effort.add_argument(
         "--percentiles", metavar="P,…", default="50,90,95,99", help="default: 50,90,95,99"
     )
-    add_engine_arguments(parser)
+    add_backend_arguments(parser)
     results = parser.add_argument_group("results")
     shape = results.add_mutually_exclusive_group()
     shape.add_argument("--json", action="store_true", help="print everything, as JSON")
@@ -90,19 +97,19 @@ def run(args: argparse.Namespace) -> int:
     """Measure the models and print how they did."""
     effort, percents = _effort(args), parse_percentiles(args.percentiles)
     if args.plot:
-        require_plotting()
+        check_plotting()
     for path in (args.csv, args.plot):
         if path:
-            require_writable(path)
+            check_writable(path)
     bench = _measure(args, effort, percents)
     bench = replace(bench, doubts=doubts_about(bench))
     for doubt in bench.doubts:
         print(f"warning: {doubt}", file=sys.stderr)  # noqa: T201 - a message of the command
     if args.csv:
-        with whole_or_nothing(args.csv) as (part,):
+        with atomic_write(args.csv) as (part,):
             part.write_text(as_csv(bench), encoding="utf-8")
     if args.plot:
-        with whole_or_nothing(args.plot) as (part,):
+        with atomic_write(args.plot) as (part,):
             draw(bench, part)
     render = as_json if args.json else as_markdown if args.markdown else as_text
     print(render(bench))  # noqa: T201 - the result
@@ -123,7 +130,7 @@ def _effort(args: argparse.Namespace) -> Effort:
 
 
 def _measure(args: argparse.Namespace, effort: Effort, percents: tuple[float, ...]) -> Bench:
-    settings = engine_settings(args)
+    settings = backend_settings(args)
     usual = {name: settings.pop(name) for name in ("engine", "precision")}
     contestants = [parse_contestant(text, **usual) for text in args.models]
     with ExitStack() as stack:

@@ -11,9 +11,16 @@ from segpp.runtime.build import BuildReport, BuildRequest, build_engine
 from segpp.runtime.build.builders import BUILDERS
 from segpp.utils.progress import step
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Compile an ONNX file to an engine for a GPU."
+GROUP = "make a model smaller"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--engine": "--backend",
+}
+
 EXAMPLES = (
     "segpp-build-engine b0.onnx b0.engine",
     "segpp-build-engine b0.onnx b0.engine --compute-capability 8.6,8.9,12.0",
@@ -34,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     build = parser.add_argument_group("build")
     build.add_argument(
-        "--engine",
+        "--backend",
         metavar="NAME",
         default="auto",
-        help=f"engine library: auto, {', '.join(BUILDERS)} (default: auto)",
+        help=f"library that builds it: auto, {', '.join(BUILDERS)} (default: auto)",
     )
     build.add_argument(
         "--compute-capability",
@@ -59,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     request = BuildRequest(
         source=args.onnx,
         target=args.target,
-        engine=args.engine,
+        engine=args.backend,
         compute_capabilities=_capabilities(args.compute_capability),
         workspace=None if args.workspace is None else _bytes(args.workspace),
     )

@@ -9,21 +9,29 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from segpp.cli._arguments import add_engine_arguments, engine_settings
+from segpp.cli._arguments import add_backend_arguments, backend_settings
 from segpp.errors import CheckError, InputError
-from segpp.images.preprocess import Pixels
+from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
 from segpp.runtime.evaluation.report import Report
 from segpp.runtime.inference.session import Session, open_session
-from segpp.utils.files import require_writable, whole_or_nothing
+from segpp.utils.files import atomic_write, check_writable
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Measure mIoU and pixel accuracy over labelled images, for one or several models."
+GROUP = "run and measure it"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--engine": "--backend",
+    "--data": "--dataset",
+}
+
 EXAMPLES = (
     "segpp-eval b0.onnx --images val/images --labels val/labels",
-    "segpp-eval b0.onnx b0-fast.onnx --data val --ignore 11,255 --csv scores.csv",
+    "segpp-eval b0.onnx b0-fast.onnx --dataset val --ignore 11,255 --csv scores.csv",
     (
         "segpp-eval b5.onnx --images leftImg8bit/val --image-suffix _leftImg8bit "
         "--labels gtFine/val --label-suffix _gtFine_labelTrainIds"
@@ -49,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file or engine; the others are compared with the first",
     )
     _add_data(parser)
-    add_engine_arguments(parser)
+    add_backend_arguments(parser)
     results = parser.add_argument_group("results")
     results.add_argument("--json", action="store_true", help="print the scores as JSON")
     results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
@@ -66,7 +74,10 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "named like the images",
     )
     data.add_argument(
-        "--data", metavar="DIR", type=Path, help="short for --images DIR/images --labels DIR/labels"
+        "--dataset",
+        metavar="DIR",
+        type=Path,
+        help="short for --images DIR/images --labels DIR/labels",
     )
     for side in ("image", "label"):
         data.add_argument(
@@ -92,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate the models and print their scores."""
     pairs = _pairs(args)
     if args.csv:
-        require_writable(args.csv)
+        check_writable(args.csv)
     with ExitStack() as stack:
         sessions = [stack.enter_context(_open(path, args)) for path in args.models]
         names = _class_names(args.models, sessions)
@@ -102,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"skipped: {problem}", file=sys.stderr)  # noqa: T201 - a message of the command
     report = Report(found, _short(args.models), names, ignored)
     if args.csv:
-        with whole_or_nothing(args.csv) as (part,):
+        with atomic_write(args.csv) as (part,):
             part.write_text(report.csv(), encoding="utf-8")
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
     return CheckError.exit_code if found.skipped else 0
@@ -112,10 +123,12 @@ def _pairs(args: argparse.Namespace) -> tuple[Pair, ...]:
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit {args.limit} leaves no image")
     images, labels = args.images, args.labels
-    if args.data and not (images or labels):
-        images, labels = args.data / "images", args.data / "labels"
-    elif args.data or not (images and labels):
-        raise InputError("say where the data is", hint="--images DIR --labels DIR, or --data DIR")
+    if args.dataset and not (images or labels):
+        images, labels = args.dataset / "images", args.dataset / "labels"
+    elif args.dataset or not (images and labels):
+        raise InputError(
+            "say where the data is", hint="--images DIR --labels DIR, or --dataset DIR"
+        )
     suffixes = {"image_suffix": args.image_suffix, "label_suffix": args.label_suffix}
     return find_pairs(images, labels, **suffixes)[: args.limit]
 
@@ -123,7 +136,7 @@ def _pairs(args: argparse.Namespace) -> tuple[Pair, ...]:
 def _open(path: Path, args: argparse.Namespace) -> Session:
     return open_session(
         path,
-        **engine_settings(args),
+        **backend_settings(args),
         # The threads of a model that waits for its turn would slow the others down.
         alone=len(args.models) == 1,
         # What a precision costs is what is measured here.
@@ -187,7 +200,7 @@ def _evaluate(
 
 
 def _segmenter(path: Path, session: Session) -> Segmenter:
-    def labels_of(image: Pixels) -> NDArray[Any]:
+    def labels_of(image: ImageArray) -> NDArray[Any]:
         try:
             return session(image).labels[0]
         except CheckError as failure:

@@ -6,16 +6,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from segpp.ops.grid import parse_size
-from segpp.utils.files import require_writable
+from segpp.utils.files import check_writable
 
 if TYPE_CHECKING:
     from segpp.manifest import Manifest, MatchSearch, MatchTrial, OutputSpec, ReductionSite
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = (
     "Write a SegFormer checkpoint as ONNX with every shape fixed, tokens merged, masks proved."
 )
+GROUP = "make a model smaller"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--input": "--input-dtype",
+    "--output": "--outputs",
+    "--image": "--parity-image",
+    "--images": "--search-images",
+    "--source": "--checkpoint-format",
+    "--match-every": "--match-interval",
+    "--rewrite": "--no-rewrite",
+}
+
 EXAMPLES = (
     "segpp-export --ratio 0.5 model.pth out.onnx",
     "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
@@ -50,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fp32, or fp16: half-precision weights and activations (default: fp32)",
     )
     model.add_argument(
-        "--source",
-        metavar="LAYOUT",
+        "--checkpoint-format",
+        metavar="NAME",
         help="whose checkpoint it is, where the keys do not tell",
     )
     _add_reduction(parser)
@@ -62,14 +75,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_graph(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("graph")
     group.add_argument(
-        "--input",
+        "--input-dtype",
         default="float32",
         metavar="TYPE",
         help="float32: normalised, NCHW; uint8: pixels, NHWC RGB, normalised in the graph "
         "(default: float32)",
     )
     group.add_argument(
-        "--output",
+        "--outputs",
         default="logits",
         metavar="WHAT",
         help="logits at a quarter of the size, labels at the input's size, or both "
@@ -83,10 +96,12 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         "attention, the fastest on a CPU (default: portable)",
     )
     group.add_argument(
-        "--rewrite",
+        "--no-rewrite",
         action="append",
+        # Until 0.3 the flag was --rewrite NAME=off.
+        type=lambda text: text.removesuffix("=off"),
         default=[],
-        metavar="NAME=off",
+        metavar="NAME",
         help="leave out an exact rewrite of the network; all are on; repeatable",
     )
     group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
@@ -105,11 +120,11 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         "--reduce",
         action="append",
         default=[],
-        metavar="WHERE=HOW",
+        metavar="SITE=METHOD",
         help="one site, as STAGE.{q,kv}=METHOD:KEY=VALUE,... or =none; repeatable",
     )
     group.add_argument(
-        "--match-every",
+        "--match-interval",
         type=_match_every,
         default=1,
         metavar="N",
@@ -117,13 +132,13 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         "stage, the largest N that costs less than 0.001 of the labels (default: 1)",
     )
     group.add_argument(
-        "--images",
+        "--search-images",
         action="append",
         type=Path,
         default=[],
         metavar="PATH",
-        help="what --match-every auto measures on, an image or a folder; repeatable (default: "
-        "--image)",
+        help="what --match-interval auto measures on, an image or a folder; repeatable (default: "
+        "--parity-image)",
     )
     group.add_argument(
         "--list-reductions",
@@ -145,7 +160,7 @@ def _match_every(text: str) -> "int | Literal['auto']":
 def _add_check(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("check")
     group.add_argument(
-        "--image",
+        "--parity-image",
         type=Path,
         metavar="FILE",
         help="compare file and PyTorch on this image (default: a bundled street scene)",
@@ -165,32 +180,31 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export and report."""
     size = parse_size(args.size) if args.size else None
-    require_writable(args.out)
+    check_writable(args.out)
     # Heavy, and absent from boards: only a real run needs it.
     from segpp.export.config import ExportRequest  # noqa: PLC0415
     from segpp.export.cost_model import doubts_of  # noqa: PLC0415
     from segpp.export.models.segformer.presets import plan_from  # noqa: PLC0415
-    from segpp.export.models.segformer.rewrites._apply import rewrites_off  # noqa: PLC0415
     from segpp.export.pipeline import export  # noqa: PLC0415
     from segpp.manifest import render_manifest  # noqa: PLC0415
 
     request = ExportRequest(
         checkpoint=args.checkpoint,
         out=args.out,
-        source=args.source,
+        source=args.checkpoint_format,
         plan=plan_from(preset=args.preset, ratio=args.ratio, reduce=args.reduce),
         size=size,
         batch=args.batch,
         precision=args.precision,
-        image=args.image,
+        image=args.parity_image,
         check=not args.no_check,
         min_agreement=args.min_agreement,
         target=args.target,
-        rewrites_off=rewrites_off(args.rewrite),
-        input=args.input,
-        output=args.output,
-        match_every=args.match_every,
-        images=tuple(args.images),
+        rewrites_off=tuple(args.no_rewrite),
+        input=args.input_dtype,
+        output=args.outputs,
+        match_every=args.match_interval,
+        images=tuple(args.search_images),
     )
     manifest = export(request)
     doubts = doubts_of(manifest)
@@ -282,7 +296,7 @@ class _ListReductions(argparse.Action):
                 f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
             )
         for name, plan in PRESETS.items():
-            sites = [f"  {site}={reduction.spell()}" for site, reduction in plan.items()]
+            sites = [f"  {site}={reduction.to_string()}" for site, reduction in plan.items()]
             lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
         sys.stdout.write("\n".join(lines) + "\n")
         parser.exit()

@@ -8,12 +8,19 @@ from segpp.cli.inspection.manifest import inspect_engine, inspect_manifest
 from segpp.errors import CheckError, InputError
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.file_type import kind_of
-from segpp.utils.files import require_file
-from segpp.utils.report import Sheet
+from segpp.utils.files import check_file
+from segpp.utils.report import Report
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Say what a checkpoint, an ONNX file, an engine or a manifest is."
+GROUP = "look into things"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--source": "--checkpoint-format",
+}
+
 EXAMPLES = (
     "segpp-inspect model.pth --size 1024x2048",
     "segpp-inspect model.pth --ratio 0.5 --reduce 4.q=none",
@@ -41,14 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     plan.add_argument(
         "--reduce",
-        metavar="WHERE=HOW",
+        metavar="SITE=METHOD",
         action="append",
         default=[],
         help="add a column with this at a site, STAGE.{q,kv}=METHOD:KEY=VALUE,… or =none; "
         "repeatable",
     )
     plan.add_argument(
-        "--source", metavar="LAYOUT", help="whose code trained it, if its names do not tell"
+        "--checkpoint-format",
+        metavar="NAME",
+        help="whose code trained it, if its names do not tell",
     )
     parser.add_argument_group("results").add_argument(
         "--json", action="store_true", help="print everything as JSON"
@@ -57,18 +66,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the file and print what it is."""
-    sheet = _inspect(args)
-    print(sheet.json() if args.json else sheet.text())  # noqa: T201 - the result
-    for problem in sheet.problems:
+    report = _inspect(args)
+    print(report.json() if args.json else report.text())  # noqa: T201 - the result
+    for problem in report.problems:
         print(f"error: {problem}", file=sys.stderr)  # noqa: T201 - the command's own message
-    return CheckError.exit_code if sheet.problems else 0
+    return CheckError.exit_code if report.problems else 0
 
 
-def _inspect(args: argparse.Namespace) -> Sheet:
+def _inspect(args: argparse.Namespace) -> Report:
     path: Path = args.file
     if path.is_dir():
         return _checkpoint(args)
-    require_file(path, kind="file")
+    check_file(path, kind="file")
     kind, suffix = kind_of(path), path.suffix.lower()
     if kind.holds:
         return _checkpoint(args)
@@ -88,12 +97,14 @@ def _inspect(args: argparse.Namespace) -> Sheet:
 
 
 def _refuse_plan(args: argparse.Namespace) -> None:
-    given = {name: getattr(args, name) for name in ("size", "ratio", "reduce", "source")}
-    if unused := [f"--{name}" for name, value in given.items() if value not in (None, [])]:
+    given = {name: getattr(args, name) for name in ("size", "ratio", "reduce", "checkpoint_format")}
+    if unused := [
+        f"--{name.replace('_', '-')}" for name, value in given.items() if value not in (None, [])
+    ]:
         raise InputError(f"{unused[0]} goes with a checkpoint, and {args.file} is none")
 
 
-def _checkpoint(args: argparse.Namespace) -> Sheet:
+def _checkpoint(args: argparse.Namespace) -> Report:
     from segpp.cli.inspection.checkpoint import inspect_checkpoint  # noqa: PLC0415 - torch
     from segpp.export.models.segformer.presets import PRESETS, plan_from  # noqa: PLC0415 - needs torch
 
@@ -102,4 +113,4 @@ def _checkpoint(args: argparse.Namespace) -> Sheet:
         name = "asked" if args.reduce else f"ratio {args.ratio:g}"
         plans[name] = plan_from(ratio=args.ratio, reduce=args.reduce)
     size: Size | None = None if args.size is None else parse_size(args.size)
-    return inspect_checkpoint(args.file, size=size, plans=plans, source=args.source)
+    return inspect_checkpoint(args.file, size=size, plans=plans, source=args.checkpoint_format)

@@ -9,25 +9,43 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from segpp.cli._arguments import add_engine_arguments, engine_settings
+from segpp.cli._arguments import add_backend_arguments, backend_settings
 from segpp.cli._run_report import Tally, render_json, render_line
 from segpp.errors import InputError
-from segpp.images.palette import read_labels, read_palette
+from segpp.images.palette import read_class_names, read_palette
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
-from segpp.runtime.inference.predict import Done, Failed, segment_all
+from segpp.runtime.inference.predict import Done, Failed, predict_all
 from segpp.runtime.inference.session import Session, open_session
 from segpp.runtime.media.sources import Source, find_source
-from segpp.runtime.media.writers import KINDS, Look, Write, open_writer, place_for, require_place
+from segpp.runtime.media.writers import (
+    KINDS,
+    RenderConfig,
+    Write,
+    check_place,
+    open_writer,
+    place_for,
+)
 
-__all__ = ["EXAMPLES", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 T = TypeVar("T")
 
 SUMMARY = "Segment an image, a folder, a pattern or a video with an exported network."
 
+GROUP = "run and measure it"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--engine": "--backend",
+    "--visualize": "--save",
+    "--colors": "--palette",
+    "--labels": "--class-names",
+    "--no-spinning": "--no-spin",
+}
+
 EXAMPLES = (
     "segpp-run b0.onnx street.png --out street.overlay.png",
-    "segpp-run b0.onnx frames/ --out masks/ --visualize both",
+    "segpp-run b0.onnx frames/ --out masks/ --save both",
     "segpp-run b0.onnx drive.mp4 --out drive.overlay.mp4 --alpha 0.4",
 )
 
@@ -47,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     looks = parser.add_argument_group("looks")
     looks.add_argument(
-        "--visualize",
+        "--save",
         choices=("overlay", "mask", "both"),
         default="overlay",
         help="colours over the image, class numbers with a palette, or both (default: overlay)",
@@ -59,10 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="share of the colour in an overlay, 0 to 1 (default: 0.5)",
     )
-    looks.add_argument("--labels", metavar="FILE", help="class names, one per line, or JSON")
-    looks.add_argument("--colors", metavar="FILE", help="one 'R G B' per line, or JSON")
-    engine = add_engine_arguments(parser)
-    engine.add_argument(
+    looks.add_argument("--class-names", metavar="FILE", help="class names, one per line, or JSON")
+    looks.add_argument("--palette", metavar="FILE", help="one 'R G B' per line, or JSON")
+    backend = add_backend_arguments(parser)
+    backend.add_argument(
         "--min-agreement",
         type=float,
         default=MIN_AGREEMENT,
@@ -70,8 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of the first image's pixels that bf16 must label as fp32 does (default: "
         f"{MIN_AGREEMENT})",
     )
-    engine.add_argument(
-        "--no-spinning",
+    backend.add_argument(
+        "--no-spin",
         action="store_true",
         help="let idle threads sleep: slower, but leaves the cores to others",
     )
@@ -82,10 +100,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment everything, report, and return 1 if an image had to be skipped."""
-    _require_alpha(args.alpha)
+    _check_alpha(args.alpha)
     source = find_source(args.input)
-    place = place_for(args.out, source, KINDS[args.visualize])
-    require_place(place, source)
+    place = place_for(args.out, source, KINDS[args.save])
+    check_place(place, source)
     with _open(args) as session:
         if session.assumed:
             _tell(f"{args.model}: " + "\n  ".join(session.manifest.notes))
@@ -99,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if tally.failed else 0
 
 
-def _require_alpha(alpha: float) -> None:
+def _check_alpha(alpha: float) -> None:
     if not 0.0 <= alpha <= 1.0:
         raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
 
@@ -107,19 +125,21 @@ def _require_alpha(alpha: float) -> None:
 def _open(args: argparse.Namespace) -> Session:
     return open_session(
         args.model,
-        **engine_settings(args),
+        **backend_settings(args),
         min_agreement=args.min_agreement,
-        spinning=not args.no_spinning,
+        spinning=not args.no_spin,
     )
 
 
-def _look(args: argparse.Namespace, session: Session) -> tuple[tuple[str, ...], Look]:
+def _look(args: argparse.Namespace, session: Session) -> tuple[tuple[str, ...], RenderConfig]:
     names, palette = session.classes.names, session.classes.palette
-    if args.labels:
-        names = _fitting(read_labels(Path(args.labels)), session, args.labels, "names")
-    if args.colors:
-        palette = _fitting(read_palette(Path(args.colors)), session, args.colors, "colours")
-    return names, Look(KINDS[args.visualize], palette, args.alpha)
+    if args.class_names:
+        names = _fitting(
+            read_class_names(Path(args.class_names)), session, args.class_names, "names"
+        )
+    if args.palette:
+        palette = _fitting(read_palette(Path(args.palette)), session, args.palette, "colours")
+    return names, RenderConfig(KINDS[args.save], palette, args.alpha)
 
 
 def _fitting(values: tuple[T, ...], session: Session, file: str, what: str) -> tuple[T, ...]:
@@ -134,7 +154,7 @@ def _fitting(values: tuple[T, ...], session: Session, file: str, what: str) -> t
 
 def _collect(session: Session, source: Source, write: Write) -> Tally:
     tally = Tally()
-    for outcome in _with_progress(segment_all(session, source, write), source):
+    for outcome in _with_progress(predict_all(session, source, write), source):
         if isinstance(outcome, Done):
             tally.done.append(outcome)
         else:

@@ -3,9 +3,9 @@
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["bundled_image"]
+__all__ = ["sample_image"]
 
 
-def bundled_image() -> Path:
+def sample_image() -> Path:
     """Return the path of a drawn street scene, 512x1024."""
     return Path(str(files("segpp.images") / "street.jpg"))

@@ -32,7 +32,7 @@ def labels_from(
     images = zip(raw, sizes, strict=False)
     if output.kind == "labels":
         return tuple(resize_labels(_as_labels(one, classes), size) for one, size in images)
-    _require_finite(raw)
+    _check_finite(raw)
     return tuple(
         resize_argmax(one[None], size, align_corners=output.align_corners)[0]
         for one, size in images
@@ -46,7 +46,7 @@ def _as_labels(raw: NDArray[Any], classes: int) -> NDArray[Any]:
     return labels.astype(np.uint8 if small else np.int32, copy=False)
 
 
-def _require_finite(logits: NDArray[Any]) -> None:
+def _check_finite(logits: NDArray[Any]) -> None:
     with np.errstate(invalid="ignore", over="ignore"):
         if np.isfinite(logits.sum(dtype=np.float64)):
             return

@@ -1,4 +1,4 @@
-"""Colours for class numbers: palettes, masks in colour, and overlays on the image."""
+"""Colors for class numbers: palettes, masks in colour, and overlays on the image."""
 
 import colorsys
 import json
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import InputError
-from segpp.utils.files import require_file
+from segpp.utils.files import check_file
 
-__all__ = ["Colour", "colourise", "default_palette", "overlay", "read_labels", "read_palette"]
+__all__ = ["Color", "colorize", "default_palette", "overlay", "read_class_names", "read_palette"]
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 # The golden angle never lands near an earlier hue soon; the shades tell apart what it cannot.
 _GOLDEN_TURN = 0.6180339887498949
@@ -24,12 +24,12 @@ _MAX_BYTES = 1 << 20
 _STRIP_ROWS = 128
 
 
-def default_palette(count: int) -> tuple[Colour, ...]:
+def default_palette(count: int) -> tuple[Color, ...]:
     """Return ``count`` distinct colours, none of them black: black means "no class".
 
     The first colours do not depend on ``count``.
     """
-    colours: dict[Colour, None] = {}
+    colours: dict[Color, None] = {}
     step = 0
     while len(colours) < count:
         # Later rounds darken: rounding to 8 bits would repeat colours after some hundreds.
@@ -41,7 +41,7 @@ def default_palette(count: int) -> tuple[Colour, ...]:
     return tuple(colours)
 
 
-def read_labels(path: Path) -> tuple[str, ...]:
+def read_class_names(path: Path) -> tuple[str, ...]:
     """Read class names: one per line, or as JSON a list or an object ``{"0": name, …}``.
 
     Raises:
@@ -55,7 +55,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     return tuple(text for _, text in _lines(path, "label file"))
 
 
-def read_palette(path: Path) -> tuple[Colour, ...]:
+def read_palette(path: Path) -> tuple[Color, ...]:
     """Read colours: one ``R G B`` (0-255) per line, or as JSON a list of ``[R, G, B]``.
 
     Raises:
@@ -70,7 +70,7 @@ def read_palette(path: Path) -> tuple[Colour, ...]:
     )
 
 
-def colourise(labels: NDArray[Any], palette: tuple[Colour, ...]) -> NDArray[np.uint8]:
+def colorize(labels: NDArray[Any], palette: tuple[Color, ...]) -> NDArray[np.uint8]:
     """Return the class numbers (H, W) as colours (H, W, 3); those without a colour are black."""
     painted: NDArray[np.uint8] = _table(palette)[_rows_of_table(labels, len(palette))]
     return painted
@@ -79,7 +79,7 @@ def colourise(labels: NDArray[Any], palette: tuple[Colour, ...]) -> NDArray[np.u
 def overlay(
     image: NDArray[np.uint8],
     labels: NDArray[Any],
-    palette: tuple[Colour, ...],
+    palette: tuple[Color, ...],
     alpha: float = 0.5,
 ) -> NDArray[np.uint8]:
     """Return the image (H, W, 3) with its classes painted over it.
@@ -109,7 +109,7 @@ def overlay(
     return painted
 
 
-def _table(palette: tuple[Colour, ...]) -> NDArray[np.uint8]:
+def _table(palette: tuple[Color, ...]) -> NDArray[np.uint8]:
     return np.array([*palette, (0, 0, 0)], np.uint8)
 
 
@@ -122,7 +122,7 @@ def _rows_of_table(labels: NDArray[Any], colours: int) -> NDArray[Any]:
     return np.where((labels < 0) | (labels >= colours), colours, labels)
 
 
-def _colour(row: Any, where: str) -> Colour:
+def _colour(row: Any, where: str) -> Color:
     try:
         red, green, blue = (int(value) for value in row)
     except (TypeError, ValueError) as failure:
@@ -157,7 +157,7 @@ def _json(path: Path, kind: str) -> Any:
 
 
 def _text(path: Path, kind: str) -> str:
-    require_file(path, kind=kind)
+    check_file(path, kind=kind)
     if path.stat().st_size > _MAX_BYTES:
         raise InputError(f"{kind} {path} is {path.stat().st_size:,} bytes, too large to be one")
     try:

@@ -17,21 +17,21 @@ from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError
 from segpp.manifest import InputSpec
-from segpp.utils.files import require_file
+from segpp.utils.files import check_file
 
-__all__ = ["ENDINGS", "Picture", "Pixels", "load_image", "prepare", "stack_frames"]
+__all__ = ["IMAGE_SUFFIXES", "ImageArray", "ImageLike", "load_image", "prepare", "stack_frames"]
 
-Pixels = NDArray[np.uint8]
+ImageArray = NDArray[np.uint8]
 
 # One image: (H, W, C), or for networks that take several frames at once, a list of (H, W, 3).
-Picture = Pixels | Sequence[Pixels]
+ImageLike = ImageArray | Sequence[ImageArray]
 
 # Pillow knows some fifty formats; the exotic ones start other programs or are seldom fuzzed.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _RGB = 3
 
 # What their files end with, where a folder is searched for images.
-ENDINGS = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
@@ -47,7 +47,7 @@ _UPRIGHT = {
 }
 
 
-def load_image(path: Path | str) -> Pixels:
+def load_image(path: Path | str) -> ImageArray:
     """Read an image as RGB (H, W, 3), upright.
 
     EXIF orientation is applied. Grey, palette, CMYK and 16-bit images are converted (the high
@@ -57,7 +57,7 @@ def load_image(path: Path | str) -> Pixels:
         ImageError: It is missing, not an image, damaged, truncated or too large.
     """
     path = Path(path)
-    require_file(path, kind="image", error=ImageError)
+    check_file(path, kind="image", error=ImageError)
     try:
         return _decode(path)
     except ImageError:
@@ -69,7 +69,7 @@ def load_image(path: Path | str) -> Pixels:
         raise ImageError(f"{path} is damaged", str(failure)) from failure
 
 
-def prepare(images: Sequence[Picture], spec: InputSpec) -> NDArray[Any]:
+def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
     """Return images as a batch for the network, (B, C, H, W) or (B, H, W, C) after ``spec``.
 
     Each is resized by Pillow's bilinear filter on 8 bits and, unless the network takes uint8,
@@ -92,7 +92,7 @@ def prepare(images: Sequence[Picture], spec: InputSpec) -> NDArray[Any]:
     return batch.astype(np.float16) if spec.dtype == "float16" else batch
 
 
-def stack_frames(image: Picture, channels: int) -> Pixels:
+def stack_frames(image: ImageLike, channels: int) -> ImageArray:
     """Return one image as (H, W, C), joining a list of frames along the channels.
 
     Raises:
@@ -117,7 +117,7 @@ def stack_frames(image: Picture, channels: int) -> Pixels:
     return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=2)
 
 
-def _decode(path: Path) -> Pixels:
+def _decode(path: Path) -> ImageArray:
     with warnings.catch_warnings():
         # Pillow warns of odd metadata and of 90 megapixels; from 180 on it refuses by itself.
         warnings.simplefilter("ignore")
@@ -125,7 +125,7 @@ def _decode(path: Path) -> Pixels:
             return np.array(_upright(_as_rgb(image, path), _orientation(image)))
 
 
-def _fill(planes: NDArray[Any], image: Pixels, spec: InputSpec) -> None:
+def _fill(planes: NDArray[Any], image: ImageArray, spec: InputSpec) -> None:
     """Write the image (H, W, C) into (C, H, W), normalised if these are floats."""
     for channel, plane in enumerate(planes):
         pixels = image[:, :, _source(channel, spec)]
@@ -143,7 +143,7 @@ def _source(channel: int, spec: InputSpec) -> int:
     return channel - channel % _RGB + (_RGB - 1 - channel % _RGB)
 
 
-def _resized(image: Pixels, spec: InputSpec) -> Pixels:
+def _resized(image: ImageArray, spec: InputSpec) -> ImageArray:
     if image.shape[:2] == (spec.height, spec.width):
         return image
     # Pillow resizes at most four channels at once, each for itself.
@@ -155,7 +155,7 @@ def _resized(image: Pixels, spec: InputSpec) -> Pixels:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
 
 
-def _resize(part: Pixels, size: tuple[int, int]) -> Pixels:
+def _resize(part: ImageArray, size: tuple[int, int]) -> ImageArray:
     flat = Image.fromarray(np.ascontiguousarray(part if part.shape[2] == _RGB else part[:, :, 0]))
     resized = np.asarray(flat.resize(size, Image.Resampling.BILINEAR))
     return resized if resized.ndim == _RGB else resized[:, :, None]
@@ -185,5 +185,5 @@ def _orientation(image: Image.Image) -> int:
     return 1
 
 
-def _shape(frame: Pixels) -> str:
+def _shape(frame: ImageArray) -> str:
     return f"({', '.join(map(str, frame.shape))})"

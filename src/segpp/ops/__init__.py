@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.ops.grid import Grid
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 
 __all__ = [
     "CONTRACTS",
@@ -120,23 +120,23 @@ def match_reference(
 
     Source: Bolya & Hoffman, 2023 (arXiv:2303.17604), without its randomness.
     """
-    lattice = Lattice(Grid(height, width), stride_y, stride_x)
-    return np.stack([_match_one(tokens, lattice, merged, window) for tokens in x])
+    partition = BipartitePartition(Grid(height, width), stride_y, stride_x)
+    return np.stack([_match_one(tokens, partition, merged, window) for tokens in x])
 
 
-def _match_one(tokens: Array, lattice: Lattice, merged: int, window: int) -> Slots:
+def _match_one(tokens: Array, partition: BipartitePartition, merged: int, window: int) -> Slots:
     unit = _unit(tokens.astype(np.float32))
-    scores = unit[lattice.sources] @ unit[lattice.destinations].T
+    scores = unit[partition.sources] @ unit[partition.destinations].T
     if window:
-        scores = np.where(lattice.near(window), scores, -np.inf)
+        scores = np.where(partition.near(window), scores, -np.inf)
     best = scores.argmax(1)
     # A stable sort of the negated scores keeps the lowest index first among equals.
     order = np.argsort(-scores.max(1), kind="stable")
     kept = np.sort(order[merged:])
-    slot = np.empty(lattice.grid.tokens, np.int32)
-    slot[lattice.sources] = len(kept) + best
-    slot[lattice.sources[kept]] = np.arange(len(kept))
-    slot[lattice.destinations] = len(kept) + np.arange(lattice.cells.tokens)
+    slot = np.empty(partition.grid.tokens, np.int32)
+    slot[partition.sources] = len(kept) + best
+    slot[partition.sources[kept]] = np.arange(len(kept))
+    slot[partition.destinations] = len(kept) + np.arange(partition.cells.tokens)
     return slot
 
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from segpp.ops.grid import Grid
 
-__all__ = ["Lattice"]
+__all__ = ["BipartitePartition"]
 
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Lattice:
+class BipartitePartition:
     """The split of one grid.
 
     Args:
@@ -39,7 +39,7 @@ class Lattice:
         return Grid(self.grid.height // self.stride_y, self.grid.width // self.stride_x)
 
     @property
-    def sources_count(self) -> int:
+    def num_sources(self) -> int:
         """The number of tokens that are not destinations."""
         return self.grid.tokens - self.cells.tokens
 

@@ -5,13 +5,13 @@ from difflib import get_close_matches
 
 from segpp.errors import InputError
 
-__all__ = ["require_known"]
+__all__ = ["check_choice"]
 
 # Nothing that we call by a name is longer; comparing takes time with the square of the length.
 _LONGEST = 80
 
 
-def require_known(
+def check_choice(
     name: str,
     known: Iterable[str],
     *,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from segpp.errors import InputError, OutputError
 
-__all__ = ["require_file", "require_writable", "sha256_of", "sidecar", "whole_or_nothing"]
+__all__ = ["atomic_write", "check_file", "check_writable", "manifest_path", "sha256_of"]
 
 _CHUNK_BYTES = 1 << 20
 
 
-def sidecar(path: Path) -> Path:
+def manifest_path(path: Path) -> Path:
     """Return the path of the manifest beside ``path``: ``x.onnx`` has ``x.onnx.json``."""
     return path.with_name(path.name + ".json")
 
@@ -28,7 +28,7 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def require_file(path: Path, *, kind: str, error: type[InputError] = InputError) -> None:
+def check_file(path: Path, *, kind: str, error: type[InputError] = InputError) -> None:
     """Raise ``error`` unless ``path`` is a readable file with something in it."""
     try:
         problem = _problem_of(path)
@@ -50,13 +50,13 @@ def _problem_of(path: Path) -> str | None:
         return None if file.read(1) else "is empty"
 
 
-def require_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Raise OutputError now if ``path`` could not be written after minutes of work.
 
     Tries for real: permissions alone do not show a read-only mount or a full disk.
     """
     with _as_output_error(path):
-        _require_replaceable(path)
+        _check_replaceable(path)
         part = _part(path)
         try:
             part.write_bytes(b"\0")
@@ -64,7 +64,7 @@ def require_writable(path: Path) -> None:
             part.unlink(missing_ok=True)
 
 
-def _require_replaceable(path: Path) -> None:
+def _check_replaceable(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder", hint="give the name of a file")
     # Renaming a file to /dev/null would replace the device, for everybody.
@@ -73,7 +73,7 @@ def _require_replaceable(path: Path) -> None:
 
 
 @contextmanager
-def whole_or_nothing(*paths: Path) -> Iterator[tuple[Path, ...]]:
+def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
     """Yield a temporary path for each of ``paths`` and move all into place at the end.
 
     The files are flushed to the disk before the first is renamed. If anything fails, Ctrl-C
@@ -86,7 +86,7 @@ def whole_or_nothing(*paths: Path) -> Iterator[tuple[Path, ...]]:
     try:
         with _as_output_error(paths[0]):
             for path in paths:
-                _require_replaceable(path)
+                _check_replaceable(path)
             yield parts
             for part in parts:
                 _flush(part)

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from segpp.errors import GraphError
-from segpp.utils.files import require_file
+from segpp.utils.files import check_file
 
-__all__ = ["require_onnx"]
+__all__ = ["check_onnx"]
 
 # How files begin that people give by mistake. None of it can begin an ONNX file: read as
 # protobuf, each starts with a field that a model does not have.
@@ -22,9 +22,9 @@ _FOREIGN = {
 }
 
 
-def require_onnx(path: Path) -> None:
+def check_onnx(path: Path) -> None:
     """Raise GraphError unless ``path`` is a file that may be ONNX, judged by its first bytes."""
-    require_file(path, kind="ONNX file", error=GraphError)
+    check_file(path, kind="ONNX file", error=GraphError)
     with path.open("rb") as file:
         head = file.read(32)
     for start, kind in _FOREIGN.items():

@@ -6,7 +6,7 @@ from pkgutil import iter_modules
 from typing import Generic, TypeVar
 
 from segpp.errors import InputError
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 
 __all__ = ["Registry"]
 
@@ -43,7 +43,7 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         members = self._scan()
-        require_known(name, members, kind=self._kind, error=self._error)
+        check_choice(name, members, kind=self._kind, error=self._error)
         return members[name]
 
     def __iter__(self) -> Iterator[str]:

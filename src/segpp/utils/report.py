@@ -8,7 +8,7 @@ from typing import Any
 
 from segpp.utils.table import table
 
-__all__ = ["GLUE", "Section", "Sheet", "facts", "giga", "megabytes", "rows"]
+__all__ = ["GLUE", "Report", "Section", "facts", "giga", "megabytes", "rows"]
 
 # A space at which no line is broken.
 GLUE = "\u00a0"
@@ -26,7 +26,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Report:
     """Everything about one file.
 
     Args:

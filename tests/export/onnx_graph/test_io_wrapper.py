@@ -20,7 +20,7 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.onnx_graph.io_wrapper import Interface
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.parity import measure, require_parity
+from segpp.export.parity import check_parity, measure
 from segpp.export.pipeline import export
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare
@@ -134,9 +134,9 @@ def test_wrong_labels_over_right_logits_are_caught(
     model = read_checkpoint(b0_checkpoint).model()
     image = prepare([picture], FLOATS)
 
-    require_parity(measure(model, file, image, precision="fp32"), 0.999)
+    check_parity(measure(model, file, image, precision="fp32"), 0.999)
     with pytest.raises(CheckError, match="masks agree"):
-        require_parity(measure(model, tmp_path / "wrong.onnx", image, precision="fp32"), 0.999)
+        check_parity(measure(model, tmp_path / "wrong.onnx", image, precision="fp32"), 0.999)
 
 
 def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -
     [aligned, *_] = [name for name, of in LAYOUTS.items() if of.numerics.align_corners]
     checkpoint = saved(tmp_path, aligned, classes=5)
 
-    with pytest.raises(InputError, match=r"--output both cannot follow(.|\n)*align_corners=True"):
+    with pytest.raises(InputError, match=r"--outputs both cannot follow(.|\n)*align_corners=True"):
         written(checkpoint, tmp_path / "b0.onnx", output="both", source=aligned)
 
     written(checkpoint, tmp_path / "b0.onnx", source=aligned)
@@ -192,7 +192,7 @@ def test_the_session_and_the_commands_take_a_file_of_pixels_and_labels(
     with open_session(file) as session:
         [labels] = session(picture).labels
     ran = segpp("run", file, tmp_path / "images" / "a.png", "--out", tmp_path / "out")  # type: ignore[operator]
-    evaluated = segpp("eval", file, "--data", tmp_path, "--json")  # type: ignore[operator]
+    evaluated = segpp("eval", file, "--dataset", tmp_path, "--json")  # type: ignore[operator]
 
     assert labels.dtype == np.uint8
     assert (labels == expected).mean() > 0.9999

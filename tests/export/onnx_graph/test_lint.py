@@ -5,7 +5,7 @@ import pytest
 
 from segpp.errors import CheckError
 from segpp.export.onnx_graph.cleanup import MAX_IR_VERSION
-from segpp.export.onnx_graph.lint import MAX_TOPK, Finding, lint, require_clean
+from segpp.export.onnx_graph.lint import MAX_TOPK, Finding, check_clean, lint
 from segpp.export.onnx_graph.trace import OPSET
 
 HEAD = '<ir_version: 8, opset_import: ["": 18, "segpp": 1]>'
@@ -54,7 +54,7 @@ def match(**changes: int | None) -> str:
 def test_a_graph_that_keeps_every_rule_has_no_finding() -> None:
     assert found(model(unmerge(), UNMERGE)) == []
     assert found(model(match(), MATCH)) == []
-    assert require_clean(model(unmerge(), UNMERGE)) == ()
+    assert check_clean(model(unmerge(), UNMERGE)) == ()
 
 
 # --- shapes
@@ -206,7 +206,7 @@ def test_a_match_that_selects_too_many_is_a_warning_only(
 
     problem = f"selects {selected} tokens; without the plugin TensorRT takes 3,840"
     assert findings == ([Finding("one", problem, warning=True)] if selected else [])
-    assert require_clean(graph) == tuple(map(str, findings))
+    assert check_clean(graph) == tuple(map(str, findings))
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_broken_rule_is_a_failed_check_that_lists_every_finding() -> None:
     graph = model("g (float[N] x) => (float[N] y) { [one] y = Unique(x) }")
 
     with pytest.raises(CheckError) as failure:
-        require_clean(graph)
+        check_clean(graph)
 
     assert str(failure.value) == (
         "the graph breaks 3 rule(s) of its targets\n"
@@ -334,6 +334,6 @@ def test_a_warning_beside_an_error_does_not_hide_it() -> None:
     graph = model(match(height=128, width=128, merged=0))
 
     with pytest.raises(CheckError, match="breaks 1 rule") as failure:
-        require_clean(graph)
+        check_clean(graph)
 
     assert "has no function" in str(failure.value)

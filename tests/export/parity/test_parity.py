@@ -16,7 +16,7 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import plan_from
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.trace import trace
-from segpp.export.parity import Floats, Measured, measure, require_parity
+from segpp.export.parity import Floats, Measured, check_parity, measure
 from segpp.export.parity.replay_matches import GivenMatches
 from segpp.ops.grid import Size
 
@@ -48,7 +48,7 @@ def test_a_right_file_agrees_on_masks_and_logits(
 ) -> None:
     measured = measure(model, file, image, precision="fp32")
 
-    require_parity(measured, 0.999)
+    check_parity(measured, 0.999)
     assert measured.agreement_given_matches == 1.0
     assert measured.max_logit_difference is not None
     assert measured.tolerance is not None
@@ -69,7 +69,7 @@ def test_a_wrong_weight_is_caught(
     measured = measure(model, tmp_path / "wrong.onnx", image, precision="fp32")
 
     with pytest.raises(CheckError, match=r"masks agree .* on 0\.|logits differ"):
-        require_parity(measured, 0.999)
+        check_parity(measured, 0.999)
 
 
 def test_other_merge_counts_are_caught(model: SegFormer, image: Floats, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_near_tie_decided_the_other_way_is_accepted() -> None:
 def test_a_clearly_worse_destination_is_refused() -> None:
     x = tokens()
     slot = plain_match(x, MATCH)
-    merged_source = next(int(s) for s in MATCH.lattice.sources if slot[0, s] >= 6)
+    merged_source = next(int(s) for s in MATCH.partition.sources if slot[0, s] >= 6)
     slot[0, merged_source] = 6 + (slot[0, merged_source] - 6 + 1) % 4
 
     with pytest.raises(CheckError, match="merges tokens that are less similar than others"):
@@ -122,7 +122,7 @@ def test_slots_out_of_order_are_refused() -> None:
 
 def test_masks_below_the_limit_are_refused_with_both_numbers() -> None:
     with pytest.raises(CheckError, match=r"on 0\.98000 of the pixels\n  asked for: 0\.99"):
-        require_parity(Measured(pixel_agreement=0.98), 0.99)
+        check_parity(Measured(pixel_agreement=0.98), 0.99)
 
 
 @pytest.mark.parametrize("difference", [2.0, float("nan")])
@@ -130,4 +130,4 @@ def test_logits_beyond_rounding_are_refused(difference: float) -> None:
     measured = Measured(1.0, 1.0, max_logit_difference=difference, tolerance=1.0)
 
     with pytest.raises(CheckError, match="rounding explains at most 1"):
-        require_parity(measured, 0.99)
+        check_parity(measured, 0.99)

@@ -1,4 +1,4 @@
-"""--match-every: what one block decides serves the next ones, in PyTorch and in the file."""
+"""--match-interval: what one block decides serves the next ones, in PyTorch and in the file."""
 
 import json
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_windowed_matches_pass_the_gate(b0_checkpoint: Path, tmp_path: Path) -> 
 
 
 def test_less_than_one_block_is_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--match-every 0"):
+    with pytest.raises(InputError, match="--match-interval 0"):
         export(ExportRequest(b0_checkpoint, tmp_path / "b0.onnx", match_every=0))
 
 

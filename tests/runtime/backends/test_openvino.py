@@ -134,7 +134,7 @@ def test_unknown_precisions_and_providers_are_named(network: Network) -> None:
         open_with(network(), provider="gpu")
     with pytest.raises(InputError, match="unknown precision 'fp23'"):
         open_session(network(), engine="onnxruntime", precision="fp23")
-    with pytest.raises(InputError, match=r"onnxruntime does not compute(.|\n)*--engine openvino"):
+    with pytest.raises(InputError, match=r"onnxruntime does not compute(.|\n)*--backend openvino"):
         open_session(network(), engine="onnxruntime", precision="bf16")
 
 
@@ -160,7 +160,7 @@ def test_a_missing_package_is_exit_3(exported: Exported, tmp_path: Path, missing
     program = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "from segpp.cli import main\n"
-        "sys.exit(main(['run', *sys.argv[1:], '--engine', 'openvino', '--no-cache']))"
+        "sys.exit(main(['run', *sys.argv[1:], '--backend', 'openvino', '--no-cache']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path), str(STREET), "--out", str(tmp_path / "o.png")],
@@ -374,7 +374,7 @@ def test_segpp_run_takes_engine_precision_and_cache(
 
     path = network()
     Image.fromarray(stripes(48, 90)).save(tmp_path / "street.png")
-    options = ("--engine", "openvino", "--threads", "1", "--no-cache", "--json")
+    options = ("--backend", "openvino", "--threads", "1", "--no-cache", "--json")
 
     code = main(
         ["run", str(path), str(tmp_path / "street.png"), "--out", str(tmp_path / "o.png"), *options]

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from segpp.utils.files import sha256_of, sidecar
+from segpp.utils.files import sha256_of, manifest_path
 from segpp.manifest import (
     Architecture,
     Classes,
@@ -96,7 +96,7 @@ def write_manifest(path: Path, *, sites: int) -> None:
         tools={"onnx": "1.0"},
         parity=Parity("street", "0" * 64, 1.0, 0.0, 1e-3, 0.999),
     )  # fmt: skip
-    sidecar(path).write_text(render_manifest(manifest))
+    manifest_path(path).write_text(render_manifest(manifest))
 
 
 def names(folder: Path) -> set[str]:
@@ -151,7 +151,7 @@ def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(
     segpp: Command, folder: Path
 ) -> None:
     source, target = write(folder / "a.onnx", ATTENTION), folder / "a.engine"
-    sidecar(target).write_text("{}")
+    manifest_path(target).write_text("{}")
 
     result = segpp("build-engine", source, target)
 
@@ -227,7 +227,7 @@ def test_a_manifest_of_another_file_stops_the_build(segpp: Command, folder: Path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--engine", "tensorrt-rxt"], "did you mean 'tensorrt-rtx'?"),
+        (["--backend", "tensorrt-rxt"], "did you mean 'tensorrt-rtx'?"),
         (["--compute-capability", "8.7"], "it builds for: 7.5, 8.0, 8.6, 8.9, 12.0"),
         (["--compute-capability", "89"], "separate by commas, as 8.6,8.9,12.0"),
         (["--workspace", "2048"], "one of the units K, M and G"),
@@ -316,7 +316,7 @@ def test_without_the_library_one_sentence_says_how_to_get_it(
         "import sys; sys.modules['tensorrt_rtx'] = None\n"
         "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
     )
-    arguments = ["build-engine", str(source), str(folder / "a.engine"), "--engine", engine]
+    arguments = ["build-engine", str(source), str(folder / "a.engine"), "--backend", engine]
 
     result = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False

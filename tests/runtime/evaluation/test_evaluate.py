@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpp.errors import CheckError, ImageError, InputError
-from segpp.images.preprocess import Pixels, prepare
+from segpp.images.preprocess import ImageArray, prepare
 from segpp.runtime.evaluation import evaluate
 from segpp.runtime.evaluation.dataset import find_pairs, load_labels, load_pair
 from segpp.runtime.inference.session import open_session
@@ -33,11 +33,11 @@ def dataset(root: Path, labels: list[NDArray[np.uint8]]) -> tuple[Path, Path]:
     return root / "images", root / "labels"
 
 
-def perfect(image: Pixels) -> NDArray[np.uint8]:
+def perfect(image: ImageArray) -> NDArray[np.uint8]:
     return np.minimum(image[..., 0], 1)
 
 
-def all_zero(image: Pixels) -> NDArray[np.uint8]:
+def all_zero(image: ImageArray) -> NDArray[np.uint8]:
     return np.zeros(image.shape[:2], np.uint8)
 
 
@@ -63,7 +63,7 @@ def test_only_one_image_is_read_at_a_time(tmp_path: Path) -> None:
     pairs = find_pairs(*dataset(tmp_path, [HALVES, ONES, HALVES]))
     seen: list[str] = []
 
-    def model(image: Pixels) -> NDArray[np.uint8]:
+    def model(image: ImageArray) -> NDArray[np.uint8]:
         seen.append("model")
         return perfect(image)
 
@@ -252,7 +252,7 @@ def test_the_exported_network_scores_as_pytorch_does(
     network = read_checkpoint(checkpoint).model()
     said: list[NDArray[Any]] = []
 
-    def pytorch(image: Pixels) -> NDArray[Any]:
+    def pytorch(image: ImageArray) -> NDArray[Any]:
         x = torch.from_numpy(prepare([image], session.input))
         with torch.inference_mode():
             logits = torch.nn.functional.interpolate(network(x), image.shape[:2], mode="bilinear")

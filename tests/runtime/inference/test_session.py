@@ -22,7 +22,7 @@ from segpp.errors import (
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare
 from segpp.runtime.inference.session import open_session
-from segpp.utils.files import sidecar
+from segpp.utils.files import manifest_path
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
@@ -222,12 +222,12 @@ def test_a_manifest_that_contradicts_its_file_is_refused(
     network: Network, place: tuple[str | int, ...], value: object, problem: str
 ) -> None:
     path = network()
-    content = json.loads(sidecar(path).read_text())
+    content = json.loads(manifest_path(path).read_text())
     target = content
     for key in place[:-1]:
         target = target[key]
     target[place[-1]] = value
-    sidecar(path).write_text(json.dumps(content))
+    manifest_path(path).write_text(json.dumps(content))
 
     with pytest.raises(ManifestError, match=problem):
         open_session(path)

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from segpp.errors import GraphError
-from segpp.runtime.onnx_reader.external_data import require_weights_inside
+from segpp.runtime.onnx_reader.external_data import check_weights_inside
 
 
 def outside(location: str) -> TensorProto:
@@ -68,7 +68,7 @@ def test_a_reference_out_of_the_folder_is_found_wherever_it_hides(
     path.write_bytes(hide(outside(place)).SerializeToString())  # type: ignore[operator]
 
     with pytest.raises(GraphError, match=f"weights outside its folder: '{place}'"):
-        require_weights_inside(path)
+        check_weights_inside(path)
 
 
 def test_a_link_out_of_the_folder_is_no_way_round(tmp_path: Path) -> None:
@@ -80,14 +80,14 @@ def test_a_link_out_of_the_folder_is_no_way_round(tmp_path: Path) -> None:
     path.write_bytes(in_initializer(outside("w.bin")).SerializeToString())
 
     with pytest.raises(GraphError, match="weights outside its folder"):
-        require_weights_inside(path)
+        check_weights_inside(path)
 
 
 def test_weights_beside_the_file_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(in_initializer(outside("weights/w.bin")).SerializeToString())
 
-    require_weights_inside(path)
+    check_weights_inside(path)
 
 
 def test_graphs_within_graphs_end_somewhere(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_graphs_within_graphs_end_somewhere(tmp_path: Path) -> None:
     path.write_bytes(field(7, graph))
 
     with pytest.raises(GraphError, match="nested deeper than 100"):
-        require_weights_inside(path)
+        check_weights_inside(path)
 
 
 def field(number: int, content: bytes) -> bytes:

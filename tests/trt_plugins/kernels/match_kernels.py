@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from segpp.ops import match_reference
 from segpp.ops.grid import Grid
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
 
 TYPES = {"float32": 0, "float16": 1, "bfloat16": 2}
@@ -34,8 +34,8 @@ class Case:
         return f"{self.batch}x{self.channels}x{self.height}x{self.width}-{stride}-w{self.window}"
 
     @property
-    def lattice(self) -> Lattice:
-        return Lattice(Grid(self.height, self.width), self.stride_y, self.stride_x)
+    def partition(self) -> BipartitePartition:
+        return BipartitePartition(Grid(self.height, self.width), self.stride_y, self.stride_x)
 
     @property
     def tokens(self) -> int:
@@ -43,7 +43,7 @@ class Case:
 
     @property
     def sources(self) -> int:
-        return self.lattice.sources_count
+        return self.partition.num_sources
 
     def numbers(self, merged: int) -> NDArray[np.int32]:
         grid = [self.height, self.width, self.stride_y, self.stride_x]
@@ -127,20 +127,20 @@ def assert_close_to_contract(case: Case, x: Tokens, slot: Slots, merged: int) ->
     square root, two divisions (kernels add up in different orders, so equality is not theirs).
     """
     tau = (case.channels / 8 + 8) * 2.0**-24
-    lattice = case.lattice
+    partition = case.partition
     kept = case.sources - merged
-    cells = lattice.cells.tokens
+    cells = partition.cells.tokens
     for tokens, found in zip(x.astype(np.float64), slot, strict=True):
         lengths = np.sqrt(np.square(tokens).sum(-1, keepdims=True))
         unit = np.divide(tokens, lengths, out=np.zeros_like(tokens), where=lengths > 0)
-        scores = unit[lattice.sources] @ unit[lattice.destinations].T
+        scores = unit[partition.sources] @ unit[partition.destinations].T
         if case.window:
-            scores = np.where(lattice.near(case.window), scores, -np.inf)
+            scores = np.where(partition.near(case.window), scores, -np.inf)
         best = scores.max(1)
-        of_source = found[lattice.sources]
+        of_source = found[partition.sources]
         merges = of_source >= kept
 
-        assert found[lattice.destinations].tolist() == list(range(kept, kept + cells))
+        assert found[partition.destinations].tolist() == list(range(kept, kept + cells))
         assert of_source[~merges].tolist() == list(range(kept))
         assert merges.sum() == merged
         chosen = of_source[merges] - kept

@@ -215,7 +215,7 @@ def test_zeroes_of_either_sign_are_the_same_score(
     # Products with destinations that have no length in FP32 are +0 or -0.
     case = Case(1, 64, 8, 8, 2, 2, window)
     x = exact_tokens(case, 13)
-    x[:, case.lattice.destinations] *= np.float32(2.0**-80)
+    x[:, case.partition.destinations] *= np.float32(2.0**-80)
 
     slot = match(sanitized, case, "float32", x, case.sources // 2, device=device)
 
@@ -230,7 +230,7 @@ def test_tokens_that_are_no_numbers_merge_last_and_leave_no_slot_out_of_range(
 ) -> None:
     case = Case(1, 64, 12, 10, 2, 2, window)
     x = exact_tokens(case, 10)
-    bad = case.lattice.sources[::5]
+    bad = case.partition.sources[::5]
     x[0, bad, 3] = value
     given, _ = narrowed(x, kind)
     kept = len(bad)
@@ -241,7 +241,7 @@ def test_tokens_that_are_no_numbers_merge_last_and_leave_no_slot_out_of_range(
     assert slot[0, bad].tolist() == list(range(kept))
     everything = match(sanitized, case, kind, given, case.sources)
     assert everything.min() >= 0
-    assert everything.max() < case.lattice.cells.tokens
+    assert everything.max() < case.partition.cells.tokens
 
 
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
@@ -286,8 +286,8 @@ def test_sources_and_destinations_are_those_of_the_lattice(plain: Kernels) -> No
                     case = Case(1, 1, height, width, stride_y, stride_x)
                     tokens = poisoned((case.tokens,), np.int32)
                     answer = plain.call("lattice", case.numbers(0), tokens)
-                    lattice = case.lattice
-                    wanted = [*lattice.sources, *lattice.destinations]
+                    partition = case.partition
+                    wanted = [*partition.sources, *partition.destinations]
                     if answer.arrays[1].tolist() != wanted:
                         wrong.append(case)
 

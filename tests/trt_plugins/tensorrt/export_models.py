@@ -33,7 +33,7 @@ def main() -> int:
     torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, checkpoint)
     for (label, reduction), precision in product(REDUCTIONS.items(), PRECISIONS):
         out = folder / f"{name}-{label}-{precision}.onnx"
-        options = (*reduction, "--size", size, "--precision", precision, "--output", "both")
+        options = (*reduction, "--size", size, "--precision", precision, "--outputs", "both")
         if code := segpp(["export", str(checkpoint), str(out), "--no-check", *options]):
             return code
     return 0

@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from segpp.errors import CheckError, MissingError, SegppError
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 from segpp.utils.progress import step
 
 __all__ = ["NAMES", "TENSORRT", "Part", "cache", "fingerprint", "main", "part", "place"]
@@ -268,7 +268,7 @@ def main(names: Sequence[str]) -> int:
     """Fetch what is missing of the parts called ``names``, all by default; print where they are."""
     try:
         for name in names or NAMES:
-            require_known(name, NAMES, kind="part")
+            check_choice(name, NAMES, kind="part")
             print(part(name))  # noqa: T201 - the result
     except SegppError as failure:
         print(f"error: {failure}", file=sys.stderr)  # noqa: T201 - the command's own message

@@ -18,10 +18,10 @@ from segpp.export.models.segformer.loading.formats._convert import ours_from, th
 from segpp.export.models.segformer.loading.infer_architecture import architecture_of, expected_by
 from segpp.export.models.segformer.loading.metadata import annotations_of
 from segpp.export.models.segformer.loading.validate import (
+    check_finite,
+    check_shapes,
+    check_sound,
     leftovers,
-    require_finite,
-    require_shapes,
-    require_sound,
 )
 from segpp.export.models.segformer.model import SegFormer
 from segpp.manifest import Architecture, Classes
@@ -89,13 +89,13 @@ def read_checkpoint(path: Path, *, source: str | None = None) -> Checkpoint:
     found = unwrap(file.content, path)
     name = recognise(found.tensors, path, source)
     layout = LAYOUTS[name]
-    hugging_face.require_strides(file.config)
-    require_sound(layout, found.tensors, path)
+    hugging_face.check_strides(file.config)
+    check_sound(layout, found.tensors, path)
     architecture = architecture_of(layout, found.tensors, hugging_face.heads_of(file.config), path)
     expected = expected_by(layout, architecture)
     unused = leftovers(layout, found.tensors, expected, path)
-    require_shapes(found.tensors, expected, architecture.name, path)
-    require_finite(found.tensors, expected, path)
+    check_shapes(found.tensors, expected, architecture.name, path)
+    check_finite(found.tensors, expected, path)
     said = annotations_of(found.context, file.config, file.preprocessor, architecture)
     return Checkpoint(
         state=_owned(ours_from(layout, {name: found.tensors[name] for name in expected})),

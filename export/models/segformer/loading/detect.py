@@ -28,7 +28,7 @@ def recognise(names: Iterable[str], path: Path, source: str | None = None) -> st
     """
     names = list(names)
     if source is not None:
-        _require_fits(source, names, path)
+        _check_fits(source, names, path)
         return source
     known = {name: _known(layout, names) for name, layout in LAYOUTS.items()}
     most = max(known.values())
@@ -44,7 +44,7 @@ def _known(layout: Layout, names: list[str]) -> int:
     return sum(locate(layout, name) is not None or is_unused(layout, name) for name in names)
 
 
-def _require_fits(source: str, names: list[str], path: Path) -> None:
+def _check_fits(source: str, names: list[str], path: Path) -> None:
     if not _known(LAYOUTS[source], names):
         raise CheckpointError(
             f"{path} has none of the names of {source}",
@@ -85,5 +85,5 @@ def _ambiguous(best: list[str], path: Path) -> CheckpointError:
     return CheckpointError(
         f"{path} could be from {', '.join(best[:-1])} or {best[-1]}: their names are the same",
         *facts,
-        hint=f"say whose code trained it: --source {best[0]}",
+        hint=f"say whose code trained it: --checkpoint-format {best[0]}",
     )

@@ -7,7 +7,7 @@ from segpp.errors import CheckpointError
 from segpp.export.models.segformer.architecture import HEADS, STAGES
 from segpp.ops.grid import Size
 
-__all__ = ["gelu_of", "heads_of", "names_of", "normalisation_of", "require_strides", "size_of"]
+__all__ = ["check_strides", "gelu_of", "heads_of", "names_of", "normalisation_of", "size_of"]
 
 _GELU: dict[str, Literal["none", "tanh"]] = {
     "gelu": "none",
@@ -47,7 +47,7 @@ def gelu_of(config: Mapping[str, Any]) -> Literal["none", "tanh"]:
     return _GELU[name]
 
 
-def require_strides(config: Mapping[str, Any]) -> None:
+def check_strides(config: Mapping[str, Any]) -> None:
     """Raise CheckpointError if the stages' strides, which no shape shows, are unusual."""
     if (strides := config.get("strides", _STRIDES)) != _STRIDES:
         raise CheckpointError(

@@ -12,7 +12,7 @@ from segpp.export.models.segformer.architecture import STAGES, segformer, size_n
 from segpp.export.models.segformer.loading.formats import Layout
 from segpp.export.models.segformer.loading.formats._convert import theirs_from
 from segpp.export.models.segformer.loading.formats._key_mapping import locate, places
-from segpp.export.models.segformer.loading.validate import require_present
+from segpp.export.models.segformer.loading.validate import check_present
 from segpp.export.models.segformer.model import SegFormer
 from segpp.manifest import Architecture
 
@@ -36,13 +36,13 @@ def architecture_of(
     """
     # Names depend on the depths alone, so any widths do for seeing whether all are there.
     named = replace(segformer("b0", classes=1, head=layout.head), depths=_depths(layout, tensors))
-    require_present(layout, tensors, expected_by(layout, named), path)
+    check_present(layout, tensors, expected_by(layout, named), path)
     shapes = {
         module: _shape_of(layout, tensors, module, path)
         for module in (*_PATCHES, "head.fuse.conv", "head.classifier")
     }
     dims = tuple(shapes[module][0] for module in _PATCHES)
-    _require_heads_divide(dims, heads, path)
+    _check_heads_divide(dims, heads, path)
     return Architecture(
         name=size_name(dims, named.depths),
         dims=dims,
@@ -87,7 +87,7 @@ def _shape_of(
     return shape
 
 
-def _require_heads_divide(dims: tuple[int, ...], heads: tuple[int, ...], path: Path) -> None:
+def _check_heads_divide(dims: tuple[int, ...], heads: tuple[int, ...], path: Path) -> None:
     for stage, (dim, count) in enumerate(zip(dims, heads, strict=True), start=1):
         if dim % count:
             raise CheckpointError(

@@ -17,11 +17,11 @@ from segpp.export.models.segformer.loading.formats._key_mapping import (
 
 __all__ = [
     "ENCODER_ONLY",
+    "check_finite",
+    "check_present",
+    "check_shapes",
+    "check_sound",
     "leftovers",
-    "require_finite",
-    "require_present",
-    "require_shapes",
-    "require_sound",
     "shortened",
 ]
 
@@ -31,7 +31,7 @@ _SHOWN = 3
 _DTYPES = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
 
 
-def require_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> None:
+def check_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Raise CheckpointError if a tensor of the network is not a plain array of real numbers."""
     for name, tensor in tensors.items():
         if locate(layout, name) is None or name.endswith("num_batches_tracked"):
@@ -51,7 +51,7 @@ def require_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> 
             )
 
 
-def require_present(
+def check_present(
     layout: Layout, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
 ) -> None:
     """Raise CheckpointError if an expected tensor is missing."""
@@ -105,7 +105,7 @@ def leftovers(
     return tuple(name for name in others if name not in counters)
 
 
-def require_shapes(
+def check_shapes(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], network: str, path: Path
 ) -> None:
     """Raise CheckpointError if a tensor has another shape than ``network`` needs."""
@@ -122,7 +122,7 @@ def require_shapes(
         )
 
 
-def require_finite(tensors: Mapping[str, Tensor], names: Mapping[str, Tensor], path: Path) -> None:
+def check_finite(tensors: Mapping[str, Tensor], names: Mapping[str, Tensor], path: Path) -> None:
     """Raise CheckpointError if one of the tensors called ``names`` has a NaN or an infinity."""
     # Half the time of isfinite().all(): NaN and infinity both come out as an extreme.
     extremes = {name: torch.stack(tensors[name].aminmax()) for name in names}

@@ -8,7 +8,7 @@ from segpp.errors import InputError
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
 from segpp.export.targets import PORTABLE, TARGETS
-from segpp.utils.choices import require_known
+from segpp.utils.choices import check_choice
 
 __all__ = ["known_rewrites", "rewrites_for", "rewrites_off", "rewritten"]
 
@@ -24,7 +24,7 @@ def rewrites_off(choices: Iterable[str]) -> tuple[str, ...]:
     states: dict[str, str] = {}
     for choice in choices:
         name, _, state = choice.partition("=")
-        require_known(name, REWRITES, kind="rewrite")
+        check_choice(name, REWRITES, kind="rewrite")
         if state not in _STATES:
             raise InputError(
                 f"--rewrite {choice!r:.80} is neither on nor off", hint=f"write {name}=off"
@@ -43,10 +43,10 @@ def rewrites_for(target: str = PORTABLE, *, off: Iterable[str] = ()) -> tuple[st
     Raises:
         InputError: There is no such target or rewrite.
     """
-    require_known(target, TARGETS, kind="target")
+    check_choice(target, TARGETS, kind="target")
     left_out = set(off)
     for name in sorted(left_out):
-        require_known(name, REWRITES, kind="rewrite")
+        check_choice(name, REWRITES, kind="rewrite")
     # A name that nothing waits for keeps its place in the alphabet: the same order everywhere.
     order = TopologicalSorter({name: sorted(REWRITES[name].after) for name in REWRITES})
     return tuple(

@@ -8,16 +8,17 @@ from typing import Any
 from segpp.errors import ReductionError
 from segpp.export.cost_model import doubts_about_merging
 from segpp.export.models.segformer.architecture import STAGES
-from segpp.export.models.segformer.input_size import DEFAULT_SIZE, require_size
+from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.segformer.loading import Checkpoint, read_checkpoint
 from segpp.export.models.segformer.macs import Macs, macs_of
 from segpp.export.models.segformer.presets import PRESETS, ReductionPlan, describe
 from segpp.export.models.segformer.rewrites._apply import known_rewrites
-from segpp.export.reduction.sites import SITES, Site, grid_at, stage_grids
+from segpp.export.models.segformer.sites import SITES, grid_at, stage_grids
+from segpp.export.reduction.sites import Site
 from segpp.export.targets import TARGETS
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Size
-from segpp.utils.report import Section, Sheet, facts, giga, rows
+from segpp.utils.report import Report, Section, facts, giga, rows
 
 __all__ = ["inspect_checkpoint"]
 
@@ -34,7 +35,7 @@ def inspect_checkpoint(
     size: Size | None = None,
     plans: Mapping[str, ReductionPlan] = PRESETS,
     source: str | None = None,
-) -> Sheet:
+) -> Report:
     """Describe a checkpoint, and what each of ``plans`` does to it at ``size``.
 
     Args:
@@ -47,14 +48,14 @@ def inspect_checkpoint(
     """
     checkpoint = read_checkpoint(path, source=source)
     size = size or checkpoint.size or DEFAULT_SIZE
-    require_size(size)
+    check_size(size)
     outcomes = {name: _outcome(plan, size) for name, plan in plans.items()}
     counts = {
         name: macs_of(checkpoint.architecture, size, sites)
         for name, sites in outcomes.items()
         if not isinstance(sites, str)
     }
-    return Sheet(
+    return Report(
         name=str(path),
         says=f"a SegFormer checkpoint of {checkpoint.layout}",
         sections=(

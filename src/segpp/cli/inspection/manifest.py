@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from segpp.errors import InputError, ManifestError
-from segpp.export.models.segformer.input_size import require_size
+from segpp.export.models.segformer.input_size import check_size
 from segpp.export.models.segformer.macs import Macs, macs_of
 from segpp.manifest import Manifest, OutputSpec, read_manifest
 from segpp.ops.grid import Size
 from segpp.utils.dataclass_json import encode
-from segpp.utils.files import require_file, sha256_of, sidecar
-from segpp.utils.report import Section, Sheet, facts, giga, megabytes, rows
+from segpp.utils.files import check_file, manifest_path, sha256_of
+from segpp.utils.report import Report, Section, facts, giga, megabytes, rows
 
 __all__ = ["inspect_engine", "inspect_manifest", "manifest_sections", "read_beside"]
 
@@ -17,7 +17,7 @@ __all__ = ["inspect_engine", "inspect_manifest", "manifest_sections", "read_besi
 _REWRITES = {"on": "rewrites", "off": "rewrites_off"}
 
 
-def inspect_manifest(path: Path) -> Sheet:
+def inspect_manifest(path: Path) -> Report:
     """Describe a manifest and, if it is there, compare its file with it.
 
     Raises:
@@ -26,7 +26,7 @@ def inspect_manifest(path: Path) -> Sheet:
     target = path.with_name(path.name.removesuffix(".json"))
     manifest = read_manifest(target, verify=False)
     state, problems = _compare(target, manifest)
-    return Sheet(
+    return Report(
         name=str(path),
         says="the manifest of an " + {"onnx": "ONNX file", "engine": "engine"}[manifest.kind],
         sections=(facts("file", {manifest.file.name: state}), *manifest_sections(manifest)),
@@ -35,26 +35,26 @@ def inspect_manifest(path: Path) -> Sheet:
     )
 
 
-def inspect_engine(path: Path) -> Sheet:
+def inspect_engine(path: Path) -> Report:
     """Describe an engine by the manifest beside it; nothing but the GPU's library can read it.
 
     Raises:
         ManifestError: It has no manifest, or a damaged one.
     """
-    require_file(path, kind="engine")
-    beside = sidecar(path)
+    check_file(path, kind="engine")
+    beside = manifest_path(path)
     if not beside.exists():
         raise ManifestError(
             f"{path} has no manifest beside it, and an engine does not tell what it is",
             hint="segpp-build-engine writes one when the ONNX file has one",
         )
-    sheet = inspect_manifest(beside)
-    return Sheet(str(path), "an engine", sheet.sections, sheet.data, sheet.problems)
+    report = inspect_manifest(beside)
+    return Report(str(path), "an engine", report.sections, report.data, report.problems)
 
 
 def read_beside(path: Path) -> tuple[Manifest | None, str, tuple[str, ...]]:
     """Return the manifest beside a file if it is sound, its state in words, and what is wrong."""
-    if not sidecar(path).exists():
+    if not manifest_path(path).exists():
         return None, "none", ()
     try:
         manifest = read_manifest(path, verify=False)
@@ -181,7 +181,7 @@ def _macs_of(manifest: Manifest) -> tuple[Macs, Macs] | None:
     """Return the multiply-accumulates with and without the reduction, if they can be told."""
     size = Size(manifest.input.height, manifest.input.width)
     try:
-        require_size(size)
+        check_size(size)
         shape = manifest.architecture
         return macs_of(shape, size, manifest.reduction), macs_of(shape, size, ())
     except (InputError, LookupError, ValueError, ArithmeticError):

@@ -16,8 +16,8 @@ from segpp.cli.inspection.onnx_macs import OnnxMacs, Shapes, count_macs, shapes_
 from segpp.errors import GraphError
 from segpp.export.onnx_graph.lint import Finding, lint, target_of
 from segpp.utils.dataclass_json import encode
-from segpp.utils.files import require_file
-from segpp.utils.report import GLUE, Section, Sheet, facts, giga, megabytes, rows
+from segpp.utils.files import check_file
+from segpp.utils.report import GLUE, Report, Section, facts, giga, megabytes, rows
 
 __all__ = ["inspect_onnx"]
 
@@ -25,7 +25,7 @@ _FINDINGS = 10
 _TYPES = {"float": "float32", "double": "float64"}
 
 
-def inspect_onnx(path: Path) -> Sheet:
+def inspect_onnx(path: Path) -> Report:
     """Describe an ONNX file and the manifest beside it.
 
     Raises:
@@ -36,7 +36,7 @@ def inspect_onnx(path: Path) -> Sheet:
     macs, findings = count_macs(model, shapes), _lint(model)
     manifest, state, problems = read_beside(path)
     custom = _custom(model, shapes)
-    return Sheet(
+    return Report(
         name=str(path),
         says="an ONNX file",
         sections=(
@@ -59,7 +59,7 @@ def inspect_onnx(path: Path) -> Sheet:
 
 
 def _load(path: Path) -> ModelProto:
-    require_file(path, kind="ONNX file", error=GraphError)
+    check_file(path, kind="ONNX file", error=GraphError)
     try:
         # Weights beside the file are not needed, and its paths to them are not to be trusted.
         model = onnx.load(path, load_external_data=False)

@@ -11,7 +11,7 @@ from onnx import ModelProto, NodeProto, ValueInfoProto
 from segpp import ops
 from segpp.export.models.segformer.macs import match_macs
 from segpp.ops.grid import Grid
-from segpp.ops.partition import Lattice
+from segpp.ops.partition import BipartitePartition
 
 __all__ = ["OnnxMacs", "Shapes", "count_macs", "shapes_of"]
 
@@ -109,8 +109,8 @@ def _match(node: NodeProto, shapes: Shapes) -> int:
     batch, _, dim = shapes[node.input[0]]
     values = _integers(node)
     grid = Grid(values["height"], values["width"])
-    lattice = Lattice(grid, values["stride_y"], values["stride_x"])
-    return batch * match_macs(lattice, dim, values.get("window", 0))
+    partition = BipartitePartition(grid, values["stride_y"], values["stride_x"])
+    return batch * match_macs(partition, dim, values.get("window", 0))
 
 
 def _merge(node: NodeProto, shapes: Shapes) -> int:

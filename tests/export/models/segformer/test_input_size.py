@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp.errors import InputError
-from segpp.export.models.segformer.input_size import DEFAULT_SIZE, MAX_PIXELS, require_size
+from segpp.export.models.segformer.input_size import DEFAULT_SIZE, MAX_PIXELS, check_size
 from segpp.ops.grid import Size, parse_size
 
 sides = st.integers(1, 256).map(lambda cells: 32 * cells)
@@ -13,12 +13,12 @@ sides = st.integers(1, 256).map(lambda cells: 32 * cells)
 
 @given(sides, sides)
 def test_multiples_of_32_pass(height: int, width: int) -> None:
-    require_size(Size(height, width))
+    check_size(Size(height, width))
 
 
 @pytest.mark.parametrize("size", [DEFAULT_SIZE, Size(32, 32), Size(8192, 8192), Size(1088, 1920)])
 def test_published_and_extreme_sizes_pass(size: Size) -> None:
-    require_size(size)
+    check_size(size)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_published_and_extreme_sizes_pass(size: Size) -> None:
 )
 def test_another_size_is_refused_with_the_nearest_that_works(size: Size, nearest: str) -> None:
     with pytest.raises(InputError) as failure:
-        require_size(size)
+        check_size(size)
 
     assert str(failure.value) == (
         f"the size {size} is not a multiple of 32 in height and width\n"
@@ -46,12 +46,12 @@ def test_another_size_is_refused_with_the_nearest_that_works(size: Size, nearest
 @given(st.integers(1, 8192), st.integers(1, 8192))
 def test_what_is_proposed_works(height: int, width: int) -> None:
     try:
-        require_size(Size(height, width))
+        check_size(Size(height, width))
     except InputError as failure:
-        require_size(parse_size(str(failure).rpartition("--size ")[2]))
+        check_size(parse_size(str(failure).rpartition("--size ")[2]))
 
 
 @pytest.mark.parametrize("size", [Size(8192, 8224), Size(999_968, 999_968)], ids=str)
 def test_a_size_that_no_memory_holds_is_refused(size: Size) -> None:
     with pytest.raises(InputError, match=f"{size} has more than {MAX_PIXELS:,} pixels"):
-        require_size(size)
+        check_size(size)

@@ -44,7 +44,7 @@ def test_names_that_several_codebases_share_need_a_source(write: Write) -> None:
 
     assert "could be from bubbliiiing, nvlabs or sithu31296" in str(error.value)
     assert "bubbliiiing: block_norm_eps 1e-06, stage_norm_eps 1e-06, gelu tanh" in str(error.value)
-    assert "hint: say whose code trained it: --source bubbliiiing" in str(error.value)
+    assert "hint: say whose code trained it: --checkpoint-format bubbliiiing" in str(error.value)
 
 
 @pytest.mark.parametrize("source", AMBIGUOUS)

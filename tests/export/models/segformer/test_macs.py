@@ -18,9 +18,9 @@ from segpp.export.models.segformer.architecture import Numerics, segformer  # no
 from segpp.export.models.segformer.macs import Macs, macs_of  # noqa: E402
 from segpp.export.models.segformer.model import SegFormer  # noqa: E402
 from segpp.export.models.segformer.presets import PRESETS, describe, plan_from  # noqa: E402
+from segpp.export.models.segformer.sites import stage_grids  # noqa: E402
 from segpp.export.onnx_graph.cleanup import clean  # noqa: E402
 from segpp.export.onnx_graph.trace import trace  # noqa: E402
-from segpp.export.reduction.sites import stage_grids  # noqa: E402
 
 NUMERICS = Numerics(1e-5, 1e-6, 1e-5, 1e-6)
 SIZE = Size(96, 160)

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from segpp.errors import ReductionError
 from segpp.export.models.segformer.presets import PRESETS, ReductionPlan, describe, plan_from
+from segpp.export.models.segformer.sites import SITES, stage_grids
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.n2d import Neighbour2d
-from segpp.export.reduction.sites import SITES, Site, parse_site, stage_grids
+from segpp.export.reduction.sites import Site, parse_site
 from segpp.ops.grid import Size
 
 BSM = "2.kv=bsm:ratio=0.8,sy=4,sx=4"
@@ -150,7 +151,7 @@ def test_one_site_is_set_on_its_own(
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_a_preset_spells_is_read_back(preset: str) -> None:
-    spelled = [f"{site}={reduction.spell()}" for site, reduction in PRESETS[preset].items()]
+    spelled = [f"{site}={reduction.to_string()}" for site, reduction in PRESETS[preset].items()]
 
     assert plan_from(reduce=spelled) == plan_from(preset=preset)
 
@@ -207,7 +208,7 @@ def test_what_cannot_be_read_is_told_with_what_is_known(text: str, problem: str)
 
 @pytest.mark.parametrize("site", SITES, ids=str)
 def test_every_site_is_read_back(site: Site) -> None:
-    assert parse_site(str(site)) == site
+    assert parse_site(str(site), SITES) == site
 
 
 # --- settings that do not fit the input

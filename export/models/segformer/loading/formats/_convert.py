@@ -19,7 +19,7 @@ def theirs_from(layout: Layout, state: Mapping[str, Tensor]) -> dict[str, Tensor
         CheckpointError: Their network has no place for one of the tensors, because its head is
             another one.
     """
-    _require_head(layout, state)
+    _check_head(layout, state)
     theirs: dict[str, Tensor] = {}
     for place in places(layout, state):
         parts = [_as_theirs(layout, place, state[ours]) for ours in place.ours]
@@ -40,7 +40,7 @@ def ours_from(layout: Layout, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]
     return state
 
 
-def _require_head(layout: Layout, state: Mapping[str, Tensor]) -> None:
+def _check_head(layout: Layout, state: Mapping[str, Tensor]) -> None:
     normed = any(name.startswith("head.projections.0.norm.") for name in state)
     if normed != (layout.head == "conv-bn"):
         raise CheckpointError(

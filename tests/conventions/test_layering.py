@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("export", "calib", "runtime")
+CODE = ("src", *PACKAGES, "tests", "benchmarks", "examples")
 ENGINES = {"onnxruntime", "openvino", "tensorrt", "tensorrt_rtx"}
 
 # What every machine has. The rest of a layer's packages comes with an extra.
@@ -79,6 +80,11 @@ def trees_of(layer: str) -> Iterator[tuple[Path, ast.Module]]:
         yield path, ast.parse(path.read_text(encoding="utf-8"))
 
 
+def imported_from_the_root(tree: ast.AST) -> set[str]:
+    """Return the imports of a folder at the root by its own name, as ``import export``."""
+    return {name for name in imports(tree) if name.partition(".")[0] in PACKAGES}
+
+
 def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -100,6 +106,18 @@ def test_the_packages_never_import_each_other_nor_the_core_one_of_them(layer: st
         named(path): others
         for path, tree in trees_of(layer)
         if (others := packages_of_ours(imports(tree)) - {layer})
+    }
+
+    assert forbidden == {}
+
+
+def test_nothing_imports_a_folder_at_the_root_by_its_own_name() -> None:
+    """It would load every module a second time, with registries of its own."""
+    forbidden = {
+        named(path): names
+        for folder in CODE
+        for path in (ROOT / folder).rglob("*.py")
+        if (names := imported_from_the_root(ast.parse(path.read_text(encoding="utf-8"))))
     }
 
     assert forbidden == {}
@@ -163,3 +181,20 @@ def test_every_form_of_a_foreign_import_is_seen(source: str, found: set[str]) ->
 )
 def test_every_form_of_an_import_between_packages_is_seen(source: str) -> None:
     assert packages_of_ours(imports(ast.parse(source))) == {"export"}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import export", {"export"}),
+        ("def run():\n    from runtime.plugins import find", {"runtime.plugins.find"}),
+        ("from calib import x", {"calib.x"}),
+        ("from segpp import export", set()),
+        ("import segpp.runtime.plugins", set()),
+        ("from .export import x", set()),
+        ("from tests.export.samples import x", set()),
+        ("import exporter", set()),
+    ],
+)
+def test_every_form_of_an_import_from_the_root_is_seen(source: str, found: set[str]) -> None:
+    assert imported_from_the_root(ast.parse(source)) == found

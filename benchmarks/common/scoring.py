@@ -30,7 +30,7 @@ def times_of(
         name: open_session(file, threads=threads, spinning=False) for name, file in files.items()
     }
     rounds = [
-        {name: session(image).timing.network_ms for name, session in sessions.items()}
+        {name: session(image).timing.inference_ms for name, session in sessions.items()}
         for _ in tqdm(range(ROUNDS + 1), "timing")
     ][1:]
     return {

@@ -61,11 +61,11 @@ def measure(
             Measured(
                 file=file,
                 merged=merged_share(session.manifest),
-                network_ms=statistics.median(timing.network_ms for timing in mine),
+                network_ms=statistics.median(timing.inference_ms for timing in mine),
                 latency_ms=statistics.median(timing.total_ms for timing in mine),
                 agreement=score.agreement,
                 miou=score.confusion.miou,
-                setting=f"{session.library}, {threads} threads",
+                setting=f"{session.description}, {threads} threads",
             )
             for file, session, score, mine in zip(files, sessions, scores, timings, strict=True)
         ]

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 
 from segpp.errors import GraphError
-from segpp.runtime.build.log import Record
+from segpp.runtime.build.log import LogRecord
 
-__all__ = ["refusal"]
+__all__ = ["diagnose"]
 
 # After a first error the library looks for a GPU to clean up and reports that there is none.
 _NOISE = re.compile(r"Cuda Runtime|cudaError \d+|catchCudaError")
@@ -44,7 +44,7 @@ _HINTS = (
 )
 
 
-def refusal(title: str, name: str, records: Sequence[Record]) -> GraphError:
+def diagnose(title: str, name: str, records: Sequence[LogRecord]) -> GraphError:
     """Return the error to raise for a file that ``title`` refused.
 
     Args:

@@ -138,19 +138,19 @@ def this_machine(root: Path = Path("/")) -> Machine:
 
 
 def _system(root: Path) -> str:
-    named = re.search(r'^PRETTY_NAME="?([^"\n]+)', _read(root / "etc/os-release"), re.MULTILINE)
-    return f"{platform.system()} {platform.release()}" + (f", {named[1]}" if named else "")
+    name = re.search(r'^PRETTY_NAME="?([^"\n]+)', _read(root / "etc/os-release"), re.MULTILINE)
+    return f"{platform.system()} {platform.release()}" + (f", {name[1]}" if name else "")
 
 
 def _cpu(root: Path) -> Cpu:
     text = _read(root / "proc/cpuinfo")
     model = re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE)
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)", text, re.MULTILINE)
-    found = set(flags[1].split()) if flags else set()
+    supported = set(flags[1].split()) if flags else set()
     return Cpu(
         model=model[1] if model else platform.processor() or platform.machine(),
         cores=_cores(root),
-        features=tuple(name for flag, name in _FEATURES.items() if flag in found),
+        features=tuple(name for flag, name in _FEATURES.items() if flag in supported),
     )
 
 
@@ -188,11 +188,11 @@ def _gpu(root: Path) -> Gpu:
 
 def _jetson(root: Path) -> Jetson | None:
     text = _read(root / "etc/nv_tegra_release")
-    found = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
-    if not found:
+    release = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
+    if not release:
         return None
-    l4t = f"{found[1]}.{found[2]}".removesuffix(".0")
-    series = _JETPACK_SERIES.get(found[1])
+    l4t = f"{release[1]}.{release[2]}".removesuffix(".0")
+    series = _JETPACK_SERIES.get(release[1])
     return Jetson(l4t, _JETPACKS.get(l4t) or (f"{series}.x" if series else None))
 
 

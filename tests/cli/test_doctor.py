@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpp.runtime.backends._base import ENGINES, Options
+from segpp.runtime.backends.base import BACKENDS, BackendConfig
 from segpp.runtime.system.hardware import Jetson, this_machine
 from segpp.runtime.system.self_test import TINY_MODEL
 
@@ -121,8 +121,8 @@ def test_the_tiny_network_is_what_it_says(tmp_path: Path) -> None:
     assert [node.op_type for node in model.graph.node] == ["Relu"]
     assert model.opset_import[0].version == 18
     [y] = (
-        ENGINES["onnxruntime"]
-        .open(path, Options())
+        BACKENDS["onnxruntime"]
+        .open(path, BackendConfig())
         .run({"x": np.array([[-1, 0, 1, 2]], np.float32)}, ["y"])
     )
     assert y.tolist() == [[0, 0, 1, 2]]

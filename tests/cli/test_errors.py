@@ -146,7 +146,7 @@ CASES = [
     ("export b0.pth {out}/b.onnx --reduce 3.q=bms", "hint: did you mean 'bsm'?"),
     ("export b0.pth {out}/b.onnx --preset hq --size 32x32", "stage 1, kv: bsm"),
     ("run b0.onnx images --out {out} --backend onnxrutime", "hint: did you mean 'onnxruntime'?"),
-    ("build-engine b0.onnx {out}/b.engine --backend tensort", "unknown engine library 'tensort'"),
+    ("build-engine b0.onnx {out}/b.engine --backend tensort", "unknown engine builder 'tensort'"),
     # places to write to
     ("export b0.pth {out}", "is a folder"),
     ("export b0.pth {out}/none/b.onnx", "hint: create the folder first"),

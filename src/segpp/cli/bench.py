@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 
 from segpp.cli._arguments import add_backend_arguments, backend_settings
 from segpp.errors import InputError
-from segpp.runtime.benchmark.case import names_of, parse_contestant
-from segpp.runtime.benchmark.environment import read_conditions, usage
-from segpp.runtime.benchmark.interleave import Effort, Lap, race
+from segpp.runtime.benchmark.case import case_names, parse_case
+from segpp.runtime.benchmark.environment import read_cpu_usage, read_system_state
+from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave
 from segpp.runtime.benchmark.plot import check_plotting, draw
-from segpp.runtime.benchmark.reliability import doubts_about
-from segpp.runtime.benchmark.report import Bench, as_csv, as_json
-from segpp.runtime.benchmark.runner import Ready, place_between, ready
+from segpp.runtime.benchmark.reliability import reliability_warnings
+from segpp.runtime.benchmark.report import BenchmarkReport, as_csv, as_json
+from segpp.runtime.benchmark.runner import LoadedCase, environment_between, load_case
 from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
 from segpp.utils.files import atomic_write, check_writable
@@ -95,28 +95,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the models and print how they did."""
-    effort, percents = _effort(args), parse_percentiles(args.percentiles)
+    config, percents = _config(args), parse_percentiles(args.percentiles)
     if args.plot:
         check_plotting()
     for path in (args.csv, args.plot):
         if path:
             check_writable(path)
-    bench = _measure(args, effort, percents)
-    bench = replace(bench, doubts=doubts_about(bench))
-    for doubt in bench.doubts:
-        print(f"warning: {doubt}", file=sys.stderr)  # noqa: T201 - a message of the command
+    report = _measure(args, config, percents)
+    report = replace(report, warnings=reliability_warnings(report))
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - a message of the command
     if args.csv:
         with atomic_write(args.csv) as (part,):
-            part.write_text(as_csv(bench), encoding="utf-8")
+            part.write_text(as_csv(report), encoding="utf-8")
     if args.plot:
         with atomic_write(args.plot) as (part,):
-            draw(bench, part)
+            draw(report, part)
     render = as_json if args.json else as_markdown if args.markdown else as_text
-    print(render(bench))  # noqa: T201 - the result
+    print(render(report))  # noqa: T201 - the result
     return 0
 
 
-def _effort(args: argparse.Namespace) -> Effort:
+def _config(args: argparse.Namespace) -> BenchmarkConfig:
     rounds, seconds = args.iterations, args.duration
     if rounds is None and seconds is None:
         rounds, seconds = _ROUNDS, _SECONDS
@@ -126,39 +126,42 @@ def _effort(args: argparse.Namespace) -> Effort:
         raise InputError(
             f"cannot measure {rounds} times in {seconds:g} s after {args.warmup} calls to warm up"
         )
-    return Effort(args.warmup, rounds, seconds)
+    return BenchmarkConfig(args.warmup, rounds, seconds)
 
 
-def _measure(args: argparse.Namespace, effort: Effort, percents: tuple[float, ...]) -> Bench:
+def _measure(
+    args: argparse.Namespace, config: BenchmarkConfig, percents: tuple[float, ...]
+) -> BenchmarkReport:
     settings = backend_settings(args)
-    usual = {name: settings.pop(name) for name in ("engine", "precision")}
-    contestants = [parse_contestant(text, **usual) for text in args.models]
+    usual = {name: settings.pop(name) for name in ("backend", "precision")}
+    cases = [parse_case(text, **usual) for text in args.models]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        field: list[Ready] = []
-        for name, one in zip(names_of(contestants), contestants, strict=True):
+        loaded: list[LoadedCase] = []
+        for name, case in zip(case_names(cases), cases, strict=True):
             with step(f"loading {name}"):
-                alone = len(contestants) == 1
-                entrant = ready(name, one, args.image, folder, {**settings, "alone": alone})
-                field.append(stack.enter_context(entrant))
-        before, used = read_conditions(), usage()
-        laps = _with_progress([entrant.lap for entrant in field], effort)
-        libraries = {entrant.library_name for entrant in field}
-        place = place_between(before, used, libraries)
-        return Bench(
-            image=field[0].image_text,
+                alone = len(cases) == 1
+                one = load_case(name, case, args.image, folder, {**settings, "alone": alone})
+                loaded.append(stack.enter_context(one))
+        before, used = read_system_state(), read_cpu_usage()
+        samples = _with_progress([one.sample for one in loaded], config)
+        environment = environment_between(before, used, {one.module for one in loaded})
+        return BenchmarkReport(
+            image=loaded[0].image_text,
             threads=args.threads,
-            warmup=effort.warmup,
+            warmup=config.warmup,
             percents=percents,
-            place=place,
-            entries=tuple(
-                entrant.entry(series, field[0]) for entrant, series in zip(field, laps, strict=True)
+            environment=environment,
+            results=tuple(
+                one.result(own, loaded[0]) for one, own in zip(loaded, samples, strict=True)
             ),
         )
 
 
-def _with_progress(runners: Sequence[Callable[[], Lap]], effort: Effort) -> list[list[Lap]]:
+def _with_progress(
+    runners: Sequence[Callable[[], Sample]], config: BenchmarkConfig
+) -> list[list[Sample]]:
     from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
 
     with tqdm(unit="round", file=sys.stderr, disable=None, leave=False) as bar:
-        return race(runners, effort, clock=time.perf_counter, after_each=bar.update)
+        return interleave(runners, config, clock=time.perf_counter, after_each=bar.update)

@@ -108,15 +108,15 @@ def run(args: argparse.Namespace) -> int:
         sessions = [stack.enter_context(_open(path, args)) for path in args.models]
         names = _class_names(args.models, sessions)
         ignored = _ignored(args.ignore, sessions)
-        found = _evaluate(args, sessions, pairs, len(names), ignored)
-    for problem in found.skipped:
+        evaluation = _evaluate(args, sessions, pairs, len(names), ignored)
+    for problem in evaluation.skipped:
         print(f"skipped: {problem}", file=sys.stderr)  # noqa: T201 - a message of the command
-    report = Report(found, _short(args.models), names, ignored)
+    report = Report(evaluation, _short(args.models), names, ignored)
     if args.csv:
         with atomic_write(args.csv) as (part,):
             part.write_text(report.csv(), encoding="utf-8")
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
-    return CheckError.exit_code if found.skipped else 0
+    return CheckError.exit_code if evaluation.skipped else 0
 
 
 def _pairs(args: argparse.Namespace) -> tuple[Pair, ...]:

@@ -7,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError
-from segpp.images.postprocess import resize_argmax, resize_labels
+from segpp.images.postprocess import UINT8_CLASSES, resize_argmax, resize_labels
 from segpp.manifest import OutputSpec
 
 __all__ = ["labels_from"]
-
-_UINT8_CLASSES = 256
 
 
 def labels_from(
@@ -42,7 +40,7 @@ def labels_from(
 def _as_labels(raw: NDArray[Any], classes: int) -> NDArray[Any]:
     # TensorRT plugins cannot give uint8, so our files give the same bits as int8.
     labels = raw.view(np.uint8) if raw.dtype == np.int8 else raw
-    small = classes <= _UINT8_CLASSES and labels.min() >= 0 and labels.max() < _UINT8_CLASSES
+    small = classes <= UINT8_CLASSES and labels.min() >= 0 and labels.max() < UINT8_CLASSES
     return labels.astype(np.uint8 if small else np.int32, copy=False)
 
 

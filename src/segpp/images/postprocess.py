@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from segpp.errors import InputError
 
-__all__ = ["resize_argmax", "resize_labels"]
+__all__ = ["UINT8_CLASSES", "resize_argmax", "resize_labels"]
 
 Floats = NDArray[np.float32]
 
-_UINT8_CLASSES = 256
+UINT8_CLASSES = 256  # as many labels fit into uint8
 # Interpolated values held at a time: half a megabyte of float32 stays in the second-level cache.
 _STRIP_VALUES = 1 << 17
 
@@ -43,7 +43,7 @@ def resize_argmax(
     """
     if logits.ndim != 4 or 0 in logits.shape or min(size) < 1:  # noqa: PLR2004 - (B, K, h, w)
         raise InputError(f"logits {logits.shape} cannot be resized to {tuple(size)}")
-    kind = np.uint8 if logits.shape[1] <= _UINT8_CLASSES else np.int32
+    kind = np.uint8 if logits.shape[1] <= UINT8_CLASSES else np.int32
     labels = np.empty((len(logits), *size), kind)
     rows = _axis(logits.shape[2], size[0], align_corners=align_corners)
     columns = _axis(logits.shape[3], size[1], align_corners=align_corners)

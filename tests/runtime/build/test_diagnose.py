@@ -2,8 +2,8 @@
 
 import pytest
 
-from segpp.runtime.build.log import Record
-from segpp.runtime.build.diagnose import refusal
+from segpp.runtime.build.log import LogRecord
+from segpp.runtime.build.diagnose import diagnose
 
 CUDA = (
     "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (In catchCudaError at "
@@ -25,7 +25,7 @@ def at(operator: str, name: str) -> list[str]:
 
 
 def message(*errors: str) -> str:
-    return str(refusal("TensorRT-RTX", "b0.onnx", [Record("ERROR", text) for text in errors]))
+    return str(diagnose("TensorRT-RTX", "b0.onnx", [LogRecord("ERROR", text) for text in errors]))
 
 
 def test_the_first_error_is_told_with_its_node_and_without_the_noise_after_it() -> None:

@@ -1,4 +1,4 @@
-"""One small API over every engine: images in, class numbers out."""
+"""One small API over every backend: images in, class numbers out."""
 
 import json
 from collections.abc import Callable
@@ -276,14 +276,14 @@ def test_unknown_engines_providers_and_suffixes_are_named(network: Network, tmp_
     other = tmp_path / "b0.pth"
     other.write_bytes(b"x")
 
-    with pytest.raises(InputError, match="unknown engine 'onnxruntme'"):
-        open_session(path, engine="onnxruntme")
+    with pytest.raises(InputError, match="unknown backend 'onnxruntme'"):
+        open_session(path, backend="onnxruntme")
     with pytest.raises(InputError, match="unknown provider 'cudaa'"):
         open_session(path, provider="cudaa")
-    with pytest.raises(InputError, match=r"no engine runs .*b0\.pth"):
+    with pytest.raises(InputError, match=r"no backend runs .*b0\.pth"):
         open_session(other)
     with pytest.raises(InputError, match=r"onnxruntime does not run .*b0\.pth"):
-        open_session(other, engine="onnxruntime")
+        open_session(other, backend="onnxruntime")
     with pytest.raises(InputError, match="cannot run on 0 threads"):
         open_session(path, threads=0)
 

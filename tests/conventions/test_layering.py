@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("export", "calib", "runtime")
+# Commands and the Python API stand above the packages; nobody below knows of them.
+TOP = ("cli", "inspection", "api")
 CODE = ("src", *PACKAGES, "tests", "benchmarks", "examples")
 ENGINES = {"onnxruntime", "openvino", "tensorrt", "tensorrt_rtx"}
 
@@ -23,6 +25,7 @@ LAYERS = {
     | ONNX,
     "calib": BASE | {"onnxruntime"} | ONNX,
     "runtime": BASE,
+    "top": BASE | ONNX,
 }
 # One library per file, so that choosing one never loads another.
 ENGINE_FOLDERS = (ROOT / "runtime" / "backends", ROOT / "runtime" / "build" / "builders")
@@ -63,15 +66,14 @@ def allowed(layer: str, path: Path) -> set[str]:
 
 
 def files_of(layer: str) -> list[Path]:
-    if layer != "core":
+    if layer not in {"core", "top"}:
         return sorted((ROOT / layer).rglob("*.py"))
     package = ROOT / "src" / "segpp"
-    # The links to the three packages are theirs, and the commands stand above all.
-    apart = {"cli", *PACKAGES}
     return sorted(
         path
         for path in (*package.glob("*.py"), *package.glob("*/**/*.py"))
-        if path.relative_to(package).parts[0] not in apart
+        if (name := path.relative_to(package).parts[0].removesuffix(".py")) not in PACKAGES
+        and (layer == "top") is (name in {*TOP, "__init__", "__main__"})
     )
 
 
@@ -100,7 +102,18 @@ def test_a_layer_imports_only_the_packages_it_may(layer: str) -> None:
     assert forbidden == {}
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer != "top"])
+def test_nobody_below_knows_of_the_commands(layer: str) -> None:
+    forbidden = {
+        named(path): above
+        for path, tree in trees_of(layer)
+        if (above := {n for n in imports(tree) if n.startswith(tuple(f"segpp.{t}" for t in TOP))})
+    }
+
+    assert forbidden == {}
+
+
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer != "top"])
 def test_the_packages_never_import_each_other_nor_the_core_one_of_them(layer: str) -> None:
     forbidden = {
         named(path): others

@@ -10,14 +10,14 @@ from typing import Any
 from segpp.runtime.evaluation import Evaluation, Score
 from segpp.utils.table import table
 
-__all__ = ["Report"]
+__all__ = ["EvaluationReport"]
 
 _LISTED = 10
 _NONE = "-"
 
 
 @dataclass(frozen=True)
-class Report:
+class EvaluationReport:
     """An evaluation with the names that belong to it.
 
     Args:
@@ -25,12 +25,22 @@ class Report:
         models: A name for each score.
         classes: A name for each class.
         ignored: The labels whose pixels did not count.
+        notes: What a reader should know of the models, a sentence each.
     """
 
     evaluation: Evaluation
     models: tuple[str, ...]
     classes: tuple[str, ...]
     ignored: frozenset[int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def miou(self) -> dict[str, float]:
+        """Mean intersection over union of each model, as a share of one."""
+        return {
+            name: score.confusion.miou
+            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+        }
 
     def text(self) -> str:
         """Return two tables: the models, and the IoU of each class."""

@@ -18,7 +18,6 @@ from segpp.utils.files import manifest_path, sha256_of
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from segpp.cli.inspection.onnx_graph import inspect_onnx  # noqa: E402
 from segpp.export.models.segformer.architecture import Numerics, segformer  # noqa: E402 - torch may be missing
 from segpp.export.models.segformer.loading import state_dict_for  # noqa: E402
 from segpp.export.models.segformer.macs import macs_of  # noqa: E402
@@ -26,6 +25,7 @@ from segpp.export.models.segformer.model import SegFormer  # noqa: E402
 from segpp.export.models.segformer.presets import describe, plan_from  # noqa: E402
 from segpp.export.models.segformer.rewrites._apply import rewrites_for  # noqa: E402
 from segpp.export.models.segformer.sites import stage_grids  # noqa: E402
+from segpp.inspection.onnx_graph import inspect_onnx  # noqa: E402
 from segpp.ops.grid import Size  # noqa: E402
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -6,8 +6,9 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
+import segpp
 from segpp.errors import InputError
-from segpp.runtime.build import BuildConfig, BuildReport, build_engine
+from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
 from segpp.utils.progress import step
 
@@ -63,15 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build the engine and print the report."""
-    config = BuildConfig(
-        onnx=args.onnx,
-        output=args.output,
-        builder=args.backend,
-        compute_capabilities=_capabilities(args.compute_capability),
-        workspace=None if args.workspace is None else _bytes(args.workspace),
-    )
+    capabilities = _capabilities(args.compute_capability)
+    workspace = None if args.workspace is None else _bytes(args.workspace)
     with step(f"building {args.output.name}"):
-        report = build_engine(config)
+        report = segpp.build_engine(
+            args.onnx,
+            args.output,
+            backend=args.backend,
+            compute_capabilities=capabilities,
+            workspace=workspace,
+        )
     print(json.dumps(asdict(report)) if args.json else _text(report))  # noqa: T201 - the result
     return 0
 

@@ -11,10 +11,10 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from segpp import ops
-from segpp.cli.inspection.manifest import manifest_sections, read_beside
-from segpp.cli.inspection.onnx_macs import OnnxMacs, Shapes, count_macs, shapes_of
 from segpp.errors import GraphError
 from segpp.export.onnx_graph.lint import Finding, lint, target_of
+from segpp.inspection.manifest import manifest_sections, read_beside
+from segpp.inspection.onnx_macs import OnnxMacs, Shapes, count_macs, shapes_of
 from segpp.utils.dataclass_json import encode
 from segpp.utils.files import check_file
 from segpp.utils.report import GLUE, Report, Section, facts, giga, megabytes, rows

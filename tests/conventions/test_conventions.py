@@ -119,7 +119,9 @@ def test_types_are_checked_in_every_folder_of_code() -> None:
 def test_pytest_looks_into_every_folder_of_tests(pytestconfig: pytest.Config) -> None:
     """By default it passes over folders called ``build``, and says nothing."""
     patterns = pytestconfig.getini("norecursedirs")
-    folders = {part for path in (ROOT / "tests").rglob("test_*.py") for part in named(path).split("/")}
+    folders = {
+        part for path in (ROOT / "tests").rglob("test_*.py") for part in named(path).split("/")
+    }
 
     assert [name for name in folders if any(fnmatch(name, pattern) for pattern in patterns)] == []
 

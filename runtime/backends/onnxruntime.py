@@ -10,7 +10,7 @@ from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
 from segpp.runtime.onnx_reader.external_data import check_weights_inside
 from segpp.utils.choices import check_choice
-from segpp.utils.onnx_file import check_onnx
+from segpp.utils.file_type import check_onnx
 
 __all__ = ["OnnxRuntime"]
 

@@ -19,8 +19,8 @@ from segpp.runtime.backends._compile_cache import cache_key, compiled_path, load
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
 from segpp.runtime.onnx_reader.external_data import check_weights_inside, has_functions
 from segpp.utils.choices import check_choice
+from segpp.utils.file_type import check_onnx
 from segpp.utils.files import sha256_of
-from segpp.utils.onnx_file import check_onnx
 
 __all__ = ["OpenVino"]
 

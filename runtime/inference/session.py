@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
-from segpp.images.labels import labels_from
+from segpp.images.postprocess import labels_from
 from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageLike, prepare
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec

@@ -15,14 +15,25 @@ from segpp.utils.file_type import check_onnx
 __all__ = ["OnnxRuntime"]
 
 _SUFFIX = "ExecutionProvider"
-_FATAL = 4  # its errors reach us as exceptions; the log would repeat them
+# Its log severity: errors reach us as exceptions, and the log would repeat them.
+_FATAL = 4
 
 # onnxruntime's names for element types, where NumPy's differ.
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OnnxRuntime:
-    """A loaded ONNX file."""
+    """An ONNX file, loaded by onnxruntime.
+
+    Args:
+        path: The file.
+        config: How to run it; the precision must be "fp32".
+
+    Raises:
+        GraphError: The file is damaged, asks for weights elsewhere, or onnxruntime refuses it.
+        InputError: It does not compute in that precision, or knows no such provider.
+        MissingError: The package or the provider is not installed.
+    """
 
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ort = _import_onnxruntime()

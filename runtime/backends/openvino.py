@@ -34,7 +34,17 @@ _NOISE = ("Exception from ", "Check '", "FrontEnd API failed", "While validating
 
 
 class OpenVino:
-    """A loaded ONNX file."""
+    """An ONNX file, compiled by OpenVINO for this CPU.
+
+    Args:
+        path: The file.
+        config: How to run it; the provider must be "cpu".
+
+    Raises:
+        GraphError: The file is damaged, asks for weights elsewhere, or OpenVINO refuses it.
+        InputError: It knows no such precision or provider, or will not use that many threads.
+        MissingError: A package is not installed, or the CPU does not compute in that precision.
+    """
 
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ov = _import_openvino()

@@ -100,8 +100,8 @@ def _clocks_fixed(cpus: list[Path]) -> bool | None:
         (read_thousandths(c / "scaling_min_freq"), read_thousandths(c / "scaling_max_freq"))
         for c in cpus
     ]
-    known = [(low, high) for low, high in limits if low is not None and high is not None]
-    return all(low == high for low, high in known) if known else None
+    ranges = [(low, high) for low, high in limits if low is not None and high is not None]
+    return all(low == high for low, high in ranges) if ranges else None
 
 
 def _power_mode(root: Path) -> str | None:

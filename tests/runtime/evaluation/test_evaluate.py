@@ -144,7 +144,7 @@ def test_the_exported_network_scores_as_pytorch_does(
     pairs = find_pairs(folder / "images", folder / "labels")[:3]
     with open_session(tmp_path / "b0.onnx", threads=1) as session:
         found = evaluate(
-            [pytorch, lambda image: session(image).labels[0]], pairs, classes=11, ignored={11}
+            [pytorch, lambda image: session(image).masks[0]], pairs, classes=11, ignored={11}
         )
 
     truth = np.stack([load_labels(pair.labels) for pair in pairs])

@@ -31,7 +31,7 @@ def test_labels_come_at_the_images_own_size(
     with open_session(network(kind)) as session:
         result = session(stripes(*size))
 
-    [labels] = result.labels
+    [labels] = result.masks
     assert labels.shape == size
     assert labels.dtype == np.uint8
     assert thirds(labels) == [0, 1, 2]
@@ -45,7 +45,7 @@ def test_logits_are_resized_straight_to_the_image(network: Network) -> None:
 
     assert result.logits is not None
     assert result.logits.shape == (1, 3, 8, 16)
-    assert (result.labels[0] == resize_argmax(result.logits, (50, 70))[0]).all()
+    assert (result.masks[0] == resize_argmax(result.logits, (50, 70))[0]).all()
 
 
 def test_logits_are_returned_only_when_asked(network: Network, stripes: Stripes) -> None:
@@ -70,8 +70,8 @@ def test_any_number_of_images_of_any_size_fits_a_fixed_batch(
     with open_session(network(batch=batch)) as session:
         result = session(images, logits=True)
 
-    assert [one.shape for one in result.labels] == [(32, 64), (20, 21), (40, 33)]
-    assert [thirds(one) for one in result.labels] == [[0, 1, 2], [0, 1, 2], [2, 1, 0]]
+    assert [one.shape for one in result.masks] == [(32, 64), (20, 21), (40, 33)]
+    assert [thirds(one) for one in result.masks] == [[0, 1, 2], [0, 1, 2], [2, 1, 0]]
     assert result.logits is not None
     assert len(result.logits) == 3
 
@@ -83,8 +83,8 @@ def test_frames_of_one_image_are_stacked_along_the_channels(network: Network) ->
         stacked = session(np.concatenate(frames, axis=2))
         listed = session([frames])
 
-    assert np.unique(stacked.labels[0]).tolist() == [6]
-    assert (listed.labels[0] == stacked.labels[0]).all()
+    assert np.unique(stacked.masks[0]).tolist() == [6]
+    assert (listed.masks[0] == stacked.masks[0]).all()
 
 
 @pytest.mark.parametrize(

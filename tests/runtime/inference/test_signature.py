@@ -19,7 +19,7 @@ Stripes = Callable[[int, int], np.ndarray]
 
 def test_without_a_manifest_it_assumes_and_says_so(network: Network, stripes: Stripes) -> None:
     with open_session(network(manifest=False)) as session:
-        labels = session(stripes(32, 64)).labels[0]
+        labels = session(stripes(32, 64)).masks[0]
 
     assert session.assumed
     assert "ImageNet" in session.manifest.notes[0]
@@ -33,7 +33,7 @@ def test_every_kind_of_network_runs_without_a_manifest(network: Network, kind: s
     image = np.zeros((16, 16, channels), np.uint8)
 
     with open_session(network(kind, manifest=False)) as session:
-        assert session(image).labels[0].shape == (16, 16)
+        assert session(image).masks[0].shape == (16, 16)
 
 
 @pytest.mark.parametrize(

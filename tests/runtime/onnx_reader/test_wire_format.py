@@ -19,11 +19,11 @@ def message() -> bytes:
 def test_records_cover_every_byte_in_order() -> None:
     data = message()
 
-    wholes = [record.whole for record in records(data, (0, len(data)))]
+    extents = [record.extent for record in records(data, (0, len(data)))]
 
-    assert wholes[0][0] == 0
-    assert wholes[-1][1] == len(data)
-    assert all(end == start for (_, end), (start, _) in pairwise(wholes))
+    assert extents[0][0] == 0
+    assert extents[-1][1] == len(data)
+    assert all(end == start for (_, end), (start, _) in pairwise(extents))
 
 
 def test_the_fields_are_those_of_protobuf() -> None:

@@ -1,14 +1,20 @@
 # Everything is installed into .venv and runs from there. `make` alone says what there is.
 PYTHON ?= python3
 PYTEST_FLAGS ?=
+# Two processes on two cores, each with one thread; PARALLEL= runs the tests one after the other.
+PARALLEL ?= -n auto --dist loadscope
 
 PY := .venv/bin/python
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest $(PARALLEL)
+QUICK := $(addprefix tests/,core ops images conventions/test_layering.py conventions/test_tree.py \
+	export/checkpoints export/reduction runtime/benchmark runtime/evaluation runtime/inference \
+	runtime/media runtime/onnx_reader runtime/system)
 # Built with the pinned setuptools in .venv, not with whatever is newest today.
 INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation \
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tensorrt test-cuda lint clean
+.PHONY: help demo test test-quick test-all test-tensorrt test-cuda lint clean
 # All of these install into the same .venv.
 .NOTPARALLEL:
 
@@ -18,8 +24,14 @@ help: ## say what there is
 demo: .venv/.demo ## set up, export the bundled checkpoint with and without merging, run both
 	$(PY) -m examples.demo
 
-test: lint ## set up, check the style and the types, run the tests
-	$(PY) -m pytest $(PYTEST_FLAGS)
+test: lint ## set up, check the style and the types, run the tests (but for the slow ones)
+	$(PYTEST) -m "not slow" $(PYTEST_FLAGS)
+
+test-quick: .venv/.dev ## the tests that need no export and no engine: a minute
+	$(PYTEST) -m "not slow" $(PYTEST_FLAGS) $(QUICK)
+
+test-all: lint ## every test there is, the slow ones and those of all pages too
+	$(PYTEST) $(PYTEST_FLAGS)
 
 test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (Maven, cargo, CMake)
 	$(PY) -m tests.trt_plugins.tensorrt.fetch

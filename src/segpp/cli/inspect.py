@@ -106,11 +106,13 @@ def _refuse_plan(args: argparse.Namespace) -> None:
 
 def _checkpoint(args: argparse.Namespace) -> Report:
     from segpp.cli.inspection.checkpoint import inspect_checkpoint  # noqa: PLC0415 - torch
-    from segpp.export.models.segformer.presets import PRESETS, plan_from  # noqa: PLC0415 - needs torch
+    from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415
 
-    plans = dict(PRESETS)
+    choices = {}
     if args.ratio is not None or args.reduce:
         name = "asked" if args.reduce else f"ratio {args.ratio:g}"
-        plans[name] = plan_from(ratio=args.ratio, reduce=args.reduce)
+        choices[name] = ReductionChoice(ratio=args.ratio, reduce=tuple(args.reduce))
     size: Size | None = None if args.size is None else parse_size(args.size)
-    return inspect_checkpoint(args.file, size=size, plans=plans, source=args.checkpoint_format)
+    return inspect_checkpoint(
+        args.file, size=size, choices=choices, checkpoint_format=args.checkpoint_format
+    )

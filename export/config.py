@@ -1,79 +1,57 @@
-"""What an export is asked for, and what was settled from it and the checkpoint."""
+"""What a caller can choose about an export."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from segpp.export.models.segformer.loading import Checkpoint
-from segpp.export.models.segformer.presets import ReductionPlan
-from segpp.export.reduction.match_sharing import MatchEvery
+from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.targets import PORTABLE
-from segpp.manifest import Classes, InputSpec, MatchSearch, ReductionSite
 from segpp.ops.grid import Size
 
-__all__ = ["AUTO", "ExportRequest", "Settled"]
+__all__ = ["AUTO", "ExportConfig"]
 
 # To measure in how many blocks one match can serve, rather than to be told.
 AUTO: Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
-class ExportRequest:
+class ExportConfig:
     """Everything the caller can choose.
 
     Attributes:
         checkpoint: A weights file, or a Hugging Face folder.
         out: The ONNX file to write; its manifest goes beside it.
-        source: Layout of the checkpoint where its keys do not tell.
-        plan: Which reduction works at which site.
-        size: Input in pixels; the checkpoint's own, else 512x1024, if None.
+        checkpoint_format: Whose code saved the checkpoint, where its keys do not tell.
+        reduction: Which reduction works at which site, or the choice that says so once the network
+            is known; no tokens are merged if None.
+        size: Input in pixels; the checkpoint's own, else the family's default, if None.
         batch: Images per call.
         precision: ``fp32`` or ``fp16``.
-        image: What to compare the file with PyTorch on; the bundled scene if None.
+        parity_image: What to compare the file with PyTorch on; the bundled scene if None.
         check: Compare at all.
         min_agreement: Share of pixels that must agree; by precision if None.
         target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
         rewrites_off: Names of exact rewrites to leave out.
-        input: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
-        output: ``logits``, ``labels`` at the input's size, or ``both``.
-        match_every: In how many consecutive blocks of a stage one match is used; ``AUTO`` measures
-            what each stage can bear.
-        images: What ``AUTO`` measures on, files or folders; the image of the gate if empty.
+        input_dtype: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
+        outputs: ``logits``, ``labels`` at the input's size, or ``both``.
+        match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
+            measures what each stage can bear.
+        search_images: What ``AUTO`` measures on, files or folders; the parity image if empty.
     """
 
     checkpoint: Path
     out: Path
-    source: str | None = None
-    plan: ReductionPlan | None = None
+    checkpoint_format: str | None = None
+    reduction: ReductionConfig | ReductionChoice | None = None
     size: Size | None = None
     batch: int = 1
     precision: str = "fp32"
-    image: Path | None = None
+    parity_image: Path | None = None
     check: bool = True
     min_agreement: float | None = None
     target: str = PORTABLE
     rewrites_off: tuple[str, ...] = ()
-    input: str = "float32"
-    output: str = "logits"
-    match_every: int | Literal["auto"] = 1
-    images: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
-class Settled:
-    """The request and the checkpoint brought together.
-
-    Attributes:
-        match_every: 1 until it is measured, if the request is for ``AUTO``.
-        match_search: How it was measured, if it was.
-    """
-
-    request: ExportRequest
-    checkpoint: Checkpoint
-    plan: ReductionPlan
-    size: Size
-    classes: Classes
-    input: InputSpec
-    sites: tuple[ReductionSite, ...]
-    match_every: MatchEvery = 1
-    match_search: MatchSearch | None = None
+    input_dtype: str = "float32"
+    outputs: str = "logits"
+    match_interval: int | Literal["auto"] = 1
+    search_images: tuple[Path, ...] = ()

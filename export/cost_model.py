@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from segpp.export.models.segformer.macs import StageMacs, macs_of, site_match_macs
-from segpp.manifest import Architecture, Manifest, ReductionSite
+from segpp.export.models.base import family_of
+from segpp.export.models.macs import StageMacs, site_match_macs
+from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
 from segpp.ops.partition import BipartitePartition
 
-__all__ = ["Worth", "doubts_about_merging", "doubts_of", "worth_of"]
+__all__ = ["SiteCost", "cost_warnings", "site_costs"]
 
 # Measured with ONNX Runtime 1.31 on an AMD EPYC, B0 with hq on two threads: the nodes of a
 # match take 110 microseconds and those of a merge with its restoring 40 where there are next to no
@@ -30,7 +31,7 @@ _MERGE_MICROSECONDS = 40
 
 
 @dataclass(frozen=True)
-class Worth:
+class SiteCost:
     """What merging at one site does, over all blocks of its stage, in multiply-accumulates."""
 
     site: str
@@ -38,18 +39,18 @@ class Worth:
     added: int
 
     @property
-    def pays(self) -> bool:
+    def pays_off(self) -> bool:
         """Whether less is added than saved."""
         return self.added < self.saved
 
 
-def worth_of(
+def site_costs(
     architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
-) -> tuple[Worth, ...]:
+) -> tuple[SiteCost, ...]:
     """Return what each site saves, given all the others, and what it adds."""
     merged = _attention(architecture, size, sites)
     return tuple(
-        Worth(
+        SiteCost(
             site=f"{site.stage}.{site.side}",
             saved=_attention(architecture, size, [o for o in sites if o is not site]) - merged,
             added=_added(architecture, site),
@@ -58,39 +59,42 @@ def worth_of(
     )
 
 
-def doubts_about_merging(
+def cost_warnings(
     architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
 ) -> tuple[str, ...]:
-    """Return why merging may cost more time than it saves, a sentence each; none where it pays."""
-    found = worth_of(architecture, size, sites)
+    """Return why all merging together may cost more time than it saves; nothing where it pays."""
+    costs = site_costs(architecture, size, sites)
     saved = _attention(architecture, size, ()) - _attention(architecture, size, sites)
-    added = sum(one.added for one in found)
+    added = sum(cost.added for cost in costs)
     if sites and added >= saved:
-        each = ", ".join(f"{one.site} {_against(one.saved, one.added)}" for one in found)
-        whole = (
+        each = ", ".join(f"{cost.site} {_against(cost.saved, cost.added)}" for cost in costs)
+        warning = (
             f"at {size} merging is predicted to be no faster than not merging: it saves "
             f"{_against(saved, added)} million multiply-accumulates added ({each}); leave it out "
             "with --preset none, or choose a larger --size"
         )
-        return (whole,)
+        return (warning,)
+    return ()
+
+
+def cost_advice(
+    architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
+) -> tuple[str, ...]:
+    """Return which sites to leave out, a sentence each, where merging pays as a whole."""
+    if cost_warnings(architecture, size, sites):
+        return ()
     return tuple(
-        f"at {size} merging at {one.site} is predicted to save less than it costs: "
-        f"{_against(one.saved, one.added)} million multiply-accumulates added; leave it out with "
-        f"--reduce {one.site}=none"
-        for one in found
-        if not one.pays
+        f"at {size} merging at {cost.site} is predicted to save less than it costs: "
+        f"{_against(cost.saved, cost.added)} million multiply-accumulates added; leave it out with "
+        f"--reduce {cost.site}=none"
+        for cost in site_costs(architecture, size, sites)
+        if not cost.pays_off
     )
 
 
-def doubts_of(manifest: Manifest) -> tuple[str, ...]:
-    """Return the same for a file."""
-    spec = manifest.input
-    size = Size(spec.height, spec.width)
-    return doubts_about_merging(manifest.architecture, size, manifest.reduction)
-
-
 def _attention(architecture: Architecture, size: Size, sites: Sequence[ReductionSite]) -> int:
-    return sum(_products(stage) for stage in macs_of(architecture, size, sites).stages)
+    macs = family_of(architecture).macs(architecture, size, sites)
+    return sum(_products(stage) for stage in macs.stages)
 
 
 def _products(stage: StageMacs) -> int:

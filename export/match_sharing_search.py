@@ -7,7 +7,7 @@ of the whole choice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segpp.export.config import Settled
-from segpp.export.models.segformer.macs import macs_of
-from segpp.export.models.segformer.model import SegFormer
+from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.network import Network
 from segpp.export.parity import MIN_AGREEMENT
-from segpp.export.parity.images import images_in, normalised
-from segpp.images import sample_image
+from segpp.export.parity.images import normalized_image
+from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.match_sharing import MatchInterval
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import InputSpec, MatchSearch, MatchTrial
-from segpp.utils.progress import step
+from segpp.ops.grid import Size
 
-__all__ = ["TOLERANCE", "candidates", "search", "with_measured_matches"]
+__all__ = ["TOLERANCE", "MatchSharing", "candidates", "search", "search_match_sharing"]
 
-# Two files that pass the gate with the same settings may each differ from PyTorch on so many
-# pixels, and then their agreement with anything else may: a smaller loss is no loss that an export
-# could be held to.
+# Two files that pass the parity check with the same settings may each differ from PyTorch on so
+# many pixels, and then their agreement with anything else may: a smaller loss is no loss that an
+# export could be held to.
 TOLERANCE = round(1 - MIN_AGREEMENT["fp32"], 9)
 
 # From blocks per match, by stage, to the share of pixels that are labelled as without merging; a
@@ -38,18 +38,31 @@ TOLERANCE = round(1 - MIN_AGREEMENT["fp32"], 9)
 Agreement = Callable[[Mapping[int, int]], float]
 
 
-def with_measured_matches(settled: Settled) -> Settled:
-    """Return ``settled`` with the blocks per match that its images allow, and what they showed.
+@dataclass(frozen=True)
+class MatchSharing:
+    """In how many blocks one match serves, and how that was measured, if it was."""
+
+    interval: MatchInterval
+    search: MatchSearch | None = None
+
+
+def search_match_sharing(
+    checkpoint: Checkpoint, reduction: ReductionConfig, spec: InputSpec, images: Sequence[Path]
+) -> MatchSharing:
+    """Return the blocks per match that the images allow, and what they showed.
+
+    Args:
+        checkpoint: The network to measure, in PyTorch and FP32.
+        reduction: The reduction at each site.
+        spec: How an image becomes an input.
+        images: Files; each weighs the same.
 
     Raises:
         ImageError: An image cannot be read.
     """
-    request = settled.request
-    paths = images_in(request.images or (request.image or sample_image(),))
-    with step(f"measuring which matches can be used again, on {len(paths)} image(s)"):
-        every, found = search(_agreement(settled, paths), _stages(settled), images=len(paths))
-    sites = tuple(replace(site, match_every=every.get(site.stage, 1)) for site in settled.sites)
-    return replace(settled, match_every=every, sites=sites, match_search=found)
+    blocks = _blocks_to_search(checkpoint, reduction, Size(spec.height, spec.width))
+    agreement = _agreement(checkpoint, reduction, spec, images)
+    return MatchSharing(*search(agreement, blocks, images=len(images)))
 
 
 def search(
@@ -58,6 +71,7 @@ def search(
     """Return the most blocks per match, by stage, that lose at most ``TOLERANCE``, and the figures.
 
     Args:
+        agreement: Measures one choice of blocks per match.
         blocks: How many blocks each stage has, in the order in which to choose.
         images: On how many images ``agreement`` is measured.
     """
@@ -65,12 +79,12 @@ def search(
     chosen: dict[int, int] = {}
     trials: list[MatchTrial] = []
     for stage, count in blocks.items():
-        found = {every: agreement({**chosen, stage: every}) for every in candidates(count)}
-        trials += [MatchTrial(stage, every, value) for every, value in found.items()]
-        allowed = [every for every, value in found.items() if value >= fresh - TOLERANCE]
+        measured = {n: agreement({**chosen, stage: n}) for n in candidates(count)}
+        trials += [MatchTrial(stage, n, value) for n, value in measured.items()]
+        allowed = [n for n, value in measured.items() if value >= fresh - TOLERANCE]
         if allowed:
             chosen[stage] = max(allowed)
-            kept = found[chosen[stage]]
+            kept = measured[chosen[stage]]
     return chosen, MatchSearch(images, TOLERANCE, fresh, kept, tuple(trials))
 
 
@@ -83,40 +97,41 @@ def candidates(blocks: int) -> list[int]:
     return sorted({ceil(blocks / matches) for matches in range(1, blocks)} - {1})
 
 
-def _stages(settled: Settled) -> dict[int, int]:
+def _blocks_to_search(
+    checkpoint: Checkpoint, reduction: ReductionConfig, size: Size
+) -> dict[int, int]:
     """Return the blocks of the stages that match, those first whose matches cost most."""
-    architecture = settled.checkpoint.architecture
-    costs = {
-        stage: counts.matching
-        for stage, counts in enumerate(
-            macs_of(architecture, settled.size, settled.sites).stages, start=1
-        )
-    }
-    matching = {
-        site.stage for site, reduction in settled.plan.items() if reduction.is_content_based
-    }
+    architecture = checkpoint.architecture
+    family = family_of(architecture)
+    sites = count_tokens(reduction, family.grids(size))
+    stages = family.macs(architecture, size, sites).stages
+    costs = {stage: macs.matching for stage, macs in enumerate(stages, start=1)}
+    matching = {site.stage for site, method in reduction.items() if method.is_content_based}
     order = sorted(matching, key=lambda stage: (-costs[stage], stage))
     return {stage: architecture.depths[stage - 1] for stage in order}
 
 
-def _agreement(settled: Settled, paths: Sequence[Path]) -> Agreement:
-    plain, model = settled.checkpoint.model(), settled.checkpoint.model()
-    unmerged = [_labels(plain, path, settled.input) for path in paths]
+def _agreement(
+    checkpoint: Checkpoint, reduction: ReductionConfig, spec: InputSpec, images: Sequence[Path]
+) -> Agreement:
+    plain, model = checkpoint.build(), checkpoint.build()
+    unmerged = [_labels(plain, path, spec) for path in images]
 
-    def agreement(every: Mapping[int, int]) -> float:
-        model.reduce(settled.plan.items(), match_every=every)
+    def agreement(interval: Mapping[int, int]) -> float:
+        model.apply_reductions(reduction, match_interval=interval)
         # Read again each time: hundreds of normalised images would fill the memory.
         shares = (
-            np.mean(_labels(model, path, settled.input) == labels)
-            for path, labels in zip(paths, unmerged, strict=True)
+            np.mean(_labels(model, path, spec) == labels)
+            for path, labels in zip(images, unmerged, strict=True)
         )
         return float(np.mean(list(shares)))
 
     return agreement
 
 
-def _labels(model: SegFormer, path: Path, spec: InputSpec) -> NDArray[Any]:
-    image = normalised(path, spec)
+def _labels(model: Network, path: Path, spec: InputSpec) -> NDArray[Any]:
+    """Return the labels (1, H, W) that PyTorch gives one image."""
+    image = normalized_image(path, spec)
     with torch.inference_mode():
         logits = model(torch.from_numpy(image)).numpy()
     return resize_argmax(logits, (spec.height, spec.width))

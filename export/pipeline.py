@@ -1,34 +1,50 @@
 """The export, from a checkpoint to a checked file and its manifest.
 
-checkpoint -> model with that layout's numerics -> static reduction plan -> exact rewrites ->
-trace -> clean -> lint -> parity on masks (with the network as it was before the rewrites) -> file
-and manifest, both or neither.
+1. Load: the checkpoint, with the numerics of the code that trained it.
+2. Resolve: every choice of the caller against the checkpoint, once.
+3. Build: the network in PyTorch with its token reductions, static in every shape.
+4. Rewrite: a copy of the network that computes the same in fewer operations.
+5. Trace: the copy in the file's precision, with its input and outputs, as ONNX.
+6. Clean: nothing of this machine, the functions of the custom operators in it.
+7. Lint: the rules of the targets.
+8. Parity: the file against the network as it was before step 4, on masks of a real image.
+9. Write: file and manifest, both or neither.
 """
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import onnx
 
 from segpp import __version__
-from segpp.export.config import AUTO, ExportRequest, Settled
-from segpp.export.cost_model import doubts_about_merging
-from segpp.export.match_sharing_search import with_measured_matches
-from segpp.export.models.precision import deployed
-from segpp.export.models.segformer.loading import read_checkpoint
-from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.rewrites._apply import rewrites_for, rewritten
+from segpp.export.config import AUTO, ExportConfig
+from segpp.export.cost_model import cost_advice, cost_warnings
+from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
+from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.network import Network
+from segpp.export.models.precision import cast_model
+from segpp.export.models.rewriting import apply_rewrites
 from segpp.export.onnx_graph.cleanup import clean
-from segpp.export.onnx_graph.io_wrapper import Interface
+from segpp.export.onnx_graph.io_wrapper import ModelWithIO
 from segpp.export.onnx_graph.lint import check_clean
-from segpp.export.onnx_graph.trace import trace_module
-from segpp.export.parity import check_parity, measure
-from segpp.export.parity.images import GateImage, gate_image
-from segpp.export.resolve import check_request, min_agreement, settle
+from segpp.export.onnx_graph.trace import trace
+from segpp.export.parity import check_parity, measure_parity
+from segpp.export.parity.images import ParityImage, images_in, read_parity_image
+from segpp.export.reduction.config import ReductionConfig
+from segpp.export.resolve import (
+    ResolvedExport,
+    check_config,
+    resolve,
+    resolve_input,
+    resolve_reduction,
+)
 from segpp.images import sample_image
 from segpp.manifest import (
     FileInfo,
+    InputSpec,
     Manifest,
     OutputSpec,
     Parity,
@@ -38,110 +54,142 @@ from segpp.manifest import (
 from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
 from segpp.utils.progress import step
 
-__all__ = ["export"]
+__all__ = ["ExportResult", "export_onnx"]
 
-_TOOLS = ("torch", "onnx", "onnxscript", "onnx-graphsurgeon", "onnxruntime", "numpy")
+_RECORDED_PACKAGES = (
+    "torch",
+    "onnx",
+    "onnxscript",
+    "onnx-graphsurgeon",
+    "onnxruntime",
+    "numpy",
+)
 
 
-def export(request: ExportRequest) -> Manifest:
-    """Write ``request.out`` and its manifest, and return the manifest.
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export wrote and what it has to say about it.
+
+    Attributes:
+        manifest: As written beside the file.
+        warnings: Why merging may not pay off, a sentence each; also among the manifest's notes,
+            which hold advice on single sites besides.
+    """
+
+    manifest: Manifest
+    warnings: tuple[str, ...]
+
+
+def export_onnx(config: ExportConfig) -> ExportResult:
+    """Write ``config.out`` and its manifest.
 
     Raises:
         InputError: The checkpoint, a number or a place to write to cannot be used.
         CheckError: The file would break a rule of its targets or not follow PyTorch; nothing is
             written.
     """
-    check_request(request)
-    check_writable(request.out)
+    check_config(config)
+    check_writable(config.out)
     with step("reading the checkpoint"):
-        checkpoint = read_checkpoint(request.checkpoint, source=request.source)
-    settled = settle(request, checkpoint)
-    path = request.image or sample_image()
-    image = gate_image(path, settled.input) if request.check else None
-    if request.match_every == AUTO:
-        settled = with_measured_matches(settled)
-    model = checkpoint.model().reduce(settled.plan.items(), match_every=settled.match_every)
-    graph, warnings = _graph(model, settled)
-    with atomic_write(request.out, manifest_path(request.out)) as (part, manifest_part):
+        checkpoint = load_checkpoint(config.checkpoint, checkpoint_format=config.checkpoint_format)
+    spec = resolve_input(config, checkpoint)
+    reduction = resolve_reduction(config, checkpoint, spec)
+    image = read_parity_image(_parity_path(config), spec) if config.check else None
+    sharing = _match_sharing(config, checkpoint, spec, reduction)
+    plan = resolve(config, checkpoint, spec, reduction, sharing)
+
+    model = checkpoint.build().apply_reductions(plan.reduction, match_interval=sharing.interval)
+    graph, findings = _build_graph(model, plan)
+    warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites)
+    with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
-        parity = _gate(model, settled, part, image) if image is not None else None
-        doubts = doubts_about_merging(checkpoint.architecture, settled.size, settled.sites)
-        notes = (*checkpoint.notes, *warnings, *doubts)
-        manifest = _manifest(settled, graph, part, parity, notes)
+        parity = _check_parity(model, part, image, plan) if image is not None else None
+        advice = cost_advice(checkpoint.architecture, plan.size, plan.sites)
+        notes = (*checkpoint.notes, *findings, *advice, *warnings)
+        manifest = _manifest(plan, graph, part, parity, notes)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
-    return manifest
+    return ExportResult(manifest, warnings)
 
 
-def _graph(model: SegFormer, settled: Settled) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    request = settled.request
-    names = rewrites_for(request.target, off=request.rewrites_off)
+def _parity_path(config: ExportConfig) -> Path:
+    return config.parity_image or sample_image()
+
+
+def _match_sharing(
+    config: ExportConfig, checkpoint: Checkpoint, spec: InputSpec, reduction: ReductionConfig
+) -> MatchSharing:
+    if config.match_interval != AUTO:
+        return MatchSharing(config.match_interval)
+    images = images_in(config.search_images or (_parity_path(config),))
+    with step(f"measuring which matches can be used again, on {len(images)} image(s)"):
+        return search_match_sharing(checkpoint, reduction, spec, images)
+
+
+def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+    config = plan.config
     with step("tracing"):
-        network = deployed(rewritten(model, names), request.precision)
-        whole = Interface(network, settled.input, request.output)
-        graph = clean(trace_module(whole, whole.example(), names=whole.names), request.target)
+        rewritten = apply_rewrites(model, plan.rewrites.on.values())
+        network = cast_model(rewritten, config.precision)
+        module = ModelWithIO(network, plan.input, config.outputs)
+        traced = trace(module, module.example(), names=module.names)
+        name = family_of(model.architecture).name
+        graph = clean(traced, config.target, name=name)
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
-        return graph, check_clean(graph, request.target)
+        return graph, check_clean(graph, config.target)
 
 
-def _gate(model: SegFormer, settled: Settled, part: Path, image: GateImage) -> Parity:
-    path, needed = image.path, min_agreement(settled.request)
-    with step(f"comparing with PyTorch on {path.name}"):
-        measured = measure(
-            model, part, image.normalised, fed=image.fed, precision=settled.request.precision
+def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
+    with step(f"comparing with PyTorch on {image.name}"):
+        parity = measure_parity(
+            model,
+            part,
+            image,
+            precision=plan.config.precision,
+            min_agreement=plan.min_agreement,
         )
-    check_parity(measured, needed)
-    return Parity(
-        image=path.name,
-        image_sha256=sha256_of(path),
-        min_agreement=needed,
-        **vars(measured),
-    )
+    check_parity(parity)
+    return parity
 
 
 def _manifest(
-    settled: Settled,
+    plan: ResolvedExport,
     graph: onnx.ModelProto,
     part: Path,
     parity: Parity | None,
     notes: tuple[str, ...],
 ) -> Manifest:
-    request, checkpoint = settled.request, settled.checkpoint
+    config, checkpoint = plan.config, plan.checkpoint
+    packages = {name: version(name) for name in _RECORDED_PACKAGES}
     return Manifest(
         kind="onnx",
         segpp=__version__,
-        file=FileInfo(request.out.name, sha256_of(part), part.stat().st_size),
-        source=Source(request.checkpoint.name, checkpoint.sha256, checkpoint.layout),
+        file=FileInfo(config.out.name, sha256_of(part), part.stat().st_size),
+        source=Source(config.checkpoint.name, checkpoint.sha256, checkpoint.format),
         architecture=checkpoint.architecture,
-        classes=settled.classes,
-        input=settled.input,
-        outputs=tuple(_output_spec(settled, output) for output in graph.graph.output),
-        reduction=settled.sites,
-        precision="fp16" if request.precision == "fp16" else "fp32",
-        tools={"python": platform.python_version(), **{name: version(name) for name in _TOOLS}},
+        classes=plan.classes,
+        input=plan.input,
+        outputs=tuple(_output_spec(plan, output) for output in graph.graph.output),
+        reduction=plan.sites,
+        precision="fp16" if config.precision == "fp16" else "fp32",
+        tools={"python": platform.python_version(), **packages},
         parity=parity,
-        match_search=settled.match_search,
-        notes=notes if request.check else (*notes, "not compared with PyTorch (--no-check)"),
-        options=_options(request),
+        match_search=plan.sharing.search,
+        notes=notes if config.check else (*notes, "not compared with PyTorch (--no-check)"),
+        options={
+            "target": config.target,
+            "rewrites": " ".join(plan.rewrites.on) or "none",
+            "rewrites_off": " ".join(plan.rewrites.off) or "none",
+        },
     )
 
 
-def _options(request: ExportRequest) -> dict[str, str]:
-    names = rewrites_for(request.target)
-    off = set(request.rewrites_off)
-    return {
-        "target": request.target,
-        "rewrites": " ".join(name for name in names if name not in off) or "none",
-        "rewrites_off": " ".join(name for name in names if name in off) or "none",
-    }
-
-
-def _output_spec(settled: Settled, output: onnx.ValueInfoProto) -> OutputSpec:
+def _output_spec(plan: ResolvedExport, output: onnx.ValueInfoProto) -> OutputSpec:
     kind = output.type.tensor_type
     return OutputSpec(
         name=output.name,
         kind="labels" if output.name == "labels" else "logits",
         shape=tuple(dim.dim_value for dim in kind.shape.dim),
         dtype=onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name,
-        align_corners=settled.checkpoint.numerics.align_corners,
+        align_corners=plan.checkpoint.align_corners,
     )

@@ -52,14 +52,14 @@ def b0_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The tests of the core and of the runtime start without torch.
     from segpp.export.models.segformer.architecture import segformer  # noqa: PLC0415
     from segpp.export.models.segformer.loading import state_dict_for  # noqa: PLC0415
-    from segpp.export.models.segformer.loading.formats import LAYOUTS  # noqa: PLC0415
+    from segpp.export.models.segformer.loading.formats import FORMATS  # noqa: PLC0415
     from segpp.export.models.segformer.model import SegFormer  # noqa: PLC0415
 
     path = tmp_path_factory.mktemp("checkpoint") / "b0.pth"
     # Whoever draws numbers after this must not depend on whether this ran before.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = SegFormer(segformer("b0", classes=19), LAYOUTS["mmsegmentation"].numerics)
+        model = SegFormer(segformer("b0", classes=19), FORMATS["mmsegmentation"].numerics)
     torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, path)
     return path
 

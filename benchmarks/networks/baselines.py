@@ -11,7 +11,7 @@ to ``OUT/checkpoint.pth`` for the export to start from.
 """
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,15 +22,18 @@ from torch import Tensor, nn
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from segpp.errors import CheckError, InputError
-from segpp.export.config import ExportRequest
-from segpp.export.models.segformer.architecture import REDUCE, SIZES, segformer
-from segpp.export.models.segformer.loading import Checkpoint, read_checkpoint, state_dict_for
-from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.config import ExportConfig
+from segpp.export.models.base import Checkpoint
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.rewriting import select_rewrites
+from segpp.export.models.segformer.architecture import SIZES, SR_RATIOS, segformer
+from segpp.export.models.segformer.loading import state_dict_for
+from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.rewrites._apply import rewrites_for
+from segpp.export.models.segformer.rewrites import REWRITES
 from segpp.export.models.segformer.tolerance import relative_tolerance
 from segpp.export.onnx_graph.trace import OPSET
-from segpp.export.pipeline import export
+from segpp.export.pipeline import export_onnx
 from segpp.manifest import Architecture, FileInfo, Manifest, render_manifest
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import manifest_path, sha256_of
@@ -61,7 +64,7 @@ def main() -> None:
     else:
         source = Path(args.source)
     manifest = export_own(source, args.out / "own.onnx", args.size)
-    export_transformers(read_checkpoint(source), args.out / "transformers.onnx", manifest)
+    export_transformers(load_checkpoint(source), args.out / "transformers.onnx", manifest)
     for name in ("transformers", "own"):
         path = args.out / f"{name}.onnx"
         print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
@@ -80,14 +83,15 @@ def write_random(size: str, decoder: int, path: Path) -> None:
     """Write a checkpoint with random weights and Hugging Face's head, 19 classes."""
     torch.manual_seed(0)
     architecture = segformer(size, classes=19, head="linear", decoder=decoder)
-    model = SegFormer(architecture, LAYOUTS["huggingface"].numerics)
+    model = SegFormer(architecture, FORMATS["huggingface"].numerics)
     torch.save(state_dict_for("huggingface", model.state_dict()), path)
 
 
 def export_own(source: Path, path: Path, size: Size, *, check: bool = True) -> Manifest:
     """Export with every rewrite off; the gate compares it with PyTorch if ``check``."""
-    off = rewrites_for()
-    return export(ExportRequest(source, path, size=size, rewrites_off=off, check=check))
+    off = tuple(select_rewrites(REWRITES).on)
+    config = ExportConfig(source, path, size=size, rewrites_off=off, check=check)
+    return export_onnx(config).manifest
 
 
 def export_transformers(checkpoint: Checkpoint, path: Path, like: Manifest) -> None:
@@ -97,12 +101,11 @@ def export_transformers(checkpoint: Checkpoint, path: Path, like: Manifest) -> N
         InputError: The checkpoint is of another network than transformers'.
         CheckError: The file's logits differ from our network's by more than rounding.
     """
-    if (
-        checkpoint.architecture.head != "linear"
-        or checkpoint.numerics != LAYOUTS[_IN_MEMORY].numerics
+    if checkpoint.architecture.head != "linear" or checkpoint.numeric_settings != asdict(
+        FORMATS[_IN_MEMORY].numerics
     ):
         raise InputError(
-            f"transformers cannot run a {checkpoint.layout} checkpoint",
+            f"transformers cannot run a {checkpoint.format} checkpoint",
             "its head projects without a norm, and all its norms add 1e-5",
         )
     image = torch.zeros(like.input.shape)
@@ -128,7 +131,7 @@ def export_transformers(checkpoint: Checkpoint, path: Path, like: Manifest) -> N
 def transformers_model(checkpoint: Checkpoint) -> SegformerForSemanticSegmentation:
     """Return transformers' network with the checkpoint's weights."""
     model = SegformerForSemanticSegmentation(_config(checkpoint.architecture))
-    model.load_state_dict(state_dict_for(_IN_MEMORY, checkpoint.model().state_dict()))
+    model.load_state_dict(state_dict_for(_IN_MEMORY, checkpoint.build().state_dict()))
     return model.eval().requires_grad_(requires_grad=False)
 
 
@@ -138,7 +141,7 @@ def _config(architecture: Architecture) -> SegformerConfig:
         depths=list(architecture.depths),
         hidden_sizes=list(architecture.dims),
         num_attention_heads=list(architecture.heads),
-        sr_ratios=list(REDUCE),
+        sr_ratios=list(SR_RATIOS),
         decoder_hidden_size=architecture.decoder,
         num_labels=architecture.classes,
     )
@@ -149,7 +152,7 @@ def _check_equal(checkpoint: Checkpoint, path: Path, like: Manifest) -> None:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     [found] = session.run(None, {"image": image})
     with torch.inference_mode():
-        expected = checkpoint.model()(torch.from_numpy(image)).numpy()
+        expected = checkpoint.build()(torch.from_numpy(image)).numpy()
     keys = like.input.height * like.input.width // 1024
     allowed = relative_tolerance(checkpoint.architecture, keys) * float(np.abs(expected).max())
     if not (difference := float(np.abs(expected - found).max())) <= allowed:

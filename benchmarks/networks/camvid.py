@@ -22,11 +22,12 @@ import torch
 
 from benchmarks.common.readme_table import table_of
 from benchmarks.common.scoring import Labels, by_session, cpu, remembering, scores, times_of
-from segpp.export.config import ExportRequest
-from segpp.export.models.segformer.loading import read_checkpoint
-from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.presets import PRESETS, ReductionPlan, plan_from
-from segpp.export.pipeline import export
+from segpp.export.config import ExportConfig
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.network import Network
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.pipeline import export_onnx
+from segpp.export.reduction.config import ReductionConfig
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import ImageArray, load_image, prepare
 from segpp.manifest import Manifest, read_manifest
@@ -34,7 +35,7 @@ from segpp.ops.grid import Size, parse_size
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
 from segpp.runtime.inference.session import open_session
 
-VARIANTS: dict[str, ReductionPlan] = {**PRESETS, "ratio 0.5": plan_from(ratio=0.5)}
+VARIANTS: dict[str, ReductionConfig] = {**PRESETS, "ratio 0.5": reduction_config(ratio=0.5)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{index}.onnx" for index, name in enumerate(VARIANTS)}
         for name, file in files.items():
-            export(ExportRequest(args.checkpoint, file, plan=VARIANTS[name], size=args.size))
+            export_onnx(
+                ExportConfig(args.checkpoint, file, reduction=VARIANTS[name], size=args.size)
+            )
         rows = _read(args.out) if args.only_times else _measure(args, files, pairs)
         if not args.no_times:
             rows = _timed(rows, times_of(files, args.threads, load_image(pairs[0].image)))
@@ -91,13 +94,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[Pair]) -> list[Row]:
-    checkpoint = read_checkpoint(args.checkpoint)
+    checkpoint = load_checkpoint(args.checkpoint)
     manifest = read_manifest(files["none"])
     plain = open_session(files["none"], threads=args.threads)
     unmerged = remembering(partial(by_session, plain))
     rows = []
     for name, file in files.items():
-        model = checkpoint.model().reduce(VARIANTS[name].items())
+        model = checkpoint.build().apply_reductions(VARIANTS[name])
         by_torch = partial(_by_torch, model, manifest)
         with open_session(file, threads=args.threads) as session:
             by_onnx = remembering(partial(by_session, session))
@@ -115,7 +118,7 @@ def _measure(args: argparse.Namespace, files: dict[str, Path], pairs: Sequence[P
     return rows
 
 
-def _by_torch(model: SegFormer, manifest: Manifest, image: ImageArray) -> Labels:
+def _by_torch(model: Network, manifest: Manifest, image: ImageArray) -> Labels:
     with torch.inference_mode():
         logits = model(torch.from_numpy(prepare([image], manifest.input))).numpy()
     labels: Labels = resize_argmax(logits, image.shape[:2])[0]

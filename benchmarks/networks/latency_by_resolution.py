@@ -37,10 +37,10 @@ from benchmarks.common.interleaved import (
     summary,
 )
 from benchmarks.networks.baselines import export_own, write_random
-from segpp.export.config import ExportRequest
+from segpp.export.config import ExportConfig
 from segpp.export.models.segformer.architecture import SIZES
 from segpp.export.models.segformer.presets import PRESETS
-from segpp.export.pipeline import export
+from segpp.export.pipeline import export_onnx
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
 from segpp.manifest import Manifest, read_manifest
 from segpp.ops.grid import Size, parse_size
@@ -157,7 +157,8 @@ def _export(source: Path, path: Path, size: Size, variant: str, target: str) -> 
         return export_own(source, path, size, check=False)
     # The tests and every other benchmark run the gate; here it would take the memory of all.
     plan = PRESETS[variant]
-    return export(ExportRequest(source, path, plan=plan, size=size, target=target, check=False))
+    config = ExportConfig(source, path, reduction=plan, size=size, target=target, check=False)
+    return export_onnx(config).manifest
 
 
 def scores_gib(manifest: Manifest) -> float:

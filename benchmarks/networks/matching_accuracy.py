@@ -21,10 +21,11 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.common.interleaved import columns
 from benchmarks.common.scoring import Labels, by_session, cpu, remembering, scores, times_of
-from segpp.export.config import ExportRequest
-from segpp.export.models.segformer.loading import read_checkpoint
-from segpp.export.models.segformer.presets import PRESETS, ReductionPlan
-from segpp.export.pipeline import export
+from segpp.export.config import ExportConfig
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.pipeline import export_onnx
+from segpp.export.reduction.config import ReductionConfig
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.targets import PORTABLE, TARGETS
 from segpp.images.preprocess import ImageArray, load_image
@@ -60,7 +61,7 @@ class Variant:
         return f"{self.preset}, window {self.window}, every {self.match_every}"
 
     @property
-    def plan(self) -> ReductionPlan:
+    def plan(self) -> ReductionConfig:
         """Which reduction works at which site."""
         return {
             site: replace(reduction, window=self.window)
@@ -132,15 +133,15 @@ def measure(args: argparse.Namespace, pairs: Sequence[Pair], folder: Path) -> li
     files = {}
     for index, variant in enumerate(variants):
         files[variant.name] = folder / f"{index}.onnx"
-        request = ExportRequest(
+        request = ExportConfig(
             args.checkpoint,
             files[variant.name],
-            plan=variant.plan,
+            reduction=variant.plan,
             size=args.size,
             target=args.target,
-            match_every=variant.match_every,
+            match_interval=variant.match_every,
         )
-        export(request)
+        export_onnx(request)
     with open_session(files[UNMERGED], threads=args.threads) as plain:
         unmerged = remembering(partial(by_session, plain))
         rows = [
@@ -154,7 +155,7 @@ def variants_of(
     checkpoint: Path, presets: Sequence[str], windows: Sequence[int]
 ) -> tuple[Variant, ...]:
     """Return no merging, and every preset in every window with every number of blocks."""
-    depths = read_checkpoint(checkpoint).architecture.depths
+    depths = load_checkpoint(checkpoint).architecture.depths
     every = sorted({1, min(2, max(depths)), max(depths)})
     return (Variant(UNMERGED), *(Variant(*way) for way in product(presets, windows, every)))
 

@@ -47,11 +47,11 @@ from benchmarks.networks.baselines import (
     write_random,
 )
 from segpp.errors import InputError
-from segpp.export.config import ExportRequest
+from segpp.export.config import ExportConfig
+from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.architecture import SIZES
-from segpp.export.models.segformer.loading import read_checkpoint
 from segpp.export.models.segformer.presets import PRESETS
-from segpp.export.pipeline import export
+from segpp.export.pipeline import export_onnx
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.sites import Side, Site
 from segpp.export.targets import PORTABLE, TARGETS
@@ -115,7 +115,7 @@ def _merging(x: Tensor, grid: Grid, reduction: BipartiteSoftMatching) -> Any:
         grid.height,
         reduction.sx,
         reduction.sy,
-        reduction.merged(grid),
+        reduction.num_merged(grid),
         no_rand=True,
     )
 
@@ -170,7 +170,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     files = _files(source, folder, args.size, args.target)
     image = street(read_manifest(files["none"]).input)
     tensor = torch.from_numpy(image)
-    checkpoint = read_checkpoint(source)
+    checkpoint = load_checkpoint(source)
     models: dict[str, nn.Module] = {"PyTorch": transformers_model(checkpoint)}
     for preset in MERGED:
         models[f"PyTorch, tomesd {preset}"] = patched(transformers_model(checkpoint), preset)
@@ -211,10 +211,10 @@ def _files(source: Path, folder: Path, size: Size, target: str) -> dict[str, Pat
     files = {name: folder / f"{name}.onnx" for name in ("transformers", *SHOWN)}
     # The manifest of our plain file tells transformers' one how to be fed.
     manifest = export_own(source, folder / "own.onnx", size)
-    export_transformers(read_checkpoint(source), files["transformers"], manifest)
+    export_transformers(load_checkpoint(source), files["transformers"], manifest)
     for preset in SHOWN:
         plan = PRESETS[preset]
-        export(ExportRequest(source, files[preset], plan=plan, size=size, target=target))
+        export_onnx(ExportConfig(source, files[preset], reduction=plan, size=size, target=target))
     return files
 
 

@@ -26,7 +26,7 @@ from benchmarks.common.scoring import cpu
 from examples.street_scenes.draw import main as draw
 from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading import state_dict_for
-from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.onnx_graph.lint import lint
 
@@ -71,7 +71,7 @@ def _run(folder: Path, preset: str) -> dict[str, Any]:
 def _checkpoint(folder: Path, size: str) -> Path:
     path = folder / f"{size}.pth"
     torch.manual_seed(0)
-    model = SegFormer(segformer(size, classes=CLASSES), LAYOUTS["mmsegmentation"].numerics)
+    model = SegFormer(segformer(size, classes=CLASSES), FORMATS["mmsegmentation"].numerics)
     torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, path)
     return path
 

@@ -9,16 +9,16 @@ from torch import Tensor
 
 from segpp.errors import CheckpointError
 
-__all__ = ["Unwrapped", "unwrap"]
+__all__ = ["StateDict", "extract_state_dict"]
 
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
-_DEEPEST = 4
+_MAX_DEPTH = 4
 # What DataParallel, an outer module and torch.compile put before every name.
 _PREFIXES = ("module.", "model.", "_orig_mod.")
 
 
 @dataclass(frozen=True)
-class Unwrapped:
+class StateDict:
     """The tensors of a network, and what stood around them.
 
     Attributes:
@@ -32,14 +32,14 @@ class Unwrapped:
     ignored: tuple[str, ...]
 
 
-def unwrap(content: Any, path: Path) -> Unwrapped:
+def extract_state_dict(content: Any, path: Path) -> StateDict:
     """Find the named tensors in what a checkpoint file holds.
 
     Raises:
         CheckpointError: There are none, or two of them have the same name.
     """
     context: dict[str, Any] = {}
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         inner = _inner(content)
         if inner is None:
             break
@@ -63,7 +63,7 @@ def _inner(content: Any) -> Mapping[Any, Any] | None:
 
 def _stripped(
     named: dict[str, Tensor], context: dict[str, Any], ignored: list[str], path: Path
-) -> Unwrapped:
+) -> StateDict:
     tensors: dict[str, Tensor] = {}
     for full, tensor in named.items():
         name = _without_prefixes(full)
@@ -77,7 +77,7 @@ def _stripped(
                 hint="save the state dict of one network alone",
             )
         tensors[name] = tensor.detach()
-    return Unwrapped(tensors, context, tuple(ignored))
+    return StateDict(tensors, context, tuple(ignored))
 
 
 def _without_prefixes(name: str) -> str:
@@ -86,9 +86,9 @@ def _without_prefixes(name: str) -> str:
     return name
 
 
-def _without_tensors(path: Path, found: str) -> CheckpointError:
+def _without_tensors(path: Path, content: str) -> CheckpointError:
     return CheckpointError(
         f"{path} holds no named tensors",
-        found,
+        content,
         hint="save the weights with torch.save(model.state_dict(), 'weights.pth')",
     )

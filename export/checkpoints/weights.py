@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,35 +44,39 @@ class WeightsFile:
     preprocessor: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_weights(path: Path) -> WeightsFile:
+def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
     """Read a checkpoint file, or a folder with ``config.json`` and weights.
 
     A weights file inside such a folder is read together with the JSON beside it.
+
+    Args:
+        path: The file or the folder.
+        model_types: What ``config.json`` may call the network.
 
     Raises:
         CheckpointError: There is nothing to read, or it is damaged, dangerous or of another kind.
     """
     if path.is_dir():
-        return _folder(path)
+        return _folder(path, model_types)
     if path.name in _WEIGHTS and (path.parent / _CONFIG).is_file():
-        return _with_json(path.parent, [path])
+        return _with_json(path.parent, [path], model_types)
     return WeightsFile(_content(path), sha256_of(path))
 
 
-def _folder(folder: Path) -> WeightsFile:
+def _folder(folder: Path, model_types: Collection[str]) -> WeightsFile:
     if not (folder / _CONFIG).is_file():
         inside = sorted(child.name for child in folder.iterdir())
         raise CheckpointError(
             f"folder {folder} has no {_CONFIG}",
-            f"it holds: {', '.join(inside[:5]) or 'nothing'}{' …' if len(inside) > 5 else ''}",  # noqa: PLR2004 - enough to recognise a folder
+            f"it holds: {', '.join(inside[:5]) or 'nothing'}{' …' if len(inside) > 5 else ''}",  # noqa: PLR2004 - enough to detect_format a folder
             hint="give the checkpoint file itself, or a folder written by save_pretrained",
         )
     for name in _WEIGHTS:
         if (folder / name).is_file():
-            return _with_json(folder, [folder / name])
+            return _with_json(folder, [folder / name], model_types)
     for name in _INDEXES:
         if (folder / name).is_file():
-            return _with_json(folder, _parts(folder / name))
+            return _with_json(folder, _parts(folder / name), model_types)
     raise CheckpointError(
         f"folder {folder} has a {_CONFIG} and no weights",
         f"expected one of: {', '.join((*_WEIGHTS, *_INDEXES))}",
@@ -80,11 +84,12 @@ def _folder(folder: Path) -> WeightsFile:
     )
 
 
-def _with_json(folder: Path, weights: list[Path]) -> WeightsFile:
+def _with_json(folder: Path, weights: list[Path], model_types: Collection[str]) -> WeightsFile:
     config = _json(folder / _CONFIG)
-    if (kind := config.get("model_type", "segformer")) != "segformer":
+    if "model_type" in config and (kind := config["model_type"]) not in model_types:
+        expected = " or ".join(map(repr, model_types))
         raise CheckpointError(
-            f"{folder} holds the network {kind!r}", "expected: model_type 'segformer'"
+            f"{folder} holds the network {kind!r}", f"expected: model_type {expected}"
         )
     preprocessor = folder / _PREPROCESSOR
     content: dict[Any, Any] = {}

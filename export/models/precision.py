@@ -11,36 +11,43 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from segpp.export.models.segformer.model import LayerNorm, SegFormer
+from segpp.export.models.layers import LayerNorm
+from segpp.export.models.network import Network
 from segpp.utils.choices import check_choice
 
-__all__ = ["PRECISIONS", "Deployed", "Precision", "deployed"]
+__all__ = ["PRECISIONS", "Precision", "PrecisionWrapper", "cast_model"]
 
 Precision = Literal["fp32", "fp16"]
 
 PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16}
 
 
-class Deployed(nn.Module):
-    """The network as the file has it: FP32 in, FP32 out, ``model``'s type between."""
+class PrecisionWrapper(nn.Module):
+    """The network as the file has it: FP32 in, FP32 out, ``dtype`` between."""
 
-    def __init__(self, model: SegFormer) -> None:
+    def __init__(self, model: Network, dtype: torch.dtype) -> None:
         super().__init__()
         self.model = model
+        self.dtype = dtype
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return FP32 logits (B, K, H/4, W/4) for an FP32 image (B, channels, H, W)."""
-        logits: Tensor = self.model(image.to(self.model.head.classifier.weight.dtype))
+        """Return FP32 logits (B, K, h, w) for an FP32 image (B, channels, H, W)."""
+        logits: Tensor = self.model(image.to(self.dtype))
         return logits.float()
 
 
-def deployed(model: SegFormer, precision: str) -> Deployed:
-    """Return ``model`` in ``precision``; FP32 shares its weights, FP16 copies them."""
+def cast_model(model: Network, precision: str) -> PrecisionWrapper:
+    """Return ``model`` in ``precision``; FP32 shares its weights, FP16 copies them.
+
+    Raises:
+        InputError: There is no such precision.
+    """
     check_choice(precision, PRECISIONS, kind="precision")
-    if precision == "fp32":
-        return Deployed(model)
-    half = copy.deepcopy(model).to(PRECISIONS[precision])
+    dtype = PRECISIONS[precision]
+    if dtype == torch.float32:
+        return PrecisionWrapper(model, dtype)
+    half = copy.deepcopy(model).to(dtype)
     for module in half.modules():
         if isinstance(module, LayerNorm):
             module.float()
-    return Deployed(half)
+    return PrecisionWrapper(half, dtype)

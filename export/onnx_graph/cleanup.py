@@ -13,7 +13,9 @@ __all__ = ["MAX_IR_VERSION", "clean"]
 MAX_IR_VERSION = 9
 
 
-def clean(model: onnx.ModelProto, target: str = PORTABLE) -> onnx.ModelProto:
+def clean(
+    model: onnx.ModelProto, target: str = PORTABLE, *, name: str = "network"
+) -> onnx.ModelProto:
     """Return the model tidied, with the functions of its custom operators attached.
 
     torch's exporter writes stack traces with local paths, class names and its own notes into every
@@ -24,7 +26,7 @@ def clean(model: onnx.ModelProto, target: str = PORTABLE) -> onnx.ModelProto:
     graph.cleanup().toposort()
     tidy: onnx.ModelProto = gs.export_onnx(graph, do_type_check=False)
     _name_nodes(tidy.graph)
-    _strip(tidy)
+    _strip(tidy, name)
     _attach_functions(tidy, target)
     return tidy
 
@@ -34,13 +36,13 @@ def _name_nodes(graph: onnx.GraphProto) -> None:
         node.name = f"{node.op_type}_{index}"
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def _strip(model: onnx.ModelProto, name: str) -> None:
     model.producer_name, model.producer_version = "segpp", __version__
     model.ir_version = min(model.ir_version, MAX_IR_VERSION)
     del model.metadata_props[:]
     model.doc_string = model.domain = ""
     graph = model.graph
-    graph.name, graph.doc_string = "segformer", ""
+    graph.name, graph.doc_string = name, ""
     del graph.metadata_props[:]
     values = [*graph.input, *graph.output, *graph.value_info]
     for item in [*graph.node, *graph.initializer, *values]:

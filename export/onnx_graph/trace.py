@@ -9,26 +9,22 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from segpp.export.models.precision import Deployed
-from segpp.ops.grid import Size
-
-__all__ = ["OPSET", "trace", "trace_module"]
+__all__ = ["OPSET", "trace"]
 
 # Read by onnxruntime 1.23 and TensorRT 10.3; the first with LayerNormalization is 17.
 OPSET = 18
 
 
-def trace(model: Deployed, size: Size, batch: int) -> onnx.ModelProto:
-    """Export the network for one input size; the result still carries torch's metadata.
+def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.ModelProto:
+    """Return any module of one input as ONNX; the result still carries torch's metadata.
 
     Our operators become nodes of the domain ``segpp``, without their functions.
+
+    Args:
+        module: What to trace, in inference mode.
+        x: An example of its input, which fixes every size.
+        names: The input's, then those of the outputs.
     """
-    image = torch.zeros(batch, model.model.architecture.channels, *size)
-    return trace_module(model, image, names=("image", "logits"))
-
-
-def trace_module(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.ModelProto:
-    """Export any module of one input; ``names`` are the input's and then those of the outputs."""
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
             module,

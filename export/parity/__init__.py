@@ -1,6 +1,7 @@
-"""The gate: an exported file must follow FP32 PyTorch on a real image, or it is not written."""
+"""The parity check: a file must follow FP32 PyTorch on a real image, or it is not written."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,83 +15,83 @@ from torch import Tensor
 from segpp import ops
 from segpp.errors import CheckError
 from segpp.export.custom_ops.torch_ops import MatchSettings, matching_by
-from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.tolerance import relative_tolerance
-from segpp.export.parity.replay_matches import GivenMatches
+from segpp.export.models.base import family_of
+from segpp.export.models.network import Network
+from segpp.export.parity.images import ParityImage
+from segpp.export.parity.replay_matches import MatchReplay
 from segpp.images.postprocess import resize_argmax
+from segpp.manifest import Parity
+from segpp.ops.grid import Size
 
-__all__ = ["MIN_AGREEMENT", "Measured", "check_parity", "measure"]
+__all__ = ["MIN_AGREEMENT", "check_parity", "measure_parity"]
 
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.99}
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What was measured; the fields are those of ``segpp.manifest.Parity``."""
-
-    pixel_agreement: float
-    agreement_given_matches: float | None = None
-    max_logit_difference: float | None = None
-    tolerance: float | None = None
-    matches: int = 0
-    matches_differing: int = 0
-
-
-def measure(
-    model: SegFormer,
+def measure_parity(
+    model: Network,
     file: Path,
-    image: Floats,
+    image: ParityImage,
     *,
     precision: str,
-    fed: NDArray[Any] | None = None,
-) -> Measured:
+    min_agreement: float,
+) -> Parity:
     """Compare ``file`` with ``model``, which has the same reductions and is FP32.
 
     Masks are the file's labels where it gives them.
 
+    In FP32, PyTorch runs once with the file's own matches, so that what differs is rounding, and
+    once more with its own where some match is another one. In lower precisions it runs freely:
+    matches differ by more than ties there.
+
     Args:
-        image: The input (B, channels, H, W), normalised.
-        fed: The same as the file takes it, if otherwise.
+        model: The network as trained, before any rewrite.
+        file: What was made of it.
+        image: What both see.
+        precision: Of the file.
+        min_agreement: Share of pixels that must agree, for ``check_parity``.
 
     Raises:
         CheckError: The file merges tokens that its contract would not.
     """
-    size = (image.shape[2], image.shape[3])
-    logits, found, recorded = _run(file, image if fed is None else fed, size)
-    # The keys of a block are at most one token per 32 x 32 pixels.
-    keys = image.shape[2] * image.shape[3] // 1024
-    tolerance = relative_tolerance(model.architecture, keys)
+    size = Size(*image.normalized.shape[2:])
+    outcome = _run(file, image.input, size)
+    result = partial(Parity, image.name, image.sha256, min_agreement=min_agreement)
     if precision != "fp32":
-        return Measured(_agreement(_torch(model, image), found))
-    given = GivenMatches(recorded, tie=tolerance)
-    with matching_by(given):
-        expected = _torch(model, image)
-    same_matches = _agreement(expected, found)
-    free = _torch(model, image) if given.differing else expected
-    return Measured(
-        pixel_agreement=_agreement(free, found) if given.differing else same_matches,
+        agreement = _agreement(_torch_logits(model, image.normalized), outcome.labels)
+        return result(pixel_agreement=agreement)
+    tolerance = family_of(model.architecture).tolerance(model.architecture, size)
+    replay = MatchReplay(outcome.matches, tie=tolerance)
+    with matching_by(replay):
+        expected = _torch_logits(model, image.normalized)
+    same_matches = _agreement(expected, outcome.labels)
+    own_matches = same_matches
+    if replay.differing:
+        own_matches = _agreement(_torch_logits(model, image.normalized), outcome.labels)
+    return result(
+        pixel_agreement=own_matches,
         agreement_given_matches=same_matches,
-        max_logit_difference=float(np.abs(expected - logits).max()),
+        max_logit_difference=float(np.abs(expected - outcome.logits).max()),
         tolerance=tolerance * float(np.abs(expected).max()),
-        matches=given.tokens,
-        matches_differing=given.differing,
+        matches=replay.tokens,
+        matches_differing=replay.differing,
     )
 
 
-def check_parity(measured: Measured, min_agreement: float) -> None:
+def check_parity(parity: Parity) -> None:
     """Raise CheckError unless the masks agree, and in FP32 the logits too."""
-    agreement = measured.agreement_given_matches
+    agreement = parity.agreement_given_matches
     if agreement is None:
-        agreement = measured.pixel_agreement
-    if agreement < min_agreement:
+        agreement = parity.pixel_agreement
+    if agreement < parity.min_agreement:
         raise CheckError(
             f"the file's masks agree with FP32 PyTorch on {agreement:.5f} of the pixels",
-            f"asked for: {min_agreement}",
+            f"asked for: {parity.min_agreement}",
             hint="see --min-agreement, or --no-check to write the file all the same",
         )
-    difference, tolerance = measured.max_logit_difference, measured.tolerance
+    difference, tolerance = parity.max_logit_difference, parity.tolerance
     # `not <=` is true for NaN as well.
     if difference is not None and tolerance is not None and not difference <= tolerance:
         raise CheckError(
@@ -99,27 +100,37 @@ def check_parity(measured: Measured, min_agreement: float) -> None:
         )
 
 
-def _run(
-    file: Path, fed: NDArray[Any], size: tuple[int, int]
-) -> tuple[Floats, NDArray[Any], list[tuple[MatchSettings, Tensor]]]:
-    """Return the file's logits, its labels, and what it matched."""
+@dataclass(frozen=True)
+class _FileOutcome:
+    """What ONNX Runtime computed: logits (B, K, h, w), labels (B, H, W) and every match."""
+
+    logits: Floats
+    labels: NDArray[Any]
+    matches: list[tuple[MatchSettings, Tensor]]
+
+
+def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
     model = onnx.load(file)
     matches = [node for node in model.graph.node if node.op_type == "SegppTokenMatch"]
     logits = _logits_name(model.graph)
-    wanted = [logits, *(node.output[0] for node in matches)]
-    given = {output.name for output in model.graph.output}
+    # 1. Make outputs of the logits and of every match, which are values inside the graph.
+    names = [logits, *(node.output[0] for node in matches)]
+    outputs = {output.name for output in model.graph.output}
     inner = {value.name: value for value in model.graph.value_info}
-    model.graph.output.extend(inner[name] for name in wanted if name not in given)
+    model.graph.output.extend(inner[name] for name in names if name not in outputs)
+    # 2. Run the whole file, from its pixels if it takes pixels.
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    names = [*wanted, *given & {"labels"}]
-    values = dict(zip(names, session.run(names, {model.graph.input[0].name: fed}), strict=True))
-    found = values.get("labels")
-    if found is None:
-        found = resize_argmax(values[logits], size)
+    names += outputs & {"labels"}
+    values = dict(zip(names, session.run(names, {model.graph.input[0].name: image}), strict=True))
+    # 3. Labels as the runtime makes them where the file gives logits only.
+    labels = values.get("labels")
+    if labels is None:
+        labels = resize_argmax(values[logits], (size.height, size.width))
     slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
-    return values[logits], found, list(zip(map(_settings, matches), slots, strict=True))
+    settings = map(_settings, matches)
+    return _FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)))
 
 
 def _logits_name(graph: onnx.GraphProto) -> str:
@@ -134,11 +145,12 @@ def _settings(node: onnx.NodeProto) -> MatchSettings:
     return MatchSettings(**{name: values[name] for name in ops.CONTRACTS[node.op_type].attributes})
 
 
-def _torch(model: SegFormer, image: Floats) -> Floats:
+def _torch_logits(model: Network, image: Floats) -> Floats:
     with torch.inference_mode():
         logits: Floats = model(torch.from_numpy(image)).numpy()
     return logits
 
 
-def _agreement(expected: Floats, found: NDArray[Any]) -> float:
-    return float(np.mean(resize_argmax(expected, found.shape[1:]) == found))
+def _agreement(logits: Floats, labels: NDArray[Any]) -> float:
+    """Return the share of pixels whose best class, of logits (B, K, h, w), is that of labels."""
+    return float(np.mean(resize_argmax(logits, labels.shape[1:]) == labels))

@@ -1,9 +1,9 @@
 """Images for whatever is measured at an export, as PyTorch takes them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,37 +11,48 @@ from numpy.typing import NDArray
 from segpp.errors import ImageError
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image, prepare
 from segpp.manifest import InputSpec
+from segpp.utils.files import sha256_of
 
-__all__ = ["GateImage", "gate_image", "images_in", "normalised"]
+__all__ = ["ParityImage", "images_in", "normalized_image", "read_parity_image"]
 
 Floats = NDArray[np.float32]
 
 
-class GateImage(NamedTuple):
-    """The image of the parity gate: as the file takes it, and as PyTorch does."""
+@dataclass(frozen=True)
+class ParityImage:
+    """The image of the parity check, repeated for every place of the batch.
 
-    path: Path
-    fed: NDArray[Any]
-    normalised: Floats
+    Attributes:
+        name: Of the file.
+        sha256: Of the file.
+        input: As the exported file takes it.
+        normalized: As PyTorch takes it, (B, channels, H, W).
+    """
+
+    name: str
+    sha256: str
+    input: NDArray[Any]
+    normalized: Floats
 
 
-def gate_image(path: Path, spec: InputSpec) -> GateImage:
-    """Return one image, repeated for every place of the batch.
+def read_parity_image(path: Path, spec: InputSpec) -> ParityImage:
+    """Return one image as a batch.
 
     Raises:
         ImageError: It cannot be read, or the network takes other channels.
     """
     batch = [_stacked(path, spec)] * spec.batch
-    return GateImage(path, prepare(batch, spec), prepare(batch, _floats(spec, spec.batch)))
+    normalized = prepare(batch, _float_spec(spec, spec.batch))
+    return ParityImage(path.name, sha256_of(path), prepare(batch, spec), normalized)
 
 
-def normalised(path: Path, spec: InputSpec) -> Floats:
+def normalized_image(path: Path, spec: InputSpec) -> Floats:
     """Return one image (1, C, H, W), normalised.
 
     Raises:
         ImageError: It cannot be read, or the network takes other channels.
     """
-    image: Floats = prepare([_stacked(path, spec)], _floats(spec, 1))
+    image: Floats = prepare([_stacked(path, spec)], _float_spec(spec, 1))
     return image
 
 
@@ -57,12 +68,13 @@ def images_in(places: Iterable[Path]) -> tuple[Path, ...]:
 def _images_at(place: Path) -> Sequence[Path]:
     if not place.is_dir():
         return [place]
-    found = sorted(p for p in place.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    if not found:
+    inside = sorted(place.iterdir())
+    images = [path for path in inside if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    if not images:
         raise ImageError(
             f"{place} holds no images", f"looked for: {', '.join(sorted(IMAGE_SUFFIXES))}"
         )
-    return found
+    return images
 
 
 def _stacked(path: Path, spec: InputSpec) -> ImageArray:
@@ -75,6 +87,6 @@ def _stacked(path: Path, spec: InputSpec) -> ImageArray:
     return np.concatenate([image] * (channels // image.shape[2]), axis=2)
 
 
-def _floats(spec: InputSpec, batch: int) -> InputSpec:
+def _float_spec(spec: InputSpec, batch: int) -> InputSpec:
     shape = (batch, spec.channels, spec.height, spec.width)
     return replace(spec, shape=shape, dtype="float32", layout="NCHW")

@@ -16,10 +16,10 @@ from torch import Tensor
 from segpp.errors import CheckError
 from segpp.export.custom_ops.torch_ops import MatchSettings, plain_match
 
-__all__ = ["GivenMatches"]
+__all__ = ["MatchReplay"]
 
 
-class GivenMatches:
+class MatchReplay:
     """A matcher that returns recorded slots; use it with ``torch_ops.matching_by``.
 
     Args:
@@ -61,6 +61,7 @@ class GivenMatches:
 
 
 def _judge(x: Tensor, slot: Tensor, settings: MatchSettings, tie: float) -> None:
+    """Raise CheckError unless the slots (N) of one image's tokens x (N, C) keep the contract."""
     partition = settings.partition
     sources, destinations = (
         torch.from_numpy(partition.sources),
@@ -68,13 +69,16 @@ def _judge(x: Tensor, slot: Tensor, settings: MatchSettings, tie: float) -> None
     )
     stays = len(sources) - settings.merged
     _check_layout(slot, sources, destinations, stays, settings)
+    # One row per source, one column per destination.
     scores = _cosines(x[sources], x[destinations])
     if settings.window:
         scores = scores.masked_fill(~torch.from_numpy(partition.near(settings.window)), -torch.inf)
+    # 1. Every source that merges chose a most similar destination.
     best = scores.amax(1)
     merges = slot[sources] >= stays
     chosen = scores[merges].gather(1, (slot[sources][merges] - stays)[:, None])[:, 0]
     lost = (best[merges] - chosen).max().item() if settings.merged else 0.0
+    # 2. No source that stays is more similar to its best than one that merges.
     if stays and settings.merged:
         lost = max(lost, (best[~merges].max() - best[merges].min()).item())
     if lost > tie:

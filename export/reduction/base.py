@@ -1,4 +1,4 @@
-"""What every token reduction promises: static counts, a merge and a restore."""
+"""What every token reduction promises: static counts, a merge and its inverse."""
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
@@ -13,28 +13,31 @@ if TYPE_CHECKING:
     # A board lists methods and counts tokens without torch.
     from torch import Tensor
 
-__all__ = ["Plan", "TokenReduction"]
+__all__ = ["TokenAssignment", "TokenReduction"]
 
 
-class Plan(Protocol):
-    """One reduction of the tokens of one block."""
+class TokenAssignment(Protocol):
+    """Which of N tokens become which of M, decided for the images of one batch."""
 
     def merge(self, x: "Tensor") -> "Tensor":
-        """Shorten tokens (B, N, C) to (B, M, C)."""
+        """Return tokens (B, N, C) merged to (B, M, C)."""
         ...
 
-    def restore(self, y: "Tensor") -> "Tensor":
-        """Bring (B, M, C) back to (B, N, C)."""
+    def unmerge(self, y: "Tensor") -> "Tensor":
+        """Return tokens (B, M, C) spread to (B, N, C), each where its members were."""
         ...
 
 
 class TokenReduction(ABC):
     """The settings of a method; a frozen dataclass whose fields are its keys on the command line.
 
-    ``is_content_based`` tells whether it looks at the tokens; otherwise the grid alone decides.
-
     A method never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
     which is what keeps the exported graph static.
+
+    Attributes:
+        name: What the command line calls the method.
+        sides: Where it may work: at queries, at keys and values, or at both.
+        is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
     """
 
     name: ClassVar[str]
@@ -50,8 +53,8 @@ class TokenReduction(ABC):
         """Return how many tokens leave when those of ``grid`` arrive."""
 
     @abstractmethod
-    def plan(self, x: "Tensor", grid: Grid) -> Plan:
-        """Decide, from the tokens x (B, N, C) on ``grid``, what becomes what."""
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
+        """Decide, from the tokens x (B, N, C) on ``grid`` with N tokens, which become which."""
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
@@ -69,7 +72,7 @@ class TokenReduction(ABC):
 
     @classmethod
     def parse(cls, settings: str) -> "TokenReduction":
-        """Read ``KEY=VALUE,KEY=VALUE``.
+        """Read ``KEY=VALUE,KEY=VALUE``; what is left out has its default.
 
         Raises:
             ReductionError: A key is unknown or given twice, or a value is not a number.

@@ -1,73 +1,84 @@
 """One match for several blocks of a stage.
 
-From block to block most tokens keep their neighbours' similarity, so the slots of one block serve
+From block to block most tokens keep their neighbours' similarity, so what one block assigns serves
 the next ones too.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
-
-from segpp.export.reduction.base import Plan, TokenReduction
+from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.ops.grid import Grid
 
-__all__ = ["MatchEvery", "Planner", "blocks_per_match", "planners"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["MatchInterval", "TokenMatcher", "interval_at", "share_matches"]
 
 # In how many consecutive blocks one match serves: the same in all stages, or by stage.
-MatchEvery = int | Mapping[int, int]
+MatchInterval = int | Mapping[int, int]
 
 
-def blocks_per_match(match_every: MatchEvery, stage: int) -> int:
+def interval_at(match_interval: MatchInterval, stage: int) -> int:
     """Return in how many blocks of ``stage`` one match serves; 1 where it is not named."""
-    return match_every if isinstance(match_every, int) else match_every.get(stage, 1)
+    if isinstance(match_interval, int):
+        return match_interval
+    return match_interval.get(stage, 1)
 
 
-class Planner(Protocol):
-    """What decides the reduction of one block."""
+class TokenMatcher(Protocol):
+    """What decides the merging of one block: a reduction, or the decision of a block before."""
 
-    def plan(self, x: Tensor, grid: Grid) -> Plan:
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
         """Decide for the tokens x (B, N, C) on ``grid``."""
         ...
 
 
-def planners(reduction: TokenReduction | None, blocks: int, every: int) -> Sequence[Planner | None]:
-    """Return a planner for each block: every ``every``-th decides, the next ones follow it."""
-    found: list[Planner | None] = []
+def share_matches(
+    reduction: TokenReduction | None, blocks: int, interval: int
+) -> Sequence[TokenMatcher | None]:
+    """Return a matcher for each block of a stage.
+
+    Args:
+        reduction: What merges in the stage; without one no block merges.
+        blocks: How many blocks the stage has.
+        interval: Every ``interval``-th block matches, those between take over its assignment.
+    """
     if reduction is None:
         return [None] * blocks
-    for start in range(0, blocks, every):
-        followers = min(every, blocks - start) - 1
+    matchers: list[TokenMatcher] = []
+    for start in range(0, blocks, interval):
+        followers = min(interval, blocks - start) - 1
         if not followers:
-            found.append(reduction)
+            matchers.append(reduction)
             continue
-        first = _First(reduction)
-        found.append(first)
-        found += [_Next(first, last=index == followers - 1) for index in range(followers)]
-    return found
+        first = _FirstBlock(reduction)
+        last = [index == followers - 1 for index in range(followers)]
+        matchers += [first, *(_LaterBlock(first, last=is_last) for is_last in last)]
+    return matchers
 
 
 @dataclass
-class _First:
+class _FirstBlock:
     reduction: TokenReduction
-    decided: Plan | None = None
+    assignment: TokenAssignment | None = None
 
-    def plan(self, x: Tensor, grid: Grid) -> Plan:
-        self.decided = self.reduction.plan(x, grid)
-        return self.decided
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
+        self.assignment = self.reduction.match(x, grid)
+        return self.assignment
 
 
 @dataclass(frozen=True)
-class _Next:
-    first: _First
+class _LaterBlock:
+    first: _FirstBlock
     last: bool
 
-    def plan(self, x: Tensor, grid: Grid) -> Plan:  # noqa: ARG002 - decided before
-        decided = self.first.decided
-        if decided is None:
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided before
+        assignment = self.first.assignment
+        if assignment is None:
             raise RuntimeError("a block follows a match that has not been made")
         if self.last:
             # Nothing of an image outlives its pass.
-            self.first.decided = None
-        return decided
+            self.first.assignment = None
+        return assignment

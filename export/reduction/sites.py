@@ -14,7 +14,8 @@ Side = Literal["q", "kv"]
 class Site(NamedTuple):
     """One stage, counted from 1, and one side of its attention.
 
-    ``q`` merges what goes in and restores what comes out; ``kv`` is never undone.
+    ``q`` merges the tokens that go into the attention and unmerges what comes out; ``kv`` merges
+    the tokens that keys and values are made of, and is never undone.
     """
 
     stage: int
@@ -34,10 +35,10 @@ def parse_site(text: str, sites: Collection[Site]) -> Site:
         ReductionError: The network has no such stage or side.
     """
     known = ", ".join(map(str, sites))
-    found = re.fullmatch(r"(\d+)\.(\w+)", text)
-    if not found:
+    parts = re.fullmatch(r"(\d+)\.(\w+)", text)
+    if not parts:
         raise ReductionError(f"{text!r} is not a merge site", f"known: {known}")
-    stage, side = int(found[1]), found[2]
+    stage, side = int(parts[1]), parts[2]
     for site in sites:
         if (stage, side) == tuple(site):
             return site

@@ -13,7 +13,7 @@ from segpp.errors import InputError
 from segpp.ops.grid import Size, parse_size
 
 if TYPE_CHECKING:
-    from segpp.export.config import ExportResult
+    from segpp.export.pipeline import ExportResult
     from segpp.inspection import Report
     from segpp.runtime.benchmark.report import BenchmarkReport
     from segpp.runtime.build import BuildReport
@@ -91,15 +91,14 @@ def export_onnx(
     resolved = None if size is None else _size(size)
     from segpp.export.config import ExportConfig  # noqa: PLC0415 - as above
     from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
+    from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415 - as above
 
     return export(
         ExportConfig(
             checkpoint=Path(checkpoint),
-            output=Path(output),
+            out=Path(output),
             size=resolved,
-            preset=preset,
-            ratio=ratio,
-            reduce=tuple(reduce),
+            reduction=ReductionChoice(preset, ratio, tuple(reduce)),
             match_interval=match_interval,
             search_images=tuple(map(Path, search_images)),
             batch=batch,

@@ -15,10 +15,10 @@ pytest.importorskip("transformers", reason="transformers makes the plain network
 
 from benchmarks.networks.baselines import write_random
 from benchmarks.networks.latency_by_resolution import scores_gib
-from segpp.export.config import ExportRequest
+from segpp.export.config import ExportConfig
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS
-from segpp.export.pipeline import export
+from segpp.export.pipeline import export_onnx
 from segpp.inspection.onnx_macs import count_macs, shapes_of
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
@@ -40,11 +40,11 @@ def files(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     folder = tmp_path_factory.mktemp("exported")
     wanted = {"none": ("none", "portable"), "hq": ("hq", "portable"), "own": ("hq", "onnxruntime")}
     for name, (preset, target) in wanted.items():
-        request = ExportRequest(
-            checkpoint, folder / f"{name}.onnx", plan=PRESETS[preset], target=target,
+        request = ExportConfig(
+            checkpoint, folder / f"{name}.onnx", reduction=PRESETS[preset], target=target,
             size=SIZE, check=False,
         )  # fmt: skip
-        export(request)
+        export_onnx(request)
     return {name: folder / f"{name}.onnx" for name in wanted}
 
 

@@ -18,13 +18,15 @@ from segpp.utils.files import manifest_path, sha256_of
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
+from segpp.export.models.rewriting import select_rewrites  # noqa: E402
 from segpp.export.models.segformer.architecture import Numerics, segformer  # noqa: E402 - torch may be missing
 from segpp.export.models.segformer.loading import state_dict_for  # noqa: E402
 from segpp.export.models.segformer.macs import macs_of  # noqa: E402
 from segpp.export.models.segformer.model import SegFormer  # noqa: E402
-from segpp.export.models.segformer.presets import describe, plan_from  # noqa: E402
-from segpp.export.models.segformer.rewrites._apply import rewrites_for  # noqa: E402
-from segpp.export.models.segformer.sites import stage_grids  # noqa: E402
+from segpp.export.models.segformer.presets import reduction_config  # noqa: E402
+from segpp.export.models.segformer.rewrites import REWRITES  # noqa: E402
+from segpp.export.models.segformer.sites import site_grids  # noqa: E402
+from segpp.export.reduction.config import count_tokens  # noqa: E402
 from segpp.inspection.onnx_graph import inspect_onnx  # noqa: E402
 from segpp.ops.grid import Size  # noqa: E402
 
@@ -104,7 +106,7 @@ def test_the_json_of_a_checkpoint_has_the_counted_macs(segpp: Command, checkpoin
     done = segpp("inspect", checkpoint, "--size", SIZE, "--ratio", "0.5", "--json")
 
     found = json.loads(done.stdout)
-    sites = describe(plan_from(ratio=0.5), stage_grids(SIZE))
+    sites = count_tokens(reduction_config(ratio=0.5), site_grids(SIZE))
     asked = found["reductions"]["ratio 0.5"]
     assert found["parameters"] == sum(
         p.numel() for p in SegFormer(SMALL, Numerics(1e-5, 1e-6, 1e-5, 1e-6)).parameters()
@@ -155,8 +157,12 @@ def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(
 
     section = text.split("exact rewrites\n")[1].split("\n\n")[0]
     on, off_line = " ".join(section.split()).removeprefix("on ").split(" off ")
-    assert set(off_line.split(", ")) == {"known-gelu", "one-kv-product"}
-    assert set(on.split(", ")) == set(rewrites_for()) - {"known-gelu", "one-kv-product"}
+    off = {"known-gelu", "one-kv-product"}
+    assert set(off_line.split(", ")) == off
+    assert set(on.split(", ")) == set(select_rewrites(REWRITES).on) - {
+        "known-gelu",
+        "one-kv-product",
+    }
     assert "rewrites=" not in text
     assert segpp("inspect", manifest_path(out)).stdout.count("known-gelu") == 1
 
@@ -166,7 +172,7 @@ def test_an_onnx_file_tells_its_graph_and_its_merging(segpp: Command, exported: 
 
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    sites = describe(plan_from(ratio=0.5), stage_grids(SIZE))
+    sites = count_tokens(reduction_config(ratio=0.5), site_grids(SIZE))
     assert found["opsets"] == {"ai.onnx": 18, "segpp": 1}
     assert found["inputs"] == [["image", "(1, 3, 128, 128)", "float32"]]
     assert found["nodes"]["SegppTokenMatch"] == len(sites) == 4

@@ -1,9 +1,9 @@
-"""The pages are true: their commands run in the order in which they stand, their links lead somewhere.
+"""The pages are true: their commands run, in the order in which they stand; links lead somewhere.
 
-A ```console block shows commands as a reader types them, each behind ``$``. All blocks of a page are
-run one after the other in one folder, which holds what a reader has: a checkpoint, pictures, labels.
-``make`` is asked what it would do. What needs another machine (a board, a package index) stands in a
-```sh block and is not run.
+A ```console block shows commands as a reader types them, each behind ``$``. All blocks of a page
+are run one after the other in one folder, which holds what a reader has: a checkpoint, pictures,
+labels. ``make`` is asked what it would do. What needs another machine (a board, a package index)
+stands in a ```sh block and is not run.
 """
 
 import json

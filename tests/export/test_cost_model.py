@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from segpp.export.cost_model import doubts_about_merging, doubts_of, worth_of
+from segpp.export.cost_model import cost_advice, cost_warnings, site_costs
 from segpp.export.models.segformer.architecture import segformer
-from segpp.export.models.segformer.presets import PRESETS, describe, plan_from
-from segpp.export.models.segformer.sites import stage_grids
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.models.segformer.sites import site_grids
+from segpp.export.reduction.config import count_tokens
 from segpp.manifest import ReductionSite, read_manifest
 from segpp.ops.grid import Size
 
@@ -20,15 +21,15 @@ B0 = segformer("b0", classes=19)
 
 
 def sites_of(preset: str, size: Size) -> tuple[ReductionSite, ...]:
-    return describe(PRESETS[preset], stage_grids(size))
+    return count_tokens(PRESETS[preset], site_grids(size))
 
 
 def test_a_site_is_counted_as_by_hand() -> None:
     # 64 queries of 160 channels on 8x8; 16 keys; half of them merge into 4x4 = 16 cells of 2x2.
     size = Size(128, 128)
-    sites = describe(plan_from(reduce=["3.q=bsm:ratio=0.5"]), stage_grids(size))
+    sites = count_tokens(reduction_config(reduce=["3.q=bsm:ratio=0.5"]), site_grids(size))
 
-    [site] = worth_of(B0, size, sites)
+    [site] = site_costs(B0, size, sites)
 
     blocks, merged, dim = 2, 32, 160
     assert site.site == "3.q"
@@ -37,15 +38,15 @@ def test_a_site_is_counted_as_by_hand() -> None:
     matching = 48 * 16 * dim + 110 * 70_000
     one_hot = 64 * 16 * dim
     assert site.added == blocks * (matching + one_hot + 2 * 64 * dim + 40 * 70_000)
-    assert not site.pays
+    assert not site.pays_off
 
 
 def test_a_match_that_serves_two_blocks_is_counted_once() -> None:
     size = Size(128, 128)
-    [every] = describe(plan_from(reduce=["3.q=bsm:ratio=0.5"]), stage_grids(size))
+    [every] = count_tokens(reduction_config(reduce=["3.q=bsm:ratio=0.5"]), site_grids(size))
 
-    [each] = worth_of(B0, size, [every])
-    [one] = worth_of(B0, size, [replace(every, match_every=2)])
+    [each] = site_costs(B0, size, [every])
+    [one] = site_costs(B0, size, [replace(every, match_every=2)])
 
     assert each.added - one.added == 48 * 16 * 160 + 110 * 70_000
     assert each.saved == one.saved
@@ -56,41 +57,44 @@ def test_a_match_that_serves_two_blocks_is_counted_once() -> None:
     [("hq", Size(128, 128)), ("fast", Size(128, 128)), ("hq", Size(256, 256))],
     ids=str,
 )
-def test_small_images_are_doubted_with_the_numbers(preset: str, size: Size) -> None:
+def test_small_images_are_warned_of_with_the_numbers(preset: str, size: Size) -> None:
     sites = sites_of(preset, size)
 
-    [doubt] = doubts_about_merging(B0, size, sites)
+    [warning] = cost_warnings(B0, size, sites)
 
-    found = worth_of(B0, size, sites)
-    assert doubt.startswith(f"at {size} merging is predicted to be no faster than not merging")
-    assert f"{sum(one.added for one in found) / 1e6:,.1f} million" in doubt
-    assert all(f"{one.site} {one.saved / 1e6:,.1f} against" in doubt for one in found)
-    assert "--preset none" in doubt
+    assert cost_advice(B0, size, sites) == ()
+    costs = site_costs(B0, size, sites)
+    assert warning.startswith(f"at {size} merging is predicted to be no faster than not merging")
+    assert f"{sum(cost.added for cost in costs) / 1e6:,.1f} million" in warning
+    assert all(f"{cost.site} {cost.saved / 1e6:,.1f} against" in warning for cost in costs)
+    assert "--preset none" in warning
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 @pytest.mark.parametrize("size", [Size(512, 1024), Size(1024, 2048)], ids=str)
 @pytest.mark.parametrize("name", ["b0", "b2"])
-def test_large_images_are_not_doubted(name: str, preset: str, size: Size) -> None:
+def test_large_images_are_not_warned_of(name: str, preset: str, size: Size) -> None:
     architecture = segformer(name, classes=19)
 
-    assert doubts_about_merging(architecture, size, sites_of(preset, size)) == ()
+    assert cost_warnings(architecture, size, sites_of(preset, size)) == ()
+    assert cost_advice(architecture, size, sites_of(preset, size)) == ()
 
 
 def test_a_single_site_that_does_not_pay_is_named_where_the_others_do() -> None:
     size = Size(512, 1024)
     # 16x32 keys of stage 1 save much; one merged token of stage 4 saves nothing.
-    plan = plan_from(reduce=["1.kv=bsm:ratio=0.6", "4.q=bsm:ratio=0.002"])
-    sites = describe(plan, stage_grids(size))
+    config = reduction_config(reduce=["1.kv=bsm:ratio=0.6", "4.q=bsm:ratio=0.002"])
+    sites = count_tokens(config, site_grids(size))
 
-    [doubt] = doubts_about_merging(B0, size, sites)
+    [advice] = cost_advice(B0, size, sites)
 
-    assert doubt.startswith("at 512x1024 merging at 4.q is predicted to save less than it costs")
-    assert "--reduce 4.q=none" in doubt
+    assert cost_warnings(B0, size, sites) == ()
+    assert advice.startswith("at 512x1024 merging at 4.q is predicted to save less than it costs")
+    assert "--reduce 4.q=none" in advice
 
 
-def test_nothing_merged_is_nothing_to_doubt() -> None:
-    assert doubts_about_merging(B0, Size(64, 64), ()) == ()
+def test_nothing_merged_is_nothing_to_warn_of() -> None:
+    assert cost_warnings(B0, Size(64, 64), ()) == ()
 
 
 def test_the_export_warns_and_the_manifest_keeps_it(
@@ -102,10 +106,10 @@ def test_the_export_warns_and_the_manifest_keeps_it(
 
     assert done.returncode == 0, done.stderr
     manifest = read_manifest(out)
-    [doubt] = doubts_of(manifest)
-    assert f"warning: {doubt}\n" in done.stderr
-    assert doubt in manifest.notes
-    assert doubt not in done.stdout
+    [warning] = cost_warnings(manifest.architecture, Size(128, 128), manifest.reduction)
+    assert f"warning: {warning}\n" in done.stderr
+    assert warning in manifest.notes
+    assert warning not in done.stdout
 
 
 def test_the_inspection_of_a_checkpoint_tells_what_would_not_pay(

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 
 from segpp.errors import ImageError, InputError
-from segpp.export.config import AUTO, ExportRequest
+from segpp.export.config import AUTO, ExportConfig
 from segpp.export.match_sharing_search import TOLERANCE, candidates, search
-from segpp.export.models.segformer.loading import read_checkpoint
-from segpp.export.models.segformer.presets import PRESETS, plan_from
-from segpp.export.parity.images import images_in, normalised
-from segpp.export.pipeline import export
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.parity.images import images_in, normalized_image
+from segpp.export.pipeline import export_onnx
 from segpp.images import sample_image
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest
@@ -86,12 +86,17 @@ def test_the_file_has_what_was_chosen_and_the_manifest_says_why(
     b0_checkpoint: Path, pictures: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "b0.onnx"
-    plan = PRESETS["hq"]
-    request = ExportRequest(
-        b0_checkpoint, out, size=SIZE, plan=plan, match_every=AUTO, images=(pictures,)
+    reduction = PRESETS["hq"]
+    config = ExportConfig(
+        b0_checkpoint,
+        out,
+        size=SIZE,
+        reduction=reduction,
+        match_interval=AUTO,
+        search_images=(pictures,),
     )
 
-    manifest = export(request)
+    manifest = export_onnx(config).manifest
 
     found = manifest.match_search
     assert found is not None
@@ -101,14 +106,14 @@ def test_the_file_has_what_was_chosen_and_the_manifest_says_why(
     assert sorted(trial.stage for trial in found.trials) == [1, 2, 3, 4]
     assert found.trials[0].stage == 3
     chosen = {site.stage: site.match_every for site in manifest.reduction}
-    checkpoint = read_checkpoint(b0_checkpoint)
+    checkpoint = load_checkpoint(b0_checkpoint)
 
     def labels(path: Path, every: int | Mapping[int, int] | None) -> np.ndarray:
-        model = checkpoint.model()
+        model = checkpoint.build()
         if every is not None:
-            model.reduce(plan.items(), match_every=every)
+            model.apply_reductions(reduction, match_interval=every)
         with torch.inference_mode():
-            logits = model(torch.from_numpy(normalised(path, manifest.input))).numpy()
+            logits = model(torch.from_numpy(normalized_image(path, manifest.input))).numpy()
         return resize_argmax(logits, tuple(SIZE))
 
     def agreement(every: int | Mapping[int, int]) -> float:
@@ -159,16 +164,20 @@ def test_the_report_and_the_inspection_tell_the_figures(
 def test_without_a_match_there_is_nothing_to_measure(
     b0_checkpoint: Path, tmp_path: Path, reduce: list[str], says: str
 ) -> None:
-    plan = plan_from(reduce=reduce)
+    reduction = reduction_config(reduce=reduce)
     out = tmp_path / "b0.onnx"
 
     with pytest.raises(InputError, match=f"no match to use again\n  {says}"):
-        export(ExportRequest(b0_checkpoint, out, size=SIZE, plan=plan, match_every=AUTO))
+        export_onnx(
+            ExportConfig(b0_checkpoint, out, size=SIZE, reduction=reduction, match_interval=AUTO)
+        )
 
 
 def test_images_without_auto_are_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--search-images goes with --match-interval auto"):
-        export(ExportRequest(b0_checkpoint, tmp_path / "x.onnx", images=(sample_image(),)))
+        export_onnx(
+            ExportConfig(b0_checkpoint, tmp_path / "x.onnx", search_images=(sample_image(),))
+        )
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from segpp.errors import CheckError, InputError
-from segpp.export.config import ExportRequest
-from segpp.export.models.segformer.loading import read_checkpoint
-from segpp.export.models.segformer.presets import PRESETS, plan_from
-from segpp.export.models.segformer.rewrites._apply import rewrites_for
+from segpp.export.config import ExportConfig
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.rewriting import ordered_rewrites, select_rewrites
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.models.segformer.rewrites import REWRITES
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.pipeline import export
+from segpp.export.pipeline import export_onnx
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
 from segpp.utils.files import manifest_path, sha256_of
@@ -23,8 +24,8 @@ from segpp.utils.files import manifest_path, sha256_of
 SIZE = Size(128, 256)
 
 
-def request(checkpoint: Path, out: Path, **options: object) -> ExportRequest:
-    return ExportRequest(checkpoint, out, **{"size": SIZE, **options})  # type: ignore[arg-type]  # as the test says
+def config(checkpoint: Path, out: Path, **options: object) -> ExportConfig:
+    return ExportConfig(checkpoint, out, **{"size": SIZE, **options})  # type: ignore[arg-type]  # as the test says
 
 
 def run(file: Path, image: np.ndarray) -> np.ndarray:
@@ -38,7 +39,7 @@ def test_every_preset_passes_its_gate_and_the_lint(
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    manifest = export(request(b0_checkpoint, out, plan=PRESETS[preset]))
+    manifest = export_onnx(config(b0_checkpoint, out, reduction=PRESETS[preset])).manifest
 
     assert lint(onnx.load(out)) == []
     assert read_manifest(out) == manifest
@@ -51,10 +52,10 @@ def test_without_merging_the_file_equals_pytorch(b0_checkpoint: Path, tmp_path: 
     out = tmp_path / "b0.onnx"
     image = np.random.default_rng(0).standard_normal((2, 3, *SIZE), np.float32)
 
-    manifest = export(request(b0_checkpoint, out, batch=2))
+    manifest = export_onnx(config(b0_checkpoint, out, batch=2)).manifest
 
     with torch.inference_mode():
-        expected = read_checkpoint(b0_checkpoint).model()(torch.from_numpy(image)).numpy()
+        expected = load_checkpoint(b0_checkpoint).build()(torch.from_numpy(image)).numpy()
     assert manifest.parity is not None
     assert manifest.parity.tolerance is not None
     relative = manifest.parity.tolerance / np.abs(expected).max()
@@ -66,7 +67,7 @@ def test_fp16_weights_and_activations_are_half_and_the_delicate_parts_are_not(
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    export(request(b0_checkpoint, out, precision="fp16", plan=plan_from(ratio=0.5)))
+    export_onnx(config(b0_checkpoint, out, precision="fp16", reduction=reduction_config(ratio=0.5)))
 
     graph = onnx.shape_inference.infer_shapes(onnx.load(out)).graph
     kinds = {v.name: v.type.tensor_type.elem_type for v in [*graph.value_info, *graph.input]}
@@ -87,7 +88,7 @@ def test_a_file_below_the_asked_agreement_is_not_written(
 
     # Random weights in half precision do not reach 1 on every pixel.
     with pytest.raises(CheckError, match=r"asked for: 1\.0"):
-        export(request(b0_checkpoint, out, precision="fp16", min_agreement=1.0))
+        export_onnx(config(b0_checkpoint, out, precision="fp16", min_agreement=1.0))
 
     assert list(tmp_path.iterdir()) == []
 
@@ -125,7 +126,7 @@ def test_nothing_of_the_exporting_machine_is_in_file_or_manifest(
 
 
 def test_the_bundled_image_is_the_default_and_is_named(b0_checkpoint: Path, tmp_path: Path) -> None:
-    manifest = export(request(b0_checkpoint, tmp_path / "b0.onnx"))
+    manifest = export_onnx(config(b0_checkpoint, tmp_path / "b0.onnx")).manifest
 
     assert manifest.parity is not None
     assert manifest.parity.image == "street.jpg"
@@ -137,10 +138,11 @@ def test_a_trained_checkpoint_keeps_its_classes_and_agrees(shared: Path, tmp_pat
     image = shared / "images" / "camvid_960x720.png"
     checkpoint = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
 
-    manifest = export(
-        request(checkpoint, out, size=Size(352, 480), image=image, plan=PRESETS["hq"])
+    result = export_onnx(
+        config(checkpoint, out, size=Size(352, 480), parity_image=image, reduction=PRESETS["hq"])
     )
 
+    manifest = result.manifest
     assert manifest.classes.names[:3] == ("Sky", "Building", "Pole")
     assert manifest.classes.palette[3] == (128, 64, 128)
     assert manifest.parity is not None
@@ -162,10 +164,12 @@ def test_the_manifest_names_the_dialect_and_the_rewrites(
 ) -> None:
     off = ("fold-decode-head", "known-gelu")
 
-    manifest = export(request(b0_checkpoint, tmp_path / "b0.onnx", rewrites_off=off, check=False))
+    manifest = export_onnx(
+        config(b0_checkpoint, tmp_path / "b0.onnx", rewrites_off=off, check=False)
+    ).manifest
 
     assert manifest.options["target"] == "portable"
-    assert manifest.options["rewrites"].split() == list(rewrites_for(off=off))
+    assert manifest.options["rewrites"].split() == list(select_rewrites(REWRITES, off=off).on)
 
 
 def test_the_dialect_of_onnxruntime_passes_the_gate_with_merged_tokens(
@@ -173,7 +177,9 @@ def test_the_dialect_of_onnxruntime_passes_the_gate_with_merged_tokens(
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    manifest = export(request(b0_checkpoint, out, target="onnxruntime", plan=PRESETS["hq"]))
+    manifest = export_onnx(
+        config(b0_checkpoint, out, target="onnxruntime", reduction=PRESETS["hq"])
+    ).manifest
 
     assert manifest.options["target"] == "onnxruntime"
     assert "com.microsoft" in {entry.domain for entry in onnx.load(out).opset_import}
@@ -185,7 +191,9 @@ def test_the_dialect_of_onnxruntime_is_for_single_precision(
     b0_checkpoint: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="--target onnxruntime with --precision fp16"):
-        export(request(b0_checkpoint, tmp_path / "b0.onnx", target="onnxruntime", precision="fp16"))
+        export_onnx(
+            config(b0_checkpoint, tmp_path / "b0.onnx", target="onnxruntime", precision="fp16")
+        )
 
     assert list(tmp_path.iterdir()) == []
 
@@ -195,7 +203,7 @@ def test_the_rewrites_are_listed(segpp: object) -> None:
 
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(
-        dict.fromkeys((*rewrites_for("portable"), *rewrites_for("onnxruntime")))
+        ordered_rewrites(REWRITES)
     )
 
 

@@ -5,14 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 from torch import Tensor
 
+from segpp.export.models.network import Network
+from segpp.export.models.precision import cast_model
 from segpp.export.models.segformer.architecture import HEADS, Numerics
 from segpp.export.models.segformer.loading import state_dict_for
-from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
+from segpp.export.onnx_graph.trace import trace
 from segpp.manifest import Architecture
+from segpp.ops.grid import Size
 
 AMBIGUOUS = ("bubbliiiing", "sithu31296")
 MINIATURE = Architecture(
@@ -33,10 +38,10 @@ def ours(architecture: Architecture = MINIATURE) -> dict[str, Tensor]:
     }
 
 
-def theirs(layout: str = "mmsegmentation", **changes: Any) -> dict[str, Tensor]:
-    """A state dict as ``layout`` would save it."""
-    head = LAYOUTS[layout].head
-    return state_dict_for(layout, ours(replace(MINIATURE, **{"head": head, **changes})))
+def theirs(checkpoint_format: str = "mmsegmentation", **changes: Any) -> dict[str, Tensor]:
+    """A state dict as the codebase of ``checkpoint_format`` would save it."""
+    head = FORMATS[checkpoint_format].head
+    return state_dict_for(checkpoint_format, ours(replace(MINIATURE, **{"head": head, **changes})))
 
 
 def nvlabs() -> dict[str, Tensor]:
@@ -50,3 +55,9 @@ def nvlabs() -> dict[str, Tensor]:
 def assert_same(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     assert state.keys() == expected.keys()
     assert [name for name in state if not torch.equal(state[name], expected[name])] == []
+
+
+def trace_network(model: Network, size: Size) -> onnx.ModelProto:
+    """A network in FP32 for one image of ``size``, as torch's exporter leaves it."""
+    image = torch.zeros(1, model.architecture.channels, *size)
+    return trace(cast_model(model, "fp32"), image, names=("image", "logits"))

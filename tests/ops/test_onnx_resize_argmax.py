@@ -13,7 +13,7 @@ from onnx import helper
 from segpp import ops
 from segpp.errors import GraphError
 from segpp.export.custom_ops import torch_ops
-from segpp.export.custom_ops.functions import FUNCTIONS, functions_for
+from segpp.export.custom_ops.functions import FUNCTIONS, OperatorUses, functions_for
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
 from tests.helpers.onnx_models import node_of, session_for
 
@@ -117,4 +117,4 @@ def test_logits_of_unknown_shape_are_refused() -> None:
     node = node_of("SegppResizeArgmax", {"height": 8, "width": 8})
 
     with pytest.raises(GraphError, match="resizes logits of unknown shape"):
-        FUNCTIONS["SegppResizeArgmax"]([node], {})
+        FUNCTIONS["SegppResizeArgmax"](OperatorUses([node], {}))

@@ -14,7 +14,7 @@ from onnx import helper
 
 from segpp import ops
 from segpp.export.custom_ops import torch_ops
-from segpp.export.custom_ops.functions import FUNCTIONS
+from segpp.export.custom_ops.functions import FUNCTIONS, OperatorUses
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
 from tests.helpers.onnx_models import node_of, session_for, session_of
@@ -304,7 +304,7 @@ def test_a_function_has_the_inputs_and_attributes_of_its_contract(name: str) -> 
     sizes = dict.fromkeys(contract.attributes, 4)
     node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **sizes)
 
-    function = FUNCTIONS[name]([node], {contract.inputs[0]: (1, 3, 2, 2)})
+    function = FUNCTIONS[name](OperatorUses([node], {contract.inputs[0]: (1, 3, 2, 2)}))
 
     plugin = {"plugin_version", "plugin_namespace"}
     assert tuple(function.input) == contract.inputs
@@ -318,7 +318,7 @@ def test_inner_names_of_a_function_cannot_clash_with_a_graph(name: str) -> None:
     sizes = dict.fromkeys(contract.attributes, 4)
     node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **sizes)
 
-    function = FUNCTIONS[name]([node], {contract.inputs[0]: (1, 3, 2, 2)})
+    function = FUNCTIONS[name](OperatorUses([node], {contract.inputs[0]: (1, 3, 2, 2)}))
 
     inner = {n for inner_node in function.node for n in inner_node.output} - set(function.output)
     assert inner
@@ -327,7 +327,7 @@ def test_inner_names_of_a_function_cannot_clash_with_a_graph(name: str) -> None:
 
 def match_function(*windows: int) -> onnx.FunctionProto:
     nodes = [helper.make_node("SegppTokenMatch", [], [], window=window) for window in windows]
-    return FUNCTIONS["SegppTokenMatch"](nodes, {})
+    return FUNCTIONS["SegppTokenMatch"](OperatorUses(nodes, {}))
 
 
 def test_a_file_without_windows_compares_no_cells() -> None:

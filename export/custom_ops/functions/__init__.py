@@ -7,26 +7,51 @@ load the file.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from onnx import FunctionProto, GraphProto, NodeProto
 
 from segpp.errors import GraphError
-from segpp.export.targets import ONNXRUNTIME, PORTABLE
+from segpp.export.targets import PORTABLE
 from segpp.utils.registry import Registry
 
-__all__ = ["FUNCTIONS", "FunctionFor", "Shapes", "functions_for"]
+__all__ = ["FUNCTIONS", "FunctionFor", "OperatorUses", "functions_for"]
 
-# Of the values of a graph, by name.
-Shapes = Mapping[str, tuple[int, ...]]
 
-# Given all nodes of its operator in a file and the shapes there, returns the function for it.
-FunctionFor = Callable[[list[NodeProto], Shapes], FunctionProto]
+@dataclass(frozen=True)
+class OperatorUses:
+    """How a file uses one operator, which is what its function may rely on.
+
+    Attributes:
+        nodes: All nodes of the operator in the file.
+        shapes: The shapes of the graph's values, by name.
+        target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
+    """
+
+    nodes: list[NodeProto]
+    shapes: Mapping[str, tuple[int, ...]]
+    target: str = PORTABLE
+
+    def all_have(self, attribute: str) -> bool:
+        """Return whether an integer attribute is set and not zero at every node."""
+        return all(_is_set(node, attribute) for node in self.nodes)
+
+    def any_has(self, attribute: str) -> bool:
+        """Return whether an integer attribute is set and not zero at some node."""
+        return any(_is_set(node, attribute) for node in self.nodes)
+
+
+FunctionFor = Callable[[OperatorUses], FunctionProto]
 
 FUNCTIONS: Registry[FunctionFor] = Registry(__name__, "custom operator", GraphError)
 
 
 def functions_for(graph: GraphProto, target: str = PORTABLE) -> list[FunctionProto]:
-    """Return one function for each custom operator among the nodes of ``graph``."""
+    """Return one function for each custom operator among the nodes of ``graph``, sorted by name.
+
+    Raises:
+        GraphError: The nodes of an operator cannot share one function.
+    """
     used: dict[str, list[NodeProto]] = {}
     for node in graph.node:
         if node.op_type in FUNCTIONS:
@@ -35,12 +60,10 @@ def functions_for(graph: GraphProto, target: str = PORTABLE) -> list[FunctionPro
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in [*graph.input, *graph.value_info, *graph.output]
     }
-    return [_function_for(name, target)(users, shapes) for name, users in sorted(used.items())]
+    return [
+        FUNCTIONS[name](OperatorUses(nodes, shapes, target)) for name, nodes in sorted(used.items())
+    ]
 
 
-def _function_for(name: str, target: str) -> FunctionFor:
-    # Its members come from here, so it can be imported only once this module is.
-    from segpp.export.custom_ops.functions.for_onnxruntime import FOR_ONNXRUNTIME  # noqa: PLC0415
-
-    special = target == ONNXRUNTIME and name in FOR_ONNXRUNTIME
-    return FOR_ONNXRUNTIME[name] if special else FUNCTIONS[name]
+def _is_set(node: NodeProto, attribute: str) -> bool:
+    return any(a.name == attribute and a.i for a in node.attribute)

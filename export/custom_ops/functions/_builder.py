@@ -8,14 +8,14 @@ from numpy.typing import ArrayLike
 from onnx import FunctionProto, helper
 
 from segpp import ops
-from segpp.export.custom_ops.functions._unused import drop_unused
+from segpp.export.custom_ops.functions._onnxscript import drop_unused
 
-__all__ = ["Body"]
+__all__ = ["FunctionBuilder"]
 
 _OPSET = 18
 
 
-class Body:
+class FunctionBuilder:
     """The nodes of one function, each added by a call.
 
     Every value inside carries the operator's name, because TensorRT before 10.8 confuses a

@@ -2,6 +2,13 @@
 
 What stays by itself is copied, and only the slots that tokens merge into take part in the product:
 a third of all where the paper's ``hq`` merges queries.
+
+With M slots, the first s of which have one token each:
+
+1. The token of every slot (B, M), and a copy of the first s rows: (B, s, C).
+2. Which of the other slots owns which token (B, M - s, N), times the tokens (B, N, C), divided by
+   the number of owners: (B, M - s, C).
+3. Both below one another: (B, M, C).
 """
 
 import onnx
@@ -10,7 +17,7 @@ from onnxscript import script
 
 from segpp.export.custom_ops.functions._onnxscript import SEGPP
 
-__all__ = ["singles_merge"]
+__all__ = ["merge_singletons"]
 
 _FLOAT = onnx.TensorProto.FLOAT
 _INT32 = onnx.TensorProto.INT32
@@ -19,7 +26,7 @@ _INT64 = onnx.TensorProto.INT64
 
 # mypy: disable-error-code="no-untyped-def, operator, no-any-return, untyped-decorator"
 @script(SEGPP, default_opset=op)
-def singles_merge(wide, slot, slots: int, singles: int):  # noqa: ANN001, ANN202 - onnxscript infers
+def merge_singletons(wide, slot, slots: int, singles: int):  # noqa: ANN001, ANN202 - onnxscript infers
     """Return the means (B, M, C) of FP32 rows (B, N, C)."""
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)
@@ -29,7 +36,7 @@ def singles_merge(wide, slot, slots: int, singles: int):  # noqa: ANN001, ANN202
     images = op.Shape(slot, start=0, end=1)
     tokens = op.Shape(slot, start=1, end=2)
 
-    # Some token of each slot; of a slot of one, that one. At least as long as ``slot``, because
+    # 1. Some token of each slot; of a slot of one, that one. At least as long as ``slot``, because
     # TensorRT scatters into nothing shorter than what it scatters.
     token = op.Expand(op.Range(zero, op.Squeeze(tokens), one), op.Shape(slot))
     places = op.Max(tokens, op.Reshape(m, in_line))
@@ -42,9 +49,10 @@ def singles_merge(wide, slot, slots: int, singles: int):  # noqa: ANN001, ANN202
     copies = op.Gather(op.Reshape(wide, row), copied + offset, axis=0)
 
     index = op.Cast(op.Range(alone, m, one), to=_INT32)
-    # (M - singles, 1) against (B, 1, N)
+    # 2. (M - s, 1) against (B, 1, N)
     owns = op.Cast(op.Equal(op.Unsqueeze(index, one), op.Unsqueeze(slot, one)), to=_FLOAT)
     count = op.ReduceSum(owns, op.Constant(value_ints=[2]))
     average = op.MatMul(owns, wide) / op.Max(count, op.Constant(value_float=1.0))
+    # 3. Slots of one come first, as the contract numbers them.
     mean = op.Concat(copies, average, axis=1)
     return mean  # noqa: RET504 - the value is found by this name

@@ -1,9 +1,23 @@
-"""The body of SegppResizeArgmax: interpolation and knock-out, a strip of rows at a time.
+"""The body of SegppResizeArgmax: interpolation and a tournament, a strip of rows at a time.
 
 Resize and ArgMax would hold every class at full resolution, and ArgMax is the slowest operator of
 a CPU's library per byte. Here the pixels between four logits are channels of a 2x2 convolution
 with constant weights, and a knock-out tournament finds the winner. Several classes go through it
 side by side: fewer and longer operators, which two threads can share.
+
+With logits (B, K, h, w), an even scale s = H / h = W / w, and K classes in g groups of n:
+
+1. Pad the logits by one on each side, repeating the edge, and the classes to g * n:
+   (B, g * n, h + 2, w + 2). Between them lie (h + 1) x (w + 1) cells of s x s pixels.
+2. For each strip of r rows of cells, interpolate group by group with one convolution:
+   (B * n, 1, 1, r + 1, w + 2) -> (B * n, s * s, 1, r, w + 1).
+3. Play the groups against each other, each class in its place: the highest of g.
+4. Split the n places and play them against each other: (B, s * s, r, w + 1), number of the class.
+5. DepthToSpace lays the s * s channels out as pixels: (B, 1, s * r, s * (w + 1)).
+6. Join the strips and cut off half a cell at each edge: (B, 1, H, W).
+
+Sampling positions are those of half-pixel centres (``align_corners=False``): pixel i of a cell of s
+lies at (i + 1/2) / s between the two logits.
 """
 
 from collections.abc import Callable
@@ -18,18 +32,18 @@ from onnx import FunctionProto, NodeProto
 
 from segpp import ops
 from segpp.errors import GraphError
-from segpp.export.custom_ops.functions import Shapes
+from segpp.export.custom_ops.functions import OperatorUses
 from segpp.export.custom_ops.functions._argmax_tournament import (
-    BITS,
-    BYTES,
-    Bytes,
-    Entrant,
-    Marking,
-    knockout,
+    BIT_ENCODING,
+    BYTE_ENCODING,
+    ByteEncoding,
+    Candidate,
+    IndexEncoding,
+    argmax_tournament,
 )
-from segpp.export.custom_ops.functions._builder import Body
+from segpp.export.custom_ops.functions._builder import FunctionBuilder
 
-__all__ = ["resize_knockout"]
+__all__ = ["resize_argmax_function"]
 
 _FLOAT = onnx.TensorProto.FLOAT
 
@@ -43,7 +57,7 @@ _SIDE_BY_SIDE = 6
 
 @dataclass(frozen=True)
 class _Sizes:
-    """What one node makes of what."""
+    """Logits (batch, classes, rows, columns) to labels (batch, height, width)."""
 
     batch: int
     classes: int
@@ -54,7 +68,7 @@ class _Sizes:
 
     @property
     def scale(self) -> int | None:
-        """ImageArray per logit along both axes, if that is one even number."""
+        """Pixels per logit along both axes, if that is one even number."""
         scale = self.height // self.rows
         exact = (scale * self.rows, scale * self.columns) == (self.height, self.width)
         return scale if exact and scale % 2 == 0 and scale else None
@@ -70,107 +84,124 @@ class _Sizes:
         return -(-self.classes // self.groups)
 
 
-def resize_knockout(nodes: list[NodeProto], shapes: Shapes, marking: Marking) -> FunctionProto:
+def resize_argmax_function(uses: OperatorUses, encoding: IndexEncoding) -> FunctionProto:
     """Return the function for the one size that the nodes have.
 
     Raises:
         GraphError: The logits have no known shape, or two nodes have different ones.
     """
-    sizes = {_sizes_of(node, shapes) for node in nodes}
-    if len(sizes) != 1:
+    different = {_sizes_of(node, uses) for node in uses.nodes}
+    if len(different) != 1:
         raise GraphError("one function cannot resize logits of several shapes")
-    [size] = sizes
-    marking = _that_can_count(marking, size)
-    body = Body("SegppResizeArgmax")
-    wide = body("Cast", "logits", to=_FLOAT)
-    by = _by_resize if size.scale is None else _by_cells
-    kind = onnx.TensorProto.INT8 if size.classes <= ops.MAX_INT8_CLASSES else onnx.TensorProto.INT32
-    flat = body("Squeeze", by(body, marking, wide, size), body.constant([1]))
-    return body.function(body("Cast", flat, to=kind))
+    [sizes] = different
+    encoding = _wide_enough(encoding, sizes)
+    builder = FunctionBuilder("SegppResizeArgmax")
+    logits = builder("Cast", "logits", to=_FLOAT)
+    labels_from = _by_resize if sizes.scale is None else _by_cells
+    flat = builder("Squeeze", labels_from(builder, encoding, logits, sizes), builder.constant([1]))
+    is_small = sizes.classes <= ops.MAX_INT8_CLASSES
+    kind = onnx.TensorProto.INT8 if is_small else onnx.TensorProto.INT32
+    return builder.function(builder("Cast", flat, to=kind))
 
 
-def _that_can_count(marking: Marking, size: _Sizes) -> Marking:
-    too_many = size.groups * size.side_by_side > Bytes.LAST
-    return BITS if marking is BYTES and too_many else marking
+def _wide_enough(encoding: IndexEncoding, sizes: _Sizes) -> IndexEncoding:
+    too_many = sizes.groups * sizes.side_by_side > ByteEncoding.LAST
+    return BIT_ENCODING if encoding is BYTE_ENCODING and too_many else encoding
 
 
-def _sizes_of(node: NodeProto, shapes: Shapes) -> _Sizes:
+def _sizes_of(node: NodeProto, uses: OperatorUses) -> _Sizes:
     attributes = {attribute.name: attribute.i for attribute in node.attribute}
     try:
-        batch, classes, rows, columns = shapes[node.input[0]]
+        batch, classes, rows, columns = uses.shapes[node.input[0]]
     except (KeyError, ValueError) as failure:
         raise GraphError(f"{node.name} resizes logits of unknown shape") from failure
     return _Sizes(batch, classes, rows, columns, attributes["height"], attributes["width"])
 
 
-def _by_resize(body: Body, marking: Marking, logits: str, size: _Sizes) -> str:
-    """Return labels (B, 1, H, W), each class resized for itself."""
-    planes = body.several("Split", size.classes, logits, axis=1, num_outputs=size.classes)
-    sizes = body.constant([size.batch, 1, size.height, size.width])
+def _by_resize(
+    builder: FunctionBuilder, encoding: IndexEncoding, logits: str, sizes: _Sizes
+) -> str:
+    """Return labels (B, 1, H, W), each class resized for itself: for scales that are not even."""
+    planes = builder.several("Split", sizes.classes, logits, axis=1, num_outputs=sizes.classes)
+    size = builder.constant([sizes.batch, 1, sizes.height, sizes.width])
     how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
 
-    def resized(index: int) -> Entrant:
-        return Entrant(body("Resize", planes[index], "", "", sizes, **how), [])
+    def resized(index: int) -> Candidate:
+        # One class at a time: at no moment do all of them exist at full resolution.
+        return Candidate(builder("Resize", planes[index], "", "", size, **how), [])
 
-    return _label(body, marking, resized, range(size.classes))
+    return _label(builder, encoding, resized, range(sizes.classes))
 
 
-def _by_cells(body: Body, marking: Marking, logits: str, size: _Sizes) -> str:
+def _by_cells(builder: FunctionBuilder, encoding: IndexEncoding, logits: str, sizes: _Sizes) -> str:
     """Return labels (B, 1, H, W) where the scale s is even.
 
     The pixels between four logits are a cell of s x s; half cells at the edges are completed by
     repeating the outermost logits, and cut off at the end.
     """
-    scale = size.scale or 0
-    missing = size.groups * size.side_by_side - size.classes
-    padded = body("Pad", logits, body.constant([0, 0, 1, 1, 0, missing, 1, 1]), mode="edge")
-    strips = [_strip(body, marking, padded, size, rows) for rows in _strips(size)]
-    labels = strips[0] if len(strips) == 1 else body("Concat", *strips, axis=2)
+    scale = sizes.scale or 0
+    # 1. (B, K, h, w) -> (B, g * n, h + 2, w + 2)
+    missing = sizes.groups * sizes.side_by_side - sizes.classes
+    pads = builder.constant([0, 0, 1, 1, 0, missing, 1, 1])
+    padded = builder("Pad", logits, pads, mode="edge")
+    # 2. to 5. for each strip
+    strips = [_strip(builder, encoding, padded, sizes, rows) for rows in _strips(sizes)]
+    # 6. (B, 1, s * (h + 1), s * (w + 1)) -> (B, 1, H, W)
+    labels = strips[0] if len(strips) == 1 else builder("Concat", *strips, axis=2)
     half = scale // 2
-    start, end = [half, half], [half + size.height, half + size.width]
-    return body("Slice", labels, *map(body.constant, (start, end, [2, 3])))
+    start, end = [half, half], [half + sizes.height, half + sizes.width]
+    return builder("Slice", labels, *map(builder.constant, (start, end, [2, 3])))
 
 
-def _strips(size: _Sizes) -> list[range]:
+def _strips(sizes: _Sizes) -> list[range]:
     """Return the rows of cells of every strip."""
-    cells = size.rows + 1
-    values = size.height * size.width * size.groups * size.side_by_side
-    wanted = min(max(-(-values // _STRIP_VALUES), _MIN_STRIPS), _MAX_STRIPS, cells)
-    bounds = np.linspace(0, cells, wanted + 1).astype(int).tolist()
+    cells = sizes.rows + 1
+    values = sizes.height * sizes.width * sizes.groups * sizes.side_by_side
+    count = min(max(-(-values // _STRIP_VALUES), _MIN_STRIPS), _MAX_STRIPS, cells)
+    bounds = np.linspace(0, cells, count + 1).astype(int).tolist()
     return [range(*pair) for pair in pairwise(bounds)]
 
 
-def _strip(body: Body, marking: Marking, padded: str, size: _Sizes, rows: range) -> str:
+def _strip(
+    builder: FunctionBuilder, encoding: IndexEncoding, padded: str, sizes: _Sizes, rows: range
+) -> str:
     """Return labels (B, 1, s * r, s * (w + 1)) of r rows of cells."""
-    scale, along = size.scale or 0, size.side_by_side
-    cells = [len(rows), size.columns + 1]
-    groups = partial(_group, body, padded, size, rows)
-    # Neighbouring classes meet first, each in the same place of its group.
-    best = knockout(body, marking, groups, range(size.groups))
-    shape = body.constant([size.batch, along, scale**2, *cells])
+    scale, n = sizes.scale or 0, sizes.side_by_side
+    cells = [len(rows), sizes.columns + 1]
+    # 2. and 3. Neighbouring classes meet first, each in the same place of its group.
+    pixels = partial(_interpolated, builder, padded, sizes, rows)
+    best = argmax_tournament(builder, encoding, pixels, range(sizes.groups))
 
-    def apart(name: str) -> list[str]:
-        return body.several("Split", along, body("Reshape", name, shape), axis=1, num_outputs=along)
+    # 4. (B * n, s * s, 1, r, w + 1) -> n times (B, 1, s * s, r, w + 1); place p of group q is
+    #    class p * g + q, so that a place comes with g numbers.
+    apart = builder.constant([sizes.batch, n, scale**2, *cells])
 
-    values, marks = apart(best.value), [apart(bit) for bit in best.mark]
+    def split(name: str) -> list[str]:
+        return builder.several("Split", n, builder("Reshape", name, apart), axis=1, num_outputs=n)
 
-    def winner_of_groups(index: int) -> Entrant:
-        return Entrant(values[index], [mark[index] for mark in marks])
+    values, bits = split(best.value), [split(bit) for bit in best.index]
 
-    number = _label(body, marking, winner_of_groups, range(along), size.groups)
-    shape = body.constant([size.batch, scale**2, *cells])
-    return body("DepthToSpace", body("Reshape", number, shape), blocksize=scale)
+    def winner_of_groups(place: int) -> Candidate:
+        return Candidate(values[place], [bit[place] for bit in bits])
+
+    number = _label(builder, encoding, winner_of_groups, range(n), sizes.groups)
+
+    # 5. (B, s * s, r, w + 1) -> (B, 1, s * r, s * (w + 1))
+    shape = builder.constant([sizes.batch, scale**2, *cells])
+    return builder("DepthToSpace", builder("Reshape", number, shape), blocksize=scale)
 
 
-def _group(body: Body, padded: str, size: _Sizes, rows: range, first: int) -> Entrant:
+def _interpolated(
+    builder: FunctionBuilder, padded: str, sizes: _Sizes, rows: range, first: int
+) -> Candidate:
     """Return the pixels (B * n, s * s, 1, r, w + 1) of n classes: ``first`` and every g-th."""
-    bounds = [first, rows.start], [size.groups * size.side_by_side, rows.stop + 1]
-    strip = body("Slice", padded, *map(body.constant, (*bounds, [1, 2], [size.groups, 1])))
+    bounds = [first, rows.start], [sizes.groups * sizes.side_by_side, rows.stop + 1]
+    strip = builder("Slice", padded, *map(builder.constant, (*bounds, [1, 2], [sizes.groups, 1])))
     # A third dimension of 1 changes nothing but keeps ONNX Runtime from its blocked layout, out
     # of which the channels would have to be copied.
-    shape = [size.batch * size.side_by_side, 1, 1, len(rows) + 1, size.columns + 2]
-    corners = body("Reshape", strip, body.constant(shape))
-    return Entrant(body("Conv", corners, body.constant(_weights(size.scale or 0))), [])
+    shape = [sizes.batch * sizes.side_by_side, 1, 1, len(rows) + 1, sizes.columns + 2]
+    corners = builder("Reshape", strip, builder.constant(shape))
+    return Candidate(builder("Conv", corners, builder.constant(_weights(sizes.scale or 0))), [])
 
 
 def _weights(scale: int) -> NDArray[np.float32]:
@@ -182,14 +213,14 @@ def _weights(scale: int) -> NDArray[np.float32]:
 
 
 def _label(
-    body: Body,
-    marking: Marking,
-    entrant: Callable[[int], Entrant],
-    entrants: range,
+    builder: FunctionBuilder,
+    encoding: IndexEncoding,
+    candidate: Callable[[int], Candidate],
+    indices: range,
     step: int = 1,
 ) -> str:
-    best = knockout(body, marking, entrant, entrants, step)
-    if best.mark:
-        return marking.number(body, best.mark)
+    best = argmax_tournament(builder, encoding, candidate, indices, step)
+    if best.index:
+        return encoding.decode(builder, best.index)
     # The only class: number zero everywhere.
-    return body("Cast", body("Greater", best.value, best.value), to=_FLOAT)
+    return builder("Cast", builder("Greater", best.value, best.value), to=_FLOAT)

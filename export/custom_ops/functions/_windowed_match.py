@@ -2,6 +2,14 @@
 
 Tokens are laid out cell by cell, so that the tokens of a cell and the few destinations around it
 are one small product: with a window of one cell, 9 comparisons in place of hundreds.
+
+With cells of a = sy * sx tokens, L of them including those that an edge cuts, and the
+A = (2 * window + 1)^2 cells around each:
+
+1. Tokens cell by cell: (B, N, C) -> (B, L, a, C).
+2. Destinations around every cell: (B, N, C) -> (B, L, A, C).
+3. Their cosines (B, L, a, A), the best of each token (B, L * a), and which destination that is.
+4. From the order of cells back to that of the sources: (B, S).
 """
 
 from onnxscript import opset18 as op
@@ -9,12 +17,12 @@ from onnxscript import script
 
 from segpp.export.custom_ops.functions._onnxscript import SEGPP
 
-__all__ = ["near_match"]
+__all__ = ["windowed_match"]
 
 
 # mypy: disable-error-code="no-untyped-def, operator, no-any-return, untyped-decorator"
 @script(SEGPP, default_opset=op)
-def near_match(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one flat body
+def windowed_match(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one flat body
     unit,  # noqa: ANN001
     s_token,  # noqa: ANN001
     height: int,
@@ -23,7 +31,10 @@ def near_match(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one flat bo
     stride_x: int,
     window: int,
 ):
-    """Return each source's best destination and its cosine, (B, S) both."""
+    """Return each source's best destination and its cosine, (B, S) both.
+
+    ``unit`` are the normalised tokens (B, N, C), ``s_token`` the token of each source (S).
+    """
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)
     h = op.Constant(value_int=height)
@@ -38,7 +49,8 @@ def near_match(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one flat bo
     cells = (h + sy - one) / sy * all_columns
     area = sy * sx
 
-    # Token of every place, cell by cell.
+    # 1. Token of every place, cell by cell: (L * a). Row and column follow from the place's cell
+    #    and its position inside.
     place = op.Range(zero, cells * area, one)
     place_cell = place / area
     place_row = place_cell / all_columns
@@ -52,7 +64,8 @@ def near_match(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one flat bo
     cells_area = op.Concat(op.Reshape(cells, in_line), op.Reshape(area, in_line), axis=0)
     tokens = op.Reshape(by_cell, op.Concat(batch, cells_area, minus_one, axis=0))
 
-    # Destinations around every cell, in the order of their index: (cells, around).
+    # 2. Destinations around every cell, in the order of their index, so that the first of equals is
+    #    the lowest: (L, A). Those beyond the grid are clamped to it, and hidden below.
     cell = op.Range(zero, cells, one)
     cell_row = cell / all_columns
     side = near + near + one
@@ -69,16 +82,19 @@ def near_match(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one flat bo
     d_x = op.Min(op.Max(d_column, zero), columns - one) * sx
     neighbours = op.Gather(unit, d_y * w + d_x, axis=1)
 
+    # 3. (B, L, a, C) times (B, L, C, A), and the highest over A.
     cosines = op.MatMul(tokens, op.Transpose(neighbours, perm=[0, 1, 3, 2]))
     # Below every cosine.
     scores = op.Where(op.Unsqueeze(exists, one), cosines, op.Constant(value_float=-4.0))
     flat = op.Concat(batch, minus_one, axis=0)
     choice = op.Reshape(op.ArgMax(scores, axis=3, keepdims=0), flat)
     highest = op.Reshape(op.ReduceMax(scores, op.Constant(value_ints=[3]), keepdims=0), flat)
+    # A choice counts from the corner of the window; the window's middle is the place's own cell.
     choice_row = choice / side
     chosen_row = place_row + choice_row - near
     chosen_column = place_cell - place_row * all_columns + (choice - choice_row * side) - near
 
+    # 4. Place of source s, the inverse of step 1: (S).
     s_y = s_token / w
     s_x = s_token - s_y * w
     s_row = s_y / sy

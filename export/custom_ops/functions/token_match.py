@@ -3,16 +3,33 @@
 No NonZero, CumSum or full sort: destinations and sources follow from the strides in closed form,
 the sources that *stay* are selected (fewer than those that merge, and within TensorRT's TopK limit
 of 3,840 at every preset), and their indices sorted by a second TopK are the raster order.
+
+With N = h * w tokens, D destinations, one in the corner of every complete cell of sy x sx tokens,
+S = N - D sources, and k = S - merged sources that stay:
+
+1. The token of every destination (D), and of every source, last source first (S).
+2. The place of every token in the list (sources, destinations), to get back at the end (N).
+3. The cosine of every source with every destination (B, S, D), and each source's best (B, S).
+4. The k sources with the lowest best, in raster order (B, k).
+5. Slots: 0 to k - 1 for the sources that stay, k + d for destination d and what merges into it.
+
+Source of the method: Bolya & Hoffman, Token Merging for Fast Stable Diffusion, 2023
+(arXiv:2303.17604), section 3; the contract is ``segpp.ops.match_reference``.
 """
 
 import onnx
-from onnx import FunctionProto, NodeProto
+from onnx import FunctionProto
 from onnxscript import opset18 as op
 from onnxscript import script
 
-from segpp.export.custom_ops.functions import FUNCTIONS, Shapes
-from segpp.export.custom_ops.functions._onnxscript import SEGPP, bypass, proto_of, with_part
-from segpp.export.custom_ops.functions._windowed_match import near_match
+from segpp.export.custom_ops.functions import FUNCTIONS, OperatorUses
+from segpp.export.custom_ops.functions._onnxscript import (
+    SEGPP,
+    bypass_value,
+    replace_subgraph,
+    to_function_proto,
+)
+from segpp.export.custom_ops.functions._windowed_match import windowed_match
 
 __all__ = ["token_match"]
 
@@ -22,16 +39,15 @@ _INT64 = onnx.TensorProto.INT64
 
 
 @FUNCTIONS.register("SegppTokenMatch")
-def token_match(nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
+def token_match(uses: OperatorUses) -> FunctionProto:
     """Return the function: cells are compared in it only if a node of the file has a window.
 
     If every node has one, far destinations are not looked at; if only some have, they are hidden.
     """
-    windowed = [any(a.name == "window" and a.i for a in node.attribute) for node in nodes]
-    function = proto_of(SegppTokenMatch)
-    if not any(windowed):
-        return bypass(function, of="scores", to="similarity")
-    return with_part(function, near_match) if all(windowed) else function
+    function = to_function_proto(SegppTokenMatch)
+    if not uses.any_has("window"):
+        return bypass_value(function, of="scores", to="similarity")
+    return replace_subgraph(function, windowed_match) if uses.all_have("window") else function
 
 
 # ruff: noqa: N802 - the function's name is the operator's
@@ -48,7 +64,7 @@ def SegppTokenMatch(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one fl
     merged: int,
     window: int,
 ):
-    """Run ``segpp.ops.match_reference``."""
+    """Run ``segpp.ops.match_reference``: tokens x (B, N, C) to slots (B, N) INT32."""
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)
     h = op.Constant(value_int=height)
@@ -62,18 +78,20 @@ def SegppTokenMatch(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one fl
     sources = tokens - destinations
     kept = sources - op.Constant(value_int=merged)
 
-    # Token of destination d.
+    # 1. Token of destination d, the first of its cell. All of the following have the shape (D).
     d = op.Range(zero, destinations, one)
     d_row = d / columns
     d_column = d - d_row * columns
     d_token = d_row * sy * w + d_column * sx
 
-    # Token of source s, last source first: TopK prefers the lower index among equals, the contract
-    # merges the lower index, so the higher one must stay. A band is a row of cells.
+    # Token of source s (S), last source first: TopK prefers the lower index among equals, the
+    # contract merges the lower index, so the higher one must stay. A band is a row of cells: its
+    # first row of tokens has a destination in every cell, the other sy - 1 rows are all sources.
     s = sources - one - op.Range(zero, sources, one)
     band_sources = sy * w - columns
     band = op.Min(s / band_sources, rows)
     r = s - band * band_sources
+    # In the first row: sx - 1 sources in every cell, then the columns that no complete cell covers.
     top_row = op.And(op.Less(band, rows), op.Less(r, w - columns))
     between = op.Max(sx - one, one)
     in_cells = columns * (sx - one)
@@ -83,7 +101,8 @@ def SegppTokenMatch(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one fl
     below_top = op.Where(op.Less(band, rows), columns, zero)
     s_token = band * sy * w + op.Where(top_row, top_column, r + below_top)
 
-    # Place of token t in (sources, last first, then destinations).
+    # 2. Place of token t (N) in the list (sources, last first, then destinations). A source's is
+    #    found by counting the destinations before it: those of earlier bands and of its own.
     t = op.Range(zero, tokens, one)
     y = t / w
     column = t - y * w
@@ -99,7 +118,8 @@ def SegppTokenMatch(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one fl
     d_place = sources + cell_y * columns + cell_x
     place = op.Where(is_destination, d_place, sources - one - t + before)
 
-    # Cosines in FP32; a token without length has cosine zero with everything.
+    # 3. Cosines in FP32: (B, S, C) times (B, C, D). A token without length has cosine zero with
+    #    everything. Where a window is set, destinations in cells further away are hidden.
     wide = op.Cast(x, to=_FLOAT)
     length = op.ReduceL2(wide, op.Constant(value_ints=[2]))
     unit = wide / op.Where(length > 0.0, length, op.Constant(value_float=1.0))
@@ -117,8 +137,9 @@ def SegppTokenMatch(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one fl
     best = op.ArgMax(scores, axis=2, keepdims=0)
     score = op.ReduceMax(scores, op.Constant(value_ints=[2]), keepdims=0)
 
-    # The sources that stay have the lowest scores. One more entry is selected than stays, so that
-    # nothing is empty when all sources merge; it becomes ``tokens``, one past the last.
+    # 4. The sources that stay have the lowest scores. One more entry is selected than stays, so
+    #    that nothing is empty when all sources merge; it becomes ``tokens``, one past the last.
+    #    Sorted as FP32, which holds every token's number exactly up to 2**24: (B, k + 1).
     batch = op.Shape(x, start=0, end=1)
     one_each = op.Concat(batch, op.Constant(value_ints=[1]), axis=0)
     above_all = op.Expand(op.Constant(value_float=4.0), one_each)
@@ -134,6 +155,8 @@ def SegppTokenMatch(  # noqa: PLR0915, PLR0917, ANN202 - onnxscript reads one fl
         op.Cast(stays_or_past, to=_FLOAT), count, axis=1, largest=0, sorted=1
     )
 
+    # 5. What every token would get if all merged (B, N), and over it, at the tokens that stay,
+    #    their rank. The entry one past the last is written to a spare column, which is cut off.
     d_slots = op.Expand(kept + d, op.Concat(batch, op.Shape(d), axis=0))
     by_place = op.Concat(kept + best, d_slots, axis=1)
     if_all_merge = op.Gather(by_place, place, axis=1)

@@ -1,12 +1,12 @@
 """SegppTokenUnmerge as standard operators: one Gather over the rows of all images."""
 
 import onnx
-from onnx import FunctionProto, NodeProto
+from onnx import FunctionProto
 from onnxscript import opset18 as op
 from onnxscript import script
 
-from segpp.export.custom_ops.functions import FUNCTIONS, Shapes
-from segpp.export.custom_ops.functions._onnxscript import SEGPP, proto_of
+from segpp.export.custom_ops.functions import FUNCTIONS, OperatorUses
+from segpp.export.custom_ops.functions._onnxscript import SEGPP, to_function_proto
 
 __all__ = ["token_unmerge"]
 
@@ -14,22 +14,27 @@ _INT64 = onnx.TensorProto.INT64
 
 
 @FUNCTIONS.register("SegppTokenUnmerge")
-def token_unmerge(_nodes: list[NodeProto], _shapes: Shapes) -> FunctionProto:
-    """Return the function."""
-    return proto_of(SegppTokenUnmerge)
+def token_unmerge(_uses: OperatorUses) -> FunctionProto:
+    """Return the function; it is the same in every file."""
+    return to_function_proto(SegppTokenUnmerge)
 
 
 # ruff: noqa: N802 - the function's name is the operator's
 # mypy: disable-error-code="no-untyped-def, operator, no-any-return, untyped-decorator"
 @script(SEGPP, default_opset=op)
 def SegppTokenUnmerge(y, slot):  # noqa: ANN001, ANN202 - onnxscript infers
-    """Run ``segpp.ops.unmerge_reference``."""
+    """Run ``segpp.ops.unmerge_reference``: y (B, M, C) and slot (B, N) to (B, N, C)."""
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)
     batch = op.Squeeze(op.Shape(y, start=0, end=1), op.Constant(value_ints=[0]))
     slots = op.Squeeze(op.Shape(y, start=1, end=2), op.Constant(value_ints=[0]))
-    # The rows of image b start at b * slots once the batch is flattened: (B, 1)
+
+    # 1. Row of every token once the batch is flattened: image b starts at b * M. (B, 1) + (B, N)
+    #    With rows of all images in one table one plain Gather does; GatherElements would need an
+    #    index for each of the C columns.
     offset = op.Unsqueeze(op.Range(zero, batch, one) * slots, one)
     row = op.Cast(slot, to=_INT64) + offset
+
+    # 2. (B, M, C) -> (B * M, C), and its rows: (B, N, C)
     flat = op.Reshape(y, op.Concat(op.Constant(value_ints=[-1]), op.Shape(y, start=2), axis=0))
     return op.Gather(flat, row, axis=0)

@@ -11,8 +11,8 @@ from segpp.manifest import Architecture
 __all__ = [
     "FFN_RATIO",
     "HEADS",
-    "REDUCE",
     "SIZES",
+    "SR_RATIOS",
     "STAGES",
     "STRIDES",
     "Numerics",
@@ -26,7 +26,7 @@ STAGES = 4
 STRIDES = (4, 8, 16, 32)
 
 # Kernel side of each stage's spatial reduction of keys and values: one per 32 x 32 pixels.
-REDUCE = (8, 4, 2, 1)
+SR_RATIOS = (8, 4, 2, 1)
 
 # Hidden channels of the feed-forward part, as a multiple of the stage's.
 FFN_RATIO = 4

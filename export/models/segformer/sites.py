@@ -6,11 +6,11 @@ stage's attention, and its keys and values behind the spatial reduction.
 
 from math import ceil
 
-from segpp.export.models.segformer.architecture import REDUCE, STAGES, STRIDES
+from segpp.export.models.segformer.architecture import SR_RATIOS, STAGES, STRIDES
 from segpp.export.reduction.sites import Side, Site
 from segpp.ops.grid import Grid, Size
 
-__all__ = ["SITES", "grid_at", "stage_grids"]
+__all__ = ["SITES", "site_grids", "stage_grids"]
 
 _SIDES: tuple[Side, ...] = ("q", "kv")
 
@@ -22,10 +22,11 @@ def stage_grids(size: Size) -> tuple[Grid, ...]:
     return tuple(Grid(ceil(size.height / s), ceil(size.width / s)) for s in STRIDES)
 
 
-def grid_at(site: Site, grids: tuple[Grid, ...]) -> Grid:
-    """Return the tokens that arrive at ``site``, given the grid of each stage."""
-    grid = grids[site.stage - 1]
-    if site.side == "q":
-        return grid
-    side = REDUCE[site.stage - 1]
-    return Grid(grid.height // side, grid.width // side)
+def site_grids(size: Size) -> dict[Site, Grid]:
+    """Return the tokens that arrive at each site for an image of ``size``."""
+    grids: dict[Site, Grid] = {}
+    for stage, (grid, ratio) in enumerate(zip(stage_grids(size), SR_RATIOS, strict=True), start=1):
+        grids[Site(stage, "q")] = grid
+        # The strided convolution drops what does not fill a window.
+        grids[Site(stage, "kv")] = Grid(grid.height // ratio, grid.width // ratio)
+    return grids

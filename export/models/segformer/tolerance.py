@@ -8,32 +8,39 @@ so their errors add up.
 
 from math import sqrt
 
-from segpp.export.models.segformer.architecture import FFN_RATIO, REDUCE
+from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STRIDES
 from segpp.manifest import Architecture
+from segpp.ops.grid import Size
 
-__all__ = ["relative_tolerance"]
+__all__ = ["key_tokens", "relative_tolerance"]
 
 _UNIT_ROUNDOFF = 2.0**-24
 _PATCH = 7 * 7
 _DEPTHWISE = 3 * 3
 
 
-def relative_tolerance(architecture: Architecture, key_tokens: int) -> float:
+def key_tokens(size: Size) -> int:
+    """Return the most keys per query for an image of ``size``: one per 32 x 32 pixels."""
+    return size.height * size.width // STRIDES[-1] ** 2
+
+
+def relative_tolerance(architecture: Architecture, keys: int) -> float:
     """Return the allowed difference of two logits, relative to the largest logit.
 
     Args:
-        key_tokens: Keys per query, H/32 x W/32 without merging.
+        architecture: The sizes that the lengths of its products follow from.
+        keys: Keys per query, H/32 x W/32 without merging.
     """
-    lengths = [*_encoder(architecture, key_tokens), *_head(architecture)]
+    lengths = [*_encoder(architecture, keys), *_head(architecture)]
     return _UNIT_ROUNDOFF * sum(sqrt(length) for length in lengths)
 
 
-def _encoder(architecture: Architecture, key_tokens: int) -> list[int]:
+def _encoder(architecture: Architecture, keys: int) -> list[int]:
     lengths, channels = [], architecture.channels
-    stages = zip(architecture.dims, architecture.depths, architecture.heads, REDUCE, strict=True)
-    for dim, depth, heads, reduce in stages:
+    stages = zip(architecture.dims, architecture.depths, architecture.heads, SR_RATIOS, strict=True)
+    for dim, depth, heads, sr_ratio in stages:
         lengths.append(channels * _PATCH)
-        attention = [dim, dim * reduce**2, dim // heads, key_tokens, dim]
+        attention = [dim, dim * sr_ratio**2, dim // heads, keys, dim]
         ffn = [dim, _DEPTHWISE, dim * FFN_RATIO]
         norms = [dim] * 3
         lengths += depth * [*attention, *ffn, *norms]

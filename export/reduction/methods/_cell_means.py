@@ -1,37 +1,22 @@
-"""What n1d and n2d share: means of equal cells, and restoring by nearest-neighbour resizing."""
+"""What n1d and n2d decide: means of equal cells, unmerged by nearest-neighbour resizing."""
 
 from dataclasses import dataclass
-from math import ceil
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segpp.errors import ReductionError
+from segpp.export.reduction.methods._cells import cells_of
 from segpp.ops.grid import Grid
 
-__all__ = ["CellMeans", "cells_of", "check_cell"]
-
-
-def check_cell(name: str, rows: int, cols: int) -> None:
-    """Raise ReductionError unless a cell holds at least two tokens."""
-    if min(rows, cols) < 1 or rows * cols == 1:
-        raise ReductionError(
-            f"{name} cannot average cells of {rows}x{cols} tokens",
-            "a cell needs at least two tokens",
-        )
-
-
-def cells_of(grid: Grid, rows: int, cols: int) -> Grid:
-    """Return the grid of cells; those cut by an edge count."""
-    return Grid(ceil(grid.height / rows), ceil(grid.width / cols))
+__all__ = ["CellMeans"]
 
 
 @dataclass(frozen=True)
 class CellMeans:
-    """The plan of both: it does not look at the tokens.
+    """One token for every cell of ``rows`` x ``cols`` tokens; the tokens are not looked at.
 
-    Quirk, kept: the reference restores by nearest-neighbour resizing. When a side above 2 does not
+    Quirk, kept: the reference unmerges by nearest-neighbour resizing. When a side above 2 does not
     divide the grid, some tokens come back from the next cell. We do the same, so that a checkpoint
     scores here what it scores upstream.
     """
@@ -41,13 +26,15 @@ class CellMeans:
     cols: int
 
     def merge(self, x: Tensor) -> Tensor:
-        """Average each cell of x (B, N, C)."""
+        """Average each cell of x, (B, N, C) to (B, M, C)."""
+        # Pooling wants channels first: (B, C, h, w).
         image = x.transpose(1, 2).reshape(*x.shape[::2], self.grid.height, self.grid.width)
         means = self._pool(image)
         return means.flatten(2).transpose(1, 2)
 
-    def restore(self, y: Tensor) -> Tensor:
-        """Give every token the mean (B, M, C) of its cell."""
+    def unmerge(self, y: Tensor) -> Tensor:
+        """Give every token the mean of its cell, y (B, M, C) to (B, N, C)."""
+        # Nearest-neighbour resizing takes row i of h from row floor(i * m / h) of m.
         cells = cells_of(self.grid, self.rows, self.cols)
         row = torch.arange(self.grid.height) * cells.height // self.grid.height
         col = torch.arange(self.grid.width) * cells.width // self.grid.width
@@ -65,6 +52,7 @@ class CellMeans:
         return F.avg_pool2d(padded, (self.rows, self.cols)) * self._edge_factor(image.dtype)
 
     def _edge_factor(self, dtype: torch.dtype) -> Tensor:
+        """Return the size of a full cell over the tokens that each cell holds, (m, n)."""
         cells = cells_of(self.grid, self.rows, self.cols)
         held_rows = (self.grid.height - torch.arange(cells.height) * self.rows).clamp(max=self.rows)
         held_cols = (self.grid.width - torch.arange(cells.width) * self.cols).clamp(max=self.cols)

@@ -3,19 +3,23 @@
 Source: Bolya & Hoffman, Token Merging for Fast Stable Diffusion, 2023 (arXiv:2303.17604), as
 Kienzle et al. use it in SegFormer++, 2024 (arXiv:2405.14467): the tokens themselves are compared,
 means are not weighted by size, and the match is recomputed in every block.
+
+The first token of every complete cell of sy x sx tokens is a destination, all others are sources.
+Each source looks for its most similar destination; the ``ratio * N`` sources that are most similar
+to theirs merge into it.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from segpp.errors import ReductionError
-from segpp.export.custom_ops import torch_ops
 from segpp.export.reduction import REDUCTIONS
-from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["BipartiteSoftMatching"]
 
@@ -62,42 +66,35 @@ class BipartiteSoftMatching(TokenReduction):
                 hint="use a larger input, or smaller cells: bsm:sy=2,sx=2",
             )
 
-    def merged(self, grid: Grid) -> int:
+    def num_merged(self, grid: Grid) -> int:
         """Return how many tokens of ``grid`` merge away."""
         # int() truncates like the reference; rounding would change the graph's shapes.
-        wanted = int(grid.tokens * self.ratio)
-        return min(wanted, self._lattice(grid).num_sources)
+        asked_for = int(grid.tokens * self.ratio)
+        return min(asked_for, self._partition(grid).num_sources)
 
     def tokens_out(self, grid: Grid) -> int:
         """Return how many tokens of ``grid`` are left."""
-        return grid.tokens - self.merged(grid)
+        return grid.tokens - self.num_merged(grid)
 
-    def plan(self, x: Tensor, grid: Grid) -> "_Matched":
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
         """Match the tokens x (B, N, C)."""
+        # A board lists methods and counts tokens without torch.
+        from segpp.export.custom_ops import torch_ops  # noqa: PLC0415
+        from segpp.export.reduction.methods._bipartite_assignment import (  # noqa: PLC0415
+            BipartiteAssignment,
+        )
+
+        num_merged = self.num_merged(grid)
         slot = torch_ops.match(
             x,
             grid,
             stride_y=self.sy,
             stride_x=self.sx,
-            merged=self.merged(grid),
+            merged=num_merged,
             window=self.window,
         )
-        kept = self._lattice(grid).num_sources - self.merged(grid)
-        return _Matched(slot, self.tokens_out(grid), kept)
+        num_singletons = self._partition(grid).num_sources - num_merged
+        return BipartiteAssignment(slot, self.tokens_out(grid), num_singletons)
 
-    def _lattice(self, grid: Grid) -> BipartitePartition:
+    def _partition(self, grid: Grid) -> BipartitePartition:
         return BipartitePartition(grid, self.sy, self.sx)
-
-
-@dataclass(frozen=True)
-class _Matched:
-    slot: Tensor
-    slots: int
-    # Sources that stay are slots of their own, and come first.
-    singles: int
-
-    def merge(self, x: Tensor) -> Tensor:
-        return torch_ops.merge(x, self.slot, self.slots, self.singles)
-
-    def restore(self, y: Tensor) -> Tensor:
-        return torch_ops.unmerge(y, self.slot)

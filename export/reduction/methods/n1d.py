@@ -6,23 +6,24 @@ Source: Kienzle et al., SegFormer++, 2024 (arXiv:2405.14467).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
-from segpp.export.reduction.base import TokenReduction
-from segpp.export.reduction.methods._cell_means import CellMeans, cells_of, check_cell
+from segpp.export.reduction.base import TokenAssignment, TokenReduction
+from segpp.export.reduction.methods._cells import cells_of, check_cell
 from segpp.export.reduction.sites import Side
 from segpp.ops.grid import Grid
 
-__all__ = ["Neighbour1d"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Neighbor1d"]
 
 
 @REDUCTIONS.register("n1d")
 @dataclass(frozen=True)
-class Neighbour1d(TokenReduction):
+class Neighbor1d(TokenReduction):
     """Runs of ``length`` tokens; the last may hold fewer."""
 
     name: ClassVar[str] = "n1d"
@@ -46,8 +47,11 @@ class Neighbour1d(TokenReduction):
         """Return the number of runs."""
         return cells_of(_line(grid), 1, self.length).tokens
 
-    def plan(self, x: Tensor, grid: Grid) -> CellMeans:  # noqa: ARG002 - decided by the grid alone
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the runs; the tokens are not looked at."""
+        # A board lists methods and counts tokens without torch.
+        from segpp.export.reduction.methods._cell_means import CellMeans  # noqa: PLC0415
+
         return CellMeans(_line(grid), 1, self.length)
 
 

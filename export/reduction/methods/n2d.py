@@ -4,22 +4,23 @@ Source: Kienzle et al., SegFormer++, 2024 (arXiv:2405.14467).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
-from segpp.export.reduction.base import TokenReduction
-from segpp.export.reduction.methods._cell_means import CellMeans, cells_of, check_cell
+from segpp.export.reduction.base import TokenAssignment, TokenReduction
+from segpp.export.reduction.methods._cells import cells_of, check_cell
 from segpp.ops.grid import Grid
 
-__all__ = ["Neighbour2d"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Neighbor2d"]
 
 
 @REDUCTIONS.register("n2d")
 @dataclass(frozen=True)
-class Neighbour2d(TokenReduction):
+class Neighbor2d(TokenReduction):
     """Cells of ``rows`` x ``cols`` tokens; those cut by an edge hold fewer."""
 
     name: ClassVar[str] = "n2d"
@@ -44,6 +45,9 @@ class Neighbour2d(TokenReduction):
         """Return the number of cells."""
         return cells_of(grid, self.rows, self.cols).tokens
 
-    def plan(self, x: Tensor, grid: Grid) -> CellMeans:  # noqa: ARG002 - decided by the grid alone
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the cells; the tokens are not looked at."""
+        # A board lists methods and counts tokens without torch.
+        from segpp.export.reduction.methods._cell_means import CellMeans  # noqa: PLC0415
+
         return CellMeans(grid, self.rows, self.cols)

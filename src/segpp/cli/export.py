@@ -3,13 +3,17 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from segpp.ops.grid import parse_size
-from segpp.utils.files import check_writable
-
-if TYPE_CHECKING:
-    from segpp.manifest import Manifest, MatchSearch, MatchTrial, OutputSpec, ReductionSite
+import segpp
+from segpp.manifest import (
+    Manifest,
+    MatchSearch,
+    MatchTrial,
+    OutputSpec,
+    ReductionSite,
+    render_manifest,
+)
 
 __all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -125,7 +129,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--match-interval",
-        type=_match_every,
+        type=_match_interval,
         default=1,
         metavar="N",
         help="use the match of one block in the next N-1 of its stage too; auto measures, stage by "
@@ -147,7 +151,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _match_every(text: str) -> "int | Literal['auto']":
+def _match_interval(text: str) -> "int | Literal['auto']":
     if text == "auto":
         return "auto"
     try:
@@ -179,42 +183,34 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export and report."""
-    size = parse_size(args.size) if args.size else None
-    check_writable(args.out)
-    # Heavy, and absent from boards: only a real run needs it.
-    from segpp.export.config import ExportRequest  # noqa: PLC0415
-    from segpp.export.cost_model import doubts_of  # noqa: PLC0415
-    from segpp.export.models.segformer.presets import plan_from  # noqa: PLC0415
-    from segpp.export.pipeline import export  # noqa: PLC0415
-    from segpp.manifest import render_manifest  # noqa: PLC0415
-
-    request = ExportRequest(
-        checkpoint=args.checkpoint,
-        out=args.out,
-        source=args.checkpoint_format,
-        plan=plan_from(preset=args.preset, ratio=args.ratio, reduce=args.reduce),
-        size=size,
+    result = segpp.export_onnx(
+        args.checkpoint,
+        args.out,
+        size=args.size,
+        preset=args.preset,
+        ratio=args.ratio,
+        reduce=args.reduce,
+        match_interval=args.match_interval,
+        search_images=args.search_images,
         batch=args.batch,
         precision=args.precision,
-        image=args.parity_image,
-        check=not args.no_check,
-        min_agreement=args.min_agreement,
         target=args.target,
-        rewrites_off=tuple(args.no_rewrite),
-        input=args.input_dtype,
-        output=args.outputs,
-        match_every=args.match_interval,
-        images=tuple(args.search_images),
+        input_dtype=args.input_dtype,
+        outputs=args.outputs,
+        rewrites_off=args.no_rewrite,
+        checkpoint_format=args.checkpoint_format,
+        parity_image=args.parity_image,
+        min_agreement=args.min_agreement,
+        check=not args.no_check,
     )
-    manifest = export(request)
-    doubts = doubts_of(manifest)
-    sys.stderr.writelines(f"warning: {doubt}\n" for doubt in doubts)
-    report = render_manifest(manifest) if args.json else _report(manifest, args.out, doubts)
+    manifest, warnings = result.manifest, result.warnings
+    sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)
+    report = render_manifest(manifest) if args.json else _report(manifest, args.out, warnings)
     sys.stdout.write(report)
     return 0
 
 
-def _report(manifest: "Manifest", out: Path, warned: tuple[str, ...]) -> str:
+def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
     spec, source, architecture = manifest.input, manifest.source, manifest.architecture
     lines = [
         f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
@@ -235,11 +231,11 @@ def _report(manifest: "Manifest", out: Path, warned: tuple[str, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _reuse_text(site: "ReductionSite") -> str:
+def _reuse_text(site: ReductionSite) -> str:
     return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
 
 
-def _search_lines(manifest: "Manifest") -> list[str]:
+def _search_lines(manifest: Manifest) -> list[str]:
     search = manifest.match_search
     if search is None:
         return []
@@ -252,7 +248,7 @@ def _search_lines(manifest: "Manifest") -> list[str]:
     return [summary, *trials]
 
 
-def _trial_line(trial: "MatchTrial", search: "MatchSearch", chosen: int) -> str:
+def _trial_line(trial: MatchTrial, search: MatchSearch, chosen: int) -> str:
     if trial.match_every == chosen:
         verdict = "chosen"
     elif trial.agreement < search.agreement_fresh - search.tolerance:
@@ -263,11 +259,11 @@ def _trial_line(trial: "MatchTrial", search: "MatchSearch", chosen: int) -> str:
     return f"{'':<8} stage {trial.stage}, {blocks}: {trial.agreement:.5f}, {verdict}"
 
 
-def _output_text(output: "OutputSpec") -> str:
+def _output_text(output: OutputSpec) -> str:
     return f"{output.kind} {'x'.join(map(str, output.shape))} {output.dtype}"
 
 
-def _parity_line(manifest: "Manifest") -> str:
+def _parity_line(manifest: Manifest) -> str:
     parity = manifest.parity
     if parity is None:
         return "check    skipped"
@@ -287,7 +283,7 @@ class _ListReductions(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.models.segformer.presets import PRESETS  # noqa: PLC0415 - imports torch
+        from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
         from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
 
         lines = ["methods, with their defaults:"]
@@ -295,8 +291,9 @@ class _ListReductions(argparse.Action):
             lines.append(
                 f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
             )
-        for name, plan in PRESETS.items():
-            sites = [f"  {site}={reduction.to_string()}" for site, reduction in plan.items()]
+        presets = [preset for family in families().values() for preset in family.presets.items()]
+        for name, config in presets:
+            sites = [f"  {site}={reduction.to_string()}" for site, reduction in config.items()]
             lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
         sys.stdout.write("\n".join(lines) + "\n")
         parser.exit()
@@ -309,11 +306,13 @@ class _ListRewrites(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.models.segformer.rewrites._apply import known_rewrites  # noqa: PLC0415 - imports torch
+        from segpp.export.models.base import families  # noqa: PLC0415 - imports torch
+        from segpp.export.models.rewriting import ordered_rewrites  # noqa: PLC0415
         from segpp.export.targets import TARGETS  # noqa: PLC0415
 
         lines = []
-        for name, rewrite in known_rewrites().items():
+        known = [ordered_rewrites(family.rewrites()) for family in families().values()]
+        for name, rewrite in (item for rewrites in known for item in rewrites.items()):
             only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
             lines.append(f"{name:<24} {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")

@@ -68,11 +68,11 @@ def _inspect_checkpoint(
     reduce: Sequence[str],
     checkpoint_format: str | None,
 ) -> Report:
-    from segpp.export.models.segformer.presets import PRESETS, plan_from  # noqa: PLC0415 - torch
+    from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415 - for checkpoints
     from segpp.inspection.checkpoint import inspect_checkpoint  # noqa: PLC0415 - torch
 
-    plans = dict(PRESETS)
+    choices = {}
     if ratio is not None or reduce:
         name = "asked" if reduce else f"ratio {ratio:g}"
-        plans[name] = plan_from(ratio=ratio, reduce=reduce)
-    return inspect_checkpoint(path, size=size, plans=plans, source=checkpoint_format)
+        choices[name] = ReductionChoice(ratio=ratio, reduce=tuple(reduce))
+    return inspect_checkpoint(path, size=size, choices=choices, checkpoint_format=checkpoint_format)

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from segpp.errors import ReductionError
-from segpp.export.cost_model import doubts_about_merging
-from segpp.export.models.segformer.architecture import STAGES
-from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
-from segpp.export.models.segformer.loading import Checkpoint, read_checkpoint
-from segpp.export.models.segformer.macs import Macs, macs_of
-from segpp.export.models.segformer.presets import PRESETS, ReductionPlan, describe
-from segpp.export.models.segformer.rewrites._apply import known_rewrites
-from segpp.export.models.segformer.sites import SITES, grid_at, stage_grids
+from segpp.export.cost_model import cost_advice, cost_warnings
+from segpp.export.models.base import Checkpoint, ModelFamily, family_of
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.macs import Macs
+from segpp.export.models.rewriting import ordered_rewrites
+from segpp.export.reduction.config import ReductionChoice, ReductionConfig, count_tokens
 from segpp.export.reduction.sites import Site
 from segpp.export.targets import TARGETS
 from segpp.manifest import Architecture, ReductionSite
@@ -25,7 +23,7 @@ __all__ = ["inspect_checkpoint"]
 _NONE = "-"
 _SIDES = {"q": "queries", "kv": "keys, values"}
 
-# What a plan does at a size; for one that does not fit, why.
+# What a reduction does at a size; for one that does not fit, why.
 Outcome = tuple[ReductionSite, ...] | str
 
 
@@ -33,57 +31,62 @@ def inspect_checkpoint(
     path: Path,
     *,
     size: Size | None = None,
-    plans: Mapping[str, ReductionPlan] = PRESETS,
-    source: str | None = None,
+    choices: Mapping[str, ReductionChoice] | None = None,
+    checkpoint_format: str | None = None,
 ) -> Report:
-    """Describe a checkpoint, and what each of ``plans`` does to it at ``size``.
+    """Describe a checkpoint, and what each preset of its network does to it at ``size``.
 
     Args:
+        path: A checkpoint file or a Hugging Face folder.
         size: Input in pixels; the checkpoint's own if not given, or the default.
-        source: Whose code trained it, where the names do not tell.
+        choices: Reductions to show besides the presets, by name.
+        checkpoint_format: Whose code trained it, where the names do not tell.
 
     Raises:
         CheckpointError: It cannot be read.
         InputError: The network does not take ``size``.
     """
-    checkpoint = read_checkpoint(path, source=source)
-    size = size or checkpoint.size or DEFAULT_SIZE
-    check_size(size)
-    outcomes = {name: _outcome(plan, size) for name, plan in plans.items()}
+    checkpoint = load_checkpoint(path, checkpoint_format=checkpoint_format)
+    family = family_of(checkpoint.architecture)
+    size = size or checkpoint.size or family.default_size
+    family.check_size(size)
+    asked = {name: family.reduction_config(choice) for name, choice in (choices or {}).items()}
+    configs = {**family.presets, **asked}
+    outcomes = {name: _outcome(family, config, size) for name, config in configs.items()}
     counts = {
-        name: macs_of(checkpoint.architecture, size, sites)
+        name: family.macs(checkpoint.architecture, size, sites)
         for name, sites in outcomes.items()
         if not isinstance(sites, str)
     }
     return Report(
         name=str(path),
-        says=f"a SegFormer checkpoint of {checkpoint.layout}",
+        says=f"a {family.title} checkpoint of {checkpoint.format}",
         sections=(
             _network(checkpoint),
-            _tokens(outcomes, size),
+            _tokens(family, outcomes, size),
             _macs(counts, size),
             facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
-            facts("would not pay", _doubts(checkpoint.architecture, size, outcomes)),
-            _rewrites(),
+            facts("would not pay", _warnings(checkpoint.architecture, size, outcomes)),
+            _rewrites(family),
         ),
-        data=_data(checkpoint, size, outcomes, counts),
+        data=_data(checkpoint, family, size, outcomes, counts),
     )
 
 
-def _outcome(plan: ReductionPlan, size: Size) -> Outcome:
+def _outcome(family: ModelFamily, config: ReductionConfig, size: Size) -> Outcome:
     try:
-        return describe(plan, stage_grids(size))
+        return count_tokens(config, family.grids(size))
     except ReductionError as failure:
         return failure.problem.partition("\n")[0]
 
 
 def _network(checkpoint: Checkpoint) -> Section:
-    shape, numerics = checkpoint.architecture, checkpoint.numerics
+    shape, numerics = checkpoint.architecture, checkpoint.numeric_settings
     return facts(
         "network",
         {
             "architecture": shape.name,
-            "layout": checkpoint.layout,
+            "layout": checkpoint.format,
             "widths": _listed(shape.dims),
             "blocks": _listed(shape.depths),
             "heads": _listed(shape.heads),
@@ -91,7 +94,7 @@ def _network(checkpoint: Checkpoint) -> Section:
             "channels": shape.channels,
             "classes": _classes(checkpoint),
             "parameters": f"{_parameters(checkpoint):,}",
-            "numerics": ", ".join(f"{key} {value}" for key, value in asdict(numerics).items()),
+            "numerics": ", ".join(f"{key} {value}" for key, value in numerics.items()),
             "made for": checkpoint.size,
             "mean, std": checkpoint.mean and f"{checkpoint.mean}, {checkpoint.std}",
             "ignored in it": _shortened(checkpoint.ignored),
@@ -101,13 +104,13 @@ def _network(checkpoint: Checkpoint) -> Section:
     )
 
 
-def _tokens(outcomes: Mapping[str, Outcome], size: Size) -> Section:
+def _tokens(family: ModelFamily, outcomes: Mapping[str, Outcome], size: Size) -> Section:
     # One that merges nothing would be a column of dashes.
     fitting = {n: sites for n, sites in outcomes.items() if sites and not isinstance(sites, str)}
-    grids = stage_grids(size)
+    grids = family.grids(size)
     cells = [["site", "", "grid", "tokens", *fitting]]
-    for site in SITES:
-        grid = grid_at(site, grids)
+    for site in family.sites:
+        grid = grids[site]
         left = [_tokens_out(sites, site) for sites in fitting.values()]
         cells.append([str(site), _SIDES[site.side], str(grid), f"{grid.tokens:,}", *left])
     return rows(f"tokens left at {size}", cells, "lllr" + "r" * len(fitting))
@@ -119,9 +122,10 @@ def _tokens_out(sites: tuple[ReductionSite, ...], site: Site) -> str:
 
 
 def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
-    whole = next(iter(counts.values())).total
+    first = next(iter(counts.values()))
+    whole, stages = first.total, range(len(first.stages))
     lines = {
-        **{f"stage {i + 1}": [c.stages[i].total for c in counts.values()] for i in range(STAGES)},
+        **{f"stage {i + 1}": [c.stages[i].total for c in counts.values()] for i in stages},
         "head": [c.head.total for c in counts.values()],
         "total": [c.total for c in counts.values()],
     }
@@ -136,19 +140,21 @@ def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
     return rows(title, cells, "l" + "r" * len(counts))
 
 
-def _doubts(
+def _warnings(
     architecture: Architecture, size: Size, outcomes: Mapping[str, Outcome]
 ) -> dict[str, str]:
     return {
-        name: "; ".join(doubts_about_merging(architecture, size, sites))
+        name: "; ".join(
+            (*cost_warnings(architecture, size, sites), *cost_advice(architecture, size, sites))
+        )
         for name, sites in outcomes.items()
         if not isinstance(sites, str)
     }
 
 
-def _rewrites() -> Section:
+def _rewrites(family: ModelFamily) -> Section:
     cells = [["", *TARGETS, "meaning"]]
-    for name, rewrite in known_rewrites().items():
+    for name, rewrite in ordered_rewrites(family.rewrites()).items():
         marks = ["yes" if target in rewrite.targets else _NONE for target in TARGETS]
         cells.append([name, *marks, rewrite.meaning])
     return rows("exact rewrites that the export makes, by target", cells, "l" * len(cells[0]))
@@ -156,14 +162,15 @@ def _rewrites() -> Section:
 
 def _data(
     checkpoint: Checkpoint,
+    family: ModelFamily,
     size: Size,
     outcomes: Mapping[str, Outcome],
     counts: Mapping[str, Macs],
 ) -> dict[str, Any]:
     return {
-        "layout": checkpoint.layout,
+        "layout": checkpoint.format,
         "architecture": asdict(checkpoint.architecture),
-        "numerics": asdict(checkpoint.numerics),
+        "numerics": checkpoint.numeric_settings,
         "parameters": _parameters(checkpoint),
         "classes": checkpoint.classes and checkpoint.classes.names,
         "sha256": checkpoint.sha256,
@@ -178,7 +185,7 @@ def _data(
         },
         "rewrites": {
             name: {"meaning": rewrite.meaning, "targets": rewrite.targets}
-            for name, rewrite in known_rewrites().items()
+            for name, rewrite in ordered_rewrites(family.rewrites()).items()
         },
     }
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from segpp.errors import InputError, ManifestError
-from segpp.export.models.segformer.input_size import check_size
-from segpp.export.models.segformer.macs import Macs, macs_of
+from segpp.export.models.base import family_of
+from segpp.export.models.macs import Macs
 from segpp.manifest import Manifest, OutputSpec, read_manifest
 from segpp.ops.grid import Size
 from segpp.utils.dataclass_json import encode
@@ -181,9 +181,10 @@ def _macs_of(manifest: Manifest) -> tuple[Macs, Macs] | None:
     """Return the multiply-accumulates with and without the reduction, if they can be told."""
     size = Size(manifest.input.height, manifest.input.width)
     try:
-        check_size(size)
         shape = manifest.architecture
-        return macs_of(shape, size, manifest.reduction), macs_of(shape, size, ())
+        family = family_of(shape)
+        family.check_size(size)
+        return family.macs(shape, size, manifest.reduction), family.macs(shape, size, ())
     except (InputError, LookupError, ValueError, ArithmeticError):
         # A manifest is read from outside: one without an architecture has no counts.
         return None

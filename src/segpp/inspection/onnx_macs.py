@@ -9,7 +9,7 @@ import onnx
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from segpp import ops
-from segpp.export.models.segformer.macs import match_macs
+from segpp.export.models.macs import match_macs
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
 

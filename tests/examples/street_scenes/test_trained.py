@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from segpp.export.models.segformer.loading import read_checkpoint
+from segpp.export.models.loading import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENES = ROOT / "examples" / "street_scenes"
@@ -11,10 +11,10 @@ CHECKPOINT = SCENES / "segformer_b0_scenes.pth"
 
 
 def test_the_checkpoint_is_small_and_names_its_classes() -> None:
-    checkpoint = read_checkpoint(CHECKPOINT)
+    checkpoint = load_checkpoint(CHECKPOINT)
 
     assert CHECKPOINT.stat().st_size <= 8e6
-    assert checkpoint.layout == "mmsegmentation"
+    assert checkpoint.format == "mmsegmentation"
     assert checkpoint.architecture.name == "segformer-b0"
     assert checkpoint.classes is not None
     assert checkpoint.classes.names[0] == "sky"

@@ -11,15 +11,15 @@ import onnxruntime
 import pytest
 
 from segpp import __version__, ops
-from segpp.export.models.precision import deployed
 from segpp.export.models.segformer.architecture import segformer
-from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.presets import plan_from
+from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.onnx_graph.cleanup import MAX_IR_VERSION, clean
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.onnx_graph.trace import OPSET, trace
+from segpp.export.onnx_graph.trace import OPSET
 from segpp.ops.grid import Size
+from tests.helpers.checkpoints import trace_network
 
 torch = pytest.importorskip("torch")
 
@@ -43,14 +43,14 @@ def traced() -> onnx.ModelProto:
     """What torch's exporter makes of a network whose tokens are merged, before it is cleaned."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = SegFormer(segformer("b0", classes=3), LAYOUTS["mmsegmentation"].numerics).eval()
-    model.reduce(plan_from(ratio=0.5).items())
-    return trace(deployed(model, "fp32"), Size(64, 64), 1)
+        model = SegFormer(segformer("b0", classes=3), FORMATS["mmsegmentation"].numerics).eval()
+    model.apply_reductions(reduction_config(ratio=0.5))
+    return trace_network(model, Size(64, 64))
 
 
 @pytest.fixture(scope="module")
 def shipped(traced: onnx.ModelProto) -> onnx.ModelProto:
-    return clean(traced)
+    return clean(traced, name="segformer")
 
 
 def bytes_without_weights(model: onnx.ModelProto) -> bytes:
@@ -75,7 +75,7 @@ def test_torch_leaves_traces_of_the_machine(traced: onnx.ModelProto) -> None:
     "trace",
     [
         *(r"\.py\b", r"site-packages", r"/export/", r"stack_trace", r"pkg\.", r"[Tt]orch"),
-        *(r"\bSegFormer\b", r"Attention", r"nn\.", r"forward", r"Deployed", r"pytorch"),
+        *(r"\bSegFormer\b", r"Attention", r"nn\.", r"forward", r"PrecisionWrapper", r"pytorch"),
         *(re.escape(name) for name in {str(Path.home()), str(Path.cwd())} - {"/"}),
         *(re.escape(name) for name in {socket.gethostname(), platform.node()} if len(name) > 5),
     ],
@@ -133,7 +133,7 @@ def test_the_file_is_valid_and_keeps_the_rules_of_its_targets(shipped: onnx.Mode
 
 
 def test_cleaning_twice_is_cleaning_once(shipped: onnx.ModelProto) -> None:
-    assert clean(shipped).SerializeToString() == shipped.SerializeToString()
+    assert clean(shipped, name="segformer").SerializeToString() == shipped.SerializeToString()
 
 
 def test_a_graph_is_tidied_and_still_computes_the_same() -> None:

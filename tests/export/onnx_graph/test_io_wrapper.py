@@ -11,20 +11,22 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpp.errors import CheckError, InputError
-from segpp.export.config import ExportRequest
-from segpp.export.models.precision import deployed
+from segpp.export.config import ExportConfig
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.precision import cast_model
 from segpp.export.models.segformer.architecture import segformer
-from segpp.export.models.segformer.loading import read_checkpoint, state_dict_for
-from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.loading import state_dict_for
+from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS
-from segpp.export.onnx_graph.io_wrapper import Interface
+from segpp.export.onnx_graph.io_wrapper import ModelWithIO
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.parity import check_parity, measure
-from segpp.export.pipeline import export
+from segpp.export.parity import check_parity, measure_parity
+from segpp.export.parity.images import ParityImage
+from segpp.export.pipeline import export_onnx
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare
-from segpp.manifest import InputSpec, read_manifest
+from segpp.manifest import InputSpec, Parity, read_manifest
 from segpp.ops.grid import Size
 from segpp.runtime.inference.session import open_session
 
@@ -35,8 +37,8 @@ FLOATS = InputSpec("image", (1, 3, *SIZE), "float32", "NCHW", "RGB", MEAN, STD)
 
 
 def written(checkpoint: Path, out: Path, **options: object) -> Path:
-    settings = {"size": SIZE, "plan": PRESETS["hq"], **options}
-    export(ExportRequest(checkpoint, out, **settings))  # type: ignore[arg-type]  # as the test says
+    settings = {"size": SIZE, "reduction": PRESETS["hq"], **options}
+    export_onnx(ExportConfig(checkpoint, out, **settings))  # type: ignore[arg-type]  # as the test says
     return out
 
 
@@ -55,7 +57,7 @@ def picture() -> NDArray[np.uint8]:
 def test_pixels_give_the_bits_that_normalised_floats_give(
     b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
 ) -> None:
-    of_pixels = written(b0_checkpoint, tmp_path / "pixels.onnx", input="uint8")
+    of_pixels = written(b0_checkpoint, tmp_path / "pixels.onnx", input_dtype="uint8")
     of_floats = written(b0_checkpoint, tmp_path / "floats.onnx")
 
     found = run(of_pixels, picture[None])["logits"]
@@ -66,20 +68,22 @@ def test_pixels_give_the_bits_that_normalised_floats_give(
 def test_torch_normalises_pixels_to_the_bit_as_the_runtime_does(
     picture: NDArray[np.uint8],
 ) -> None:
-    network = deployed(
-        SegFormer(segformer("b0", classes=3), LAYOUTS["mmsegmentation"].numerics), "fp32"
+    network = cast_model(
+        SegFormer(segformer("b0", classes=3), FORMATS["mmsegmentation"].numerics), "fp32"
     )
-    whole = Interface(network, PIXELS)
+    module = ModelWithIO(network, PIXELS)
 
-    normalised = whole._normalised(torch.from_numpy(picture[None]))
+    normalized = module._normalize(torch.from_numpy(picture[None]))
 
-    assert (normalised.numpy() == prepare([picture], FLOATS)).all()
+    assert (normalized.numpy() == prepare([picture], FLOATS)).all()
 
 
 def test_labels_are_the_resized_logits_best_classes(
     b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
 ) -> None:
-    file = written(b0_checkpoint, tmp_path / "both.onnx", input="uint8", output="both", batch=2)
+    file = written(
+        b0_checkpoint, tmp_path / "both.onnx", input_dtype="uint8", outputs="both", batch=2
+    )
 
     found = run(file, np.stack([picture, picture[::-1]]))
 
@@ -96,7 +100,7 @@ def test_labels_are_the_resized_logits_best_classes(
 
 
 def test_the_manifest_describes_pixels_and_labels(b0_checkpoint: Path, tmp_path: Path) -> None:
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", input="uint8", output="both")
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", input_dtype="uint8", outputs="both")
 
     manifest = read_manifest(file)
 
@@ -114,7 +118,7 @@ def test_labels_alone_pass_the_gate(b0_checkpoint: Path, tmp_path: Path, precisi
     # Random weights in half precision: the masks are noise, and noise flips.
     options = {"precision": precision, "min_agreement": 0.9 if precision == "fp16" else None}
 
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", output="labels", **options)
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", outputs="labels", **options)
 
     manifest = read_manifest(file)
     assert [output.kind for output in manifest.outputs] == ["labels"]
@@ -125,24 +129,28 @@ def test_labels_alone_pass_the_gate(b0_checkpoint: Path, tmp_path: Path, precisi
 def test_wrong_labels_over_right_logits_are_caught(
     b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
 ) -> None:
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", output="labels", plan={}, check=False)
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", outputs="labels", reduction={}, check=False)
     graph = onnx.load(file)
     [function] = [f for f in graph.functions if f.name == "SegppResizeArgmax"]
     [first, *_] = [node for node in function.node if node.op_type == "Greater"]
     first.input[:] = [first.input[1], first.input[0]]
     onnx.save(graph, tmp_path / "wrong.onnx")
-    model = read_checkpoint(b0_checkpoint).model()
-    image = prepare([picture], FLOATS)
+    model = load_checkpoint(b0_checkpoint).build()
+    tensor = prepare([picture], FLOATS)
+    image = ParityImage("noise", "", tensor, tensor)
 
-    check_parity(measure(model, file, image, precision="fp32"), 0.999)
+    def parity_of(path: Path) -> Parity:
+        return measure_parity(model, path, image, precision="fp32", min_agreement=0.999)
+
+    check_parity(parity_of(file))
     with pytest.raises(CheckError, match="masks agree"):
-        check_parity(measure(model, tmp_path / "wrong.onnx", image, precision="fp32"), 0.999)
+        check_parity(parity_of(tmp_path / "wrong.onnx"))
 
 
 def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
     checkpoint = saved(tmp_path, "mmsegmentation", classes=150)
 
-    file = written(checkpoint, tmp_path / "b0.onnx", output="labels", plan={})
+    file = written(checkpoint, tmp_path / "b0.onnx", outputs="labels", reduction={})
 
     assert read_manifest(file).outputs[0].dtype == "int32"
     with open_session(file) as session:
@@ -151,22 +159,26 @@ def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
 
 
 def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -> None:
-    [aligned, *_] = [name for name, of in LAYOUTS.items() if of.numerics.align_corners]
+    [aligned, *_] = [name for name, of in FORMATS.items() if of.numerics.align_corners]
     checkpoint = saved(tmp_path, aligned, classes=5)
 
     with pytest.raises(InputError, match=r"--outputs both cannot follow(.|\n)*align_corners=True"):
-        written(checkpoint, tmp_path / "b0.onnx", output="both", source=aligned)
+        written(checkpoint, tmp_path / "b0.onnx", outputs="both", checkpoint_format=aligned)
 
-    written(checkpoint, tmp_path / "b0.onnx", source=aligned)
+    written(checkpoint, tmp_path / "b0.onnx", checkpoint_format=aligned)
 
 
-def saved(folder: Path, layout: str, *, classes: int) -> Path:
+def saved(folder: Path, name: str, *, classes: int) -> Path:
     torch.manual_seed(0)
-    architecture = segformer("b0", classes=classes, head=LAYOUTS[layout].head)
-    model = SegFormer(architecture, LAYOUTS[layout].numerics)
+    architecture = segformer("b0", classes=classes, head=FORMATS[name].head)
+    model = SegFormer(architecture, FORMATS[name].numerics)
     path = folder / "checkpoint.pth"
-    torch.save(state_dict_for(layout, model.state_dict()), path)
+    torch.save(state_dict_for(name, model.state_dict()), path)
     return path
+
+
+# What messages call the choices.
+FIELDS = {"input": "input_dtype", "output": "outputs"}
 
 
 @pytest.mark.parametrize(("key", "value"), [("input", "uint9"), ("output", "mask")])
@@ -174,13 +186,13 @@ def test_unknown_interfaces_are_refused(
     b0_checkpoint: Path, tmp_path: Path, key: str, value: str
 ) -> None:
     with pytest.raises(InputError, match=rf"unknown {key} .{value}."):
-        written(b0_checkpoint, tmp_path / "b0.onnx", **{key: value})
+        written(b0_checkpoint, tmp_path / "b0.onnx", **{FIELDS[key]: value})
 
 
 def test_the_session_and_the_commands_take_a_file_of_pixels_and_labels(
     b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8], segpp: object
 ) -> None:
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", input="uint8", output="labels")
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", input_dtype="uint8", outputs="labels")
     plain = written(b0_checkpoint, tmp_path / "plain.onnx")
     for folder in ("images", "labels"):
         (tmp_path / folder).mkdir()

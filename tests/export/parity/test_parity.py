@@ -10,15 +10,16 @@ from torch import Tensor
 
 from segpp.errors import CheckError
 from segpp.export.custom_ops.torch_ops import MatchSettings, plain_match
-from segpp.export.models.precision import deployed
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.presets import plan_from
+from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.onnx_graph.cleanup import clean
-from segpp.export.onnx_graph.trace import trace
-from segpp.export.parity import Floats, Measured, check_parity, measure
-from segpp.export.parity.replay_matches import GivenMatches
+from segpp.export.parity import check_parity, measure_parity
+from segpp.export.parity.images import Floats, ParityImage
+from segpp.export.parity.replay_matches import MatchReplay
+from segpp.manifest import Parity
 from segpp.ops.grid import Size
+from tests.helpers.checkpoints import trace_network
 
 SIZE = Size(128, 160)
 MATCH = MatchSettings(height=4, width=4, stride_y=2, stride_x=2, merged=6, window=0)
@@ -28,37 +29,42 @@ MATCH = MatchSettings(height=4, width=4, stride_y=2, stride_x=2, merged=6, windo
 def model() -> SegFormer:
     torch.manual_seed(0)
     network = SegFormer(segformer("b0", classes=5), Numerics(1e-6, 1e-6, 1e-6, 1e-6)).eval()
-    return network.reduce(plan_from(ratio=0.5).items())
+    return network.apply_reductions(reduction_config(ratio=0.5))
 
 
 @pytest.fixture(scope="module")
 def file(model: SegFormer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("parity") / "b0.onnx"
-    onnx.save(clean(trace(deployed(model, "fp32"), SIZE, 1)), path)
+    onnx.save(clean(trace_network(model, SIZE)), path)
     return path
 
 
 @pytest.fixture
-def image() -> Floats:
-    return np.random.default_rng(0).standard_normal((1, 3, *SIZE), np.float32)
+def image() -> ParityImage:
+    noise: Floats = np.random.default_rng(0).standard_normal((1, 3, *SIZE), np.float32)
+    return ParityImage("noise", "", noise, noise)
+
+
+def parity_of(model: SegFormer, file: Path, image: ParityImage) -> Parity:
+    return measure_parity(model, file, image, precision="fp32", min_agreement=0.999)
 
 
 def test_a_right_file_agrees_on_masks_and_logits(
-    model: SegFormer, file: Path, image: Floats
+    model: SegFormer, file: Path, image: ParityImage
 ) -> None:
-    measured = measure(model, file, image, precision="fp32")
+    parity = parity_of(model, file, image)
 
-    check_parity(measured, 0.999)
-    assert measured.agreement_given_matches == 1.0
-    assert measured.max_logit_difference is not None
-    assert measured.tolerance is not None
-    assert measured.max_logit_difference <= measured.tolerance
+    check_parity(parity)
+    assert parity.agreement_given_matches == 1.0
+    assert parity.max_logit_difference is not None
+    assert parity.tolerance is not None
+    assert parity.max_logit_difference <= parity.tolerance
     # Stages 1 and 2 match 20 keys each, stage 3 80 queries, stage 4 20, in two blocks each.
-    assert measured.matches == 2 * (20 + 20 + 80 + 20)
+    assert parity.matches == 2 * (20 + 20 + 80 + 20)
 
 
 def test_a_wrong_weight_is_caught(
-    model: SegFormer, file: Path, image: Floats, tmp_path: Path
+    model: SegFormer, file: Path, image: ParityImage, tmp_path: Path
 ) -> None:
     graph = onnx.load(file)
     [bias] = [t for t in graph.graph.initializer if t.name == "model.head.classifier.bias"]
@@ -66,20 +72,22 @@ def test_a_wrong_weight_is_caught(
     bias.CopyFrom(onnx.numpy_helper.from_array(changed, bias.name))
     onnx.save(graph, tmp_path / "wrong.onnx")
 
-    measured = measure(model, tmp_path / "wrong.onnx", image, precision="fp32")
+    parity = parity_of(model, tmp_path / "wrong.onnx", image)
 
     with pytest.raises(CheckError, match=r"masks agree .* on 0\.|logits differ"):
-        check_parity(measured, 0.999)
+        check_parity(parity)
 
 
-def test_other_merge_counts_are_caught(model: SegFormer, image: Floats, tmp_path: Path) -> None:
+def test_other_merge_counts_are_caught(
+    model: SegFormer, image: ParityImage, tmp_path: Path
+) -> None:
     other = SegFormer(model.architecture, model.numerics).eval()
     other.load_state_dict(model.state_dict())
-    other.reduce(plan_from(ratio=0.6).items())
-    onnx.save(clean(trace(deployed(other, "fp32"), SIZE, 1)), tmp_path / "other.onnx")
+    other.apply_reductions(reduction_config(ratio=0.6))
+    onnx.save(clean(trace_network(other, SIZE)), tmp_path / "other.onnx")
 
     with pytest.raises(CheckError, match="the file has no match"):
-        measure(model, tmp_path / "other.onnx", image, precision="fp32")
+        parity_of(model, tmp_path / "other.onnx", image)
 
 
 def tokens() -> Tensor:
@@ -95,7 +103,7 @@ def test_a_near_tie_decided_the_other_way_is_accepted() -> None:
     assert slot[0, 1] == slot[0, 0]
     slot[0, 1] = slot[0, 2]
 
-    given = GivenMatches([(MATCH, slot)], tie=1e-5)
+    given = MatchReplay([(MATCH, slot)], tie=1e-5)
 
     assert torch.equal(given(x, MATCH), slot)
     assert (given.tokens, given.differing) == (16, 1)
@@ -108,7 +116,7 @@ def test_a_clearly_worse_destination_is_refused() -> None:
     slot[0, merged_source] = 6 + (slot[0, merged_source] - 6 + 1) % 4
 
     with pytest.raises(CheckError, match="merges tokens that are less similar than others"):
-        GivenMatches([(MATCH, slot)], tie=1e-5)(x, MATCH)
+        MatchReplay([(MATCH, slot)], tie=1e-5)(x, MATCH)
 
 
 def test_slots_out_of_order_are_refused() -> None:
@@ -117,17 +125,17 @@ def test_slots_out_of_order_are_refused() -> None:
     slot[0, [0, 2]] = slot[0, [2, 0]]
 
     with pytest.raises(CheckError, match="slots on 4x4 tokens break their contract"):
-        GivenMatches([(MATCH, slot)], tie=1e-5)(x, MATCH)
+        MatchReplay([(MATCH, slot)], tie=1e-5)(x, MATCH)
 
 
 def test_masks_below_the_limit_are_refused_with_both_numbers() -> None:
     with pytest.raises(CheckError, match=r"on 0\.98000 of the pixels\n  asked for: 0\.99"):
-        check_parity(Measured(pixel_agreement=0.98), 0.99)
+        check_parity(Parity("x", "", pixel_agreement=0.98, min_agreement=0.99))
 
 
 @pytest.mark.parametrize("difference", [2.0, float("nan")])
 def test_logits_beyond_rounding_are_refused(difference: float) -> None:
-    measured = Measured(1.0, 1.0, max_logit_difference=difference, tolerance=1.0)
+    parity = Parity("x", "", 1.0, 0.99, 1.0, max_logit_difference=difference, tolerance=1.0)
 
     with pytest.raises(CheckError, match="rounding explains at most 1"):
-        check_parity(measured, 0.99)
+        check_parity(parity)

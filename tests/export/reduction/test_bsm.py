@@ -40,20 +40,20 @@ def test_merges_what_tomesd_merges(settings: BipartiteSoftMatching, grid: Grid, 
         no_rand=True,
     )
 
-    plan = settings.plan(x, grid)
-    ours = plan.merge(x)
+    assignment = settings.match(x, grid)
+    ours = assignment.merge(x)
 
     theirs = merge(x)
     assert ours.shape == theirs.shape
-    assert torch.equal(groups(plan.restore, ours), groups(unmerge, theirs))
+    assert torch.equal(groups(assignment.unmerge, ours), groups(unmerge, theirs))
     assert (sorted_rows(ours) - sorted_rows(theirs)).abs().max() <= 1e-5
-    assert (plan.restore(ours) - unmerge(theirs)).abs().max() <= 1e-5
+    assert (assignment.unmerge(ours) - unmerge(theirs)).abs().max() <= 1e-5
 
 
-def groups(restore: object, merged: Tensor) -> Tensor:
+def groups(unmerge: object, merged: Tensor) -> Tensor:
     """Return for every token the first token that shares its slot: the merged sets."""
     numbers = torch.arange(merged.shape[1], dtype=torch.float32).expand(merged.shape[:2])
-    slot = restore(numbers[:, :, None])[:, :, 0].long()  # type: ignore[operator]  # either library's
+    slot = unmerge(numbers[:, :, None])[:, :, 0].long()  # type: ignore[operator]  # either library's
     tokens = torch.arange(slot.shape[1]).expand(slot.shape)
     first = torch.full(merged.shape[:2], slot.shape[1])
     return first.scatter_reduce(1, slot, tokens, "amin").gather(1, slot)
@@ -81,9 +81,9 @@ def test_a_token_without_length_is_merged_and_nothing_becomes_nan() -> None:
     x = torch.randn(1, 64, 8, generator=torch.Generator().manual_seed(0))
     x[:, ::3] = 0
 
-    plan = BipartiteSoftMatching(0.5, 2, 2).plan(x, Grid(8, 8))
+    assignment = BipartiteSoftMatching(0.5, 2, 2).match(x, Grid(8, 8))
 
-    assert plan.restore(plan.merge(x)).isfinite().all()
+    assert assignment.unmerge(assignment.merge(x)).isfinite().all()
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, -0.1, float("nan")])

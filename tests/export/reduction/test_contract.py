@@ -11,7 +11,7 @@ from segpp.errors import ReductionError
 from segpp.export.models.segformer.sites import SITES
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.onnx_graph.trace import trace_module
+from segpp.export.onnx_graph.trace import trace
 from segpp.export.reduction import REDUCTIONS, TokenReduction
 from segpp.ops.grid import Grid
 
@@ -30,11 +30,11 @@ def test_counts_are_known_before_any_token_is_seen(name: str, grid: Grid) -> Non
     settings = REDUCTIONS[name]()
     x = tokens(grid)
 
-    plan = settings.plan(x, grid)
-    merged = plan.merge(x)
+    assignment = settings.match(x, grid)
+    merged = assignment.merge(x)
 
     assert merged.shape == (2, settings.tokens_out(grid), 8)
-    assert plan.restore(merged).shape == x.shape
+    assert assignment.unmerge(merged).shape == x.shape
     assert settings.tokens_out(grid) < grid.tokens
 
 
@@ -43,9 +43,9 @@ def test_equal_tokens_survive_merging_unchanged(name: str) -> None:
     grid = Grid(7, 5)
     x = torch.full((1, grid.tokens, 4), 0.5)
 
-    plan = REDUCTIONS[name]().plan(x, grid)
+    assignment = REDUCTIONS[name]().match(x, grid)
 
-    assert torch.equal(plan.restore(plan.merge(x)), x)
+    assert torch.equal(assignment.unmerge(assignment.merge(x)), x)
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
@@ -54,8 +54,8 @@ def test_images_of_a_batch_do_not_touch_each_other(name: str) -> None:
     x = tokens(grid)
 
     def restored(batch: Tensor) -> Tensor:
-        plan = REDUCTIONS[name]().plan(batch, grid)
-        return plan.restore(plan.merge(batch))
+        assignment = REDUCTIONS[name]().match(batch, grid)
+        return assignment.unmerge(assignment.merge(batch))
 
     # The batched product may sum in another order: 8 products of values below 5.
     assert (restored(x)[1:] - restored(x[1:])).abs().max() <= 8 * 2.0**-24 * 25
@@ -66,7 +66,7 @@ def test_images_of_a_batch_do_not_touch_each_other(name: str) -> None:
 def test_the_exported_graph_computes_what_torch_computes(name: str, grid: Grid) -> None:
     model = exported(REDUCTIONS[name](), grid)
     x = tokens(grid, batch=1)
-    plan = REDUCTIONS[name]().plan(x, grid)
+    assignment = REDUCTIONS[name]().match(x, grid)
 
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -74,7 +74,7 @@ def test_the_exported_graph_computes_what_torch_computes(name: str, grid: Grid) 
     [found] = session.run(None, {"x": x.numpy()})
 
     # A mean of at most all 512 tokens, each below 5.
-    expected = plan.restore(plan.merge(x)).numpy()
+    expected = assignment.unmerge(assignment.merge(x)).numpy()
     assert np.abs(found - expected).max() <= grid.tokens * 2.0**-24 * 5
 
 
@@ -111,17 +111,17 @@ def test_sides_are_sides_of_a_site(name: str) -> None:
 
 
 class Around(nn.Module):
-    """Merge and restore at once, as a module that can be exported."""
+    """Merge and unmerge at once, as a module that can be exported."""
 
     def __init__(self, settings: TokenReduction, grid: Grid) -> None:
         super().__init__()
         self.settings, self.grid = settings, grid
 
     def forward(self, x: Tensor) -> Tensor:
-        plan = self.settings.plan(x, self.grid)
-        return plan.restore(plan.merge(x))
+        assignment = self.settings.match(x, self.grid)
+        return assignment.unmerge(assignment.merge(x))
 
 
 def exported(settings: TokenReduction, grid: Grid) -> onnx.ModelProto:
     module = Around(settings, grid).eval()
-    return clean(trace_module(module, tokens(grid, batch=1), names=("x", "y")))
+    return clean(trace(module, tokens(grid, batch=1), names=("x", "y")))

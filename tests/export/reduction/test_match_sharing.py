@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from segpp.errors import InputError, ManifestError
-from segpp.export.config import ExportRequest
+from segpp.export.config import ExportConfig
 from segpp.export.custom_ops.torch_ops import MatchSettings, matching_by, plain_match
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.presets import PRESETS, plan_from
-from segpp.export.pipeline import export
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.pipeline import export_onnx
 from segpp.manifest import parse_manifest, read_manifest
 from segpp.ops.grid import Size
 from segpp.utils.dataclass_json import encode
@@ -21,11 +21,11 @@ from segpp.utils.dataclass_json import encode
 SIZE = Size(128, 256)
 
 
-def network(preset: str, match_every: int) -> SegFormer:
+def network(preset: str, match_interval: int) -> SegFormer:
     torch.manual_seed(0)
     architecture = segformer("b0", classes=4)
     model = SegFormer(architecture, Numerics(1e-6, 1e-6, 1e-6, 1e-6)).eval()
-    return model.reduce(PRESETS[preset].items(), match_every=match_every)
+    return model.apply_reductions(PRESETS[preset], match_interval=match_interval)
 
 
 @pytest.mark.parametrize(("every", "matches"), [(1, 8), (2, 4), (5, 4)])
@@ -51,8 +51,8 @@ def test_a_pass_leaves_nothing_of_its_image_behind() -> None:
     with torch.inference_mode():
         model(torch.zeros(1, 3, *SIZE))
 
-    first = model.stages[2].blocks[0].attention.reduction_q  # type: ignore[union-attr]  # nn.Module hides it
-    assert first.decided is None
+    first = model.attentions(3)[0].q_merging
+    assert first.assignment is None  # type: ignore[union-attr]  # a block that is followed
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -60,17 +60,17 @@ def test_the_file_matches_as_often_as_pytorch(
     b0_checkpoint: Path, tmp_path: Path, precision: str
 ) -> None:
     out = tmp_path / "b0.onnx"
-    request = ExportRequest(
+    config = ExportConfig(
         b0_checkpoint,
         out,
         size=SIZE,
-        plan=PRESETS["fast"],
-        match_every=2,
+        reduction=PRESETS["fast"],
+        match_interval=2,
         precision=precision,
         min_agreement=None if precision == "fp32" else 0.8,
     )
 
-    manifest = export(request)
+    manifest = export_onnx(config).manifest
 
     nodes = [node.op_type for node in onnx.load(out).graph.node]
     assert nodes.count("SegppTokenMatch") == 4
@@ -83,11 +83,12 @@ def test_the_file_matches_as_often_as_pytorch(
 
 
 def test_windowed_matches_pass_the_gate(b0_checkpoint: Path, tmp_path: Path) -> None:
-    windowed = plan_from(
+    windowed = reduction_config(
         reduce=["1.kv=bsm:ratio=0.6,window=1", "3.q=bsm:ratio=0.8,sy=4,sx=4,window=1"]
     )
 
-    manifest = export(ExportRequest(b0_checkpoint, tmp_path / "b0.onnx", size=SIZE, plan=windowed))
+    config = ExportConfig(b0_checkpoint, tmp_path / "b0.onnx", size=SIZE, reduction=windowed)
+    manifest = export_onnx(config).manifest
 
     assert manifest.parity is not None
     assert manifest.parity.agreement_given_matches == 1.0
@@ -95,7 +96,7 @@ def test_windowed_matches_pass_the_gate(b0_checkpoint: Path, tmp_path: Path) -> 
 
 def test_less_than_one_block_is_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--match-interval 0"):
-        export(ExportRequest(b0_checkpoint, tmp_path / "b0.onnx", match_every=0))
+        export_onnx(ExportConfig(b0_checkpoint, tmp_path / "b0.onnx", match_interval=0))
 
 
 def test_a_manifest_that_matches_every_zero_blocks_is_refused(b0_onnx: Path) -> None:

@@ -125,12 +125,12 @@ def test_the_exported_network_scores_as_pytorch_does(
     shared: Path, tmp_path: Path, segpp: Command
 ) -> None:
     torch = pytest.importorskip("torch")
-    from segpp.export.models.segformer.loading import read_checkpoint  # noqa: PLC0415 - needs torch
+    from segpp.export.models.loading import load_checkpoint  # noqa: PLC0415 - needs torch
 
     checkpoint = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
     done = segpp("export", checkpoint, tmp_path / "b0.onnx", "--size", "352x480", "--no-check")
     assert done.returncode == 0, done.stderr
-    network = read_checkpoint(checkpoint).model()
+    network = load_checkpoint(checkpoint).build()
     said: list[NDArray[Any]] = []
 
     def pytorch(image: ImageArray) -> NDArray[Any]:

@@ -14,7 +14,7 @@ import torch
 from segpp.cli import main as segpp
 from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading import state_dict_for
-from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 
 REDUCTIONS = {
@@ -28,7 +28,7 @@ PRECISIONS = ("fp32", "fp16")
 def main() -> int:
     name, size, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     torch.manual_seed(0)
-    model = SegFormer(segformer(name, classes=19), LAYOUTS["mmsegmentation"].numerics)
+    model = SegFormer(segformer(name, classes=19), FORMATS["mmsegmentation"].numerics)
     checkpoint = folder / f"{name}.pth"
     torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, checkpoint)
     for (label, reduction), precision in product(REDUCTIONS.items(), PRECISIONS):

@@ -1,68 +1,61 @@
 """Any SegFormer checkpoint to one state dict, with what is needed to compute as its trainer did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from segpp.export.checkpoints.state_dict import unwrap
-from segpp.export.checkpoints.weights import read_weights
+from segpp.export.checkpoints.state_dict import StateDict
+from segpp.export.checkpoints.weights import WeightsFile
+from segpp.export.models.base import Checkpoint
 from segpp.export.models.segformer.architecture import Numerics
-from segpp.export.models.segformer.loading import hf_config as hugging_face
-from segpp.export.models.segformer.loading.detect import recognise
-from segpp.export.models.segformer.loading.formats import LAYOUTS, Layout
-from segpp.export.models.segformer.loading.formats._convert import ours_from, theirs_from
+from segpp.export.models.segformer.loading import hf_config
+from segpp.export.models.segformer.loading.detect import detect_format
+from segpp.export.models.segformer.loading.formats import (
+    FORMATS,
+    CheckpointFormat,
+    from_segpp,
+    to_segpp,
+)
 from segpp.export.models.segformer.loading.infer_architecture import architecture_of, expected_by
-from segpp.export.models.segformer.loading.metadata import annotations_of
+from segpp.export.models.segformer.loading.metadata import read_metadata
 from segpp.export.models.segformer.loading.validate import (
     check_finite,
     check_shapes,
     check_sound,
-    leftovers,
+    unused_keys,
 )
 from segpp.export.models.segformer.model import SegFormer
-from segpp.manifest import Architecture, Classes
-from segpp.ops.grid import Size
 
-__all__ = ["Checkpoint", "read_checkpoint", "state_dict_for"]
+__all__ = ["SegFormerCheckpoint", "load", "state_dict_for"]
 
 _COUNTER = ".num_batches_tracked"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A trained SegFormer, independent of who trained it.
+@dataclass(frozen=True, kw_only=True)
+class SegFormerCheckpoint(Checkpoint):
+    """A trained SegFormer.
 
     Attributes:
-        state: The weights under the names of ``segformer.model.SegFormer``, float32, on the CPU,
-            independent of the file.
-        numerics: What its trainer's code computes the same weights with.
-        layout: Whose code that is, a key of ``formats.LAYOUTS``.
-        sha256: Of the weights file.
-        classes: Names and colours, if the checkpoint tells either.
-        size: The input size it was made for, if it tells.
-        mean: Per channel on the 0-255 scale, if it tells.
-        std: Likewise.
-        ignored: Names in the file that take no part in the result.
-        notes: What was found in the file and not used, one sentence each.
+        numerics: What its trainer's code computes the weights with.
     """
 
-    state: dict[str, Tensor]
-    architecture: Architecture
     numerics: Numerics
-    layout: str
-    sha256: str
-    classes: Classes | None = None
-    size: Size | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    ignored: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
-    def model(self) -> SegFormer:
+    @property
+    def align_corners(self) -> bool:
+        """How the logits are meant to be resized to the image."""
+        return self.numerics.align_corners
+
+    @property
+    def numeric_settings(self) -> dict[str, object]:
+        """The numerics by name."""
+        return asdict(self.numerics)
+
+    def build(self) -> SegFormer:
         """Return the network with these weights, ready for inference."""
         with torch.device("meta"):
             model = SegFormer(self.architecture, self.numerics)
@@ -72,59 +65,66 @@ class Checkpoint:
         return model.eval().requires_grad_(requires_grad=False)
 
 
-def read_checkpoint(path: Path, *, source: str | None = None) -> Checkpoint:
-    """Read a SegFormer checkpoint of any known layout; nothing in it is executed.
+def load(
+    weights: WeightsFile,
+    state_dict: StateDict,
+    path: Path,
+    checkpoint_format: str | None = None,
+) -> SegFormerCheckpoint:
+    """Return the SegFormer in a weights file of any known format.
 
     Args:
-        path: A file of ``torch.save`` or safetensors, or a folder of ``save_pretrained``.
-        source: Whose code trained it, where the names do not tell: a key of ``LAYOUTS``.
+        weights: The file as read, with the JSON beside it.
+        state_dict: The tensors in it.
+        path: Of the file, for messages.
+        checkpoint_format: Whose code trained it, where the names do not tell: a key of ``FORMATS``.
 
     Raises:
-        CheckpointError: It is missing, damaged, dangerous, foreign or incomplete, or could be of
-            several layouts; or there is no such source.
+        CheckpointError: It is foreign or incomplete, or could be of several formats.
     """
-    if source is not None:
-        _ = LAYOUTS[source]  # refuses an unknown name before a large file is read
-    file = read_weights(path)
-    found = unwrap(file.content, path)
-    name = recognise(found.tensors, path, source)
-    layout = LAYOUTS[name]
-    hugging_face.check_strides(file.config)
-    check_sound(layout, found.tensors, path)
-    architecture = architecture_of(layout, found.tensors, hugging_face.heads_of(file.config), path)
-    expected = expected_by(layout, architecture)
-    unused = leftovers(layout, found.tensors, expected, path)
-    check_shapes(found.tensors, expected, architecture.name, path)
-    check_finite(found.tensors, expected, path)
-    said = annotations_of(found.context, file.config, file.preprocessor, architecture)
-    return Checkpoint(
-        state=_owned(ours_from(layout, {name: found.tensors[name] for name in expected})),
+    tensors, config = state_dict.tensors, weights.config
+    # 1. Whose file it is, and that its tensors are plain numbers.
+    name = detect_format(tensors, path, checkpoint_format)
+    fmt = FORMATS[name]
+    hf_config.check_strides(config)
+    check_sound(fmt, tensors, path)
+    # 2. Which network it is, and that it is that network and nothing else.
+    architecture = architecture_of(fmt, tensors, hf_config.heads_of(config), path)
+    expected = expected_by(fmt, architecture)
+    unused = unused_keys(fmt, tensors, expected, path)
+    check_shapes(tensors, expected, architecture.name, path)
+    check_finite(tensors, expected, path)
+    # 3. What else the file says.
+    metadata = read_metadata(state_dict.context, config, weights.preprocessor, architecture)
+    return SegFormerCheckpoint(
+        state=_owned(to_segpp(fmt, {key: tensors[key] for key in expected})),
         architecture=architecture,
-        numerics=_numerics(layout, file.config),
-        layout=name,
-        sha256=file.sha256,
-        classes=said.classes,
-        size=said.size,
-        mean=said.mean,
-        std=said.std,
-        ignored=(*found.ignored, *unused),
-        notes=said.notes,
+        numerics=_numerics(fmt, config),
+        format=name,
+        sha256=weights.sha256,
+        classes=metadata.classes,
+        size=metadata.size,
+        mean=metadata.mean,
+        std=metadata.std,
+        ignored=(*state_dict.ignored, *unused),
+        notes=metadata.notes,
     )
 
 
-def state_dict_for(layout: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return our state dict as the codebase ``layout`` would have saved it.
+def state_dict_for(checkpoint_format: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return our state dict as the codebase of ``checkpoint_format`` would have saved it.
 
     Raises:
-        CheckpointError: Its network has another head, or there is no such layout.
+        CheckpointError: Its network has another head, or there is no such format.
     """
-    return {name: t.contiguous() for name, t in theirs_from(LAYOUTS[layout], state).items()}
+    converted = from_segpp(FORMATS[checkpoint_format], state)
+    return {key: tensor.contiguous() for key, tensor in converted.items()}
 
 
-def _numerics(layout: Layout, config: Mapping[str, Any]) -> Numerics:
+def _numerics(fmt: CheckpointFormat, config: Mapping[str, Any]) -> Numerics:
     if "hidden_act" not in config:
-        return layout.numerics
-    return replace(layout.numerics, gelu=hugging_face.gelu_of(config))
+        return fmt.numerics
+    return replace(fmt.numerics, gelu=hf_config.gelu_of(config))
 
 
 def _owned(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,31 +6,32 @@ from pathlib import Path
 
 from segpp.errors import CheckpointError
 from segpp.export.models.segformer.architecture import Numerics
-from segpp.export.models.segformer.loading.formats import LAYOUTS, Layout
-from segpp.export.models.segformer.loading.formats._key_mapping import (
+from segpp.export.models.segformer.loading.formats import (
+    FORMATS,
+    CheckpointFormat,
+    encoder_root,
     is_unused,
-    locate,
-    root_of_encoder,
+    match_key,
 )
 from segpp.export.models.segformer.loading.validate import ENCODER_ONLY, shortened
 
-__all__ = ["recognise"]
+__all__ = ["count_known", "detect_format"]
 
 
-def recognise(names: Iterable[str], path: Path, source: str | None = None) -> str:
-    """Return the name of the layout that knows most of the tensors' names.
+def detect_format(names: Iterable[str], path: Path, checkpoint_format: str | None = None) -> str:
+    """Return the name of the format that knows most of the tensors' names.
 
     Args:
-        source: The layout that the caller says it is, which must know at least some.
+        checkpoint_format: The format that the caller says it is, which must know at least some.
 
     Raises:
-        CheckpointError: No layout knows even half of the names, or several know them equally well.
+        CheckpointError: No format knows even half of the names, or several know them equally well.
     """
     names = list(names)
-    if source is not None:
-        _check_fits(source, names, path)
-        return source
-    known = {name: _known(layout, names) for name, layout in LAYOUTS.items()}
+    if checkpoint_format is not None:
+        _check_fits(checkpoint_format, names, path)
+        return checkpoint_format
+    known = {name: count_known(fmt, names) for name, fmt in FORMATS.items()}
     most = max(known.values())
     if 2 * most < len(names):
         raise _foreign(names, path)
@@ -40,30 +41,33 @@ def recognise(names: Iterable[str], path: Path, source: str | None = None) -> st
     return best[0]
 
 
-def _known(layout: Layout, names: list[str]) -> int:
-    return sum(locate(layout, name) is not None or is_unused(layout, name) for name in names)
+def count_known(fmt: CheckpointFormat, names: Iterable[str]) -> int:
+    """Return how many of the tensors' names a format knows."""
+    return sum(match_key(fmt, name) is not None or is_unused(fmt, name) for name in names)
 
 
-def _check_fits(source: str, names: list[str], path: Path) -> None:
-    if not _known(LAYOUTS[source], names):
+def _check_fits(checkpoint_format: str, names: list[str], path: Path) -> None:
+    if not count_known(FORMATS[checkpoint_format], names):
         raise CheckpointError(
-            f"{path} has none of the names of {source}",
+            f"{path} has none of the names of {checkpoint_format}",
             f"found: {shortened(names)}",
             hint="leave the source out, and segpp recognises it",
         )
 
 
 def _foreign(names: list[str], path: Path) -> CheckpointError:
-    found = f"found: {shortened(names)}"
-    for layout in LAYOUTS.values():
-        if 2 * _known(layout, [f"{root_of_encoder(layout)}.{name}" for name in names]) > len(names):
+    inside = f"found: {shortened(names)}"
+    for fmt in FORMATS.values():
+        # A pretrained backbone is saved without the root of its names.
+        rooted = [f"{encoder_root(fmt)}.{name}" for name in names]
+        if 2 * count_known(fmt, rooted) > len(names):
             return CheckpointError(
-                f"{path} {ENCODER_ONLY}", f"layout: {layout.title}", found, hint=_NEEDS_HEAD
+                f"{path} {ENCODER_ONLY}", f"layout: {fmt.title}", inside, hint=_NEEDS_HEAD
             )
     return CheckpointError(
         f"{path} is not a SegFormer that segpp knows",
-        found,
-        f"known layouts: {', '.join(LAYOUTS)}",
+        inside,
+        f"known layouts: {', '.join(FORMATS)}",
         hint="give the checkpoint of a SegFormer, saved as a state dict",
     )
 
@@ -72,7 +76,7 @@ _NEEDS_HEAD = "give a checkpoint that was trained for segmentation, not a pretra
 
 
 def _ambiguous(best: list[str], path: Path) -> CheckpointError:
-    numerics = {name: LAYOUTS[name].numerics for name in best}
+    numerics = {name: FORMATS[name].numerics for name in best}
     differing = [
         field.name
         for field in fields(Numerics)

@@ -19,7 +19,7 @@ _STRIDES = [4, 2, 2, 2]
 
 
 def heads_of(config: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the attention heads per stage, the usual ones where nothing is said.
+    """Return the attention heads per stage, the usual ones where it gives none.
 
     Raises:
         CheckpointError: They are not four positive whole numbers.
@@ -77,9 +77,10 @@ def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
 def normalisation_of(
     preprocessor: Mapping[str, Any], channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Return mean and std per channel on the 0-255 scale, or None if nothing is said.
+    """Return mean and std per channel on the 0-255 scale, or None if it gives none.
 
-    They rescale first and normalise then; both in one is (pixel - mean / factor) / (std / factor).
+    transformers rescales first and normalises then, (pixel * factor - mean) / std; both in one is
+    (pixel - mean / factor) / (std / factor).
     """
     if "image_mean" not in preprocessor or "image_std" not in preprocessor:
         return None

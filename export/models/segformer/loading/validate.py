@@ -1,4 +1,4 @@
-"""Whether a state dict is a whole and healthy SegFormer of one layout."""
+"""Whether a state dict is a whole and healthy SegFormer of one format."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from segpp.errors import CheckpointError
-from segpp.export.models.segformer.loading.formats import Layout
-from segpp.export.models.segformer.loading.formats._key_mapping import (
+from segpp.export.models.segformer.loading.formats import (
+    CheckpointFormat,
+    encoder_root,
     is_unused,
-    locate,
-    root_of_encoder,
-    roots,
+    match_key,
+    root_modules,
 )
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "check_present",
     "check_shapes",
     "check_sound",
-    "leftovers",
     "shortened",
+    "unused_keys",
 ]
 
 ENCODER_ONLY = "holds a SegFormer encoder without its decode head"
@@ -31,10 +31,10 @@ _SHOWN = 3
 _DTYPES = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
 
 
-def check_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> None:
+def check_sound(fmt: CheckpointFormat, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Raise CheckpointError if a tensor of the network is not a plain array of real numbers."""
     for name, tensor in tensors.items():
-        if locate(layout, name) is None or name.endswith("num_batches_tracked"):
+        if match_key(fmt, name) is None or name.endswith("num_batches_tracked"):
             continue
         if tensor.dtype not in _DTYPES:
             raise CheckpointError(
@@ -52,18 +52,18 @@ def check_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> No
 
 
 def check_present(
-    layout: Layout, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
+    fmt: CheckpointFormat, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
 ) -> None:
     """Raise CheckpointError if an expected tensor is missing."""
     missing = [name for name in expected if name not in tensors]
     if not missing:
         return
-    found = len(expected) - len(missing)
+    present = len(expected) - len(missing)
     facts = (
-        f"layout: {layout.title}, {found} of {len(expected)} tensors found",
+        f"layout: {fmt.title}, {present} of {len(expected)} tensors found",
         f"missing: {shortened(missing)}",
     )
-    encoder = f"{root_of_encoder(layout)}."
+    encoder = f"{encoder_root(fmt)}."
     if not any(name in tensors for name in expected if not name.startswith(encoder)):
         raise CheckpointError(
             f"{path} {ENCODER_ONLY}",
@@ -77,8 +77,8 @@ def check_present(
     )
 
 
-def leftovers(
-    layout: Layout, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
+def unused_keys(
+    fmt: CheckpointFormat, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
 ) -> tuple[str, ...]:
     """Return the names of tensors that take no part in the result.
 
@@ -91,14 +91,14 @@ def leftovers(
     strange = [
         name
         for name in others
-        if name.partition(".")[0] in roots(layout)
+        if name.partition(".")[0] in root_modules(fmt)
         and name not in counters
-        and not is_unused(layout, name)
+        and not is_unused(fmt, name)
     ]
     if strange:
         raise CheckpointError(
             f"{path} has {_counted(strange)} that a SegFormer has no place for",
-            f"layout: {layout.title}",
+            f"layout: {fmt.title}",
             f"found: {shortened(strange)}",
             hint="a changed network cannot be exported; give a plain SegFormer",
         )

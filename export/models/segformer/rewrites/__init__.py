@@ -1,10 +1,9 @@
-"""Rewrites: one change of the network per module, exact in real arithmetic, found by scanning.
+"""The rewrites of a SegFormer: one change per module, exact in real arithmetic, found by scanning.
 
-A rewrite replaces or refills modules of a copy of the network before it is traced. It computes the
-same function; only rounding differs. The parity gate compares the file with the network as it was.
+``segpp.export.models.rewriting`` says what a rewrite is and applies them.
 """
 
-from segpp.export.models.segformer.rewrites._base import Rewrite
+from segpp.export.models.rewriting import Rewrite
 from segpp.utils.registry import Registry
 
 __all__ = ["REWRITES", "Rewrite"]

@@ -4,10 +4,10 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
 from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
 
-__all__ = ["scale_on_queries"]
+__all__ = ["fold_attention_scale"]
 
 
-def scale_on_queries(model: SegFormer) -> None:
+def fold_attention_scale(model: SegFormer) -> None:
     """Multiply the weights of every block's queries by the scale."""
     for attention in attentions(model):
         q, scale = attention.q, attention.scale
@@ -16,5 +16,5 @@ def scale_on_queries(model: SegFormer) -> None:
 
 
 REWRITES.register("scale-on-queries")(
-    Rewrite(scale_on_queries, "attention's scale inside the weights of the queries")
+    Rewrite(fold_attention_scale, "attention's scale inside the weights of the queries")
 )

@@ -6,10 +6,10 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
 from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
 
-__all__ = ["one_kv_product"]
+__all__ = ["fuse_kv_projection"]
 
 
-def one_kv_product(model: SegFormer) -> None:
+def fuse_kv_projection(model: SegFormer) -> None:
     """Join the two layers of every block."""
     for attention in attentions(model):
         k, v = attention.k, attention.v
@@ -18,5 +18,5 @@ def one_kv_product(model: SegFormer) -> None:
 
 
 REWRITES.register("one-kv-product")(
-    Rewrite(one_kv_product, "keys and values from one matrix product")
+    Rewrite(fuse_kv_projection, "keys and values from one matrix product")
 )

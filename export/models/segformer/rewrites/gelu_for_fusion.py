@@ -13,10 +13,10 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
 from segpp.export.models.segformer.rewrites._module_utils import blocks
 
-__all__ = ["KnownGelu", "known_gelu"]
+__all__ = ["FusableGelu", "gelu_for_fusion"]
 
 
-class KnownGelu(nn.Module):
+class FusableGelu(nn.Module):
     """The exact GELU, the half last."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -24,13 +24,13 @@ class KnownGelu(nn.Module):
         return x * (torch.erf(x / sqrt(2)) + 1.0) * 0.5
 
 
-def known_gelu(model: SegFormer) -> None:
+def gelu_for_fusion(model: SegFormer) -> None:
     """Replace the exact GELU of every block; the one by ``tanh`` stays."""
     for block in blocks(model):
         if getattr(block.ffn.activation, "approximate", None) == "none":
-            block.ffn.activation = KnownGelu()
+            block.ffn.activation = FusableGelu()
 
 
 REWRITES.register("known-gelu")(
-    Rewrite(known_gelu, "GELU in the order of operations that engines fuse")
+    Rewrite(gelu_for_fusion, "GELU in the order of operations that engines fuse")
 )

@@ -6,15 +6,16 @@ what is transposed has the block's channels and not the four times as many betwe
 
 from torch import Tensor, nn
 
-from segpp.export.models.segformer.model import MixFfn, SegFormer, image_of, tokens_of
+from segpp.export.models.layers import nchw_to_tokens, tokens_to_nchw
+from segpp.export.models.segformer.model import MixFfn, SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
 from segpp.export.models.segformer.rewrites._module_utils import blocks, conv_1x1
 from segpp.ops.grid import Grid
 
-__all__ = ["MixFfnInImages", "mix_ffn_in_images"]
+__all__ = ["ConvMixFfn", "mix_ffn_as_conv"]
 
 
-class MixFfnInImages(nn.Module):
+class ConvMixFfn(nn.Module):
     """1x1 convolution, depthwise 3x3 convolution, GELU, 1x1 convolution."""
 
     def __init__(self, ffn: MixFfn) -> None:
@@ -26,16 +27,16 @@ class MixFfnInImages(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Transform tokens (B, N, C)."""
-        hidden = self.activation(self.dwconv(self.fc1(image_of(x, grid))))
-        return tokens_of(self.fc2(hidden))
+        hidden = self.activation(self.dwconv(self.fc1(tokens_to_nchw(x, grid))))
+        return nchw_to_tokens(self.fc2(hidden))
 
 
-def mix_ffn_in_images(model: SegFormer) -> None:
+def mix_ffn_as_conv(model: SegFormer) -> None:
     """Replace the MixFFN of every block."""
     for block in blocks(model):
-        block.ffn = MixFfnInImages(block.ffn)  # type: ignore[assignment]  # the same call
+        block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
 
 
 REWRITES.register("mix-ffn-in-images")(
-    Rewrite(mix_ffn_in_images, "MixFFN as convolutions on the feature map")
+    Rewrite(mix_ffn_as_conv, "MixFFN as convolutions on the feature map")
 )

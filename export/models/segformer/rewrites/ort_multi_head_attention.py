@@ -7,19 +7,20 @@ writes, reads and writes again.
 import torch
 from torch import Tensor
 
-from segpp.export.models.segformer.model import Attend, SegFormer
+from segpp.export.models.layers import AttentionCore
+from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
 from segpp.export.models.segformer.rewrites._module_utils import attentions
 from segpp.export.targets import ONNXRUNTIME
 
-__all__ = ["OnnxRuntimeAttend", "onnxruntime_attention"]
+__all__ = ["OrtMultiHeadAttention", "ort_multi_head_attention"]
 
 
-class OnnxRuntimeAttend(Attend):
+class OrtMultiHeadAttention(AttentionCore):
     """The same arithmetic when called, one ``MultiHeadAttention`` node when exported."""
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend from q (B, N, C), which comes scaled, to k and v (B, M, C)."""
+        """AttentionCore from q (B, N, C), which comes scaled, to k and v (B, M, C)."""
         if not torch.compiler.is_exporting():
             return super().forward(q, k, v)
         return torch.onnx.ops.symbolic(
@@ -32,15 +33,15 @@ class OnnxRuntimeAttend(Attend):
         )
 
 
-def onnxruntime_attention(model: SegFormer) -> None:
+def ort_multi_head_attention(model: SegFormer) -> None:
     """Replace the products and the softmax of every block."""
     for attention in attentions(model):
-        attention.attend = OnnxRuntimeAttend(attention.attend.heads)
+        attention.core = OrtMultiHeadAttention(attention.core.heads)
 
 
 REWRITES.register("onnxruntime-attention")(
     Rewrite(
-        onnxruntime_attention,
+        ort_multi_head_attention,
         "attention as one operator of ONNX Runtime",
         targets=(ONNXRUNTIME,),
     )

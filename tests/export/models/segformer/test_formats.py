@@ -7,8 +7,7 @@ from torch import Tensor
 from segpp.errors import CheckpointError
 from segpp.export.models.segformer.architecture import Numerics
 from segpp.export.models.segformer.loading import state_dict_for
-from segpp.export.models.segformer.loading.formats import LAYOUTS
-from segpp.export.models.segformer.loading.formats._convert import ours_from, theirs_from
+from segpp.export.models.segformer.loading.formats import FORMATS, from_segpp, to_segpp
 from segpp.export.models.segformer.model import SegFormer
 from segpp.manifest import Architecture
 
@@ -41,7 +40,7 @@ MIX_TRANSFORMER = {
     "block2.1.attn.kv.weight": (f"{BLOCK}.attention.kv.weight", (32, 16)),
     "block2.1.attn.kv.bias": (f"{BLOCK}.attention.kv.bias", (32,)),
     "block2.1.attn.proj.weight": (f"{BLOCK}.attention.out.weight", (16, 16)),
-    "block2.1.attn.sr.weight": (f"{BLOCK}.attention.reduce.weight", (16, 16, 4, 4)),
+    "block2.1.attn.sr.weight": (f"{BLOCK}.attention.spatial_reduction.weight", (16, 16, 4, 4)),
     "block2.1.attn.norm.weight": (f"{BLOCK}.attention.reduce_norm.weight", (16,)),
     "block2.1.norm2.weight": (f"{BLOCK}.norm2.weight", (16,)),
     "block2.1.mlp.fc1.weight": (f"{BLOCK}.ffn.fc1.weight", (64, 16)),
@@ -87,7 +86,7 @@ SPELLED = {
             f"{BLOCK}.attention.out.weight",
             (16, 16),
         ),
-        "backbone.layers.1.1.1.attn.sr.bias": (f"{BLOCK}.attention.reduce.bias", (16,)),
+        "backbone.layers.1.1.1.attn.sr.bias": (f"{BLOCK}.attention.spatial_reduction.bias", (16,)),
         "backbone.layers.1.1.1.attn.norm.bias": (f"{BLOCK}.attention.reduce_norm.bias", (16,)),
         "backbone.layers.1.1.1.norm2.bias": (f"{BLOCK}.norm2.bias", (16,)),
         "backbone.layers.1.1.1.ffn.layers.0.weight": (f"{BLOCK}.ffn.fc1.weight", (64, 16, 1, 1)),
@@ -111,7 +110,10 @@ SPELLED = {
         f"{_DISK}.attention.self.query.weight": (f"{BLOCK}.attention.q.weight", (16, 16)),
         f"{_DISK}.attention.self.key.weight": (f"{BLOCK}.attention.k.weight", (16, 16)),
         f"{_DISK}.attention.self.value.weight": (f"{BLOCK}.attention.v.weight", (16, 16)),
-        f"{_DISK}.attention.self.sr.weight": (f"{BLOCK}.attention.reduce.weight", (16, 16, 4, 4)),
+        f"{_DISK}.attention.self.sr.weight": (
+            f"{BLOCK}.attention.spatial_reduction.weight",
+            (16, 16, 4, 4),
+        ),
         f"{_DISK}.attention.self.layer_norm.bias": (f"{BLOCK}.attention.reduce_norm.bias", (16,)),
         f"{_DISK}.attention.output.dense.weight": (f"{BLOCK}.attention.out.weight", (16, 16)),
         f"{_DISK}.layer_norm_2.weight": (f"{BLOCK}.norm2.weight", (16,)),
@@ -137,7 +139,7 @@ SPELLED = {
         f"{_LIVE}.attention.v_proj.weight": (f"{BLOCK}.attention.v.weight", (16, 16)),
         f"{_LIVE}.attention.o_proj.weight": (f"{BLOCK}.attention.out.weight", (16, 16)),
         f"{_LIVE}.attention.sequence_reduction.sequence_reduction.weight": (
-            f"{BLOCK}.attention.reduce.weight",
+            f"{BLOCK}.attention.spatial_reduction.weight",
             (16, 16, 4, 4),
         ),
         f"{_LIVE}.attention.sequence_reduction.layer_norm.weight": (
@@ -174,12 +176,12 @@ def stacked(state: dict[str, Tensor], name: str) -> Tensor:
 
 
 def test_every_layout_is_spelled_in_this_test() -> None:
-    assert set(SPELLED) == set(NUMERICS) == set(LAYOUTS)
+    assert set(SPELLED) == set(NUMERICS) == set(FORMATS)
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_names_forms_and_rows_are_those_of_the_codebase(name: str) -> None:
-    state = random_state(LAYOUTS[name].head)
+    state = random_state(FORMATS[name].head)
 
     theirs = state_dict_for(name, state)
 
@@ -189,20 +191,20 @@ def test_names_forms_and_rows_are_those_of_the_codebase(name: str) -> None:
             assert torch.equal(theirs[key].flatten(), stacked(state, ours).flatten()), key
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_there_and_back_changes_nothing(name: str) -> None:
-    layout = LAYOUTS[name]
+    layout = FORMATS[name]
     state = random_state(layout.head)
 
-    back = ours_from(layout, theirs_from(layout, state))
+    back = to_segpp(layout, from_segpp(layout, state))
 
     assert back.keys() == state.keys()
     assert all(torch.equal(back[key], state[key]) for key in state)
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_a_block_of_a_layout_has_no_name_that_the_spelling_forgot(name: str) -> None:
-    theirs = state_dict_for(name, random_state(LAYOUTS[name].head))
+    theirs = state_dict_for(name, random_state(FORMATS[name].head))
     spelled = {key.rsplit(".", 1)[0] for key in SPELLED[name]}
     [prefix] = {key.split("norm1")[0].split("layer_norm_1")[0].split("layernorm_before")[0]
                 for key, (ours, _) in SPELLED[name].items() if ".norm1." in ours}  # fmt: skip
@@ -213,9 +215,9 @@ def test_a_block_of_a_layout_has_no_name_that_the_spelling_forgot(name: str) -> 
     assert block <= spelled
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_numerics_are_those_of_the_codebase(name: str) -> None:
-    numerics = LAYOUTS[name].numerics
+    numerics = FORMATS[name].numerics
 
     assert tuple(vars(numerics).values()) == NUMERICS[name]
 
@@ -235,7 +237,7 @@ def test_numerics_are_those_of_the_codebase(name: str) -> None:
 def test_the_fuse_convolution_reads_the_levels_in_the_codebases_order(
     name: str, key: str, levels: tuple[int, ...]
 ) -> None:
-    state = random_state(LAYOUTS[name].head)
+    state = random_state(FORMATS[name].head)
     # Each input channel carries the number of its level; ours go from the finest to the deepest.
     level = torch.arange(4.0).repeat_interleave(DECODER)
     state["head.fuse.conv.weight"] = level.expand(DECODER, -1)[:, :, None, None]

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from segpp.errors import CheckpointError
+from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.architecture import Numerics
-from segpp.export.models.segformer.loading import read_checkpoint
 from segpp.utils.files import sha256_of
 from tests.helpers.checkpoints import MINIATURE, assert_same, ours, theirs
 
@@ -40,9 +40,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_tells_names_size_and_normalisation(folder: Path) -> None:
-    checkpoint = read_checkpoint(folder)
+    checkpoint = load_checkpoint(folder)
 
-    assert checkpoint.layout == "huggingface"
+    assert checkpoint.format == "huggingface"
     assert checkpoint.classes
     assert checkpoint.classes.names == ("road", "sky", "car")
     assert checkpoint.size == (512, 640)
@@ -52,7 +52,7 @@ def test_a_folder_tells_names_size_and_normalisation(folder: Path) -> None:
 
 
 def test_the_weights_inside_a_folder_are_read_with_its_json(folder: Path) -> None:
-    whole, inside = read_checkpoint(folder), read_checkpoint(folder / "model.safetensors")
+    whole, inside = load_checkpoint(folder), load_checkpoint(folder / "model.safetensors")
 
     assert replace(inside, state={}) == replace(whole, state={})
     assert_same(inside.state, whole.state)
@@ -61,13 +61,13 @@ def test_the_weights_inside_a_folder_are_read_with_its_json(folder: Path) -> Non
 def test_the_default_epsilon_of_a_config_is_not_honoured_as_it_is_not_by_them(
     folder: Path,
 ) -> None:
-    assert read_checkpoint(folder).numerics == Numerics(1e-5, 1e-5, 1e-5, 1e-5)
+    assert load_checkpoint(folder).numerics == Numerics(1e-5, 1e-5, 1e-5, 1e-5)
 
 
 def test_the_tanh_form_of_gelu_is_taken_from_the_config(folder: Path) -> None:
     change_config(folder, hidden_act="gelu_new")
 
-    assert read_checkpoint(folder).numerics.gelu == "tanh"
+    assert load_checkpoint(folder).numerics.gelu == "tanh"
 
 
 def change_config(folder: Path, **changes: object) -> None:
@@ -79,7 +79,7 @@ def test_a_folder_with_a_pickle_is_read(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save(theirs("huggingface"), folder / "pytorch_model.bin")
 
-    assert_same(read_checkpoint(folder).state, ours(replace(MINIATURE, head="linear")))
+    assert_same(load_checkpoint(folder).state, ours(replace(MINIATURE, head="linear")))
 
 
 def split(folder: Path) -> None:
@@ -97,7 +97,7 @@ def split(folder: Path) -> None:
 def test_split_weights_are_put_together(folder: Path) -> None:
     split(folder)
 
-    assert_same(read_checkpoint(folder).state, ours(replace(MINIATURE, head="linear")))
+    assert_same(load_checkpoint(folder).state, ours(replace(MINIATURE, head="linear")))
 
 
 def test_an_index_that_points_outside_its_folder_is_refused(folder: Path) -> None:
@@ -106,7 +106,7 @@ def test_an_index_that_points_outside_its_folder_is_refused(folder: Path) -> Non
     index.write_text(json.dumps({"weight_map": {"a": "../../secret.safetensors"}}))
 
     with pytest.raises(CheckpointError, match=r"points outside its folder"):
-        read_checkpoint(folder)
+        load_checkpoint(folder)
 
 
 @pytest.mark.parametrize(
@@ -125,18 +125,18 @@ def test_a_config_of_another_network_is_refused(
     change_config(folder, **changes)
 
     with pytest.raises(CheckpointError, match=says):
-        read_checkpoint(folder)
+        load_checkpoint(folder)
 
 
 def test_a_folder_without_config_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "b0.pth").write_bytes(b"x")
 
     with pytest.raises(CheckpointError, match=r"(?s)has no config\.json.*it holds: b0\.pth"):
-        read_checkpoint(tmp_path)
+        load_checkpoint(tmp_path)
 
 
 def test_a_folder_without_weights_names_what_was_expected(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
     with pytest.raises(CheckpointError, match=r"(?s)and no weights.*pytorch_model\.bin"):
-        read_checkpoint(folder)
+        load_checkpoint(folder)

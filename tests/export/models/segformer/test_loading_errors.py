@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from segpp.errors import CheckpointError
-from segpp.export.models.segformer.loading import read_checkpoint
+from segpp.export.models.loading import load_checkpoint
 from tests.helpers.checkpoints import Write, theirs
 
 
@@ -43,7 +43,7 @@ def test_other_files_are_named_by_their_first_bytes(
     (tmp_path / "x.pth").write_bytes(content)
 
     with pytest.raises(CheckpointError, match=says):
-        read_checkpoint(tmp_path / "x.pth")
+        load_checkpoint(tmp_path / "x.pth")
 
 
 def test_an_onnx_file_and_an_image_are_named(tmp_path: Path) -> None:
@@ -51,21 +51,21 @@ def test_an_onnx_file_and_an_image_are_named(tmp_path: Path) -> None:
     (tmp_path / "y.pth").write_bytes(png_bytes(tmp_path))
 
     with pytest.raises(CheckpointError, match=r"(?s)is an ONNX model.*exported already"):
-        read_checkpoint(tmp_path / "x.pth")
+        load_checkpoint(tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match=r"is a PNG image"):
-        read_checkpoint(tmp_path / "y.pth")
+        load_checkpoint(tmp_path / "y.pth")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"checkpoint .*absent\.pth does not exist"):
-        read_checkpoint(tmp_path / "absent.pth")
+        load_checkpoint(tmp_path / "absent.pth")
 
 
 def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.pth")
 
     with pytest.raises(CheckpointError, match=r"is a device or a pipe"):
-        read_checkpoint(tmp_path / "x.pth")
+        load_checkpoint(tmp_path / "x.pth")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_file_without_a_segformer_says_what_it_holds(
     content: object, says: str, write: Write
 ) -> None:
     with pytest.raises(CheckpointError, match=says):
-        read_checkpoint(write(content))
+        load_checkpoint(write(content))
 
 
 def test_two_tensors_of_one_name_are_refused(write: Write) -> None:
@@ -91,7 +91,7 @@ def test_two_tensors_of_one_name_are_refused(write: Write) -> None:
     twice = {f"module.{name}": tensor + 1 for name, tensor in state.items()}
 
     with pytest.raises(CheckpointError, match=r"two tensors for backbone\.layers\.0"):
-        read_checkpoint(write(state | twice))
+        load_checkpoint(write(state | twice))
 
 
 def test_a_half_matching_file_says_how_much_of_what_was_found(write: Write) -> None:
@@ -102,7 +102,7 @@ def test_a_half_matching_file_says_how_much_of_what_was_found(write: Write) -> N
         del state[name]
 
     with pytest.raises(CheckpointError) as error:
-        read_checkpoint(write(state))
+        load_checkpoint(write(state))
 
     assert f"lacks {len(missing)} tensors of a SegFormer" in str(error.value)
     assert f"{total - len(missing)} of {total} tensors found" in str(error.value)
@@ -120,7 +120,7 @@ def test_a_pretrained_backbone_is_recognised_as_such(prefix: str, write: Write) 
     }
 
     with pytest.raises(CheckpointError, match=r"(?s)encoder without its decode head.*trained for"):
-        read_checkpoint(write(backbone), source="nvlabs" if prefix else None)
+        load_checkpoint(write(backbone), checkpoint_format="nvlabs" if prefix else None)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_wrong_shape_is_named_with_the_expected_one(
     name: str, shape: tuple[int, ...], says: str, write: Write
 ) -> None:
     with pytest.raises(CheckpointError, match=says):
-        read_checkpoint(write(theirs() | {name: torch.zeros(shape)}))
+        load_checkpoint(write(theirs() | {name: torch.zeros(shape)}))
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.complex64, torch.float8_e4m3fn])
@@ -150,7 +150,7 @@ def test_weights_of_another_kind_of_number_are_refused(dtype: torch.dtype, write
     state = theirs() | {name: torch.zeros(32, 8, 1, 1).to(dtype)}
 
     with pytest.raises(CheckpointError, match=r"(?s)holds .*layers\.0\.weight as \w+.*quantised"):
-        read_checkpoint(write(state))
+        load_checkpoint(write(state))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -159,7 +159,7 @@ def test_weights_that_are_not_numbers_are_named(value: float, write: Write) -> N
     state["backbone.layers.2.2.bias"][5] = value
 
     with pytest.raises(CheckpointError, match=r"(?s)NaN or infinity in 1 tensor.*layers\.2\.2\.bi"):
-        read_checkpoint(write(state))
+        load_checkpoint(write(state))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_weights_that_are_not_numbers_are_named(value: float, write: Write) -> N
 )
 def test_a_changed_network_is_not_taken_for_a_plain_one(name: str, write: Write) -> None:
     with pytest.raises(CheckpointError, match=r"(?s)1 tensor that a SegFormer has no place for"):
-        read_checkpoint(write(theirs() | {name: torch.zeros(1)}))
+        load_checkpoint(write(theirs() | {name: torch.zeros(1)}))
 
 
 def test_a_tensor_that_pretends_to_be_large_is_refused(write: Write) -> None:
@@ -181,11 +181,11 @@ def test_a_tensor_that_pretends_to_be_large_is_refused(write: Write) -> None:
     state = theirs() | {"decode_head.conv_seg.weight": torch.zeros(1).expand(10**6, 10**6)}
 
     with pytest.raises(CheckpointError, match=r"does not hold the numbers of decode_h"):
-        read_checkpoint(write(state))
+        load_checkpoint(write(state))
 
 
 def test_a_block_with_an_absurd_number_does_not_make_a_network_of_its_size(write: Write) -> None:
     state = theirs() | {"backbone.layers.0.1.9999.norm1.weight": torch.zeros(8)}
 
     with pytest.raises(CheckpointError, match=r"lacks \d{1,4} tensors"):
-        read_checkpoint(write(state))
+        load_checkpoint(write(state))

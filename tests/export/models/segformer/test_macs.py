@@ -12,23 +12,24 @@ onnx = pytest.importorskip("onnx")
 
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402 - torch may be missing
 
-from segpp.export.models.precision import deployed  # noqa: E402
+from segpp.export.models.macs import Macs  # noqa: E402
 from segpp.export.models.segformer.architecture import Numerics, segformer  # noqa: E402
-from segpp.export.models.segformer.macs import Macs, macs_of  # noqa: E402
+from segpp.export.models.segformer.macs import macs_of  # noqa: E402
 from segpp.export.models.segformer.model import SegFormer  # noqa: E402
-from segpp.export.models.segformer.presets import PRESETS, describe, plan_from  # noqa: E402
-from segpp.export.models.segformer.sites import stage_grids  # noqa: E402
+from segpp.export.models.segformer.presets import PRESETS, reduction_config  # noqa: E402
+from segpp.export.models.segformer.sites import site_grids, stage_grids  # noqa: E402
 from segpp.export.onnx_graph.cleanup import clean  # noqa: E402
-from segpp.export.onnx_graph.trace import trace  # noqa: E402
+from segpp.export.reduction.config import count_tokens  # noqa: E402
 from segpp.inspection.onnx_macs import count_macs, shapes_of  # noqa: E402
+from tests.helpers.checkpoints import trace_network  # noqa: E402
 
 NUMERICS = Numerics(1e-5, 1e-6, 1e-5, 1e-6)
 SIZE = Size(96, 160)
 
 
-def counted_by_torch(architecture: Architecture, plan: str, size: Size) -> int:
+def counted_by_torch(architecture: Architecture, preset: str, size: Size) -> int:
     """Torch counts two operations for each multiply-accumulate, and scatters not at all."""
-    model = SegFormer(architecture, NUMERICS).eval().reduce(PRESETS[plan].items())
+    model = SegFormer(architecture, NUMERICS).eval().apply_reductions(PRESETS[preset])
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, architecture.channels, *size))
     return int(counter.get_total_flops()) // 2
@@ -38,18 +39,18 @@ def without_merging(macs: Macs) -> int:
     return macs.total - sum(stage.merging for stage in macs.stages)
 
 
-def sites_of(plan: str, size: Size) -> tuple[ReductionSite, ...]:
-    return describe(PRESETS[plan], stage_grids(size))
+def sites_of(preset: str, size: Size) -> tuple[ReductionSite, ...]:
+    return count_tokens(PRESETS[preset], site_grids(size))
 
 
 @pytest.mark.parametrize("size", [Size(128, 256), Size(160, 160)], ids=str)
-@pytest.mark.parametrize("plan", PRESETS)
-def test_the_formula_equals_torchs_counter(plan: str, size: Size) -> None:
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_formula_equals_torchs_counter(preset: str, size: Size) -> None:
     architecture = segformer("b0", classes=19)
 
-    macs = macs_of(architecture, size, sites_of(plan, size))
+    macs = macs_of(architecture, size, sites_of(preset, size))
 
-    assert without_merging(macs) == counted_by_torch(architecture, plan, size)
+    assert without_merging(macs) == counted_by_torch(architecture, preset, size)
 
 
 def test_the_formula_holds_for_other_heads_channels_and_depths() -> None:
@@ -95,17 +96,17 @@ def test_stage_grids_are_those_of_the_network(size: Size) -> None:
     assert stage_grids(size) == tuple(grids)
 
 
-@pytest.mark.parametrize("plan", ["none", "hq"])
-def test_a_traced_graph_counts_the_same(plan: str) -> None:
+@pytest.mark.parametrize("preset", ["none", "hq"])
+def test_a_traced_graph_counts_the_same(preset: str) -> None:
     # One block per stage: tracing takes seconds.
     architecture = replace(segformer("b0", classes=19), depths=(1, 1, 1, 1))
     size = Size(128, 128)
-    model = SegFormer(architecture, NUMERICS).eval().reduce(PRESETS[plan].items())
-    graph = clean(trace(deployed(model, "fp32"), size, 1))
+    model = SegFormer(architecture, NUMERICS).eval().apply_reductions(PRESETS[preset])
+    graph = clean(trace_network(model, size))
 
     found = count_macs(graph, shapes_of(graph))
 
-    macs = macs_of(architecture, size, sites_of(plan, size))
+    macs = macs_of(architecture, size, sites_of(preset, size))
     matching = sum(stage.matching for stage in macs.stages)
     assert found.uncounted == {}
     assert found.graph == without_merging(macs) - matching
@@ -151,9 +152,9 @@ def test_what_cannot_be_counted_is_told() -> None:
 
 def test_a_ratio_makes_attention_cheaper_and_the_rest_not() -> None:
     architecture, size = segformer("b2", classes=19), Size(512, 1024)
-    plan = plan_from(ratio=0.5)
+    config = reduction_config(ratio=0.5)
 
-    merged = macs_of(architecture, size, describe(plan, stage_grids(size)))
+    merged = macs_of(architecture, size, count_tokens(config, site_grids(size)))
     whole = macs_of(architecture, size, ())
 
     assert all(m.attention < w.attention for m, w in zip(merged.stages, whole.stages, strict=True))

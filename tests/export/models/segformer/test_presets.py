@@ -7,19 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp.errors import ReductionError
-from segpp.export.models.segformer.presets import PRESETS, ReductionPlan, describe, plan_from
-from segpp.export.models.segformer.sites import SITES, stage_grids
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.models.segformer.sites import SITES, site_grids
+from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
-from segpp.export.reduction.methods.n2d import Neighbour2d
+from segpp.export.reduction.methods.n2d import Neighbor2d
 from segpp.export.reduction.sites import Site, parse_site
 from segpp.ops.grid import Size
 
 BSM = "2.kv=bsm:ratio=0.8,sy=4,sx=4"
 
 
-def kept(plan: ReductionPlan, height: int, width: int) -> dict[str, tuple[int, int]]:
+def kept(config: ReductionConfig, height: int, width: int) -> dict[str, tuple[int, int]]:
     """Return the tokens before and after at each site."""
-    sites = describe(plan, stage_grids(Size(height, width)))
+    sites = count_tokens(config, site_grids(Size(height, width)))
     return {f"{site.stage}.{site.side}": (site.tokens_in, site.tokens_out) for site in sites}
 
 
@@ -37,7 +38,7 @@ def kept(plan: ReductionPlan, height: int, width: int) -> dict[str, tuple[int, i
 def test_hq_keeps_the_tokens_that_the_reference_keeps(
     *, height: int, width: int, n12: tuple[int, int], n3: tuple[int, int], n4: tuple[int, int]
 ) -> None:
-    found = kept(plan_from(preset="hq"), height, width)
+    found = kept(reduction_config(preset="hq"), height, width)
 
     assert found == {"1.kv": n12, "2.kv": n12, "3.q": n3, "4.q": n4}
 
@@ -54,7 +55,7 @@ def test_hq_keeps_the_tokens_that_the_reference_keeps(
     ],
 )
 def test_fast_keeps_a_tenth_everywhere(height: int, width: int, keys: int, queries: int) -> None:
-    found = kept(plan_from(preset="fast"), height, width)
+    found = kept(reduction_config(preset="fast"), height, width)
 
     counts = {site: after for site, (_, after) in found.items()}
     assert counts == {"1.kv": keys, "2.kv": keys, "3.q": queries, "4.q": keys}
@@ -64,7 +65,7 @@ def test_fast_keeps_a_tenth_everywhere(height: int, width: int, keys: int, queri
     ("height", "width"), [(512, 1024), (1024, 1024), (1088, 1920), (1024, 2048)]
 )
 def test_2x2_keeps_a_quarter_of_all_queries(height: int, width: int) -> None:
-    found = kept(plan_from(preset="2x2"), height, width)
+    found = kept(reduction_config(preset="2x2"), height, width)
 
     assert list(found) == ["1.q", "2.q", "3.q", "4.q"]
     assert all(before == 4 * after for before, after in found.values())
@@ -72,12 +73,12 @@ def test_2x2_keeps_a_quarter_of_all_queries(height: int, width: int) -> None:
 
 def test_2x2_counts_cells_that_an_edge_cuts() -> None:
     # 96x160 pixels: stage 4 has 3x5 tokens, in 2x3 cells
-    assert kept(plan_from(preset="2x2"), 96, 160)["4.q"] == (15, 6)
+    assert kept(reduction_config(preset="2x2"), 96, 160)["4.q"] == (15, 6)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"preset": "none"}, {"ratio": 0.0}], ids=str)
 def test_nothing_is_merged_unless_asked(arguments: dict[str, str | float]) -> None:
-    assert plan_from(**arguments) == {}  # type: ignore[arg-type]  # one of the two
+    assert reduction_config(**arguments) == {}  # type: ignore[arg-type]  # one of the two
 
 
 # --- --ratio
@@ -87,27 +88,27 @@ def test_nothing_is_merged_unless_asked(arguments: dict[str, str | float]) -> No
 def test_a_ratio_sets_four_sites_with_cells_that_have_enough_sources(
     ratio: float, side: int
 ) -> None:
-    plan = plan_from(ratio=ratio)
+    config = reduction_config(ratio=ratio)
 
-    assert list(map(str, plan)) == ["1.kv", "2.kv", "3.q", "4.q"]
-    assert set(plan.values()) == {BipartiteSoftMatching(ratio, side, side)}
+    assert list(map(str, config)) == ["1.kv", "2.kv", "3.q", "4.q"]
+    assert set(config.values()) == {BipartiteSoftMatching(ratio, side, side)}
 
 
 @given(st.floats(0, 0.9375), st.sampled_from([(512, 1024), (1024, 1024), (1024, 2048)]))
 def test_a_ratio_is_the_share_of_tokens_merged_away(ratio: float, size: tuple[int, int]) -> None:
     """Up to 15/16, where 4x4 cells run out of sources."""
-    for before, after in kept(plan_from(ratio=ratio), *size).values():
+    for before, after in kept(reduction_config(ratio=ratio), *size).values():
         assert before - after == math.floor(before * ratio)
 
 
 def test_beyond_15_16ths_one_token_per_cell_stays() -> None:
-    assert kept(plan_from(ratio=0.99), 1024, 1024)["3.q"] == (4096, 256)
+    assert kept(reduction_config(ratio=0.99), 1024, 1024)["3.q"] == (4096, 256)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 1.5, -0.1, math.nan, math.inf, -math.inf])
 def test_a_ratio_outside_its_range_is_refused(ratio: float) -> None:
     with pytest.raises(ReductionError) as failure:
-        plan_from(ratio=ratio)
+        reduction_config(ratio=ratio)
 
     assert str(failure.value) == (
         f"--ratio {ratio:g} cannot be merged away\n"
@@ -118,12 +119,12 @@ def test_a_ratio_outside_its_range_is_refused(ratio: float) -> None:
 
 def test_preset_and_ratio_exclude_each_other() -> None:
     with pytest.raises(ReductionError, match=r"--preset hq and --ratio 0\.5 exclude each other"):
-        plan_from(preset="hq", ratio=0.5)
+        reduction_config(preset="hq", ratio=0.5)
 
 
 def test_an_unknown_preset_lists_the_known() -> None:
     with pytest.raises(ReductionError) as failure:
-        plan_from(preset="fats")
+        reduction_config(preset="fats")
 
     assert str(failure.value) == (
         "unknown preset 'fats'\n  known: 2x2, fast, hq, none\n  hint: did you mean 'fast'?"
@@ -140,32 +141,32 @@ def test_an_unknown_preset_lists_the_known() -> None:
         ("3.q=bsm:", Site(3, "q"), BipartiteSoftMatching()),
         (BSM, Site(2, "kv"), BipartiteSoftMatching(0.8, 4, 4)),
         ("1.kv=bsm:window=1", Site(1, "kv"), BipartiteSoftMatching(window=1)),
-        ("4.q=n2d:rows=3,cols=1", Site(4, "q"), Neighbour2d(3, 1)),
+        ("4.q=n2d:rows=3,cols=1", Site(4, "q"), Neighbor2d(3, 1)),
     ],
 )
 def test_one_site_is_set_on_its_own(
-    text: str, site: Site, reduction: BipartiteSoftMatching | Neighbour2d
+    text: str, site: Site, reduction: BipartiteSoftMatching | Neighbor2d
 ) -> None:
-    assert plan_from(reduce=[text]) == {site: reduction}
+    assert reduction_config(reduce=[text]) == {site: reduction}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_a_preset_spells_is_read_back(preset: str) -> None:
     spelled = [f"{site}={reduction.to_string()}" for site, reduction in PRESETS[preset].items()]
 
-    assert plan_from(reduce=spelled) == plan_from(preset=preset)
+    assert reduction_config(reduce=spelled) == reduction_config(preset=preset)
 
 
 def test_a_site_replaces_what_the_preset_put_there_and_leaves_the_rest() -> None:
-    plan = plan_from(preset="hq", reduce=["4.q=none", "3.q=n2d", "1.q=bsm:ratio=0.25"])
+    config = reduction_config(preset="hq", reduce=["4.q=none", "3.q=n2d", "1.q=bsm:ratio=0.25"])
 
-    assert list(map(str, plan)) == ["1.q", "1.kv", "2.kv", "3.q"]
-    assert plan[Site(3, "q")] == Neighbour2d()
-    assert plan[Site(1, "kv")] == PRESETS["hq"][Site(1, "kv")]
+    assert list(map(str, config)) == ["1.q", "1.kv", "2.kv", "3.q"]
+    assert config[Site(3, "q")] == Neighbor2d()
+    assert config[Site(1, "kv")] == PRESETS["hq"][Site(1, "kv")]
 
 
 def test_the_last_word_on_a_site_counts() -> None:
-    assert plan_from(reduce=["3.q=bsm", "3.q=none"]) == {}
+    assert reduction_config(reduce=["3.q=bsm", "3.q=none"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_the_last_word_on_a_site_counts() -> None:
 )
 def test_what_cannot_be_read_is_told_with_what_is_known(text: str, problem: str) -> None:
     with pytest.raises(ReductionError) as failure:
-        plan_from(reduce=[text])
+        reduction_config(reduce=[text])
 
     assert str(failure.value).startswith(problem)
 
@@ -247,7 +248,7 @@ def test_impossible_settings_name_the_site_the_grid_and_the_limit(
     reduce: str, size: tuple[int, int], problem: str
 ) -> None:
     with pytest.raises(ReductionError) as failure:
-        describe(plan_from(reduce=[reduce]), stage_grids(Size(*size)))
+        count_tokens(reduction_config(reduce=[reduce]), site_grids(Size(*size)))
 
     assert str(failure.value).startswith(problem)
     assert "hint: use a larger input" in str(failure.value)
@@ -255,11 +256,11 @@ def test_impossible_settings_name_the_site_the_grid_and_the_limit(
 
 @pytest.mark.parametrize("preset", ["hq", "fast", "2x2"])
 def test_presets_fit_from_128_pixels_on(preset: str) -> None:
-    assert describe(plan_from(preset=preset), stage_grids(Size(128, 128)))
+    assert count_tokens(reduction_config(preset=preset), site_grids(Size(128, 128)))
 
 
 def test_the_description_is_what_the_manifest_says() -> None:
-    [site] = describe(plan_from(reduce=[BSM]), stage_grids(Size(512, 1024)))
+    [site] = count_tokens(reduction_config(reduce=[BSM]), site_grids(Size(512, 1024)))
 
     assert (site.stage, site.side, site.method) == (2, "kv", "bsm")
     assert site.settings == {"ratio": 0.8, "sy": 4, "sx": 4, "window": 0}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segpp.export.models.segformer.loading import read_checkpoint
+from segpp.export.models.loading import load_checkpoint
 
 transformers = pytest.importorskip("transformers")
 smp = pytest.importorskip("segmentation_models_pytorch")
@@ -97,11 +97,11 @@ def test_logits_equal_those_of_transformers(
     image: Tensor,
 ) -> None:
     model = hugging_face(size)
-    checkpoint = read_checkpoint(write(model, tmp_path))
+    checkpoint = load_checkpoint(write(model, tmp_path))
 
-    logits = checkpoint.model()(image)
+    logits = checkpoint.build()(image)
 
-    assert checkpoint.layout == layout
+    assert checkpoint.format == layout
     assert checkpoint.architecture.name == f"segformer-{size}"
     assert relative_difference(logits, model(image).logits) < RELATIVE
 
@@ -109,11 +109,11 @@ def test_logits_equal_those_of_transformers(
 @pytest.mark.parametrize("size", SIZES)
 def test_logits_equal_those_of_smp(size: str, tmp_path: Path, image: Tensor) -> None:
     model = spread(smp.Segformer(f"mit_{size}", encoder_weights=None, classes=7))
-    checkpoint = read_checkpoint(to_state_dict(model, tmp_path))
+    checkpoint = load_checkpoint(to_state_dict(model, tmp_path))
 
-    logits = checkpoint.model()(image)
+    logits = checkpoint.build()(image)
 
     # Theirs are at the image's size, resized as the layout says.
-    assert (checkpoint.layout, checkpoint.numerics.align_corners) == ("smp", True)
+    assert (checkpoint.format, checkpoint.numerics.align_corners) == ("smp", True)
     resized = F.interpolate(logits, image.shape[2:], mode="bilinear", align_corners=True)
     assert relative_difference(resized, model(image)) < RELATIVE

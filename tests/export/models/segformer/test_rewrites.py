@@ -11,19 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from segpp.errors import InputError
-from segpp.export.models.precision import deployed
+from segpp.export.models.rewriting import apply_rewrites, select_rewrites
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.models.segformer.rewrites import REWRITES
-from segpp.export.models.segformer.rewrites._apply import rewrites_for, rewrites_off, rewritten
 from segpp.export.models.segformer.tolerance import relative_tolerance
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.onnx_graph.trace import trace
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
 from segpp.manifest import Architecture
 from segpp.ops.grid import Size
+from tests.helpers.checkpoints import trace_network
 
 # Grids of 33x42, 17x21, 9x11 and 5x6: no reduction of keys divides its own.
 SIZE = Size(132, 168)
@@ -55,12 +54,20 @@ def network(size: str, head: Head, preset: str = "none") -> SegFormer:
             drawn = torch.rand(tensor.shape, generator=generator)
             positive = name.endswith(("weight", "running_var"))
             tensor.data = drawn + 0.5 if positive else drawn - 0.5
-    return model.eval().requires_grad_(requires_grad=False).reduce(PRESETS[preset].items())
+    return model.eval().requires_grad_(requires_grad=False).apply_reductions(PRESETS[preset])
 
 
 def images(model: SegFormer) -> Tensor:
     shape = (2, model.architecture.channels, *SIZE)
     return torch.randn(shape, generator=torch.Generator().manual_seed(2))
+
+
+def rewritten(model: SegFormer, names: Iterable[str]) -> SegFormer:
+    return apply_rewrites(model, [REWRITES[name] for name in names])
+
+
+def names_for(target: str, *, off: Iterable[str] = ()) -> tuple[str, ...]:
+    return tuple(select_rewrites(REWRITES, target, off=off).on)
 
 
 def relative_difference(model: SegFormer, names: Iterable[str], dtype: torch.dtype) -> float:
@@ -71,7 +78,7 @@ def relative_difference(model: SegFormer, names: Iterable[str], dtype: torch.dty
     return float((expected - found).abs().max() / expected.abs().max())
 
 
-EVERY = [(name,) for name in REWRITES] + [rewrites_for(target) for target in TARGETS]
+EVERY = [(name,) for name in REWRITES] + [names_for(target) for target in TARGETS]
 IDS = [*REWRITES, *(f"all for {target}" for target in TARGETS)]
 
 
@@ -141,7 +148,7 @@ def test_a_rewrite_says_what_it_does_and_what_comes_first(name: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_rewrites_come_after_those_they_name(target: str) -> None:
-    names = rewrites_for(target)
+    names = names_for(target)
 
     for name in names:
         first = [other for other in REWRITES[name].after if other in names]
@@ -150,34 +157,23 @@ def test_rewrites_come_after_those_they_name(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_rewrite_that_is_off_is_left_out_and_the_rest_stays(target: str) -> None:
-    names = rewrites_for(target)
+    names = names_for(target)
 
     for name in names:
-        assert set(rewrites_for(target, off=[name])) == set(names) - {name}
-
-
-def test_the_last_choice_counts() -> None:
-    choices = ["known-gelu=off", "scale-on-queries=off", "known-gelu=on"]
-
-    assert rewrites_off(choices) == ("scale-on-queries",)
+        assert set(names_for(target, off=[name])) == set(names) - {name}
+        assert select_rewrites(REWRITES, target, off=[name]).off == (name,)
 
 
 def test_an_unknown_rewrite_proposes_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown rewrite 'fold-decod-head'") as caught:
-        rewrites_off(["fold-decod-head=off"])
+        names_for(PORTABLE, off=["fold-decod-head"])
 
     assert "did you mean 'fold-decode-head'?" in str(caught.value)
 
 
-@pytest.mark.parametrize("choice", ["known-gelu", "known-gelu=", "known-gelu=no"])
-def test_a_choice_is_on_or_off(choice: str) -> None:
-    with pytest.raises(InputError, match="is neither on nor off"):
-        rewrites_off([choice])
-
-
 def test_an_unknown_target_proposes_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown target 'onnxruntim'"):
-        rewrites_for("onnxruntim")
+        names_for("onnxruntim")
 
 
 @pytest.fixture(scope="module")
@@ -185,9 +181,9 @@ def graphs() -> dict[str, onnx.ModelProto]:
     """The graph of one network without rewrites and in each dialect."""
     model = network("b0", "conv-bn", "hq")
     size = Size(128, 256)
-    made = {"off": clean(trace(deployed(model, "fp32"), size, 1))}
+    made = {"off": clean(trace_network(model, size))}
     for target in TARGETS:
-        traced = trace(deployed(rewritten(model, rewrites_for(target)), "fp32"), size, 1)
+        traced = trace_network(rewritten(model, names_for(target)), size)
         made[target] = clean(traced, target)
     return made
 

@@ -15,7 +15,7 @@ TINY = Architecture("tiny", (4,), (1,), (2,), "linear", 8, 2, 3)
 
 @pytest.fixture
 def one_stage(monkeypatch: pytest.MonkeyPatch) -> Architecture:
-    monkeypatch.setattr("segpp.export.models.segformer.tolerance.REDUCE", (8,))
+    monkeypatch.setattr("segpp.export.models.segformer.tolerance.SR_RATIOS", (8,))
     return TINY
 
 
@@ -28,7 +28,7 @@ def test_the_roundings_of_all_products_add_up(one_stage: Architecture) -> None:
         *(4, 32, 8),  # the head: projection, fusion of four levels, classifier
     ]
 
-    found = relative_tolerance(one_stage, key_tokens=16)
+    found = relative_tolerance(one_stage, keys=16)
 
     assert found == pytest.approx(2.0**-24 * sum(map(sqrt, lengths)), rel=1e-12)
 
@@ -36,8 +36,8 @@ def test_the_roundings_of_all_products_add_up(one_stage: Architecture) -> None:
 def test_a_second_block_adds_a_block(one_stage: Architecture) -> None:
     block = sum(map(sqrt, (4, 256, 2, 16, 4, 4, 9, 16, 4, 4, 4)))
 
-    two = relative_tolerance(replace(one_stage, depths=(2,)), key_tokens=16)
-    one = relative_tolerance(one_stage, key_tokens=16)
+    two = relative_tolerance(replace(one_stage, depths=(2,)), keys=16)
+    one = relative_tolerance(one_stage, keys=16)
 
     assert two - one == pytest.approx(2.0**-24 * block, rel=1e-9)
 

@@ -1,9 +1,30 @@
-"""Checkpoint layouts: one codebase's names and numerics per module, found by scanning."""
+"""Checkpoint formats: one codebase's names and numerics each, found by scanning this folder."""
 
 from segpp.errors import CheckpointError
-from segpp.export.models.segformer.loading.formats._base import Layout, Rule
+from segpp.export.models.segformer.loading.formats._base import CheckpointFormat, Rule
+from segpp.export.models.segformer.loading.formats._convert import from_segpp, to_segpp
+from segpp.export.models.segformer.loading.formats._key_mapping import (
+    KeyMatch,
+    encoder_root,
+    is_unused,
+    key_matches,
+    match_key,
+    root_modules,
+)
 from segpp.utils.registry import Registry
 
-__all__ = ["LAYOUTS", "Layout", "Rule"]
+__all__ = [
+    "FORMATS",
+    "CheckpointFormat",
+    "KeyMatch",
+    "Rule",
+    "encoder_root",
+    "from_segpp",
+    "is_unused",
+    "key_matches",
+    "match_key",
+    "root_modules",
+    "to_segpp",
+]
 
-LAYOUTS: Registry[Layout] = Registry(__name__, "source", CheckpointError)
+FORMATS: Registry[CheckpointFormat] = Registry(__name__, "source", CheckpointError)

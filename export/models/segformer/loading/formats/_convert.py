@@ -1,4 +1,4 @@
-"""Weights from their form to ours and back: stacked rows, 1x1 convolutions, order of levels."""
+"""Weights from a file's form to ours and back: stacked rows, 1x1 convolutions, order of levels."""
 
 from collections.abc import Mapping
 
@@ -6,73 +6,80 @@ import torch
 from torch import Tensor
 
 from segpp.errors import CheckpointError
-from segpp.export.models.segformer.loading.formats._base import Layout
-from segpp.export.models.segformer.loading.formats._key_mapping import Place, locate, places
+from segpp.export.models.segformer.loading.formats._base import CheckpointFormat
+from segpp.export.models.segformer.loading.formats._key_mapping import (
+    KeyMatch,
+    key_matches,
+    match_key,
+)
 
-__all__ = ["ours_from", "theirs_from"]
+__all__ = ["from_segpp", "to_segpp"]
 
 
-def theirs_from(layout: Layout, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return our state dict under their names and in their form.
+def from_segpp(fmt: CheckpointFormat, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return our state dict under the names of a format and in its form.
 
     Raises:
-        CheckpointError: Their network has no place for one of the tensors, because its head is
-            another one.
+        CheckpointError: The format's network has no place for one of the tensors, because its head
+            is another one.
     """
-    _check_head(layout, state)
-    theirs: dict[str, Tensor] = {}
-    for place in places(layout, state):
-        parts = [_as_theirs(layout, place, state[ours]) for ours in place.ours]
-        theirs[place.theirs] = torch.cat(parts) if len(parts) > 1 else parts[0]
-    return theirs
+    _check_head(fmt, state)
+    converted: dict[str, Tensor] = {}
+    for match in key_matches(fmt, state):
+        parts = [_to_stored_form(fmt, match, state[name]) for name in match.names]
+        # q, k and v below one another: (C, C) each, (2 * C, C) or (3 * C, C) together.
+        converted[match.key] = torch.cat(parts) if len(parts) > 1 else parts[0]
+    return converted
 
 
-def ours_from(layout: Layout, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return their tensors, all of names and shapes that the layout knows, as our state dict."""
+def to_segpp(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors, all of names and shapes that the format knows, as our state dict."""
     state: dict[str, Tensor] = {}
-    for name, tensor in theirs.items():
-        if place := locate(layout, name):
-            parts = tensor.chunk(len(place.ours))
+    for key, tensor in tensors.items():
+        if match := match_key(fmt, key):
+            parts = tensor.chunk(len(match.names))
             state |= {
-                ours: _as_ours(layout, place, part)
-                for ours, part in zip(place.ours, parts, strict=True)
+                name: _to_our_form(fmt, match, part)
+                for name, part in zip(match.names, parts, strict=True)
             }
     return state
 
 
-def _check_head(layout: Layout, state: Mapping[str, Tensor]) -> None:
+def _check_head(fmt: CheckpointFormat, state: Mapping[str, Tensor]) -> None:
     normed = any(name.startswith("head.projections.0.norm.") for name in state)
-    if normed != (layout.head == "conv-bn"):
+    if normed != (fmt.head == "conv-bn"):
         raise CheckpointError(
-            f"a {'conv-bn' if normed else 'linear'} head is no part of {layout.title}",
-            f"its head is: {layout.head}",
+            f"a {'conv-bn' if normed else 'linear'} head is no part of {fmt.title}",
+            f"its head is: {fmt.head}",
             hint="they are two networks, not two spellings of one",
         )
 
 
-def _as_theirs(layout: Layout, place: Place, tensor: Tensor) -> Tensor:
-    if place.leaf != "weight":
+def _to_stored_form(fmt: CheckpointFormat, match: KeyMatch, tensor: Tensor) -> Tensor:
+    if match.leaf != "weight":
         return tensor
-    if place.rule.stored == "conv":
+    if match.rule.stored == "conv":
         return tensor[:, :, None, None]
-    if place.rule.stored == "linear":
+    if match.rule.stored == "linear":
         return tensor.flatten(1)
-    return _levels(tensor, layout.fuse_order) if place.rule.ours == "head.fuse.conv" else tensor
+    is_fuse = match.rule.module == "head.fuse.conv"
+    return _reorder_levels(tensor, fmt.fuse_order) if is_fuse else tensor
 
 
-def _as_ours(layout: Layout, place: Place, tensor: Tensor) -> Tensor:
-    if place.leaf != "weight":
+def _to_our_form(fmt: CheckpointFormat, match: KeyMatch, tensor: Tensor) -> Tensor:
+    if match.leaf != "weight":
         return tensor
-    if place.rule.stored == "conv":
+    if match.rule.stored == "conv":
         return tensor.flatten(1)
-    if place.rule.stored == "linear":
+    if match.rule.stored == "linear":
         return tensor[:, :, None, None]
-    order = layout.fuse_order
+    order = fmt.fuse_order
     inverse = tuple(order.index(stage) for stage in range(len(order)))
-    return _levels(tensor, inverse) if place.rule.ours == "head.fuse.conv" else tensor
+    is_fuse = match.rule.module == "head.fuse.conv"
+    return _reorder_levels(tensor, inverse) if is_fuse else tensor
 
 
-def _levels(weight: Tensor, order: tuple[int, ...]) -> Tensor:
+def _reorder_levels(weight: Tensor, order: tuple[int, ...]) -> Tensor:
     # (D, 4D, 1, 1): the input is one block of D channels per level.
     blocks = weight.chunk(len(order), 1)
     return torch.cat([blocks[level] for level in order], 1)

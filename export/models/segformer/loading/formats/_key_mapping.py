@@ -1,4 +1,4 @@
-"""From a name in their file to the tensors of ours that it holds, and back."""
+"""From a name in a file to the tensors of ours that it holds, and back."""
 
 import re
 from collections.abc import Iterable
@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from segpp.errors import CheckpointError
 from segpp.export.models.segformer.architecture import STAGES
-from segpp.export.models.segformer.loading.formats._base import Layout, Rule
+from segpp.export.models.segformer.loading.formats._base import CheckpointFormat, Rule
 
-__all__ = ["Place", "is_unused", "locate", "places", "root_of_encoder", "roots"]
+__all__ = ["KeyMatch", "encoder_root", "is_unused", "key_matches", "match_key", "root_modules"]
 
 _STACKED = {"qkv": ("q", "k", "v"), "kv": ("k", "v")}
 _LEAF = "weight|bias|running_mean|running_var|num_batches_tracked"
@@ -23,10 +23,11 @@ _HOLES = {
 
 
 @dataclass(frozen=True)
-class Place:
-    """What one tensor of theirs is: a rule with its holes filled.
+class KeyMatch:
+    """What one tensor of a file is: a rule with its holes filled.
 
     Attributes:
+        rule: The rule that its name follows.
         stage: From 0; may lie outside the network.
         block: From 0; None outside the blocks.
         leaf: ``weight``, ``bias`` and so on.
@@ -38,14 +39,14 @@ class Place:
     leaf: str
 
     @property
-    def ours(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """The tensors of ours inside it, in the order of its rows."""
-        return tuple(f"{self._filled(part)}.{self.leaf}" for part in _parts(self.rule.ours))
+        return tuple(f"{self._filled(part)}.{self.leaf}" for part in _parts(self.rule.module))
 
     @property
-    def theirs(self) -> str:
-        """Its name in their file."""
-        return self._filled(_with_leaf(self.rule.theirs))
+    def key(self) -> str:
+        """Its name in the file."""
+        return self._filled(_with_leaf(self.rule.key))
 
     def _filled(self, template: str) -> str:
         stage = self.stage
@@ -53,58 +54,59 @@ class Place:
         return template.format(**holes, j=self.block, leaf=self.leaf)
 
 
-def locate(layout: Layout, name: str) -> Place | None:
-    """Return what ``name`` in their file is, or None if the layout does not know it."""
-    for rule, pattern in _patterns(layout):
-        if found := pattern.fullmatch(name):
-            parts = found.groupdict()
+def match_key(fmt: CheckpointFormat, key: str) -> KeyMatch | None:
+    """Return what ``key`` in a file is, or None if the format does not know it."""
+    for rule, pattern in _patterns(fmt):
+        if match := pattern.fullmatch(key):
+            parts = match.groupdict()
             block = int(parts["j"]) if "j" in parts else None
-            return Place(rule, _stage(parts), block, parts["leaf"])
+            return KeyMatch(rule, _stage(parts), block, parts["leaf"])
     return None
 
 
-def places(layout: Layout, ours: Iterable[str]) -> list[Place]:
-    """Return the tensors of theirs that hold the tensors ``ours``.
+def key_matches(fmt: CheckpointFormat, names: Iterable[str]) -> list[KeyMatch]:
+    """Return the tensors of a file that hold the tensors ``names`` of ours.
 
     Raises:
-        CheckpointError: The layout has no place for one of ``ours``.
+        CheckpointError: The format has no place for one of them.
     """
-    by_module = _by_module(layout)
-    found: dict[Place, None] = {}
-    for name in ours:
+    rules = _rules_by_module(fmt)
+    # A dict keeps the order: q, k and v of one stacked tensor match once.
+    matches: dict[KeyMatch, None] = {}
+    for name in names:
         module, _, leaf = name.rpartition(".")
         numbers = [int(part) for part in module.split(".") if part.isdigit()]
-        rule = by_module.get(_template(module))
+        rule = rules.get(_template(module))
         if rule is None:
-            raise CheckpointError(f"a checkpoint of {layout.title} has no place for {name}")
+            raise CheckpointError(f"a checkpoint of {fmt.title} has no place for {name}")
         block = numbers[1] if len(numbers) > 1 else None
-        found[Place(rule, numbers[0] if numbers else 0, block, leaf)] = None
-    return list(found)
+        matches[KeyMatch(rule, numbers[0] if numbers else 0, block, leaf)] = None
+    return list(matches)
 
 
-def is_unused(layout: Layout, name: str) -> bool:
-    """Whether ``name`` belongs to a module that their files carry for nothing."""
-    return any(name.startswith(f"{module}.") for module in layout.unused)
+def is_unused(fmt: CheckpointFormat, key: str) -> bool:
+    """Whether ``key`` belongs to a module that the files carry for nothing."""
+    return any(key.startswith(f"{module}.") for module in fmt.unused)
 
 
-def roots(layout: Layout) -> frozenset[str]:
-    """Return the first parts of their names: the modules that make up the network."""
-    return frozenset(rule.theirs.partition(".")[0] for rule in layout.rules)
+def root_modules(fmt: CheckpointFormat) -> frozenset[str]:
+    """Return the first parts of the file's names: the modules that make up the network."""
+    return frozenset(rule.key.partition(".")[0] for rule in fmt.rules)
 
 
-def root_of_encoder(layout: Layout) -> str:
-    """Return the first part of their encoder's names."""
-    return layout.rules[0].theirs.partition(".")[0]
-
-
-@lru_cache(maxsize=64)
-def _patterns(layout: Layout) -> tuple[tuple[Rule, re.Pattern[str]], ...]:
-    return tuple((rule, re.compile(_regex(_with_leaf(rule.theirs)))) for rule in layout.rules)
+def encoder_root(fmt: CheckpointFormat) -> str:
+    """Return the first part of the names of the file's encoder."""
+    return fmt.rules[0].key.partition(".")[0]
 
 
 @lru_cache(maxsize=64)
-def _by_module(layout: Layout) -> dict[str, Rule]:
-    return {part: rule for rule in layout.rules for part in _parts(rule.ours)}
+def _patterns(fmt: CheckpointFormat) -> tuple[tuple[Rule, re.Pattern[str]], ...]:
+    return tuple((rule, re.compile(_regex(_with_leaf(rule.key)))) for rule in fmt.rules)
+
+
+@lru_cache(maxsize=64)
+def _rules_by_module(fmt: CheckpointFormat) -> dict[str, Rule]:
+    return {part: rule for rule in fmt.rules for part in _parts(rule.module)}
 
 
 def _regex(template: str) -> str:
@@ -112,12 +114,12 @@ def _regex(template: str) -> str:
     return "".join(_HOLES.get(piece, re.escape(piece)) for piece in pieces)
 
 
-def _with_leaf(theirs: str) -> str:
-    return theirs if "{leaf}" in theirs else f"{theirs}.{{leaf}}"
+def _with_leaf(key: str) -> str:
+    return key if "{leaf}" in key else f"{key}.{{leaf}}"
 
 
-def _parts(ours: str) -> tuple[str, ...]:
-    parent, _, last = ours.rpartition(".")
+def _parts(module: str) -> tuple[str, ...]:
+    parent, _, last = module.rpartition(".")
     return tuple(f"{parent}.{part}" for part in _STACKED.get(last, (last,)))
 
 

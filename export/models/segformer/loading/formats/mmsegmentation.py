@@ -1,15 +1,15 @@
 """mmsegmentation 0.x and 1.x, and SegFormer++, which shares its names and numerics."""
 
 from segpp.export.models.segformer.architecture import Numerics
-from segpp.export.models.segformer.loading.formats import LAYOUTS, Layout, Rule
+from segpp.export.models.segformer.loading.formats import FORMATS, CheckpointFormat, Rule
 
-__all__ = ["MMSEGMENTATION"]
+__all__: list[str] = []
 
 _BLOCK = "stages.{i}.blocks.{j}"
-_THEIRS = "backbone.layers.{i}.1.{j}"
+_FILE = "backbone.layers.{i}.1.{j}"
 
-MMSEGMENTATION = LAYOUTS.register("mmsegmentation")(
-    Layout(
+FORMATS.register("mmsegmentation")(
+    CheckpointFormat(
         title="mmsegmentation or SegFormer++",
         head="conv-bn",
         numerics=Numerics(
@@ -22,15 +22,15 @@ MMSEGMENTATION = LAYOUTS.register("mmsegmentation")(
             Rule("stages.{i}.patch_embed.conv", "backbone.layers.{i}.0.projection"),
             Rule("stages.{i}.patch_embed.norm", "backbone.layers.{i}.0.norm"),
             Rule("stages.{i}.norm", "backbone.layers.{i}.2"),
-            Rule(f"{_BLOCK}.norm1", f"{_THEIRS}.norm1"),
-            Rule(f"{_BLOCK}.attention.qkv", f"{_THEIRS}.attn.attn.in_proj_{{leaf}}"),
-            Rule(f"{_BLOCK}.attention.out", f"{_THEIRS}.attn.attn.out_proj"),
-            Rule(f"{_BLOCK}.attention.reduce", f"{_THEIRS}.attn.sr"),
-            Rule(f"{_BLOCK}.attention.reduce_norm", f"{_THEIRS}.attn.norm"),
-            Rule(f"{_BLOCK}.norm2", f"{_THEIRS}.norm2"),
-            Rule(f"{_BLOCK}.ffn.fc1", f"{_THEIRS}.ffn.layers.0", stored="conv"),
-            Rule(f"{_BLOCK}.ffn.dwconv", f"{_THEIRS}.ffn.layers.1"),
-            Rule(f"{_BLOCK}.ffn.fc2", f"{_THEIRS}.ffn.layers.4", stored="conv"),
+            Rule(f"{_BLOCK}.norm1", f"{_FILE}.norm1"),
+            Rule(f"{_BLOCK}.attention.qkv", f"{_FILE}.attn.attn.in_proj_{{leaf}}"),
+            Rule(f"{_BLOCK}.attention.out", f"{_FILE}.attn.attn.out_proj"),
+            Rule(f"{_BLOCK}.attention.spatial_reduction", f"{_FILE}.attn.sr"),
+            Rule(f"{_BLOCK}.attention.reduce_norm", f"{_FILE}.attn.norm"),
+            Rule(f"{_BLOCK}.norm2", f"{_FILE}.norm2"),
+            Rule(f"{_BLOCK}.ffn.fc1", f"{_FILE}.ffn.layers.0", stored="conv"),
+            Rule(f"{_BLOCK}.ffn.dwconv", f"{_FILE}.ffn.layers.1"),
+            Rule(f"{_BLOCK}.ffn.fc2", f"{_FILE}.ffn.layers.4", stored="conv"),
             Rule("head.projections.{i}.conv", "decode_head.convs.{i}.conv"),
             Rule("head.projections.{i}.norm", "decode_head.convs.{i}.bn"),
             Rule("head.fuse.conv", "decode_head.fusion_conv.conv"),

@@ -1,0 +1,195 @@
+"""What the export must know about a family of networks, and which families there are.
+
+A family is a package in this folder that has a ``FAMILY``. Adding one is adding a folder: nothing
+lists them, and nothing outside the folder names one.
+
+Importable without torch: a board reads sizes and costs from the manifest of a file.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Protocol
+
+from segpp.errors import InputError
+from segpp.export.reduction.config import ReductionChoice, ReductionConfig
+from segpp.export.reduction.sites import Site
+from segpp.manifest import Architecture, Classes, ReductionSite
+from segpp.ops.grid import Grid, Size
+from segpp.utils.choices import check_choice
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from segpp.export.checkpoints.state_dict import StateDict
+    from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.macs import Macs
+    from segpp.export.models.network import Network
+    from segpp.export.models.rewriting import Rewrite
+
+__all__ = ["Checkpoint", "ModelFamily", "check_with_any", "families", "family_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(ABC):
+    """A trained network, independent of who trained it.
+
+    Attributes:
+        state: The weights under the names of the family's network, FP32, on the CPU, independent
+            of the file.
+        architecture: The shape of the network; its name starts with the family's and a hyphen.
+        format: Whose code saved it, one of the family's formats.
+        sha256: Of the weights file.
+        classes: Names and colours, if the checkpoint tells either.
+        size: The input size it was made for, if it tells.
+        mean: Per channel on the 0-255 scale, if it tells.
+        std: Likewise.
+        ignored: Names in the file that take no part in the result.
+        notes: What stands in the file and is not used, one sentence each.
+    """
+
+    state: "dict[str, Tensor]"
+    architecture: Architecture
+    format: str
+    sha256: str
+    classes: Classes | None = None
+    size: Size | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def align_corners(self) -> bool:
+        """How the logits are meant to be resized to the image, as torch calls it."""
+        return False
+
+    @property
+    def numeric_settings(self) -> dict[str, object]:
+        """What the same weights could be computed with otherwise, for a person to read."""
+        return {}
+
+    @abstractmethod
+    def build(self) -> "Network":
+        """Return the network with these weights, ready for inference."""
+
+
+class ModelFamily(Protocol):
+    """Everything that the export needs of one family, besides the networks themselves.
+
+    Attributes:
+        name: Of the family and of its folder.
+        title: What its networks are called in messages.
+        model_types: What ``config.json`` calls it in Hugging Face folders.
+        default_size: Input in pixels where neither user nor checkpoint name one.
+        sites: Where its networks can merge tokens.
+        presets: Reductions by name; ``none`` is one of them.
+    """
+
+    name: str
+    title: str
+    model_types: tuple[str, ...]
+    default_size: Size
+    sites: tuple[Site, ...]
+    presets: Mapping[str, ReductionConfig]
+
+    def formats(self) -> tuple[str, ...]:
+        """Return the names of the checkpoint formats that it reads."""
+        ...
+
+    def detect(self, names: Collection[str]) -> int:
+        """Return how many of a state dict's names the best of its formats knows."""
+        ...
+
+    def load(
+        self,
+        weights: "WeightsFile",
+        state_dict: "StateDict",
+        path: Path,
+        checkpoint_format: str | None = None,
+    ) -> Checkpoint:
+        """Return what a weights file holds.
+
+        Args:
+            weights: The file as read, with the JSON beside it.
+            state_dict: The tensors in it.
+            path: Of the file, for messages.
+            checkpoint_format: One of ``formats``, where the user says it.
+
+        Raises:
+            CheckpointError: It is none of its networks, incomplete, or could be of several formats.
+        """
+        ...
+
+    def check_size(self, size: Size) -> None:
+        """Raise InputError unless its networks take images of ``size``."""
+        ...
+
+    def grids(self, size: Size) -> Mapping[Site, Grid]:
+        """Return the tokens that arrive at each site for an image of ``size``."""
+        ...
+
+    def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
+        """Return the reduction at each site.
+
+        Raises:
+            ReductionError: A name is unknown, or a number is out of range.
+        """
+        ...
+
+    def macs(
+        self, architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]
+    ) -> "Macs":
+        """Count the multiply-accumulates for one image of ``size`` with these merge sites."""
+        ...
+
+    def tolerance(self, architecture: Architecture, size: Size) -> float:
+        """Return how far two FP32 computations may differ, relative to the largest logit."""
+        ...
+
+    def rewrites(self) -> "Mapping[str, Rewrite]":
+        """Return its exact rewrites by name."""
+        ...
+
+
+def families() -> dict[str, ModelFamily]:
+    """Return every family by name, sorted."""
+    package = __name__.rpartition(".")[0]
+    folders = [
+        module.name for module in iter_modules(import_module(package).__path__) if module.ispkg
+    ]
+    return {name: import_module(f"{package}.{name}").FAMILY for name in sorted(folders)}
+
+
+def family_of(architecture: Architecture) -> ModelFamily:
+    """Return the family of a network.
+
+    Raises:
+        InputError: There is none with the first part of the architecture's name.
+    """
+    known = families()
+    name = architecture.name.partition("-")[0]
+    check_choice(name, known, kind="family of networks")
+    return known[name]
+
+
+def check_with_any(check: Callable[[ModelFamily], object]) -> None:
+    """Raise what the first family objects to, unless some family has no objection.
+
+    Which family a checkpoint is of is known only once a large file is read; what no family could
+    make sense of is told before.
+    """
+    objections = [_objection(family, check) for family in families().values()]
+    if None not in objections and (first := objections[0]):
+        raise first
+
+
+def _objection(family: ModelFamily, check: Callable[[ModelFamily], object]) -> InputError | None:
+    try:
+        check(family)
+    except InputError as objection:
+        return objection
+    return None

@@ -1,0 +1,97 @@
+"""Multiply-accumulates of a network that merges tokens: what families count, and matching itself.
+
+Counted are convolutions, linear layers, the two products of attention, and the similarities that
+decide what merges; one addition per merged token and channel stands for the merging. Norms,
+activations, softmax and resizing are not counted, as usual.
+"""
+
+from dataclasses import dataclass, fields
+
+from segpp.manifest import ReductionSite
+from segpp.ops.grid import Grid
+from segpp.ops.partition import BipartitePartition
+
+__all__ = ["HeadMacs", "Macs", "StageMacs", "match_macs", "site_match_macs"]
+
+
+@dataclass(frozen=True)
+class StageMacs:
+    """One stage: the patch embedding once, everything else over all its blocks.
+
+    Attributes:
+        patch_embedding: From image or feature map to tokens.
+        projections: Queries, keys, values and output.
+        products: Queries times keys, weights times values.
+        reduction: The strided convolution that shortens keys and values.
+        ffn: The feed-forward part.
+        matching: The similarities between tokens.
+        merging: One addition per token and channel.
+    """
+
+    patch_embedding: int
+    projections: int
+    products: int
+    reduction: int
+    ffn: int
+    matching: int
+    merging: int
+
+    @property
+    def attention(self) -> int:
+        """What merging tokens makes cheaper, and what it costs."""
+        return self.total - self.patch_embedding - self.ffn
+
+    @property
+    def total(self) -> int:
+        """All of the stage."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True)
+class HeadMacs:
+    """The decode head; 0 for what it does not have."""
+
+    projections: int
+    fuse: int
+    classifier: int
+
+    @property
+    def total(self) -> int:
+        """All of the head."""
+        return self.projections + self.fuse + self.classifier
+
+
+@dataclass(frozen=True)
+class Macs:
+    """A whole network, for one image."""
+
+    stages: tuple[StageMacs, ...]
+    head: HeadMacs
+
+    @property
+    def total(self) -> int:
+        """All of the network."""
+        return sum(stage.total for stage in self.stages) + self.head.total
+
+
+def match_macs(partition: BipartitePartition, dim: int, window: int = 0) -> int:
+    """Count the similarities of one bipartite matching.
+
+    Args:
+        partition: Sources, and destinations in their cells.
+        dim: Channels of a token.
+        window: How many cells away a destination may be; 0 is any distance.
+    """
+    compared = partition.cells.tokens
+    if window:
+        compared = min(compared, (2 * window + 1) ** 2)
+    return partition.num_sources * compared * dim
+
+
+def site_match_macs(site: ReductionSite, dim: int) -> int:
+    """Count the similarities of one match at a site; 0 where the grid alone decides."""
+    if site.method != "bsm":
+        return 0
+    cell = (int(site.settings["sy"]), int(site.settings["sx"]))
+    window = int(site.settings.get("window", 0))
+    return match_macs(BipartitePartition(Grid(*site.grid), *cell), dim, window)

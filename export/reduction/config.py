@@ -1,0 +1,134 @@
+"""Which reduction works at which site of a network: from the user's choice to token counts."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from segpp.errors import ReductionError
+from segpp.export.reduction import REDUCTIONS
+from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.match_sharing import MatchInterval, interval_at
+from segpp.export.reduction.sites import Site, parse_site
+from segpp.manifest import ReductionSite
+from segpp.ops.grid import Grid
+from segpp.utils.choices import check_choice
+from segpp.utils.dataclass_json import encode
+
+__all__ = ["ReductionChoice", "ReductionConfig", "build_config", "count_tokens"]
+
+ReductionConfig = Mapping[Site, TokenReduction]
+
+
+@dataclass(frozen=True)
+class ReductionChoice:
+    """What a user asks for; only with a network's sites and presets is it a ``ReductionConfig``.
+
+    Attributes:
+        preset: Name of a preset of the network; not together with ``ratio``.
+        ratio: Share of tokens merged away where the network merges best, in [0, 1).
+        reduce: ``SITE=METHOD:KEY=VALUE,…`` or ``SITE=none``, each replacing what preset or ratio
+            put there; the last one for a site counts.
+    """
+
+    preset: str | None = None
+    ratio: float | None = None
+    reduce: tuple[str, ...] = ()
+
+
+def build_config(
+    choice: ReductionChoice,
+    *,
+    sites: Collection[Site],
+    presets: Mapping[str, ReductionConfig],
+    from_ratio: Callable[[float], ReductionConfig],
+) -> ReductionConfig:
+    """Return the reduction at each site, in the order of ``sites``.
+
+    Args:
+        choice: What is asked for.
+        sites: Those that the network has.
+        presets: Its presets, ``none`` among them.
+        from_ratio: Where and how it merges a ratio above 0 and below 1.
+
+    Raises:
+        ReductionError: A name is unknown, or a number is out of range.
+    """
+    if choice.preset is not None and choice.ratio is not None:
+        raise ReductionError(
+            f"--preset {choice.preset} and --ratio {choice.ratio:g} exclude each other"
+        )
+    if choice.ratio is None:
+        preset = choice.preset or "none"
+        check_choice(preset, presets, kind="preset", error=ReductionError)
+        config = dict(presets[preset])
+    else:
+        _check_ratio(choice.ratio)
+        config = dict(from_ratio(choice.ratio)) if choice.ratio else {}
+    for text in choice.reduce:
+        site, reduction = _parse_reduce(text, sites)
+        config.pop(site, None)
+        if reduction is not None:
+            config[site] = reduction
+    return {site: config[site] for site in sites if site in config}
+
+
+def count_tokens(
+    config: ReductionConfig, grids: Mapping[Site, Grid], *, match_interval: MatchInterval = 1
+) -> tuple[ReductionSite, ...]:
+    """Return what each reduction makes of the tokens that arrive at its site.
+
+    Args:
+        config: The reduction at each site.
+        grids: The tokens that arrive at each site.
+        match_interval: In how many blocks one match serves, in all stages or by stage.
+
+    Raises:
+        ReductionError: A reduction does not fit its grid; the message names the site.
+    """
+    return tuple(
+        _count_site(site, reduction, grids[site], interval_at(match_interval, site.stage))
+        for site, reduction in config.items()
+    )
+
+
+def _count_site(
+    site: Site, reduction: TokenReduction, grid: Grid, match_interval: int
+) -> ReductionSite:
+    try:
+        reduction.check_fits(grid)
+    except ReductionError as failure:
+        raise ReductionError(f"stage {site.stage}, {site.side}: {failure}") from failure
+    return ReductionSite(
+        stage=site.stage,
+        side=site.side,
+        method=reduction.name,
+        settings=encode(reduction),
+        grid=(grid.height, grid.width),
+        tokens_in=grid.tokens,
+        tokens_out=reduction.tokens_out(grid),
+        match_every=match_interval,
+    )
+
+
+def _check_ratio(ratio: float) -> None:
+    if not 0 <= ratio < 1:
+        raise ReductionError(
+            f"--ratio {ratio:g} cannot be merged away",
+            "the ratio is the share of tokens to merge at each site, in [0, 1)",
+            hint="0.5 halves the tokens",
+        )
+
+
+def _parse_reduce(text: str, sites: Collection[Site]) -> tuple[Site, TokenReduction | None]:
+    where, equals, how = text.partition("=")
+    if not equals:
+        raise ReductionError(
+            f"--reduce {text!r} is not STAGE.{{q,kv}}=METHOD:KEY=VALUE,…",
+            hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4",
+        )
+    site = parse_site(where, sites)
+    if how == "none":
+        return site, None
+    name, _, settings = how.partition(":")
+    reduction = REDUCTIONS[name].parse(settings)
+    reduction.check_side(site)
+    return site, reduction

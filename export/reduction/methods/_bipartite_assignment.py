@@ -1,0 +1,32 @@
+"""What bsm decides: a slot for every token."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from segpp.export.custom_ops import torch_ops
+
+__all__ = ["BipartiteAssignment"]
+
+
+@dataclass(frozen=True)
+class BipartiteAssignment:
+    """Tokens that share a slot become one.
+
+    Attributes:
+        slot: The slot of every token, (B, N) INT32.
+        num_slots: M, how many tokens are left.
+        num_singletons: How many of the first slots hold one token: sources that stay.
+    """
+
+    slot: Tensor
+    num_slots: int
+    num_singletons: int
+
+    def merge(self, x: Tensor) -> Tensor:
+        """Return the mean of every slot, x (B, N, C) to (B, M, C)."""
+        return torch_ops.merge(x, self.slot, self.num_slots, self.num_singletons)
+
+    def unmerge(self, y: Tensor) -> Tensor:
+        """Give every token the mean of its slot, y (B, M, C) to (B, N, C)."""
+        return torch_ops.unmerge(y, self.slot)

@@ -76,8 +76,12 @@ def test_torch_leaves_traces_of_the_machine(traced: onnx.ModelProto) -> None:
     [
         *(r"\.py\b", r"site-packages", r"/export/", r"stack_trace", r"pkg\.", r"[Tt]orch"),
         *(r"\bSegFormer\b", r"Attention", r"nn\.", r"forward", r"PrecisionWrapper", r"pytorch"),
-        *(re.escape(name) for name in {str(Path.home()), str(Path.cwd())} - {"/"}),
-        *(re.escape(name) for name in {socket.gethostname(), platform.node()} if len(name) > 5),
+        *(re.escape(name) for name in sorted({str(Path.home()), str(Path.cwd())} - {"/"})),
+        *(
+            re.escape(name)
+            for name in sorted({socket.gethostname(), platform.node()})
+            if len(name) > 5
+        ),
     ],
 )
 def test_nothing_of_the_exporting_machine_is_in_the_file(

@@ -1,5 +1,6 @@
-"""The README's table, from the measurement that is committed.
+"""The tables of the README and of the page on accuracy and speed, from committed measurements.
 
+python -m benchmarks.common.readme_table docs/results/decode_heads_b0_1024x2048.json
 python -m benchmarks.common.readme_table docs/results/camvid_352x480.json
 """
 
@@ -8,7 +9,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-HEAD = (
+__all__ = ["accuracy_table", "speed_table", "table_of"]
+
+_VARIANTS = {
+    "plain": "plain export",
+    "none": "segpp, no merging",
+    "hq": "segpp, `--preset hq`",
+    "fast": "segpp, `--preset fast`",
+}
+
+
+_ACCURACY_HEAD = (
     "| tokens merged | mIoU in PyTorch | mIoU of the file | pixels as in PyTorch "
     "| pixels as without merging | network | faster |"
 )
@@ -16,18 +27,43 @@ HEAD = (
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("result", type=Path)
     print(table_of(json.loads(parser.parse_args().result.read_text(encoding="utf-8"))))
 
 
 def table_of(result: dict[str, Any]) -> str:
-    """Return a Markdown table of one result of ``benchmarks.networks.camvid``."""
-    lines = [HEAD, "|---|---|---|---|---|---|---|"]
-    return "\n".join([*lines, *(_line(row) for row in result["rows"])])
+    """Return one result as a Markdown table, whichever of the two it is."""
+    return speed_table(result) if "heads" in result else accuracy_table(result)
 
 
-def _line(row: dict[str, Any]) -> str:
+def speed_table(result: dict[str, Any]) -> str:
+    """Return a result of ``benchmarks.networks.decode_heads``: a column for each head."""
+    heads = result["heads"]
+    lines = [
+        f"| {result['network']}, {result['size']} | {' | '.join(heads)} |",
+        f"|---|{'---|' * len(heads)}",
+    ]
+    for variant, title in _VARIANTS.items():
+        cells = [_speed(rows[variant]) for rows in heads.values()]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _speed(row: dict[str, float]) -> str:
+    return f"{row['median_ms']:,.0f} ms, {row['faster']:.2f}x"
+
+
+def accuracy_table(result: dict[str, Any]) -> str:
+    """Return a result of ``benchmarks.networks.camvid``: a line for each variant."""
+    lines = [
+        _ACCURACY_HEAD,
+        "|---|---|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *(_accuracy(row) for row in result["rows"])])
+
+
+def _accuracy(row: dict[str, Any]) -> str:
     cells = (
         row["variant"],
         f"{row['miou_torch'] * 100:.2f}",

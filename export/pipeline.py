@@ -60,7 +60,7 @@ _RECORDED_PACKAGES = (
     "torch",
     "onnx",
     "onnxscript",
-    "onnx-graphsurgeon",
+    "onnx-ir",
     "onnxruntime",
     "numpy",
 )

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import onnx
+import onnx_ir
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ __all__ = ["OPSET", "trace"]
 OPSET = 18
 
 
-def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.ModelProto:
+def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx_ir.Model:
     """Return any module of one input as ONNX; the result still carries torch's metadata.
 
     Our operators become nodes of the domain ``segpp``, without their functions.
@@ -38,7 +38,7 @@ def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.Model
         )
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing although no file was asked for")
-    return program.model_proto
+    return program.model
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
 
 
 def _different_matches(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Return the match nodes in the graph's order, one of those that match the same tokens alike."""
+    """Return the match nodes in order, one of those that match the same tokens alike."""
     matches: dict[tuple[str, MatchSettings], onnx.NodeProto] = {}
     for node in graph.node:
         if node.op_type == "SegppTokenMatch":

@@ -1,14 +1,20 @@
 # Everything is installed into .venv and runs from there. `make` alone says what there is.
 PYTHON ?= python3
 PYTEST_FLAGS ?=
+# Two processes on two cores, each with one thread; PARALLEL= runs the tests one after the other.
+PARALLEL ?= -n auto --dist loadscope
 
 PY := .venv/bin/python
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest $(PARALLEL)
+QUICK := $(addprefix tests/,core ops images conventions/test_layering.py conventions/test_tree.py \
+	export/checkpoints export/reduction runtime/benchmark runtime/evaluation runtime/inference \
+	runtime/media runtime/onnx_reader runtime/system)
 # Built with the pinned setuptools in .venv, not with whatever is newest today.
 INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation \
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tensorrt test-cuda lint clean
+.PHONY: help demo test test-quick test-all test-tensorrt test-cuda lint clean
 # All of these install into the same .venv.
 .NOTPARALLEL:
 
@@ -18,16 +24,22 @@ help: ## say what there is
 demo: .venv/.demo ## set up, export the bundled checkpoint with and without merging, run both
 	$(PY) -m examples.demo
 
-test: lint ## set up, check the style and the types, run the tests
-	$(PY) -m pytest $(PYTEST_FLAGS)
+test: lint ## set up, check the style and the types, run the tests (but for the slow ones)
+	$(PYTEST) -m "not slow" $(PYTEST_FLAGS)
+
+test-quick: .venv/.dev ## the tests that need no export and no engine: a minute
+	$(PYTEST) -m "not slow" $(PYTEST_FLAGS) $(QUICK)
+
+test-all: lint ## every test there is, the slow ones and those of all pages too
+	$(PYTEST) $(PYTEST_FLAGS)
 
 test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (Maven, cargo, CMake)
-	$(PY) -m tests.tensorrt.fetch
-	$(PY) -m pytest $(PYTEST_FLAGS) tests/tensorrt
+	$(PY) -m tests.trt_plugins.tensorrt.fetch
+	$(PY) -m pytest $(PYTEST_FLAGS) tests/trt_plugins/tensorrt
 
 test-cuda: .venv/.dev ## fetch nvcc, compile the kernels for every GPU
-	CUDA_HOME="$$($(PY) -m tests.tensorrt.fetch toolkit)" \
-		$(PY) -m pytest $(PYTEST_FLAGS) tests/cuda
+	CUDA_HOME="$$($(PY) -m tests.trt_plugins.tensorrt.fetch toolkit)" \
+		$(PY) -m pytest $(PYTEST_FLAGS) tests/trt_plugins/cuda
 
 lint: .venv/.dev ## check the style and the types alone
 	$(PY) -m ruff check .
@@ -38,11 +50,11 @@ clean: ## remove what make and the tools wrote, except .venv
 	rm -rf build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis src/segpp.egg-info
 	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/.demo: .venv/.made pyproject.toml constraints.txt
+.venv/.demo: .venv/.made pyproject.toml setup.py constraints.txt
 	$(INSTALL) --editable '.[export,cpu]'
 	@touch $@
 
-.venv/.dev: .venv/.made pyproject.toml constraints.txt
+.venv/.dev: .venv/.made pyproject.toml setup.py constraints.txt
 	$(INSTALL) --editable '.[dev,cpu]'
 	@touch $@ .venv/.demo
 

@@ -62,7 +62,7 @@ def site_costs(
 def cost_warnings(
     architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
 ) -> tuple[str, ...]:
-    """Return why merging may cost more time than it saves, a sentence each; none where it pays."""
+    """Return why all merging together may cost more time than it saves; nothing where it pays."""
     costs = site_costs(architecture, size, sites)
     saved = _attention(architecture, size, ()) - _attention(architecture, size, sites)
     added = sum(cost.added for cost in costs)
@@ -74,11 +74,20 @@ def cost_warnings(
             "with --preset none, or choose a larger --size"
         )
         return (warning,)
+    return ()
+
+
+def cost_advice(
+    architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
+) -> tuple[str, ...]:
+    """Return which sites to leave out, a sentence each, where merging pays as a whole."""
+    if cost_warnings(architecture, size, sites):
+        return ()
     return tuple(
         f"at {size} merging at {cost.site} is predicted to save less than it costs: "
         f"{_against(cost.saved, cost.added)} million multiply-accumulates added; leave it out with "
         f"--reduce {cost.site}=none"
-        for cost in costs
+        for cost in site_costs(architecture, size, sites)
         if not cost.pays_off
     )
 

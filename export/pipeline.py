@@ -20,7 +20,7 @@ import onnx
 
 from segpp import __version__
 from segpp.export.config import AUTO, ExportConfig
-from segpp.export.cost_model import cost_warnings
+from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
@@ -72,7 +72,8 @@ class ExportResult:
 
     Attributes:
         manifest: As written beside the file.
-        warnings: Why merging may not pay off, a sentence each; also among the manifest's notes.
+        warnings: Why merging may not pay off, a sentence each; also among the manifest's notes,
+            which hold advice on single sites besides.
     """
 
     manifest: Manifest
@@ -109,7 +110,8 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _check_parity(model, part, image, plan) if image is not None else None
-        notes = (*checkpoint.notes, *findings, *warnings)
+        advice = cost_advice(checkpoint.architecture, plan.size, plan.sites)
+        notes = (*checkpoint.notes, *findings, *advice, *warnings)
         manifest = _manifest(plan, graph, part, parity, notes)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
     return ExportResult(manifest, warnings)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from benchmarks.common.scoring import cpu
 from segpp.images import sample_image
-from segpp.images.labels import labels_from
+from segpp.images.postprocess import labels_from
 from segpp.images.preprocess import load_image, prepare
 from segpp.manifest import InputSpec, read_manifest
-from segpp.runtime.backends._base import ENGINES, Engine, Options
-from segpp.runtime.benchmark.interleave import Effort, Lap, race
+from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
+from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave, series
 from segpp.runtime.benchmark.statistics import ratio
 from segpp.utils.choices import check_choice
 
@@ -27,22 +27,22 @@ Times = dict[str, list[float]]
 
 def interleaved(runners: Mapping[str, Runner], rounds: int, *, warmup: int = 1) -> Times:
     """Return the milliseconds of every call of every runner, round by round."""
-    laps = race(
-        [partial(_lap, run) for run in runners.values()],
-        Effort(warmup, rounds, 0.0),
+    samples = interleave(
+        [partial(_sample, run) for run in runners.values()],
+        BenchmarkConfig(warmup, rounds, 0.0),
         clock=time.perf_counter,
     )
-    return {name: [lap.total for lap in one] for name, one in zip(runners, laps, strict=True)}
+    return {name: series(own, "total") for name, own in zip(runners, samples, strict=True)}
 
 
 def summary(times: Times) -> dict[str, dict[str, float]]:
     """Return the median of each, and how many times as fast as the first it is, pair by pair."""
     first = next(iter(times.values()))
     found = {}
-    for name, series in times.items():
-        faster = ratio(first, series)
+    for name, measured in times.items():
+        faster = ratio(first, measured)
         found[name] = {
-            "median_ms": median(series),
+            "median_ms": median(measured),
             "faster": faster.median,
             "faster_lower_quartile": faster.lower_quartile,
             "faster_upper_quartile": faster.upper_quartile,
@@ -50,12 +50,12 @@ def summary(times: Times) -> dict[str, dict[str, float]]:
     return found
 
 
-def opened(stack: ExitStack, path: Path, *, engine: str, threads: int) -> Engine:
+def opened(stack: ExitStack, path: Path, *, engine: str, threads: int) -> Backend:
     """Load a file that others are timed beside; it is closed with ``stack``."""
-    check_choice(engine, ENGINES, kind="engine")
+    check_choice(engine, BACKENDS, kind="backend")
     # Idle threads of one must not spin while another is timed, and a cache would be left behind.
-    options = Options(threads=threads, alone=False, cache=False)
-    loaded = ENGINES[engine].open(path, options)
+    options = BackendConfig(threads=threads, alone=False, cache=False)
+    loaded = BACKENDS[engine].open(path, options)
     stack.callback(loaded.close)
     return loaded
 
@@ -65,7 +65,7 @@ def street(spec: InputSpec) -> NDArray[Any]:
     return prepare([load_image(sample_image())] * spec.batch, spec)
 
 
-def labels_of(path: Path, engine: Engine, tensor: NDArray[Any]) -> NDArray[Any]:
+def labels_of(path: Path, engine: Backend, tensor: NDArray[Any]) -> NDArray[Any]:
     """Return a file's labels of the first image of ``tensor``, at the size of its input."""
     manifest = read_manifest(path)
     [output, *_] = manifest.outputs
@@ -97,8 +97,8 @@ def columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def _lap(run: Runner) -> Lap:
+def _sample(run: Runner) -> Sample:
     start = time.perf_counter()
     run()
     spent = 1e3 * (time.perf_counter() - start)
-    return Lap(decode=0.0, pre=0.0, engine=spent, post=0.0, total=spent)
+    return Sample(0.0, 0.0, inference_ms=spent, postprocess_ms=0.0, total_ms=spent)

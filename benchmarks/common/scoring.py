@@ -30,7 +30,7 @@ def times_of(
         name: open_session(file, threads=threads, spinning=False) for name, file in files.items()
     }
     rounds = [
-        {name: session(image).timing.network_ms for name, session in sessions.items()}
+        {name: session(image).timing.inference_ms for name, session in sessions.items()}
         for _ in tqdm(range(ROUNDS + 1), "timing")
     ][1:]
     return {
@@ -59,7 +59,7 @@ def scores(
 
 def by_session(session: Session, image: ImageArray) -> Labels:
     """Return what a file makes of one image."""
-    return session(image).labels[0]
+    return session(image).masks[0]
 
 
 def remembering(segment: Callable[[ImageArray], Labels]) -> Callable[[ImageArray], Labels]:

@@ -44,7 +44,7 @@ from segpp.export.pipeline import export_onnx
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
 from segpp.manifest import Manifest, read_manifest
 from segpp.ops.grid import Size, parse_size
-from segpp.runtime.benchmark.interleave import Effort, Lap, race
+from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave, series
 from segpp.runtime.benchmark.plot import check_plotting
 from segpp.utils.files import check_writable
 
@@ -121,9 +121,13 @@ def _at(
     running = {name: file for name, file in files.items() if needs[name] <= most}
     settings = {"engine": args.engine, "threads": args.threads}
     labels = {name: _labels(file, settings) for name, file in running.items()}
-    runners = [partial(_lap, file, settings) for file in running.values()]
-    laps = race(runners, Effort(0, args.rounds, 0.0), clock=time.perf_counter) if runners else []
-    times = {name: [lap.engine for lap in one] for name, one in zip(running, laps, strict=True)}
+    runners = [partial(_sample, file, settings) for file in running.values()]
+    samples = (
+        interleave(runners, BenchmarkConfig(0, args.rounds, 0.0), clock=time.perf_counter)
+        if runners
+        else []
+    )
+    times = {name: series(own, "inference") for name, own in zip(running, samples, strict=True)}
     about = {"size": str(size), "pixels": size.height * size.width}
     rows = _measured(times, labels)
     return [
@@ -185,7 +189,7 @@ def _labels(path: Path, settings: Mapping[str, Any]) -> NDArray[Any]:
         return labels_of(path, opened(stack, path, **settings), tensor)
 
 
-def _lap(path: Path, settings: Mapping[str, Any]) -> Lap:
+def _sample(path: Path, settings: Mapping[str, Any]) -> Sample:
     manifest = read_manifest(path)
     feeds, wanted = {manifest.input.name: street(manifest.input)}, [manifest.outputs[0].name]
     with ExitStack() as stack:
@@ -194,7 +198,7 @@ def _lap(path: Path, settings: Mapping[str, Any]) -> Lap:
         start = time.perf_counter()
         engine.run(feeds, wanted)
         spent = 1e3 * (time.perf_counter() - start)
-    return Lap(decode=0.0, pre=0.0, engine=spent, post=0.0, total=spent)
+    return Sample(0.0, 0.0, inference_ms=spent, postprocess_ms=0.0, total_ms=spent)
 
 
 def draw(found: Mapping[str, Any], path: Path) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 
 from benchmarks.common.interleaved import columns, place
 from segpp.images import sample_image
-from segpp.runtime.benchmark.case import parse_contestant
-from segpp.runtime.benchmark.memory import Memory, memory_of
+from segpp.runtime.benchmark.case import parse_case
+from segpp.runtime.benchmark.memory import PeakMemory, measure_peak_memory
 from segpp.utils.files import check_writable
 
 # Of ``open_session``; a cache would let the second process compile less than the first.
@@ -59,13 +59,13 @@ def measure(files: Sequence[str], *, engine: str, threads: int) -> dict[str, Any
     return {**place(threads, engine), "rows": rows}
 
 
-def _memory(text: str, engine: str, threads: int) -> Memory:
-    one = parse_contestant(text, engine=engine, precision="fp32")
-    settings = {"engine": one.engine, "precision": one.precision, "threads": threads, **_SETTINGS}
-    return memory_of(one, sample_image(), settings)
+def _memory(text: str, engine: str, threads: int) -> PeakMemory:
+    one = parse_case(text, backend=engine, precision="fp32")
+    settings = {"backend": one.backend, "precision": one.precision, "threads": threads, **_SETTINGS}
+    return measure_peak_memory(one, sample_image(), settings)
 
 
-def _own(memory: Memory) -> int:
+def _own(memory: PeakMemory) -> int:
     return memory.peak - memory.before
 
 

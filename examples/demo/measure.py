@@ -61,11 +61,11 @@ def measure(
             Measured(
                 file=file,
                 merged=merged_share(session.manifest),
-                network_ms=statistics.median(timing.network_ms for timing in mine),
+                network_ms=statistics.median(timing.inference_ms for timing in mine),
                 latency_ms=statistics.median(timing.total_ms for timing in mine),
                 agreement=score.agreement,
                 miou=score.confusion.miou,
-                setting=f"{session.library}, {threads} threads",
+                setting=f"{session.description}, {threads} threads",
             )
             for file, session, score, mine in zip(files, sessions, scores, timings, strict=True)
         ]
@@ -93,7 +93,7 @@ def _evaluate(sessions: Sequence[Session], pairs: Sequence[Pair]) -> Evaluation:
 
 
 def _segmenter(session: Session) -> Segmenter:
-    return lambda image: session(image).labels[0]
+    return lambda image: session(image).masks[0]
 
 
 def _interleaved(

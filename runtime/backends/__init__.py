@@ -1,1 +1,1 @@
-"""One engine library per module, found by scanning this folder."""
+"""One backend per module, found by scanning this folder; ``base`` says what each must offer."""

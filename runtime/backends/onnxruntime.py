@@ -7,32 +7,43 @@ from typing import Any
 from numpy.typing import NDArray
 
 from segpp.errors import GraphError, InputError, MissingError
-from segpp.runtime.backends._base import ENGINES, Engine, Library, Options, TensorInfo
+from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
 from segpp.runtime.onnx_reader.external_data import check_weights_inside
 from segpp.utils.choices import check_choice
-from segpp.utils.onnx_file import check_onnx
+from segpp.utils.file_type import check_onnx
 
 __all__ = ["OnnxRuntime"]
 
 _SUFFIX = "ExecutionProvider"
-_FATAL = 4  # its errors reach us as exceptions; the log would repeat them
+# Its log severity: errors reach us as exceptions, and the log would repeat them.
+_FATAL = 4
 
 # onnxruntime's names for element types, where NumPy's differ.
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OnnxRuntime:
-    """A loaded ONNX file."""
+    """An ONNX file, loaded by onnxruntime.
 
-    def __init__(self, path: Path, options: Options) -> None:
-        ort = _library()
-        _check_precision(options.precision)
-        provider = _provider(ort, options.provider or "cpu")
+    Args:
+        path: The file.
+        config: How to run it; the precision must be "fp32".
+
+    Raises:
+        GraphError: The file is damaged, asks for weights elsewhere, or onnxruntime refuses it.
+        InputError: It does not compute in that precision, or knows no such provider.
+        MissingError: The package or the provider is not installed.
+    """
+
+    def __init__(self, path: Path, config: BackendConfig) -> None:
+        ort = _import_onnxruntime()
+        _check_precision(config.precision)
+        provider = _provider(ort, config.provider or "cpu")
         check_onnx(path)
         check_weights_inside(path)
         try:
             self._session = ort.InferenceSession(
-                str(path), _settings(ort, options), providers=[provider]
+                str(path), _session_options(ort, config), providers=[provider]
             )
         except Exception as failure:  # its errors share no other base class
             version = ort.__version__
@@ -44,23 +55,23 @@ class OnnxRuntime:
                 f"onnxruntime fell back from {_short(provider)} to the CPU",
                 hint="the provider's libraries (CUDA, cuDNN) are missing or of another version",
             )
-        self.library = f"onnxruntime {ort.__version__} ({_short(provider)})"
-        self.inputs = tuple(map(_info, self._session.get_inputs()))
-        self.outputs = tuple(map(_info, self._session.get_outputs()))
+        self.description = f"onnxruntime {ort.__version__} ({_short(provider)})"
+        self.inputs = tuple(map(_tensor_info, self._session.get_inputs()))
+        self.outputs = tuple(map(_tensor_info, self._session.get_outputs()))
 
-    def run(self, feeds: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> list[NDArray[Any]]:
-        """Return the ``wanted`` outputs."""
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Return ``outputs``, computed from ``feeds``."""
         try:
-            return list(self._session.run(list(wanted), dict(feeds)))
+            return list(self._session.run(list(outputs), dict(feeds)))
         except Exception as failure:  # its errors share no other base class
-            raise GraphError(f"{self.library} failed to run", _reason(failure)) from failure
+            raise GraphError(f"{self.description} failed to run", _reason(failure)) from failure
 
     def close(self) -> None:
         """Drop the session, and with it its threads and memory."""
         self._session = None
 
 
-def _library() -> Any:
+def _import_onnxruntime() -> Any:
     try:
         import onnxruntime  # noqa: PLC0415 - only when chosen
     except ModuleNotFoundError as failure:
@@ -70,17 +81,17 @@ def _library() -> Any:
     return onnxruntime
 
 
-def _settings(ort: Any, options: Options) -> Any:
-    settings = ort.SessionOptions()
-    settings.log_severity_level = _FATAL
-    settings.inter_op_num_threads = 1
-    if options.threads:
-        settings.intra_op_num_threads = options.threads
-    if not options.spinning:
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    elif not options.alone:
-        settings.add_session_config_entry("session.force_spinning_stop", "1")
-    return settings
+def _session_options(ort: Any, config: BackendConfig) -> Any:
+    options = ort.SessionOptions()
+    options.log_severity_level = _FATAL
+    options.inter_op_num_threads = 1
+    if config.threads:
+        options.intra_op_num_threads = config.threads
+    if not config.spinning:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    elif not config.alone:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
 
 
 def _check_precision(name: str) -> None:
@@ -94,23 +105,23 @@ def _check_precision(name: str) -> None:
 
 def _provider(ort: Any, name: str) -> str:
     """Return onnxruntime's own name for "cuda" and the like, if this build has it."""
-    every = {_short(provider) for provider in ort.get_all_providers()}
-    here: dict[str, str] = {_short(full): full for full in ort.get_available_providers()}
-    check_choice(name.lower(), every, kind="provider")
-    if name.lower() not in here:
+    known = {_short(provider) for provider in ort.get_all_providers()}
+    available: dict[str, str] = {_short(full): full for full in ort.get_available_providers()}
+    check_choice(name.lower(), known, kind="provider")
+    if name.lower() not in available:
         raise MissingError(
             f"this onnxruntime has no provider {name!r}",
-            f"it has: {', '.join(sorted(here))}",
+            f"it has: {', '.join(sorted(available))}",
             hint="pip install 'segpp[gpu]'" if name.lower() == "cuda" else None,
         )
-    return here[name.lower()]
+    return available[name.lower()]
 
 
 def _short(provider: str) -> str:
     return provider.removesuffix(_SUFFIX).lower()
 
 
-def _info(value: Any) -> TensorInfo:
+def _tensor_info(value: Any) -> TensorInfo:
     dtype = value.type.removeprefix("tensor(").removesuffix(")")
     return TensorInfo(value.name, tuple(value.shape), _DTYPES.get(dtype, dtype))
 
@@ -122,8 +133,4 @@ def _reason(failure: Exception) -> str:
     return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
 
 
-def _open(path: Path, options: Options) -> Engine:
-    return OnnxRuntime(path, options)
-
-
-ENGINES.register("onnxruntime")(Library(suffixes=(".onnx",), open=_open))
+BACKENDS.register("onnxruntime")(BackendSpec("onnxruntime", (".onnx",), OnnxRuntime))

@@ -15,12 +15,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from segpp.errors import GraphError, InputError, MissingError
-from segpp.runtime.backends._base import ENGINES, Engine, Library, Options, TensorInfo
-from segpp.runtime.backends._compile_cache import cache_place, keep, key_of, recall
+from segpp.runtime.backends._compile_cache import cache_key, compiled_path, load, store
+from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
 from segpp.runtime.onnx_reader.external_data import check_weights_inside, has_functions
 from segpp.utils.choices import check_choice
+from segpp.utils.file_type import check_onnx
 from segpp.utils.files import sha256_of
-from segpp.utils.onnx_file import check_onnx
 
 __all__ = ["OpenVino"]
 
@@ -34,21 +34,31 @@ _NOISE = ("Exception from ", "Check '", "FrontEnd API failed", "While validating
 
 
 class OpenVino:
-    """A loaded ONNX file."""
+    """An ONNX file, compiled by OpenVINO for this CPU.
 
-    def __init__(self, path: Path, options: Options) -> None:
-        ov = _library()
-        check_choice(options.provider or "cpu", ["cpu"], kind="provider")
+    Args:
+        path: The file.
+        config: How to run it; the provider must be "cpu".
+
+    Raises:
+        GraphError: The file is damaged, asks for weights elsewhere, or OpenVINO refuses it.
+        InputError: It knows no such precision or provider, or will not use that many threads.
+        MissingError: A package is not installed, or the CPU does not compute in that precision.
+    """
+
+    def __init__(self, path: Path, config: BackendConfig) -> None:
+        ov = _import_openvino()
+        check_choice(config.provider or "cpu", ["cpu"], kind="provider")
         check_onnx(path)
-        outside = check_weights_inside(path)
+        external_files = check_weights_inside(path)
         core = ov.Core()
-        _check_precision(core, options.precision)
+        _check_precision(core, config.precision)
         try:
             # A kept network would not notice that weights beside the file changed.
-            if options.cache and not outside:
-                self._network = _compile_once(ov, core, path, options)
+            if config.cache and not external_files:
+                self._network = _compile_once(ov, core, path, config)
             else:
-                self._network = _compile(core, path, options)
+                self._network = _compile(core, path, config)
         except MissingError:
             raise
         except Exception as failure:  # its errors share no other base class
@@ -56,26 +66,26 @@ class OpenVino:
             raise GraphError(
                 f"openvino {version} cannot load {path}", *_reasons(failure)
             ) from failure
-        _check_honoured(self._network, options)
+        _check_honored(self._network, config)
         self._request = self._network.create_infer_request()
-        self.library = f"openvino {_version(ov)} (cpu, {options.precision})"
-        self.inputs = tuple(map(_info, self._network.inputs))
-        self.outputs = tuple(map(_info, self._network.outputs))
+        self.description = f"openvino {_version(ov)} (cpu, {config.precision})"
+        self.inputs = tuple(map(_tensor_info, self._network.inputs))
+        self.outputs = tuple(map(_tensor_info, self._network.outputs))
 
-    def run(self, feeds: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> list[NDArray[Any]]:
-        """Return the ``wanted`` outputs."""
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Return ``outputs``, computed from ``feeds``."""
         try:
-            found = self._request.infer(dict(feeds), share_inputs=True)
-            return [found[name] for name in wanted]
+            results = self._request.infer(dict(feeds), share_inputs=True)
+            return [results[name] for name in outputs]
         except Exception as failure:  # its errors share no other base class
-            raise GraphError(f"{self.library} failed to run", *_reasons(failure)) from failure
+            raise GraphError(f"{self.description} failed to run", *_reasons(failure)) from failure
 
     def close(self) -> None:
         """Drop the network, and with it its threads and memory."""
         self._request = self._network = None
 
 
-def _library() -> Any:
+def _import_openvino() -> Any:
     try:
         with _without_telemetry():
             import openvino  # noqa: PLC0415 - only when chosen
@@ -102,16 +112,16 @@ def _without_telemetry() -> Iterator[None]:
         del sys.modules[_TELEMETRY]
 
 
-def _settings(options: Options) -> dict[str, Any]:
+def _properties(config: BackendConfig) -> dict[str, Any]:
     # Left to itself it computes in BF16 wherever the CPU can.
-    settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": _PRECISIONS[options.precision][0],
+    properties: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[config.precision][0],
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
     }
-    if options.threads:
-        settings["INFERENCE_NUM_THREADS"] = options.threads
-    return settings
+    if config.threads:
+        properties["INFERENCE_NUM_THREADS"] = config.threads
+    return properties
 
 
 def _check_precision(core: Any, precision: str) -> None:
@@ -120,17 +130,17 @@ def _check_precision(core: Any, precision: str) -> None:
         raise MissingError(f"this CPU does not compute in {precision.upper()}")
 
 
-def _check_honoured(network: Any, options: Options) -> None:
+def _check_honored(network: Any, config: BackendConfig) -> None:
     """Find out what it made of the hints: it changes what it cannot do without a word."""
-    found = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-    if found != _PRECISIONS[options.precision][1]:
-        raise MissingError(f"openvino computes in {found} here, not in {options.precision}")
+    precision = network.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if precision != _PRECISIONS[config.precision][1]:
+        raise MissingError(f"openvino computes in {precision} here, not in {config.precision}")
     threads = network.get_property("INFERENCE_NUM_THREADS")
-    if options.threads and threads != options.threads:
-        raise InputError(f"openvino runs on {threads} threads here, not on {options.threads}")
+    if config.threads and threads != config.threads:
+        raise InputError(f"openvino runs on {threads} threads here, not on {config.threads}")
 
 
-def _compile(core: Any, path: Path, options: Options) -> Any:
+def _compile(core: Any, path: Path, config: BackendConfig) -> Any:
     from openvino.frontend import FrontEndManager  # noqa: PLC0415 - only when chosen
 
     # Core.read_model would try its readers of every other format on a file that is none.
@@ -138,23 +148,23 @@ def _compile(core: Any, path: Path, options: Options) -> Any:
     # Only a file with functions needs the onnx package.
     source = BytesIO(_inlined(path)) if has_functions(path) else str(path)
     model = reader.convert(reader.load(source))
-    return core.compile_model(model, "CPU", _settings(options))
+    return core.compile_model(model, "CPU", _properties(config))
 
 
-def _compile_once(ov: Any, core: Any, path: Path, options: Options) -> Any:
-    settings = _settings(options)
-    place = cache_place(path, f"openvino-{options.precision}-{options.threads or 'all'}")
+def _compile_once(ov: Any, core: Any, path: Path, config: BackendConfig) -> Any:
+    properties = _properties(config)
+    blob_path = compiled_path(path, f"openvino-{config.precision}-{config.threads or 'all'}")
     cpu = core.get_property("CPU", "FULL_DEVICE_NAME")
-    key = key_of(sha256_of(path), ov.__version__, cpu, repr(sorted(settings.items())))
-    if (blob := recall(place, key)) is not None:
+    key = cache_key(sha256_of(path), ov.__version__, cpu, repr(sorted(properties.items())))
+    if (blob := load(blob_path, key)) is not None:
         try:
-            return core.import_model(blob, "CPU", settings)
+            return core.import_model(blob, "CPU", properties)
         except RuntimeError as failure:  # made on another kind of CPU
-            _LOG.info("%s does not load: %s", place, failure)
-    network = _compile(core, path, options)
+            _LOG.info("%s does not load: %s", blob_path, failure)
+    network = _compile(core, path, config)
     compiled = BytesIO()
     network.export_model(compiled)
-    keep(place, key, compiled.getvalue())
+    store(blob_path, key, compiled.getvalue())
     return network
 
 
@@ -173,7 +183,7 @@ def _inlined(path: Path) -> bytes:
     return content
 
 
-def _info(port: Any) -> TensorInfo:
+def _tensor_info(port: Any) -> TensorInfo:
     # A result's own name is that of the output; a tensor may carry others too.
     own = port.node.friendly_name.removesuffix("/sink_port_0")
     name = own if own in port.names else port.any_name
@@ -188,16 +198,12 @@ def _info(port: Any) -> TensorInfo:
 def _reasons(failure: Exception) -> list[str]:
     """Return what an openvino error says, without the places in its source."""
     lines = [line.strip() for line in str(failure).splitlines()]
-    told = [line for line in lines if line and not line.startswith(_NOISE)]
-    return told[:2] or [str(failure)]
+    reasons = [line for line in lines if line and not line.startswith(_NOISE)]
+    return reasons[:2] or [str(failure)]
 
 
 def _version(ov: Any) -> str:
     return str(ov.__version__).partition("-")[0]
 
 
-def _open(path: Path, options: Options) -> Engine:
-    return OpenVino(path, options)
-
-
-ENGINES.register("openvino")(Library(suffixes=(".onnx",), open=_open))
+BACKENDS.register("openvino")(BackendSpec("openvino", (".onnx",), OpenVino))

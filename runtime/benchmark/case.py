@@ -1,48 +1,56 @@
-"""What takes part in a benchmark: a file, the engine that runs it, and in which precision."""
+"""What takes part in a benchmark: a file, the backend that runs it, and in which precision."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Contestant", "names_of", "parse_contestant"]
+__all__ = ["BenchmarkCase", "case_names", "parse_case"]
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """One network in one way of running it."""
+class BenchmarkCase:
+    """One network in one way of running it.
+
+    Args:
+        path: The ONNX file or engine.
+        backend: The name of a backend, or "auto".
+        precision: What the file's FP32 is computed in.
+    """
 
     path: Path
-    engine: str
+    backend: str
     precision: str
 
 
-def parse_contestant(text: str, *, engine: str, precision: str) -> Contestant:
-    """Return what ``FILE``, ``FILE@ENGINE`` or ``FILE@ENGINE:PRECISION`` means.
+def parse_case(text: str, *, backend: str, precision: str) -> BenchmarkCase:
+    """Return what ``FILE``, ``FILE@BACKEND`` or ``FILE@BACKEND:PRECISION`` means.
 
     Args:
-        engine: The engine where the text names none.
+        text: One of these.
+        backend: The backend where the text names none.
         precision: The precision where the text names none.
     """
     file, at, rest = text.rpartition("@")
     # A file may have such a name.
     if not at or Path(text).exists():
-        return Contestant(Path(text), engine, precision)
-    named, _, wanted = rest.partition(":")
-    return Contestant(Path(file), named or engine, wanted or precision)
+        return BenchmarkCase(Path(text), backend, precision)
+    named_backend, _, named_precision = rest.partition(":")
+    return BenchmarkCase(Path(file), named_backend or backend, named_precision or precision)
 
 
-def names_of(contestants: Sequence[Contestant]) -> tuple[str, ...]:
+def case_names(cases: Sequence[BenchmarkCase]) -> tuple[str, ...]:
     """Return one name for each, as short as tells them apart."""
-    files = _files([one.path for one in contestants])
-    several = len({one.engine for one in contestants}) > 1
+    files = _file_names([case.path for case in cases])
+    several = len({case.backend for case in cases}) > 1
     names = []
-    for file, one in zip(files, contestants, strict=True):
-        engine = f" {one.engine}" if several and one.engine != "auto" else ""
-        names.append(file + engine + (f" {one.precision}" if one.precision != "fp32" else ""))
+    for file, case in zip(files, cases, strict=True):
+        backend = f" {case.backend}" if several and case.backend != "auto" else ""
+        precision = f" {case.precision}" if case.precision != "fp32" else ""
+        names.append(file + backend + precision)
     return tuple(_numbered(names))
 
 
-def _files(paths: Sequence[Path]) -> list[str]:
+def _file_names(paths: Sequence[Path]) -> list[str]:
     different = len(set(paths))
     for names in ([path.stem for path in paths], [path.name for path in paths]):
         if len(set(names)) == different:

@@ -6,15 +6,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Conditions", "Usage", "read_conditions", "usage"]
+from segpp.runtime.system.system_files import read_system_file, read_thousandths
+
+__all__ = ["CpuUsage", "SystemState", "read_cpu_usage", "read_system_state"]
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_THOUSAND = 1000  # the kernel's millidegrees and kilohertz
 
 
 @dataclass(frozen=True)
-class Conditions:
-    """What the system tells; empty or None where it does not.
+class SystemState:
+    """What the system tells of one moment; empty or None where it does not.
 
     Args:
         governors: The CPUs' frequency policies, each once.
@@ -35,7 +36,7 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class Usage:
+class CpuUsage:
     """CPU time since boot in seconds, over all CPUs.
 
     Args:
@@ -50,7 +51,7 @@ class Usage:
     own: float
     total: float
 
-    def since(self, start: "Usage") -> tuple[float, float]:
+    def since(self, start: "CpuUsage") -> tuple[float, float]:
         """Return which shares of the CPUs others used and the hypervisor took since ``start``."""
         total = self.total - start.total
         if total <= 0:
@@ -59,69 +60,64 @@ class Usage:
         return max(0.0, others) / total, (self.stolen - start.stolen) / total
 
 
-def read_conditions(root: Path = Path("/")) -> Conditions:
-    """Return the conditions now.
+def read_system_state(root: Path = Path("/")) -> SystemState:
+    """Return the state now.
 
     Args:
         root: Where ``proc``, ``sys`` and ``var`` are.
     """
     cpus = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq"))
-    clocks = [mhz for cpu in cpus if (mhz := _number(cpu / "scaling_cur_freq")) is not None]
-    return Conditions(
-        governors=tuple(sorted({g for cpu in cpus if (g := _read(cpu / "scaling_governor"))})),
+    clocks = [
+        mhz for cpu in cpus if (mhz := read_thousandths(cpu / "scaling_cur_freq")) is not None
+    ]
+    return SystemState(
+        governors=tuple(
+            sorted({g for cpu in cpus if (g := read_system_file(cpu / "scaling_governor"))})
+        ),
         megahertz=(round(min(clocks)), round(max(clocks))) if clocks else None,
         clocks_fixed=_clocks_fixed(cpus),
         power_mode=_power_mode(root),
-        load=tuple(float(part) for part in _read(root / "proc/loadavg").split()[:3]),
+        load=tuple(float(part) for part in read_system_file(root / "proc/loadavg").split()[:3]),
         temperatures=_temperatures(root),
     )
 
 
-def usage(root: Path = Path("/")) -> Usage | None:
+def read_cpu_usage(root: Path = Path("/")) -> CpuUsage | None:
     """Return the CPU time used so far, or None where the system does not tell."""
-    found = re.match(r"cpu\s+([\d ]+)", _read(root / "proc/stat"))
-    if not found:
+    line = re.match(r"cpu\s+([\d ]+)", read_system_file(root / "proc/stat"))
+    if not line:
         return None
     user, nice, system, idle, waiting, *rest = (
-        int(part) / _TICKS_PER_SECOND for part in found[1].split()
+        int(part) / _TICKS_PER_SECOND for part in line[1].split()
     )
     interrupts, stolen = sum(rest[:2]), rest[2] if len(rest) > 2 else 0.0  # noqa: PLR2004 - irq, softirq, steal
     busy = user + nice + system + interrupts
-    return Usage(busy, stolen, time.process_time(), busy + stolen + idle + waiting)
+    return CpuUsage(busy, stolen, time.process_time(), busy + stolen + idle + waiting)
 
 
 def _clocks_fixed(cpus: list[Path]) -> bool | None:
-    limits = [(_number(c / "scaling_min_freq"), _number(c / "scaling_max_freq")) for c in cpus]
-    known = [(low, high) for low, high in limits if low is not None and high is not None]
-    return all(low == high for low, high in known) if known else None
+    limits = [
+        (read_thousandths(c / "scaling_min_freq"), read_thousandths(c / "scaling_max_freq"))
+        for c in cpus
+    ]
+    ranges = [(low, high) for low, high in limits if low is not None and high is not None]
+    return all(low == high for low, high in ranges) if ranges else None
 
 
 def _power_mode(root: Path) -> str | None:
     # "pmode:0002" or "pmode:0002 fmode:fanNull"; nvpmodel.conf gives the number its name.
-    found = re.search(r"pmode:0*(\d+)", _read(root / "var/lib/nvpmodel/status"))
-    if not found:
+    mode = re.search(r"pmode:0*(\d+)", read_system_file(root / "var/lib/nvpmodel/status"))
+    if not mode:
         return None
-    config = _read(root / "etc/nvpmodel.conf")
-    named = re.search(rf"POWER_MODEL\s+ID={found[1]}\s+NAME=(\S+?)\s*>", config)
-    return f"{found[1]} ({named[1]})" if named else found[1]
+    config = read_system_file(root / "etc/nvpmodel.conf")
+    name = re.search(rf"POWER_MODEL\s+ID={mode[1]}\s+NAME=(\S+?)\s*>", config)
+    return f"{mode[1]} ({name[1]})" if name else mode[1]
 
 
 def _temperatures(root: Path) -> dict[str, float]:
     zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
     return {
-        _read(zone / "type") or zone.name: degrees
+        read_system_file(zone / "type") or zone.name: degrees
         for zone in zones
-        if (degrees := _number(zone / "temp")) is not None
+        if (degrees := read_thousandths(zone / "temp")) is not None
     }
-
-
-def _number(path: Path) -> float | None:
-    text = _read(path)
-    return int(text) / _THOUSAND if re.fullmatch(r"-?\d+", text) else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

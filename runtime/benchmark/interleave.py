@@ -1,4 +1,4 @@
-"""The order of the calls: one of each network, again and again, so that all meet the same weather.
+"""The order of the calls: one of each network, again and again, under the same conditions.
 
 A clock that slows down, a neighbour that wakes up: both fall on every network alike, and what a
 pair of neighbouring calls differs by is the networks' own.
@@ -7,32 +7,32 @@ pair of neighbouring calls differs by is the networks' own.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["STAGES", "Effort", "Lap", "race"]
+__all__ = ["STAGES", "BenchmarkConfig", "Sample", "interleave", "series"]
 
-STAGES = ("decode", "pre", "engine", "post", "total")
+STAGES = ("decode", "preprocess", "inference", "postprocess", "total")
 
 
 @dataclass(frozen=True)
-class Lap:
-    """The times of one call, in milliseconds.
+class Sample:
+    """The times of one call, in milliseconds; a field for each of ``STAGES``.
 
     Args:
-        decode: From the image's file to pixels.
-        pre: From pixels to the input tensor.
-        engine: In the engine, from tensor to tensor.
-        post: From the output to labels at the image's size.
-        total: From the file to the labels.
+        decode_ms: From the image's file to pixels.
+        preprocess_ms: From pixels to the input tensor.
+        inference_ms: In the backend, from tensor to tensor.
+        postprocess_ms: From the output to labels at the image's size.
+        total_ms: From the file to the labels.
     """
 
-    decode: float
-    pre: float
-    engine: float
-    post: float
-    total: float
+    decode_ms: float
+    preprocess_ms: float
+    inference_ms: float
+    postprocess_ms: float
+    total_ms: float
 
 
 @dataclass(frozen=True)
-class Effort:
+class BenchmarkConfig:
     """How long to measure.
 
     Args:
@@ -46,26 +46,36 @@ class Effort:
     seconds: float
 
 
-def race(
-    runners: Sequence[Callable[[], Lap]],
-    effort: Effort,
+def interleave(
+    runners: Sequence[Callable[[], Sample]],
+    config: BenchmarkConfig,
     *,
     clock: Callable[[], float],
     after_each: Callable[[], object] = lambda: None,
-) -> list[list[Lap]]:
-    """Call the runners in turn and return the laps of each.
+) -> list[list[Sample]]:
+    """Call the runners in turn and return the samples of each.
 
     Args:
+        runners: At least one; each runs its network once.
+        config: How long.
         clock: Seconds, as ``time.perf_counter``.
         after_each: Called after every round that counts.
+
+    Returns:
+        For each runner its samples, round by round, as many as for any other.
     """
-    for _ in range(effort.warmup):
+    for _ in range(config.warmup):
         for run in runners:
             run()
-    laps: list[list[Lap]] = [[] for _ in runners]
+    samples: list[list[Sample]] = [[] for _ in runners]
     start = clock()
-    while len(laps[0]) < effort.rounds or clock() - start < effort.seconds:
-        for run, series in zip(runners, laps, strict=True):
-            series.append(run())
+    while len(samples[0]) < config.rounds or clock() - start < config.seconds:
+        for run, own in zip(runners, samples, strict=True):
+            own.append(run())
         after_each()
-    return laps
+    return samples
+
+
+def series(samples: Sequence[Sample], stage: str) -> list[float]:
+    """Return the milliseconds of one of ``STAGES``, in the order in which they were measured."""
+    return [getattr(sample, f"{stage}_ms") for sample in samples]

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segpp.errors import GraphError
-from segpp.runtime.benchmark.case import Contestant
+from segpp.errors import GraphError, SegppError
+from segpp.runtime.benchmark.case import BenchmarkCase
 
-__all__ = ["Memory", "memory_of"]
+__all__ = ["PeakMemory", "measure_peak_memory"]
 
 _RUNS = 3
 _STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True)
-class Memory:
-    """In bytes.
+class PeakMemory:
+    """What a process held, in bytes.
 
     Args:
         peak: The most that the process held.
@@ -35,16 +35,18 @@ class Memory:
     before: int
 
 
-def memory_of(contestant: Contestant, image: Path, settings: dict[str, Any]) -> Memory:
+def measure_peak_memory(case: BenchmarkCase, image: Path, settings: dict[str, Any]) -> PeakMemory:
     """Run a network in a process of its own.
 
     Args:
+        case: The network; how it is run stands in ``settings``.
+        image: What it segments.
         settings: Of ``open_session``, as far as JSON can tell them.
 
     Raises:
         GraphError: The process failed, though the network ran in this one.
     """
-    task = {"path": str(contestant.path), "image": str(image), "settings": settings}
+    task = {"path": str(case.path), "image": str(image), "settings": settings}
     done = subprocess.run(  # noqa: S603 - our own module
         [sys.executable, "-m", "segpp.runtime.benchmark.memory", json.dumps(task)],
         capture_output=True,
@@ -53,8 +55,8 @@ def memory_of(contestant: Contestant, image: Path, settings: dict[str, Any]) -> 
     )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
-        raise GraphError(f"{contestant.path} does not run in a process of its own", last)
-    return Memory(**json.loads(done.stdout))
+        raise GraphError(f"{case.path} does not run in a process of its own", last)
+    return PeakMemory(**json.loads(done.stdout))
 
 
 def _measure(task: dict[str, Any]) -> dict[str, int]:
@@ -71,15 +73,19 @@ def _measure(task: dict[str, Any]) -> dict[str, int]:
 
 def _peak() -> int:
     try:
-        found = re.search(r"^VmHWM:\s+(\d+) kB", _STATUS.read_text(encoding="utf-8"), re.MULTILINE)
+        status = _STATUS.read_text(encoding="utf-8")
     except OSError:
-        found = None
-    if found:
-        return int(found[1]) * 1024
+        status = ""
+    if peak := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
+        return int(peak[1]) * 1024
     # Second choice: Linux counts what the parent held when it started us. Bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":
-    json.dump(_measure(json.loads(sys.argv[1])), sys.stdout)
+    try:
+        json.dump(_measure(json.loads(sys.argv[1])), sys.stdout)
+    except SegppError as failure:
+        # The parent shows one line; a traceback would end with a fact or a hint.
+        sys.exit(failure.problem)

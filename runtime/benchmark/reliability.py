@@ -1,47 +1,50 @@
-"""What speaks against the numbers: said beside them, never a reason to change them."""
+"""What speaks against the numbers: told beside them, never a reason to change them."""
 
 from collections.abc import Iterator
 
-from segpp.runtime.benchmark.report import Bench, Place
+from segpp.runtime.benchmark.report import BenchmarkReport, Environment
 from segpp.runtime.benchmark.statistics import samples_for
 
-__all__ = ["doubts_about"]
+__all__ = ["reliability_warnings"]
 
-_STEADY = 0.05
-_QUIET = 0.10
-_STOLEN = 0.02
-
-
-def doubts_about(bench: Bench) -> tuple[str, ...]:
-    """Return a sentence for each."""
-    return (*_samples(bench), *_unsteady(bench), *_machine(bench.place))
+# Shares from which on a benchmark is not to be trusted without a word: of the mean that the
+# inference time varies by, of the CPUs that others used, that the hypervisor took.
+_MAX_VARIATION = 0.05
+_MAX_OTHERS = 0.10
+_MAX_STOLEN = 0.02
 
 
-def _samples(bench: Bench) -> Iterator[str]:
-    count = len(bench.entries[0].laps)
-    few = [percent for percent in bench.percents if count < samples_for(percent)]
+def reliability_warnings(report: BenchmarkReport) -> tuple[str, ...]:
+    """Return a sentence for each thing that makes the numbers less certain than they look."""
+    return (*_samples(report), *_unsteady(report), *_machine(report.environment))
+
+
+def _samples(report: BenchmarkReport) -> Iterator[str]:
+    count = len(report.results[0].samples)
+    few = [percent for percent in report.percents if count < samples_for(percent)]
     if few:
         needed = ", ".join(f"p{percent:g} {samples_for(percent)}" for percent in few)
         yield f"{count} calls are few: {needed} would be needed; marked ~"
 
 
-def _unsteady(bench: Bench) -> Iterator[str]:
-    for entry in bench.entries:
-        variation = entry.summary("engine", ()).variation
-        if variation > _STEADY:
+def _unsteady(report: BenchmarkReport) -> Iterator[str]:
+    for result in report.results:
+        variation = result.summary("inference", ()).variation
+        if variation > _MAX_VARIATION:
             yield (
-                f"unsteady: the engine's time for {entry.name} varies by {variation:.0%} "
-                f"(deviation ÷ mean; up to {_STEADY:.0%} is steady); trust the ratios"
+                f"unsteady: the inference time of {result.name} varies by {variation:.0%} "
+                f"(deviation ÷ mean; up to {_MAX_VARIATION:.0%} is steady); trust the ratios"
             )
 
 
-def _machine(place: Place) -> Iterator[str]:
-    if place.others is not None and place.others > _QUIET:
-        yield f"the machine was busy: others used {place.others:.0%} of the CPUs meanwhile"
-    if place.stolen is not None and place.stolen > _STOLEN:
-        yield f"the hypervisor gave {place.stolen:.0%} of the CPUs to other machines meanwhile"
-    slow = [name for name in place.before.governors if name != "performance"]
-    if slow and not place.before.clocks_fixed:
+def _machine(environment: Environment) -> Iterator[str]:
+    others, stolen, state = environment.others, environment.stolen, environment.before
+    if others is not None and others > _MAX_OTHERS:
+        yield f"the machine was busy: others used {others:.0%} of the CPUs meanwhile"
+    if stolen is not None and stolen > _MAX_STOLEN:
+        yield f"the hypervisor gave {stolen:.0%} of the CPUs to other machines meanwhile"
+    slow = [name for name in state.governors if name != "performance"]
+    if slow and not state.clocks_fixed:
         yield f"the CPUs' clocks follow the load (governor {', '.join(slow)})"
-    if place.before.power_mode is not None and place.before.clocks_fixed is False:
+    if state.power_mode is not None and state.clocks_fixed is False:
         yield "jetson_clocks is off: the clocks follow the load"

@@ -6,56 +6,62 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from segpp.runtime.benchmark.environment import Conditions
-from segpp.runtime.benchmark.interleave import STAGES, Lap
-from segpp.runtime.benchmark.memory import Memory
+from segpp.runtime.benchmark.environment import SystemState
+from segpp.runtime.benchmark.interleave import STAGES, Sample, series
+from segpp.runtime.benchmark.memory import PeakMemory
 from segpp.runtime.benchmark.statistics import Ratio, Summary, ratio
 
-__all__ = ["Bench", "Entry", "Place", "as_csv", "as_json", "series"]
+__all__ = ["BenchmarkReport", "CaseResult", "Environment", "as_csv", "as_json"]
 
 
 @dataclass(frozen=True)
-class Entry:
+class CaseResult:
     """One network's part.
 
     Args:
-        library: The engine in words.
+        name: What it is called in tables.
+        file: Its file, without folders.
+        backend: Library, version and device in words.
         size: Height and width of its input.
         batch: Images per call.
         load_seconds: From the file to a network that is ready.
         agreement: Share of the image's pixels with the first network's label; None where the
             labels are of another size.
+        memory: Of a process that runs it alone.
+        samples: Every call that counts.
     """
 
     name: str
     file: str
-    library: str
+    backend: str
     size: tuple[int, int]
     batch: int
     load_seconds: float
     agreement: float | None
-    memory: Memory
-    laps: tuple[Lap, ...]
+    memory: PeakMemory
+    samples: tuple[Sample, ...]
 
     @property
     def rate(self) -> float:
         """Images per second, back to back."""
-        return self.batch * len(self.laps) * 1e3 / sum(series(self.laps, "total"))
+        return self.batch * len(self.samples) * 1e3 / sum(series(self.samples, "total"))
 
     def summary(self, stage: str, percents: Sequence[float]) -> Summary:
         """Return the statistics of one stage."""
-        return Summary.of(series(self.laps, stage), percents)
+        return Summary.of(series(self.samples, stage), percents)
 
 
 @dataclass(frozen=True)
-class Place:
+class Environment:
     """Where it was measured.
 
     Args:
         cpu: The model and how many cores this process may use.
+        system: The operating system and its architecture.
+        board: The board's name, where it has one.
         versions: Of segpp, Python and every library that took part.
-        before: The conditions at the start.
-        after: The conditions at the end.
+        before: The state at the start.
+        after: The state at the end.
         others: Share of the CPUs that other processes used meanwhile.
         stolen: Share that the hypervisor gave to other machines.
     """
@@ -64,103 +70,101 @@ class Place:
     system: str
     board: str | None
     versions: dict[str, str]
-    before: Conditions
-    after: Conditions
+    before: SystemState
+    after: SystemState
     others: float | None
     stolen: float | None
 
 
 @dataclass(frozen=True)
-class Bench:
+class BenchmarkReport:
     """The whole of it.
 
     Args:
         image: What was segmented, with its size.
         threads: CPU threads, None for the library's choice.
-        doubts: What speaks against the numbers, a sentence each.
+        warmup: Calls of each network that did not count.
+        percents: The percentiles to tell.
+        results: One per network; the first is what the others are compared with.
+        warnings: What speaks against the numbers, a sentence each.
     """
 
     image: str
     threads: int | None
     warmup: int
     percents: tuple[float, ...]
-    place: Place
-    entries: tuple[Entry, ...]
-    doubts: tuple[str, ...] = ()
+    environment: Environment
+    results: tuple[CaseResult, ...]
+    warnings: tuple[str, ...] = ()
 
-    def speed_up(self, entry: Entry, stage: str) -> Ratio:
-        """Return how many times as fast as the first network ``entry`` is, round by round."""
-        return ratio(series(self.entries[0].laps, stage), series(entry.laps, stage))
-
-
-def series(laps: Sequence[Lap], stage: str) -> list[float]:
-    """Return the times of one stage, in the order in which they were measured."""
-    return [getattr(lap, stage) for lap in laps]
+    def speed_up(self, result: CaseResult, stage: str) -> Ratio:
+        """Return how many times as fast as the first network ``result`` is, round by round."""
+        return ratio(series(self.results[0].samples, stage), series(result.samples, stage))
 
 
-def as_json(bench: Bench) -> str:
+def as_json(report: BenchmarkReport) -> str:
     """Return everything, every single time included."""
-    about = {
-        "image": bench.image,
-        "threads": bench.threads,
-        "warmup_rounds": bench.warmup,
+    run = {
+        "image": report.image,
+        "threads": report.threads,
+        "warmup_rounds": report.warmup,
         "percentile_definition": "nearest rank",
-        "environment": asdict(bench.place),
-        "warnings": bench.doubts,
+        "environment": asdict(report.environment),
+        "warnings": report.warnings,
     }
     return json.dumps(
-        {**about, "models": [_model(bench, entry) for entry in bench.entries]},
+        {**run, "models": [_model(report, result) for result in report.results]},
         indent=2,
         ensure_ascii=False,
     )
 
 
-def as_csv(bench: Bench) -> str:
+def as_csv(report: BenchmarkReport) -> str:
     """Return one row per network and stage, times in milliseconds."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    percents = [f"p{percent:g}" for percent in bench.percents]
-    head = ["model", "file", "engine", "stage", "samples", "mean", "deviation", "min", "max"]
+    percents = [f"p{percent:g}" for percent in report.percents]
+    head = ["model", "file", "backend", "stage", "samples", "mean", "deviation", "min", "max"]
     writer.writerow([*head, *percents, "images_per_second", "peak_memory_bytes", "speed_up"])
-    for entry in bench.entries:
+    for result in report.results:
         for stage in STAGES:
-            one = entry.summary(stage, bench.percents)
-            times = (one.mean, one.deviation, one.minimum, one.maximum, *one.percentiles.values())
-            whole = stage == "total"
+            summary = result.summary(stage, report.percents)
+            times = (summary.mean, summary.deviation, summary.minimum, summary.maximum)
+            is_total = stage == "total"
             writer.writerow(
                 [
-                    *(entry.name, entry.file, entry.library, stage, one.count),
-                    *(f"{value:.4f}" for value in times),
-                    f"{entry.rate:.4f}" if whole else "",
-                    entry.memory.peak if whole else "",
-                    f"{bench.speed_up(entry, stage).median:.4f}" if _timed(stage) else "",
+                    *(result.name, result.file, result.backend, stage, summary.count),
+                    *(f"{value:.4f}" for value in (*times, *summary.percentiles.values())),
+                    f"{result.rate:.4f}" if is_total else "",
+                    result.memory.peak if is_total else "",
+                    f"{report.speed_up(result, stage).median:.4f}" if _is_compared(stage) else "",
                 ]
             )
     return out.getvalue()
 
 
-def _timed(stage: str) -> bool:
+def _is_compared(stage: str) -> bool:
     # What the others cost depends on the machine and the image, not on the network.
-    return stage in {"engine", "total"}
+    return stage in {"inference", "total"}
 
 
-def _model(bench: Bench, entry: Entry) -> dict[str, object]:
+def _model(report: BenchmarkReport, result: CaseResult) -> dict[str, object]:
     return {
-        "name": entry.name,
-        "file": entry.file,
-        "engine": entry.library,
-        "input_size": list(entry.size),
-        "batch": entry.batch,
-        "load_seconds": round(entry.load_seconds, 4),
-        "images_per_second": round(entry.rate, 4),
-        "peak_memory_bytes": entry.memory.peak,
-        "memory_before_loading_bytes": entry.memory.before,
-        "pixel_agreement_with_first": entry.agreement,
-        "stages_ms": {stage: _stage(entry.summary(stage, bench.percents)) for stage in STAGES},
+        "name": result.name,
+        "file": result.file,
+        "backend": result.backend,
+        "input_size": list(result.size),
+        "batch": result.batch,
+        "load_seconds": round(result.load_seconds, 4),
+        "images_per_second": round(result.rate, 4),
+        "peak_memory_bytes": result.memory.peak,
+        "memory_before_loading_bytes": result.memory.before,
+        "pixel_agreement_with_first": result.agreement,
+        "stages_ms": {stage: _stage(result.summary(stage, report.percents)) for stage in STAGES},
         "speed_up_over_first": {
-            stage: asdict(bench.speed_up(entry, stage)) for stage in STAGES if _timed(stage)
+            stage: asdict(report.speed_up(result, stage)) for stage in STAGES if _is_compared(stage)
         },
-        "samples_ms": {stage: series(entry.laps, stage) for stage in STAGES},
+        "samples_ms": {stage: series(result.samples, stage) for stage in STAGES},
     }
 
 

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -12,145 +12,163 @@ from PIL import Image
 from segpp import __version__
 from segpp.images import sample_image
 from segpp.images.preprocess import load_image
-from segpp.runtime.benchmark.case import Contestant
-from segpp.runtime.benchmark.environment import Conditions, Usage, read_conditions, usage
-from segpp.runtime.benchmark.interleave import Lap
-from segpp.runtime.benchmark.memory import Memory, memory_of
-from segpp.runtime.benchmark.report import Entry, Place
+from segpp.runtime.backends.base import BACKENDS
+from segpp.runtime.benchmark.case import BenchmarkCase
+from segpp.runtime.benchmark.environment import (
+    CpuUsage,
+    SystemState,
+    read_cpu_usage,
+    read_system_state,
+)
+from segpp.runtime.benchmark.interleave import Sample
+from segpp.runtime.benchmark.memory import PeakMemory, measure_peak_memory
+from segpp.runtime.benchmark.report import CaseResult, Environment
 from segpp.runtime.inference.session import Result, Session, open_session
 from segpp.runtime.system.hardware import this_machine
 from segpp.runtime.system.packages import version_of
 
-__all__ = ["Ready", "place_between", "ready"]
+__all__ = ["LoadedCase", "environment_between", "load_case"]
 
-_ALWAYS = ("numpy", "PIL")
+_ALWAYS_USED = ("numpy", "PIL")
 
 
-class Ready:
-    """A loaded network with its image; use it in a ``with`` block."""
+class LoadedCase(AbstractContextManager["LoadedCase"]):
+    """A loaded network with its image; use it in a ``with`` block.
+
+    Args:
+        name: What it is called in tables.
+        case: What it is.
+        session: The loaded network; closed with this.
+        image: What it segments.
+        memory: Of a process that runs it alone.
+        load_seconds: From the file to the session.
+    """
 
     def __init__(
         self,
         *,
         name: str,
-        contestant: Contestant,
+        case: BenchmarkCase,
         session: Session,
         image: Path,
-        memory: Memory,
+        memory: PeakMemory,
         load_seconds: float,
     ) -> None:
-        self._name, self._contestant, self._session = name, contestant, session
+        self._name, self._case, self._session = name, case, session
         self._image, self._memory, self._load_seconds = image, memory, load_seconds
-        self._first = self._call()[0]
-        height, width = self._first.labels[0].shape
+        self._first_result = self._call()[0]
+        height, width = self._first_result.masks[0].shape
         self.image_text = f"{image.name}, {height}x{width}"
 
     @property
-    def library_name(self) -> str:
-        """The module of the engine."""
-        return self._session.library.partition(" ")[0].replace("-", "_")
+    def module(self) -> str:
+        """The Python module of the backend's library."""
+        return BACKENDS[self._session.backend_name].module
 
-    def lap(self) -> Lap:
+    def sample(self) -> Sample:
         """Run it once, from the image's file to labels."""
         return self._call()[1]
 
-    def entry(self, laps: Sequence[Lap], first: "Ready") -> Entry:
-        """Return what came out for this network, compared with the ``first``."""
+    def result(self, samples: Sequence[Sample], first: "LoadedCase") -> CaseResult:
+        """Return what came out for this network.
+
+        Args:
+            samples: All calls that count.
+            first: The network that this one is compared with.
+        """
         spec = self._session.input
-        return Entry(
+        return CaseResult(
             name=self._name,
-            file=self._contestant.path.name,
-            library=self._session.library,
+            file=self._case.path.name,
+            backend=self._session.description,
             size=(spec.height, spec.width),
             batch=spec.batch,
             load_seconds=self._load_seconds,
-            agreement=_agreement(self._first, first._first),  # noqa: SLF001 - of the same class
+            agreement=_agreement(self._first_result, first._first_result),  # noqa: SLF001 - of the same class
             memory=self._memory,
-            laps=tuple(laps),
+            samples=tuple(samples),
         )
 
-    def __enter__(self) -> "Ready":  # noqa: PYI034 - typing.Self is newer than Python 3.10
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def _call(self) -> tuple[Result, Lap]:
+    def _call(self) -> tuple[Result, Sample]:
         start = time.perf_counter()
         images = [load_image(self._image) for _ in range(self._session.input.batch)]
         decoded = time.perf_counter()
         result = self._session(images)
         done = time.perf_counter()
         timing = result.timing
-        return result, Lap(
-            decode=1e3 * (decoded - start),
-            pre=timing.prepare_ms,
-            engine=timing.network_ms,
-            post=timing.finish_ms,
-            total=1e3 * (done - start),
+        return result, Sample(
+            decode_ms=1e3 * (decoded - start),
+            preprocess_ms=timing.preprocess_ms,
+            inference_ms=timing.inference_ms,
+            postprocess_ms=timing.postprocess_ms,
+            total_ms=1e3 * (done - start),
         )
 
 
-def ready(
-    name: str, contestant: Contestant, image: Path | None, folder: Path, settings: dict[str, Any]
-) -> Ready:
+def load_case(
+    name: str, case: BenchmarkCase, image: Path | None, folder: Path, settings: dict[str, Any]
+) -> LoadedCase:
     """Load a network, find its peak memory, and call it once.
 
     Args:
+        name: What it is called in tables.
+        case: What it is.
         image: What to segment; None for the bundled street at the network's own size.
         folder: For files that go away afterwards.
         settings: More of ``open_session``.
+
+    Raises:
+        SegppError: It cannot be loaded or run.
     """
-    # A lower precision need not pass its gate: what it changes is in the report.
     settings = {
         **settings,
-        "engine": contestant.engine,
-        "precision": contestant.precision,
+        "backend": case.backend,
+        "precision": case.precision,
+        # A lower precision need not prove itself: what it changes is in the report.
         "min_agreement": None,
     }
     start = time.perf_counter()
-    session = open_session(contestant.path, **settings)
-    seconds = time.perf_counter() - start
-    try:
+    session = open_session(case.path, **settings)
+    load_seconds = time.perf_counter() - start
+    with ExitStack() as on_failure:
+        on_failure.enter_context(session)
         picture = image or _street(folder, session.input.height, session.input.width)
-        memory = memory_of(contestant, picture, {**settings, "cache": False})
-        return Ready(
+        loaded = LoadedCase(
             name=name,
-            contestant=contestant,
+            case=case,
             session=session,
             image=picture,
-            memory=memory,
-            load_seconds=seconds,
+            memory=measure_peak_memory(case, picture, {**settings, "cache": False}),
+            load_seconds=load_seconds,
         )
-    except BaseException:
-        session.close()
-        raise
+        on_failure.pop_all()
+    return loaded
 
 
-def place_between(before: Conditions, used: Usage | None, libraries: Iterable[str]) -> Place:
+def environment_between(
+    before: SystemState, used: CpuUsage | None, modules: Iterable[str]
+) -> Environment:
     """Return where it was measured; the end is now.
 
     Args:
         before: What was read at the start.
         used: As well.
-        libraries: The engines' modules.
+        modules: The backends' Python modules.
     """
-    machine, now = this_machine(), usage()
-    shares = now.since(used) if now and used else (None, None)
-    versions = {"segpp": __version__, "python": machine.python}
-    found = {name: version_of(name) for name in (*_ALWAYS, *sorted(libraries))}
-    return Place(
+    machine, used_now = this_machine(), read_cpu_usage()
+    shares = used_now.since(used) if used_now and used else (None, None)
+    packages = {name: version_of(name) for name in (*_ALWAYS_USED, *sorted(modules))}
+    installed = {name: version for name, version in packages.items() if version}
+    return Environment(
         cpu=f"{machine.cpu.model}, {machine.cpu.cores} cores",
         system=f"{machine.system}, {machine.architecture}",
         board=machine.board,
-        versions={**versions, **{name: version for name, version in found.items() if version}},
+        versions={"segpp": __version__, "python": machine.python, **installed},
         before=before,
-        after=read_conditions(),
+        after=read_system_state(),
         others=shares[0],
         stolen=shares[1],
     )
@@ -167,5 +185,5 @@ def _street(folder: Path, height: int, width: int) -> Path:
 
 
 def _agreement(result: Result, first: Result) -> float | None:
-    mine, theirs = result.labels[0], first.labels[0]
-    return float(np.mean(mine == theirs)) if mine.shape == theirs.shape else None
+    labels, expected = result.masks[0], first.masks[0]
+    return float(np.mean(labels == expected)) if labels.shape == expected.shape else None

@@ -1,4 +1,4 @@
-"""The log of an engine library: written by the building process, read by the one that waits.
+"""The log of an engine builder: written by the building process, read by the one that waits.
 
 One record is ``[SEVERITY] text``, further lines of the text indented. Whatever else native code
 prints in between is no record and is passed over.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from segpp.errors import CheckError
 
-__all__ = ["LogFacts", "Record", "parse_log", "read_facts", "render_record"]
+__all__ = ["LogFacts", "LogRecord", "parse_log", "read_facts", "render_record"]
 
 _INDENT = "    "
 _HEAD = re.compile(r"\[([A-Z_]+)\] (.*)")
@@ -24,7 +24,7 @@ _WEIGHTS = re.compile(r"Total Weights Memory: (\d+) bytes")
 
 
 @dataclass(frozen=True)
-class Record:
+class LogRecord:
     """One message of the library."""
 
     severity: str
@@ -51,7 +51,7 @@ def render_record(severity: str, text: str) -> str:
     return f"[{severity}] " + text.rstrip("\n").replace("\n", f"\n{_INDENT}") + "\n"
 
 
-def parse_log(log: str) -> tuple[Record, ...]:
+def parse_log(log: str) -> tuple[LogRecord, ...]:
     """Return the messages of a log, without what other code printed between them."""
     records: list[tuple[str, list[str]]] = []
     for line in log.split("\n"):
@@ -59,28 +59,31 @@ def parse_log(log: str) -> tuple[Record, ...]:
             records.append((head[1], [head[2]]))
         elif records and line.startswith(_INDENT):
             records[-1][1].append(line.removeprefix(_INDENT))
-    return tuple(Record(severity, "\n".join(lines)) for severity, lines in records)
+    return tuple(LogRecord(severity, "\n".join(lines)) for severity, lines in records)
 
 
-def read_facts(records: Iterable[Record]) -> LogFacts:
+def read_facts(records: Iterable[LogRecord]) -> LogFacts:
     """Return the numbers in the log of a successful build.
+
+    Args:
+        records: The whole log, verbose messages included.
 
     Raises:
         CheckError: The log lacks one of them.
     """
     text = "\n".join(record.text for record in records)
     return LogFacts(
-        layers=_number(_LAYERS, text),
+        layers=_find_number(_LAYERS, text),
         # Names, not lines: a pass that runs twice says everything twice.
         attention=len(set(_ATTENTION.findall(text))) // _LINES_PER_ATTENTION,
-        activation_bytes=_number(_ACTIVATION, text),
-        weight_bytes=_number(_WEIGHTS, text),
+        activation_bytes=_find_number(_ACTIVATION, text),
+        weight_bytes=_find_number(_WEIGHTS, text),
     )
 
 
-def _number(pattern: re.Pattern[str], text: str) -> int:
-    if found := pattern.search(text):
-        return int(found[1])
+def _find_number(pattern: re.Pattern[str], text: str) -> int:
+    if match := pattern.search(text):
+        return int(match[1])
     raise CheckError(
-        "the engine library's log does not read as expected", f"missing: {pattern.pattern}"
+        "the engine builder's log does not read as expected", f"missing: {pattern.pattern}"
     )

@@ -2,6 +2,19 @@
 
 The library is native code that reads a foreign file: what makes it crash must not take segpp
 down, and Ctrl-C must end it at once, which Python cannot do inside a native call.
+
+    1. The parent starts ``python -m segpp.runtime.build.worker CONFIG``, CONFIG being a
+       ``BuildConfig`` as JSON, in a session of its own: Ctrl-C reaches the parent alone.
+    2. The worker's output, both streams, is the log: records as ``log.render_record`` writes them,
+       and whatever native code prints between them.
+    3. The worker writes the engine to the path in CONFIG and ends with an exit code:
+       0    built
+       80   refused; the errors are in the log
+       81   the engine could not be written; the log's last record is the error number
+       else a crash, of the library or of Python
+    4. The parent turns the code and the log into the records or an error. If it is stopped while
+       it waits, it kills the worker and waits for its end, so that nobody writes any more when the
+       caller removes the part of a file.
 """
 
 import errno
@@ -19,16 +32,16 @@ from pathlib import Path
 from typing import IO
 
 from segpp.errors import GraphError
-from segpp.runtime.build.log import Record, parse_log, render_record
-from segpp.runtime.build.diagnose import refusal
-from segpp.runtime.build.builders import BUILDERS, BuildJob, Refused
+from segpp.runtime.build.builders import BUILDERS, BuildConfig, BuildRefused
+from segpp.runtime.build.diagnose import diagnose
+from segpp.runtime.build.log import LogRecord, parse_log, render_record
 
-__all__ = ["build_apart"]
+__all__ = ["build_in_subprocess"]
 
 # Exit codes of the building process, apart from those of Python and of the shell.
 _BUILT, _REFUSED, _UNWRITTEN = 0, 80, 81
 
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _ENVIRONMENT = {
     # Without it -m would import whatever the current folder holds (Python 3.11 and later).
@@ -38,10 +51,11 @@ _ENVIRONMENT = {
 }
 
 
-def build_apart(engine: str, job: BuildJob, name: str) -> tuple[Record, ...]:
-    """Build ``job`` with the library ``engine`` and return its log.
+def build_in_subprocess(config: BuildConfig, name: str) -> tuple[LogRecord, ...]:
+    """Build an engine and return the library's log.
 
     Args:
+        config: What to build; its builder is a name in ``BUILDERS``, its paths are absolute.
         name: The ONNX file as the user knows it, for messages.
 
     Raises:
@@ -49,25 +63,25 @@ def build_apart(engine: str, job: BuildJob, name: str) -> tuple[Record, ...]:
         OSError: The engine could not be written.
     """
     with tempfile.TemporaryFile() as file:
-        code = _run(engine, job, file)
+        code = _run(config, file)
         file.seek(0)
         text = file.read().decode(errors="replace")
-    records, title = parse_log(text), BUILDERS[engine].title
+    records, title = parse_log(text), BUILDERS[config.builder].title
     if code == _BUILT:
         return records
     if code == _REFUSED:
-        raise refusal(title, name, records)
+        raise diagnose(title, name, records)
     if code == _UNWRITTEN:
         number = int(records[-1].text)
         raise OSError(number, os.strerror(number))
-    raise GraphError(f"{title} crashed on {name}", f"it ended with {_ending(code)}", *_last(text))
+    raise GraphError(f"{title} crashed on {name}", f"it ended with {_describe_exit(code)}", *_last_line(text))
 
 
-def _run(engine: str, job: BuildJob, log: IO[bytes]) -> int:
-    request = json.dumps({"engine": engine, **asdict(job)}, default=str)
-    command = [sys.executable, "-u", "-m", "segpp.runtime.build.worker", request]
+def _run(config: BuildConfig, log: IO[bytes]) -> int:
+    argument = json.dumps(asdict(config), default=str)
+    command = [sys.executable, "-u", "-m", "segpp.runtime.build.worker", argument]
     # A stop that came while the process is being started would leave it running, known to nobody.
-    with _stops_waiting() as let_through, _start(command, log) as process:
+    with _signals_held() as let_through, _start(command, log) as process:
         try:
             let_through()
             return process.wait()
@@ -91,9 +105,9 @@ def _start(command: Sequence[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
 
 
 @contextmanager
-def _stops_waiting() -> Iterator[Callable[[], object]]:
+def _signals_held() -> Iterator[Callable[[], object]]:
     """Hold back the signals that stop a program; yield what lets them through again."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
 
     def let_through() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -104,40 +118,44 @@ def _stops_waiting() -> Iterator[Callable[[], object]]:
         let_through()
 
 
-def _ending(code: int) -> str:
+def _describe_exit(code: int) -> str:
     if code < 0:
         with suppress(ValueError):
             return signal.Signals(-code).name
     return f"exit code {code}"
 
 
-def _last(text: str) -> Sequence[str]:
+def _last_line(text: str) -> Sequence[str]:
     lines = [line for line in text.splitlines() if line.strip()]
     return [f"its last words: {lines[-1]:.200}"] if lines else []
 
 
-def _main(request: str) -> int:
+def _main(argument: str) -> int:
     """Build in this process; the log goes to standard output."""
     # Inherited from the moment of the start.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
     # A crash must not leave a core file in the user's folder.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    settings = json.loads(request)
-    engine = settings.pop("engine")
-    job = BuildJob(
-        source=Path(settings["source"]),
-        target=Path(settings["target"]),
-        compute_capabilities=tuple(settings["compute_capabilities"]),
-        workspace=settings["workspace"],
-    )
+    config = _parse_config(argument)
     try:
-        BUILDERS[engine]().build(job, _log)
-    except Refused:
+        BUILDERS[config.builder]().build(config, _log)
+    except BuildRefused:
         return _REFUSED
     except OSError as failure:
         _log("ERROR", str(failure.errno or errno.EIO))
         return _UNWRITTEN
     return _BUILT
+
+
+def _parse_config(argument: str) -> BuildConfig:
+    fields = json.loads(argument)
+    return BuildConfig(
+        onnx=Path(fields["onnx"]),
+        output=Path(fields["output"]),
+        builder=fields["builder"],
+        compute_capabilities=tuple(fields["compute_capabilities"]),
+        workspace=fields["workspace"],
+    )
 
 
 def _log(severity: str, text: str) -> None:

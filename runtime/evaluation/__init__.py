@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segpp.errors import CheckError, ImageError, InputError
 from segpp.images.preprocess import ImageArray
-from segpp.runtime.evaluation.confusion_matrix import Confusion, count, no_pixels
+from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
 from segpp.runtime.evaluation.dataset import Pair, check_known_labels, load_pair
 
 __all__ = ["Evaluation", "Score", "Segmenter", "evaluate"]
@@ -25,11 +25,12 @@ class Score:
     """How one model did.
 
     Args:
+        confusion: Pixel counts over all images; the scores are its properties.
         agreement: Share of all pixels, ignored ones included, with the first model's class.
         seconds: Time in the model over all images, preparation and resizing included.
     """
 
-    confusion: Confusion
+    confusion: ConfusionMatrix
     agreement: float
     seconds: float
 
@@ -64,6 +65,8 @@ def evaluate(
     fit is an error, because then the others are probably wrong too.
 
     Args:
+        models: Each takes an RGB image (H, W, 3) and gives class numbers (H, W).
+        pairs: The images with their labels; one is in memory at a time.
         classes: K, the same for all models.
         ignored: Labels whose pixels do not count.
         reduce_zero_label: Label 0 is no class; the others count down by one.
@@ -73,7 +76,7 @@ def evaluate(
         InputError: Sizes differ, or labels or predictions are outside the classes.
         CheckError: No image could be read.
     """
-    tallies = [_Tally(no_pixels(classes, ignored)) for _ in models]
+    all_totals = [_ModelTotals(empty_matrix(classes, ignored)) for _ in models]
     images, skipped = 0, []
     for pair in pairs:
         try:
@@ -82,41 +85,50 @@ def evaluate(
             skipped.append(str(failure))
         else:
             check_known_labels(truth, classes, ignored, pair.labels)
-            _add_image(tallies, models, image, truth)
+            _add_image(all_totals, models, image, truth)
             images += 1
         after_each()
     if images == 0:
         raise CheckError("no image could be evaluated", *skipped)
-    return Evaluation(tuple(tally.score() for tally in tallies), images, tuple(skipped))
+    return Evaluation(tuple(totals.score() for totals in all_totals), images, tuple(skipped))
 
 
 @dataclass
-class _Tally:
-    confusion: Confusion
+class _ModelTotals:
+    """What one model did so far; times in seconds."""
+
+    confusion: ConfusionMatrix
     agreeing: int = 0
     pixels: int = 0
     seconds: float = 0.0
+
+    def run(self, model: Segmenter, image: ImageArray) -> NDArray[Any]:
+        start = time.perf_counter()
+        labels = model(image)
+        self.seconds += time.perf_counter() - start
+        return labels
+
+    def add(self, labels: NDArray[Any], first: NDArray[Any], truth: NDArray[np.int32]) -> None:
+        if labels.shape != truth.shape:
+            raise InputError(f"a model gave labels {labels.shape} for an image {truth.shape}")
+        self.agreeing += int(np.count_nonzero(labels == first))
+        self.pixels += labels.size
+        classes, ignored = len(self.confusion.matrix), self.confusion.ignored
+        self.confusion += count_pixels(truth, labels, classes, ignored)
 
     def score(self) -> Score:
         return Score(self.confusion, self.agreeing / self.pixels, self.seconds)
 
 
 def _add_image(
-    tallies: Sequence[_Tally],
+    all_totals: Sequence[_ModelTotals],
     models: Sequence[Segmenter],
     image: ImageArray,
     truth: NDArray[np.int32],
 ) -> None:
     first: NDArray[Any] | None = None
-    for tally, model in zip(tallies, models, strict=True):
-        start = time.perf_counter()
-        labels = model(image)
-        tally.seconds += time.perf_counter() - start
-        if labels.shape != truth.shape:
-            raise InputError(f"a model gave labels {labels.shape} for an image {truth.shape}")
-        first = labels if first is None else first
+    for totals, model in zip(all_totals, models, strict=True):
+        labels = totals.run(model, image)
         # The first agrees with itself, so the column shows at once which one it is.
-        tally.agreeing += int(np.count_nonzero(labels == first))
-        tally.pixels += labels.size
-        classes, ignored = len(tally.confusion.matrix), tally.confusion.ignored
-        tally.confusion += count(truth, labels, classes, ignored)
+        first = labels if first is None else first
+        totals.add(labels, first, truth)

@@ -1,4 +1,17 @@
-"""How often each class was taken for each other, counted image by image, and the scores from it."""
+"""How often each class was taken for each other, counted image by image, and the scores from it.
+
+With n_ij pixels of true class i that are predicted as class j, and t_i = sum_j n_ij:
+
+    pixel accuracy   sum_i n_ii / sum_i t_i
+    IoU_i            n_ii / (t_i + sum_j n_ji - n_ii)
+    mIoU             the mean of IoU_i over the classes that have one
+
+Pixels whose true label is ignored are in no n_ij. The counts are summed over all images before
+any division, as for Pascal VOC and Cityscapes: an mIoU is no mean over images.
+
+Source: Long, Shelhamer, Darrell, Fully Convolutional Networks for Semantic Segmentation, CVPR 2015,
+section 5 (metrics).
+"""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,11 +22,11 @@ from numpy.typing import NDArray
 
 from segpp.errors import InputError
 
-__all__ = ["Confusion", "count", "no_pixels"]
+__all__ = ["ConfusionMatrix", "count_pixels", "empty_matrix"]
 
 
 @dataclass(frozen=True)
-class Confusion:
+class ConfusionMatrix:
     """Pixel counts of true against predicted classes; those of several images add up.
 
     Args:
@@ -24,8 +37,8 @@ class Confusion:
     matrix: NDArray[np.int64]
     ignored: frozenset[int]
 
-    def __add__(self, other: "Confusion") -> "Confusion":
-        return Confusion(self.matrix + other.matrix, self.ignored | other.ignored)
+    def __add__(self, other: "ConfusionMatrix") -> "ConfusionMatrix":
+        return ConfusionMatrix(self.matrix + other.matrix, self.ignored | other.ignored)
 
     @property
     def pixels(self) -> int:
@@ -38,13 +51,12 @@ class Confusion:
 
         That is a class that occurs neither in the truth nor in the prediction, or is ignored.
         """
-        hits = self.matrix.diagonal().astype(np.float64)
-        union = self.matrix.sum(0) + self.matrix.sum(1) - self.matrix.diagonal()
-        missing = [label for label in self.ignored if label < len(hits)]
-        known = union > 0
-        known[missing] = False
-        nowhere = np.full(len(hits), np.nan)
-        iou: NDArray[np.float64] = np.divide(hits, union, out=nowhere, where=known)
+        intersection = self.matrix.diagonal().astype(np.float64)
+        union = self.matrix.sum(axis=0) + self.matrix.sum(axis=1) - self.matrix.diagonal()
+        defined = union > 0
+        defined[[label for label in self.ignored if label < len(union)]] = False
+        iou: NDArray[np.float64] = np.full(len(union), np.nan)
+        np.divide(intersection, union, out=iou, where=defined)
         return iou
 
     @property
@@ -59,19 +71,20 @@ class Confusion:
         return float(self.matrix.trace() / self.pixels) if self.pixels else float("nan")
 
 
-def no_pixels(classes: int, ignored: Collection[int] = ()) -> Confusion:
+def empty_matrix(classes: int, ignored: Collection[int] = ()) -> ConfusionMatrix:
     """Return the counts before the first image."""
-    return Confusion(np.zeros((classes, classes), np.int64), frozenset(ignored))
+    return ConfusionMatrix(np.zeros((classes, classes), np.int64), frozenset(ignored))
 
 
-def count(
+def count_pixels(
     truth: NDArray[Any], predicted: NDArray[Any], classes: int, ignored: Collection[int] = ()
-) -> Confusion:
+) -> ConfusionMatrix:
     """Count the pixels of one image, or of any part of one.
 
     Args:
         truth: Class numbers, of any shape.
         predicted: Class numbers, of the same shape.
+        classes: K.
         ignored: Labels of ``truth`` whose pixels are not counted.
 
     Raises:
@@ -83,8 +96,9 @@ def count(
     rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
     _check_classes(rows, classes, "the labels hold")
     _check_classes(columns, classes, "the prediction holds")
+    # One number per pair of classes, so that one pass over the pixels counts all pairs.
     cells = np.bincount(rows * classes + columns, minlength=classes * classes)
-    return Confusion(cells.reshape(classes, classes).astype(np.int64), frozenset(ignored))
+    return ConfusionMatrix(cells.reshape(classes, classes).astype(np.int64), frozenset(ignored))
 
 
 def _check_classes(values: NDArray[np.int64], classes: int, what: str) -> None:

@@ -18,14 +18,14 @@ __all__ = ["Labels", "Pair", "check_known_labels", "find_pairs", "load_labels", 
 
 Labels = NDArray[np.int32]
 
-_IMAGES = {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 # Formats that keep class numbers; JPEG would change them.
-_LABELS = {".bmp", ".gif", ".pgm", ".png", ".tif", ".tiff"}
+_LABEL_SUFFIXES = frozenset({".bmp", ".gif", ".pgm", ".png", ".tif", ".tiff"})
 _LABEL_FORMATS = ("BMP", "GIF", "PNG", "PPM", "TIFF")
 _LABEL_MODES = {"1", "L", "P", "I", "I;16", "I;16B"}
 
 _LISTED = 3
-_NOTHING = 255
+_NO_CLASS = 255
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,11 @@ def find_pairs(
     Raises:
         ImageError: A folder is missing or empty, a file has no partner, or two have one name.
     """
-    pictures = _by_name(images, image_suffix, _IMAGES, "images")
-    truths = _by_name(labels, label_suffix, _LABELS, "labels")
-    _check_partners(pictures, truths, f"labels in {labels}")
-    _check_partners(truths, pictures, f"image in {images}")
-    return tuple(Pair(pictures[name], truths[name]) for name in sorted(pictures))
+    image_files = _by_name(images, image_suffix, _IMAGE_SUFFIXES, "images")
+    label_files = _by_name(labels, label_suffix, _LABEL_SUFFIXES, "labels")
+    _check_partners(image_files, label_files, f"labels in {labels}")
+    _check_partners(label_files, image_files, f"image in {images}")
+    return tuple(Pair(image_files[name], label_files[name]) for name in sorted(image_files))
 
 
 def load_pair(pair: Pair, *, reduce_zero_label: bool = False) -> tuple[ImageArray, Labels]:
@@ -93,55 +93,65 @@ def load_labels(path: Path, *, reduce_zero_label: bool = False) -> Labels:
     labels = _decode(path).astype(np.int32)
     if not reduce_zero_label:
         return labels
-    reduced: Labels = np.where((labels == 0) | (labels == _NOTHING), _NOTHING, labels - 1)
+    reduced: Labels = np.where((labels == 0) | (labels == _NO_CLASS), _NO_CLASS, labels - 1)
     return reduced
 
 
 def check_known_labels(labels: Labels, classes: int, ignored: Collection[int], path: Path) -> None:
-    """Raise InputError if a pixel's label is neither a class nor to be ignored."""
-    found = np.unique(labels)
-    strange = found[(found >= classes) & ~np.isin(found, list(ignored))].tolist()
-    if strange:
-        more = ",".join(map(str, sorted({*ignored, *strange})))
+    """Check that every pixel's label is a class or to be ignored.
+
+    Args:
+        labels: (H, W).
+        classes: K; the classes are 0 to K - 1.
+        ignored: Other labels that may occur.
+        path: The file they are from, for the message.
+
+    Raises:
+        InputError: A label is neither.
+    """
+    present = np.unique(labels)
+    unknown = present[(present >= classes) & ~np.isin(present, list(ignored))].tolist()
+    if unknown:
+        more = ",".join(map(str, sorted({*ignored, *unknown})))
         raise InputError(
-            f"{path} holds the label {strange[0]}, which is no class",
+            f"{path} holds the label {unknown[0]}, which is no class",
             f"the model has classes 0 to {classes - 1}",
             f"ignored labels: {', '.join(map(str, sorted(ignored))) or 'none'}",
             hint=f"if its pixels are not to count: --ignore {more}",
         )
 
 
-def _by_name(folder: Path, suffix: str, endings: set[str], what: str) -> dict[str, Path]:
+def _by_name(folder: Path, suffix: str, suffixes: frozenset[str], contents: str) -> dict[str, Path]:
     if not folder.is_dir():
-        raise ImageError(f"the folder of {what} {folder} does not exist")
-    found: dict[str, Path] = {}
+        raise ImageError(f"the folder of {contents} {folder} does not exist")
+    by_name: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in endings or not path.stem.endswith(suffix):
+        if path.suffix.lower() not in suffixes or not path.stem.endswith(suffix):
             continue
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
         stem = path.stem.removesuffix(suffix)
         name = path.relative_to(folder).with_name(stem or path.stem).as_posix()
-        if name in found:
-            raise ImageError(f"two files of {folder} have one name", str(found[name]), str(path))
-        found[name] = path
-    if not found:
+        if name in by_name:
+            raise ImageError(f"two files of {folder} have one name", str(by_name[name]), str(path))
+        by_name[name] = path
+    if not by_name:
         ends = f"*{suffix} with the ending " if suffix else ""
         raise ImageError(
-            f"the folder {folder} holds no {what}",
-            f"looked for: {ends}{', '.join(sorted(endings))}",
+            f"the folder {folder} holds no {contents}",
+            f"looked for: {ends}{', '.join(sorted(suffixes))}",
         )
-    return found
+    return by_name
 
 
-def _check_partners(names: dict[str, Path], partners: dict[str, Path], what: str) -> None:
+def _check_partners(names: dict[str, Path], partners: dict[str, Path], partner: str) -> None:
     alone = [names[name] for name in names if name not in partners]
     if alone:
         listed = [str(path) for path in alone[:_LISTED]]
         if len(alone) > _LISTED:
             listed.append(f"… and {len(alone) - _LISTED} more")
         raise ImageError(
-            f"{len(alone)} of {len(names)} files have no {what}",
+            f"{len(alone)} of {len(names)} files have no {partner}",
             *listed,
             hint="names must be the same up to the ending, or up to "
             "--image-suffix and --label-suffix",
@@ -166,10 +176,10 @@ def _decode(path: Path) -> NDArray[Any]:
             "labels have one channel, which holds class numbers",
             hint="convert the colours to class numbers first",
         )
-    return pixels // _grey_step(path) if mode == "L" else pixels
+    return pixels // _gray_step(path) if mode == "L" else pixels
 
 
-def _grey_step(path: Path) -> int:
+def _gray_step(path: Path) -> int:
     """Return by what Pillow multiplied the values of a PNG with 2 or 4 bits of grey.
 
     Optimisers shrink label images to as few bits as the numbers need; Pillow then stretches the

@@ -1,15 +1,16 @@
 """A lower precision must give nearly the labels of FP32, or it does not run."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
-from segpp.runtime.backends._base import Engine
+from segpp.runtime.backends.base import Backend
 
-__all__ = ["MIN_AGREEMENT", "PrecisionGate"]
+__all__ = ["MIN_AGREEMENT", "PrecisionCheck"]
 
 # BF16 has 8 significant bits: on trained networks about one pixel in a hundred changes, nearly
 # all at the seams between classes. A network that it breaks falls far below.
@@ -18,17 +19,20 @@ MIN_AGREEMENT = 0.98
 Labels = tuple[NDArray[Any], ...]
 
 
-class PrecisionGate:
+class PrecisionCheck:
     """Compares the first labels with those of FP32.
 
     Args:
         open_exact: Loads the same network in FP32; called once, at the first comparison.
         precision: What is compared, for the message.
-        min_agreement: Share of the pixels that must have the same label.
+        min_agreement: Share of the pixels that must have the same label, 0 to 1.
+
+    Raises:
+        InputError: ``min_agreement`` is no share.
     """
 
     def __init__(
-        self, open_exact: Callable[[], Engine], precision: str, min_agreement: float
+        self, open_exact: Callable[[], Backend], precision: str, min_agreement: float
     ) -> None:
         if not 0.0 <= min_agreement <= 1.0:
             raise InputError(f"the agreement asked for is {min_agreement:g}", "allowed: 0 to 1")
@@ -41,21 +45,27 @@ class PrecisionGate:
         feeds: Mapping[str, NDArray[Any]],
         output: str,
         labels_of: Callable[[NDArray[Any]], Labels],
-        found: Labels,
+        labels: Labels,
     ) -> float:
-        """Return on which share of the pixels ``found`` has the labels of FP32.
+        """Compare labels with those of FP32 for the same input.
+
+        Args:
+            feeds: The input tensor, by its name.
+            output: The name of the output that ``labels`` were made of.
+            labels_of: Makes the labels (H, W) of each image from that output.
+            labels: Those to check.
+
+        Returns:
+            The share of the pixels, over all images together, that have the label of FP32.
 
         Raises:
             CheckError: It is less than was asked for.
         """
-        exact = self._open_exact()
-        try:
+        with closing(self._open_exact()) as exact:
             [raw] = exact.run(feeds, [output])
-        finally:
-            exact.close()
         expected = labels_of(raw)
-        same = sum(int((a == b).sum()) for a, b in zip(expected, found, strict=True))
-        agreement = same / sum(np.size(one) for one in expected)
+        equal = sum(int((a == b).sum()) for a, b in zip(expected, labels, strict=True))
+        agreement = equal / sum(np.size(one) for one in expected)
         if agreement < self._min_agreement:
             raise CheckError(
                 f"in {self._precision} the labels agree with FP32 on {agreement:.5f} of the pixels",

@@ -1,44 +1,50 @@
-"""A network ready to run: images in, class numbers out, the same for every engine library."""
+"""A network ready to run: images in, class numbers out, the same for every backend."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
-from segpp.images.labels import labels_from
-from segpp.images.preprocess import ImageLike, prepare
+from segpp.images.postprocess import labels_from
+from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageLike, prepare
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
-from segpp.runtime.backends._base import ENGINES, Engine, Library, Options
-from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionGate
-from segpp.runtime.inference.signature import check_as_described, describe
+from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec
+from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
+from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_file, manifest_path
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
 
-_IMAGE_DIMENSIONS = 3
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Wall time of one call in milliseconds, all its images together."""
+    """Wall time of one call in milliseconds, all its images together.
 
-    prepare_ms: float
-    network_ms: float
-    finish_ms: float
+    Args:
+        preprocess_ms: From images to the input tensor.
+        inference_ms: In the backend, from tensor to tensor.
+        postprocess_ms: From the output to labels at the images' sizes.
+    """
+
+    preprocess_ms: float
+    inference_ms: float
+    postprocess_ms: float
 
     @property
     def total_ms(self) -> float:
         """From images to labels."""
-        return self.prepare_ms + self.network_ms + self.finish_ms
+        return self.preprocess_ms + self.inference_ms + self.postprocess_ms
 
 
 @dataclass(frozen=True)
@@ -46,34 +52,39 @@ class Result:
     """What one call gives.
 
     Args:
-        labels: Class numbers (H, W) per image at that image's own size; uint8 up to 256
+        masks: Class numbers (H, W) per image at that image's own size; uint8 up to 256
             classes, else int32.
         logits: (B, K, h, w) as the network gives them, float32; only when asked for.
+        timing: How long it took.
     """
 
-    labels: tuple[NDArray[Any], ...]
+    masks: tuple[NDArray[Any], ...]
     logits: NDArray[np.float32] | None
     timing: Timing
 
 
-class Session:
+class Session(AbstractContextManager["Session"]):
     """A loaded network with its manifest; close it, or use it in a ``with`` block.
 
     Args:
+        backend: The loaded network; closed with the session.
+        backend_name: Its name in ``BACKENDS``.
         manifest: The file's, or what was assumed for want of one (``assumed`` tells).
-        gate: What the first labels must pass, where they come from a lower precision.
+        precision_check: What the first labels must pass, where they come from a lower precision.
     """
 
     def __init__(
         self,
-        engine: Engine,
+        backend: Backend,
+        backend_name: str,
         manifest: Manifest,
         *,
         assumed: bool = False,
-        gate: PrecisionGate | None = None,
+        precision_check: PrecisionCheck | None = None,
     ) -> None:
-        self._engine = engine
-        self._gate = gate
+        self._backend = backend
+        self._precision_check = precision_check
+        self.backend_name = backend_name
         self.manifest = manifest
         self.assumed = assumed
 
@@ -88,9 +99,9 @@ class Session:
         return self.manifest.classes
 
     @property
-    def library(self) -> str:
-        """Library, version and device in words."""
-        return self._engine.library
+    def description(self) -> str:
+        """The backend's library, version and device in words."""
+        return self._backend.description
 
     def __call__(self, images: ImageLike | Sequence[ImageLike], *, logits: bool = False) -> Result:
         """Segment one image or a batch of any length.
@@ -107,17 +118,17 @@ class Session:
             CheckError: The network gave infinities or not-a-numbers; or in a lower precision its
                 labels for the first images are too far from those in FP32.
         """
-        pictures = _as_list(images)
-        output = _choose(self.manifest.outputs, logits=logits)
-        step = self.input.batch
-        parts = [
-            self._run_batch(pictures[first : first + step], output, logits=logits)
-            for first in range(0, len(pictures), step)
-        ]
-        return _joined(parts)
+        listed = _as_list(images)
+        output = _choose_output(self.manifest.outputs, logits=logits)
+        size = self.input.batch
+        batches = [listed[first : first + size] for first in range(0, len(listed), size)]
+        return _concatenate([self._run_batch(batch, output, logits=logits) for batch in batches])
 
     def run_raw(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return every output for a prepared input tensor, by name, as the network gives it.
+
+        Args:
+            tensor: Of the shape and type of ``input``: (B, C, H, W) or (B, H, W, C).
 
         Raises:
             InputError: The tensor has not the input's shape and type.
@@ -129,53 +140,61 @@ class Session:
                 f"the network takes {spec.dtype} {spec.shape}",
             )
         names = [output.name for output in self.manifest.outputs]
-        return dict(zip(names, self._engine.run({spec.name: tensor}, names), strict=True))
+        return dict(zip(names, self._backend.run({spec.name: tensor}, names), strict=True))
 
     def close(self) -> None:
         """Give back the network's memory."""
-        self._engine.close()
+        self._backend.close()
 
-    def __enter__(self) -> "Session":  # noqa: PYI034 - typing.Self is newer than Python 3.10
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run_batch(
-        self, pictures: Sequence[ImageLike], output: OutputSpec, *, logits: bool
+        self, images: Sequence[ImageLike], output: OutputSpec, *, logits: bool
     ) -> Result:
-        start = time.perf_counter()
-        # The batch is fixed in the file; a last, smaller one repeats its last image.
-        padded = [*pictures, *[pictures[-1]] * (self.input.batch - len(pictures))]
-        tensor = prepare(padded, self.input)
-        prepared = time.perf_counter()
-        [raw] = self._engine.run({self.input.name: tensor}, [output.name])
-        ran = time.perf_counter()
-        labels_of = partial(
-            labels_from,
-            output=output,
-            sizes=[_size(p) for p in pictures],
-            classes=len(self.classes.names),
-        )
-        labels = labels_of(raw)
-        done = time.perf_counter()
-        if self._gate:
-            self._gate.check({self.input.name: tensor}, output.name, labels_of, labels)
-            self._gate = None
-        timing = Timing(1e3 * (prepared - start), 1e3 * (ran - prepared), 1e3 * (done - ran))
-        kept = raw[: len(pictures)].astype(np.float32, copy=False) if logits else None
+        """Segment at most as many images as the network takes at once."""
+        tensor, preprocess_ms = _timed(self._preprocess, images)
+        raw, inference_ms = _timed(self._infer, tensor, output)
+        labels, postprocess_ms = _timed(self._postprocess, raw, images, output)
+        # Not timed: it happens once, and computes everything a second time.
+        self._check_precision(tensor, images, output, labels)
+        timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
+        kept = raw[: len(images)].astype(np.float32, copy=False) if logits else None
         return Result(labels, kept, timing)
+
+    def _preprocess(self, images: Sequence[ImageLike]) -> NDArray[Any]:
+        # The batch is fixed in the file; a last, smaller one repeats its last image.
+        padding = [images[-1]] * (self.input.batch - len(images))
+        return prepare([*images, *padding], self.input)
+
+    def _infer(self, tensor: NDArray[Any], output: OutputSpec) -> NDArray[Any]:
+        [raw] = self._backend.run({self.input.name: tensor}, [output.name])
+        return raw
+
+    def _postprocess(
+        self, raw: NDArray[Any], images: Sequence[ImageLike], output: OutputSpec
+    ) -> tuple[NDArray[Any], ...]:
+        sizes = [_size_of(image) for image in images]
+        return labels_from(raw, output, sizes, classes=len(self.classes.names))
+
+    def _check_precision(
+        self,
+        tensor: NDArray[Any],
+        images: Sequence[ImageLike],
+        output: OutputSpec,
+        labels: tuple[NDArray[Any], ...],
+    ) -> None:
+        """Compare the first labels in a lower precision with FP32; once passed, never again."""
+        if self._precision_check:
+            labels_of = partial(self._postprocess, images=images, output=output)
+            self._precision_check.check({self.input.name: tensor}, output.name, labels_of, labels)
+            self._precision_check = None
 
 
 def open_session(
     path: Path | str,
     *,
-    engine: str = "auto",
+    backend: str = "auto",
     threads: int | None = None,
     provider: str | None = None,
     spinning: bool = True,
@@ -190,9 +209,10 @@ def open_session(
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
-        engine: The library, "auto" for the one that fits the file.
+        path: The network, an ONNX file or an engine.
+        backend: The library that runs it, "auto" for the one that fits the file.
         threads: CPU threads; the library's choice if not given.
-        provider: Device or backend of the library ("cpu", "cuda").
+        provider: Device or execution provider of the library ("cpu", "cuda").
         spinning: Let idle threads spin, which is faster.
         alone: Let them go on after a call; False where another network has its turn then.
         precision: What the file's FP32 is computed in: "fp32", or "bf16" where library and CPU
@@ -203,6 +223,7 @@ def open_session(
 
     Raises:
         GraphError: The file is damaged, or not a segmentation network with fixed shapes.
+        InputError: An argument is wrong.
         ManifestError: The manifest is damaged, or about another file.
         MissingError: The library or the provider is not installed.
     """
@@ -211,63 +232,73 @@ def open_session(
     if threads is not None and threads < 1:
         raise InputError(f"cannot run on {threads} threads")
     manifest = read_manifest(path) if manifest_path(path).exists() else None
-    library = _library(engine, path, manifest)
-    options = Options(threads, provider, spinning, alone, precision, cache)
-    loaded = library.open(path, options)
-    try:
+    name = _resolve_backend(backend, path, manifest)
+    config = BackendConfig(threads, provider, spinning, alone, precision, cache)
+    with ExitStack() as on_failure:
+        loaded = BACKENDS[name].open(path, config)
+        on_failure.callback(loaded.close)
         if manifest:
-            check_as_described(path, manifest, loaded)
-        gate = None
-        if precision != "fp32" and min_agreement is not None:
-            exact = replace(options, precision="fp32", cache=False)
-            gate = PrecisionGate(partial(library.open, path, exact), precision, min_agreement)
-        known = manifest or describe(path, loaded)
-        return Session(loaded, known, assumed=manifest is None, gate=gate)
-    except BaseException:
-        loaded.close()
-        raise
+            check_signature(path, manifest, loaded)
+        session = Session(
+            loaded,
+            name,
+            manifest or infer_manifest(path, loaded),
+            assumed=manifest is None,
+            precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
+        )
+        on_failure.pop_all()
+    return session
 
 
-def _library(engine: str, path: Path, manifest: Manifest | None) -> Library:
-    named = {name.replace("_", "-"): name for name in ENGINES}
-    if engine == "auto":
-        engine = _automatic(path, manifest)
-    check_choice(engine, named, kind="engine")
-    library = ENGINES[named[engine]]
-    if path.suffix.lower() not in library.suffixes:
-        kinds = " and ".join(library.suffixes)
-        raise InputError(f"{engine} does not run {path}", f"it runs {kinds} files")
-    return library
+def _precision_check(
+    spec: BackendSpec, path: Path, config: BackendConfig, min_agreement: float | None
+) -> PrecisionCheck | None:
+    if config.precision == "fp32" or min_agreement is None:
+        return None
+    exact = replace(config, precision="fp32", cache=False)
+    return PrecisionCheck(partial(spec.open, path, exact), config.precision, min_agreement)
+
+
+def _resolve_backend(name: str, path: Path, manifest: Manifest | None) -> str:
+    """Return the backend to use, its name in ``BACKENDS``."""
+    if name == "auto":
+        name = _automatic(path, manifest)
+    check_choice(name, BACKENDS, kind="backend")
+    suffixes = BACKENDS[name].suffixes
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{name} does not run {path}", f"it runs {' and '.join(suffixes)} files")
+    return name
 
 
 def _automatic(path: Path, manifest: Manifest | None) -> str:
     if manifest and manifest.engine:
         # An engine loads only with the library that built it.
-        return manifest.engine.library.replace("_", "-")
-    fitting = [n for n in ENGINES if path.suffix.lower() in ENGINES[n].suffixes]
+        return manifest.engine.library
+    suffix = path.suffix.lower()
+    fitting = [name for name, spec in BACKENDS.items() if suffix in spec.suffixes]
     if not fitting:
-        known = sorted({suffix for name in ENGINES for suffix in ENGINES[name].suffixes})
-        raise InputError(f"no engine runs {path}", f"files that run: {', '.join(known)}")
+        suffixes = sorted({suffix for spec in BACKENDS.values() for suffix in spec.suffixes})
+        raise InputError(f"no backend runs {path}", f"files that run: {', '.join(suffixes)}")
     # Sorted, so that onnxruntime comes first: the one that every other is compared with.
-    here = [name for name in fitting if is_installed(name)]
-    return (here or fitting)[0].replace("_", "-")
+    installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
+    return (installed or fitting)[0]
 
 
 def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    if isinstance(images, np.ndarray) and images.ndim == _IMAGE_DIMENSIONS:
+    if isinstance(images, np.ndarray) and images.ndim == IMAGE_DIMENSIONS:
         return [images]
-    pictures: list[ImageLike] = list(images)
-    if not pictures:
+    listed: list[ImageLike] = list(images)
+    if not listed:
         raise ImageError("there is no image in the batch")
-    return pictures
+    return listed
 
 
-def _size(picture: ImageLike) -> tuple[int, int]:
-    frame = picture if isinstance(picture, np.ndarray) else picture[0]
+def _size_of(image: ImageLike) -> tuple[int, int]:
+    frame = image if isinstance(image, np.ndarray) else image[0]
     return frame.shape[0], frame.shape[1]
 
 
-def _choose(outputs: tuple[OutputSpec, ...], *, logits: bool) -> OutputSpec:
+def _choose_output(outputs: tuple[OutputSpec, ...], *, logits: bool) -> OutputSpec:
     """Return the output to compute: ready labels if there are any, else logits."""
     by_kind = {output.kind: output for output in outputs}
     if not logits:
@@ -277,12 +308,20 @@ def _choose(outputs: tuple[OutputSpec, ...], *, logits: bool) -> OutputSpec:
     return by_kind["logits"]
 
 
-def _joined(parts: Sequence[Result]) -> Result:
+def _timed(function: Callable[..., T], *arguments: object) -> tuple[T, float]:
+    """Return what a call gives, and its wall time in milliseconds."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return result, 1e3 * (time.perf_counter() - start)
+
+
+def _concatenate(parts: Sequence[Result]) -> Result:
+    """Return the results of several batches as one."""
     timing = Timing(
-        sum(part.timing.prepare_ms for part in parts),
-        sum(part.timing.network_ms for part in parts),
-        sum(part.timing.finish_ms for part in parts),
+        sum(part.timing.preprocess_ms for part in parts),
+        sum(part.timing.inference_ms for part in parts),
+        sum(part.timing.postprocess_ms for part in parts),
     )
     logits = [part.logits for part in parts if part.logits is not None]
-    labels = tuple(one for part in parts for one in part.labels)
-    return Result(labels, np.concatenate(logits) if logits else None, timing)
+    masks = tuple(mask for part in parts for mask in part.masks)
+    return Result(masks, np.concatenate(logits) if logits else None, timing)

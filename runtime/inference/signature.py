@@ -1,4 +1,4 @@
-"""What a network declares, compared with its manifest, or taken for want of one."""
+"""What a network declares of its inputs and outputs, beside its manifest or for want of one."""
 
 from pathlib import Path
 from typing import Literal, cast
@@ -6,7 +6,11 @@ from typing import Literal, cast
 from segpp import __version__
 from segpp.errors import GraphError, ManifestError
 from segpp.images.palette import default_palette
+from segpp.images.postprocess import UINT8_CLASSES
+from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from segpp.manifest import (
+    LABEL_DIMENSIONS,
+    TENSOR_DIMENSIONS,
     Architecture,
     Classes,
     FileInfo,
@@ -15,10 +19,10 @@ from segpp.manifest import (
     OutputSpec,
     Source,
 )
-from segpp.runtime.backends._base import Engine, TensorInfo
+from segpp.runtime.backends.base import Backend, TensorInfo
 from segpp.utils.files import manifest_path, sha256_of
 
-__all__ = ["ASSUMED", "UNKNOWN", "check_as_described", "describe"]
+__all__ = ["ASSUMED", "UNKNOWN", "check_signature", "infer_manifest"]
 
 # The layout of a file that segpp did not write.
 UNKNOWN = "unknown"
@@ -28,29 +32,27 @@ ASSUMED = (
     "if the masks look wrong, export it with segpp-export",
 )
 
-# torchvision's ImageNet statistics on the 0-255 scale, as nearly every SegFormer uses them.
-_MEAN = (123.675, 116.28, 103.53)
-_STD = (58.395, 57.12, 57.375)
 _RGB = 3
-_IMAGE_DIMENSIONS = 4
-_LABEL_DIMENSIONS = 3
-# As many as uint8 holds: a file that gives only labels does not tell its number of classes.
-_MOST_CLASSES = 256
 
 _Dtype = Literal["float32", "float16", "uint8"]
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
 _FLOATS = ("float32", "float16", "float64")
 
 
-def describe(path: Path, engine: Engine) -> Manifest:
+def infer_manifest(path: Path, backend: Backend) -> Manifest:
     """Return a manifest for a network that has none, as far as its declarations go.
+
+    Args:
+        path: Its file.
+        backend: The loaded network, of which only the declarations are read.
 
     Raises:
         GraphError: It has not one static image input and one output that are what a
             segmentation network has; the message says which is wrong and how.
     """
-    spec, output = _input(path, engine), _output(path, engine)
-    classes = output.shape[1] if output.kind == "logits" else _MOST_CLASSES
+    spec, output = _input(path, backend), _output(path, backend)
+    # A file that gives only labels does not tell its number of classes.
+    classes = output.shape[1] if output.kind == "logits" else UINT8_CLASSES
     digest = sha256_of(path)
     return Manifest(
         kind="onnx",
@@ -68,19 +70,24 @@ def describe(path: Path, engine: Engine) -> Manifest:
     )
 
 
-def check_as_described(path: Path, manifest: Manifest, engine: Engine) -> None:
+def check_signature(path: Path, manifest: Manifest, backend: Backend) -> None:
     """Check that the network takes and gives what its manifest says.
+
+    Args:
+        path: Its file.
+        manifest: What was read beside it.
+        backend: The loaded network, of which only the declarations are read.
 
     Raises:
         ManifestError: It does not; the message compares the two.
     """
     spec = manifest.input
-    _compare(path, "input", [TensorInfo(spec.name, spec.shape, spec.dtype)], engine.inputs)
-    declared = [TensorInfo(out.name, out.shape, out.dtype) for out in manifest.outputs]
-    _compare(path, "output", declared, engine.outputs)
+    _compare(path, "input", [TensorInfo(spec.name, spec.shape, spec.dtype)], backend.inputs)
+    outputs = [TensorInfo(out.name, out.shape, out.dtype) for out in manifest.outputs]
+    _compare(path, "output", outputs, backend.outputs)
     count = len(manifest.classes.names)
     for output in manifest.outputs:
-        dimensions = _IMAGE_DIMENSIONS if output.kind == "logits" else _LABEL_DIMENSIONS
+        dimensions = TENSOR_DIMENSIONS if output.kind == "logits" else LABEL_DIMENSIONS
         if len(output.shape) != dimensions or output.shape[0] != spec.batch:
             raise ManifestError(
                 f"{manifest_path(path)} gives {output.kind} the shape {list(output.shape)}"
@@ -92,36 +99,37 @@ def check_as_described(path: Path, manifest: Manifest, engine: Engine) -> None:
 
 
 def _compare(
-    path: Path, side: str, declared: list[TensorInfo], found: tuple[TensorInfo, ...]
+    path: Path, side: str, expected: list[TensorInfo], declared: tuple[TensorInfo, ...]
 ) -> None:
-    there = {info.name: info for info in found}
-    extra = set(there) - {info.name for info in declared} if side == "input" else set()
-    # An engine may leave a dimension open where its inference gave up; the manifest fills it.
+    """Compare what the manifest says with what the file declares; it may give more outputs."""
+    by_name = {info.name: info for info in declared}
+    extra = set(by_name) - {info.name for info in expected} if side == "input" else set()
     fits = not extra and all(
-        info.name in there and _fits(info, there[info.name]) for info in declared
+        info.name in by_name and _fits(info, by_name[info.name]) for info in expected
     )
     if not fits:
         raise ManifestError(
             f"{path} has another {side} than its manifest says",
-            f"manifest: {'; '.join(map(_text, declared))}",
-            f"file:     {'; '.join(map(_text, found))}",
+            f"manifest: {'; '.join(map(_text, expected))}",
+            f"file:     {'; '.join(map(_text, declared))}",
         )
 
 
-def _fits(declared: TensorInfo, found: TensorInfo) -> bool:
-    if declared.dtype != found.dtype or len(declared.shape) != len(found.shape):
+def _fits(expected: TensorInfo, declared: TensorInfo) -> bool:
+    if expected.dtype != declared.dtype or len(expected.shape) != len(declared.shape):
         return False
-    pairs = zip(declared.shape, found.shape, strict=True)
-    return all(mine == theirs or not isinstance(theirs, int) for mine, theirs in pairs)
+    # A file may leave a dimension open where shape inference gave up; the manifest fills it.
+    pairs = zip(expected.shape, declared.shape, strict=True)
+    return all(size == other or not isinstance(other, int) for size, other in pairs)
 
 
-def _input(path: Path, engine: Engine) -> InputSpec:
-    if len(engine.inputs) != 1:
+def _input(path: Path, backend: Backend) -> InputSpec:
+    if len(backend.inputs) != 1:
         raise GraphError(
-            f"{path} has no manifest and {len(engine.inputs)} inputs; one image is expected",
-            *map(_text, engine.inputs),
+            f"{path} has no manifest and {len(backend.inputs)} inputs; one image is expected",
+            *map(_text, backend.inputs),
         )
-    [info] = engine.inputs
+    [info] = backend.inputs
     shape = _static(path, info, "input")
     layout = _layout(shape)
     if layout is None or info.dtype not in {"float32", "float16", "uint8"}:
@@ -131,11 +139,13 @@ def _input(path: Path, engine: Engine) -> InputSpec:
         )
     frames = (shape[1] if layout == "NCHW" else shape[3]) // _RGB
     dtype = cast("_Dtype", info.dtype)
-    return InputSpec(info.name, shape, dtype, layout, "RGB", _MEAN * frames, _STD * frames)
+    return InputSpec(
+        info.name, shape, dtype, layout, "RGB", IMAGENET_MEAN * frames, IMAGENET_STD * frames
+    )
 
 
 def _layout(shape: tuple[int, ...]) -> Literal["NCHW", "NHWC"] | None:
-    if len(shape) != _IMAGE_DIMENSIONS:
+    if len(shape) != TENSOR_DIMENSIONS:
         return None
     # A channel axis holds whole RGB frames, of which nobody stacks more than three.
     frames = {_RGB, 2 * _RGB, 3 * _RGB}
@@ -144,13 +154,13 @@ def _layout(shape: tuple[int, ...]) -> Literal["NCHW", "NHWC"] | None:
     return "NHWC" if shape[3] in frames else None
 
 
-def _output(path: Path, engine: Engine) -> OutputSpec:
-    fitting = [(info, kind) for info in engine.outputs if (kind := _kind(info))]
+def _output(path: Path, backend: Backend) -> OutputSpec:
+    fitting = [(info, kind) for info in backend.outputs if (kind := _kind(info))]
     if len(fitting) != 1:
         raise GraphError(
             f"{path} has no manifest and {len(fitting)} outputs that could be masks; "
             "one is expected",
-            *map(_text, engine.outputs),
+            *map(_text, backend.outputs),
             "expected: float logits (B, K, h, w) with K > 1, or integer labels (B, H, W)",
         )
     [(info, kind)] = fitting
@@ -158,9 +168,9 @@ def _output(path: Path, engine: Engine) -> OutputSpec:
 
 
 def _kind(info: TensorInfo) -> Literal["logits", "labels"] | None:
-    if len(info.shape) == _IMAGE_DIMENSIONS and info.dtype in _FLOATS and info.shape[1] != 1:
+    if len(info.shape) == TENSOR_DIMENSIONS and info.dtype in _FLOATS and info.shape[1] != 1:
         return "logits"
-    if len(info.shape) == _LABEL_DIMENSIONS and info.dtype in _INTEGERS:
+    if len(info.shape) == LABEL_DIMENSIONS and info.dtype in _INTEGERS:
         return "labels"
     return None
 

@@ -1,11 +1,14 @@
-"""Videos in and out through PyAV, which is imported here and nowhere else."""
+"""Videos in and out through PyAV, which is imported here and nowhere else.
+
+Every frame that is decoded is yielded once and written once, at the container's average rate: the
+frames of a film with a varying rate keep their number and lose their uneven distances.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -24,9 +27,8 @@ _SAFE = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
 _ENCODERS = ("libx264", "mpeg4")
 _USUAL_RATE = 25.0
 _TICKS = 1_000_000  # of FFmpeg's clock, a second
-_RATE_DENOMINATOR = 1001
+_RATE_DENOMINATOR = 1001  # NTSC's 29.97 frames per second are 30000/1001
 _BITS_PER_PIXEL = 0.4  # for mpeg4, which without a bit rate turns colours to blocks
-
 
 # Containers round their durations, and cut films hide a few frames.
 _TOLERATED_SHARE = 0.05
@@ -34,17 +36,17 @@ _TOLERATED_SHARE = 0.05
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the container says.
+    """What the container says; nothing is decoded for it.
 
     Args:
         frames: None where it does not say.
         rate: Frames per second.
-        lasting: The frames that its duration amounts to, 0 if it does not say.
+        expected_frames: What its duration amounts to at that rate, 0 if it does not say.
     """
 
     frames: int | None
     rate: float
-    lasting: int
+    expected_frames: int
 
 
 def probe(path: Path) -> VideoInfo:
@@ -57,6 +59,7 @@ def probe(path: Path) -> VideoInfo:
     with _opened(path) as container:
         stream = container.streams.video[0]
         rate = float(stream.average_rate or _USUAL_RATE)
+        # The container's duration is in FFmpeg's ticks, a stream's in its own time base.
         seconds = (container.duration or 0) / _TICKS
         return VideoInfo(stream.frames or None, rate, round(seconds * rate))
 
@@ -65,27 +68,28 @@ def frames(path: Path) -> Iterator[ImageArray | ImageError]:
     """Yield the frames as RGB (H, W, 3), upright, and an error for each that is damaged.
 
     FFmpeg ends quietly where a file breaks off; the last thing yielded is an error if far fewer
-    frames came than the file lasts.
+    frames came than the file's duration amounts to.
 
     Raises:
         ImageError: It cannot be opened, or not be read further.
         MissingError: The package av is not installed.
     """
-    lasting, read = probe(path).lasting, 0
+    expected, read = probe(path).expected_frames, 0
     with _opened(path) as container:
         container.streams.video[0].thread_type = "AUTO"
         for packet in container.demux(video=0):
             for image in _decoded(packet, path):
                 read += 1
                 yield image
-    if read < lasting * (1 - _TOLERATED_SHARE) - 1:
-        yield ImageError(f"{path} breaks off: {read} frames of about {lasting}")
+    # The one is for short films, whose durations are rounded to less than a frame.
+    if read < expected * (1 - _TOLERATED_SHARE) - 1:
+        yield ImageError(f"{path} breaks off: {read} frames of about {expected}")
 
 
 def _decoded(packet: Any, path: Path) -> Iterator[ImageArray | ImageError]:
     try:
         decoded = packet.decode()
-    except _library().error.FFmpegError:
+    except _import_av().error.FFmpegError:
         yield ImageError(f"a frame of {path} is damaged")
         return
     for frame in decoded:
@@ -97,7 +101,7 @@ def _decoded(packet: Any, path: Path) -> Iterator[ImageArray | ImageError]:
             yield np.ascontiguousarray(image)
 
 
-class VideoWriter:
+class VideoWriter(AbstractContextManager["VideoWriter"]):
     """An mp4 under construction; use it in a ``with`` block.
 
     Args:
@@ -106,7 +110,7 @@ class VideoWriter:
     """
 
     def __init__(self, path: Path, rate: float) -> None:
-        av = _library()
+        av = _import_av()
         self._av = av
         self._container = av.open(str(path), "w", format="mp4")
         self._rate = Fraction(rate).limit_denominator(_RATE_DENOMINATOR)
@@ -124,15 +128,8 @@ class VideoWriter:
         )
         self._mux(frame)
 
-    def __enter__(self) -> "VideoWriter":  # noqa: PYI034 - typing.Self is newer than Python 3.10
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # The encoder holds frames back; after a failure nobody wants them.
         if kind is None and self._stream is not None:
             self._mux(None)
         self._container.close()
@@ -162,7 +159,7 @@ class VideoWriter:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    av = _library()
+    av = _import_av()
     check_file(path, kind="video", error=ImageError)
     try:
         # An absolute path cannot be mistaken for an address.
@@ -174,7 +171,7 @@ def _opened(path: Path) -> Iterator[Any]:
         raise ImageError(f"the video {path} is damaged", str(failure)) from failure
 
 
-def _library() -> Any:
+def _import_av() -> Any:
     try:
         import av  # noqa: PLC0415 - only when a video is named
     except ModuleNotFoundError as failure:

@@ -6,14 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from segpp.runtime.backends._base import ENGINES
+from segpp.runtime.backends.base import BACKENDS
 from segpp.runtime.build.builders import BUILDERS
 from segpp.runtime.system.hardware import Machine
 from segpp.runtime.system.packages import distribution_of, is_installed
 from segpp.runtime.system.plugins import LIBRARY, VARIABLE, Plugins, find_plugins
 from segpp.runtime.system.self_test import EXPORT_MODULES
 
-__all__ = ["Ability", "abilities_of", "is_useful", "verified"]
+__all__ = ["Capability", "capabilities_of", "is_useful", "try_out"]
 
 _TIMEOUT_SECONDS = 300
 _BUILD_PLUGINS = "trt_plugins/README.md of the sources tells how to build it"
@@ -21,7 +21,7 @@ _USEFUL = {"export", "run-cpu", "run-openvino"}
 
 
 @dataclass(frozen=True)
-class Ability:
+class Capability:
     """One thing that segpp does.
 
     Args:
@@ -39,7 +39,7 @@ class Ability:
     fix: str = ""
 
 
-def abilities_of(machine: Machine) -> tuple[Ability, ...]:
+def capabilities_of(machine: Machine) -> tuple[Capability, ...]:
     """Return everything segpp can or cannot do on ``machine`` with the installed packages."""
     return (
         _packaged("export", "export checkpoints", EXPORT_MODULES, "export"),
@@ -53,83 +53,87 @@ def abilities_of(machine: Machine) -> tuple[Ability, ...]:
     )
 
 
-def is_useful(abilities: Sequence[Ability]) -> bool:
+def is_useful(capabilities: Sequence[Capability]) -> bool:
     """Return whether segpp can at least export or run."""
-    return any(ability.works for ability in abilities if ability.key in _USEFUL)
+    return any(capability.works for capability in capabilities if capability.key in _USEFUL)
 
 
-def verified(ability: Ability) -> Ability:
-    """Return the ability as it shows itself when tried, in a process of its own."""
-    if not ability.works or ability.key == "run-engines":
-        return ability
-    command = [sys.executable, "-m", "segpp.runtime.system.self_test", ability.key]
+def try_out(capability: Capability) -> Capability:
+    """Return the capability as it shows itself when tried, in a process of its own."""
+    if not capability.works or capability.key == "run-engines":
+        return capability
+    command = [sys.executable, "-m", "segpp.runtime.system.self_test", capability.key]
     try:
         done = subprocess.run(  # noqa: S603 - our own module
             command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
         )
     except subprocess.TimeoutExpired:
-        return replace(ability, works=False, reason=f"tried: still busy after {_TIMEOUT_SECONDS} s")
+        return replace(
+            capability, works=False, reason=f"tried: still busy after {_TIMEOUT_SECONDS} s"
+        )
     if done.returncode == 0:
-        return replace(ability, reason="tried: works")
+        return replace(capability, reason="tried: works")
     last = (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]
-    return replace(ability, works=False, reason=f"tried: {last}")
+    return replace(capability, works=False, reason=f"tried: {last}")
 
 
-def _packaged(key: str, name: str, modules: Sequence[str], extra: str) -> Ability:
+def _packaged(key: str, name: str, modules: Sequence[str], extra: str) -> Capability:
     missing = [module for module in modules if not is_installed(module)]
     if not missing:
-        return Ability(key, name, works=True)
-    return Ability(key, name, works=False, reason=_not_installed(missing), fix=_install(extra))
+        return Capability(key, name, works=True)
+    return Capability(key, name, works=False, reason=_not_installed(missing), fix=_install(extra))
 
 
-def _cuda(machine: Machine) -> Ability:
+def _cuda(machine: Machine) -> Capability:
     key, name = "run-cuda", "run ONNX files on the GPU"
     if machine.gpu.obstacle:
-        return Ability(key, name, works=False, reason=machine.gpu.obstacle)
-    found = distribution_of("onnxruntime")
-    if found == "onnxruntime-gpu":
-        return Ability(key, name, works=True)
+        return Capability(key, name, works=False, reason=machine.gpu.obstacle)
+    installed = distribution_of("onnxruntime")
+    if installed == "onnxruntime-gpu":
+        return Capability(key, name, works=True)
     if machine.jetson:
         reason = "needs the onnxruntime-gpu that NVIDIA builds for this JetPack"
-        return Ability(key, name, works=False, reason=reason)
+        return Capability(key, name, works=False, reason=reason)
     # Both distributions bring the same module; the later one silently wins.
-    first = "pip uninstall onnxruntime; " if found else ""
+    first = "pip uninstall onnxruntime; " if installed else ""
     reason = "onnxruntime-gpu is not installed"
-    return Ability(key, name, works=False, reason=reason, fix=first + _install("gpu"))
+    return Capability(key, name, works=False, reason=reason, fix=first + _install("gpu"))
 
 
-def _build(name: str) -> Ability:
+def _build(name: str) -> Capability:
     builder = BUILDERS[name]
     return _packaged(
         f"build-{name}", f"build {builder.title} engines", (builder.module,), builder.extra
     )
 
 
-def _engines(machine: Machine) -> Ability:
+def _engines(machine: Machine) -> Capability:
     key, name = "run-engines", "run engines"
-    libraries = [library for library in ENGINES if ".engine" in ENGINES[library].suffixes]
-    if not libraries:
-        return Ability(key, name, works=False, reason="this segpp builds them, and runs ONNX files")
+    modules = [spec.module for spec in BACKENDS.values() if ".engine" in spec.suffixes]
+    if not modules:
+        return Capability(
+            key, name, works=False, reason="this segpp builds them, and runs ONNX files"
+        )
     if machine.gpu.obstacle:
-        return Ability(key, name, works=False, reason=machine.gpu.obstacle)
-    if any(is_installed(library) for library in libraries):
-        return Ability(key, name, works=True)
-    return Ability(key, name, works=False, reason=_not_installed(libraries))
+        return Capability(key, name, works=False, reason=machine.gpu.obstacle)
+    if any(map(is_installed, modules)):
+        return Capability(key, name, works=True)
+    return Capability(key, name, works=False, reason=_not_installed(modules))
 
 
-def _plugins(plugins: Plugins) -> Ability:
+def _plugins(plugins: Plugins) -> Capability:
     key, name = "plugins", "TensorRT plugins"
     if plugins.library.path is None:
-        return Ability(key, name, works=False, reason=_unbuilt(plugins), fix=_BUILD_PLUGINS)
+        return Capability(key, name, works=False, reason=_unbuilt(plugins), fix=_BUILD_PLUGINS)
     if not is_installed("tensorrt"):
         reason = f"{plugins.library.path} is here, and TensorRT's Python module is not"
-        return Ability(key, name, works=False, reason=reason, fix=_install("tensorrt"))
-    return Ability(key, name, works=True, reason=plugins.library.path)
+        return Capability(key, name, works=False, reason=reason, fix=_install("tensorrt"))
+    return Capability(key, name, works=True, reason=plugins.library.path)
 
 
 def _unbuilt(plugins: Plugins) -> str:
-    [*_, place] = plugins.library.looked_in
-    named = f"{VARIABLE} names {place}, which does not exist"
+    [*_, path] = plugins.library.looked_in
+    named = f"{VARIABLE} names {path}, which does not exist"
     reason = named if VARIABLE in os.environ else f"{LIBRARY} is not built"
     missing = plugins.missing_to_build
     lacking = f"; to build it {', '.join(missing)} would be needed" if missing else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["LIBRARY", "VARIABLE", "Found", "Plugins", "find_plugins"]
+__all__ = ["LIBRARY", "VARIABLE", "Plugins", "SearchResult", "find_plugins"]
 
 LIBRARY = "libsegpp_plugins.so"
 
@@ -20,8 +20,13 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class Found:
-    """A file, or where it was looked for in vain."""
+class SearchResult:
+    """A file, or where it was looked for in vain.
+
+    Args:
+        path: The file, None if it is nowhere.
+        looked_in: All that were looked at, in order, the one that is there included.
+    """
 
     path: str | None
     looked_in: tuple[str, ...]
@@ -31,10 +36,10 @@ class Found:
 class Plugins:
     """The library, and what builds it: CUDA's compiler, TensorRT's headers, CMake."""
 
-    library: Found
-    compiler: Found
-    headers: Found
-    cmake: Found
+    library: SearchResult
+    compiler: SearchResult
+    headers: SearchResult
+    cmake: SearchResult
 
     @property
     def missing_to_build(self) -> tuple[str, ...]:
@@ -44,7 +49,7 @@ class Plugins:
             "TensorRT's headers": self.headers,
             "CMake": self.cmake,
         }
-        return tuple(name for name, found in needed.items() if found.path is None)
+        return tuple(name for name, search in needed.items() if search.path is None)
 
 
 def find_plugins(root: Path = Path("/"), environment: Mapping[str, str] | None = None) -> Plugins:
@@ -63,13 +68,13 @@ def find_plugins(root: Path = Path("/"), environment: Mapping[str, str] | None =
     )
 
 
-def _first(candidates: Iterable[Path]) -> Found:
+def _first(candidates: Iterable[Path]) -> SearchResult:
     looked: list[str] = []
     for path in candidates:
         if path.is_file():
-            return Found(str(path), (*looked, str(path)))
+            return SearchResult(str(path), (*looked, str(path)))
         looked.append(str(path))
-    return Found(None, tuple(looked))
+    return SearchResult(None, tuple(looked))
 
 
 def _libraries(root: Path, variables: Mapping[str, str]) -> list[Path]:
@@ -90,9 +95,9 @@ def _compilers(root: Path, variables: Mapping[str, str]) -> list[Path]:
 
 
 def _headers(root: Path, variables: Mapping[str, str]) -> list[Path]:
-    folders = [Path(place) for place in (variables.get("TENSORRT_INCLUDE_DIR"),) if place]
-    if place := variables.get("TENSORRT_ROOT"):
-        folders.append(Path(place) / "include")
+    folders = [Path(named) for named in (variables.get("TENSORRT_INCLUDE_DIR"),) if named]
+    if home := variables.get("TENSORRT_ROOT"):
+        folders.append(Path(home) / "include")
     folders += [
         root / f"usr/include/{platform.machine()}-linux-gnu",
         root / "usr/include",
@@ -103,5 +108,5 @@ def _headers(root: Path, variables: Mapping[str, str]) -> list[Path]:
 
 
 def _on_path(program: str, variables: Mapping[str, str]) -> list[Path]:
-    found = shutil.which(program, path=variables.get("PATH", ""))
-    return [Path(found)] if found else []
+    path = shutil.which(program, path=variables.get("PATH", ""))
+    return [Path(path)] if path else []

@@ -6,17 +6,18 @@ A process of its own, because a native library that does not fit the machine may
 import ctypes
 import sys
 import tempfile
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
-from segpp.errors import CheckError
-from segpp.runtime.backends._base import ENGINES, Options
-from segpp.runtime.build.builders import BUILDERS, BuildJob
+from segpp.errors import CheckError, SegppError
+from segpp.runtime.backends.base import BACKENDS, BackendConfig
+from segpp.runtime.build.builders import BUILDERS, BuildConfig
 from segpp.runtime.system.plugins import find_plugins
 
-__all__ = ["EXPORT_MODULES", "TINY_MODEL", "probe"]
+__all__ = ["EXPORT_MODULES", "TINY_MODEL", "run_self_test"]
 
 EXPORT_MODULES = (
     "torch",
@@ -35,11 +36,11 @@ TINY_MODEL = (
 )
 
 
-def probe(name: str) -> None:
+def run_self_test(name: str) -> None:
     """Do one thing, once.
 
     Args:
-        name: ``export``, ``run-PROVIDER``, ``run-openvino``, ``build-LIBRARY``, ``plugins`` or
+        name: ``export``, ``run-PROVIDER``, ``run-openvino``, ``build-BUILDER``, ``plugins`` or
             ``video``.
 
     Raises:
@@ -67,31 +68,40 @@ def _load_plugins() -> None:
             raise CheckError(f"{path} has no {symbol}: it is no plugin library for TensorRT")
 
 
-def _run(what: str) -> None:
-    library, provider = ("openvino", "cpu") if what == "openvino" else ("onnxruntime", what)
-    with tempfile.TemporaryDirectory() as folder:
-        engine = ENGINES[library].open(_tiny(folder), Options(provider=provider, threads=1))
-        [y] = engine.run({"x": np.array([[-1, 0, 1, 2]], np.float32)}, ["y"])
-        engine.close()
+def _run(device: str) -> None:
+    name, provider = ("openvino", "cpu") if device == "openvino" else ("onnxruntime", device)
+    config = BackendConfig(provider=provider, threads=1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(BACKENDS[name].open(_tiny_model(folder), config)) as backend,
+    ):
+        [y] = backend.run({"x": np.array([[-1, 0, 1, 2]], np.float32)}, ["y"])
     if y.tolist() != [[0, 0, 1, 2]]:
         raise CheckError(f"it computes {y.tolist()} for max(x, 0)")
 
 
-def _build(library: str) -> None:
-    builder = BUILDERS[library]()
+def _build(name: str) -> None:
+    builder = BUILDERS[name]()
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "tiny.engine"
-        job = BuildJob(_tiny(folder), target, builder.targets(())[:1])
-        builder.build(job, lambda _severity, _text: None)
-        if not target.stat().st_size:
+        config = BuildConfig(
+            onnx=_tiny_model(folder),
+            output=Path(folder) / "tiny.engine",
+            compute_capabilities=builder.compute_capabilities(())[:1],
+        )
+        builder.build(config, lambda _severity, _text: None)
+        if not config.output.stat().st_size:
             raise CheckError("it builds an empty engine")
 
 
-def _tiny(folder: str) -> Path:
+def _tiny_model(folder: str) -> Path:
     path = Path(folder) / "tiny.onnx"
     path.write_bytes(TINY_MODEL)
     return path
 
 
 if __name__ == "__main__":
-    probe(sys.argv[1])
+    try:
+        run_self_test(sys.argv[1])
+    except SegppError as failure:
+        # Whoever asked shows one line; a traceback would end with a fact or a hint.
+        sys.exit(failure.problem)

@@ -16,6 +16,8 @@ from segpp.utils.dataclass_json import decode, encode
 from segpp.utils.files import check_file, manifest_path, sha256_of
 
 __all__ = [
+    "LABEL_DIMENSIONS",
+    "TENSOR_DIMENSIONS",
     "Architecture",
     "Classes",
     "EngineInfo",
@@ -39,7 +41,10 @@ SCHEMA = 1
 _MAX_BYTES = 4 << 20
 
 _MAX_COLOUR = 255
-_IMAGE_DIMENSIONS = 4
+
+# (B, C, H, W) or (B, H, W, C); and (B, H, W).
+TENSOR_DIMENSIONS = 4
+LABEL_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -318,7 +323,7 @@ def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[
 
 
 def _input_problems(spec: InputSpec) -> Iterator[str]:
-    if len(spec.shape) != _IMAGE_DIMENSIONS or min(spec.shape) < 1:
+    if len(spec.shape) != TENSOR_DIMENSIONS or min(spec.shape) < 1:
         yield f"gives the input shape {list(spec.shape)!r:.80}"
     elif not (len(spec.mean) == len(spec.std) == spec.channels) or min(spec.std) <= 0:
         yield "gives a mean or std that does not fit its input"

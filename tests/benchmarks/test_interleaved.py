@@ -49,7 +49,7 @@ def test_the_big_product_is_a_product_and_counted_as_one(tmp_path: Path) -> None
 
 
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
-    with ExitStack() as stack, pytest.raises(InputError, match="unknown engine 'onnx'"):
+    with ExitStack() as stack, pytest.raises(InputError, match="unknown backend 'onnx'"):
         opened(stack, tmp_path / "x.onnx", engine="onnx", threads=1)
 
 

@@ -15,11 +15,11 @@ pytest.importorskip("transformers", reason="transformers makes the plain network
 
 from benchmarks.networks.baselines import write_random
 from benchmarks.networks.latency_by_resolution import scores_gib
-from segpp.cli.inspection.onnx_macs import count_macs, shapes_of
 from segpp.export.config import ExportConfig
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.pipeline import export_onnx
+from segpp.inspection.onnx_macs import count_macs, shapes_of
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
 

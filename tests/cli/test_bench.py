@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from segpp.cli import main
-from segpp.errors import GraphError
-from segpp.runtime.benchmark.case import Contestant
-from segpp.runtime.benchmark.memory import memory_of
+from segpp.runtime.benchmark.interleave import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 STREET = ROOT / "src" / "segpp" / "images" / "street.jpg"
@@ -44,16 +41,16 @@ def test_two_networks_are_measured_side_by_side(
     found = json.loads(said.out)
     assert code == 0
     for model in found["models"]:
-        laps = model["samples_ms"]
-        assert {stage: len(times) for stage, times in laps.items()} == dict.fromkeys(laps, 4)
-        parts = zip(*(laps[stage] for stage in ("decode", "pre", "engine", "post")), strict=True)
+        samples = model["samples_ms"]
+        assert {stage: len(times) for stage, times in samples.items()} == dict.fromkeys(samples, 4)
+        parts = zip(*(samples[stage] for stage in STAGES[:-1]), strict=True)
         sums = [sum(times) for times in parts]
-        assert min(min(times) for times in laps.values()) > 0
+        assert min(min(times) for times in samples.values()) > 0
         # The stages are parts of the whole, and nearly all of it where nobody cuts in.
-        left = [whole - found for whole, found in zip(laps["total"], sums, strict=True)]
+        left = [whole - found for whole, found in zip(samples["total"], sums, strict=True)]
         assert 0 <= min(left) <= 5
         assert model["peak_memory_bytes"] > model["memory_before_loading_bytes"] > 10e6
-        assert model["engine"].startswith("onnxruntime ")
+        assert model["backend"].startswith("onnxruntime ")
     assert found["models"][0]["pixel_agreement_with_first"] == 1
     assert 0 < found["models"][1]["pixel_agreement_with_first"] < 1
     assert found["image"] == "street-128x256.jpg, 128x256"
@@ -88,22 +85,6 @@ def test_an_image_of_ones_own_is_read_anew_each_time(
     assert found["models"][0]["samples_ms"]["decode"][0] > 0.5
 
 
-def test_peak_memory_is_that_of_the_network_not_of_the_caller(nets: tuple[Path, Path]) -> None:
-    ballast = bytearray(os.urandom(1 << 20)) * 400
-
-    found = memory_of(Contestant(nets[0], "auto", "fp32"), STREET, {"threads": 1})
-
-    # A process that held the caller's 400 MB would show them before it loads anything.
-    assert len(ballast) == 400 << 20
-    assert found.before < 200e6
-    assert found.peak > found.before + nets[0].stat().st_size
-
-
-def test_a_network_that_fails_in_its_own_process_is_told(tmp_path: Path) -> None:
-    with pytest.raises(GraphError, match=r"own process|process of its own(.|\n)*does not exist"):
-        memory_of(Contestant(tmp_path / "none.onnx", "auto", "fp32"), STREET, {})
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -114,7 +95,7 @@ def test_a_network_that_fails_in_its_own_process_is_told(tmp_path: Path) -> None
         (("--duration", "inf"), "in inf s"),
         (("--percentiles", "x"), "no list of numbers"),
         (("--csv", "no/such/t.csv"), "create the folder first"),
-        (("--backend", "onnx"), "unknown engine 'onnx'"),
+        (("--backend", "onnx"), "unknown backend 'onnx'"),
         (("--json", "--markdown"), "not allowed with argument --json"),
         (("--image", "none.png"), "none.png does not exist"),
     ],

@@ -44,8 +44,8 @@ def inputs(b0_checkpoint: Path, b0_onnx: Path, tmp_path_factory: pytest.TempPath
     onnx = pytest.importorskip("onnx", reason="onnx writes the graphs")
     folder = tmp_path_factory.mktemp("inputs")
     shutil.copy(b0_checkpoint, folder / "b0.pth")
-    for source in (b0_onnx, manifest_path(b0_onnx)):
-        shutil.copy(source, folder / source.name)
+    shutil.copy(b0_onnx, folder / "b0.onnx")
+    shutil.copy(manifest_path(b0_onnx), manifest_path(folder / "b0.onnx"))
     shutil.copy(b0_onnx, folder / "bare.onnx")
     for name, graph in {"open.onnx": OPEN, "vectors.onnx": VECTORS}.items():
         (folder / name).write_bytes(onnx.parser.parse_model(graph).SerializeToString())
@@ -146,7 +146,7 @@ CASES = [
     ("export b0.pth {out}/b.onnx --reduce 3.q=bms", "hint: did you mean 'bsm'?"),
     ("export b0.pth {out}/b.onnx --preset hq --size 32x32", "stage 1, kv: bsm"),
     ("run b0.onnx images --out {out} --backend onnxrutime", "hint: did you mean 'onnxruntime'?"),
-    ("build-engine b0.onnx {out}/b.engine --backend tensort", "unknown engine library 'tensort'"),
+    ("build-engine b0.onnx {out}/b.engine --backend tensort", "unknown engine builder 'tensort'"),
     # places to write to
     ("export b0.pth {out}", "is a folder"),
     ("export b0.pth {out}/none/b.onnx", "hint: create the folder first"),

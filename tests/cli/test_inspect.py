@@ -18,7 +18,6 @@ from segpp.utils.files import manifest_path, sha256_of
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from segpp.cli.inspection.onnx_graph import inspect_onnx  # noqa: E402
 from segpp.export.models.rewriting import select_rewrites  # noqa: E402
 from segpp.export.models.segformer.architecture import Numerics, segformer  # noqa: E402 - torch may be missing
 from segpp.export.models.segformer.loading import state_dict_for  # noqa: E402
@@ -28,6 +27,7 @@ from segpp.export.models.segformer.presets import reduction_config  # noqa: E402
 from segpp.export.models.segformer.rewrites import REWRITES  # noqa: E402
 from segpp.export.models.segformer.sites import site_grids  # noqa: E402
 from segpp.export.reduction.config import count_tokens  # noqa: E402
+from segpp.inspection.onnx_graph import inspect_onnx  # noqa: E402
 from segpp.ops.grid import Size  # noqa: E402
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

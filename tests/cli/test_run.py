@@ -197,7 +197,7 @@ def test_nothing_to_segment_is_exit_2_and_leaves_nothing(
         (("in", "--out", "file"), "is a file"),
         (("in", "--out", "file/deeper"), "cannot write"),
         (("in/street.png", "--out", "o.png", "--alpha", "2"), "alpha is 2.0"),
-        (("in/street.png", "--out", "o.png", "--backend", "onnx"), "unknown engine 'onnx'"),
+        (("in/street.png", "--out", "o.png", "--backend", "onnx"), "unknown backend 'onnx'"),
         (
             ("in/street.png", "--out", "o.png", "--class-names", "none.txt"),
             "none.txt does not exist",

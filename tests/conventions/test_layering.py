@@ -9,6 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("export", "calib", "runtime")
+# Commands and the Python API stand above the packages; nobody below knows of them.
+TOP = ("cli", "inspection", "api")
+CODE = ("src", *PACKAGES, "tests", "benchmarks", "examples")
 ENGINES = {"onnxruntime", "openvino", "tensorrt", "tensorrt_rtx"}
 
 # What every machine has. The rest of a layer's packages comes with an extra.
@@ -20,6 +23,7 @@ LAYERS = {
     "export": BASE | {"torch", "onnxscript", "onnx_ir", "onnxruntime", "safetensors"} | ONNX,
     "calib": BASE | {"onnxruntime"} | ONNX,
     "runtime": BASE,
+    "top": BASE | ONNX,
 }
 # One library per file, so that choosing one never loads another.
 ENGINE_FOLDERS = (ROOT / "runtime" / "backends", ROOT / "runtime" / "build" / "builders")
@@ -60,21 +64,25 @@ def allowed(layer: str, path: Path) -> set[str]:
 
 
 def files_of(layer: str) -> list[Path]:
-    if layer != "core":
+    if layer not in {"core", "top"}:
         return sorted((ROOT / layer).rglob("*.py"))
     package = ROOT / "src" / "segpp"
-    # The links to the three packages are theirs, and the commands stand above all.
-    apart = {"cli", *PACKAGES}
     return sorted(
         path
         for path in (*package.glob("*.py"), *package.glob("*/**/*.py"))
-        if path.relative_to(package).parts[0] not in apart
+        if (name := path.relative_to(package).parts[0].removesuffix(".py")) not in PACKAGES
+        and (layer == "top") is (name in {*TOP, "__init__", "__main__"})
     )
 
 
 def trees_of(layer: str) -> Iterator[tuple[Path, ast.Module]]:
     for path in files_of(layer):
         yield path, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported_from_the_root(tree: ast.AST) -> set[str]:
+    """Return the imports of a folder at the root by its own name, as ``import export``."""
+    return {name for name in imports(tree) if name.partition(".")[0] in PACKAGES}
 
 
 def named(path: Path) -> str:
@@ -92,12 +100,35 @@ def test_a_layer_imports_only_the_packages_it_may(layer: str) -> None:
     assert forbidden == {}
 
 
-@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer != "top"])
+def test_nobody_below_knows_of_the_commands(layer: str) -> None:
+    forbidden = {
+        named(path): above
+        for path, tree in trees_of(layer)
+        if (above := {n for n in imports(tree) if n.startswith(tuple(f"segpp.{t}" for t in TOP))})
+    }
+
+    assert forbidden == {}
+
+
+@pytest.mark.parametrize("layer", [layer for layer in LAYERS if layer != "top"])
 def test_the_packages_never_import_each_other_nor_the_core_one_of_them(layer: str) -> None:
     forbidden = {
         named(path): others
         for path, tree in trees_of(layer)
         if (others := packages_of_ours(imports(tree)) - {layer})
+    }
+
+    assert forbidden == {}
+
+
+def test_nothing_imports_a_folder_at_the_root_by_its_own_name() -> None:
+    """It would load every module a second time, with registries of its own."""
+    forbidden = {
+        named(path): names
+        for folder in CODE
+        for path in (ROOT / folder).rglob("*.py")
+        if (names := imported_from_the_root(ast.parse(path.read_text(encoding="utf-8"))))
     }
 
     assert forbidden == {}
@@ -161,3 +192,20 @@ def test_every_form_of_a_foreign_import_is_seen(source: str, found: set[str]) ->
 )
 def test_every_form_of_an_import_between_packages_is_seen(source: str) -> None:
     assert packages_of_ours(imports(ast.parse(source))) == {"export"}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import export", {"export"}),
+        ("def run():\n    from runtime.plugins import find", {"runtime.plugins.find"}),
+        ("from calib import x", {"calib.x"}),
+        ("from segpp import export", set()),
+        ("import segpp.runtime.plugins", set()),
+        ("from .export import x", set()),
+        ("from tests.export.samples import x", set()),
+        ("import exporter", set()),
+    ],
+)
+def test_every_form_of_an_import_from_the_root_is_seen(source: str, found: set[str]) -> None:
+    assert imported_from_the_root(ast.parse(source)) == found

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp.export.cost_model import cost_warnings, site_costs
+from segpp.export.cost_model import cost_advice, cost_warnings, site_costs
 from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.models.segformer.sites import site_grids
@@ -62,6 +62,7 @@ def test_small_images_are_warned_of_with_the_numbers(preset: str, size: Size) ->
 
     [warning] = cost_warnings(B0, size, sites)
 
+    assert cost_advice(B0, size, sites) == ()
     costs = site_costs(B0, size, sites)
     assert warning.startswith(f"at {size} merging is predicted to be no faster than not merging")
     assert f"{sum(cost.added for cost in costs) / 1e6:,.1f} million" in warning
@@ -76,6 +77,7 @@ def test_large_images_are_not_warned_of(name: str, preset: str, size: Size) -> N
     architecture = segformer(name, classes=19)
 
     assert cost_warnings(architecture, size, sites_of(preset, size)) == ()
+    assert cost_advice(architecture, size, sites_of(preset, size)) == ()
 
 
 def test_a_single_site_that_does_not_pay_is_named_where_the_others_do() -> None:
@@ -84,10 +86,11 @@ def test_a_single_site_that_does_not_pay_is_named_where_the_others_do() -> None:
     config = reduction_config(reduce=["1.kv=bsm:ratio=0.6", "4.q=bsm:ratio=0.002"])
     sites = count_tokens(config, site_grids(size))
 
-    [warning] = cost_warnings(B0, size, sites)
+    [advice] = cost_advice(B0, size, sites)
 
-    assert warning.startswith("at 512x1024 merging at 4.q is predicted to save less than it costs")
-    assert "--reduce 4.q=none" in warning
+    assert cost_warnings(B0, size, sites) == ()
+    assert advice.startswith("at 512x1024 merging at 4.q is predicted to save less than it costs")
+    assert "--reduce 4.q=none" in advice
 
 
 def test_nothing_merged_is_nothing_to_warn_of() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trt_plugins.kernel_library import Kernels, build, compiler
+from tests.trt_plugins.kernels.kernel_library import Kernels, build, compiler
 
 Open = Callable[..., Kernels]
 

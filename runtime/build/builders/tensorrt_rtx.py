@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from segpp.errors import InputError
-from segpp.runtime.build.builders import BUILDERS, BuildJob, Refused
+from segpp.runtime.build.builders import BUILDERS, BuildConfig, BuildRefused
 from segpp.runtime.system.gpu import gpu_compute_capability
 
 __all__ = ["TensorRtRtx"]
@@ -34,20 +34,20 @@ class TensorRtRtx:
 
         return str(tensorrt_rtx.__version__)
 
-    def targets(self, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """Return ``wanted``; by default this machine's GPU, or without one all but Turing."""
-        known = tuple(_members())
-        for capability in wanted:
-            if capability not in known:
-                raise _unknown(capability, known, self)
-        if wanted:
-            return tuple(name for name in known if name in wanted)
-        here = gpu_compute_capability()
-        if here in known:
-            return (here,)
-        return tuple(name for name in known if name not in _ONLY_WHEN_NAMED)
+    def compute_capabilities(self, requested: tuple[str, ...]) -> tuple[str, ...]:
+        """Return ``requested``; by default this machine's GPU, or without one all but Turing."""
+        supported = tuple(_members())
+        for capability in requested:
+            if capability not in supported:
+                raise _unknown(capability, supported, self)
+        if requested:
+            return tuple(name for name in supported if name in requested)
+        own = gpu_compute_capability()
+        if own in supported:
+            return (own,)
+        return tuple(name for name in supported if name not in _ONLY_WHEN_NAMED)
 
-    def build(self, job: BuildJob, log: Callable[[str, str], None]) -> None:
+    def build(self, config: BuildConfig, log: Callable[[str, str], None]) -> None:
         """Parse and compile; no timing cache, which would look for a GPU."""
         import tensorrt_rtx as trt  # noqa: PLC0415 - 200 MB of libraries, only when asked for
 
@@ -55,22 +55,22 @@ class TensorRtRtx:
         builder = trt.Builder(logger)
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
         parser = trt.OnnxParser(network, logger)
-        if not parser.parse_from_file(str(job.source)):
-            raise Refused
-        engine = builder.build_serialized_network(network, _config(trt, builder, job))
+        if not parser.parse_from_file(str(config.onnx)):
+            raise BuildRefused
+        engine = builder.build_serialized_network(network, _builder_config(trt, builder, config))
         if engine is None:
-            raise Refused
-        job.target.write_bytes(engine)
+            raise BuildRefused
+        config.output.write_bytes(engine)
 
 
-def _config(trt: Any, builder: Any, job: BuildJob) -> Any:
-    config, members = builder.create_builder_config(), _members()
-    config.num_compute_capabilities = len(job.compute_capabilities)
-    for index, capability in enumerate(job.compute_capabilities):
-        config.set_compute_capability(members[capability], index)
-    if job.workspace is not None:
-        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, job.workspace)
-    return config
+def _builder_config(trt: Any, builder: Any, config: BuildConfig) -> Any:
+    theirs, members = builder.create_builder_config(), _members()
+    theirs.num_compute_capabilities = len(config.compute_capabilities)
+    for index, capability in enumerate(config.compute_capabilities):
+        theirs.set_compute_capability(members[capability], index)
+    if config.workspace is not None:
+        theirs.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, config.workspace)
+    return theirs
 
 
 def _members() -> dict[str, Any]:
@@ -82,10 +82,10 @@ def _members() -> dict[str, Any]:
     return {f"{number // 10}.{number % 10}": named[f"SM{number}"] for number in numbers}
 
 
-def _unknown(capability: str, known: tuple[str, ...], library: TensorRtRtx) -> InputError:
+def _unknown(capability: str, supported: tuple[str, ...], builder: TensorRtRtx) -> InputError:
     return InputError(
-        f"{library.title} {library.version()} does not build for compute capability {capability!r}",
-        f"it builds for: {', '.join(known)}",
+        f"{builder.title} {builder.version()} does not build for compute capability {capability!r}",
+        f"it builds for: {', '.join(supported)}",
         hint="Jetson boards and data-centre GPUs take engines of plain TensorRT"
         if capability in _PLAIN_TENSORRT
         else None,

@@ -42,7 +42,7 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
 def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Return what those arguments mean to ``segpp.load``."""
     return {
-        "engine": args.backend,
+        "backend": args.backend,
         "provider": args.provider,
         "threads": args.threads,
         "precision": args.precision,

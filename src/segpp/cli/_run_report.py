@@ -5,25 +5,25 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from segpp.runtime.inference.predict import Done, Failed
+from segpp.runtime.inference.predict import FailedImage, Prediction
 
-__all__ = ["Tally", "render_json", "render_line"]
+__all__ = ["RunSummary", "render_json", "render_line"]
 
 _LARGEST = 3  # classes named in the summary line
 
 
 @dataclass
-class Tally:
+class RunSummary:
     """What became of the images so far, and how long it took."""
 
-    done: list[Done] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
+    done: list[Prediction] = field(default_factory=list)
+    failed: list[FailedImage] = field(default_factory=list)
     seconds: float = 0.0
 
 
-def render_line(tally: Tally, names: tuple[str, ...], out: str) -> str:
+def render_line(summary: RunSummary, names: tuple[str, ...], out: str) -> str:
     """Return the summary: how many, how fast, what was seen, where it went."""
-    done, failed = tally.done, tally.failed
+    done, failed = summary.done, summary.failed
     skipped = f"; {len(failed)} skipped" if failed else ""
     if not done:
         return f"no image done{skipped}"
@@ -31,39 +31,37 @@ def render_line(tally: Tally, names: tuple[str, ...], out: str) -> str:
     if len(done) == 1:
         what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}"
     else:
-        rate = len(done) / tally.seconds
-        what = (
-            f"{len(done)} images in {tally.seconds:.1f} s: {rate:.1f} images/s, median {speed} each"
-        )
+        rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
+        what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each"
     return f"{what}; {_seen(done, names)}; wrote {out}{skipped}"
 
 
-def render_json(tally: Tally, names: tuple[str, ...], about: dict[str, Any]) -> str:
+def render_json(summary: RunSummary, names: tuple[str, ...], about: dict[str, Any]) -> str:
     """Return everything as JSON; ``about`` is what describes the run as a whole."""
     report = {
         **about,
-        "seconds": round(tally.seconds, 3),
-        "images": [_image(one, names) for one in tally.done],
-        "failed": [{"file": one.item.place, "error": str(one.problem)} for one in tally.failed],
+        "seconds": round(summary.seconds, 3),
+        "images": [_image(one, names) for one in summary.done],
+        "failed": [{"file": one.item.file, "error": str(one.error)} for one in summary.failed],
     }
     return json.dumps(report, indent=2, ensure_ascii=False)
 
 
-def _image(one: Done, names: tuple[str, ...]) -> dict[str, Any]:
+def _image(one: Prediction, names: tuple[str, ...]) -> dict[str, Any]:
     return {
         "name": one.item.name,
-        "file": one.item.place,
+        "file": one.item.file,
         "size": list(one.size),
         "latency_ms": round(one.timing.total_ms, 3),
-        "prepare_ms": round(one.timing.prepare_ms, 3),
-        "network_ms": round(one.timing.network_ms, 3),
-        "finish_ms": round(one.timing.finish_ms, 3),
+        "preprocess_ms": round(one.timing.preprocess_ms, 3),
+        "inference_ms": round(one.timing.inference_ms, 3),
+        "postprocess_ms": round(one.timing.postprocess_ms, 3),
         "classes": {n: round(s, 6) for n, s in zip(names, one.shares, strict=False) if s},
         "outputs": list(map(str, one.outputs)),
     }
 
 
-def _seen(done: list[Done], names: tuple[str, ...]) -> str:
+def _seen(done: list[Prediction], names: tuple[str, ...]) -> str:
     shares = [sum(column) / len(done) for column in zip(*(d.shares for d in done), strict=True)]
     largest = sorted(range(len(shares)), key=lambda number: -shares[number])[:_LARGEST]
     called = dict(enumerate(names))

@@ -2,26 +2,18 @@
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
-from segpp.cli._arguments import add_backend_arguments, backend_settings
-from segpp.errors import InputError
-from segpp.runtime.benchmark.case import names_of, parse_contestant
-from segpp.runtime.benchmark.environment import read_conditions, usage
-from segpp.runtime.benchmark.interleave import Effort, Lap, race
+import segpp
+from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
 from segpp.runtime.benchmark.plot import check_plotting, draw
-from segpp.runtime.benchmark.reliability import doubts_about
-from segpp.runtime.benchmark.report import Bench, as_csv, as_json
-from segpp.runtime.benchmark.runner import Ready, place_between, ready
+from segpp.runtime.benchmark.report import BenchmarkReport, as_csv, as_json
 from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
 from segpp.utils.files import atomic_write, check_writable
-from segpp.utils.progress import step
 
 __all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -85,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend_arguments(parser)
     results = parser.add_argument_group("results")
     shape = results.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="print everything, as JSON")
+    add_json_argument(shape, "everything")
     shape.add_argument("--markdown", action="store_true", help="print a Markdown table")
     results.add_argument(
         "--csv", metavar="FILE", type=Path, help="also write a row per model and stage"
@@ -95,70 +87,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the models and print how they did."""
-    effort, percents = _effort(args), parse_percentiles(args.percentiles)
+    percentiles = parse_percentiles(args.percentiles)
     if args.plot:
         check_plotting()
     for path in (args.csv, args.plot):
         if path:
             check_writable(path)
-    bench = _measure(args, effort, percents)
-    bench = replace(bench, doubts=doubts_about(bench))
-    for doubt in bench.doubts:
-        print(f"warning: {doubt}", file=sys.stderr)  # noqa: T201 - a message of the command
-    if args.csv:
-        with atomic_write(args.csv) as (part,):
-            part.write_text(as_csv(bench), encoding="utf-8")
-    if args.plot:
-        with atomic_write(args.plot) as (part,):
-            draw(bench, part)
+    with _progress() as after_each:
+        report = segpp.benchmark(
+            args.models,
+            image=args.image,
+            **_duration(args),
+            warmup=args.warmup,
+            percentiles=percentiles,
+            **backend_settings(args),
+            after_each=after_each,
+        )
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 - a message of the command
+    _write_files(args, report)
     render = as_json if args.json else as_markdown if args.markdown else as_text
-    print(render(bench))  # noqa: T201 - the result
+    print(render(report))  # noqa: T201 - the result
     return 0
 
 
-def _effort(args: argparse.Namespace) -> Effort:
+def _duration(args: argparse.Namespace) -> dict[str, Any]:
     rounds, seconds = args.iterations, args.duration
     if rounds is None and seconds is None:
-        rounds, seconds = _ROUNDS, _SECONDS
-    rounds, seconds = 1 if rounds is None else rounds, 0.0 if seconds is None else seconds
-    # Not-a-number and infinity never end.
-    if rounds < 1 or args.warmup < 0 or not 0.0 <= seconds < float("inf"):
-        raise InputError(
-            f"cannot measure {rounds} times in {seconds:g} s after {args.warmup} calls to warm up"
-        )
-    return Effort(args.warmup, rounds, seconds)
+        return {"iterations": _ROUNDS, "duration": _SECONDS}
+    return {
+        "iterations": 1 if rounds is None else rounds,
+        "duration": 0.0 if seconds is None else seconds,
+    }
 
 
-def _measure(args: argparse.Namespace, effort: Effort, percents: tuple[float, ...]) -> Bench:
-    settings = backend_settings(args)
-    usual = {name: settings.pop(name) for name in ("engine", "precision")}
-    contestants = [parse_contestant(text, **usual) for text in args.models]
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory()))
-        field: list[Ready] = []
-        for name, one in zip(names_of(contestants), contestants, strict=True):
-            with step(f"loading {name}"):
-                alone = len(contestants) == 1
-                entrant = ready(name, one, args.image, folder, {**settings, "alone": alone})
-                field.append(stack.enter_context(entrant))
-        before, used = read_conditions(), usage()
-        laps = _with_progress([entrant.lap for entrant in field], effort)
-        libraries = {entrant.library_name for entrant in field}
-        place = place_between(before, used, libraries)
-        return Bench(
-            image=field[0].image_text,
-            threads=args.threads,
-            warmup=effort.warmup,
-            percents=percents,
-            place=place,
-            entries=tuple(
-                entrant.entry(series, field[0]) for entrant, series in zip(field, laps, strict=True)
-            ),
-        )
+def _write_files(args: argparse.Namespace, report: BenchmarkReport) -> None:
+    if args.csv:
+        with atomic_write(args.csv) as (part,):
+            part.write_text(as_csv(report), encoding="utf-8")
+    if args.plot:
+        with atomic_write(args.plot) as (part,):
+            draw(report, part)
 
 
-def _with_progress(runners: Sequence[Callable[[], Lap]], effort: Effort) -> list[list[Lap]]:
+@contextmanager
+def _progress() -> Iterator[Callable[[], object]]:
     from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
 
     with tqdm(unit="round", file=sys.stderr, disable=None, leave=False) as bar:
-        return race(runners, effort, clock=time.perf_counter, after_each=bar.update)
+        yield bar.update

@@ -6,8 +6,9 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
+import segpp
 from segpp.errors import InputError
-from segpp.runtime.build import BuildReport, BuildRequest, build_engine
+from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
 from segpp.utils.progress import step
 
@@ -34,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("files")
     files.add_argument("onnx", metavar="MODEL.onnx", type=Path, help="file to compile")
     files.add_argument(
-        "target",
+        "output",
         metavar="MODEL.engine",
         type=Path,
         help="file to write; its manifest goes beside it",
@@ -63,15 +64,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Build the engine and print the report."""
-    request = BuildRequest(
-        source=args.onnx,
-        target=args.target,
-        engine=args.backend,
-        compute_capabilities=_capabilities(args.compute_capability),
-        workspace=None if args.workspace is None else _bytes(args.workspace),
-    )
-    with step(f"building {args.target.name}"):
-        report = build_engine(request)
+    capabilities = _capabilities(args.compute_capability)
+    workspace = None if args.workspace is None else _bytes(args.workspace)
+    with step(f"building {args.output.name}"):
+        report = segpp.build_engine(
+            args.onnx,
+            args.output,
+            backend=args.backend,
+            compute_capabilities=capabilities,
+            workspace=workspace,
+        )
     print(json.dumps(asdict(report)) if args.json else _text(report))  # noqa: T201 - the result
     return 0
 
@@ -109,7 +111,7 @@ def _text(report: BuildReport) -> str:
         "build time": f"{report.build_seconds:.1f} s",
         "state": "built, not run" + ("" if report.gpu else ": no GPU here"),
     }
-    return "\n".join([report.target, *(f"  {name:<18} {value}" for name, value in lines.items())])
+    return "\n".join([report.output, *(f"  {name:<18} {value}" for name, value in lines.items())])
 
 
 def _attention(report: BuildReport) -> str:

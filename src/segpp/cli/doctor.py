@@ -9,10 +9,10 @@ from pathlib import Path
 
 from segpp import __version__
 from segpp.errors import MissingError
-from segpp.runtime.system.capabilities import Ability, abilities_of, is_useful, verified
+from segpp.runtime.system.capabilities import Capability, capabilities_of, is_useful, try_out
 from segpp.runtime.system.hardware import Gpu, Machine, this_machine
 from segpp.runtime.system.packages import PACKAGES, distribution_of, version_of
-from segpp.runtime.system.plugins import Found, Plugins, find_plugins
+from segpp.runtime.system.plugins import Plugins, SearchResult, find_plugins
 from segpp.utils.progress import step
 from segpp.utils.table import table
 
@@ -34,27 +34,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what works here; exit code 3 if neither exporting nor running does."""
     machine = this_machine()
-    abilities = abilities_of(machine)
+    capabilities = capabilities_of(machine)
     if args.verify:
-        abilities = tuple(_verified(ability) for ability in abilities)
-    print(_json(machine, abilities) if args.json else _text(machine, abilities))  # noqa: T201 - the result
-    if is_useful(abilities):
+        capabilities = tuple(_verified(capability) for capability in capabilities)
+    print(_json(machine, capabilities) if args.json else _text(machine, capabilities))  # noqa: T201 - the result
+    if is_useful(capabilities):
         return 0
     print("error: segpp can neither export nor run here", file=sys.stderr)  # noqa: T201 - the command's own message
     return MissingError.exit_code
 
 
-def _verified(ability: Ability) -> Ability:
-    if not ability.works:
-        return ability
-    with step(f"trying to {ability.name}"):
-        return verified(ability)
+def _verified(capability: Capability) -> Capability:
+    if not capability.works:
+        return capability
+    with step(f"trying to {capability.name}"):
+        return try_out(capability)
 
 
-def _text(machine: Machine, abilities: Sequence[Ability]) -> str:
+def _text(machine: Machine, capabilities: Sequence[Capability]) -> str:
     rows = [
-        [ability.name, "yes" if ability.works else "no", ability.reason, ability.fix]
-        for ability in abilities
+        [capability.name, "yes" if capability.works else "no", capability.reason, capability.fix]
+        for capability in capabilities
     ]
     return "\n".join(
         [
@@ -68,12 +68,12 @@ def _text(machine: Machine, abilities: Sequence[Ability]) -> str:
             table(_plugin_rows(find_plugins()), "ll", indent="  "),
             "",
             "what works here",
-            *(_ability_lines(rows)),
+            *(_capability_lines(rows)),
         ]
     )
 
 
-def _ability_lines(rows: Sequence[Sequence[str]]) -> list[str]:
+def _capability_lines(rows: Sequence[Sequence[str]]) -> list[str]:
     width = max(len(row[0]) for row in rows)
     lines = []
     for name, answer, reason, fix in rows:
@@ -107,17 +107,17 @@ def _package_rows() -> list[list[str]]:
 
 
 def _plugin_rows(plugins: Plugins) -> list[list[str]]:
-    found = {
+    searches = {
         "library": plugins.library,
         "nvcc": plugins.compiler,
         "TensorRT's headers": plugins.headers,
         "CMake": plugins.cmake,
     }
-    return [[name, one.path or _in_vain(one)] for name, one in found.items()]
+    return [[name, search.path or _in_vain(search)] for name, search in searches.items()]
 
 
-def _in_vain(found: Found) -> str:
-    folders = ", ".join(str(Path(place).parent) for place in found.looked_in)
+def _in_vain(search: SearchResult) -> str:
+    folders = ", ".join(str(Path(path).parent) for path in search.looked_in)
     return f"not found in {folders}" if folders else "not found on the PATH"
 
 
@@ -143,12 +143,12 @@ def _gpu(gpu: Gpu) -> str:
     return f"{names}, compute capability {gpu.compute_capability}{driver}"
 
 
-def _json(machine: Machine, abilities: Sequence[Ability]) -> str:
+def _json(machine: Machine, capabilities: Sequence[Capability]) -> str:
     facts = {
         "segpp": __version__,
         "machine": asdict(machine),
         "packages": {module: version_of(module) for module in PACKAGES},
         "plugins": asdict(find_plugins()),
-        "abilities": [asdict(ability) for ability in abilities],
+        "abilities": [asdict(capability) for capability in capabilities],
     }
     return json.dumps(facts, indent=2, ensure_ascii=False)

@@ -2,20 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from segpp.cli._arguments import add_backend_arguments, backend_settings
+import segpp
+from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
 from segpp.errors import CheckError, InputError
-from segpp.images.preprocess import ImageArray
-from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
-from segpp.runtime.evaluation.dataset import Pair, find_pairs
-from segpp.runtime.evaluation.report import Report
-from segpp.runtime.inference.session import Session, open_session
 from segpp.utils.files import atomic_write, check_writable
 
 __all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -42,9 +35,6 @@ _RULES = """IoU = pixels of both / pixels of either, over all images together; m
 the classes that occur in the labels or in the prediction. Logits are resized bilinearly to the
 labels' size before the argmax; a model that gives labels only is resized to the nearest."""
 
-# Nearly every data set marks pixels without a class like this.
-_USUALLY_IGNORED = 255
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
@@ -59,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
     add_backend_arguments(parser)
     results = parser.add_argument_group("results")
-    results.add_argument("--json", action="store_true", help="print the scores as JSON")
+    add_json_argument(results, "the scores")
     results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
 
 
@@ -101,72 +91,49 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate the models and print their scores."""
-    pairs = _pairs(args)
+    images, labels = _folders(args)
     if args.csv:
         check_writable(args.csv)
-    with ExitStack() as stack:
-        sessions = [stack.enter_context(_open(path, args)) for path in args.models]
-        names = _class_names(args.models, sessions)
-        ignored = _ignored(args.ignore, sessions)
-        found = _evaluate(args, sessions, pairs, len(names), ignored)
-    for problem in found.skipped:
-        print(f"skipped: {problem}", file=sys.stderr)  # noqa: T201 - a message of the command
-    report = Report(found, _short(args.models), names, ignored)
+    with _progress() as after_each:
+        report = segpp.evaluate(
+            args.models,
+            images=images,
+            labels=labels,
+            image_suffix=args.image_suffix,
+            label_suffix=args.label_suffix,
+            ignore=_ignored(args.ignore),
+            reduce_zero_label=args.reduce_zero_label,
+            limit=args.limit,
+            **backend_settings(args),
+            after_each=after_each,
+        )
+    for message in (
+        *(f"note: {note}" for note in report.notes),
+        *(f"skipped: {problem}" for problem in report.evaluation.skipped),
+    ):
+        print(message, file=sys.stderr)  # noqa: T201 - a message of the command
     if args.csv:
         with atomic_write(args.csv) as (part,):
             part.write_text(report.csv(), encoding="utf-8")
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
-    return CheckError.exit_code if found.skipped else 0
+    return CheckError.exit_code if report.evaluation.skipped else 0
 
 
-def _pairs(args: argparse.Namespace) -> tuple[Pair, ...]:
+def _folders(args: argparse.Namespace) -> tuple[Path, Path]:
     if args.limit is not None and args.limit < 1:
         raise InputError(f"--limit {args.limit} leaves no image")
-    images, labels = args.images, args.labels
-    if args.dataset and not (images or labels):
-        images, labels = args.dataset / "images", args.dataset / "labels"
-    elif args.dataset or not (images and labels):
+    if args.dataset and not (args.images or args.labels):
+        return args.dataset / "images", args.dataset / "labels"
+    if args.dataset or not (args.images and args.labels):
         raise InputError(
             "say where the data is", hint="--images DIR --labels DIR, or --dataset DIR"
         )
-    suffixes = {"image_suffix": args.image_suffix, "label_suffix": args.label_suffix}
-    return find_pairs(images, labels, **suffixes)[: args.limit]
+    return args.images, args.labels
 
 
-def _open(path: Path, args: argparse.Namespace) -> Session:
-    return open_session(
-        path,
-        **backend_settings(args),
-        # The threads of a model that waits for its turn would slow the others down.
-        alone=len(args.models) == 1,
-        # What a precision costs is what is measured here.
-        min_agreement=None,
-    )
-
-
-def _class_names(paths: Sequence[Path], sessions: Sequence[Session]) -> tuple[str, ...]:
-    """Return the names that the models agree on; numbers stand in where a manifest is missing."""
-    known = [i for i, session in enumerate(sessions) if not session.assumed]
-    one = known[0] if known else 0
-    names = sessions[one].classes.names
-    for path, session in zip(paths, sessions, strict=True):
-        theirs = session.classes.names
-        if len(theirs) != len(names):
-            raise InputError(
-                f"{path} has {len(theirs)} classes, {paths[one]} has {len(names)}",
-                hint="only models of the same classes can be compared",
-            )
-        if theirs != names and not session.assumed:
-            mine, other = next(pair for pair in zip(names, theirs, strict=True) if len({*pair}) > 1)
-            print(  # noqa: T201 - a message of the command
-                f"note: {path} calls {other!r} what {paths[one]} calls {mine!r}", file=sys.stderr
-            )
-    return names
-
-
-def _ignored(text: str | None, sessions: Sequence[Session]) -> frozenset[int]:
+def _ignored(text: str | None) -> frozenset[int] | None:
     if text is None:
-        return frozenset({*(s.classes.ignore for s in sessions), _USUALLY_IGNORED})
+        return None
     try:
         labels = frozenset(int(part) for part in text.split(",") if part.strip())
     except ValueError as failure:
@@ -178,39 +145,14 @@ def _ignored(text: str | None, sessions: Sequence[Session]) -> frozenset[int]:
     return labels
 
 
-def _evaluate(
-    args: argparse.Namespace,
-    sessions: Sequence[Session],
-    pairs: Sequence[Pair],
-    classes: int,
-    ignored: frozenset[int],
-) -> Evaluation:
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
     from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
 
-    models = [_segmenter(path, s) for path, s in zip(args.models, sessions, strict=True)]
-    with tqdm(total=len(pairs), unit="image", file=sys.stderr, disable=None, leave=False) as bar:
-        return evaluate(
-            models,
-            pairs,
-            classes=classes,
-            ignored=ignored,
-            reduce_zero_label=args.reduce_zero_label,
-            after_each=bar.update,
-        )
+    with tqdm(unit="image", file=sys.stderr, disable=None, leave=False) as bar:
 
+        def after_each(_done: int, total: int) -> None:
+            bar.total = total
+            bar.update()
 
-def _segmenter(path: Path, session: Session) -> Segmenter:
-    def labels_of(image: ImageArray) -> NDArray[Any]:
-        try:
-            return session(image).labels[0]
-        except CheckError as failure:
-            raise CheckError(f"{path}: {failure}") from failure
-
-    return labels_of
-
-
-def _short(paths: Sequence[Path]) -> tuple[str, ...]:
-    for names in ([path.stem for path in paths], [path.name for path in paths]):
-        if len(set(names)) == len(names):
-            return tuple(names)
-    return tuple(map(str, paths))
+        yield after_each

@@ -3,12 +3,17 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from segpp.ops.grid import parse_size
-
-if TYPE_CHECKING:
-    from segpp.manifest import Manifest, MatchSearch, MatchTrial, OutputSpec, ReductionSite
+import segpp
+from segpp.manifest import (
+    Manifest,
+    MatchSearch,
+    MatchTrial,
+    OutputSpec,
+    ReductionSite,
+    render_manifest,
+)
 
 __all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -178,32 +183,26 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export and report."""
-    size = parse_size(args.size) if args.size else None
-    # Heavy, and absent from boards: only a real run needs it.
-    from segpp.export.config import ExportConfig  # noqa: PLC0415
-    from segpp.export.pipeline import export_onnx  # noqa: PLC0415
-    from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415
-    from segpp.manifest import render_manifest  # noqa: PLC0415
-
-    config = ExportConfig(
-        checkpoint=args.checkpoint,
-        out=args.out,
-        checkpoint_format=args.checkpoint_format,
-        reduction=ReductionChoice(args.preset, args.ratio, tuple(args.reduce)),
-        size=size,
+    result = segpp.export_onnx(
+        args.checkpoint,
+        args.out,
+        size=args.size,
+        preset=args.preset,
+        ratio=args.ratio,
+        reduce=args.reduce,
+        match_interval=args.match_interval,
+        search_images=args.search_images,
         batch=args.batch,
         precision=args.precision,
-        parity_image=args.parity_image,
-        check=not args.no_check,
-        min_agreement=args.min_agreement,
         target=args.target,
-        rewrites_off=tuple(args.no_rewrite),
         input_dtype=args.input_dtype,
         outputs=args.outputs,
-        match_interval=args.match_interval,
-        search_images=tuple(args.search_images),
+        rewrites_off=args.no_rewrite,
+        checkpoint_format=args.checkpoint_format,
+        parity_image=args.parity_image,
+        min_agreement=args.min_agreement,
+        check=not args.no_check,
     )
-    result = export_onnx(config)
     manifest, warnings = result.manifest, result.warnings
     sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)
     report = render_manifest(manifest) if args.json else _report(manifest, args.out, warnings)
@@ -211,7 +210,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _report(manifest: "Manifest", out: Path, warned: tuple[str, ...]) -> str:
+def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
     spec, source, architecture = manifest.input, manifest.source, manifest.architecture
     lines = [
         f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
@@ -232,11 +231,11 @@ def _report(manifest: "Manifest", out: Path, warned: tuple[str, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _reuse_text(site: "ReductionSite") -> str:
+def _reuse_text(site: ReductionSite) -> str:
     return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
 
 
-def _search_lines(manifest: "Manifest") -> list[str]:
+def _search_lines(manifest: Manifest) -> list[str]:
     search = manifest.match_search
     if search is None:
         return []
@@ -249,7 +248,7 @@ def _search_lines(manifest: "Manifest") -> list[str]:
     return [summary, *trials]
 
 
-def _trial_line(trial: "MatchTrial", search: "MatchSearch", chosen: int) -> str:
+def _trial_line(trial: MatchTrial, search: MatchSearch, chosen: int) -> str:
     if trial.match_every == chosen:
         verdict = "chosen"
     elif trial.agreement < search.agreement_fresh - search.tolerance:
@@ -260,11 +259,11 @@ def _trial_line(trial: "MatchTrial", search: "MatchSearch", chosen: int) -> str:
     return f"{'':<8} stage {trial.stage}, {blocks}: {trial.agreement:.5f}, {verdict}"
 
 
-def _output_text(output: "OutputSpec") -> str:
+def _output_text(output: OutputSpec) -> str:
     return f"{output.kind} {'x'.join(map(str, output.shape))} {output.dtype}"
 
 
-def _parity_line(manifest: "Manifest") -> str:
+def _parity_line(manifest: Manifest) -> str:
     parity = manifest.parity
     if parity is None:
         return "check    skipped"

@@ -10,20 +10,20 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from segpp.cli._arguments import add_backend_arguments, backend_settings
-from segpp.cli._run_report import Tally, render_json, render_line
+from segpp.cli._run_report import RunSummary, render_json, render_line
 from segpp.errors import InputError
 from segpp.images.palette import read_class_names, read_palette
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
-from segpp.runtime.inference.predict import Done, Failed, predict_all
+from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.session import Session, open_session
-from segpp.runtime.media.sources import Source, find_source
+from segpp.runtime.media.sources import ImageSource, find_source
 from segpp.runtime.media.writers import (
     KINDS,
     RenderConfig,
     Write,
-    check_place,
+    check_output,
     open_writer,
-    place_for,
+    resolve_output,
 )
 
 __all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -102,19 +102,19 @@ def run(args: argparse.Namespace) -> int:
     """Segment everything, report, and return 1 if an image had to be skipped."""
     _check_alpha(args.alpha)
     source = find_source(args.input)
-    place = place_for(args.out, source, KINDS[args.save])
-    check_place(place, source)
+    output = resolve_output(args.out, source, KINDS[args.save])
+    check_output(output, source)
     with _open(args) as session:
         if session.assumed:
             _tell(f"{args.model}: " + "\n  ".join(session.manifest.notes))
-        names, look = _look(args, session)
+        names, config = _render_config(args, session)
         start = time.perf_counter()
-        with open_writer(place, look, rate=source.rate) as write:
-            tally = _collect(session, source, write)
-        tally.seconds = time.perf_counter() - start
-        report = _report(args, session, names, tally)
+        with open_writer(output, config, rate=source.rate) as write:
+            summary = _collect(session, source, write)
+        summary.seconds = time.perf_counter() - start
+        report = _report(args, session, names, summary)
     print(report)  # noqa: T201 - the report is the result
-    return 1 if tally.failed else 0
+    return 1 if summary.failed else 0
 
 
 def _check_alpha(alpha: float) -> None:
@@ -131,7 +131,9 @@ def _open(args: argparse.Namespace) -> Session:
     )
 
 
-def _look(args: argparse.Namespace, session: Session) -> tuple[tuple[str, ...], RenderConfig]:
+def _render_config(
+    args: argparse.Namespace, session: Session
+) -> tuple[tuple[str, ...], RenderConfig]:
     names, palette = session.classes.names, session.classes.palette
     if args.class_names:
         names = _fitting(
@@ -152,18 +154,20 @@ def _fitting(values: tuple[T, ...], session: Session, file: str, what: str) -> t
     return values
 
 
-def _collect(session: Session, source: Source, write: Write) -> Tally:
-    tally = Tally()
+def _collect(session: Session, source: ImageSource, write: Write) -> RunSummary:
+    summary = RunSummary()
     for outcome in _with_progress(predict_all(session, source, write), source):
-        if isinstance(outcome, Done):
-            tally.done.append(outcome)
+        if isinstance(outcome, Prediction):
+            summary.done.append(outcome)
         else:
-            tally.failed.append(outcome)
-            _tell(f"skipped {outcome.item.name}: {outcome.problem}")
-    return tally
+            summary.failed.append(outcome)
+            _tell(f"skipped {outcome.item.name}: {outcome.error}")
+    return summary
 
 
-def _with_progress(outcomes: Iterator[Done | Failed], source: Source) -> Iterator[Done | Failed]:
+def _with_progress(
+    outcomes: Iterator[Prediction | FailedImage], source: ImageSource
+) -> Iterator[Prediction | FailedImage]:
     if source.kind == "image":
         return outcomes
     # The rate, never its inverse: "0.8 images/s" compares with "12 images/s".
@@ -182,16 +186,16 @@ def _with_progress(outcomes: Iterator[Done | Failed], source: Source) -> Iterato
 
 
 def _report(
-    args: argparse.Namespace, session: Session, names: tuple[str, ...], tally: Tally
+    args: argparse.Namespace, session: Session, names: tuple[str, ...], summary: RunSummary
 ) -> str:
     if not args.json:
-        return render_line(tally, names, args.out)
+        return render_line(summary, names, args.out)
     about = {
         "model": args.model,
-        "engine": session.library,
+        "backend": session.description,
         "input_size": [session.input.height, session.input.width],
     }
-    return render_json(tally, names, about)
+    return render_json(summary, names, about)
 
 
 def _tell(message: str) -> None:

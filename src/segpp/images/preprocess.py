@@ -19,7 +19,17 @@ from segpp.errors import ImageError
 from segpp.manifest import InputSpec
 from segpp.utils.files import check_file
 
-__all__ = ["IMAGE_SUFFIXES", "ImageArray", "ImageLike", "load_image", "prepare", "stack_frames"]
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "IMAGE_DIMENSIONS",
+    "IMAGE_SUFFIXES",
+    "ImageArray",
+    "ImageLike",
+    "load_image",
+    "prepare",
+    "stack_frames",
+]
 
 ImageArray = NDArray[np.uint8]
 
@@ -29,6 +39,12 @@ ImageLike = ImageArray | Sequence[ImageArray]
 # Pillow knows some fifty formats; the exotic ones start other programs or are seldom fuzzed.
 _FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _RGB = 3
+IMAGE_DIMENSIONS = 3  # (H, W, C)
+
+# torchvision's statistics of ImageNet's red, green and blue on the 0-255 scale, as nearly every
+# SegFormer was trained with.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
 
 # What their files end with, where a folder is searched for images.
 IMAGE_SUFFIXES = frozenset(
@@ -100,7 +116,11 @@ def stack_frames(image: ImageLike, channels: int) -> ImageArray:
     """
     frames = [image] if isinstance(image, np.ndarray) else list(image)
     for frame in frames:
-        if not isinstance(frame, np.ndarray) or frame.dtype != np.uint8 or frame.ndim != _RGB:
+        if (
+            not isinstance(frame, np.ndarray)
+            or frame.dtype != np.uint8
+            or frame.ndim != IMAGE_DIMENSIONS
+        ):
             found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame)
             raise ImageError(f"an image must be uint8 (H, W, C), not {found}")
     if not frames:
@@ -158,7 +178,7 @@ def _resized(image: ImageArray, spec: InputSpec) -> ImageArray:
 def _resize(part: ImageArray, size: tuple[int, int]) -> ImageArray:
     flat = Image.fromarray(np.ascontiguousarray(part if part.shape[2] == _RGB else part[:, :, 0]))
     resized = np.asarray(flat.resize(size, Image.Resampling.BILINEAR))
-    return resized if resized.ndim == _RGB else resized[:, :, None]
+    return resized if resized.ndim == IMAGE_DIMENSIONS else resized[:, :, None]
 
 
 def _as_rgb(image: Image.Image, path: Path) -> Image.Image:

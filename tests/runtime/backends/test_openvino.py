@@ -1,4 +1,4 @@
-"""OpenVINO as a second engine: the same file, the same labels, and nothing done without a word."""
+"""OpenVINO as a second backend: the same file, the same labels, and nothing done without a word."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="this CPU does not comput
 
 
 def open_with(path: Path, **settings: object) -> Session:
-    return open_session(path, engine="openvino", **settings)  # type: ignore[arg-type]  # forwarded
+    return open_session(path, backend="openvino", **settings)  # type: ignore[arg-type]  # forwarded
 
 
 # --- the same answers
@@ -48,7 +48,7 @@ def test_labels_are_those_of_onnxruntime(exported: Exported, preset: str) -> Non
     from segpp.export.models.segformer.tolerance import relative_tolerance  # noqa: PLC0415 - torch is here by now
 
     path, street = exported(preset, "128x256", "fp32"), load_image(STREET)
-    with open_session(path, engine="onnxruntime") as session:
+    with open_session(path, backend="onnxruntime") as session:
         expected = session(street, logits=True)
 
     with open_with(path, cache=False) as session:
@@ -61,7 +61,7 @@ def test_labels_are_those_of_onnxruntime(exported: Exported, preset: str) -> Non
     difference = np.abs(found.logits - expected.logits).max() / np.abs(expected.logits).max()
     assert difference <= limit
     # Rounding decides ties only: one pixel in ten thousand at most, all others are equal.
-    assert (found.labels[0] == expected.labels[0]).mean() >= 0.9999
+    assert (found.masks[0] == expected.masks[0]).mean() >= 0.9999
 
 
 @pytest.mark.parametrize("kind", ["logits", "labels", "uint8", "nine"])
@@ -74,10 +74,10 @@ def test_every_kind_of_network_runs_with_and_without_a_manifest(
 
     for manifest in (True, False):
         path = network(kind, batch=batch, manifest=manifest)
-        with open_session(path, engine="onnxruntime") as session:
-            expected = session([image] * 3).labels
+        with open_session(path, backend="onnxruntime") as session:
+            expected = session([image] * 3).masks
         with open_with(path) as session:
-            found = session([image] * 3).labels
+            found = session([image] * 3).masks
         assert [one.dtype for one in found] == [one.dtype for one in expected]
         assert all((a == b).all() for a, b in zip(found, expected, strict=True))
 
@@ -111,8 +111,8 @@ def test_the_callers_arrays_outlive_the_next_run(network: Network) -> None:
 @pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
 def test_the_precision_is_the_one_asked_for(network: Network, precision: str) -> None:
     with open_with(network(), precision=precision) as session:
-        assert session.library.endswith(f" (cpu, {precision})")
-        hint = session._engine._network.get_property("INFERENCE_PRECISION_HINT")  # type: ignore[attr-defined]  # the point of the test
+        assert session.description.endswith(f" (cpu, {precision})")
+        hint = session._backend._network.get_property("INFERENCE_PRECISION_HINT")  # type: ignore[attr-defined]  # the point of the test
 
     assert hint.get_type_name() == {"fp32": "f32", "bf16": "bf16"}[precision]
 
@@ -120,7 +120,7 @@ def test_the_precision_is_the_one_asked_for(network: Network, precision: str) ->
 def test_threads_are_honoured_or_refused(network: Network) -> None:
     cores = this_machine().cpu.cores
     with open_with(network(), threads=1) as session:
-        threads = session._engine._network.get_property("INFERENCE_NUM_THREADS")  # type: ignore[attr-defined]  # the point of the test
+        threads = session._backend._network.get_property("INFERENCE_NUM_THREADS")  # type: ignore[attr-defined]  # the point of the test
 
     assert threads == 1
     with pytest.raises(InputError, match=rf"threads here, not on {cores + 1000}"):
@@ -133,16 +133,16 @@ def test_unknown_precisions_and_providers_are_named(network: Network) -> None:
     with pytest.raises(InputError, match="unknown provider 'gpu'"):
         open_with(network(), provider="gpu")
     with pytest.raises(InputError, match="unknown precision 'fp23'"):
-        open_session(network(), engine="onnxruntime", precision="fp23")
+        open_session(network(), backend="onnxruntime", precision="fp23")
     with pytest.raises(InputError, match=r"onnxruntime does not compute(.|\n)*--backend openvino"):
-        open_session(network(), engine="onnxruntime", precision="bf16")
+        open_session(network(), backend="onnxruntime", precision="bf16")
 
 
 def test_it_reports_nothing_to_its_maker(network: Network) -> None:
     """By default importing it sends an event to Google Analytics."""
     program = (
         "import sys; from segpp.runtime.inference.session import open_session\n"
-        "open_session(sys.argv[1], engine='openvino').close()\n"
+        "open_session(sys.argv[1], backend='openvino').close()\n"
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
     done = subprocess.run(
@@ -176,7 +176,7 @@ def test_a_file_without_functions_needs_no_onnx_package(network: Network) -> Non
     program = (
         "import sys; sys.modules['onnx'] = None\n"
         "from segpp.runtime.inference.session import open_session\n"
-        "print(open_session(sys.argv[1], engine='openvino').library)"
+        "print(open_session(sys.argv[1], backend='openvino').description)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(network())],
@@ -198,7 +198,7 @@ def test_auto_takes_onnxruntime_where_it_is(
         monkeypatch.setitem(sys.modules, name, None)
 
     with open_session(network()) as session:
-        assert session.library.startswith(chosen)
+        assert session.description.startswith(chosen)
 
 
 # --- what it cannot read
@@ -232,11 +232,11 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, network: Network) -> Non
 def test_bf16_that_agrees_runs(exported: Exported) -> None:
     path, street = exported("hq", "128x256", "fp32"), load_image(STREET)
     with open_with(path, cache=False) as session:
-        exact = session(street).labels[0]
+        exact = session(street).masks[0]
 
     # Random weights have more ties than trained ones, so less is asked for.
     with open_with(path, precision="bf16", min_agreement=0.9, cache=False) as session:
-        first, again = session(street).labels[0], session(street).labels[0]
+        first, again = session(street).masks[0], session(street).masks[0]
 
     assert (first == again).all()
     assert 0.9 <= (first == exact).mean() < 1.0
@@ -290,7 +290,7 @@ def test_a_changed_file_is_compiled_again(network: Network, stripes: Stripes) ->
     model.graph.node[0].op_type = "MaxPool"
     onnx.save(model, path)
     image = stripes(32, 64)
-    with open_session(path, engine="onnxruntime") as session:
+    with open_session(path, backend="onnxruntime") as session:
         expected = session(image, logits=True).logits
 
     with open_with(path) as session:
@@ -313,7 +313,7 @@ def test_a_damaged_copy_is_replaced(network: Network, stripes: Stripes, damage: 
     place.write_bytes(damaged[damage])
 
     with open_with(path) as session:
-        labels = session(stripes(32, 64)).labels[0]
+        labels = session(stripes(32, 64)).masks[0]
 
     assert np.unique(labels).tolist() == [0, 1, 2]
     # Not the same bytes: the library's own form holds times or addresses.
@@ -334,7 +334,7 @@ def test_where_nothing_can_be_written_it_runs_all_the_same(network: Network) -> 
     path.with_name(path.name + ".cache").write_text("a file where the folder would be")
 
     with open_with(path) as session:
-        assert session(np.zeros((8, 8, 3), np.uint8)).labels[0].shape == (8, 8)
+        assert session(np.zeros((8, 8, 3), np.uint8)).masks[0].shape == (8, 8)
 
 
 def test_weights_beside_the_file_are_read_anew_each_time(tmp_path: Path) -> None:
@@ -381,7 +381,7 @@ def test_segpp_run_takes_engine_precision_and_cache(
     )
 
     assert code == 0
-    assert '"engine": "openvino ' in capsys.readouterr().out
+    assert '"backend": "openvino ' in capsys.readouterr().out
     assert kept(path) == []
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp.runtime.benchmark.case import Contestant, names_of, parse_contestant
+from segpp.runtime.benchmark.case import BenchmarkCase, case_names, parse_case
 
 
 @pytest.mark.parametrize(
@@ -18,20 +18,20 @@ from segpp.runtime.benchmark.case import Contestant, names_of, parse_contestant
     ],
 )
 def test_engine_and_precision_stand_behind_the_file(text: str, found: tuple[str, str, str]) -> None:
-    one = parse_contestant(text, engine="auto", precision="fp32")
+    one = parse_case(text, backend="auto", precision="fp32")
 
-    assert one == Contestant(Path(found[0]), *found[1:])
+    assert one == BenchmarkCase(Path(found[0]), *found[1:])
 
 
 def test_a_file_that_is_there_is_taken_by_its_whole_name(tmp_path: Path) -> None:
     path = tmp_path / "b0@openvino"
     path.touch()
 
-    assert parse_contestant(str(path), engine="auto", precision="fp32").path == path
+    assert parse_case(str(path), backend="auto", precision="fp32").path == path
 
 
-def contestants(*texts: str) -> list[Contestant]:
-    return [parse_contestant(text, engine="auto", precision="fp32") for text in texts]
+def cases(*texts: str) -> list[BenchmarkCase]:
+    return [parse_case(text, backend="auto", precision="fp32") for text in texts]
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def contestants(*texts: str) -> list[Contestant]:
     ],
 )
 def test_names_are_as_short_as_tells_them_apart(texts: list[str], names: list[str]) -> None:
-    assert list(names_of(contestants(*texts))) == names
+    assert list(case_names(cases(*texts))) == names

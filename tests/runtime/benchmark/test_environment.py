@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from segpp.runtime.benchmark.environment import Conditions, Usage, read_conditions, usage
+from segpp.runtime.benchmark.environment import (
+    CpuUsage,
+    SystemState,
+    read_cpu_usage,
+    read_system_state,
+)
 
 
 def system(root: Path, files: dict[str, str]) -> Path:
@@ -39,7 +44,7 @@ ORIN = {
 
 
 def test_a_jetson_tells_its_mode_clocks_and_heat(tmp_path: Path) -> None:
-    assert read_conditions(system(tmp_path, ORIN)) == Conditions(
+    assert read_system_state(system(tmp_path, ORIN)) == SystemState(
         governors=("schedutil",),
         megahertz=(1190, 1510),
         clocks_fixed=False,
@@ -52,19 +57,19 @@ def test_a_jetson_tells_its_mode_clocks_and_heat(tmp_path: Path) -> None:
 def test_clocks_are_fixed_when_no_cpu_may_change_its_own(tmp_path: Path) -> None:
     fixed = cpu(1, now=1_510_400, low=1_510_400, high=1_510_400, governor="schedutil")
 
-    assert read_conditions(system(tmp_path, {**ORIN, **fixed})).clocks_fixed is True
+    assert read_system_state(system(tmp_path, {**ORIN, **fixed})).clocks_fixed is True
 
 
 def test_a_machine_that_tells_nothing_is_no_failure(tmp_path: Path) -> None:
-    assert read_conditions(tmp_path) == Conditions()
-    assert usage(tmp_path) is None
+    assert read_system_state(tmp_path) == SystemState()
+    assert read_cpu_usage(tmp_path) is None
 
 
 def test_usage_is_what_the_kernel_counted(tmp_path: Path) -> None:
     # user nice system idle iowait irq softirq steal guest, in hundredths of a second
     stat = "cpu  100 200 300 1000 400 50 60 70 0 0\ncpu0 1 2 3 4\n"
 
-    found = usage(system(tmp_path, {"proc/stat": stat}))
+    found = read_cpu_usage(system(tmp_path, {"proc/stat": stat}))
 
     assert found is not None
     assert found.busy == pytest.approx(7.1)
@@ -73,8 +78,8 @@ def test_usage_is_what_the_kernel_counted(tmp_path: Path) -> None:
 
 
 def test_others_are_whoever_is_not_us() -> None:
-    start = Usage(busy=10.0, stolen=1.0, own=3.0, total=100.0)
-    end = Usage(busy=16.0, stolen=1.5, own=5.0, total=120.0)
+    start = CpuUsage(busy=10.0, stolen=1.0, own=3.0, total=100.0)
+    end = CpuUsage(busy=16.0, stolen=1.5, own=5.0, total=120.0)
 
     # 6 s busy of 20, of which 2 were ours.
     assert end.since(start) == (pytest.approx(0.2), pytest.approx(0.025))

@@ -5,15 +5,15 @@ from itertools import count
 
 import pytest
 
-from segpp.runtime.benchmark.interleave import Effort, Lap, race
+from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave
 
 
-def runner(name: str, log: list[str]) -> Callable[[], Lap]:
+def runner(name: str, log: list[str]) -> Callable[[], Sample]:
     numbers = count()
 
-    def run() -> Lap:
+    def run() -> Sample:
         log.append(name)
-        return Lap(0, 0, next(numbers), 0, 0)
+        return Sample(0, 0, next(numbers), 0, 0)
 
     return run
 
@@ -27,24 +27,26 @@ def ticking(step: float) -> Callable[[], float]:
 def test_the_runners_take_turns() -> None:
     log: list[str] = []
 
-    race([runner(n, log) for n in "ABC"], Effort(1, 2, 0.0), clock=ticking(1))
+    interleave([runner(n, log) for n in "ABC"], BenchmarkConfig(1, 2, 0.0), clock=ticking(1))
 
     assert "".join(log) == "ABC" + "ABCABC"
 
 
 def test_rounds_to_warm_up_do_not_count() -> None:
-    laps = race([runner("A", [])], Effort(warmup=3, rounds=2, seconds=0.0), clock=ticking(1))
+    samples = interleave(
+        [runner("A", [])], BenchmarkConfig(warmup=3, rounds=2, seconds=0.0), clock=ticking(1)
+    )
 
-    assert [[lap.engine for lap in series] for series in laps] == [[3, 4]]
+    assert [[sample.inference_ms for sample in series] for series in samples] == [[3, 4]]
 
 
 def test_the_laps_stand_in_the_order_of_the_runners() -> None:
     log: list[str] = []
-    fast, slow = (lambda: Lap(0, 0, 1, 0, 1)), (lambda: Lap(0, 0, 9, 0, 9))
+    fast, slow = (lambda: Sample(0, 0, 1, 0, 1)), (lambda: Sample(0, 0, 9, 0, 9))
 
-    laps = race([fast, slow], Effort(0, 2, 0.0), clock=ticking(1))
+    samples = interleave([fast, slow], BenchmarkConfig(0, 2, 0.0), clock=ticking(1))
 
-    assert [[lap.total for lap in series] for series in laps] == [[1, 1], [9, 9]]
+    assert [[sample.total_ms for sample in series] for series in samples] == [[1, 1], [9, 9]]
     assert log == []
 
 
@@ -53,9 +55,11 @@ def test_the_laps_stand_in_the_order_of_the_runners() -> None:
 )
 def test_both_rounds_and_seconds_are_least_amounts(rounds: int, seconds: float, found: int) -> None:
     # The clock moves a second a reading: at the start, and before each round from there on.
-    laps = race([runner("A", [])], Effort(0, rounds, seconds), clock=_second_a_round(rounds))
+    samples = interleave(
+        [runner("A", [])], BenchmarkConfig(0, rounds, seconds), clock=_second_a_round(rounds)
+    )
 
-    assert len(laps[0]) == found
+    assert len(samples[0]) == found
 
 
 def _second_a_round(rounds: int) -> Callable[[], float]:
@@ -67,9 +71,9 @@ def _second_a_round(rounds: int) -> Callable[[], float]:
 def test_every_round_that_counts_is_told() -> None:
     told: list[int] = []
 
-    race(
+    interleave(
         [runner("A", []), runner("B", [])],
-        Effort(2, 3, 0.0),
+        BenchmarkConfig(2, 3, 0.0),
         clock=ticking(1),
         after_each=lambda: told.append(1),
     )

@@ -1,4 +1,7 @@
-"""``segpp-build-engine`` on the real compiler, with graphs small enough to write down."""
+"""``segpp-build-engine`` on the real compiler, with graphs small enough to write down.
+
+What ``runtime/build/__init__``, ``worker`` and ``builders/tensorrt_rtx`` promise shows only there.
+"""
 
 import json
 import os
@@ -305,7 +308,7 @@ def _wait_for_children(pid: int) -> list[psutil.Process]:
 
 @pytest.mark.parametrize(
     ("engine", "told"),
-    [("auto", "no engine library is installed"), ("tensorrt-rtx", "TensorRT-RTX is not installed")],
+    [("auto", "no engine builder is installed"), ("tensorrt-rtx", "TensorRT-RTX is not installed")],
 )
 def test_without_the_library_one_sentence_says_how_to_get_it(
     folder: Path, engine: str, told: str

@@ -2,8 +2,8 @@
 
 import pytest
 
-from segpp.runtime.build.log import Record
-from segpp.runtime.build.diagnose import refusal
+from segpp.runtime.build.log import LogRecord
+from segpp.runtime.build.diagnose import diagnose
 
 CUDA = (
     "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (In catchCudaError at "
@@ -25,7 +25,7 @@ def at(operator: str, name: str) -> list[str]:
 
 
 def message(*errors: str) -> str:
-    return str(refusal("TensorRT-RTX", "b0.onnx", [Record("ERROR", text) for text in errors]))
+    return str(diagnose("TensorRT-RTX", "b0.onnx", [LogRecord("ERROR", text) for text in errors]))
 
 
 def test_the_first_error_is_told_with_its_node_and_without_the_noise_after_it() -> None:
@@ -110,6 +110,19 @@ def test_a_reason_is_told_plainly_and_with_a_way_out(error: str, reason: str, hi
 
     assert told[1] == f"  reason: {reason}"
     assert hint in told[2]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("Something new: 7 is too many", "Something new: 7 is too many"),
+        ("Two lines\n  of a kind\nnobody knows", "Two lines of a kind nobody knows"),
+        ("(parse): NEW_CODE: ", "(parse): NEW_CODE:"),
+    ],
+    ids=["no pattern", "several lines", "nothing left"],
+)
+def test_an_error_that_fits_no_pattern_is_told_as_it_is(error: str, reason: str) -> None:
+    assert message(error) == f"TensorRT-RTX cannot compile b0.onnx\n  reason: {reason}"
 
 
 def test_when_noise_is_all_there_is_it_is_told() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from segpp.errors import CheckError
-from segpp.runtime.build.log import Record, parse_log, read_facts, render_record
+from segpp.runtime.build.log import LogRecord, parse_log, read_facts, render_record
 
 BUILT = """\
 [INFO] Input filename:   b0.onnx
@@ -55,10 +55,10 @@ def test_records_of_several_lines_survive_the_log() -> None:
 
     log = render_record("ERROR", text) + render_record("INFO", "next")
 
-    assert parse_log(log) == (Record("ERROR", text), Record("INFO", "next"))
+    assert parse_log(log) == (LogRecord("ERROR", text), LogRecord("INFO", "next"))
 
 
 def test_what_other_code_prints_is_no_record() -> None:
     log = "terminate called\n[INFO] one\nfree(): invalid pointer\n[x.cpp:1] hm\n[INFO] two\n"
 
-    assert parse_log(log) == (Record("INFO", "one"), Record("INFO", "two"))
+    assert parse_log(log) == (LogRecord("INFO", "one"), LogRecord("INFO", "two"))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from segpp.errors import InputError
-from segpp.runtime.evaluation.confusion_matrix import count, no_pixels
+from segpp.runtime.evaluation.confusion_matrix import count_pixels, empty_matrix
 
 # Three classes and one label (9) that does not count:
 #   truth      0 0 1 1    predicted  0 1 1 1
@@ -17,14 +17,14 @@ PREDICTED = np.array([[0, 1, 1, 1], [2, 0, 0, 1]], np.uint8)
 
 
 def test_the_matrix_has_true_classes_in_rows() -> None:
-    found = count(TRUTH, PREDICTED, 3, {9})
+    found = count_pixels(TRUTH, PREDICTED, 3, {9})
 
     assert found.matrix.tolist() == [[1, 1, 0], [0, 2, 0], [1, 0, 1]]
     assert found.pixels == 6
 
 
 def test_scores_are_those_worked_out_by_hand() -> None:
-    found = count(TRUTH, PREDICTED, 3, {9})
+    found = count_pixels(TRUTH, PREDICTED, 3, {9})
 
     # class 0: 1 of 3; class 1: 2 of 3; class 2: 1 of 2
     assert found.iou.tolist() == [1 / 3, 2 / 3, 1 / 2]
@@ -33,7 +33,7 @@ def test_scores_are_those_worked_out_by_hand() -> None:
 
 
 def test_a_class_that_occurs_nowhere_has_no_iou_and_no_part_in_the_mean() -> None:
-    found = count(np.array([0, 0]), np.array([0, 1]), 3)
+    found = count_pixels(np.array([0, 0]), np.array([0, 1]), 3)
 
     assert found.iou[:2].tolist() == [0.5, 0.0]
     assert np.isnan(found.iou[2])
@@ -41,7 +41,7 @@ def test_a_class_that_occurs_nowhere_has_no_iou_and_no_part_in_the_mean() -> Non
 
 
 def test_an_ignored_class_has_no_iou_though_it_is_predicted() -> None:
-    found = count(np.array([0, 1, 1]), np.array([0, 0, 1]), 2, {0})
+    found = count_pixels(np.array([0, 1, 1]), np.array([0, 0, 1]), 2, {0})
 
     assert np.isnan(found.iou[0])
     assert found.miou == 0.5
@@ -49,14 +49,14 @@ def test_an_ignored_class_has_no_iou_though_it_is_predicted() -> None:
 
 
 def test_without_pixels_no_score_is_a_number() -> None:
-    found = no_pixels(2)
+    found = empty_matrix(2)
 
     assert np.isnan(found.miou)
     assert np.isnan(found.pixel_accuracy)
 
 
 def test_counts_beyond_32_bits_stay_exact() -> None:
-    many = count(np.zeros(1, np.uint8), np.zeros(1, np.uint8), 1)
+    many = count_pixels(np.zeros(1, np.uint8), np.zeros(1, np.uint8), 1)
     total = many
     for _ in range(33):
         total += total
@@ -75,7 +75,7 @@ def test_counts_beyond_32_bits_stay_exact() -> None:
 )
 def test_what_is_no_class_is_refused(truth: list[int], predicted: list[int], says: str) -> None:
     with pytest.raises(InputError, match=says):
-        count(np.array(truth), np.array(predicted), 3)
+        count_pixels(np.array(truth), np.array(predicted), 3)
 
 
 @st.composite
@@ -96,11 +96,11 @@ def test_chunks_in_any_order_count_the_same(
     chunks = list(zip(np.split(truth, at), np.split(predicted, at), strict=True))
     chance.shuffle(chunks)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
 
-    total = no_pixels(4, {255})
+    total = empty_matrix(4, {255})
     for part in chunks:
-        total += count(*part, 4, {255})
+        total += count_pixels(*part, 4, {255})
 
-    assert np.array_equal(total.matrix, count(truth, predicted, 4, {255}).matrix)
+    assert np.array_equal(total.matrix, count_pixels(truth, predicted, 4, {255}).matrix)
 
 
 @settings(max_examples=100, deadline=None)
@@ -110,7 +110,7 @@ def test_iou_is_intersection_over_union_of_pixel_sets(
 ) -> None:
     truth, predicted = pixels
 
-    iou = count(truth, predicted, 4, {255}).iou
+    iou = count_pixels(truth, predicted, 4, {255}).iou
 
     for label in range(4):
         true = {i for i, value in enumerate(truth) if value == label}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segpp.errors import ImageError, MissingError
-from segpp.runtime.media.sources import Item, find_source
+from segpp.runtime.media.sources import ImageItem, find_source
 from segpp.runtime.media.video import VideoWriter, frames, probe
 
 av = pytest.importorskip("av", reason="PyAV (segpp[video]) reads videos")
@@ -149,7 +149,7 @@ def read_all(path: Path) -> tuple[int, int]:
     return sum(images), len(images) - sum(images)
 
 
-def load(item: Item) -> bool:
+def load(item: ImageItem) -> bool:
     try:
         item.load()
     except ImageError:

@@ -12,7 +12,6 @@ onnx = pytest.importorskip("onnx")
 
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402 - torch may be missing
 
-from segpp.cli.inspection.onnx_macs import count_macs, shapes_of  # noqa: E402
 from segpp.export.models.macs import Macs  # noqa: E402
 from segpp.export.models.segformer.architecture import Numerics, segformer  # noqa: E402
 from segpp.export.models.segformer.macs import macs_of  # noqa: E402
@@ -21,6 +20,7 @@ from segpp.export.models.segformer.presets import PRESETS, reduction_config  # n
 from segpp.export.models.segformer.sites import site_grids, stage_grids  # noqa: E402
 from segpp.export.onnx_graph.cleanup import clean  # noqa: E402
 from segpp.export.reduction.config import count_tokens  # noqa: E402
+from segpp.inspection.onnx_macs import count_macs, shapes_of  # noqa: E402
 from tests.helpers.checkpoints import trace_network  # noqa: E402
 
 NUMERICS = Numerics(1e-5, 1e-6, 1e-5, 1e-6)

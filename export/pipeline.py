@@ -60,7 +60,7 @@ _RECORDED_PACKAGES = (
     "torch",
     "onnx",
     "onnxscript",
-    "onnx-graphsurgeon",
+    "onnx-ir",
     "onnxruntime",
     "numpy",
 )
@@ -88,19 +88,25 @@ def export_onnx(config: ExportConfig) -> ExportResult:
         CheckError: The file would break a rule of its targets or not follow PyTorch; nothing is
             written.
     """
+    # What is wrong without looking at the checkpoint is told before it is read.
     check_config(config)
     check_writable(config.out)
+    # 1. Load
     with step("reading the checkpoint"):
         checkpoint = load_checkpoint(config.checkpoint, checkpoint_format=config.checkpoint_format)
+    # 2. Resolve. The search for shared matches runs PyTorch on images, so it comes after all that
+    #    can be refused at once, and hands its result on like any other choice.
     spec = resolve_input(config, checkpoint)
     reduction = resolve_reduction(config, checkpoint, spec)
     image = read_parity_image(_parity_path(config), spec) if config.check else None
     sharing = _match_sharing(config, checkpoint, spec, reduction)
     plan = resolve(config, checkpoint, spec, reduction, sharing)
 
+    # 3. Build
     model = checkpoint.build().apply_reductions(plan.reduction, match_interval=sharing.interval)
     graph, findings = _build_graph(model, plan)
     warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites)
+    # 8. and 9.: the check is made on the very bytes that are kept.
     with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _check_parity(model, part, image, plan) if image is not None else None
@@ -127,6 +133,7 @@ def _match_sharing(
 
 def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     config = plan.config
+    # 4. to 6. The rewritten copy is for the file alone; ``model`` stays what the check runs.
     with step("tracing"):
         rewritten = apply_rewrites(model, plan.rewrites.on.values())
         network = cast_model(rewritten, config.precision)
@@ -134,6 +141,7 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
         traced = trace(module, module.example(), names=module.names)
         name = family_of(model.architecture).name
         graph = clean(traced, config.target, name=name)
+    # 7. ONNX's own rules, then those of the targets.
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
         return graph, check_clean(graph, config.target)

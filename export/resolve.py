@@ -146,11 +146,13 @@ def resolve_reduction(
     """
     family = family_of(checkpoint.architecture)
     reduction = _reduction_of(config, family)
+    # A reduction given as objects, not as text, has been checked by nobody.
     if absent := [str(site) for site in reduction if site not in family.sites]:
         raise ReductionError(
             f"{checkpoint.architecture.name} has no merge site {absent[0]}",
             f"known: {', '.join(map(str, family.sites))}",
         )
+    # Whether it fits does not depend on what shares a match, and is told before any search.
     count_tokens(reduction, family.grids(Size(spec.height, spec.width)))
     return reduction
 

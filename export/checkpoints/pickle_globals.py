@@ -21,11 +21,11 @@ def globals_in(path: Path) -> list[str]:
     Used to explain a refusal, not to decide on one: what cannot be parsed is left out.
     """
     # A file made to harm may break the parser in any way; the names up to there are enough.
-    found: list[str] = []
+    names: list[str] = []
     with suppress(Exception):
         for name in _names(path):
-            found.append(name)  # noqa: PERF402 - keeps what came before a failure
-    return list(dict.fromkeys(found))
+            names.append(name)  # noqa: PERF402 - keeps what came before a failure
+    return list(dict.fromkeys(names))
 
 
 def _names(path: Path) -> Iterator[str]:

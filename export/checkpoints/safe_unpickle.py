@@ -148,8 +148,8 @@ def _forbidden(path: Path, message: str) -> str | None:
     asked = [name.replace("__builtin__.", "builtins.") for name in globals_in(path)]
     if attack := next((name for name in asked if _is_dangerous(name)), None):
         return attack
-    if found := re.search(r"GLOBAL ([\w.]+)", message):
-        return found[1]
+    if refused := re.search(r"GLOBAL ([\w.]+)", message):
+        return refused[1]
     return next((n for n in asked if n not in _HARMLESS and not n.startswith("torch.")), None)
 
 

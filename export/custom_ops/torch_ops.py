@@ -1,6 +1,7 @@
 """The custom operators in torch: real arithmetic when called, one node each when exported.
 
-The contract of each is in ``segpp.ops``; shapes are static, so the lattice is constant.
+The contract of each is in ``segpp.ops``, and its NumPy reference there is what this is held to.
+Shapes are static: which tokens are sources and which destinations is constant.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +35,16 @@ _PLUGIN = {"plugin_version": "1", "plugin_namespace": ""}
 
 @dataclass(frozen=True)
 class MatchSettings:
-    """The attributes of a SegppTokenMatch node."""
+    """The attributes of a SegppTokenMatch node.
+
+    Attributes:
+        height: Rows of tokens.
+        width: Columns of tokens.
+        stride_y: Rows of a cell; its first token is a destination.
+        stride_x: Columns of a cell.
+        merged: How many sources merge.
+        window: How many cells away a destination may be; 0 is any distance.
+    """
 
     height: int
     width: int
@@ -56,7 +66,16 @@ Matcher = Callable[[Tensor, MatchSettings], Tensor]
 def match(
     x: Tensor, grid: Grid, *, stride_y: int, stride_x: int, merged: int, window: int = 0
 ) -> Tensor:
-    """Assign each token of x (B, N, C) a slot (B, N) int32, as ``ops.match_reference`` does."""
+    """Assign each token of x (B, N, C) a slot (B, N) INT32, as ``ops.match_reference`` does.
+
+    Args:
+        x: Tokens in raster order of ``grid``.
+        grid: N tokens.
+        stride_y: Rows of a cell.
+        stride_x: Columns of a cell.
+        merged: How many sources merge, 0 to their number.
+        window: How many cells away a destination may be; 0 is any distance.
+    """
     settings = MatchSettings(grid.height, grid.width, stride_y, stride_x, merged, window)
     if torch.compiler.is_exporting():
         return _node("SegppTokenMatch", (x,), asdict(settings), torch.int32, x.shape[:2])
@@ -74,19 +93,29 @@ def matching_by(matcher: Matcher) -> Iterator[None]:
 
 
 def plain_match(x: Tensor, settings: MatchSettings) -> Tensor:
-    """Match FP32 tokens x (B, N, C)."""
+    """Match FP32 tokens x (B, N, C) to slots (B, N) INT32.
+
+    Source: Bolya & Hoffman, Token Merging for Fast Stable Diffusion, 2023 (arXiv:2303.17604),
+    section 3, without its randomness.
+    """
     partition, merged, window = settings.partition, settings.merged, settings.window
     sources = torch.from_numpy(partition.sources)
     destinations = torch.from_numpy(partition.destinations)
+    # 1. Cosines of every source with every destination, (B, S, D); a token without length has
+    #    cosine zero with everything. Destinations beyond the window are out of the question.
     length = x.norm(dim=2, keepdim=True)
     unit = x / torch.where(length > 0, length, 1.0)
     scores = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
     if window:
         scores = scores.masked_fill(~torch.from_numpy(partition.near(window)), -torch.inf)
+    # 2. The best destination of each source, (B, S), the first among equals.
     best = scores.argmax(2)
     score = scores.gather(2, best[:, :, None]).squeeze(2)
+    # 3. The k sources that stay are the last of them by score, (B, k), in raster order. The sort is
+    #    stable: of equals the first merges.
     order = score.sort(dim=1, descending=True, stable=True).indices
     kept = order[:, merged:].sort(dim=1).values
+    # 4. Slots 0 to k - 1 are those sources, k + d is destination d and what merges into it.
     slot = torch.empty(x.shape[:2], dtype=torch.int32)
     slot[:, sources] = (kept.shape[1] + best).int()
     slot[:, destinations] = kept.shape[1] + torch.arange(len(destinations), dtype=torch.int32)
@@ -101,12 +130,17 @@ def merge(x: Tensor, slot: Tensor, slots: int, singles: int = 0) -> Tensor:
     """Average the rows of x (B, N, C) that share a slot, to (B, slots, C).
 
     Args:
+        x: Tokens.
+        slot: Slot of each token (B, N), 0 to ``slots`` - 1.
+        slots: M, how many tokens are left.
         singles: How many of the first slots are known to have exactly one row.
     """
     if torch.compiler.is_exporting():
         shape = (x.shape[0], slots, x.shape[2])
         attributes = {"slots": slots, "singles": singles}
         return _node("SegppTokenMerge", (x, slot), attributes, x.dtype, shape)
+    # Sums and counts per slot, (B, M, C) and (B, M), in FP32 at least: half precision counts
+    # exactly to 2,048 only.
     index = slot.long()[:, :, None].expand(x.shape)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     total = wide.new_zeros(x.shape[0], slots, x.shape[2])
@@ -124,7 +158,10 @@ def unmerge(y: Tensor, slot: Tensor) -> Tensor:
 
 
 def resize_argmax(logits: Tensor, height: int, width: int) -> Tensor:
-    """Resize logits (B, K, h, w) bilinearly; return the best class (B, height, width)."""
+    """Resize logits (B, K, h, w) bilinearly; return the best class (B, height, width).
+
+    Labels are INT8 up to ``ops.MAX_INT8_CLASSES`` classes, else INT32.
+    """
     kind = torch.int8 if logits.shape[1] <= ops.MAX_INT8_CLASSES else torch.int32
     if torch.compiler.is_exporting():
         shape = (logits.shape[0], height, width)
@@ -141,6 +178,7 @@ def _node(
     dtype: torch.dtype,
     shape: tuple[int, ...] | torch.Size,
 ) -> Tensor:
+    # Outputs get their shape and type from here: the exporter knows nothing of our operators.
     values: dict[str, Any] = {**attributes, **_PLUGIN}
     return torch.onnx.ops.symbolic(
         f"{ops.DOMAIN}::{name}",

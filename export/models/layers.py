@@ -122,9 +122,11 @@ class MergingAttention(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Return the attention (B, N, C) of tokens (B, N, C) on ``grid`` over their context."""
+        # 1. What keys and values are made of, merged for good: (B, M, C)
         context, context_grid = self.context(x, grid)
         if self.kv_merging is not None:
             context = self.kv_merging.match(context, context_grid).merge(context)
+        # 2. Queries merged, attended, and every token given what its group got: (B, N, C)
         if self.q_merging is None:
             return self._attend(x, context)
         assignment = self.q_merging.match(x, grid)

@@ -1,7 +1,8 @@
 """From torch's raw ONNX to the graph we ship: nothing dead or private, our functions in it."""
 
 import onnx
-import onnx_graphsurgeon as gs
+import onnx_ir
+from onnx_ir.passes import Sequential, common
 
 from segpp import __version__, ops
 from segpp.export.custom_ops.functions import functions_for
@@ -14,26 +15,35 @@ MAX_IR_VERSION = 9
 
 
 def clean(
-    model: onnx.ModelProto, target: str = PORTABLE, *, name: str = "network"
+    model: onnx_ir.Model, target: str = PORTABLE, *, name: str = "network"
 ) -> onnx.ModelProto:
     """Return the model tidied, with the functions of its custom operators attached.
 
-    torch's exporter writes stack traces with local paths, class names and its own notes into every
-    node's metadata. graphsurgeon keeps none of that; what it does keep is removed here.
+    torch's exporter writes stack traces with local paths, class names and its own notes into the
+    metadata of every node and value.
+
+    Args:
+        model: As traced; it is changed.
+        target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
+        name: Of the graph.
+
+    Raises:
+        GraphError: The nodes of an operator cannot share one function.
     """
-    graph = gs.import_onnx(model)
-    graph.functions = []
-    graph.cleanup().toposort()
-    tidy: onnx.ModelProto = gs.export_onnx(graph, do_type_check=False)
-    _name_nodes(tidy.graph)
-    _strip(tidy, name)
-    _attach_functions(tidy, target)
-    return tidy
-
-
-def _name_nodes(graph: onnx.GraphProto) -> None:
-    for index, node in enumerate(graph.node):
-        node.name = f"{node.op_type}_{index}"
+    # 1. Passes of the ONNX project, each of which a reader can look up by its name.
+    passes = Sequential(
+        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        common.RemoveUnusedNodesPass(),
+        common.TopologicalSortPass(),
+        common.ClearMetadataAndDocStringPass(),
+    )
+    proto = onnx_ir.to_proto(passes(model).model)
+    # 2. What those passes leave of the exporting machine, and names that tell the operator.
+    _strip(proto, name)
+    _name_nodes(proto.graph)
+    # 3. Our functions, and the operator sets that are in use then.
+    _attach_functions(proto, target)
+    return proto
 
 
 def _strip(model: onnx.ModelProto, name: str) -> None:
@@ -42,12 +52,21 @@ def _strip(model: onnx.ModelProto, name: str) -> None:
     del model.metadata_props[:]
     model.doc_string = model.domain = ""
     graph = model.graph
-    graph.name, graph.doc_string = name, ""
-    del graph.metadata_props[:]
-    values = [*graph.input, *graph.output, *graph.value_info]
-    for item in [*graph.node, *graph.initializer, *values]:
+    graph.name = name
+    # An initializer tells its own shape.
+    constants = {tensor.name for tensor in graph.initializer}
+    inner = [value for value in graph.value_info if value.name not in constants]
+    del graph.value_info[:]
+    graph.value_info.extend(inner)
+    # The pass clears nodes and graphs; values have metadata too.
+    for item in [*graph.initializer, *graph.input, *graph.output, *graph.value_info]:
         del item.metadata_props[:]
         item.doc_string = ""
+
+
+def _name_nodes(graph: onnx.GraphProto) -> None:
+    for index, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{index}"
 
 
 def _attach_functions(model: onnx.ModelProto, target: str) -> None:

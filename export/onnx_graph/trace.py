@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import onnx
+import onnx_ir
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ __all__ = ["OPSET", "trace"]
 OPSET = 18
 
 
-def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.ModelProto:
+def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx_ir.Model:
     """Return any module of one input as ONNX; the result still carries torch's metadata.
 
     Our operators become nodes of the domain ``segpp``, without their functions.
@@ -25,6 +25,7 @@ def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.Model
         x: An example of its input, which fixes every size.
         names: The input's, then those of the outputs.
     """
+    # dynamo: the exporter that follows torch.export, which knows our symbolic operators.
     with _quiet(), torch.inference_mode():
         program = torch.onnx.export(
             module,
@@ -33,12 +34,13 @@ def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx.Model
             opset_version=OPSET,
             input_names=names[:1],
             output_names=names[1:],
+            # A SegFormer-B5 has 340 MB of weights, far below protobuf's 2 GB.
             external_data=False,
             verbose=False,
         )
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing although no file was asked for")
-    return program.model_proto
+    return program.model
 
 
 @contextmanager

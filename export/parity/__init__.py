@@ -111,7 +111,7 @@ class _FileOutcome:
 
 def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
     model = onnx.load(file)
-    matches = [node for node in model.graph.node if node.op_type == "SegppTokenMatch"]
+    matches = _different_matches(model.graph)
     logits = _logits_name(model.graph)
     # 1. Make outputs of the logits and of every match, which are values inside the graph.
     names = [logits, *(node.output[0] for node in matches)]
@@ -131,6 +131,15 @@ def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
     slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
     settings = map(_settings, matches)
     return _FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)))
+
+
+def _different_matches(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Return the match nodes in order, one of those that match the same tokens alike."""
+    matches: dict[tuple[str, MatchSettings], onnx.NodeProto] = {}
+    for node in graph.node:
+        if node.op_type == "SegppTokenMatch":
+            matches.setdefault((node.input[0], _settings(node)), node)
+    return list(matches.values())
 
 
 def _logits_name(graph: onnx.GraphProto) -> str:

@@ -65,6 +65,7 @@ def build_config(
         config = dict(from_ratio(choice.ratio)) if choice.ratio else {}
     for text in choice.reduce:
         site, reduction = _parse_reduce(text, sites)
+        # Popped first: the last word on a site counts, ``none`` included.
         config.pop(site, None)
         if reduction is not None:
             config[site] = reduction

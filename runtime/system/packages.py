@@ -13,7 +13,7 @@ PACKAGES = {
     "torch": ("torch",),
     "onnx": ("onnx",),
     "onnxscript": ("onnxscript",),
-    "onnx_graphsurgeon": ("onnx-graphsurgeon",),
+    "onnx_ir": ("onnx-ir",),
     "safetensors": ("safetensors",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
     "openvino": ("openvino",),

@@ -23,7 +23,7 @@ EXPORT_MODULES = (
     "torch",
     "onnx",
     "onnxscript",
-    "onnx_graphsurgeon",
+    "onnx_ir",
     "onnxruntime",
     "safetensors",
 )

@@ -20,7 +20,7 @@ from segpp.errors import CheckError, InputError, MissingError
 from segpp.utils.files import atomic_write
 
 HEAVY = (
-    *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_graphsurgeon", "safetensors"),
+    *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "safetensors"),
     *("tensorrt", "tensorrt_rtx", "av", "openvino", "matplotlib"),
 )
 # None among the modules is how Python marks one that is not there.
@@ -254,9 +254,9 @@ def test_a_verb_decides_on_its_code(verb: Verb, code: int) -> None:
     [
         ("torch", "export", ("export", "a.pth", "a.onnx")),
         ("onnx", "export", ("export", "a.pth", "a.onnx")),
-        ("onnx_graphsurgeon", "export", ("export", "a.pth", "a.onnx")),
+        ("onnx_ir", "export", ("export", "a.pth", "a.onnx")),
         ("safetensors", "export", ("export", "a.pth", "a.onnx")),
-        ("torch", "export", ("export", "--list-reductions")),
+        ("torch", "export", ("export", "--list-rewrites")),
         ("onnxruntime", "cpu", ("export", "a.pth", "a.onnx")),
     ],
 )

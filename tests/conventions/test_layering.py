@@ -20,9 +20,7 @@ BASE = {"numpy", "PIL", "tqdm"}
 ONNX = {"onnx", "google"}
 LAYERS = {
     "core": BASE,
-    "export": BASE
-    | {"torch", "onnxscript", "onnx_graphsurgeon", "onnxruntime", "safetensors"}
-    | ONNX,
+    "export": BASE | {"torch", "onnxscript", "onnx_ir", "onnxruntime", "safetensors"} | ONNX,
     "calib": BASE | {"onnxruntime"} | ONNX,
     "runtime": BASE,
     "top": BASE | ONNX,

@@ -48,6 +48,19 @@ def test_every_preset_passes_its_gate_and_the_lint(
     assert all(site.tokens_out < site.tokens_in for site in manifest.reduction)
 
 
+def test_queries_and_keys_that_are_the_same_tokens_may_merge_alike(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    # Stage 4 has no spatial reduction.
+    reduction = reduction_config(reduce=["4.q=bsm", "4.kv=bsm"])
+
+    choice = config(b0_checkpoint, tmp_path / "b0.onnx", reduction=reduction)
+    manifest = export_onnx(choice).manifest
+
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches == 1.0
+
+
 def test_without_merging_the_file_equals_pytorch(b0_checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "b0.onnx"
     image = np.random.default_rng(0).standard_normal((2, 3, *SIZE), np.float32)

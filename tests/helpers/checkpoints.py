@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import onnx
+import onnx_ir
 import torch
 from torch import Tensor
 
@@ -57,7 +57,7 @@ def assert_same(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
     assert [name for name in state if not torch.equal(state[name], expected[name])] == []
 
 
-def trace_network(model: Network, size: Size) -> onnx.ModelProto:
+def trace_network(model: Network, size: Size) -> onnx_ir.Model:
     """A network in FP32 for one image of ``size``, as torch's exporter leaves it."""
     image = torch.zeros(1, model.architecture.channels, *size)
     return trace(cast_model(model, "fp32"), image, names=("image", "logits"))

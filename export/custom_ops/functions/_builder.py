@@ -42,8 +42,9 @@ class FunctionBuilder:
     def constant(self, value: ArrayLike) -> str:
         """Add a constant, once: bytes as UINT8, other integers as INT64, all else as FP32."""
         array = np.asarray(value)
-        whole = array.dtype if array.dtype == np.uint8 else np.int64
-        kind = whole if np.issubdtype(array.dtype, np.integer) else np.float32
+        integer = array.dtype if array.dtype == np.uint8 else np.int64
+        kind = integer if np.issubdtype(array.dtype, np.integer) else np.float32
+        # The same numbers in the same type and shape are one node, however often they are needed.
         tensor = onnx.numpy_helper.from_array(array.astype(kind))
         key = tensor.SerializeToString()
         if key not in self._constants:
@@ -54,6 +55,7 @@ class FunctionBuilder:
         """Return the function whose only output is ``result``; what it does not need goes."""
         contract = ops.CONTRACTS[self._operator]
         [output] = contract.outputs
+        # The result has a name of the body; the function's output is called as its contract says.
         self._nodes.append(
             helper.make_node("Identity", [result], [output], f"{self._operator}_{output}")
         )

@@ -86,9 +86,12 @@ def segformer(
     """Return the architecture of one of the published sizes, ``b0`` to ``b5``.
 
     Args:
+        size: A key of ``SIZES``.
+        classes: K, of the logits.
         head: ``linear`` (a biased projection per level) or ``conv-bn`` (mmsegmentation's:
             projection, BatchNorm, ReLU). They are two networks, not two spellings.
         decoder: Channels of the head; 768 in NVlabs-type checkpoints from B2 on.
+        channels: Of the image.
     """
     dims, depths = SIZES[size]
     return Architecture(

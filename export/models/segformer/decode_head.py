@@ -61,6 +61,7 @@ class Head(nn.Module):
             projection(feature)
             for projection, feature in zip(self.projections, features, strict=True)
         ]
+        # Deeper levels are coarser: all are resized to the first, a quarter of the image's size.
         first, *others = projected
         resized = [F.interpolate(x, size, mode="bilinear", align_corners=False) for x in others]
         logits: Tensor = self.classifier(self.fuse([first, *resized]))

@@ -45,7 +45,9 @@ def _stage(
     merged = [site for site in (q, kv) if site]
     return StageMacs(
         patch_embedding=_patch_embedding(architecture, stage, tokens),
+        # Each (C, C), on merged tokens.
         projections=depth * _SIDES * (queries + keys) * dim**2,
+        # Over all heads together: N x M scores from C channels each, and back.
         products=depth * _SIDES * queries * keys * dim,
         reduction=depth * _tokens_reduced(grid, reduced) * dim**2,
         # Two linear layers, and the depthwise convolution between them.

@@ -39,6 +39,8 @@ def _encoder(architecture: Architecture, keys: int) -> list[int]:
     lengths, channels = [], architecture.channels
     stages = zip(architecture.dims, architecture.depths, architecture.heads, SR_RATIOS, strict=True)
     for dim, depth, heads, sr_ratio in stages:
+        # In the order in which an image passes: patch, queries, spatial reduction, scores, weighted
+        # values, output; then the feed-forward part and the means of the norms.
         lengths.append(channels * _PATCH)
         attention = [dim, dim * sr_ratio**2, dim // heads, keys, dim]
         ffn = [dim, _DEPTHWISE, dim * FFN_RATIO]

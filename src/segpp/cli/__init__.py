@@ -151,7 +151,7 @@ _EXTRAS = {
     "torch": "export",
     "onnx": "export",
     "onnxscript": "export",
-    "onnx_graphsurgeon": "export",
+    "onnx_ir": "export",
     "safetensors": "export",
     "onnxruntime": "cpu",
     "openvino": "openvino",

@@ -119,6 +119,18 @@ def test_a_clearly_worse_destination_is_refused() -> None:
         MatchReplay([(MATCH, slot)], tie=1e-5)(x, MATCH)
 
 
+def test_equal_tokens_are_given_one_match_although_the_file_has_it_once() -> None:
+    x, later = tokens(), tokens() * 2 - 1
+    slot, next_slot = plain_match(x, MATCH), plain_match(later, MATCH)
+
+    replay = MatchReplay([(MATCH, slot), (MATCH, next_slot)], tie=1e-5)
+
+    assert torch.equal(replay(x, MATCH), slot)
+    assert torch.equal(replay(x.clone(), MATCH), slot)
+    assert torch.equal(replay(later, MATCH), next_slot)
+    assert replay.tokens == 2 * 16
+
+
 def test_slots_out_of_order_are_refused() -> None:
     x = tokens()
     slot = plain_match(x, MATCH)

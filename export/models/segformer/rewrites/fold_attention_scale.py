@@ -1,4 +1,8 @@
-"""The scale of attention inside the weights of the queries."""
+"""The scale of attention inside the weights of the queries.
+
+``s * (W x + b) = (s W) x + s b`` with ``s = (C / heads) ** -0.5`` (Vaswani et al., 2017,
+arXiv:1706.03762, equation 1). One multiplication of every query is saved.
+"""
 
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite

@@ -1,4 +1,9 @@
-"""BatchNorm after a convolution is a scale of its weights and a bias."""
+"""BatchNorm after a convolution is a scale of its weights and a bias.
+
+With trained statistics, ``y = (W x + b - mean) / sqrt(var + eps) * gamma + beta`` (Ioffe & Szegedy,
+2015, arXiv:1502.03167, algorithm 2), which is a convolution with the weights ``W * scale`` and the
+bias ``b * scale + beta - mean * scale``, where ``scale = gamma / sqrt(var + eps)`` per channel.
+"""
 
 import torch
 from torch import nn
@@ -27,6 +32,7 @@ def _folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     bias = norm.bias.double() - mean.double() * scale
     if conv.bias is not None:
         bias = bias + conv.bias.double() * scale
+    # (out, in) of a 1x1 convolution, times (out, 1)
     weight = conv.weight[:, :, 0, 0].double() * scale[:, None]
     return conv_1x1(weight.to(conv.weight.dtype), bias.to(conv.weight.dtype))
 

@@ -4,6 +4,13 @@ A 1x1 convolution mixes channels and bilinear resizing mixes pixels, with weight
 so the two commute, bias included. The fusing convolution of the concatenated levels is a sum of one
 convolution per level, and each can run at its level's own size. Where nothing but a linear layer
 lies between features and fusion, the two are one matrix.
+
+With F the fusing weights (D, 4 * D) as blocks F_i (D, D) of the four levels, P_i and p_i weights
+and bias of a level's projection, U bilinear resizing and f the fusing bias:
+
+    F [U(P_1 x_1 + p_1); ...] + f  =  sum_i U((F_i P_i) x_i) + (f + sum_i F_i p_i)
+
+Source of the head: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3.2.
 """
 
 from typing import cast
@@ -37,11 +44,13 @@ class FoldedHead(nn.Module):
     def forward(self, features: list[Tensor]) -> Tensor:
         """Return logits (B, K, H/4, W/4) from the four stages' feature maps."""
         size = features[0].shape[2:]
+        # 1. What each level adds, at its own size: (B, D, h_i, w_i)
         first, *others = [
             level(feature) for level, feature in zip(self.levels, features, strict=True)
         ]
+        # 2. All at a quarter of the image's size: (B, D, H/4, W/4)
         deeper = [F.interpolate(x, size, mode="bilinear", align_corners=False) for x in others]
-        # The convolution's own output last: an engine adds the rest in the convolution's pass.
+        # 3. The convolution's own output last: an engine adds the rest in the convolution's pass.
         fused = self.norm(first + sum(deeper[1:], deeper[0])).relu()
         logits: Tensor = self.classifier(fused)
         return logits

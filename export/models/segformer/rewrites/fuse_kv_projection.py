@@ -1,4 +1,7 @@
-"""Keys and values of a block from one matrix product of twice the width."""
+"""Keys and values of a block from one matrix product of twice the width.
+
+Both are made of the same tokens, so their weights (C, C) can stand below one another, (2 * C, C).
+"""
 
 import torch
 
@@ -10,7 +13,7 @@ __all__ = ["fuse_kv_projection"]
 
 
 def fuse_kv_projection(model: SegFormer) -> None:
-    """Join the two layers of every block."""
+    """Join the two layers of every block; the attention splits the product along channels."""
     for attention in attentions(model):
         k, v = attention.k, attention.v
         attention.kv = linear(torch.cat((k.weight, v.weight)), torch.cat((k.bias, v.bias)))

@@ -2,6 +2,8 @@
 
 ONNX has the operator from opset 20 only. torch's exporter multiplies by one half before it
 multiplies by x, and ONNX Runtime then runs five operators where it could run one.
+
+Source: Hendrycks & Gimpel, Gaussian Error Linear Units, 2016 (arXiv:1606.08415), section 2.
 """
 
 from math import sqrt

@@ -27,6 +27,7 @@ class ConvMixFfn(nn.Module):
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Transform tokens (B, N, C)."""
+        # (B, N, C) -> (B, C, h, w), and only there the fourfold channels: (B, 4 * C, h, w)
         hidden = self.activation(self.dwconv(self.fc1(tokens_to_nchw(x, grid))))
         return nchw_to_tokens(self.fc2(hidden))
 

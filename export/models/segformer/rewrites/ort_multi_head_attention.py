@@ -26,6 +26,7 @@ class OrtMultiHeadAttention(AttentionCore):
         return torch.onnx.ops.symbolic(
             "com.microsoft::MultiHeadAttention",
             (q, k, v),
+            # Its own default scale is that of attention, which the queries have already.
             {"num_heads": self.heads, "scale": 1.0},
             dtype=q.dtype,
             shape=q.shape,

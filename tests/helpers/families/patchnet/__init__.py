@@ -1,0 +1,95 @@
+"""A second family of networks, as small as one can be: what adding a folder takes.
+
+Patches of 8x8 pixels, one block of attention, a linear head on its tokens.
+"""
+# ruff: noqa: ARG002 - what the protocol asks for
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segpp.errors import InputError
+from segpp.export.models.base import Checkpoint, ModelFamily
+from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
+from segpp.export.reduction.config import ReductionChoice, ReductionConfig, build_config
+from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.export.reduction.sites import Site
+from segpp.manifest import Architecture, ReductionSite
+from segpp.ops.grid import Grid, Size
+
+if TYPE_CHECKING:
+    from segpp.export.checkpoints.state_dict import StateDict
+    from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.rewriting import Rewrite
+
+PATCH = 8
+Q, KV = Site(1, "q"), Site(1, "kv")
+
+
+def merging(ratio: float) -> ReductionConfig:
+    return {Q: BipartiteSoftMatching(ratio), KV: BipartiteSoftMatching(ratio)}
+
+
+class PatchNetFamily:
+    """See ``ModelFamily`` for what each member means."""
+
+    name = "patchnet"
+    title = "PatchNet"
+    model_types: tuple[str, ...] = ()
+    default_size = Size(64, 96)
+    sites: tuple[Site, ...] = (Q, KV)
+    presets: Mapping[str, ReductionConfig] = {"none": {}, "half": merging(0.5)}
+
+    def formats(self) -> tuple[str, ...]:
+        return ("patchnet",)
+
+    def detect(self, names: Collection[str]) -> int:
+        return sum(name.startswith("patchnet/") for name in names)
+
+    def load(
+        self,
+        weights: "WeightsFile",
+        state_dict: "StateDict",
+        path: Path,
+        checkpoint_format: str | None = None,
+    ) -> Checkpoint:
+        from segpp.export.models.patchnet.network import load  # noqa: PLC0415 - imports torch
+
+        return load(weights, state_dict)
+
+    def check_size(self, size: Size) -> None:
+        if size.height % PATCH or size.width % PATCH:
+            raise InputError(f"the size {size} is not a multiple of {PATCH}")
+
+    def grids(self, size: Size) -> Mapping[Site, Grid]:
+        return dict.fromkeys(self.sites, Grid(size.height // PATCH, size.width // PATCH))
+
+    def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
+        return build_config(choice, sites=self.sites, presets=self.presets, from_ratio=merging)
+
+    def macs(
+        self, architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]
+    ) -> Macs:
+        [dim] = architecture.dims
+        tokens = self.grids(size)[Q].tokens
+        left = {(site.stage, site.side): site.tokens_out for site in reduction}
+        queries, keys = left.get(Q, tokens), left.get(KV, tokens)
+        stage = StageMacs(
+            patch_embedding=tokens * dim * architecture.channels * PATCH**2,
+            projections=2 * (queries + keys) * dim**2,
+            products=2 * queries * keys * dim,
+            reduction=0,
+            ffn=0,
+            matching=sum(site_match_macs(site, dim) for site in reduction),
+            merging=sum(site.tokens_in * dim for site in reduction),
+        )
+        return Macs((stage,), HeadMacs(0, 0, tokens * dim * architecture.classes))
+
+    def tolerance(self, architecture: Architecture, size: Size) -> float:
+        return 1e-5
+
+    def rewrites(self) -> "Mapping[str, Rewrite]":
+        return {}
+
+
+FAMILY: ModelFamily = PatchNetFamily()

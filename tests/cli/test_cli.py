@@ -139,6 +139,13 @@ def test_an_old_name_of_a_flag_works_with_a_warning(capsys: Capture) -> None:
     assert "unrecognized" not in told
 
 
+def test_an_old_spelling_of_a_rewrite_works_with_a_warning(capsys: Capture) -> None:
+    args = parser_of("export").parse_args(["a.pth", "a.onnx", "--no-rewrite", "known-gelu=off"])
+
+    assert args.no_rewrite == ["gelu-for-fusion"]
+    assert "warning: known-gelu is called gelu-for-fusion now" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "names", "current"),
     [

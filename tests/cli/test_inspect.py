@@ -149,7 +149,7 @@ def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(
     segpp: Command, checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "small.onnx"
-    off = ("--no-rewrite", "known-gelu", "--no-rewrite", "one-kv-product")
+    off = ("--no-rewrite", "gelu-for-fusion", "--no-rewrite", "fuse-kv-projection")
     done = segpp("export", checkpoint, out, "--size", SIZE, "--no-check", *off)
     assert done.returncode == 0, done.stderr
 
@@ -157,14 +157,14 @@ def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(
 
     section = text.split("exact rewrites\n")[1].split("\n\n")[0]
     on, off_line = " ".join(section.split()).removeprefix("on ").split(" off ")
-    off = {"known-gelu", "one-kv-product"}
+    off = {"gelu-for-fusion", "fuse-kv-projection"}
     assert set(off_line.split(", ")) == off
     assert set(on.split(", ")) == set(select_rewrites(REWRITES).on) - {
-        "known-gelu",
-        "one-kv-product",
+        "gelu-for-fusion",
+        "fuse-kv-projection",
     }
     assert "rewrites=" not in text
-    assert segpp("inspect", manifest_path(out)).stdout.count("known-gelu") == 1
+    assert segpp("inspect", manifest_path(out)).stdout.count("gelu-for-fusion") == 1
 
 
 def test_an_onnx_file_tells_its_graph_and_its_merging(segpp: Command, exported: Path) -> None:

@@ -175,7 +175,7 @@ def test_json_prints_the_manifest(b0_checkpoint: Path, tmp_path: Path, segpp: ob
 def test_the_manifest_names_the_dialect_and_the_rewrites(
     b0_checkpoint: Path, tmp_path: Path
 ) -> None:
-    off = ("fold-decode-head", "known-gelu")
+    off = ("fold-decode-head", "gelu-for-fusion")
 
     manifest = export_onnx(
         config(b0_checkpoint, tmp_path / "b0.onnx", rewrites_off=off, check=False)
@@ -225,8 +225,8 @@ def test_a_misspelt_rewrite_stops_the_export(
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    done = segpp("export", "--no-rewrite", "know-gelu", b0_checkpoint, out)  # type: ignore[operator]  # as above
+    done = segpp("export", "--no-rewrite", "gelu-for-fusin", b0_checkpoint, out)  # type: ignore[operator]  # as above
 
     assert done.returncode == 2
-    assert "did you mean 'known-gelu'?" in done.stderr
+    assert "did you mean 'gelu-for-fusion'?" in done.stderr
     assert not out.exists()

@@ -33,6 +33,15 @@ RENAMED = {
     "--rewrite": "--no-rewrite",
 }
 
+_RENAMED_REWRITES = {
+    "known-gelu": "gelu-for-fusion",
+    "mix-ffn-in-images": "mix-ffn-as-conv",
+    "one-kv-product": "fuse-kv-projection",
+    "reduction-as-product": "spatial-reduction-as-matmul",
+    "scale-on-queries": "fold-attention-scale",
+    "onnxruntime-attention": "ort-multi-head-attention",
+}
+
 EXAMPLES = (
     "segpp-export --ratio 0.5 model.pth out.onnx",
     "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
@@ -102,13 +111,20 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-rewrite",
         action="append",
-        # Until 0.3 the flag was --rewrite NAME=off.
-        type=lambda text: text.removesuffix("=off"),
+        type=_rewrite_name,
         default=[],
         metavar="NAME",
         help="leave out an exact rewrite of the network; all are on; repeatable",
     )
     group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
+
+
+def _rewrite_name(text: str) -> str:
+    # The flag was --rewrite NAME=off, and some of the names were others.
+    name = text.removesuffix("=off")
+    if current := _RENAMED_REWRITES.get(name):
+        sys.stderr.write(f"warning: {name} is called {current} now, and goes with version 0.3\n")
+    return current or name
 
 
 def _add_reduction(parser: argparse.ArgumentParser) -> None:
@@ -314,6 +330,6 @@ class _ListRewrites(argparse.Action):
         known = [ordered_rewrites(family.rewrites()) for family in families().values()]
         for name, rewrite in (item for rewrites in known for item in rewrites.items()):
             only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
-            lines.append(f"{name:<24} {rewrite.meaning}{only}")
+            lines.append(f"{name:<27}  {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")
         parser.exit()

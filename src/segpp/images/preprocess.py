@@ -69,6 +69,9 @@ def load_image(path: Path | str) -> ImageArray:
     EXIF orientation is applied. Grey, palette, CMYK and 16-bit images are converted (the high
     byte counts), transparency is dropped, and of an animation the first frame is taken.
 
+    Args:
+        path: BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP.
+
     Raises:
         ImageError: It is missing, not an image, damaged, truncated or too large.
     """

@@ -19,6 +19,6 @@ def fold_attention_scale(model: SegFormer) -> None:
         attention.scale = 1.0
 
 
-REWRITES.register("scale-on-queries")(
+REWRITES.register("fold-attention-scale")(
     Rewrite(fold_attention_scale, "attention's scale inside the weights of the queries")
 )

@@ -20,6 +20,6 @@ def fuse_kv_projection(model: SegFormer) -> None:
         del attention.k, attention.v
 
 
-REWRITES.register("one-kv-product")(
+REWRITES.register("fuse-kv-projection")(
     Rewrite(fuse_kv_projection, "keys and values from one matrix product")
 )

@@ -33,6 +33,6 @@ def gelu_for_fusion(model: SegFormer) -> None:
             block.ffn.activation = FusableGelu()
 
 
-REWRITES.register("known-gelu")(
+REWRITES.register("gelu-for-fusion")(
     Rewrite(gelu_for_fusion, "GELU in the order of operations that engines fuse")
 )

@@ -38,6 +38,6 @@ def mix_ffn_as_conv(model: SegFormer) -> None:
         block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
 
 
-REWRITES.register("mix-ffn-in-images")(
+REWRITES.register("mix-ffn-as-conv")(
     Rewrite(mix_ffn_as_conv, "MixFFN as convolutions on the feature map")
 )

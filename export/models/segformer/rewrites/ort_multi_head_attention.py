@@ -40,7 +40,7 @@ def ort_multi_head_attention(model: SegFormer) -> None:
         attention.core = OrtMultiHeadAttention(attention.core.heads)
 
 
-REWRITES.register("onnxruntime-attention")(
+REWRITES.register("ort-multi-head-attention")(
     Rewrite(
         ort_multi_head_attention,
         "attention as one operator of ONNX Runtime",

@@ -48,7 +48,7 @@ def spatial_reduction_as_matmul(model: SegFormer) -> None:
             attention.spatial_reduction = SpatialReductionAsMatmul(attention.spatial_reduction)  # type: ignore[assignment]  # the same call
 
 
-REWRITES.register("reduction-as-product")(
+REWRITES.register("spatial-reduction-as-matmul")(
     Rewrite(
         spatial_reduction_as_matmul,
         "the strided convolution of keys and values as a matrix product",

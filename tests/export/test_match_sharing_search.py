@@ -11,12 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from segpp.errors import ImageError, InputError
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.match_sharing_search import TOLERANCE, candidates, search
 from segpp.export.models.loading import load_checkpoint
-from segpp.export.models.segformer.presets import PRESETS, reduction_config
-from segpp.export.parity.images import images_in, normalized_image
+from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.parity.images import normalized_image
 from segpp.export.pipeline import export_onnx
 from segpp.images import sample_image
 from segpp.images.postprocess import resize_argmax
@@ -155,40 +154,6 @@ def test_the_report_and_the_inspection_tell_the_figures(
     inspected = segpp("inspect", out).stdout
     assert "matches used again, measured on 1 image(s), 0.001 to lose" in inspected
     assert ["3", "2", f"{trial.agreement:.5f}"] in [line.split() for line in inspected.splitlines()]
-
-
-@pytest.mark.parametrize(
-    ("reduce", "says"),
-    [([], "no tokens are merged"), (["3.q=n2d:rows=2,cols=2"], "n2d looks at the grid alone")],
-)
-def test_without_a_match_there_is_nothing_to_measure(
-    b0_checkpoint: Path, tmp_path: Path, reduce: list[str], says: str
-) -> None:
-    reduction = reduction_config(reduce=reduce)
-    out = tmp_path / "b0.onnx"
-
-    with pytest.raises(InputError, match=f"no match to use again\n  {says}"):
-        export_onnx(
-            ExportConfig(b0_checkpoint, out, size=SIZE, reduction=reduction, match_interval=AUTO)
-        )
-
-
-def test_images_without_auto_are_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--search-images goes with --match-interval auto"):
-        export_onnx(
-            ExportConfig(b0_checkpoint, tmp_path / "x.onnx", search_images=(sample_image(),))
-        )
-
-
-def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="holds no images"):
-        images_in([tmp_path])
-
-
-def test_a_folder_stands_for_its_images(pictures: Path) -> None:
-    found = images_in([pictures, sample_image()])
-
-    assert [path.name for path in found] == ["a.png", "b.png", sample_image().name]
 
 
 def test_a_word_that_is_no_number_is_refused(segpp: Command, tmp_path: Path) -> None:

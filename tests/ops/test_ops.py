@@ -1,4 +1,7 @@
-"""The custom operators: what the oracle promises, and that torch and the ONNX functions keep it."""
+"""The custom operators: what the oracle promises, and that torch and the ONNX functions keep it.
+
+Tests custom_ops/torch_ops.py and custom_ops/functions/*.py.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

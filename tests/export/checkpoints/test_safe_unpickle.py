@@ -21,7 +21,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segpp.errors import CheckpointError
-from segpp.export.checkpoints.pickle_globals import globals_in
 from segpp.export.checkpoints.safe_unpickle import read_pickle
 
 
@@ -199,13 +198,6 @@ def test_a_tar_with_a_pickle_inside_is_not_run(tmp_path: Path) -> None:
         read_pickle(tmp_path / "x.pth")
 
     assert not mark.exists()
-
-
-@pytest.mark.parametrize("protocol", range(6))
-def test_globals_are_found_in_every_protocol(protocol: int, tmp_path: Path) -> None:
-    (tmp_path / "x.pkl").write_bytes(pickle.dumps([OrderedDict(), Attack(tmp_path)], protocol))
-
-    assert globals_in(tmp_path / "x.pkl") == ["collections.OrderedDict", "posix.system"]
 
 
 @pytest.mark.parametrize("write", [new_zip, legacy])

@@ -1,4 +1,7 @@
-"""A family of networks is a folder: a second one is exported by being there, nothing else."""
+"""A family of networks is a folder: a second one is exported by being there, nothing else.
+
+Tests models/base.py, models/loading.py and models/segformer/family.py.
+"""
 
 import ast
 import subprocess

@@ -1,4 +1,7 @@
-"""What leaves the house: nothing of the exporting machine, our functions once, old versions."""
+"""What leaves the house: nothing of the exporting machine, our functions once, old versions.
+
+Tests onnx_graph/cleanup.py, and onnx_graph/trace.py before it.
+"""
 
 import platform
 import re

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpp.errors import CheckError, InputError
+from segpp.errors import CheckError
 from segpp.export.config import ExportConfig
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.precision import cast_model
@@ -55,10 +55,10 @@ def picture() -> NDArray[np.uint8]:
 
 
 def test_pixels_give_the_bits_that_normalised_floats_give(
-    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
 ) -> None:
-    of_pixels = written(b0_checkpoint, tmp_path / "pixels.onnx", input_dtype="uint8")
-    of_floats = written(b0_checkpoint, tmp_path / "floats.onnx")
+    of_pixels = written(tiny_checkpoint, tmp_path / "pixels.onnx", input_dtype="uint8")
+    of_floats = written(tiny_checkpoint, tmp_path / "floats.onnx")
 
     found = run(of_pixels, picture[None])["logits"]
 
@@ -79,10 +79,10 @@ def test_torch_normalises_pixels_to_the_bit_as_the_runtime_does(
 
 
 def test_labels_are_the_resized_logits_best_classes(
-    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
 ) -> None:
     file = written(
-        b0_checkpoint, tmp_path / "both.onnx", input_dtype="uint8", outputs="both", batch=2
+        tiny_checkpoint, tmp_path / "both.onnx", input_dtype="uint8", outputs="both", batch=2
     )
 
     found = run(file, np.stack([picture, picture[::-1]]))
@@ -99,8 +99,8 @@ def test_labels_are_the_resized_logits_best_classes(
     assert (found["labels"] == expected)[clear].all()
 
 
-def test_the_manifest_describes_pixels_and_labels(b0_checkpoint: Path, tmp_path: Path) -> None:
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", input_dtype="uint8", outputs="both")
+def test_the_manifest_describes_pixels_and_labels(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    file = written(tiny_checkpoint, tmp_path / "tiny.onnx", input_dtype="uint8", outputs="both")
 
     manifest = read_manifest(file)
 
@@ -114,11 +114,11 @@ def test_the_manifest_describes_pixels_and_labels(b0_checkpoint: Path, tmp_path:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_labels_alone_pass_the_gate(b0_checkpoint: Path, tmp_path: Path, precision: str) -> None:
+def test_labels_alone_pass_the_gate(tiny_checkpoint: Path, tmp_path: Path, precision: str) -> None:
     # Random weights in half precision: the masks are noise, and noise flips.
     options = {"precision": precision, "min_agreement": 0.9 if precision == "fp16" else None}
 
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", outputs="labels", **options)
+    file = written(tiny_checkpoint, tmp_path / "tiny.onnx", outputs="labels", **options)
 
     manifest = read_manifest(file)
     assert [output.kind for output in manifest.outputs] == ["labels"]
@@ -127,15 +127,17 @@ def test_labels_alone_pass_the_gate(b0_checkpoint: Path, tmp_path: Path, precisi
 
 
 def test_wrong_labels_over_right_logits_are_caught(
-    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
 ) -> None:
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", outputs="labels", reduction={}, check=False)
+    file = written(
+        tiny_checkpoint, tmp_path / "tiny.onnx", outputs="labels", reduction={}, check=False
+    )
     graph = onnx.load(file)
     [function] = [f for f in graph.functions if f.name == "SegppResizeArgmax"]
     [first, *_] = [node for node in function.node if node.op_type == "Greater"]
     first.input[:] = [first.input[1], first.input[0]]
     onnx.save(graph, tmp_path / "wrong.onnx")
-    model = load_checkpoint(b0_checkpoint).build()
+    model = load_checkpoint(tiny_checkpoint).build()
     tensor = prepare([picture], FLOATS)
     image = ParityImage("noise", "", tensor, tensor)
 
@@ -150,22 +152,12 @@ def test_wrong_labels_over_right_logits_are_caught(
 def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
     checkpoint = saved(tmp_path, "mmsegmentation", classes=150)
 
-    file = written(checkpoint, tmp_path / "b0.onnx", outputs="labels", reduction={})
+    file = written(checkpoint, tmp_path / "tiny.onnx", outputs="labels", reduction={})
 
     assert read_manifest(file).outputs[0].dtype == "int32"
     with open_session(file) as session:
         [labels] = session(np.zeros((*SIZE, 3), np.uint8)).masks
     assert labels.dtype == np.uint8
-
-
-def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -> None:
-    [aligned, *_] = [name for name, of in FORMATS.items() if of.numerics.align_corners]
-    checkpoint = saved(tmp_path, aligned, classes=5)
-
-    with pytest.raises(InputError, match=r"--outputs both cannot follow(.|\n)*align_corners=True"):
-        written(checkpoint, tmp_path / "b0.onnx", outputs="both", checkpoint_format=aligned)
-
-    written(checkpoint, tmp_path / "b0.onnx", checkpoint_format=aligned)
 
 
 def saved(folder: Path, name: str, *, classes: int) -> Path:
@@ -177,23 +169,11 @@ def saved(folder: Path, name: str, *, classes: int) -> Path:
     return path
 
 
-# What messages call the choices.
-FIELDS = {"input": "input_dtype", "output": "outputs"}
-
-
-@pytest.mark.parametrize(("key", "value"), [("input", "uint9"), ("output", "mask")])
-def test_unknown_interfaces_are_refused(
-    b0_checkpoint: Path, tmp_path: Path, key: str, value: str
-) -> None:
-    with pytest.raises(InputError, match=rf"unknown {key} .{value}."):
-        written(b0_checkpoint, tmp_path / "b0.onnx", **{FIELDS[key]: value})
-
-
 def test_the_session_and_the_commands_take_a_file_of_pixels_and_labels(
-    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8], segpp: object
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8], segpp: object
 ) -> None:
-    file = written(b0_checkpoint, tmp_path / "b0.onnx", input_dtype="uint8", outputs="labels")
-    plain = written(b0_checkpoint, tmp_path / "plain.onnx")
+    file = written(tiny_checkpoint, tmp_path / "tiny.onnx", input_dtype="uint8", outputs="labels")
+    plain = written(tiny_checkpoint, tmp_path / "plain.onnx")
     for folder in ("images", "labels"):
         (tmp_path / folder).mkdir()
     Image.fromarray(picture).save(tmp_path / "images" / "a.png")

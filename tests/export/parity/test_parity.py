@@ -1,4 +1,4 @@
-"""The gate: it lets a right file through, stops a wrong one, and is not fooled by near-ties."""
+"""The parity check lets a right file through and stops a wrong one."""
 
 from pathlib import Path
 
@@ -6,23 +6,19 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from torch import Tensor
 
 from segpp.errors import CheckError
-from segpp.export.custom_ops.torch_ops import MatchSettings, plain_match
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.parity import check_parity, measure_parity
 from segpp.export.parity.images import Floats, ParityImage
-from segpp.export.parity.replay_matches import MatchReplay
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import trace_network
 
 SIZE = Size(128, 160)
-MATCH = MatchSettings(height=4, width=4, stride_y=2, stride_x=2, merged=6, window=0)
 
 
 @pytest.fixture(scope="module")
@@ -88,56 +84,6 @@ def test_other_merge_counts_are_caught(
 
     with pytest.raises(CheckError, match="the file has no match"):
         parity_of(model, tmp_path / "other.onnx", image)
-
-
-def tokens() -> Tensor:
-    return torch.randn(1, 16, 8, generator=torch.Generator().manual_seed(3))
-
-
-def test_a_near_tie_decided_the_other_way_is_accepted() -> None:
-    x = tokens()
-    # Destinations 0 and 2 are the same token, and source 1 is close to both.
-    x[0, 2] = x[0, 0]
-    x[0, 1] = x[0, 0] * 1.5
-    slot = plain_match(x, MATCH)
-    assert slot[0, 1] == slot[0, 0]
-    slot[0, 1] = slot[0, 2]
-
-    given = MatchReplay([(MATCH, slot)], tie=1e-5)
-
-    assert torch.equal(given(x, MATCH), slot)
-    assert (given.tokens, given.differing) == (16, 1)
-
-
-def test_a_clearly_worse_destination_is_refused() -> None:
-    x = tokens()
-    slot = plain_match(x, MATCH)
-    merged_source = next(int(s) for s in MATCH.partition.sources if slot[0, s] >= 6)
-    slot[0, merged_source] = 6 + (slot[0, merged_source] - 6 + 1) % 4
-
-    with pytest.raises(CheckError, match="merges tokens that are less similar than others"):
-        MatchReplay([(MATCH, slot)], tie=1e-5)(x, MATCH)
-
-
-def test_equal_tokens_are_given_one_match_although_the_file_has_it_once() -> None:
-    x, later = tokens(), tokens() * 2 - 1
-    slot, next_slot = plain_match(x, MATCH), plain_match(later, MATCH)
-
-    replay = MatchReplay([(MATCH, slot), (MATCH, next_slot)], tie=1e-5)
-
-    assert torch.equal(replay(x, MATCH), slot)
-    assert torch.equal(replay(x.clone(), MATCH), slot)
-    assert torch.equal(replay(later, MATCH), next_slot)
-    assert replay.tokens == 2 * 16
-
-
-def test_slots_out_of_order_are_refused() -> None:
-    x = tokens()
-    slot = plain_match(x, MATCH)
-    slot[0, [0, 2]] = slot[0, [2, 0]]
-
-    with pytest.raises(CheckError, match="slots on 4x4 tokens break their contract"):
-        MatchReplay([(MATCH, slot)], tie=1e-5)(x, MATCH)
 
 
 def test_masks_below_the_limit_are_refused_with_both_numbers() -> None:

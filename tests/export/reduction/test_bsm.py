@@ -1,4 +1,7 @@
-"""bsm against tomesd, which nobody here wrote, and its limits."""
+"""bsm against tomesd, which nobody here wrote, and its limits.
+
+Tests reduction/methods/bsm.py.
+"""
 
 import pytest
 import tomesd.merge

@@ -1,4 +1,7 @@
-"""What every token reduction promises; a new file in the folder is tested by being there."""
+"""What every token reduction promises; a new file in the folder is tested by being there.
+
+Tests reduction/base.py.
+"""
 
 import numpy as np
 import onnx

@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from segpp.errors import InputError, ManifestError
+from segpp.errors import ManifestError
 from segpp.export.config import ExportConfig
 from segpp.export.custom_ops.torch_ops import MatchSettings, matching_by, plain_match
 from segpp.export.models.segformer.architecture import Numerics, segformer
@@ -92,11 +92,6 @@ def test_windowed_matches_pass_the_gate(b0_checkpoint: Path, tmp_path: Path) -> 
 
     assert manifest.parity is not None
     assert manifest.parity.agreement_given_matches == 1.0
-
-
-def test_less_than_one_block_is_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--match-interval 0"):
-        export_onnx(ExportConfig(b0_checkpoint, tmp_path / "b0.onnx", match_interval=0))
 
 
 def test_a_manifest_that_matches_every_zero_blocks_is_refused(b0_onnx: Path) -> None:

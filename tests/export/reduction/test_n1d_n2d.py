@@ -1,4 +1,7 @@
-"""n1d and n2d: means of cells, edges, and the restored order of the reference."""
+"""n1d and n2d: means of cells, edges, and the unmerged order of the reference.
+
+Tests reduction/methods/n1d.py and reduction/methods/n2d.py.
+"""
 
 import pytest
 import torch

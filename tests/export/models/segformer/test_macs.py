@@ -1,27 +1,29 @@
-"""Counted multiply-accumulates against torch's own counter, the paper, and the traced graph."""
+"""Counted multiply-accumulates against torch's own counter, the paper, and the traced graph.
+
+Tests models/macs.py too.
+"""
 
 from dataclasses import replace
 
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
+from segpp.export.models.macs import Macs
+from segpp.export.models.segformer.architecture import Numerics, segformer
+from segpp.export.models.segformer.macs import macs_of
+from segpp.export.models.segformer.model import SegFormer
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.models.segformer.sites import site_grids
+from segpp.export.onnx_graph.cleanup import clean
+from segpp.export.reduction.config import count_tokens
+from segpp.inspection.onnx_macs import count_macs, shapes_of
 from segpp.manifest import Architecture, ReductionSite
-from segpp.ops.grid import Grid, Size
+from segpp.ops.grid import Size
+from tests.helpers.checkpoints import trace_network
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
-from torch.utils.flop_counter import FlopCounterMode  # noqa: E402 - torch may be missing
-
-from segpp.export.models.macs import Macs  # noqa: E402
-from segpp.export.models.segformer.architecture import Numerics, segformer  # noqa: E402
-from segpp.export.models.segformer.macs import macs_of  # noqa: E402
-from segpp.export.models.segformer.model import SegFormer  # noqa: E402
-from segpp.export.models.segformer.presets import PRESETS, reduction_config  # noqa: E402
-from segpp.export.models.segformer.sites import site_grids, stage_grids  # noqa: E402
-from segpp.export.onnx_graph.cleanup import clean  # noqa: E402
-from segpp.export.reduction.config import count_tokens  # noqa: E402
-from segpp.inspection.onnx_macs import count_macs, shapes_of  # noqa: E402
-from tests.helpers.checkpoints import trace_network  # noqa: E402
 
 NUMERICS = Numerics(1e-5, 1e-6, 1e-5, 1e-6)
 SIZE = Size(96, 160)
@@ -81,19 +83,6 @@ def test_merging_costs_one_addition_per_token_and_channel() -> None:
     assert macs.stages[0].merging == 2 * 512 * 32
     # 128 destinations in 2x2 cells, 384 sources.
     assert macs.stages[0].matching == 2 * 128 * 384 * 32
-
-
-@pytest.mark.parametrize("size", [Size(32, 32), Size(224, 480), Size(100, 333)], ids=str)
-def test_stage_grids_are_those_of_the_network(size: Size) -> None:
-    with torch.device("meta"):
-        stages = SegFormer(segformer("b0", classes=2), NUMERICS).stages
-        features, grids = torch.empty(1, 3, *size), []
-
-    for stage in stages:
-        features = stage(features)
-        grids.append(Grid(*features.shape[2:]))
-
-    assert stage_grids(size) == tuple(grids)
 
 
 @pytest.mark.parametrize("preset", ["none", "hq"])
@@ -160,9 +149,3 @@ def test_a_ratio_makes_attention_cheaper_and_the_rest_not() -> None:
     assert all(m.attention < w.attention for m, w in zip(merged.stages, whole.stages, strict=True))
     assert [stage.ffn for stage in merged.stages] == [stage.ffn for stage in whole.stages]
     assert merged.head == whole.head
-
-
-def test_tokens_of_each_stage_at_a_known_size() -> None:
-    assert stage_grids(Size(512, 1024)) == (
-        Grid(128, 256), Grid(64, 128), Grid(32, 64), Grid(16, 32),
-    )  # fmt: skip

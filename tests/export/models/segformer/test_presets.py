@@ -1,4 +1,4 @@
-"""From --preset, --ratio and --reduce to a reduction at each site, with the tokens it leaves."""
+"""The paper's presets and a single ratio: which tokens they leave at each site."""
 
 import math
 
@@ -6,16 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpp.errors import ReductionError
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
-from segpp.export.models.segformer.sites import SITES, site_grids
+from segpp.export.models.segformer.sites import site_grids
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
-from segpp.export.reduction.methods.n2d import Neighbor2d
-from segpp.export.reduction.sites import Site, parse_site
 from segpp.ops.grid import Size
-
-BSM = "2.kv=bsm:ratio=0.8,sy=4,sx=4"
 
 
 def kept(config: ReductionConfig, height: int, width: int) -> dict[str, tuple[int, int]]:
@@ -105,51 +100,6 @@ def test_beyond_15_16ths_one_token_per_cell_stays() -> None:
     assert kept(reduction_config(ratio=0.99), 1024, 1024)["3.q"] == (4096, 256)
 
 
-@pytest.mark.parametrize("ratio", [1.0, 1.5, -0.1, math.nan, math.inf, -math.inf])
-def test_a_ratio_outside_its_range_is_refused(ratio: float) -> None:
-    with pytest.raises(ReductionError) as failure:
-        reduction_config(ratio=ratio)
-
-    assert str(failure.value) == (
-        f"--ratio {ratio:g} cannot be merged away\n"
-        "  the ratio is the share of tokens to merge at each site, in [0, 1)\n"
-        "  hint: 0.5 halves the tokens"
-    )
-
-
-def test_preset_and_ratio_exclude_each_other() -> None:
-    with pytest.raises(ReductionError, match=r"--preset hq and --ratio 0\.5 exclude each other"):
-        reduction_config(preset="hq", ratio=0.5)
-
-
-def test_an_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(ReductionError) as failure:
-        reduction_config(preset="fats")
-
-    assert str(failure.value) == (
-        "unknown preset 'fats'\n  known: 2x2, fast, hq, none\n  hint: did you mean 'fast'?"
-    )
-
-
-# --- --reduce
-
-
-@pytest.mark.parametrize(
-    ("text", "site", "reduction"),
-    [
-        ("3.q=bsm", Site(3, "q"), BipartiteSoftMatching()),
-        ("3.q=bsm:", Site(3, "q"), BipartiteSoftMatching()),
-        (BSM, Site(2, "kv"), BipartiteSoftMatching(0.8, 4, 4)),
-        ("1.kv=bsm:window=1", Site(1, "kv"), BipartiteSoftMatching(window=1)),
-        ("4.q=n2d:rows=3,cols=1", Site(4, "q"), Neighbor2d(3, 1)),
-    ],
-)
-def test_one_site_is_set_on_its_own(
-    text: str, site: Site, reduction: BipartiteSoftMatching | Neighbor2d
-) -> None:
-    assert reduction_config(reduce=[text]) == {site: reduction}
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_what_a_preset_spells_is_read_back(preset: str) -> None:
     spelled = [f"{site}={reduction.to_string()}" for site, reduction in PRESETS[preset].items()]
@@ -157,112 +107,6 @@ def test_what_a_preset_spells_is_read_back(preset: str) -> None:
     assert reduction_config(reduce=spelled) == reduction_config(preset=preset)
 
 
-def test_a_site_replaces_what_the_preset_put_there_and_leaves_the_rest() -> None:
-    config = reduction_config(preset="hq", reduce=["4.q=none", "3.q=n2d", "1.q=bsm:ratio=0.25"])
-
-    assert list(map(str, config)) == ["1.q", "1.kv", "2.kv", "3.q"]
-    assert config[Site(3, "q")] == Neighbor2d()
-    assert config[Site(1, "kv")] == PRESETS["hq"][Site(1, "kv")]
-
-
-def test_the_last_word_on_a_site_counts() -> None:
-    assert reduction_config(reduce=["3.q=bsm", "3.q=none"]) == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("3.q", "--reduce '3.q' is not STAGE.{q,kv}=METHOD:KEY=VALUE,…\n  hint: for example 3.q="),
-        ("", "--reduce '' is not STAGE.{q,kv}="),
-        ("=bsm", "'' is not a merge site\n  known: 1.q, 1.kv, 2.q, 2.kv"),
-        ("q.3=bsm", "'q.3' is not a merge site"),
-        ("3=bsm", "'3' is not a merge site"),
-        ("0.q=bsm", "'0.q' names stage 0, which does not exist\n  known: 1.q"),
-        ("5.q=bsm", "'5.q' names stage 5, which does not exist"),
-        ("3.k=bsm", "'3.k' names side 'k', which does not exist"),
-        ("3.q=", "unknown token reduction ''\n  known: bsm"),
-        ("3.q=bms", "unknown token reduction 'bms'\n  known: bsm, n1d, n2d\n  hint: did you mean"),
-        ("3.q=none:ratio=1", "unknown token reduction 'none'"),
-        ("3.q=bsm:ration=1", "unknown key of bsm 'ration'\n  known: ratio, sx, sy, window\n  hint"),
-        ("3.q=bsm:ratio", "bsm needs a number for ratio, not ''"),
-        ("3.q=bsm:ratio=a", "bsm needs a number for ratio, not 'a'"),
-        ("3.q=bsm:sy=2.5", "bsm needs a whole number for sy, not '2.5'"),
-        ("3.q=bsm:sy=", "bsm needs a whole number for sy, not ''"),
-        ("3.q=bsm:sy=2,sy=3", "bsm has the key 'sy' twice"),
-        ("3.q=bsm:ratio=1", "bsm cannot merge a share of 1\n  ratio must lie in [0, 1)"),
-        ("3.q=bsm:ratio=nan", "bsm cannot merge a share of nan"),
-        ("3.q=bsm:ratio=-0.1", "bsm cannot merge a share of -0.1"),
-        ("3.q=bsm:sy=0", "bsm cannot use cells of 0x2 tokens"),
-        ("3.q=bsm:sy=1,sx=1", "bsm cannot use cells of 1x1 tokens\n  a cell needs at least two"),
-        ("3.q=bsm:sy=-2,sx=-2", "bsm cannot use cells of -2x-2 tokens"),
-        ("3.q=bsm:window=-1", "bsm cannot use a window of -1\n  0 is any distance"),
-        ("3.q=n2d:rows=0", "n2d cannot average cells of 0x2 tokens"),
-        ("1.kv=n1d", "n1d cannot merge at 1.kv\n  it merges q only"),
-    ],
-)
-def test_what_cannot_be_read_is_told_with_what_is_known(text: str, problem: str) -> None:
-    with pytest.raises(ReductionError) as failure:
-        reduction_config(reduce=[text])
-
-    assert str(failure.value).startswith(problem)
-
-
-@pytest.mark.parametrize("site", SITES, ids=str)
-def test_every_site_is_read_back(site: Site) -> None:
-    assert parse_site(str(site), SITES) == site
-
-
-# --- settings that do not fit the input
-
-
-@pytest.mark.parametrize(
-    ("reduce", "size", "problem"),
-    [
-        (
-            "4.q=bsm:ratio=0.8,sy=4,sx=4",
-            (96, 96),
-            (
-                "stage 4, q: bsm with cells of 4x4 does not fit a grid of 3x3 tokens\n"
-                "  the grid needs at least 4x4 tokens"
-            ),
-        ),
-        (
-            "1.kv=bsm:sy=2,sx=4",
-            (64, 96),
-            (
-                "stage 1, kv: bsm with cells of 2x4 does not fit a grid of 2x3 tokens\n"
-                "  the grid needs at least 2x4 tokens"
-            ),
-        ),
-        (
-            "3.q=n2d:rows=5,cols=2",
-            (64, 96),
-            (
-                "stage 3, q: n2d with cells of 5x2 does not fit a grid of 4x6 tokens\n"
-                "  the grid needs at least 5x2 tokens"
-            ),
-        ),
-    ],
-)
-def test_impossible_settings_name_the_site_the_grid_and_the_limit(
-    reduce: str, size: tuple[int, int], problem: str
-) -> None:
-    with pytest.raises(ReductionError) as failure:
-        count_tokens(reduction_config(reduce=[reduce]), site_grids(Size(*size)))
-
-    assert str(failure.value).startswith(problem)
-    assert "hint: use a larger input" in str(failure.value)
-
-
 @pytest.mark.parametrize("preset", ["hq", "fast", "2x2"])
 def test_presets_fit_from_128_pixels_on(preset: str) -> None:
     assert count_tokens(reduction_config(preset=preset), site_grids(Size(128, 128)))
-
-
-def test_the_description_is_what_the_manifest_says() -> None:
-    [site] = count_tokens(reduction_config(reduce=[BSM]), site_grids(Size(512, 1024)))
-
-    assert (site.stage, site.side, site.method) == (2, "kv", "bsm")
-    assert site.settings == {"ratio": 0.8, "sy": 4, "sx": 4, "window": 0}
-    assert site.grid == (16, 32)
-    assert (site.tokens_in, site.tokens_out) == (512, 103)

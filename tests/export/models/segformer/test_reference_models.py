@@ -1,4 +1,7 @@
-"""Our network computes what the codebases that trained the weights compute."""
+"""Our network computes what the codebases that trained the weights compute.
+
+Tests models/segformer/model.py and models/segformer/decode_head.py.
+"""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,7 @@
-"""Every layout's names and forms, spelled here once more, independently of the tables."""
+"""Every layout's names and forms, spelled here once more, independently of the tables.
+
+Tests models/segformer/loading/formats/*.py.
+"""
 
 import pytest
 import torch

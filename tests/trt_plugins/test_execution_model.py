@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from tests.trt_plugins.conftest import Open
 from tests.trt_plugins.kernel_library import HERE, KernelDiedError, Kernels, poisoned
 
+pytestmark = pytest.mark.model
+
 FLAVOURS = ("plain", "sanitized")
 ORDERS = (0, 1)
 

@@ -1,0 +1,80 @@
+"""The program of trt_plugins/benchmarks, the operators of PyTorch and the tests' library, by nvcc.
+
+Where the scripts are only tried, the operators alone, by the host compiler.
+"""
+
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from benchmarks.gpu.effort import trying
+from benchmarks.gpu.nvcc import find_compiler
+from benchmarks.gpu.results import record
+from tests.trt_plugins.device_library import build_for_device
+
+STAGE = "build"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build" / "gpu"
+OPERATORS = FOLDER / "operators.so"
+PROGRAM = FOLDER / "kernels_benchmark"
+
+_PLUGINS = ROOT / "trt_plugins"
+_KERNELS = sorted((_PLUGINS / "kernels").glob("*.cu"))
+_BENCHMARK = [*(_PLUGINS / "benchmarks").glob("*.cpp"), *(_PLUGINS / "benchmarks").glob("*.cu")]
+_ENTRIES = Path(__file__).with_name("operators.cu")
+
+
+def main() -> None:
+    """Build all side by side; one that fails does not stop the others."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    if trying():
+        _for_the_cpu()
+        return
+    builds = {"program": _program, "operators": _operators, "tests": _tests}
+    with ThreadPoolExecutor() as pool:
+        good = list(pool.map(_built, builds, builds.values()))
+    if not all(good):
+        raise SystemExit(1)
+
+
+def _built(name: str, build: Callable[[], None]) -> bool:
+    start = time.perf_counter()
+    try:
+        build()
+    except Exception:  # noqa: BLE001 - the others may work
+        text = traceback.format_exc()
+        print(text, flush=True)
+        record_later = {f"{name} failed": text[-4000:]}
+    else:
+        record_later = {f"{name}, seconds": round(time.perf_counter() - start, 2)}
+    record(STAGE, **record_later)
+    return f"{name} failed" not in record_later
+
+
+def _program() -> None:
+    sources = (*_BENCHMARK, *_KERNELS)
+    find_compiler().build(sources, (_PLUGINS / "kernels",), PROGRAM, shared=False)
+
+
+def _operators() -> None:
+    sources = (*_KERNELS, _ENTRIES)
+    find_compiler().build(sources, (_PLUGINS / "kernels",), OPERATORS, shared=True)
+
+
+def _tests() -> None:
+    build_for_device()
+
+
+def _for_the_cpu() -> None:
+    includes = [f"-I{_PLUGINS / name}" for name in ("execution_model", "kernels")]
+    flags = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared"]
+    sources = [str(path) for path in (*_KERNELS, _ENTRIES)]
+    command = ["g++", *flags, *includes, "-x", "c++", *sources, "-o", str(OPERATORS)]
+    subprocess.run([*command, "-Wno-unknown-pragmas"], check=True)
+
+
+if __name__ == "__main__":
+    main()

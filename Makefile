@@ -8,7 +8,7 @@ INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tensorrt test-cuda lint clean
+.PHONY: help demo test test-tensorrt test-cuda bench-gpu lint clean
 # All of these install into the same .venv.
 .NOTPARALLEL:
 
@@ -28,6 +28,9 @@ test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (
 test-cuda: .venv/.dev ## fetch nvcc, compile the kernels for every GPU
 	CUDA_HOME="$$($(PY) -m tests.tensorrt.fetch toolkit)" \
 		$(PY) -m pytest $(PYTEST_FLAGS) tests/cuda
+
+bench-gpu: .venv/.dev ## build with nvcc, test and time the kernels and networks on the GPU at hand
+	$(PY) -m benchmarks.gpu --out build/bench-gpu
 
 lint: .venv/.dev ## check the style and the types alone
 	$(PY) -m ruff check .

@@ -1,6 +1,7 @@
 """Whether the network with kernels is the network with the torch operators, on the same GPU."""
 
 from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ def _logits(model: nn.Module, form: Form, pixels: Tensor) -> Tensor:
     return logits_of(answer).float()
 
 
-def logits_of(answer: object) -> Tensor:
+def logits_of(answer: Any) -> Tensor:
     """Return the logits of what a network of transformers, or of ours, returns."""
     logits: Tensor = getattr(answer, "logits", answer)
     return logits

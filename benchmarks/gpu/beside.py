@@ -41,9 +41,7 @@ def _safely(place: str, measure: Callable[..., None], *arguments: object) -> Non
     try:
         measure(place, *arguments)
     except Exception:  # noqa: BLE001 - the next size may work
-        text = traceback.format_exc()
-        print(f"{place} failed:\n{text}", flush=True)
-        record(STAGE, **{f"{place} failed": text.splitlines()[-1]})
+        _failed(place)
 
 
 def _tokens(place: str, settings: MatchSettings, batch: int, channels: int) -> None:
@@ -113,7 +111,7 @@ def _unmerges() -> Calls:
 def _labels(place: str, classes: int, height: int, width: int) -> None:
     count = _sets(height * width * classes // 300)
     shape = 1, classes, height, width
-    sets = [(torch.randn(shape, device=device()).half(),) for _ in range(count)]
+    sets: list[Set] = [(torch.randn(shape, device=device()).half(),) for _ in range(count)]
     [logits] = sets[0]
     size = 4 * height, 4 * width
     found = operators.resize_argmax(logits, *size)
@@ -130,16 +128,27 @@ def _labels(place: str, classes: int, height: int, width: int) -> None:
 def _measure(place: str, calls: Calls, sets: list[Set]) -> None:
     replays = {}
     for name, call in calls.items():
-        try:
-            replays[name] = captured(_in_turn(call, sets), times=effort().calls).replay
-        except Exception:  # noqa: BLE001 - the others may work
-            text = traceback.format_exc()
-            print(f"{place}, {name} failed:\n{text}", flush=True)
-            record(STAGE, **{f"{place}, {name} failed": text.splitlines()[-1]})
+        replay = _replay(f"{place}, {name}", call, sets)
+        if replay:
+            replays[name] = replay
     # Replays beforehand in place of ``waking``: there are many short measurements.
     measured(replays, 2, waking=0)
     found = measured(replays, max(2, effort().rounds // 2), calls=effort().calls, waking=0)
     record(STAGE, **{place: {**found, "sets": len(sets)}})
+
+
+def _replay(what: str, call: Callable[..., Any], sets: list[Set]) -> Callable[[], object] | None:
+    try:
+        return captured(_in_turn(call, sets), times=effort().calls).replay
+    except Exception:  # noqa: BLE001 - the others may work
+        _failed(what)
+        return None
+
+
+def _failed(what: str) -> None:
+    text = traceback.format_exc()
+    print(f"{what} failed:\n{text}", flush=True)
+    record(STAGE, **{f"{what} failed": text.splitlines()[-1]})
 
 
 def _in_turn(call: Callable[..., Any], sets: list[Set]) -> Callable[[], Any]:

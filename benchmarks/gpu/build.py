@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import benchmarks.gpu.own_tests  # noqa: F401 - before the first import from tests
 from benchmarks.gpu.effort import trying
 from benchmarks.gpu.nvcc import find_compiler
 from benchmarks.gpu.results import record
@@ -47,11 +48,10 @@ def _built(name: str, build: Callable[[], None]) -> bool:
     except Exception:  # noqa: BLE001 - the others may work
         text = traceback.format_exc()
         print(text, flush=True)
-        record_later = {f"{name} failed": text[-4000:]}
-    else:
-        record_later = {f"{name}, seconds": round(time.perf_counter() - start, 2)}
-    record(STAGE, **record_later)
-    return f"{name} failed" not in record_later
+        record(STAGE, **{f"{name} failed": text[-4000:]})
+        return False
+    record(STAGE, **{f"{name}, seconds": round(time.perf_counter() - start, 2)})
+    return True
 
 
 def _program() -> None:

@@ -49,7 +49,7 @@ MEASURING = Effort(
     logits=((19, 128, 256), (19, 256, 512), (150, 128, 128)),
     calls=24,
     rounds=40,
-    eager_rounds=15,
+    eager_rounds=10,
 )
 TRYING_OUT = Effort(
     agreement_sizes=("b0",),

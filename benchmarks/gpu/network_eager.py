@@ -27,7 +27,9 @@ def main() -> None:
     original = hugging_face(size, attention="eager")
     weights = original.state_dict()
     pixels = image(height, width).to(device())
-    models = {name: ours(size, weights, one, FORM) for name, one in VARIANTS.items()}
+    models: dict[str, torch.nn.Module] = {
+        name: ours(size, weights, one, FORM) for name, one in VARIANTS.items()
+    }
     models["transformers"] = original
     runs = {}
     for name, model in models.items():

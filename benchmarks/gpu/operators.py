@@ -7,7 +7,6 @@ them. Built with the execution model, the same operators work on tensors of the 
 
 import ctypes
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,7 +24,7 @@ _TYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 
 @torch.library.custom_op("segpp_kernels::match", mutates_args=())
-def match(
+def match(  # noqa: PLR0917 - the attributes of the operator
     x: Tensor, height: int, width: int, stride_y: int, stride_x: int, merged: int, window: int
 ) -> Tensor:
     """Assign each token of x (B, N, C) a slot (B, N) int32."""
@@ -69,7 +68,7 @@ def resize_argmax(logits: Tensor, height: int, width: int) -> Tensor:
 
 
 @match.register_fake
-def _(
+def _(  # noqa: PLR0917
     x: Tensor,
     height: int,  # noqa: ARG001 - the shape alone
     width: int,  # noqa: ARG001
@@ -113,10 +112,12 @@ class _Matched:
     slots: int
 
     def merge(self, x: Tensor) -> Tensor:
-        return merge(x, self.slot, self.slots)
+        y: Tensor = merge(x, self.slot, self.slots)
+        return y
 
     def restore(self, y: Tensor) -> Tensor:
-        return unmerge(y, self.slot)
+        x: Tensor = unmerge(y, self.slot)
+        return x
 
 
 def _labels(logits: Tensor, height: int, width: int) -> Tensor:
@@ -141,7 +142,7 @@ def _numbers(*values: int) -> "ctypes.Array[ctypes.c_int32]":
     return (ctypes.c_int32 * len(values))(*values)
 
 
-def _call(name: str, shape: Sequence[int], kind: int, *tensors: Tensor) -> None:
+def _call(name: str, shape: "ctypes.Array[ctypes.c_int32]", kind: int, *tensors: Tensor) -> None:
     on_gpu = tensors[0].is_cuda
     stream = torch.cuda.current_stream().cuda_stream if on_gpu else None
     pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]

@@ -71,7 +71,7 @@ def merge_by_index_add(x: Tensor, slot: Tensor, slots: int) -> Tensor:
     count = torch.zeros(images * slots, device=x.device)
     count.index_add_(0, rows, torch.ones(len(rows), device=x.device))
     mean = total / count.clamp(min=1)[:, None]
-    return mean.to(x.dtype).unflatten(0, (images, slots))
+    return mean.to(x.dtype).reshape(images, slots, channels)
 
 
 def unmerge_by_gather(y: Tensor, slot: Tensor) -> Tensor:

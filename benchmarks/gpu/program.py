@@ -1,4 +1,4 @@
-"""The C++ benchmark of the kernels: its lines of JSON, then its table for readers."""
+"""The C++ benchmark of the kernels: its lines of JSON."""
 
 import json
 import subprocess
@@ -13,12 +13,14 @@ STAGE = "kernels_benchmark"
 def main() -> None:
     """Run the program once."""
     record(STAGE, clocks_before=clocks())
-    done = subprocess.run([PROGRAM, "--json"], stdout=subprocess.PIPE, text=True, check=False)
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    record(STAGE, code=done.returncode, lines=lines, clocks_after=clocks())
-    for line in lines:
-        print(json.dumps(line), flush=True)
-    raise SystemExit(done.returncode)
+    lines = []
+    with subprocess.Popen([PROGRAM, "--json"], stdout=subprocess.PIPE, text=True) as process:
+        for text in process.stdout or ():
+            print(text, end="", flush=True)
+            lines.append(json.loads(text))
+            record(STAGE, lines=lines)
+    record(STAGE, code=process.returncode, clocks_after=clocks())
+    raise SystemExit(process.returncode)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,13 @@ python -m benchmarks.gpu.sanitized
 
 import ctypes
 from collections.abc import Iterator
+from typing import Any
 
 import ml_dtypes
 import numpy as np
+from numpy.typing import NDArray
 
+import benchmarks.gpu.own_tests  # noqa: F401 - before the first import from tests
 from tests.trt_plugins.device_library import build_for_device
 from tests.trt_plugins.kernel_worker import called
 
@@ -54,9 +57,7 @@ def calls(library: ctypes.CDLL) -> Iterator[tuple[str, list[object]]]:
             yield "labels", [_drawn(resize[:4], dtype), labels, kind, *resize, 0]
 
 
-def _match(
-    library: ctypes.CDLL, shape: tuple[int, ...], kind: int, dtype: object
-) -> list[object]:
+def _match(library: ctypes.CDLL, shape: tuple[int, ...], kind: int, dtype: Any) -> list[object]:
     batch, channels, height, width = shape[:4]
     scratch, _, _ = called(library, "workspaceSize", [*shape, kind])
     x = _drawn((batch, height * width, channels), dtype)
@@ -64,11 +65,12 @@ def _match(
     return [*shape, kind, x, 0, slot, workspace]
 
 
-def _drawn(shape: tuple[int, ...], dtype: object) -> "np.ndarray":
-    return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+def _drawn(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    drawn: NDArray[Any] = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    return drawn
 
 
-def _slots(batch: int, tokens: int, slots: int) -> "np.ndarray":
+def _slots(batch: int, tokens: int, slots: int) -> NDArray[Any]:
     return np.random.default_rng(0).integers(0, slots, (batch, tokens)).astype(np.int32)
 
 

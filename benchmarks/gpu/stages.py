@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -96,10 +97,8 @@ def _environment(result: Path) -> Mapping[str, str]:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the stage and whatever it started, which is a session of its own."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

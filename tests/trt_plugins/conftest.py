@@ -23,8 +23,9 @@ NOT_ON_DEVICE = (
 )
 
 
-def pytest_report_header() -> str | None:
-    return NOT_ON_DEVICE if ON_DEVICE else None
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if ON_DEVICE:
+        terminalreporter.write_line(NOT_ON_DEVICE)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

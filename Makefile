@@ -22,12 +22,12 @@ test: lint ## set up, check the style and the types, run the tests
 	$(PY) -m pytest $(PYTEST_FLAGS)
 
 test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (Maven, cargo, CMake)
-	$(PY) -m tests.tensorrt.fetch
-	$(PY) -m pytest $(PYTEST_FLAGS) tests/tensorrt
+	$(PY) -m tests.trt_plugins.tensorrt.fetch
+	$(PY) -m pytest $(PYTEST_FLAGS) tests/trt_plugins/tensorrt
 
 test-cuda: .venv/.dev ## fetch nvcc, compile the kernels for every GPU
-	CUDA_HOME="$$($(PY) -m tests.tensorrt.fetch toolkit)" \
-		$(PY) -m pytest $(PYTEST_FLAGS) tests/cuda
+	CUDA_HOME="$$($(PY) -m tests.trt_plugins.tensorrt.fetch toolkit)" \
+		$(PY) -m pytest $(PYTEST_FLAGS) tests/trt_plugins/cuda
 
 bench-gpu: .venv/.dev ## build with nvcc, test and time the kernels and networks on the GPU at hand
 	$(PY) -m benchmarks.gpu --out build/bench-gpu
@@ -41,11 +41,11 @@ clean: ## remove what make and the tools wrote, except .venv
 	rm -rf build dist demo .mypy_cache .pytest_cache .ruff_cache .hypothesis src/segpp.egg-info
 	find . -path ./.venv -prune -o -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/.demo: .venv/.made pyproject.toml constraints.txt
+.venv/.demo: .venv/.made pyproject.toml setup.py constraints.txt
 	$(INSTALL) --editable '.[export,cpu]'
 	@touch $@
 
-.venv/.dev: .venv/.made pyproject.toml constraints.txt
+.venv/.dev: .venv/.made pyproject.toml setup.py constraints.txt
 	$(INSTALL) --editable '.[dev,cpu]'
 	@touch $@ .venv/.demo
 

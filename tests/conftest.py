@@ -2,17 +2,20 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.commands import Completed, in_process, in_subprocess
+from tests.helpers.tiny_networks import network, stripes
+
+__all__ = ["network", "stripes"]
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SEGPP_SHARED", ROOT.parent / "shared"))
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Command = Callable[..., Completed]
 
 
 def pytest_configure() -> None:
@@ -29,15 +32,15 @@ def shared() -> Path:
     return SHARED
 
 
-def _run(*arguments: object, **options: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "segpp", *map(str, arguments)]
-    settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 600}
-    return subprocess.run(command, check=False, **{**settings, **options})  # type: ignore[call-overload,no-any-return]  # forwarded options
+def _run(*arguments: object, **options: object) -> Completed:
+    if options.keys() <= {"cwd"}:
+        return in_process(*arguments, **options)  # type: ignore[arg-type]  # cwd alone
+    return in_subprocess(*arguments, **options)
 
 
 @pytest.fixture
 def segpp() -> Command:
-    """Run ``segpp VERB …`` in a process of its own."""
+    """Run ``segpp VERB …``: here, or in a process of its own where options ask for one."""
     return _run
 
 
@@ -46,10 +49,10 @@ def b0_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A B0 of 19 classes with random weights, as mmsegmentation saves it."""
     torch = pytest.importorskip("torch", reason="torch makes the checkpoint")
     # The tests of the core and of the runtime start without torch.
-    from segpp.export.architecture import segformer  # noqa: PLC0415
-    from segpp.export.checkpoint import state_dict_for  # noqa: PLC0415
-    from segpp.export.layouts import LAYOUTS  # noqa: PLC0415
-    from segpp.export.model import SegFormer  # noqa: PLC0415
+    from segpp.export.models.segformer.architecture import segformer  # noqa: PLC0415
+    from segpp.export.models.segformer.loading import state_dict_for  # noqa: PLC0415
+    from segpp.export.models.segformer.loading.formats import LAYOUTS  # noqa: PLC0415
+    from segpp.export.models.segformer.model import SegFormer  # noqa: PLC0415
 
     path = tmp_path_factory.mktemp("checkpoint") / "b0.pth"
     # Whoever draws numbers after this must not depend on whether this ran before.
@@ -65,7 +68,7 @@ def b0_onnx(b0_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """``b0_checkpoint`` at 128x256 with half of the tokens merged, and its manifest beside it."""
     path = tmp_path_factory.mktemp("exported") / "b0.onnx"
     reduction = ("--ratio", 0.5, "--size", "128x256", "--no-check")
-    done = _run("export", b0_checkpoint, path, *reduction)
+    done = in_process("export", b0_checkpoint, path, *reduction)
     if done.returncode:
         pytest.fail(f"the export ended with {done.returncode}:\n{done.stderr}")
     return path

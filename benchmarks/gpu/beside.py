@@ -16,7 +16,7 @@ from benchmarks.gpu import operators, plain_torch
 from benchmarks.gpu.effort import effort, trying
 from benchmarks.gpu.results import record
 from benchmarks.gpu.timing import captured, device, measured
-from segpp.export.torch_ops import MatchSettings, plain_match
+from segpp.export.custom_ops.torch_ops import MatchSettings, plain_match
 
 STAGE = "kernels beside PyTorch"
 Calls = Mapping[str, Callable[..., Any]]

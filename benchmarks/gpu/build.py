@@ -14,7 +14,8 @@ import benchmarks.gpu.own_tests  # noqa: F401 - before the first import from tes
 from benchmarks.gpu.effort import trying
 from benchmarks.gpu.nvcc import find_compiler
 from benchmarks.gpu.results import record
-from tests.trt_plugins.device_library import build_for_device
+from benchmarks.kernels.compile_table import operator_sources
+from tests.trt_plugins.kernels.device_library import build_for_device
 
 STAGE = "build"
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ OPERATORS = FOLDER / "operators.so"
 PROGRAM = FOLDER / "kernels_benchmark"
 
 _PLUGINS = ROOT / "trt_plugins"
-_KERNELS = sorted((_PLUGINS / "kernels").glob("*.cu"))
+_KERNELS = operator_sources()
 _BENCHMARK = [*(_PLUGINS / "benchmarks").glob("*.cpp"), *(_PLUGINS / "benchmarks").glob("*.cu")]
 _ENTRIES = Path(__file__).with_name("operators.cu")
 
@@ -56,12 +57,12 @@ def _built(name: str, build: Callable[[], None]) -> bool:
 
 def _program() -> None:
     sources = (*_BENCHMARK, *_KERNELS)
-    find_compiler().build(sources, (_PLUGINS / "kernels",), PROGRAM, shared=False)
+    find_compiler().build(sources, (_PLUGINS,), PROGRAM, shared=False)
 
 
 def _operators() -> None:
     sources = (*_KERNELS, _ENTRIES)
-    find_compiler().build(sources, (_PLUGINS / "kernels",), OPERATORS, shared=True)
+    find_compiler().build(sources, (_PLUGINS,), OPERATORS, shared=True)
 
 
 def _tests() -> None:
@@ -69,7 +70,7 @@ def _tests() -> None:
 
 
 def _for_the_cpu() -> None:
-    includes = [f"-I{_PLUGINS / name}" for name in ("execution_model", "kernels")]
+    includes = [f"-I{_PLUGINS / 'cpu_emulation'}", f"-I{_PLUGINS}"]
     flags = ["-std=c++17", "-O2", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared"]
     sources = [str(path) for path in (*_KERNELS, _ENTRIES)]
     command = ["g++", *flags, *includes, "-x", "c++", *sources, "-o", str(OPERATORS)]

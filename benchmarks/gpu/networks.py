@@ -11,19 +11,19 @@ from torch.nn import functional as F
 
 from benchmarks.gpu.operators import KernelMatching
 from benchmarks.gpu.plain_torch import TorchMatching
-from segpp.bundled import bundled_image
-from segpp.export.architecture import HEADS, SIZES, segformer
-from segpp.export.layouts import LAYOUTS
-from segpp.export.layouts._convert import ours_from
-from segpp.export.model import Attend, LayerNorm, SegFormer
-from segpp.export.plan import PRESETS
-from segpp.export.reduction import TokenReduction
-from segpp.export.reduction._cells import CellMeans, cells_of
-from segpp.export.reduction.bsm import BipartiteSoftMatching
-from segpp.export.reduction.n2d import Neighbour2d
-from segpp.export.sites import Site
-from segpp.grid import Grid
-from segpp.preprocess import load_image
+from segpp.export.models.segformer.architecture import HEADS, SIZES, segformer
+from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.loading.formats._convert import ours_from
+from segpp.export.models.segformer.model import Attend, LayerNorm, SegFormer
+from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.methods._cell_means import CellMeans, cells_of
+from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.export.reduction.methods.n2d import Neighbour2d
+from segpp.export.reduction.sites import Site
+from segpp.images import sample_image
+from segpp.images.preprocess import load_image
+from segpp.ops.grid import Grid
 
 __all__ = ["Form", "Variant", "Weights", "hugging_face", "image", "ours"]
 
@@ -167,7 +167,7 @@ def ours(size: str, weights: Weights, variant: Variant, form: Form) -> SegFormer
 
 def image(height: int, width: int) -> Tensor:
     """Return the bundled street (1, 3, height, width) in FP32, normalised."""
-    pixels = torch.from_numpy(load_image(bundled_image()).copy()).permute(2, 0, 1)[None].float()
+    pixels = torch.from_numpy(load_image(sample_image()).copy()).permute(2, 0, 1)[None].float()
     resized = F.interpolate(pixels, (height, width), mode="bilinear", align_corners=False)
     return (resized - resized.mean()) / resized.std()
 

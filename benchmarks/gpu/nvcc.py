@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.cuda_compiler import find_toolkit
 from benchmarks.gpu.device import find_device
+from benchmarks.kernels.nvcc import find_toolkit
 from segpp.errors import CheckError
 
 __all__ = ["FLAGS", "Compiler", "find_compiler"]

@@ -1,8 +1,8 @@
 //! The kernels for PyTorch: pointers of its tensors, and the stream that it works in.
-#include "resize_argmax.h"
-#include "token_match.h"
-#include "token_merge.h"
-#include "token_unmerge.h"
+#include "resize_argmax/resize_argmax.h"
+#include "token_match/token_match.h"
+#include "token_merge/token_merge.h"
+#include "token_unmerge/token_unmerge.h"
 
 namespace
 {

@@ -2,7 +2,7 @@
 
 The library is ``operators.cu`` with the kernels; ``SEGPP_GPU_OPERATORS`` names it. Kernels run in
 PyTorch's current stream and take scratch memory from its allocator, so that a CUDA graph captures
-them. Built with the execution model, the same operators work on tensors of the CPU.
+them. Built with the CPU emulation, the same operators work on tensors of the CPU.
 """
 
 import ctypes
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from segpp.errors import CheckError
-from segpp.export.reduction.bsm import BipartiteSoftMatching
-from segpp.grid import Grid
+from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.ops import MAX_INT8_CLASSES
+from segpp.ops.grid import Grid
 
 __all__ = ["KernelMatching", "match", "merge", "resize_argmax", "unmerge"]
 

@@ -34,11 +34,11 @@ def main() -> None:
     """Run them in this process, or in several where pytest-xdist is."""
     os.environ["SEGPP_KERNELS_ON"] = "cuda"
     os.chdir(ROOT)
-    files = [f"tests/trt_plugins/test_{name}_kernel.py" for name in FILES]
+    files = [f"tests/trt_plugins/kernels/test_{name}_kernel.py" for name in FILES]
     tally = Tally()
     code = pytest.main([*_options(), *files], plugins=[tally])
     record(STAGE, code=int(code), counts=tally.counts, failures=tally.failures)
-    record(STAGE, left_out="what is marked model: tests of the execution model and its counts")
+    record(STAGE, left_out="what is marked model: tests of the CPU emulation and its counts")
     raise SystemExit(code)
 
 

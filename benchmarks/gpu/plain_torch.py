@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segpp.errors import CheckError
-from segpp.export.reduction.bsm import BipartiteSoftMatching
-from segpp.export.torch_ops import MatchSettings
-from segpp.grid import Grid
+from segpp.export.custom_ops.torch_ops import MatchSettings
+from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.ops.grid import Grid
 
 __all__ = [
     "TorchMatching",
@@ -110,8 +110,8 @@ class _Matched:
 
 @cache
 def _indices(settings: MatchSettings, device: torch.device) -> _Indices:
-    lattice = settings.lattice
+    partition = settings.partition
     sources, destinations = (
-        torch.from_numpy(found).to(device) for found in (lattice.sources, lattice.destinations)
+        torch.from_numpy(found).to(device) for found in (partition.sources, partition.destinations)
     )
     return _Indices(sources, destinations, torch.cat([sources, destinations]).argsort())

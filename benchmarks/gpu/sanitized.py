@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import benchmarks.gpu.own_tests  # noqa: F401 - before the first import from tests
-from tests.trt_plugins.device_library import build_for_device
-from tests.trt_plugins.kernel_worker import called
+from tests.trt_plugins.kernels.device_library import build_for_device
+from tests.trt_plugins.kernels.kernel_worker import called
 
 TYPES = (np.float32, np.float16, ml_dtypes.bfloat16)
 # Batch, channels, height, width, strides, merged, window.

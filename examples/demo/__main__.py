@@ -12,11 +12,11 @@ from examples.demo.commands import run_command
 from examples.demo.measure import measure
 from examples.demo.report import render
 from segpp.errors import OutputError, SegppError
-from segpp.files import require_file
+from segpp.utils.files import check_file
 
 __all__ = ["main"]
 
-SCENES = Path("examples/scenes")
+SCENES = Path("examples/street_scenes")
 CHECKPOINT = SCENES / "segformer_b0_scenes.pth"
 
 #: The file to write and what it is exported with.
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _demonstrate(args: argparse.Namespace) -> None:
-    require_file(args.checkpoint, kind="checkpoint")
+    check_file(args.checkpoint, kind="checkpoint")
     _make_folder(args.out)
     files = tuple(args.out / name for name, _ in VARIANTS)
     for file, (_, options) in zip(files, VARIANTS, strict=True):

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from examples.scenes.labels import IGNORE
+from examples.street_scenes.renderer.labels import IGNORE
+from segpp.images.preprocess import ImageArray, load_image
 from segpp.manifest import Manifest
-from segpp.preprocess import Pixels, load_image
-from segpp.runtime.dataset import Pair, find_pairs
-from segpp.runtime.evaluate import Evaluation, Segmenter, evaluate
-from segpp.runtime.session import Session, Timing, open_session
+from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
+from segpp.runtime.evaluation.dataset import Pair, find_pairs
+from segpp.runtime.inference.session import Session, Timing, open_session
 
 __all__ = ["Measured", "measure", "merged_share"]
 
@@ -61,11 +61,11 @@ def measure(
             Measured(
                 file=file,
                 merged=merged_share(session.manifest),
-                network_ms=statistics.median(timing.network_ms for timing in mine),
+                network_ms=statistics.median(timing.inference_ms for timing in mine),
                 latency_ms=statistics.median(timing.total_ms for timing in mine),
                 agreement=score.agreement,
                 miou=score.confusion.miou,
-                setting=f"{session.library}, {threads} threads",
+                setting=f"{session.description}, {threads} threads",
             )
             for file, session, score, mine in zip(files, sessions, scores, timings, strict=True)
         ]
@@ -97,7 +97,7 @@ def _segmenter(session: Session) -> Segmenter:
 
 
 def _interleaved(
-    sessions: Sequence[Session], images: Sequence[Pixels], rounds: int
+    sessions: Sequence[Session], images: Sequence[ImageArray], rounds: int
 ) -> list[list[Timing]]:
     timings: list[list[Timing]] = [[] for _ in sessions]
     # One file after the other would charge a busy moment of the machine to one of them alone.

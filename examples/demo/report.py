@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from examples.demo.measure import Measured
-from segpp.table import table
+from segpp.utils.table import table
 
 __all__ = ["render"]
 

@@ -1,5 +1,76 @@
-"""segpp: trained segmentation transformers, made cheaper and put on edge devices."""
+"""segpp: a trained SegFormer made cheaper by token merging, and run at the edge, masks proved.
 
-__all__ = ["__version__"]
+    >>> import segpp
+    >>> result = segpp.export_onnx("model.pth", "out.onnx", ratio=0.5)
+    >>> with segpp.load("out.onnx") as session:
+    ...     masks = session(segpp.load_image("street.png")).masks
+
+Nothing heavy is imported until it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segpp.api import benchmark, build_engine, evaluate, export_onnx, inspect, load
+    from segpp.errors import (
+        CheckError,
+        CheckpointError,
+        GraphError,
+        ImageError,
+        InputError,
+        ManifestError,
+        MissingError,
+        OutputError,
+        ReductionError,
+        SegppError,
+    )
+    from segpp.images import sample_image
+    from segpp.images.preprocess import load_image
+    from segpp.manifest import Manifest, read_manifest
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "CheckError",
+    "CheckpointError",
+    "GraphError",
+    "ImageError",
+    "InputError",
+    "Manifest",
+    "ManifestError",
+    "MissingError",
+    "OutputError",
+    "ReductionError",
+    "SegppError",
+    "__version__",
+    "benchmark",
+    "build_engine",
+    "evaluate",
+    "export_onnx",
+    "inspect",
+    "load",
+    "load_image",
+    "read_manifest",
+    "sample_image",
+]
+
+# Module to the names that it gives; each is imported when it is first asked for (PEP 562).
+_LAZY = {
+    "segpp.api": ("benchmark", "build_engine", "evaluate", "export_onnx", "inspect", "load"),
+    "segpp.errors": tuple(name for name in __all__ if name.endswith("Error")),
+    "segpp.images": ("sample_image",),
+    "segpp.images.preprocess": ("load_image",),
+    "segpp.manifest": ("Manifest", "read_manifest"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'segpp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

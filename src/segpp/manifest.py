@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segpp.errors import ManifestError
-from segpp.files import require_file, sha256_of, sidecar
-from segpp.schema import decode, encode
+from segpp.utils.dataclass_json import decode, encode
+from segpp.utils.files import check_file, manifest_path, sha256_of
 
 __all__ = [
+    "LABEL_DIMENSIONS",
+    "TENSOR_DIMENSIONS",
     "Architecture",
     "Classes",
     "EngineInfo",
@@ -39,7 +41,10 @@ SCHEMA = 1
 _MAX_BYTES = 4 << 20
 
 _MAX_COLOUR = 255
-_IMAGE_DIMENSIONS = 4
+
+# (B, C, H, W) or (B, H, W, C); and (B, H, W).
+TENSOR_DIMENSIONS = 4
+LABEL_DIMENSIONS = 3
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,12 @@ class InputSpec:
 
     @property
     def height(self) -> int:
-        """Pixels from top to bottom."""
+        """ImageArray from top to bottom."""
         return self.shape[2] if self.layout == "NCHW" else self.shape[1]
 
     @property
     def width(self) -> int:
-        """Pixels from left to right."""
+        """ImageArray from left to right."""
         return self.shape[3] if self.layout == "NCHW" else self.shape[2]
 
     @property
@@ -161,7 +166,7 @@ class MatchTrial:
 
 @dataclass(frozen=True)
 class MatchSearch:
-    """How ``--match-every auto`` came to its choice.
+    """How ``--match-interval auto`` came to its choice.
 
     An agreement is the share of pixels that are labelled as without merging, the mean over the
     images, in FP32 PyTorch.
@@ -264,8 +269,8 @@ def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
     Raises:
         ManifestError: It is missing, damaged, of another schema, or about another file.
     """
-    beside = sidecar(path)
-    require_file(beside, kind="manifest", error=ManifestError)
+    beside = manifest_path(path)
+    check_file(beside, kind="manifest", error=ManifestError)
     manifest = parse_manifest(_load(beside), str(beside))
     if verify and (found := sha256_of(path)) != manifest.file.sha256:
         raise ManifestError(
@@ -292,11 +297,11 @@ def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
         manifest = decode(Manifest, value, where)
     except RecursionError as failure:
         raise ManifestError(f"{where} is nested too deeply") from failure
-    _require_consistent(manifest, where)
+    _check_consistent(manifest, where)
     return manifest
 
 
-def _require_consistent(manifest: Manifest, where: str) -> None:
+def _check_consistent(manifest: Manifest, where: str) -> None:
     problems = (
         *_classes_problems(manifest.classes, manifest.architecture),
         *_input_problems(manifest.input),
@@ -318,7 +323,7 @@ def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[
 
 
 def _input_problems(spec: InputSpec) -> Iterator[str]:
-    if len(spec.shape) != _IMAGE_DIMENSIONS or min(spec.shape) < 1:
+    if len(spec.shape) != TENSOR_DIMENSIONS or min(spec.shape) < 1:
         yield f"gives the input shape {list(spec.shape)!r:.80}"
     elif not (len(spec.mean) == len(spec.std) == spec.channels) or min(spec.std) <= 0:
         yield "gives a mean or std that does not fit its input"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.gemm_share import macs_in, write_product
-from benchmarks.interleaved import columns, interleaved, opened, summary
+from benchmarks.common.interleaved import columns, interleaved, opened, summary
+from benchmarks.networks.gemm_efficiency import macs_in, write_product
 from segpp.errors import InputError
 
 
@@ -49,7 +49,7 @@ def test_the_big_product_is_a_product_and_counted_as_one(tmp_path: Path) -> None
 
 
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
-    with ExitStack() as stack, pytest.raises(InputError, match="unknown engine 'onnx'"):
+    with ExitStack() as stack, pytest.raises(InputError, match="unknown backend 'onnx'"):
         opened(stack, tmp_path / "x.onnx", engine="onnx", threads=1)
 
 

@@ -13,15 +13,15 @@ from PIL import Image
 pytest.importorskip("tomesd", reason="tomesd is what the naive merging is")
 pytest.importorskip("transformers", reason="transformers makes the plain network")
 
-from benchmarks.baselines import write_random
-from benchmarks.cost_against_pixels import scores_gib
-from segpp.export.api import export
-from segpp.export.inspection.onnx_macs import count_macs, shapes_of
-from segpp.export.macs import macs_of
-from segpp.export.plan import PRESETS
-from segpp.export.request import ExportRequest
-from segpp.grid import Size
+from benchmarks.networks.baselines import write_random
+from benchmarks.networks.latency_by_resolution import scores_gib
+from segpp.export.config import ExportRequest
+from segpp.export.models.segformer.macs import macs_of
+from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.pipeline import export
+from segpp.inspection.onnx_macs import count_macs, shapes_of
 from segpp.manifest import read_manifest
+from segpp.ops.grid import Size
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = Size(128, 256)
@@ -49,7 +49,7 @@ def files(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def run(script: str, *arguments: object) -> str:
-    command = [sys.executable, "-m", f"benchmarks.{script}", *map(str, arguments)]
+    command = [sys.executable, "-m", f"benchmarks.networks.{script}", *map(str, arguments)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
     )
@@ -67,7 +67,7 @@ def test_naive_merging_is_timed_beside_the_files_and_labels_as_they_do(
 ) -> None:
     out = tmp_path / "naive.json"
 
-    table = run("naive", checkpoint, out, "--size", SIZE, "--threads", 1, "--rounds", 2)
+    table = run("pytorch_tomesd", checkpoint, out, "--size", SIZE, "--threads", 1, "--rounds", 2)
 
     found = read(out)
     assert list(found["rows"]) == [
@@ -91,9 +91,8 @@ def test_the_share_of_the_peak_counts_what_each_file_computes(
 ) -> None:
     out = tmp_path / "share.json"
 
-    run(
-        "gemm_share", *files.values(), "--out", out, "--threads", 1, "--rounds", 2, "--side", 256
-    )  # fmt: skip
+    options = ("--threads", 1, "--rounds", 2, "--side", 256)
+    run("gemm_efficiency", *files.values(), "--out", out, *options)
 
     found = read(out)
     rows = found["rows"]
@@ -145,7 +144,7 @@ def test_cost_against_pixels_runs_what_fits_and_tells_what_does_not(
     limits = ("--most-gib", 0.001, "--rounds", 2, "--threads", 1)
 
     table = run(
-        "cost_against_pixels", checkpoint, *arguments, *limits, "--out", out, "--plot", plot
+        "latency_by_resolution", checkpoint, *arguments, *limits, "--out", out, "--plot", plot
     )
 
     rows = {(row["size"], row["variant"]): row for row in read(out)["rows"]}
@@ -180,8 +179,8 @@ def test_cheaper_matching_is_scored_against_labels_and_no_merging(
         pytest.skip("no CamVid beside the checkout (SEGPP_SHARED)")
 
     run(
-        "matching", "--checkpoint", checkpoint, "--data", data, "--size", "256x320", "--limit", 2,
-        "--presets", "hq", "--windows", 1, "--threads", 1, "--out", out,
+        "matching_accuracy", "--checkpoint", checkpoint, "--data", data, "--size", "256x320",
+        "--limit", 2, "--presets", "hq", "--windows", 1, "--threads", 1, "--out", out,
     )  # fmt: skip
 
     rows = read(out)["rows"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segpp.errors import ImageError, InputError, OutputError
-from segpp.files import require_file, require_writable, sha256_of, sidecar, whole_or_nothing
+from segpp.utils.files import atomic_write, check_file, check_writable, manifest_path, sha256_of
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 def test_the_manifest_keeps_the_whole_name() -> None:
-    assert sidecar(Path("a/b.c.onnx")) == Path("a/b.c.onnx.json")
+    assert manifest_path(Path("a/b.c.onnx")) == Path("a/b.c.onnx.json")
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
@@ -43,7 +43,7 @@ def test_the_fingerprint_is_that_of_the_whole_file(tmp_path: Path, size: int) ->
 def test_a_file_with_one_byte_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\0")
 
-    require_file(tmp_path / "a", kind="model")
+    check_file(tmp_path / "a", kind="model")
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_what_is_no_file_is_told_with_the_callers_error(
     os.mkfifo(tmp_path / "pipe")
 
     with pytest.raises(ImageError, match=problem):
-        require_file(tmp_path / name, kind="image", error=ImageError)
+        check_file(tmp_path / name, kind="image", error=ImageError)
 
 
 def test_the_check_before_writing_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "old").write_bytes(b"old")
 
-    require_writable(tmp_path / "new")
-    require_writable(tmp_path / "old")
+    check_writable(tmp_path / "new")
+    check_writable(tmp_path / "old")
 
     assert contents(tmp_path) == {"old": b"old"}
 
@@ -98,14 +98,14 @@ def test_a_place_that_takes_no_file_is_found_before(
     before = sorted(tmp_path.rglob("*"))
 
     with pytest.raises(OutputError, match=problem):
-        require_writable(tmp_path / name)
+        check_writable(tmp_path / name)
 
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_null_device_is_not_replaced_by_a_file() -> None:
     with pytest.raises(OutputError, match="/dev/null is a device or a pipe"):
-        require_writable(Path(os.devnull))
+        check_writable(Path(os.devnull))
 
 
 def test_a_full_disk_is_found_before_and_nothing_stays(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_full_disk_is_found_before_and_nothing_stays(tmp_path: Path) -> None:
         largest_file(0),
         pytest.raises(OutputError, match="File too large\n  hint: raise the limit"),
     ):
-        require_writable(tmp_path / "a")
+        check_writable(tmp_path / "a")
 
     assert contents(tmp_path) == {}
 
@@ -122,7 +122,7 @@ def test_both_files_appear_and_nothing_else(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_bytes(b"old a")
 
-    with whole_or_nothing(a, b) as (part_a, part_b):
+    with atomic_write(a, b) as (part_a, part_b):
         part_a.write_bytes(b"new a")
         part_b.write_bytes(b"new b")
         assert a.read_bytes() == b"old a"
@@ -138,7 +138,7 @@ def test_what_stood_there_before_survives_a_failure(tmp_path: Path, failure: Bas
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_bytes(b"old")
 
-    with pytest.raises(type(failure)), whole_or_nothing(a, b) as (part, _):  # noqa: PT012 - the block is what fails
+    with pytest.raises(type(failure)), atomic_write(a, b) as (part, _):  # noqa: PT012 - the block is what fails
         part.write_bytes(b"half")
         raise failure
 
@@ -154,7 +154,7 @@ def test_a_part_that_was_never_written_undoes_the_others(
 
     with (
         pytest.raises(OutputError, match="cannot write"),
-        whole_or_nothing(tmp_path / "a", tmp_path / "b") as (part, _),
+        atomic_write(tmp_path / "a", tmp_path / "b") as (part, _),
     ):
         part.write_bytes(b"new")
 
@@ -167,7 +167,7 @@ def test_a_folder_in_the_way_of_the_second_file_is_found_before_the_work(tmp_pat
     worked = False
 
     with pytest.raises(OutputError, match="b is a folder"):  # noqa: SIM117 - worked is about the inner block
-        with whole_or_nothing(tmp_path / "a", tmp_path / "b"):
+        with atomic_write(tmp_path / "a", tmp_path / "b"):
             worked = True
 
     assert not worked
@@ -182,7 +182,7 @@ def test_when_the_second_file_cannot_be_moved_the_first_is_as_before(
         (tmp_path / name).write_bytes(content)
 
     def write() -> None:
-        with whole_or_nothing(tmp_path / "a", tmp_path / "b") as parts:
+        with atomic_write(tmp_path / "a", tmp_path / "b") as parts:
             for part in parts:
                 part.write_bytes(b"new")
             # Somebody makes a folder of that name while we work.
@@ -200,7 +200,7 @@ def test_a_disk_that_fills_up_keeps_the_old_file(tmp_path: Path) -> None:
     with (
         largest_file(10),
         pytest.raises(OutputError, match=r"cannot write .*a\n  File too large"),
-        whole_or_nothing(tmp_path / "a") as (part,),
+        atomic_write(tmp_path / "a") as (part,),
     ):
         part.write_bytes(b"longer than ten bytes")
 
@@ -210,7 +210,7 @@ def test_a_disk_that_fills_up_keeps_the_old_file(tmp_path: Path) -> None:
 def test_the_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
     (tmp_path / "usual").touch()
 
-    with whole_or_nothing(tmp_path / "a") as (part,):
+    with atomic_write(tmp_path / "a") as (part,):
         part.write_bytes(b"1")
 
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode

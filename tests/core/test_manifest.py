@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp.errors import ManifestError
-from segpp.files import sha256_of, sidecar
 from segpp.manifest import (
     Architecture,
     Classes,
@@ -29,6 +28,7 @@ from segpp.manifest import (
     read_manifest,
     render_manifest,
 )
+from segpp.utils.files import manifest_path, sha256_of
 
 WHOLE = Manifest(
     kind="onnx",
@@ -75,7 +75,7 @@ def beside(tmp_path: Path) -> Callable[[bytes], Path]:
     def write(manifest: bytes) -> Path:
         path = tmp_path / "b0.onnx"
         path.write_bytes(b"onnx")
-        sidecar(path).write_bytes(manifest)
+        manifest_path(path).write_bytes(manifest)
         return path
 
     return write
@@ -88,7 +88,7 @@ def test_what_is_written_is_read_back(manifest: Manifest, tmp_path: Path) -> Non
     path = tmp_path / "b0.onnx"
     path.write_bytes(b"onnx")
     about = replace(manifest, file=replace(manifest.file, sha256=sha256_of(path)))
-    sidecar(path).write_text(render_manifest(about), encoding="utf-8")
+    manifest_path(path).write_text(render_manifest(about), encoding="utf-8")
 
     assert read_manifest(path) == about
 

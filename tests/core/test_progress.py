@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from segpp.progress import step
+from segpp.utils.progress import step
 
 
 class Terminal(io.StringIO):

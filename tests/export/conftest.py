@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.export.samples import Write
+from tests.helpers.checkpoints import Write
 
 
 @pytest.fixture

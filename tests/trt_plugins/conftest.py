@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.trt_plugins.device_library import build_for_device
-from tests.trt_plugins.kernel_library import Kernels, build, compiler
+from tests.trt_plugins.kernels.device_library import build_for_device
+from tests.trt_plugins.kernels.kernel_library import Kernels, build, compiler
 
 Open = Callable[..., Kernels]
 

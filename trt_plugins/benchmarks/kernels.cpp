@@ -10,10 +10,10 @@
 #include "data.h"
 #include "timing.h"
 
-#include "resize_argmax.h"
-#include "token_match.h"
-#include "token_merge.h"
-#include "token_unmerge.h"
+#include "resize_argmax/resize_argmax.h"
+#include "token_match/token_match.h"
+#include "token_merge/token_merge.h"
+#include "token_unmerge/token_unmerge.h"
 
 #include <cstdio>
 #include <cstring>

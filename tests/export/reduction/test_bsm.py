@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from segpp.errors import ReductionError
-from segpp.export.reduction.bsm import BipartiteSoftMatching
-from segpp.grid import Grid
+from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.ops.grid import Grid
 
 GRIDS = [Grid(4, 4), Grid(7, 5), Grid(33, 47), Grid(34, 60), Grid(64, 128)]
 SETTINGS = [
@@ -21,7 +21,7 @@ SETTINGS = [
 
 
 def spelled(settings: BipartiteSoftMatching) -> str:
-    return settings.spell()
+    return settings.to_string()
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -100,4 +100,4 @@ def test_a_cell_without_a_source_is_an_error(sy: int, sx: int) -> None:
 
 def test_a_grid_smaller_than_a_cell_is_an_error() -> None:
     with pytest.raises(ReductionError, match="cells of 4x4 does not fit a grid of 2x8"):
-        BipartiteSoftMatching(0.5, 4, 4).require_fits(Grid(2, 8))
+        BipartiteSoftMatching(0.5, 4, 4).check_fits(Grid(2, 8))

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from segpp.errors import ReductionError
-from segpp.export.clean import clean
-from segpp.export.lint import lint
+from segpp.export.models.segformer.sites import SITES
+from segpp.export.onnx_graph.cleanup import clean
+from segpp.export.onnx_graph.lint import lint
+from segpp.export.onnx_graph.trace import trace_module
 from segpp.export.reduction import REDUCTIONS, TokenReduction
-from segpp.export.sites import SITES
-from segpp.export.trace import trace_module
-from segpp.grid import Grid
+from segpp.ops.grid import Grid
 
 GRIDS = [Grid(4, 4), Grid(16, 32), Grid(7, 5), Grid(33, 47)]
 
@@ -86,14 +86,14 @@ def test_the_exported_graph_breaks_no_rule_of_its_targets(name: str) -> None:
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_a_grid_too_small_is_an_error_that_names_grid_and_limit(name: str) -> None:
     with pytest.raises(ReductionError, match=r"does not fit a grid of 1x1 tokens\n.* at least"):
-        REDUCTIONS[name]().require_fits(Grid(1, 1))
+        REDUCTIONS[name]().check_fits(Grid(1, 1))
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_settings_spelled_out_are_read_back(name: str) -> None:
     settings = REDUCTIONS[name]()
 
-    assert REDUCTIONS[name].parse(settings.spell().partition(":")[2]) == settings
+    assert REDUCTIONS[name].parse(settings.to_string().partition(":")[2]) == settings
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)

@@ -1,0 +1,176 @@
+"""What nvcc makes of the kernels, for every architecture, into docs/.
+
+    python -m benchmarks.kernels.compile_table
+
+Writes docs/results/kernels.json and the tables of docs/kernels.md. A test compiles again and
+compares.
+"""
+
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from benchmarks.kernels.instruction_counts import ARCHITECTURE, as_rows, count_work
+from benchmarks.kernels.nvcc import Kernel, Toolkit, find_toolkit
+from segpp.errors import CheckError, SegppError
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGINS = ROOT / "trt_plugins"
+RESULT = ROOT / "docs" / "results" / "kernels.json"
+PAGE = ROOT / "docs" / "kernels.md"
+
+# Thread instructions that a chip issues in the time in which its memory moves a byte: SMs x 128
+# lanes x clock / bandwidth, for Orin AGX 64 GB (16 SMs, 1.3 GHz, 204.8 GB/s) and H200 (132 SMs,
+# 1.755 GHz, 4.3 TB/s).
+ISSUE_PER_BYTE = {"Orin": 16 * 128 * 1.3 / 204.8, "H200": 132 * 128 * 1.755 / 4300}
+
+Compiled = dict[tuple[str, int], list[Kernel]]
+
+
+def main() -> int:
+    """Compile, count and write."""
+    try:
+        toolkit = find_toolkit()
+        result = result_of(toolkit, compile_all(toolkit))
+        RESULT.write_text(as_text(result), encoding="utf-8")
+        page = PAGE.read_text(encoding="utf-8")
+        PAGE.write_text(with_tables(page, result), encoding="utf-8")
+    except SegppError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def operator_sources() -> list[Path]:
+    """Return the .cu file of every operator: the one that is called as its folder."""
+    return sorted(path for path in PLUGINS.glob("*/*.cu") if path.stem == path.parent.name)
+
+
+def compile_all(toolkit: Toolkit) -> Compiled:
+    """Compile every .cu file for every architecture; the files' names and the architectures."""
+    jobs = [
+        (source, architecture)
+        for source in operator_sources()
+        for architecture in toolkit.architectures
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        kernels = pool.map(lambda job: toolkit.compile(job[0], job[1], [PLUGINS]), jobs)
+        return {
+            (source.name, architecture): found
+            for (source, architecture), found in zip(jobs, kernels, strict=True)
+        }
+
+
+def result_of(toolkit: Toolkit, compiled: Compiled) -> dict[str, Any]:
+    """Return what is committed of one compilation."""
+    return {
+        "toolkit": toolkit.version,
+        "kernels": [
+            {"file": file, "architecture": architecture, **_facts(kernel)}
+            for (file, architecture), kernels in compiled.items()
+            for kernel in kernels
+        ],
+        "work": as_rows(
+            count_work(
+                kernel
+                for (_, architecture), kernels in compiled.items()
+                if architecture == ARCHITECTURE
+                for kernel in kernels
+            )
+        ),
+    }
+
+
+def _facts(kernel: Kernel) -> dict[str, Any]:
+    return {
+        "kernel": kernel.name,
+        "registers": kernel.registers,
+        "spills": kernel.spills,
+        "stack": kernel.stack,
+        "shared": kernel.shared,
+        "instructions": kernel.instructions,
+        "counts": {kind: number for kind, number in kernel.counts.items() if number},
+    }
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """Return JSON with a line for each kernel."""
+    parts = [f'"toolkit": {json.dumps(result["toolkit"])}']
+    for name in ("kernels", "work"):
+        lines = ",\n".join(f"    {json.dumps(row)}" for row in result[name])
+        parts.append(f'"{name}": [\n{lines}\n  ]')
+    return "{\n  " + ",\n  ".join(parts) + "\n}\n"
+
+
+def with_tables(page: str, result: dict[str, Any]) -> str:
+    """Return the page with its two tables drawn anew."""
+    for name, table in (("compiled", _compiled_table(result)), ("work", _work_table(result))):
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        before, found, rest = page.partition(begin)
+        _, also_found, after = rest.partition(end)
+        if not (found and also_found):
+            raise CheckError(f"{PAGE.name} has no place for the table {name!r}.")
+        page = f"{before}{begin}{table}\n{end}{after}"
+    return page
+
+
+def _compiled_table(result: dict[str, Any]) -> str:
+    rows: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    for row in result["kernels"]:
+        rows.setdefault((row["file"], row["kernel"]), {})[row["architecture"]] = row
+    architectures = sorted({row["architecture"] for row in result["kernels"]})
+    heads = ["kernel", *(f"{number}" for number in architectures), "shared", "instructions of note"]
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for (_, name), found in rows.items():
+        registers = [
+            str(found[number]["registers"]) if number in found else "-" for number in architectures
+        ]
+        last = found[max(found)]
+        shared = f"{last['shared']:,}" if last["shared"] else "-"
+        shown = found.get(ARCHITECTURE, last)["counts"]
+        notes = [
+            f"{shown[kind]} {kind}"
+            for kind in ("HMMA", "LDSM", "async 16 B", "load 16 B", "store 16 B")
+            if kind in shown
+        ]
+        lines.append(_line([f"`{name}`", *registers, shared, ", ".join(notes) or "-"]))
+    return "\n".join(lines)
+
+
+def _work_table(result: dict[str, Any]) -> str:
+    heads = [
+        "kernel",
+        "site",
+        "floor, MB",
+        "asked for, MB",
+        "instructions, M",
+        "per byte of the floor",
+        *(f"of what {chip} issues" for chip in ISSUE_PER_BYTE),
+        "counted",
+    ]
+    lines = [_line(heads), _line(["---"] * len(heads))]
+    for row in result["work"]:
+        per_byte = row["instructions"] / row["floor_bytes"]
+        cells = [
+            f"`{row['kernel']}`",
+            row["site"],
+            f"{row['floor_bytes'] / 1e6:.2f}",
+            f"{row['asked_bytes'] / 1e6:.2f}",
+            f"{row['instructions'] / 1e6:.1f}",
+            f"{per_byte:.1f}",
+            *(f"{per_byte / issued:.0%}" for issued in ISSUE_PER_BYTE.values()),
+            row["remark"],
+        ]
+        lines.append(_line(cells))
+    return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

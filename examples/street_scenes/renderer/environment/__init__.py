@@ -1,0 +1,1 @@
+"""The plan of a street, its light, and what surrounds the road."""

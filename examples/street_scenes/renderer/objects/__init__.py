@@ -1,0 +1,1 @@
+"""What stands and moves in a street, each drawn through the stage."""

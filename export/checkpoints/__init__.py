@@ -1,0 +1,1 @@
+"""Weights files of any network: read without running code from them."""

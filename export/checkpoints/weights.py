@@ -1,0 +1,150 @@
+"""A checkpoint as it lies on the disk: one file, or a folder of Hugging Face's."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from segpp.errors import CheckpointError
+from segpp.export.checkpoints.safe_unpickle import read_pickle
+from segpp.utils.file_type import kind_of
+from segpp.utils.files import check_file, sha256_of
+
+__all__ = ["WeightsFile", "read_weights"]
+
+_CONFIG = "config.json"
+_PREPROCESSOR = "preprocessor_config.json"
+# In the order of preference; an index lists the parts of weights that were split.
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+# The JSON of a checkpoint is a few kilobytes, an index of a thousand tensors a hundred.
+_MAX_JSON_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What was read, before anything is made of it.
+
+    Attributes:
+        content: Whatever the file holds, usually nested dictionaries with tensors.
+        sha256: Of the file; of the parts' hashes, in order, where the weights are split.
+        config: ``config.json`` of a Hugging Face folder; empty for a lone file.
+        preprocessor: ``preprocessor_config.json`` of a Hugging Face folder; empty without.
+    """
+
+    content: Any
+    sha256: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    preprocessor: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_weights(path: Path) -> WeightsFile:
+    """Read a checkpoint file, or a folder with ``config.json`` and weights.
+
+    A weights file inside such a folder is read together with the JSON beside it.
+
+    Raises:
+        CheckpointError: There is nothing to read, or it is damaged, dangerous or of another kind.
+    """
+    if path.is_dir():
+        return _folder(path)
+    if path.name in _WEIGHTS and (path.parent / _CONFIG).is_file():
+        return _with_json(path.parent, [path])
+    return WeightsFile(_content(path), sha256_of(path))
+
+
+def _folder(folder: Path) -> WeightsFile:
+    if not (folder / _CONFIG).is_file():
+        inside = sorted(child.name for child in folder.iterdir())
+        raise CheckpointError(
+            f"folder {folder} has no {_CONFIG}",
+            f"it holds: {', '.join(inside[:5]) or 'nothing'}{' …' if len(inside) > 5 else ''}",  # noqa: PLR2004 - enough to recognise a folder
+            hint="give the checkpoint file itself, or a folder written by save_pretrained",
+        )
+    for name in _WEIGHTS:
+        if (folder / name).is_file():
+            return _with_json(folder, [folder / name])
+    for name in _INDEXES:
+        if (folder / name).is_file():
+            return _with_json(folder, _parts(folder / name))
+    raise CheckpointError(
+        f"folder {folder} has a {_CONFIG} and no weights",
+        f"expected one of: {', '.join((*_WEIGHTS, *_INDEXES))}",
+        hint="download the weights too; with Git, run: git lfs pull",
+    )
+
+
+def _with_json(folder: Path, weights: list[Path]) -> WeightsFile:
+    config = _json(folder / _CONFIG)
+    if (kind := config.get("model_type", "segformer")) != "segformer":
+        raise CheckpointError(
+            f"{folder} holds the network {kind!r}", "expected: model_type 'segformer'"
+        )
+    preprocessor = folder / _PREPROCESSOR
+    content: dict[Any, Any] = {}
+    for part in weights:
+        content |= _mapping(part)
+    hashes = [sha256_of(part) for part in weights]
+    return WeightsFile(
+        content,
+        hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        config,
+        _json(preprocessor) if preprocessor.is_file() else {},
+    )
+
+
+def _parts(index: Path) -> list[Path]:
+    names = _json(index).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise CheckpointError(f"{index} lists no weights", "expected: a weight_map")
+    # A name with a folder in it would read files that do not belong to the checkpoint.
+    for name in names.values():
+        if not isinstance(name, str) or Path(name).name != name:
+            raise CheckpointError(f"{index} points outside its folder", f"found: {name!r:.80}")
+    return [index.parent / name for name in sorted(set(names.values()))]
+
+
+def _mapping(path: Path) -> Mapping[Any, Any]:
+    content = _content(path)
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f"{path} holds a {type(content).__name__}, not named tensors")
+    return content
+
+
+def _content(path: Path) -> Any:
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path} is a device or a pipe, not a checkpoint")
+    check_file(path, kind="checkpoint", error=CheckpointError)
+    kind = kind_of(path)
+    if kind.holds is None:
+        raise CheckpointError(f"{path} is {kind.says}, not a checkpoint", hint=kind.hint)
+    return _safetensors(path) if kind.holds == "safetensors" else read_pickle(path)
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError, ValueError, KeyError) as failure:
+        raise CheckpointError(
+            f"{path} is a damaged safetensors file",
+            str(failure)[:200],
+            hint="download or copy the file again",
+        ) from failure
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _MAX_JSON_BYTES:
+        raise CheckpointError(f"{path} is {path.stat().st_size:,} bytes, too large to be read")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, OSError) as failure:
+        raise CheckpointError(f"{path} is not JSON", str(failure)) from failure
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds a {type(value).__name__}, not an object")
+    return value

@@ -1,0 +1,123 @@
+"""Whether merging pays: the attention it saves against the work of matching and merging.
+
+Both are counted in multiply-accumulates. Saved are projections and products of the attention.
+Added are the similarities, the one-hot product that takes the means, and what a merge costs however
+few tokens there are: some thirty small nodes, which a large image hides and a small one does not.
+Not counted are the softmax that is saved and the passes over single elements that are added; from
+256x256 on the first outweighs the second, so the warning errs towards too early rather than too
+late.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from segpp.export.models.segformer.macs import StageMacs, macs_of, site_match_macs
+from segpp.manifest import Architecture, Manifest, ReductionSite
+from segpp.ops.grid import Grid, Size
+from segpp.ops.partition import BipartitePartition
+
+__all__ = ["Worth", "doubts_about_merging", "doubts_of", "worth_of"]
+
+# Measured with ONNX Runtime 1.31 on an AMD EPYC, B0 with hq on two threads: the nodes of a
+# match take 110 microseconds and those of a merge with its restoring 40 where there are next to no
+# tokens (128x128, 256x256), and a file does about 70,000 multiply-accumulates in a microsecond
+# there. With these, 256x256 is where merging stops to pay, as measured: 13.2 ms without, 13.4 with.
+# One thread does half as many, so that merging pays from 200x200 on; more threads do more.
+_MACS_PER_MICROSECOND = 70_000
+_MATCH_MICROSECONDS = 110
+_MERGE_MICROSECONDS = 40
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What merging at one site does, over all blocks of its stage, in multiply-accumulates."""
+
+    site: str
+    saved: int
+    added: int
+
+    @property
+    def pays(self) -> bool:
+        """Whether less is added than saved."""
+        return self.added < self.saved
+
+
+def worth_of(
+    architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
+) -> tuple[Worth, ...]:
+    """Return what each site saves, given all the others, and what it adds."""
+    merged = _attention(architecture, size, sites)
+    return tuple(
+        Worth(
+            site=f"{site.stage}.{site.side}",
+            saved=_attention(architecture, size, [o for o in sites if o is not site]) - merged,
+            added=_added(architecture, site),
+        )
+        for site in sites
+    )
+
+
+def doubts_about_merging(
+    architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
+) -> tuple[str, ...]:
+    """Return why merging may cost more time than it saves, a sentence each; none where it pays."""
+    found = worth_of(architecture, size, sites)
+    saved = _attention(architecture, size, ()) - _attention(architecture, size, sites)
+    added = sum(one.added for one in found)
+    if sites and added >= saved:
+        each = ", ".join(f"{one.site} {_against(one.saved, one.added)}" for one in found)
+        whole = (
+            f"at {size} merging is predicted to be no faster than not merging: it saves "
+            f"{_against(saved, added)} million multiply-accumulates added ({each}); leave it out "
+            "with --preset none, or choose a larger --size"
+        )
+        return (whole,)
+    return tuple(
+        f"at {size} merging at {one.site} is predicted to save less than it costs: "
+        f"{_against(one.saved, one.added)} million multiply-accumulates added; leave it out with "
+        f"--reduce {one.site}=none"
+        for one in found
+        if not one.pays
+    )
+
+
+def doubts_of(manifest: Manifest) -> tuple[str, ...]:
+    """Return the same for a file."""
+    spec = manifest.input
+    size = Size(spec.height, spec.width)
+    return doubts_about_merging(manifest.architecture, size, manifest.reduction)
+
+
+def _attention(architecture: Architecture, size: Size, sites: Sequence[ReductionSite]) -> int:
+    return sum(_products(stage) for stage in macs_of(architecture, size, sites).stages)
+
+
+def _products(stage: StageMacs) -> int:
+    return stage.projections + stage.products
+
+
+def _added(architecture: Architecture, site: ReductionSite) -> int:
+    dim, blocks = architecture.dims[site.stage - 1], architecture.depths[site.stage - 1]
+    added = blocks * _merging(site, dim)
+    if matching := site_match_macs(site, dim):
+        added += blocks * _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
+        matching += _MATCH_MICROSECONDS * _MACS_PER_MICROSECOND
+        added += ceil(blocks / site.match_every) * matching
+    return added
+
+
+def _merging(site: ReductionSite, dim: int) -> int:
+    moved = site.tokens_in * dim * (2 if site.side == "q" else 1)
+    # The means of what others merge into are a one-hot product; the methods that average
+    # neighbours touch each number once.
+    if site.method != "bsm":
+        return moved
+    cells = BipartitePartition(
+        Grid(*site.grid), int(site.settings["sy"]), int(site.settings["sx"])
+    ).cells
+    return moved + site.tokens_in * cells.tokens * dim
+
+
+def _against(saved: int, added: int) -> str:
+    return f"{saved / 1e6:,.1f} against {added / 1e6:,.1f}"

@@ -1,0 +1,154 @@
+"""The custom operators in torch: real arithmetic when called, one node each when exported.
+
+The contract of each is in ``segpp.ops``; shapes are static, so the lattice is constant.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segpp import ops
+from segpp.ops.grid import Grid
+from segpp.ops.partition import BipartitePartition
+
+__all__ = [
+    "MatchSettings",
+    "match",
+    "matching_by",
+    "merge",
+    "plain_match",
+    "resize_argmax",
+    "unmerge",
+]
+
+# By these TensorRT finds the plugin; the namespace attribute, though empty, makes 10.15 and later
+# prefer it to the function of the same name.
+_PLUGIN = {"plugin_version": "1", "plugin_namespace": ""}
+
+
+@dataclass(frozen=True)
+class MatchSettings:
+    """The attributes of a SegppTokenMatch node."""
+
+    height: int
+    width: int
+    stride_y: int
+    stride_x: int
+    merged: int
+    window: int
+
+    @property
+    def partition(self) -> BipartitePartition:
+        """Which tokens are sources, which destinations."""
+        return BipartitePartition(Grid(self.height, self.width), self.stride_y, self.stride_x)
+
+
+# From FP32 tokens (B, N, C) to slots (B, N) int32.
+Matcher = Callable[[Tensor, MatchSettings], Tensor]
+
+
+def match(
+    x: Tensor, grid: Grid, *, stride_y: int, stride_x: int, merged: int, window: int = 0
+) -> Tensor:
+    """Assign each token of x (B, N, C) a slot (B, N) int32, as ``ops.match_reference`` does."""
+    settings = MatchSettings(grid.height, grid.width, stride_y, stride_x, merged, window)
+    if torch.compiler.is_exporting():
+        return _node("SegppTokenMatch", (x,), asdict(settings), torch.int32, x.shape[:2])
+    return _matcher.get()(x.float(), settings)
+
+
+@contextmanager
+def matching_by(matcher: Matcher) -> Iterator[None]:
+    """Let ``matcher`` decide all matches inside the block, in place of ``plain_match``."""
+    token = _matcher.set(matcher)
+    try:
+        yield
+    finally:
+        _matcher.reset(token)
+
+
+def plain_match(x: Tensor, settings: MatchSettings) -> Tensor:
+    """Match FP32 tokens x (B, N, C)."""
+    partition, merged, window = settings.partition, settings.merged, settings.window
+    sources = torch.from_numpy(partition.sources).to(x.device)
+    destinations = torch.from_numpy(partition.destinations).to(x.device)
+    length = x.norm(dim=2, keepdim=True)
+    unit = x / torch.where(length > 0, length, 1.0)
+    scores = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
+    if window:
+        near = torch.from_numpy(partition.near(window)).to(x.device)
+        scores = scores.masked_fill(~near, -torch.inf)
+    best = scores.argmax(2)
+    score = scores.gather(2, best[:, :, None]).squeeze(2)
+    order = score.sort(dim=1, descending=True, stable=True).indices
+    kept = order[:, merged:].sort(dim=1).values
+    slot = torch.empty(x.shape[:2], dtype=torch.int32, device=x.device)
+    ranks = torch.arange(slot.shape[1], dtype=torch.int32, device=x.device)
+    slot[:, sources] = (kept.shape[1] + best).int()
+    slot[:, destinations] = kept.shape[1] + ranks[: len(destinations)]
+    return slot.scatter(1, sources[kept], ranks[: kept.shape[1]].expand(kept.shape))
+
+
+_matcher: ContextVar[Matcher] = ContextVar("matcher", default=plain_match)
+
+
+def merge(x: Tensor, slot: Tensor, slots: int, singles: int = 0) -> Tensor:
+    """Average the rows of x (B, N, C) that share a slot, to (B, slots, C).
+
+    Args:
+        singles: How many of the first slots are known to have exactly one row.
+    """
+    if torch.compiler.is_exporting():
+        shape = (x.shape[0], slots, x.shape[2])
+        attributes = {"slots": slots, "singles": singles}
+        return _node("SegppTokenMerge", (x, slot), attributes, x.dtype, shape)
+    index = slot.long()[:, :, None].expand(x.shape)
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    total = wide.new_zeros(x.shape[0], slots, x.shape[2])
+    ones = torch.ones(slot.shape, device=x.device)
+    count = ones.new_zeros(x.shape[0], slots).scatter_add(1, slot.long(), ones)
+    mean = total.scatter_add(1, index, wide) / count.clamp(min=1)[:, :, None]
+    return mean.to(x.dtype)
+
+
+def unmerge(y: Tensor, slot: Tensor) -> Tensor:
+    """Give every token the row of its slot: y (B, M, C), slot (B, N) to (B, N, C)."""
+    if torch.compiler.is_exporting():
+        shape = (*slot.shape, y.shape[2])
+        return _node("SegppTokenUnmerge", (y, slot), {}, y.dtype, shape)
+    return y.gather(1, slot.long()[:, :, None].expand(-1, -1, y.shape[2]))
+
+
+def resize_argmax(logits: Tensor, height: int, width: int) -> Tensor:
+    """Resize logits (B, K, h, w) bilinearly; return the best class (B, height, width)."""
+    kind = torch.int8 if logits.shape[1] <= ops.MAX_INT8_CLASSES else torch.int32
+    if torch.compiler.is_exporting():
+        shape = (logits.shape[0], height, width)
+        attributes = {"height": height, "width": width, "classes": logits.shape[1]}
+        return _node("SegppResizeArgmax", (logits,), attributes, kind, shape)
+    pixels = F.interpolate(logits.float(), (height, width), mode="bilinear", align_corners=False)
+    return pixels.argmax(1).to(kind)
+
+
+def _node(
+    name: str,
+    inputs: tuple[Tensor, ...],
+    attributes: dict[str, int],
+    dtype: torch.dtype,
+    shape: tuple[int, ...] | torch.Size,
+) -> Tensor:
+    values: dict[str, Any] = {**attributes, **_PLUGIN}
+    return torch.onnx.ops.symbolic(
+        f"{ops.DOMAIN}::{name}",
+        inputs,
+        values,
+        dtype=dtype,
+        shape=tuple(shape),
+        version=ops.VERSION,
+    )

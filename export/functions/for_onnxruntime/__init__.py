@@ -1,9 +1,0 @@
-"""Bodies of custom operators for ONNX Runtime alone, faster there than the portable ones."""
-
-from segpp.errors import GraphError
-from segpp.export.functions import FunctionFor
-from segpp.scan import Registry
-
-__all__ = ["FOR_ONNXRUNTIME"]
-
-FOR_ONNXRUNTIME: Registry[FunctionFor] = Registry(__name__, "custom operator", GraphError)

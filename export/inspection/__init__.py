@@ -1,1 +1,0 @@
-"""What a file is, one kind of file per module."""

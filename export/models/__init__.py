@@ -1,0 +1,1 @@
+"""Networks: one folder per family, found by scanning; what families share lies beside them."""

@@ -1,0 +1,1 @@
+"""SegFormer: everything that is a fact about this network and not about exporting."""

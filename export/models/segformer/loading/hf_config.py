@@ -1,0 +1,109 @@
+"""What ``config.json`` and ``preprocessor_config.json`` say beyond the weights."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeGuard
+
+from segpp.errors import CheckpointError
+from segpp.export.models.segformer.architecture import HEADS, STAGES
+from segpp.ops.grid import Size
+
+__all__ = ["check_strides", "gelu_of", "heads_of", "names_of", "normalisation_of", "size_of"]
+
+_GELU: dict[str, Literal["none", "tanh"]] = {
+    "gelu": "none",
+    "gelu_python": "none",
+    "gelu_new": "tanh",
+    "gelu_pytorch_tanh": "tanh",
+}
+_STRIDES = [4, 2, 2, 2]
+
+
+def heads_of(config: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the attention heads per stage, the usual ones where nothing is said.
+
+    Raises:
+        CheckpointError: They are not four positive whole numbers.
+    """
+    heads = config.get("num_attention_heads", list(HEADS))
+    if isinstance(heads, list) and len(heads) == STAGES and all(_is_count(head) for head in heads):
+        return tuple(heads)
+    raise CheckpointError(
+        f"config.json gives the attention heads as {heads!r:.80}",
+        f"expected: {STAGES} whole numbers",
+    )
+
+
+def gelu_of(config: Mapping[str, Any]) -> Literal["none", "tanh"]:
+    """Return the form of GELU.
+
+    Raises:
+        CheckpointError: The activation is another one.
+    """
+    name = config.get("hidden_act", "gelu")
+    if name not in _GELU:
+        raise CheckpointError(
+            f"config.json gives the activation {name!r:.80}", f"known: {', '.join(_GELU)}"
+        )
+    return _GELU[name]
+
+
+def check_strides(config: Mapping[str, Any]) -> None:
+    """Raise CheckpointError if the stages' strides, which no shape shows, are unusual."""
+    if (strides := config.get("strides", _STRIDES)) != _STRIDES:
+        raise CheckpointError(
+            f"config.json gives the strides {strides!r:.80}", f"expected: {_STRIDES}"
+        )
+
+
+def names_of(config: Mapping[str, Any]) -> list[str] | None:
+    """Return the class names in order, or None if there are none but numbered stand-ins."""
+    labels = config.get("id2label")
+    if not isinstance(labels, dict):
+        return None
+    names = [labels.get(str(index)) for index in range(len(labels))]
+    if names == [f"LABEL_{index}" for index in range(len(labels))]:
+        return None
+    return [str(name) for name in names] if None not in names else None
+
+
+def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
+    """Return the size that images are resized to, if it is a fixed one."""
+    size = preprocessor.get("size")
+    sides = [size.get("height"), size.get("width")] if isinstance(size, dict) else [size, size]
+    counts = [side for side in sides if _is_count(side)]
+    return Size(*counts) if len(counts) == len(sides) else None
+
+
+def normalisation_of(
+    preprocessor: Mapping[str, Any], channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Return mean and std per channel on the 0-255 scale, or None if nothing is said.
+
+    They rescale first and normalise then; both in one is (pixel - mean / factor) / (std / factor).
+    """
+    if "image_mean" not in preprocessor or "image_std" not in preprocessor:
+        return None
+    mean, std = preprocessor["image_mean"], preprocessor["image_std"]
+    if preprocessor.get("do_normalize") is False:
+        mean, std = [0.0] * channels, [1.0] * channels
+    rescale = preprocessor.get("do_rescale", True)
+    factor = preprocessor.get("rescale_factor", 1 / 255) if rescale else 1.0
+    numbers = [mean, std, [factor]]
+    if not all(isinstance(n, list) and all(_is_number(x) for x in n) for n in numbers):
+        return None
+    if not len(mean) == len(std) == channels or min(*std, factor) <= 0:
+        return None
+    return tuple(_scaled(x, factor) for x in mean), tuple(_scaled(x, factor) for x in std)
+
+
+def _scaled(value: float, factor: float) -> float:
+    # 0.485 * 255 is 123.67499999999998; nobody means the last digits.
+    return round(value / factor, 9)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and value > 0
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)

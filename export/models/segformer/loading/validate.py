@@ -1,0 +1,149 @@
+"""Whether a state dict is a whole and healthy SegFormer of one layout."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from segpp.errors import CheckpointError
+from segpp.export.models.segformer.loading.formats import Layout
+from segpp.export.models.segformer.loading.formats._key_mapping import (
+    is_unused,
+    locate,
+    root_of_encoder,
+    roots,
+)
+
+__all__ = [
+    "ENCODER_ONLY",
+    "check_finite",
+    "check_present",
+    "check_shapes",
+    "check_sound",
+    "leftovers",
+    "shortened",
+]
+
+ENCODER_ONLY = "holds a SegFormer encoder without its decode head"
+
+_SHOWN = 3
+_DTYPES = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
+
+
+def check_sound(layout: Layout, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Raise CheckpointError if a tensor of the network is not a plain array of real numbers."""
+    for name, tensor in tensors.items():
+        if locate(layout, name) is None or name.endswith("num_batches_tracked"):
+            continue
+        if tensor.dtype not in _DTYPES:
+            raise CheckpointError(
+                f"{path} holds {name} as {str(tensor.dtype).removeprefix('torch.')}",
+                "expected: float32, float64, float16 or bfloat16",
+                hint="give the checkpoint from before it was quantised",
+            )
+        # A few bytes can pretend to be a tensor that fills the memory.
+        if tensor.layout != torch.strided or tensor.device.type != "cpu" or _overlaps(tensor):
+            raise CheckpointError(
+                f"{path} does not hold the numbers of {name}",
+                f"found: a {tensor.layout} tensor {tuple(tensor.shape)} on {tensor.device}",
+                hint="save the state dict of the loaded network",
+            )
+
+
+def check_present(
+    layout: Layout, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
+) -> None:
+    """Raise CheckpointError if an expected tensor is missing."""
+    missing = [name for name in expected if name not in tensors]
+    if not missing:
+        return
+    found = len(expected) - len(missing)
+    facts = (
+        f"layout: {layout.title}, {found} of {len(expected)} tensors found",
+        f"missing: {shortened(missing)}",
+    )
+    encoder = f"{root_of_encoder(layout)}."
+    if not any(name in tensors for name in expected if not name.startswith(encoder)):
+        raise CheckpointError(
+            f"{path} {ENCODER_ONLY}",
+            *facts,
+            hint="give a checkpoint trained for segmentation, not a pretrained backbone",
+        )
+    raise CheckpointError(
+        f"{path} lacks {_counted(missing)} of a SegFormer",
+        *facts,
+        hint="it may be incomplete or a changed network: save the whole state dict again",
+    )
+
+
+def leftovers(
+    layout: Layout, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
+) -> tuple[str, ...]:
+    """Return the names of tensors that take no part in the result.
+
+    Raises:
+        CheckpointError: A tensor inside the network's own modules has no place in a SegFormer, so
+            that leaving it out would change the result.
+    """
+    others = [name for name in tensors if name not in expected]
+    counters = {name for name in others if name.endswith("num_batches_tracked")}
+    strange = [
+        name
+        for name in others
+        if name.partition(".")[0] in roots(layout)
+        and name not in counters
+        and not is_unused(layout, name)
+    ]
+    if strange:
+        raise CheckpointError(
+            f"{path} has {_counted(strange)} that a SegFormer has no place for",
+            f"layout: {layout.title}",
+            f"found: {shortened(strange)}",
+            hint="a changed network cannot be exported; give a plain SegFormer",
+        )
+    return tuple(name for name in others if name not in counters)
+
+
+def check_shapes(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], network: str, path: Path
+) -> None:
+    """Raise CheckpointError if a tensor has another shape than ``network`` needs."""
+    wrong = [name for name, tensor in expected.items() if tensors[name].shape != tensor.shape]
+    if wrong:
+        raise CheckpointError(
+            f"{path} has {_counted(wrong)} of the wrong shape for {network}",
+            *(
+                f"{name}: expected {tuple(expected[name].shape)}, "
+                f"found {tuple(tensors[name].shape)}"
+                for name in wrong[:_SHOWN]
+            ),
+            hint="a changed network cannot be exported; give a plain SegFormer",
+        )
+
+
+def check_finite(tensors: Mapping[str, Tensor], names: Mapping[str, Tensor], path: Path) -> None:
+    """Raise CheckpointError if one of the tensors called ``names`` has a NaN or an infinity."""
+    # Half the time of isfinite().all(): NaN and infinity both come out as an extreme.
+    extremes = {name: torch.stack(tensors[name].aminmax()) for name in names}
+    broken = [name for name, ends in extremes.items() if not bool(ends.isfinite().all())]
+    if broken:
+        raise CheckpointError(
+            f"{path} has NaN or infinity in {_counted(broken)}",
+            f"found in: {shortened(broken)}",
+            hint="the training diverged: give an earlier checkpoint",
+        )
+
+
+def shortened(names: list[str]) -> str:
+    """Return the first few names and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(name[:120] for name in names[:_SHOWN]) + more
+
+
+def _counted(names: list[str]) -> str:
+    return "1 tensor" if len(names) == 1 else f"{len(names)} tensors"
+
+
+def _overlaps(tensor: Tensor) -> bool:
+    return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()

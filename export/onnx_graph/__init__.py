@@ -1,0 +1,1 @@
+"""From a torch module to a clean, static ONNX graph that its targets take."""

@@ -1,0 +1,61 @@
+"""What stands around the network in the file: normalisation before it, labels behind it."""
+
+import torch
+from torch import Tensor, nn
+
+from segpp.export.custom_ops import torch_ops
+from segpp.export.models.precision import Deployed
+from segpp.manifest import InputSpec
+
+__all__ = ["INPUTS", "OUTPUTS", "Interface"]
+
+INPUTS = ("float32", "uint8")
+
+# What each choice of outputs puts into the file, in the file's order.
+OUTPUTS = {"logits": ("logits",), "labels": ("labels",), "both": ("logits", "labels")}
+
+
+class Interface(nn.Module):
+    """The network as the file has it, pixels or logits included or not.
+
+    Args:
+        network: Normalised images to logits.
+        spec: The file's input. Pixels are normalised before the first convolution pads them with
+            zeros, so that its padding means the mean colour, as in training.
+        output: One of ``OUTPUTS``.
+    """
+
+    def __init__(self, network: Deployed, spec: InputSpec, output: str = "logits") -> None:
+        super().__init__()
+        self.network = network
+        self.spec = spec
+        self.outputs = OUTPUTS[output]
+        self.mean, self.std = (
+            nn.Buffer(torch.tensor(values)[:, None, None]) for values in (spec.mean, spec.std)
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The input's name, then the outputs'."""
+        return (self.spec.name, *self.outputs)
+
+    def example(self) -> Tensor:
+        """Return an input of the right shape and type."""
+        return torch.zeros(self.spec.shape, dtype=getattr(torch, self.spec.dtype))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs for an image as ``spec`` has it."""
+        logits = self.network(self._normalised(image))
+        if "labels" not in self.outputs:
+            return (logits,)
+        labels = torch_ops.resize_argmax(logits, self.spec.height, self.spec.width)
+        return (logits, labels) if "logits" in self.outputs else (labels,)
+
+    def _normalised(self, image: Tensor) -> Tensor:
+        if self.spec.dtype != "uint8":
+            return image
+        # The arithmetic of segpp.images.preprocess, to the bit. TensorRT has UINT8 for inputs only,
+        # so nothing stands before the cast.
+        pixels = image.float().permute(0, 3, 1, 2)
+        normalised: Tensor = (pixels - self.mean) / self.std
+        return normalised

@@ -1,0 +1,100 @@
+"""What every token reduction promises: static counts, a merge and a restore."""
+
+from abc import ABC, abstractmethod
+from dataclasses import fields
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from segpp.errors import ReductionError
+from segpp.export.reduction.sites import Side, Site
+from segpp.ops.grid import Grid
+from segpp.utils.choices import check_choice
+
+if TYPE_CHECKING:
+    # A board lists methods and counts tokens without torch.
+    from torch import Tensor
+
+__all__ = ["Plan", "TokenReduction"]
+
+
+class Plan(Protocol):
+    """One reduction of the tokens of one block."""
+
+    def merge(self, x: "Tensor") -> "Tensor":
+        """Shorten tokens (B, N, C) to (B, M, C)."""
+        ...
+
+    def restore(self, y: "Tensor") -> "Tensor":
+        """Bring (B, M, C) back to (B, N, C)."""
+        ...
+
+
+class TokenReduction(ABC):
+    """The settings of a method; a frozen dataclass whose fields are its keys on the command line.
+
+    ``is_content_based`` tells whether it looks at the tokens; otherwise the grid alone decides.
+
+    A method never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
+    which is what keeps the exported graph static.
+    """
+
+    name: ClassVar[str]
+    sides: ClassVar[tuple[Side, ...]] = ("q", "kv")
+    is_content_based: ClassVar[bool] = True
+
+    @abstractmethod
+    def check_fits(self, grid: Grid) -> None:
+        """Raise ReductionError if these settings cannot work on ``grid``."""
+
+    @abstractmethod
+    def tokens_out(self, grid: Grid) -> int:
+        """Return how many tokens leave when those of ``grid`` arrive."""
+
+    @abstractmethod
+    def plan(self, x: "Tensor", grid: Grid) -> Plan:
+        """Decide, from the tokens x (B, N, C) on ``grid``, what becomes what."""
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the names of the settings."""
+        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # subclasses are dataclasses
+
+    @classmethod
+    def defaults(cls) -> tuple[str, ...]:
+        """Return ``KEY=VALUE`` for every setting, with the value it has when it is left out."""
+        return tuple(f"{field.name}={field.default:g}" for field in fields(cls))  # type: ignore[arg-type]  # as above
+
+    def to_string(self) -> str:
+        """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
+        return f"{self.name}:" + ",".join(f"{k}={getattr(self, k):g}" for k in self.keys())
+
+    @classmethod
+    def parse(cls, settings: str) -> "TokenReduction":
+        """Read ``KEY=VALUE,KEY=VALUE``.
+
+        Raises:
+            ReductionError: A key is unknown or given twice, or a value is not a number.
+        """
+        values: dict[str, float | int] = {}
+        for item in filter(None, settings.split(",")):
+            key, _, text = item.partition("=")
+            check_choice(key, cls.keys(), kind=f"key of {cls.name}", error=ReductionError)
+            if key in values:
+                raise ReductionError(f"{cls.name} has the key {key!r} twice")
+            values[key] = cls._number(key, text)
+        return cls(**values)
+
+    @classmethod
+    def _number(cls, key: str, text: str) -> float | int:
+        [field] = [field for field in fields(cls) if field.name == key]  # type: ignore[arg-type]  # as above
+        kind = int if field.type in (int, "int") else float
+        try:
+            return kind(text)
+        except ValueError:
+            needed = "a whole number" if kind is int else "a number"
+            raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r}") from None
+
+    def check_side(self, site: Site) -> None:
+        """Raise ReductionError if the method cannot work on the site's side."""
+        if site.side not in self.sides:
+            sides = " and ".join(self.sides)
+            raise ReductionError(f"{self.name} cannot merge at {site}", f"it merges {sides} only")

@@ -1,0 +1,1 @@
+"""Token reductions: one method per module, found by scanning this folder."""

@@ -1,0 +1,103 @@
+"""bsm: bipartite soft matching, merging the most similar tokens of a grid.
+
+Source: Bolya & Hoffman, Token Merging for Fast Stable Diffusion, 2023 (arXiv:2303.17604), as
+Kienzle et al. use it in SegFormer++, 2024 (arXiv:2405.14467): the tokens themselves are compared,
+means are not weighted by size, and the match is recomputed in every block.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from segpp.errors import ReductionError
+from segpp.export.custom_ops import torch_ops
+from segpp.export.reduction import REDUCTIONS
+from segpp.export.reduction.base import TokenReduction
+from segpp.ops.grid import Grid
+from segpp.ops.partition import BipartitePartition
+
+__all__ = ["BipartiteSoftMatching"]
+
+
+@REDUCTIONS.register("bsm")
+@dataclass(frozen=True)
+class BipartiteSoftMatching(TokenReduction):
+    """Merge a share of all tokens into the most similar of one token per cell.
+
+    Attributes:
+        ratio: Share of *all* tokens to merge away, in [0, 1); more than the sources merges all
+            sources.
+        sy: Rows of a cell.
+        sx: Columns of a cell.
+        window: How many cells away a destination may be; 0 is any distance, as in the paper.
+    """
+
+    name: ClassVar[str] = "bsm"
+
+    ratio: float = 0.5
+    sy: int = 2
+    sx: int = 2
+    window: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ratio < 1:
+            raise ReductionError(
+                f"bsm cannot merge a share of {self.ratio:g}", "ratio must lie in [0, 1)"
+            )
+        if min(self.sy, self.sx) < 1 or self.sy * self.sx == 1:
+            raise ReductionError(
+                f"bsm cannot use cells of {self.sy}x{self.sx} tokens",
+                "a cell needs at least two tokens: one stays, the others may merge",
+            )
+        if self.window < 0:
+            raise ReductionError(f"bsm cannot use a window of {self.window}", "0 is any distance")
+
+    def check_fits(self, grid: Grid) -> None:
+        """Raise ReductionError if the grid is smaller than one cell."""
+        if grid.height < self.sy or grid.width < self.sx:
+            raise ReductionError(
+                f"bsm with cells of {self.sy}x{self.sx} does not fit a grid of {grid} tokens",
+                f"the grid needs at least {self.sy}x{self.sx} tokens",
+                hint="use a larger input, or smaller cells: bsm:sy=2,sx=2",
+            )
+
+    def merged(self, grid: Grid) -> int:
+        """Return how many tokens of ``grid`` merge away."""
+        # int() truncates like the reference; rounding would change the graph's shapes.
+        wanted = int(grid.tokens * self.ratio)
+        return min(wanted, self._lattice(grid).num_sources)
+
+    def tokens_out(self, grid: Grid) -> int:
+        """Return how many tokens of ``grid`` are left."""
+        return grid.tokens - self.merged(grid)
+
+    def plan(self, x: Tensor, grid: Grid) -> "_Matched":
+        """Match the tokens x (B, N, C)."""
+        slot = torch_ops.match(
+            x,
+            grid,
+            stride_y=self.sy,
+            stride_x=self.sx,
+            merged=self.merged(grid),
+            window=self.window,
+        )
+        kept = self._lattice(grid).num_sources - self.merged(grid)
+        return _Matched(slot, self.tokens_out(grid), kept)
+
+    def _lattice(self, grid: Grid) -> BipartitePartition:
+        return BipartitePartition(grid, self.sy, self.sx)
+
+
+@dataclass(frozen=True)
+class _Matched:
+    slot: Tensor
+    slots: int
+    # Sources that stay are slots of their own, and come first.
+    singles: int
+
+    def merge(self, x: Tensor) -> Tensor:
+        return torch_ops.merge(x, self.slot, self.slots, self.singles)
+
+    def restore(self, y: Tensor) -> Tensor:
+        return torch_ops.unmerge(y, self.slot)

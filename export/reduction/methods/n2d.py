@@ -1,0 +1,49 @@
+"""n2d: average each rectangle of neighbouring tokens into one.
+
+Source: Kienzle et al., SegFormer++, 2024 (arXiv:2405.14467).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from segpp.errors import ReductionError
+from segpp.export.reduction import REDUCTIONS
+from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.methods._cell_means import CellMeans, cells_of, check_cell
+from segpp.ops.grid import Grid
+
+__all__ = ["Neighbour2d"]
+
+
+@REDUCTIONS.register("n2d")
+@dataclass(frozen=True)
+class Neighbour2d(TokenReduction):
+    """Cells of ``rows`` x ``cols`` tokens; those cut by an edge hold fewer."""
+
+    name: ClassVar[str] = "n2d"
+    is_content_based: ClassVar[bool] = False
+
+    rows: int = 2
+    cols: int = 2
+
+    def __post_init__(self) -> None:
+        check_cell(self.name, self.rows, self.cols)
+
+    def check_fits(self, grid: Grid) -> None:
+        """Raise ReductionError if a cell is larger than the grid."""
+        if grid.height < self.rows or grid.width < self.cols:
+            raise ReductionError(
+                f"n2d with cells of {self.rows}x{self.cols} does not fit a grid of {grid} tokens",
+                f"the grid needs at least {self.rows}x{self.cols} tokens",
+                hint="use a larger input or smaller cells",
+            )
+
+    def tokens_out(self, grid: Grid) -> int:
+        """Return the number of cells."""
+        return cells_of(grid, self.rows, self.cols).tokens
+
+    def plan(self, x: Tensor, grid: Grid) -> CellMeans:  # noqa: ARG002 - decided by the grid alone
+        """Return the cells; the tokens are not looked at."""
+        return CellMeans(grid, self.rows, self.cols)

@@ -1,0 +1,1 @@
+"""One backend per module, found by scanning this folder; ``base`` says what each must offer."""

@@ -1,0 +1,109 @@
+"""What a backend must offer; everything else is the session's.
+
+A backend is a library that runs network files: onnxruntime, openvino. (An *engine*, everywhere in
+segpp, is a file that a compiler made for certain GPUs.) Each backend is one module of this folder,
+which registers a ``BackendSpec`` in ``BACKENDS``:
+
+    BACKENDS.register("openvino")(BackendSpec("openvino", suffixes=(".onnx",), open=OpenVino))
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from segpp.utils.registry import Registry
+
+__all__ = ["BACKENDS", "Backend", "BackendConfig", "BackendSpec", "TensorInfo"]
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """One input or output as the backend declares it.
+
+    Args:
+        name: Its name in the file.
+        shape: A number per dimension; a name or None where it is open.
+        dtype: NumPy's name for the type, or the library's where NumPy has none.
+    """
+
+    name: str
+    shape: tuple[int | str | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class BackendConfig:
+    """How to run; a backend refuses what it cannot honour.
+
+    Args:
+        threads: CPU threads; None leaves the choice to the library.
+        provider: The library's device or execution provider ("cpu", "cuda"); None for its default.
+        spinning: Let idle threads spin between calls: fastest back to back, but it keeps the
+            cores busy beside a camera.
+        alone: Nothing else computes between two calls, so that threads may go on spinning after
+            one; False makes them stop at its end.
+        precision: What the file's FP32 is computed in.
+        cache: Keep what the library compiles beside the file, for the next time.
+    """
+
+    threads: int | None = None
+    provider: str | None = None
+    spinning: bool = True
+    alone: bool = True
+    precision: str = "fp32"
+    cache: bool = True
+
+
+class Backend(Protocol):
+    """A network that a library has loaded, ready to run."""
+
+    @property
+    def description(self) -> str:
+        """Library, version and device in words, for reports."""
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        """The declared inputs."""
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        """The declared outputs."""
+
+    def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> list[NDArray[Any]]:
+        """Run the network once.
+
+        Args:
+            feeds: An array for every input, by name, of the declared shape and type.
+            outputs: The outputs to return, by name.
+
+        Returns:
+            One array per name, in that order. They belong to the caller: a later call does not
+            change them.
+
+        Raises:
+            GraphError: The library failed.
+        """
+
+    def close(self) -> None:
+        """Give back the memory; the network is not run again."""
+
+
+@dataclass(frozen=True)
+class BackendSpec:
+    """What is known of a backend without loading its library.
+
+    Args:
+        module: The Python module that must be installed.
+        suffixes: The files it runs.
+        open: Loads one; imports the library only when it is called.
+    """
+
+    module: str
+    suffixes: tuple[str, ...]
+    open: Callable[[Path, BackendConfig], Backend]
+
+
+BACKENDS: Registry[BackendSpec] = Registry("segpp.runtime.backends", kind="backend")

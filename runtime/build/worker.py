@@ -1,0 +1,153 @@
+"""A build in a process of its own.
+
+The library is native code that reads a foreign file: what makes it crash must not take segpp
+down, and Ctrl-C must end it at once, which Python cannot do inside a native call.
+"""
+
+import errno
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+from segpp.errors import GraphError
+from segpp.runtime.build.builders import BUILDERS, BuildConfig, BuildRefused
+from segpp.runtime.build.diagnose import diagnose
+from segpp.runtime.build.log import LogRecord, parse_log, render_record
+
+__all__ = ["build_in_subprocess"]
+
+# Exit codes of the building process, apart from those of Python and of the shell.
+_BUILT, _REFUSED, _UNWRITTEN = 0, 80, 81
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_ENVIRONMENT = {
+    # Without it -m would import whatever the current folder holds (Python 3.11 and later).
+    "PYTHONSAFEPATH": "1",
+    # Names out of a foreign file go into the log; one that no locale takes must not end it.
+    "PYTHONIOENCODING": "utf-8:replace",
+}
+
+
+def build_in_subprocess(config: BuildConfig, name: str) -> tuple[LogRecord, ...]:
+    """Build an engine and return the library's log.
+
+    Args:
+        config: What to build; its builder is a name in ``BUILDERS``, its paths are absolute.
+        name: The ONNX file as the user knows it, for messages.
+
+    Raises:
+        GraphError: The library refused the file, or crashed on it.
+        OSError: The engine could not be written.
+    """
+    with tempfile.TemporaryFile() as file:
+        code = _run(config, file)
+        file.seek(0)
+        text = file.read().decode(errors="replace")
+    records, title = parse_log(text), BUILDERS[config.builder].title
+    if code == _BUILT:
+        return records
+    if code == _REFUSED:
+        raise diagnose(title, name, records)
+    if code == _UNWRITTEN:
+        number = int(records[-1].text)
+        raise OSError(number, os.strerror(number))
+    raise GraphError(f"{title} crashed on {name}", f"it ended with {_describe_exit(code)}", *_last_line(text))
+
+
+def _run(config: BuildConfig, log: IO[bytes]) -> int:
+    argument = json.dumps(asdict(config), default=str)
+    command = [sys.executable, "-u", "-m", "segpp.runtime.build.worker", argument]
+    # A stop that came while the process is being started would leave it running, known to nobody.
+    with _signals_held() as let_through, _start(command, log) as process:
+        try:
+            let_through()
+            return process.wait()
+        except BaseException:
+            process.kill()
+            # Before the caller removes its files: a dying process may still write.
+            process.wait()
+            raise
+
+
+def _start(command: Sequence[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    # In a session of its own, so that Ctrl-C reaches us alone and we decide.
+    return subprocess.Popen(  # noqa: S603 - our own module
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, **_ENVIRONMENT},
+    )
+
+
+@contextmanager
+def _signals_held() -> Iterator[Callable[[], object]]:
+    """Hold back the signals that stop a program; yield what lets them through again."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+
+    def let_through() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    try:
+        yield let_through
+    finally:
+        let_through()
+
+
+def _describe_exit(code: int) -> str:
+    if code < 0:
+        with suppress(ValueError):
+            return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _last_line(text: str) -> Sequence[str]:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return [f"its last words: {lines[-1]:.200}"] if lines else []
+
+
+def _main(argument: str) -> int:
+    """Build in this process; the log goes to standard output."""
+    # Inherited from the moment of the start.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    # A crash must not leave a core file in the user's folder.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    config = _parse_config(argument)
+    try:
+        BUILDERS[config.builder]().build(config, _log)
+    except BuildRefused:
+        return _REFUSED
+    except OSError as failure:
+        _log("ERROR", str(failure.errno or errno.EIO))
+        return _UNWRITTEN
+    return _BUILT
+
+
+def _parse_config(argument: str) -> BuildConfig:
+    fields = json.loads(argument)
+    return BuildConfig(
+        onnx=Path(fields["onnx"]),
+        output=Path(fields["output"]),
+        builder=fields["builder"],
+        compute_capabilities=tuple(fields["compute_capabilities"]),
+        workspace=fields["workspace"],
+    )
+
+
+def _log(severity: str, text: str) -> None:
+    sys.stdout.write(render_record(severity, text))
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1]))

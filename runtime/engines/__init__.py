@@ -1,1 +1,0 @@
-"""One engine library per module, found by scanning this folder."""

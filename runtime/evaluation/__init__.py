@@ -1,0 +1,134 @@
+"""Scores of one or several models over labelled images, one image in memory at a time."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import CheckError, ImageError, InputError
+from segpp.images.preprocess import ImageArray
+from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
+from segpp.runtime.evaluation.dataset import Pair, check_known_labels, load_pair
+
+__all__ = ["Evaluation", "Score", "Segmenter", "evaluate"]
+
+# RGB uint8 (H, W, 3) to class numbers (H, W). Logits are to be resized bilinearly to the image
+# before the argmax, as every published mIoU does.
+Segmenter = Callable[[ImageArray], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How one model did.
+
+    Args:
+        confusion: Pixel counts over all images; the scores are its properties.
+        agreement: Share of all pixels, ignored ones included, with the first model's class.
+        seconds: Time in the model over all images, preparation and resizing included.
+    """
+
+    confusion: ConfusionMatrix
+    agreement: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How all models did over the same images.
+
+    Args:
+        scores: One per model, in their order.
+        images: How many were evaluated.
+        skipped: Why the others were not, a sentence each.
+    """
+
+    scores: tuple[Score, ...]
+    images: int
+    skipped: tuple[str, ...]
+
+
+def evaluate(
+    models: Sequence[Segmenter],
+    pairs: Iterable[Pair],
+    *,
+    classes: int,
+    ignored: Collection[int] = (255,),
+    reduce_zero_label: bool = False,
+    after_each: Callable[[], object] = lambda: None,
+) -> Evaluation:
+    """Run every model over the images and compare with the labels.
+
+    An image that cannot be read is skipped, and told of in the result; one whose labels do not
+    fit is an error, because then the others are probably wrong too.
+
+    Args:
+        models: Each takes an RGB image (H, W, 3) and gives class numbers (H, W).
+        pairs: The images with their labels; one is in memory at a time.
+        classes: K, the same for all models.
+        ignored: Labels whose pixels do not count.
+        reduce_zero_label: Label 0 is no class; the others count down by one.
+        after_each: Called after every image, read or not.
+
+    Raises:
+        InputError: Sizes differ, or labels or predictions are outside the classes.
+        CheckError: No image could be read.
+    """
+    all_totals = [_ModelTotals(empty_matrix(classes, ignored)) for _ in models]
+    images, skipped = 0, []
+    for pair in pairs:
+        try:
+            image, truth = load_pair(pair, reduce_zero_label=reduce_zero_label)
+        except ImageError as failure:
+            skipped.append(str(failure))
+        else:
+            check_known_labels(truth, classes, ignored, pair.labels)
+            _add_image(all_totals, models, image, truth)
+            images += 1
+        after_each()
+    if images == 0:
+        raise CheckError("no image could be evaluated", *skipped)
+    return Evaluation(tuple(totals.score() for totals in all_totals), images, tuple(skipped))
+
+
+@dataclass
+class _ModelTotals:
+    """What one model did so far; times in seconds."""
+
+    confusion: ConfusionMatrix
+    agreeing: int = 0
+    pixels: int = 0
+    seconds: float = 0.0
+
+    def run(self, model: Segmenter, image: ImageArray) -> NDArray[Any]:
+        start = time.perf_counter()
+        labels = model(image)
+        self.seconds += time.perf_counter() - start
+        return labels
+
+    def add(self, labels: NDArray[Any], first: NDArray[Any], truth: NDArray[np.int32]) -> None:
+        if labels.shape != truth.shape:
+            raise InputError(f"a model gave labels {labels.shape} for an image {truth.shape}")
+        self.agreeing += int(np.count_nonzero(labels == first))
+        self.pixels += labels.size
+        classes, ignored = len(self.confusion.matrix), self.confusion.ignored
+        self.confusion += count_pixels(truth, labels, classes, ignored)
+
+    def score(self) -> Score:
+        return Score(self.confusion, self.agreeing / self.pixels, self.seconds)
+
+
+def _add_image(
+    all_totals: Sequence[_ModelTotals],
+    models: Sequence[Segmenter],
+    image: ImageArray,
+    truth: NDArray[np.int32],
+) -> None:
+    first: NDArray[Any] | None = None
+    for totals, model in zip(all_totals, models, strict=True):
+        labels = totals.run(model, image)
+        # The first agrees with itself, so the column shows at once which one it is.
+        first = labels if first is None else first
+        totals.add(labels, first, truth)

@@ -1,0 +1,140 @@
+"""Scores as a table, as JSON and as CSV."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from segpp.runtime.evaluation import Evaluation, Score
+from segpp.utils.table import table
+
+__all__ = ["EvaluationReport"]
+
+_LISTED = 10
+_NONE = "-"
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """An evaluation with the names that belong to it.
+
+    Args:
+        evaluation: The scores.
+        models: A name for each score.
+        classes: A name for each class.
+        ignored: The labels whose pixels did not count.
+        notes: What a reader should know of the models, a sentence each.
+    """
+
+    evaluation: Evaluation
+    models: tuple[str, ...]
+    classes: tuple[str, ...]
+    ignored: frozenset[int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def miou(self) -> dict[str, float]:
+        """Mean intersection over union of each model, as a share of one."""
+        return {
+            name: score.confusion.miou
+            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+        }
+
+    def text(self) -> str:
+        """Return two tables: the models, and the IoU of each class."""
+        pixels = self.evaluation.scores[0].confusion.pixels
+        return "\n".join(
+            [
+                f"{self.evaluation.images} images, {pixels:,} labelled pixels; scores in percent",
+                "",
+                self._model_table(),
+                "",
+                self._class_table(),
+                *self._absent(),
+            ]
+        )
+
+    def json(self) -> str:
+        """Return everything as JSON; scores are shares of one."""
+        content = {
+            "images": self.evaluation.images,
+            "labelled_pixels": self.evaluation.scores[0].confusion.pixels,
+            "skipped": self.evaluation.skipped,
+            "ignored": sorted(self.ignored),
+            "classes": self.classes,
+            "models": self._rows(),
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False)
+
+    def csv(self) -> str:
+        """Return a heading and one row per model, with a column for each class."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        rows = self._rows()
+        scores = [key for key in rows[0] if key != "iou"]
+        writer.writerow([*scores, *(f"iou {name}" for name in self.classes)])
+        writer.writerows([*(row[key] for key in scores), *row["iou"]] for row in rows)
+        return text.getvalue()
+
+    def _model_table(self) -> str:
+        heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s"]
+        rows = [
+            [
+                name,
+                _percent(score.confusion.miou),
+                _percent(score.confusion.pixel_accuracy),
+                _percent(score.agreement),
+                f"{self._rate(score):.2f}",
+            ]
+            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+        ]
+        return table([heading, *rows], "lrrrr")
+
+    def _class_table(self) -> str:
+        counts = self.evaluation.scores[0].confusion.matrix.sum(1)
+        shares = (counts / max(counts.sum(), 1)).tolist()
+        ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
+        rows = [
+            [self.classes[i], _percent(shares[i]), *(_percent(iou[i]) for iou in ious)]
+            for i in self._present()
+        ]
+        heading = ["class", "pixels", *(f"IoU {name}" for name in self.models)]
+        return table([heading, *rows], "lr" + "r" * len(ious))
+
+    def _absent(self) -> list[str]:
+        absent = [name for i, name in enumerate(self.classes) if i not in self._present()]
+        if not absent:
+            return []
+        listed = ", ".join(absent) if len(absent) <= _LISTED else f"{len(absent)} classes"
+        return [f"neither labelled nor predicted: {listed}"]
+
+    def _present(self) -> list[int]:
+        ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
+        return [i for i in range(len(self.classes)) if not all(math.isnan(iou[i]) for iou in ious)]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "model": name,
+                "miou": _null_if_nan(score.confusion.miou),
+                "pixel_accuracy": _null_if_nan(score.confusion.pixel_accuracy),
+                "agreement": score.agreement,
+                "images_per_second": self._rate(score),
+                "iou": [_null_if_nan(value) for value in score.confusion.iou.tolist()],
+            }
+            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+        ]
+
+    def _rate(self, score: Score) -> float:
+        return self.evaluation.images / max(score.seconds, 1e-9)
+
+
+def _percent(value: float) -> str:
+    return _NONE if math.isnan(value) else f"{100 * value:.2f}"
+
+
+def _null_if_nan(value: float) -> float | None:
+    # JSON has no not-a-number.
+    return None if math.isnan(value) else value

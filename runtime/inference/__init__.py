@@ -1,0 +1,1 @@
+"""Sessions: images in, masks out, over whatever backend runs the file."""

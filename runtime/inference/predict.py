@@ -1,0 +1,130 @@
+"""The loop of segpp-run: read, segment, write, and carry on past a damaged image."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import ImageError
+from segpp.images.preprocess import ImageArray
+from segpp.runtime.inference.session import Session, Timing
+from segpp.runtime.media.sources import ImageItem, ImageSource
+from segpp.runtime.media.writers import Write
+
+__all__ = ["FailedImage", "Prediction", "predict_all"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One image whose outputs are written.
+
+    Args:
+        item: The image.
+        size: Its height and width in pixels.
+        shares: Share of the pixels per class number.
+        timing: This image's part of its batch.
+        outputs: The files that were written for it.
+    """
+
+    item: ImageItem
+    size: tuple[int, int]
+    shares: tuple[float, ...]
+    timing: Timing
+    outputs: list[Path]
+
+
+@dataclass(frozen=True)
+class FailedImage:
+    """One image that could not be read, and why."""
+
+    item: ImageItem
+    error: ImageError
+
+
+@dataclass(frozen=True)
+class _LoadedImage:
+    """One image (H, W, 3) that is yet to be segmented."""
+
+    item: ImageItem
+    pixels: ImageArray
+
+
+def predict_all(
+    session: Session, source: ImageSource, write: Write
+) -> Iterator[Prediction | FailedImage]:
+    """Segment every image of a source and write its outputs, batch by batch.
+
+    Args:
+        session: The network.
+        source: The images.
+        write: Writes one image's outputs.
+
+    Yields:
+        What became of each image, in order.
+
+    Raises:
+        ImageError: The only image, or the whole of a video, cannot be read.
+        OutputError: An output cannot be written.
+    """
+    any_loaded = False
+    for batch in _batches(_load_all(source.items()), session.input.batch):
+        loaded = [entry for entry in batch if isinstance(entry, _LoadedImage)]
+        failed = [entry for entry in batch if isinstance(entry, FailedImage)]
+        any_loaded = any_loaded or bool(loaded)
+        if failed and (source.kind == "image" or (source.kind == "video" and not any_loaded)):
+            raise failed[0].error
+        yield from failed
+        if loaded:
+            yield from _predict_batch(session, loaded, write)
+    if not any_loaded and source.kind == "video":
+        raise ImageError(f"the video {source.files[0]} has no frames")
+
+
+def _predict_batch(
+    session: Session, loaded: list[_LoadedImage], write: Write
+) -> Iterator[Prediction]:
+    result = session([entry.pixels for entry in loaded])
+    timing = _per_image(result.timing, len(loaded))
+    classes = len(session.classes.names)
+    for entry, labels in zip(loaded, result.labels, strict=True):
+        outputs = write(entry.item.name, entry.pixels, labels)
+        yield Prediction(entry.item, labels.shape, _shares(labels, classes), timing, outputs)
+
+
+def _per_image(timing: Timing, count: int) -> Timing:
+    return Timing(
+        timing.preprocess_ms / count, timing.inference_ms / count, timing.postprocess_ms / count
+    )
+
+
+def _shares(labels: NDArray[Any], classes: int) -> tuple[float, ...]:
+    known = labels[(labels >= 0) & (labels < classes)]
+    counts = np.bincount(known, minlength=classes)
+    return tuple((counts / labels.size).tolist())
+
+
+def _load_all(items: Iterable[ImageItem]) -> Iterator[FailedImage | _LoadedImage]:
+    for item in items:
+        try:
+            pixels = item.load()
+        except ImageError as failure:  # noqa: PERF203 - one damaged image must not end the loop
+            yield FailedImage(item, failure)
+        else:
+            yield _LoadedImage(item, pixels)
+
+
+def _batches(
+    entries: Iterable[FailedImage | _LoadedImage], size: int
+) -> Iterator[list[FailedImage | _LoadedImage]]:
+    """Group so that each group but the last has ``size`` readable images."""
+    batch: list[FailedImage | _LoadedImage] = []
+    for entry in entries:
+        batch.append(entry)
+        if sum(isinstance(one, _LoadedImage) for one in batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,327 @@
+"""A network ready to run: images in, class numbers out, the same for every backend."""
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import ImageError, InputError
+from segpp.images.labels import labels_from
+from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageLike, prepare
+from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
+from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec
+from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
+from segpp.runtime.inference.signature import check_signature, infer_manifest
+from segpp.runtime.system.packages import is_installed
+from segpp.utils.choices import check_choice
+from segpp.utils.files import check_file, manifest_path
+
+__all__ = ["Result", "Session", "Timing", "open_session"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall time of one call in milliseconds, all its images together.
+
+    Args:
+        preprocess_ms: From images to the input tensor.
+        inference_ms: In the backend, from tensor to tensor.
+        postprocess_ms: From the output to labels at the images' sizes.
+    """
+
+    preprocess_ms: float
+    inference_ms: float
+    postprocess_ms: float
+
+    @property
+    def total_ms(self) -> float:
+        """From images to labels."""
+        return self.preprocess_ms + self.inference_ms + self.postprocess_ms
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one call gives.
+
+    Args:
+        labels: Class numbers (H, W) per image at that image's own size; uint8 up to 256
+            classes, else int32.
+        logits: (B, K, h, w) as the network gives them, float32; only when asked for.
+        timing: How long it took.
+    """
+
+    labels: tuple[NDArray[Any], ...]
+    logits: NDArray[np.float32] | None
+    timing: Timing
+
+
+class Session(AbstractContextManager["Session"]):
+    """A loaded network with its manifest; close it, or use it in a ``with`` block.
+
+    Args:
+        backend: The loaded network; closed with the session.
+        backend_name: Its name in ``BACKENDS``.
+        manifest: The file's, or what was assumed for want of one (``assumed`` tells).
+        precision_check: What the first labels must pass, where they come from a lower precision.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        backend_name: str,
+        manifest: Manifest,
+        *,
+        assumed: bool = False,
+        precision_check: PrecisionCheck | None = None,
+    ) -> None:
+        self._backend = backend
+        self._precision_check = precision_check
+        self.backend_name = backend_name
+        self.manifest = manifest
+        self.assumed = assumed
+
+    @property
+    def input(self) -> InputSpec:
+        """How images become the input tensor."""
+        return self.manifest.input
+
+    @property
+    def classes(self) -> Classes:
+        """Names and colours of the classes."""
+        return self.manifest.classes
+
+    @property
+    def description(self) -> str:
+        """The backend's library, version and device in words."""
+        return self._backend.description
+
+    def __call__(self, images: ImageLike | Sequence[ImageLike], *, logits: bool = False) -> Result:
+        """Segment one image or a batch of any length.
+
+        Args:
+            images: One RGB image uint8 (H, W, C), a batch (B, H, W, C), or a list of images of
+                any sizes. For networks that take several frames at once, an image in the list
+                may itself be a list of frames.
+            logits: Return the logits too.
+
+        Raises:
+            ImageError: Something is not such an image.
+            InputError: ``logits``, but the network gives only labels.
+            CheckError: The network gave infinities or not-a-numbers; or in a lower precision its
+                labels for the first images are too far from those in FP32.
+        """
+        listed = _as_list(images)
+        output = _choose_output(self.manifest.outputs, logits=logits)
+        size = self.input.batch
+        batches = [listed[first : first + size] for first in range(0, len(listed), size)]
+        return _concatenate([self._run_batch(batch, output, logits=logits) for batch in batches])
+
+    def run_raw(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return every output for a prepared input tensor, by name, as the network gives it.
+
+        Args:
+            tensor: Of the shape and type of ``input``: (B, C, H, W) or (B, H, W, C).
+
+        Raises:
+            InputError: The tensor has not the input's shape and type.
+        """
+        spec = self.input
+        if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
+            raise InputError(
+                f"the tensor is {tensor.dtype} {tensor.shape}",
+                f"the network takes {spec.dtype} {spec.shape}",
+            )
+        names = [output.name for output in self.manifest.outputs]
+        return dict(zip(names, self._backend.run({spec.name: tensor}, names), strict=True))
+
+    def close(self) -> None:
+        """Give back the network's memory."""
+        self._backend.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run_batch(
+        self, images: Sequence[ImageLike], output: OutputSpec, *, logits: bool
+    ) -> Result:
+        """Segment at most as many images as the network takes at once."""
+        tensor, preprocess_ms = _timed(self._preprocess, images)
+        raw, inference_ms = _timed(self._infer, tensor, output)
+        labels, postprocess_ms = _timed(self._postprocess, raw, images, output)
+        # Not timed: it happens once, and computes everything a second time.
+        self._check_precision(tensor, images, output, labels)
+        timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
+        kept = raw[: len(images)].astype(np.float32, copy=False) if logits else None
+        return Result(labels, kept, timing)
+
+    def _preprocess(self, images: Sequence[ImageLike]) -> NDArray[Any]:
+        # The batch is fixed in the file; a last, smaller one repeats its last image.
+        padding = [images[-1]] * (self.input.batch - len(images))
+        return prepare([*images, *padding], self.input)
+
+    def _infer(self, tensor: NDArray[Any], output: OutputSpec) -> NDArray[Any]:
+        [raw] = self._backend.run({self.input.name: tensor}, [output.name])
+        return raw
+
+    def _postprocess(
+        self, raw: NDArray[Any], images: Sequence[ImageLike], output: OutputSpec
+    ) -> tuple[NDArray[Any], ...]:
+        sizes = [_size_of(image) for image in images]
+        return labels_from(raw, output, sizes, classes=len(self.classes.names))
+
+    def _check_precision(
+        self,
+        tensor: NDArray[Any],
+        images: Sequence[ImageLike],
+        output: OutputSpec,
+        labels: tuple[NDArray[Any], ...],
+    ) -> None:
+        """Compare the first labels in a lower precision with FP32; once passed, never again."""
+        if self._precision_check:
+            labels_of = partial(self._postprocess, images=images, output=output)
+            self._precision_check.check({self.input.name: tensor}, output.name, labels_of, labels)
+            self._precision_check = None
+
+
+def open_session(
+    path: Path | str,
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    provider: str | None = None,
+    spinning: bool = True,
+    alone: bool = True,
+    precision: str = "fp32",
+    min_agreement: float | None = MIN_AGREEMENT,
+    cache: bool = True,
+) -> Session:
+    """Load a network with the manifest beside it.
+
+    Without a manifest it works if the file has one static image input and one output that is
+    logits or labels; the rest is assumed, and ``session.assumed`` is true.
+
+    Args:
+        path: The network, an ONNX file or an engine.
+        backend: The library that runs it, "auto" for the one that fits the file.
+        threads: CPU threads; the library's choice if not given.
+        provider: Device or execution provider of the library ("cpu", "cuda").
+        spinning: Let idle threads spin, which is faster.
+        alone: Let them go on after a call; False where another network has its turn then.
+        precision: What the file's FP32 is computed in: "fp32", or "bf16" where library and CPU
+            can.
+        min_agreement: Share of pixels that a lower precision must label as FP32 does, on the
+            first images, for which both are computed; None does without.
+        cache: Keep what openvino compiles in ``x.onnx.cache`` beside the file.
+
+    Raises:
+        GraphError: The file is damaged, or not a segmentation network with fixed shapes.
+        InputError: An argument is wrong.
+        ManifestError: The manifest is damaged, or about another file.
+        MissingError: The library or the provider is not installed.
+    """
+    path = Path(path)
+    check_file(path, kind="model")
+    if threads is not None and threads < 1:
+        raise InputError(f"cannot run on {threads} threads")
+    manifest = read_manifest(path) if manifest_path(path).exists() else None
+    name = _resolve_backend(backend, path, manifest)
+    config = BackendConfig(threads, provider, spinning, alone, precision, cache)
+    with ExitStack() as on_failure:
+        loaded = BACKENDS[name].open(path, config)
+        on_failure.callback(loaded.close)
+        if manifest:
+            check_signature(path, manifest, loaded)
+        session = Session(
+            loaded,
+            name,
+            manifest or infer_manifest(path, loaded),
+            assumed=manifest is None,
+            precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
+        )
+        on_failure.pop_all()
+    return session
+
+
+def _precision_check(
+    spec: BackendSpec, path: Path, config: BackendConfig, min_agreement: float | None
+) -> PrecisionCheck | None:
+    if config.precision == "fp32" or min_agreement is None:
+        return None
+    exact = replace(config, precision="fp32", cache=False)
+    return PrecisionCheck(partial(spec.open, path, exact), config.precision, min_agreement)
+
+
+def _resolve_backend(name: str, path: Path, manifest: Manifest | None) -> str:
+    """Return the backend to use, its name in ``BACKENDS``."""
+    if name == "auto":
+        name = _automatic(path, manifest)
+    check_choice(name, BACKENDS, kind="backend")
+    suffixes = BACKENDS[name].suffixes
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{name} does not run {path}", f"it runs {' and '.join(suffixes)} files")
+    return name
+
+
+def _automatic(path: Path, manifest: Manifest | None) -> str:
+    if manifest and manifest.engine:
+        # An engine loads only with the library that built it.
+        return manifest.engine.library
+    suffix = path.suffix.lower()
+    fitting = [name for name, spec in BACKENDS.items() if suffix in spec.suffixes]
+    if not fitting:
+        suffixes = sorted({suffix for spec in BACKENDS.values() for suffix in spec.suffixes})
+        raise InputError(f"no backend runs {path}", f"files that run: {', '.join(suffixes)}")
+    # Sorted, so that onnxruntime comes first: the one that every other is compared with.
+    installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
+    return (installed or fitting)[0]
+
+
+def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
+    if isinstance(images, np.ndarray) and images.ndim == IMAGE_DIMENSIONS:
+        return [images]
+    listed: list[ImageLike] = list(images)
+    if not listed:
+        raise ImageError("there is no image in the batch")
+    return listed
+
+
+def _size_of(image: ImageLike) -> tuple[int, int]:
+    frame = image if isinstance(image, np.ndarray) else image[0]
+    return frame.shape[0], frame.shape[1]
+
+
+def _choose_output(outputs: tuple[OutputSpec, ...], *, logits: bool) -> OutputSpec:
+    """Return the output to compute: ready labels if there are any, else logits."""
+    by_kind = {output.kind: output for output in outputs}
+    if not logits:
+        return by_kind.get("labels") or by_kind["logits"]
+    if "logits" not in by_kind:
+        raise InputError("the network gives labels, not logits", hint="export it without argmax")
+    return by_kind["logits"]
+
+
+def _timed(function: Callable[..., T], *arguments: object) -> tuple[T, float]:
+    """Return what a call gives, and its wall time in milliseconds."""
+    start = time.perf_counter()
+    result = function(*arguments)
+    return result, 1e3 * (time.perf_counter() - start)
+
+
+def _concatenate(parts: Sequence[Result]) -> Result:
+    """Return the results of several batches as one."""
+    timing = Timing(
+        sum(part.timing.preprocess_ms for part in parts),
+        sum(part.timing.inference_ms for part in parts),
+        sum(part.timing.postprocess_ms for part in parts),
+    )
+    logits = [part.logits for part in parts if part.logits is not None]
+    labels = tuple(one for part in parts for one in part.labels)
+    return Result(labels, np.concatenate(logits) if logits else None, timing)

@@ -1,0 +1,1 @@
+"""Images, folders and videos in; masks and overlays out."""

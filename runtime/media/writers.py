@@ -1,0 +1,205 @@
+"""Masks and overlays on the disk: where they go, checked early, and how they are written."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segpp.errors import OutputError
+from segpp.images.palette import Color, colorize, overlay
+from segpp.images.postprocess import UINT8_CLASSES
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.runtime.media.sources import VIDEO_SUFFIXES, ImageSource
+from segpp.runtime.media.video import VideoWriter
+from segpp.utils.files import atomic_write, check_writable
+
+__all__ = [
+    "KINDS",
+    "OutputTarget",
+    "RenderConfig",
+    "Write",
+    "check_output",
+    "open_writer",
+    "resolve_output",
+]
+
+# what --save says -> what is written
+KINDS = {"overlay": ("overlay",), "mask": ("mask",), "both": ("overlay", "mask")}
+
+_JPEG = {".jpg", ".jpeg"}
+_VIDEO = ".mp4"
+_WRITTEN = {".png", *_JPEG, _VIDEO}
+
+# Takes an image's name, its pixels (H, W, 3) and its labels (H, W); returns the files it wrote.
+Write = Callable[[str, ImageArray, NDArray[Any]], list[Path]]
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """How the labels are shown.
+
+    Args:
+        kinds: "overlay", "mask" or both.
+        palette: A color for each class.
+        alpha: Share of the color in an overlay, 0 to 1.
+    """
+
+    kinds: tuple[str, ...]
+    palette: tuple[Color, ...]
+    alpha: float
+
+
+@dataclass(frozen=True)
+class OutputTarget:
+    """Where the outputs go: one file, or a folder that gets one file per image and kind."""
+
+    path: Path
+    one_file: bool
+
+    def paths(self, name: str, kinds: tuple[str, ...]) -> list[Path]:
+        """Return the files for one image: ``street`` gets ``street.mask.png`` in a folder."""
+        if self.one_file:
+            return [self.path]
+        return [self.path / f"{name}.{kind}.png" for kind in kinds]
+
+
+def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> OutputTarget:
+    """Return where the outputs go, given what they are.
+
+    Args:
+        out: A file or a folder, as the user typed it; a folder may end in "/" or be missing.
+        source: The images.
+        kinds: What is written of each: "overlay", "mask" or both.
+
+    Raises:
+        OutputError: A file is named where several belong, or its format does not fit.
+    """
+    path, suffix = Path(out), Path(out).suffix.lower()
+    if suffix in (IMAGE_SUFFIXES | VIDEO_SUFFIXES) - _WRITTEN:
+        raise OutputError(f"cannot write {path}", f"written are: {', '.join(sorted(_WRITTEN))}")
+    if out.endswith("/") or path.is_dir() or suffix not in _WRITTEN:
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path} is a file", hint="give a folder, or a name ending in .png")
+        return OutputTarget(path, one_file=False)
+    if source.kind == "images" or len(kinds) > 1:
+        contents = "several images" if source.kind == "images" else "a mask and an overlay"
+        raise OutputError(f"{contents} do not fit into {path}", hint="give a folder")
+    if (source.kind == "video") != (suffix == _VIDEO):
+        raise OutputError(
+            f"a {source.kind} cannot become {path}",
+            hint="name a .png for an image, a .mp4 for a video, or a folder",
+        )
+    if kinds == ("mask",) and suffix in _JPEG:
+        raise OutputError(f"{path} would lose class numbers: JPEG", hint="name a .png")
+    return OutputTarget(path, one_file=True)
+
+
+def check_output(output: OutputTarget, source: ImageSource) -> None:
+    """Find out now, before the network runs, whether the outputs can be written.
+
+    Raises:
+        OutputError: They cannot, or would replace what is read.
+    """
+    folder = source.files[0].resolve().parent
+    if output.one_file:
+        if output.path.resolve() in {file.resolve() for file in source.files}:
+            raise OutputError(f"{output.path} is the input itself", hint="write to another file")
+        check_writable(output.path)
+        return
+    if source.kind == "images" and output.path.resolve() == folder:
+        # A second run would take the masks of the first for images.
+        raise OutputError(f"{output.path} holds the input images", hint="write to another folder")
+    existing = next(
+        path for path in (output.path, *output.path.absolute().parents) if path.exists()
+    )
+    check_writable(existing / "segpp-run")
+
+
+@contextmanager
+def open_writer(
+    output: OutputTarget, config: RenderConfig, *, rate: float | None
+) -> Iterator[Write]:
+    """Yield a function that writes one image's outputs and returns their paths.
+
+    Args:
+        output: Where they go.
+        config: What they look like.
+        rate: Frames per second, for a video.
+
+    Raises:
+        OutputError: The folder or a file cannot be written.
+        MissingError: It is a video, and PyAV or its encoder is not there.
+    """
+    if output.one_file and rate is not None and output.path.suffix.lower() == _VIDEO:
+        with _video_writer(output.path, config, rate) as write:
+            yield write
+        return
+    if not output.one_file:
+        _make_folder(output.path)
+
+    def write_files(name: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
+        paths = output.paths(name, config.kinds)
+        with atomic_write(*paths) as parts:
+            for kind, path, part in zip(config.kinds, paths, parts, strict=True):
+                picture = (
+                    Image.fromarray(_render(kind, image, labels, config))
+                    if kind == "overlay"
+                    else _indexed_mask(labels, config.palette)
+                )
+                _save(picture, path.suffix.lower(), part)
+        return paths
+
+    yield write_files
+
+
+@contextmanager
+def _video_writer(path: Path, config: RenderConfig, rate: float) -> Iterator[Write]:
+    with atomic_write(path) as (part,), VideoWriter(part, rate) as video:
+
+        def write_frame(_: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
+            [kind] = config.kinds
+            video.write(_render(kind, image, labels, config))
+            return [path]
+
+        yield write_frame
+
+
+def _render(kind: str, image: ImageArray, labels: NDArray[Any], config: RenderConfig) -> ImageArray:
+    """Return the image (H, W, 3) with its labels over it, or the labels alone, in color."""
+    if kind == "overlay":
+        return overlay(image, labels, config.palette, config.alpha)
+    return colorize(labels, config.palette)
+
+
+def _indexed_mask(labels: NDArray[Any], palette: tuple[Color, ...]) -> Image.Image:
+    """Return an image whose pixels are the class numbers (H, W), shown in the palette's colors."""
+    if labels.dtype != np.uint8:
+        # A palette has 256 entries; 16 bits of grey hold the numbers of any class list.
+        return Image.fromarray(labels.astype(np.uint16))
+    mask = Image.fromarray(labels).convert("L")
+    # Attaching a palette makes it mode P; the pixels stay the class numbers. All 256 entries,
+    # or Pillow packs the numbers into fewer bits and the ignored 255 becomes a class.
+    table = [*palette, *[(0, 0, 0)] * UINT8_CLASSES][:UINT8_CLASSES]
+    mask.putpalette([value for color in table for value in color])
+    return mask
+
+
+def _save(picture: Image.Image, suffix: str, part: Path) -> None:
+    if suffix in _JPEG:
+        picture.save(part, format="JPEG", quality=95, subsampling=0)
+    else:
+        # Level 1 is several times faster than the default and costs a seventh in size.
+        picture.save(part, format="PNG", compress_level=1)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        reason = failure.strerror or str(failure)
+        raise OutputError(f"cannot make the folder {path}", reason) from failure

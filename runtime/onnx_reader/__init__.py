@@ -1,0 +1,1 @@
+"""The little of ONNX that a board needs without the onnx package."""

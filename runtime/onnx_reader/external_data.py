@@ -1,0 +1,100 @@
+"""What an ONNX file asks of its reader, found without the onnx package: weights outside itself.
+
+onnxruntime up to 1.23 opens any path that a model names, ``../../etc/passwd`` included; only
+later versions refuse. A board has no onnx package, so this walks the protobuf wire format: only
+the fields on the way to a tensor, never the weights.
+
+Source: onnx.proto3 of ONNX 1.16 (field numbers).
+"""
+
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from segpp.errors import GraphError
+from segpp.runtime.onnx_reader.wire_format import Span, fields
+
+__all__ = ["check_weights_inside", "has_functions"]
+
+# message -> the fields that lead on to tensors, and the message that each holds
+_FIELDS = {
+    "Model": {7: "Graph", 25: "Function"},
+    "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
+    "Function": {7: "Node", 11: "Attribute"},
+    "Node": {5: "Attribute"},
+    "Attribute": {
+        5: "Tensor",
+        6: "Graph",
+        10: "Tensor",
+        11: "Graph",
+        22: "SparseTensor",
+        23: "SparseTensor",
+    },
+    "SparseTensor": {1: "Tensor", 2: "Tensor"},
+    "Tensor": {13: "Entry"},
+}
+_GRAPH_FIELD, _FUNCTION_FIELD = 7, 25
+_MAX_DEPTH = 100  # messages within messages, as for protobuf's own readers
+
+
+def check_weights_inside(path: Path) -> tuple[str, ...]:
+    """Check that an ONNX file is whole and takes weights from nowhere but its own folder.
+
+    Returns:
+        The files that it takes weights from besides itself.
+
+    Raises:
+        GraphError: It is not an ONNX file, is truncated, or names a file elsewhere.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            places = tuple(dict.fromkeys(_places(data)))
+        except (ValueError, IndexError) as failure:
+            raise GraphError(
+                f"{path} is not an ONNX file, or only part of one", str(failure)
+            ) from failure
+    folder = path.resolve().parent
+    for place in places:
+        if not (folder / place).resolve().is_relative_to(folder):
+            raise GraphError(
+                f"{path} asks for weights outside its folder: {place!r}",
+                hint="a file that does this is broken or hostile; do not run it",
+            )
+    return places
+
+
+def has_functions(path: Path) -> bool:
+    """Return whether an ONNX file defines operators of its own as functions.
+
+    Only for a file that ``check_weights_inside`` has passed.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return any(field == _FUNCTION_FIELD for field, _ in fields(data, (0, len(data))))
+
+
+def _places(data: mmap.mmap) -> Iterator[str]:
+    everything = (0, len(data))
+    if not any(field == _GRAPH_FIELD for field, _ in fields(data, everything)):
+        raise ValueError("it holds no graph")
+    yield from _locations(data, everything, "Model", _MAX_DEPTH)
+
+
+def _locations(data: mmap.mmap, span: Span, message: str, depth: int) -> Iterator[str]:
+    if depth == 0:
+        raise ValueError(f"its graphs are nested deeper than {_MAX_DEPTH}")
+    leads = _FIELDS[message]
+    for field, inner in fields(data, span):
+        kind = leads.get(field)
+        if kind == "Entry":
+            yield from _location(data, inner)
+        elif kind:
+            yield from _locations(data, inner, kind, depth - 1)
+
+
+def _location(data: mmap.mmap, span: Span) -> Iterator[str]:
+    entry = {field: data[start:end] for field, (start, end) in fields(data, span)}
+    if entry.get(1) == b"location":
+        place = entry.get(2, b"").decode("utf-8")
+        if "\0" in place:
+            raise ValueError("a path with a zero byte")
+        yield place

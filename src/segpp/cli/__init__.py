@@ -1,0 +1,194 @@
+"""The command line: finds the verbs and turns errors into exit codes.
+
+Each verb is a module of this folder, found by scanning it, with ``SUMMARY`` (its first help line),
+``GROUP`` (where the overview lists it), ``EXAMPLES``, ``add_arguments``, ``run``; ``RENAMED`` maps
+flags that had another name to the one they have. A verb's module is imported only when it is
+called, and must import anything heavy inside ``run``, so that every help screen works on every
+machine. Commands hold no logic of their own: they parse, call a stage, and print.
+"""
+
+import argparse
+import logging
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import NoReturn, Protocol, cast
+
+from segpp import __version__
+from segpp.cli._arguments import renamed
+from segpp.errors import InputError, MissingError, SegppError
+from segpp.utils.choices import check_choice
+from segpp.utils.process import clean_up_when_stopped, flush_results, forget_interrupt
+
+__all__ = ["GROUPS", "VERBS", "main", "parser_of"]
+
+# Verb to module: ``build-engine`` is build_engine.py.
+VERBS = {
+    module.name.replace("_", "-"): f"{__name__}.{module.name}"
+    for module in iter_modules(__path__)
+    if not module.name.startswith("_") and not module.ispkg
+}
+
+# In the order in which a person needs them.
+GROUPS = ("make a model smaller", "run and measure it", "look into things")
+
+EXIT_STATUS = """exit status:
+  0 done; 1 a check failed; 2 wrong usage or input; 3 a package or device is missing;
+  130 interrupted"""
+
+_INTERRUPTED = 130
+_SCRIPT = "segpp-"
+
+
+class _Verb(Protocol):
+    SUMMARY: str
+    GROUP: str
+    EXAMPLES: tuple[str, ...]
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, args: argparse.Namespace) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``segpp VERB …`` and return the exit code.
+
+    Args:
+        argv: The verb and its arguments; by default the process's own. Started as ``segpp-VERB``,
+            the verb is in the program's name.
+    """
+    arguments = _process_arguments() if argv is None else list(argv)
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        print(_overview())  # noqa: T201 - the help screen is the result
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(__version__)  # noqa: T201 - the version is the result
+        return 0
+    return _flushed(_run_verb(arguments[0], arguments[1:]))
+
+
+def _process_arguments() -> list[str]:
+    script = Path(sys.argv[0]).stem
+    verb = [script.removeprefix(_SCRIPT)] if script.startswith(_SCRIPT) else []
+    return [*verb, *sys.argv[1:]]
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """Return the argument parser of one verb."""
+    module = _module(verb)
+    parser = _Parser(
+        prog=f"segpp-{verb}",
+        description=module.SUMMARY,
+        epilog=_epilog(module.EXAMPLES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    module.add_arguments(parser)
+    messages = parser.add_argument_group("messages")
+    messages.add_argument("-v", "--verbose", action="store_true", help="say more; show tracebacks")
+    messages.add_argument(
+        "--version", action="version", version=__version__, help="print the version and exit"
+    )
+    messages.add_argument("-h", "--help", action="help", help="print this and exit")
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument as every other error, in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message, hint=f"{self.prog} -h lists the arguments")
+
+
+def _run_verb(verb: str, arguments: Sequence[str]) -> int:
+    verbose = bool({"-v", "--verbose"} & set(arguments))
+    clean_up_when_stopped()
+    try:
+        check_choice(verb, VERBS, kind="command")
+        args = parser_of(verb).parse_args(renamed(arguments, _renamed_flags(verb)))
+        logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+        return _module(verb).run(args)
+    except SegppError as failure:
+        return _report(str(failure), failure.exit_code, verbose=verbose)
+    except KeyboardInterrupt:
+        forget_interrupt()
+        return _report("interrupted; nothing half-written is left", _INTERRUPTED, verbose=False)
+    except ModuleNotFoundError as failure:
+        missing = _missing(failure)
+        return _report(str(missing), missing.exit_code, verbose=verbose)
+    except BrokenPipeError:
+        # The reader of our output went away (head, less): not a failure of ours.
+        return 0
+    except OSError as failure:
+        # The last net: what can be foreseen has a better message where it happens.
+        where = f"{failure.filename}: " if failure.filename else ""
+        problem = f"{where}{failure.strerror or failure}"
+        return _report(problem, InputError.exit_code, verbose=verbose)
+
+
+def _flushed(code: int) -> int:
+    if failure := flush_results():
+        problem = f"cannot write the results: {failure.strerror}"
+        return _report(problem, InputError.exit_code, verbose=False)
+    return code
+
+
+def _report(message: str, code: int, *, verbose: bool) -> int:
+    # With a closed terminal there is nobody to tell, and still an exit code to give.
+    with suppress(OSError):
+        if verbose:
+            traceback.print_exc()
+        print(f"error: {message}", file=sys.stderr)  # noqa: T201 - the command's own message
+    return code
+
+
+_EXTRAS = {
+    "torch": "export",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnx_graphsurgeon": "export",
+    "safetensors": "export",
+    "onnxruntime": "cpu",
+    "openvino": "openvino",
+    "matplotlib": "plot",
+    "tensorrt_rtx": "rtx",
+    "tensorrt": "tensorrt",
+    "av": "video",
+}
+
+
+def _missing(failure: ModuleNotFoundError) -> MissingError:
+    package = (failure.name or "?").partition(".")[0]
+    if package == "segpp" or package not in _EXTRAS:
+        raise failure
+    return MissingError(
+        f"the package {package} is not installed",
+        hint=f"pip install 'segpp[{_EXTRAS[package]}]'",
+    )
+
+
+def _module(verb: str) -> _Verb:
+    return cast("_Verb", import_module(VERBS[verb]))
+
+
+def _renamed_flags(verb: str) -> Mapping[str, str]:
+    return cast("Mapping[str, str]", getattr(_module(verb), "RENAMED", {}))
+
+
+def _overview() -> str:
+    usage = "usage: segpp VERB … (segpp-VERB is the same; -h after a verb explains it)"
+    return "\n\n".join([usage, *map(_group_lines, GROUPS), EXIT_STATUS])
+
+
+def _group_lines(group: str) -> str:
+    verbs = [verb for verb in VERBS if group == _module(verb).GROUP]
+    return "\n".join([f"{group}:", *(f"  segpp {v:<13} {_module(v).SUMMARY}" for v in verbs)])
+
+
+def _epilog(examples: tuple[str, ...]) -> str:
+    return "\n".join(["examples:", *(f"  {line}" for line in examples), "", EXIT_STATUS])

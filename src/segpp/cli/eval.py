@@ -1,0 +1,158 @@
+"""``segpp-eval``: the command."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import segpp
+from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
+from segpp.errors import CheckError, InputError
+from segpp.utils.files import atomic_write, check_writable
+
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+
+SUMMARY = "Measure mIoU and pixel accuracy over labelled images, for one or several models."
+GROUP = "run and measure it"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--engine": "--backend",
+    "--data": "--dataset",
+}
+
+EXAMPLES = (
+    "segpp-eval b0.onnx --images val/images --labels val/labels",
+    "segpp-eval b0.onnx b0-fast.onnx --dataset val --ignore 11,255 --csv scores.csv",
+    (
+        "segpp-eval b5.onnx --images leftImg8bit/val --image-suffix _leftImg8bit "
+        "--labels gtFine/val --label-suffix _gtFine_labelTrainIds"
+    ),
+)
+
+_RULES = """IoU = pixels of both / pixels of either, over all images together; mIoU is the mean over
+the classes that occur in the labels or in the prediction. Logits are resized bilinearly to the
+labels' size before the argmax; a model that gives labels only is resized to the nearest."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.description = f"{SUMMARY}\n\n{_RULES}"
+    parser.add_argument(
+        "models",
+        metavar="MODEL",
+        nargs="+",
+        type=Path,
+        help="ONNX file or engine; the others are compared with the first",
+    )
+    _add_data(parser)
+    add_backend_arguments(parser)
+    results = parser.add_argument_group("results")
+    add_json_argument(results, "the scores")
+    results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data")
+    data.add_argument("--images", metavar="DIR", type=Path, help="folder of images")
+    data.add_argument(
+        "--labels",
+        metavar="DIR",
+        type=Path,
+        help="folder of images of class numbers (one channel, or a palette's indices), "
+        "named like the images",
+    )
+    data.add_argument(
+        "--dataset",
+        metavar="DIR",
+        type=Path,
+        help="short for --images DIR/images --labels DIR/labels",
+    )
+    for side in ("image", "label"):
+        data.add_argument(
+            f"--{side}-suffix",
+            metavar="TEXT",
+            default="",
+            help=f"end of the {side} names that their partners lack",
+        )
+    data.add_argument(
+        "--ignore",
+        metavar="N,…",
+        help="labels whose pixels do not count (default: the model's, and 255)",
+    )
+    data.add_argument(
+        "--reduce-zero-label",
+        action="store_true",
+        help="label 0 is no class and the classes start at 1 (ADE20K)",
+    )
+    data.add_argument("--limit", metavar="N", type=int, help="only the first N images")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate the models and print their scores."""
+    images, labels = _folders(args)
+    if args.csv:
+        check_writable(args.csv)
+    with _progress() as after_each:
+        report = segpp.evaluate(
+            args.models,
+            images=images,
+            labels=labels,
+            image_suffix=args.image_suffix,
+            label_suffix=args.label_suffix,
+            ignore=_ignored(args.ignore),
+            reduce_zero_label=args.reduce_zero_label,
+            limit=args.limit,
+            **backend_settings(args),
+            after_each=after_each,
+        )
+    for message in (
+        *(f"note: {note}" for note in report.notes),
+        *(f"skipped: {problem}" for problem in report.evaluation.skipped),
+    ):
+        print(message, file=sys.stderr)  # noqa: T201 - a message of the command
+    if args.csv:
+        with atomic_write(args.csv) as (part,):
+            part.write_text(report.csv(), encoding="utf-8")
+    print(report.json() if args.json else report.text())  # noqa: T201 - the result
+    return CheckError.exit_code if report.evaluation.skipped else 0
+
+
+def _folders(args: argparse.Namespace) -> tuple[Path, Path]:
+    if args.limit is not None and args.limit < 1:
+        raise InputError(f"--limit {args.limit} leaves no image")
+    if args.dataset and not (args.images or args.labels):
+        return args.dataset / "images", args.dataset / "labels"
+    if args.dataset or not (args.images and args.labels):
+        raise InputError(
+            "say where the data is", hint="--images DIR --labels DIR, or --dataset DIR"
+        )
+    return args.images, args.labels
+
+
+def _ignored(text: str | None) -> frozenset[int] | None:
+    if text is None:
+        return None
+    try:
+        labels = frozenset(int(part) for part in text.split(",") if part.strip())
+    except ValueError as failure:
+        raise InputError(
+            f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
+        ) from failure
+    if labels and min(labels) < 0:
+        raise InputError(f"--ignore {text!r}: labels are not negative")
+    return labels
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
+
+    with tqdm(unit="image", file=sys.stderr, disable=None, leave=False) as bar:
+
+        def after_each(_done: int, total: int) -> None:
+            bar.total = total
+            bar.update()
+
+        yield after_each

@@ -1,0 +1,320 @@
+"""``segpp-export``: a checkpoint as ONNX with every shape fixed."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from segpp.ops.grid import parse_size
+from segpp.utils.files import check_writable
+
+if TYPE_CHECKING:
+    from segpp.manifest import Manifest, MatchSearch, MatchTrial, OutputSpec, ReductionSite
+
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+
+SUMMARY = (
+    "Write a SegFormer checkpoint as ONNX with every shape fixed, tokens merged, masks proved."
+)
+GROUP = "make a model smaller"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--input": "--input-dtype",
+    "--output": "--outputs",
+    "--image": "--parity-image",
+    "--images": "--search-images",
+    "--source": "--checkpoint-format",
+    "--match-every": "--match-interval",
+    "--rewrite": "--no-rewrite",
+}
+
+EXAMPLES = (
+    "segpp-export --ratio 0.5 model.pth out.onnx",
+    "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
+    "segpp-export --reduce 3.q=bsm:ratio=0.8,sy=4,sx=4 model.pth out.onnx",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options, in the order in which a person decides."""
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="weights to read: .pth, .pt, .bin, .safetensors or a Hugging Face folder",
+    )
+    model.add_argument(
+        "out", type=Path, metavar="OUT.onnx", help="file to write; its manifest goes beside it"
+    )
+    model.add_argument(
+        "--size",
+        metavar="HxW",
+        help="input in pixels (default: the checkpoint's own, else 512x1024)",
+    )
+    model.add_argument(
+        "--batch", type=int, default=1, metavar="N", help="images per call (default: 1)"
+    )
+    model.add_argument(
+        "--precision",
+        default="fp32",
+        metavar="P",
+        help="fp32, or fp16: half-precision weights and activations (default: fp32)",
+    )
+    model.add_argument(
+        "--checkpoint-format",
+        metavar="NAME",
+        help="whose checkpoint it is, where the keys do not tell",
+    )
+    _add_reduction(parser)
+    _add_graph(parser)
+    _add_check(parser)
+
+
+def _add_graph(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("graph")
+    group.add_argument(
+        "--input-dtype",
+        default="float32",
+        metavar="TYPE",
+        help="float32: normalised, NCHW; uint8: pixels, NHWC RGB, normalised in the graph "
+        "(default: float32)",
+    )
+    group.add_argument(
+        "--outputs",
+        default="logits",
+        metavar="WHAT",
+        help="logits at a quarter of the size, labels at the input's size, or both "
+        "(default: logits)",
+    )
+    group.add_argument(
+        "--target",
+        default="portable",
+        metavar="T",
+        help="portable: standard operators, for every engine; onnxruntime: with that engine's own "
+        "attention, the fastest on a CPU (default: portable)",
+    )
+    group.add_argument(
+        "--no-rewrite",
+        action="append",
+        # Until 0.3 the flag was --rewrite NAME=off.
+        type=lambda text: text.removesuffix("=off"),
+        default=[],
+        metavar="NAME",
+        help="leave out an exact rewrite of the network; all are on; repeatable",
+    )
+    group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
+
+
+def _add_reduction(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("token reduction (default: none)")
+    group.add_argument(
+        "--ratio",
+        type=float,
+        metavar="R",
+        help="share of tokens merged away at keys and values of stages 1-2 and queries of 3-4",
+    )
+    group.add_argument("--preset", metavar="NAME", help="none, hq, fast or 2x2, as in the paper")
+    group.add_argument(
+        "--reduce",
+        action="append",
+        default=[],
+        metavar="SITE=METHOD",
+        help="one site, as STAGE.{q,kv}=METHOD:KEY=VALUE,... or =none; repeatable",
+    )
+    group.add_argument(
+        "--match-interval",
+        type=_match_every,
+        default=1,
+        metavar="N",
+        help="use the match of one block in the next N-1 of its stage too; auto measures, stage by "
+        "stage, the largest N that costs less than 0.001 of the labels (default: 1)",
+    )
+    group.add_argument(
+        "--search-images",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="what --match-interval auto measures on, an image or a folder; repeatable (default: "
+        "--parity-image)",
+    )
+    group.add_argument(
+        "--list-reductions",
+        action=_ListReductions,
+        help="print every method, its keys and the presets, and exit",
+    )
+
+
+def _match_every(text: str) -> "int | Literal['auto']":
+    if text == "auto":
+        return "auto"
+    try:
+        return int(text)
+    except ValueError:
+        problem = f"{text!r:.80} is neither a number of blocks nor auto"
+        raise argparse.ArgumentTypeError(problem) from None
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("check")
+    group.add_argument(
+        "--parity-image",
+        type=Path,
+        metavar="FILE",
+        help="compare file and PyTorch on this image (default: a bundled street scene)",
+    )
+    group.add_argument(
+        "--no-check", action="store_true", help="do not compare; the manifest says so"
+    )
+    group.add_argument(
+        "--min-agreement",
+        type=float,
+        metavar="X",
+        help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16)",
+    )
+    group.add_argument("--json", action="store_true", help="print the manifest instead of words")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Export and report."""
+    size = parse_size(args.size) if args.size else None
+    check_writable(args.out)
+    # Heavy, and absent from boards: only a real run needs it.
+    from segpp.export.config import ExportRequest  # noqa: PLC0415
+    from segpp.export.cost_model import doubts_of  # noqa: PLC0415
+    from segpp.export.models.segformer.presets import plan_from  # noqa: PLC0415
+    from segpp.export.pipeline import export  # noqa: PLC0415
+    from segpp.manifest import render_manifest  # noqa: PLC0415
+
+    request = ExportRequest(
+        checkpoint=args.checkpoint,
+        out=args.out,
+        source=args.checkpoint_format,
+        plan=plan_from(preset=args.preset, ratio=args.ratio, reduce=args.reduce),
+        size=size,
+        batch=args.batch,
+        precision=args.precision,
+        image=args.parity_image,
+        check=not args.no_check,
+        min_agreement=args.min_agreement,
+        target=args.target,
+        rewrites_off=tuple(args.no_rewrite),
+        input=args.input_dtype,
+        output=args.outputs,
+        match_every=args.match_interval,
+        images=tuple(args.search_images),
+    )
+    manifest = export(request)
+    doubts = doubts_of(manifest)
+    sys.stderr.writelines(f"warning: {doubt}\n" for doubt in doubts)
+    report = render_manifest(manifest) if args.json else _report(manifest, args.out, doubts)
+    sys.stdout.write(report)
+    return 0
+
+
+def _report(manifest: "Manifest", out: Path, warned: tuple[str, ...]) -> str:
+    spec, source, architecture = manifest.input, manifest.source, manifest.architecture
+    lines = [
+        f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
+        f"model    {architecture.name}, {architecture.classes} classes, {source.layout} checkpoint",
+        f"input    {spec.height}x{spec.width}, batch {spec.batch}, {spec.dtype} {spec.layout}",
+        f"output   {', '.join(_output_text(output) for output in manifest.outputs)}",
+    ]
+    lines += [
+        f"{'tokens' if not index else '':<8} stage {site.stage} {site.side:<2} {site.method}: "
+        f"{site.tokens_in:,} -> {site.tokens_out:,}{_reuse_text(site)}"
+        for index, site in enumerate(manifest.reduction)
+    ] or ["tokens   none merged"]
+    lines += _search_lines(manifest)
+    lines += [
+        _parity_line(manifest),
+        *(f"note     {note}" for note in manifest.notes if note not in warned),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _reuse_text(site: "ReductionSite") -> str:
+    return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
+
+
+def _search_lines(manifest: "Manifest") -> list[str]:
+    search = manifest.match_search
+    if search is None:
+        return []
+    chosen = {site.stage: site.match_every for site in manifest.reduction}
+    summary = (
+        f"matches  as without merging, of {search.images} image(s): {search.agreement_fresh:.5f} "
+        f"matching in every block, {search.agreement:.5f} as chosen"
+    )
+    trials = (_trial_line(trial, search, chosen[trial.stage]) for trial in search.trials)
+    return [summary, *trials]
+
+
+def _trial_line(trial: "MatchTrial", search: "MatchSearch", chosen: int) -> str:
+    if trial.match_every == chosen:
+        verdict = "chosen"
+    elif trial.agreement < search.agreement_fresh - search.tolerance:
+        verdict = f"loses more than {search.tolerance:g}"
+    else:
+        verdict = "saves less"
+    blocks = f"one match for {trial.match_every} blocks"
+    return f"{'':<8} stage {trial.stage}, {blocks}: {trial.agreement:.5f}, {verdict}"
+
+
+def _output_text(output: "OutputSpec") -> str:
+    return f"{output.kind} {'x'.join(map(str, output.shape))} {output.dtype}"
+
+
+def _parity_line(manifest: "Manifest") -> str:
+    parity = manifest.parity
+    if parity is None:
+        return "check    skipped"
+    line = f"check    {parity.pixel_agreement:.5f} of the pixels agree with PyTorch in FP32"
+    if parity.max_logit_difference is None:
+        return line
+    line += f"; logits within {parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"
+    if parity.matches_differing:
+        line += f", {parity.matches_differing:,} of {parity.matches:,} matches decided by a tie"
+    return line
+
+
+class _ListReductions(argparse.Action):
+    """Prints the methods and presets that exist, found as the export finds them."""
+
+    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from segpp.export.models.segformer.presets import PRESETS  # noqa: PLC0415 - imports torch
+        from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
+
+        lines = ["methods, with their defaults:"]
+        for name, method in REDUCTIONS.items():
+            lines.append(
+                f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
+            )
+        for name, plan in PRESETS.items():
+            sites = [f"  {site}={reduction.to_string()}" for site, reduction in plan.items()]
+            lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
+        sys.stdout.write("\n".join(lines) + "\n")
+        parser.exit()
+
+
+class _ListRewrites(argparse.Action):
+    """Prints the rewrites that exist, in the order in which they apply."""
+
+    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from segpp.export.models.segformer.rewrites._apply import known_rewrites  # noqa: PLC0415 - imports torch
+        from segpp.export.targets import TARGETS  # noqa: PLC0415
+
+        lines = []
+        for name, rewrite in known_rewrites().items():
+            only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
+            lines.append(f"{name:<24} {rewrite.meaning}{only}")
+        sys.stdout.write("\n".join(lines) + "\n")
+        parser.exit()

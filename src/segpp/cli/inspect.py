@@ -1,0 +1,72 @@
+"""``segpp-inspect``: the command."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import segpp
+from segpp.cli._arguments import add_json_argument
+from segpp.errors import CheckError
+
+__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+
+SUMMARY = "Say what a checkpoint, an ONNX file, an engine or a manifest is."
+GROUP = "look into things"
+
+# What flags were called before, and what they are called now.
+RENAMED = {
+    "--source": "--checkpoint-format",
+}
+
+EXAMPLES = (
+    "segpp-inspect model.pth --size 1024x2048",
+    "segpp-inspect model.pth --ratio 0.5 --reduce 4.q=none",
+    "segpp-inspect b0.onnx --json",
+    "segpp-inspect b0.engine.json",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        help="checkpoint (file or Hugging Face folder), .onnx, .engine, or a manifest (.json)",
+    )
+    plan = parser.add_argument_group("for a checkpoint: what merging would do")
+    plan.add_argument(
+        "--size", metavar="HxW", help="input in pixels (default: the checkpoint's, else 512x1024)"
+    )
+    plan.add_argument(
+        "--ratio", metavar="R", type=float, help="add a column for this share of merged tokens"
+    )
+    plan.add_argument(
+        "--reduce",
+        metavar="SITE=METHOD",
+        action="append",
+        default=[],
+        help="add a column with this at a site, STAGE.{q,kv}=METHOD:KEY=VALUE,… or =none; "
+        "repeatable",
+    )
+    plan.add_argument(
+        "--checkpoint-format",
+        metavar="NAME",
+        help="whose code trained it, if its names do not tell",
+    )
+    add_json_argument(parser.add_argument_group("results"), "everything")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Inspect the file and print what it is."""
+    report = segpp.inspect(
+        args.file,
+        size=args.size,
+        ratio=args.ratio,
+        reduce=args.reduce,
+        checkpoint_format=args.checkpoint_format,
+    )
+    print(report.json() if args.json else report.text())  # noqa: T201 - the result
+    for problem in report.problems:
+        print(f"error: {problem}", file=sys.stderr)  # noqa: T201 - the command's own message
+    return CheckError.exit_code if report.problems else 0

@@ -1,0 +1,176 @@
+"""Logits to labels at full resolution, without full-resolution logits.
+
+Bilinear interpolation lies between its four corners. Hence a class that is the best at all four
+is the best everywhere in the cell, and a class whose highest corner stays below the highest of
+all lowest corners wins nowhere in it. Only cells whose corners disagree are interpolated, for
+the classes that can win there. Both arguments hold for the rounded numbers too, because every
+step of the interpolation is monotone; only exact ties may fall to another class.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import InputError
+
+__all__ = ["UINT8_CLASSES", "resize_argmax", "resize_labels"]
+
+Floats = NDArray[np.float32]
+
+UINT8_CLASSES = 256  # as many labels fit into uint8
+# Interpolated values held at a time: half a megabyte of float32 stays in the second-level cache.
+_STRIP_VALUES = 1 << 17
+
+
+def resize_argmax(
+    logits: NDArray[Any], size: tuple[int, int], *, align_corners: bool = False
+) -> NDArray[Any]:
+    """Return the best class of every pixel of the bilinearly resized logits.
+
+    The same as resizing all logits and taking the argmax (lowest class on ties), except where
+    the two best differ by less than 8 * 2^-24 of the largest corner: there rounding decides.
+    Not-a-number never wins.
+
+    Args:
+        logits: (B, K, h, w), any float type; computed in float32.
+        size: Height and width of the labels.
+        align_corners: Map corner pixels onto corner pixels, as ``torch`` does under that name.
+
+    Returns:
+        Labels (B, H, W), uint8 up to 256 classes, else int32.
+    """
+    if logits.ndim != 4 or 0 in logits.shape or min(size) < 1:  # noqa: PLR2004 - (B, K, h, w)
+        raise InputError(f"logits {logits.shape} cannot be resized to {tuple(size)}")
+    kind = np.uint8 if logits.shape[1] <= UINT8_CLASSES else np.int32
+    labels = np.empty((len(logits), *size), kind)
+    rows = _axis(logits.shape[2], size[0], align_corners=align_corners)
+    columns = _axis(logits.shape[3], size[1], align_corners=align_corners)
+    for image, out in zip(logits, labels, strict=True):
+        _fill(image.astype(np.float32, copy=False), rows, columns, out)
+    return labels
+
+
+def resize_labels(labels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
+    """Return labels (H, W) at another size, each pixel from the nearest (half-pixel centres)."""
+    if labels.shape == tuple(size):
+        return labels
+    rows = ((np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]).astype(np.intp)
+    columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(np.intp)
+    resized: NDArray[Any] = labels[rows[:, None], columns]
+    return resized
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """For every output index along one axis: the two inputs around it and the upper's weight."""
+
+    low: NDArray[np.intp]
+    high: NDArray[np.intp]
+    weight: Floats
+
+
+def _axis(count: int, wanted: int, *, align_corners: bool) -> _Axis:
+    index = np.arange(wanted, dtype=np.float64)
+    if align_corners:
+        position = index * ((count - 1) / (wanted - 1) if wanted > 1 else 0.0)
+    else:
+        position = np.maximum((index + 0.5) * (count / wanted) - 0.5, 0.0)
+    low = np.minimum(position.astype(np.intp), count - 1)
+    return _Axis(low, np.minimum(low + 1, count - 1), (position - low).astype(np.float32))
+
+
+def _fill(logits: Floats, rows: _Axis, columns: _Axis, out: NDArray[Any]) -> None:
+    """Write the labels of one image: logits (K, h, w), out (H, W)."""
+    best = _argmax(logits, out.dtype)
+    agreed = _corners_agree(best)
+    starts = np.flatnonzero(np.diff(rows.low, prepend=-1))
+    for first, after in zip(starts, [*starts[1:], len(out)], strict=True):
+        low = rows.low[first]
+        out[first:after] = best[low, columns.low]
+        mixed = np.flatnonzero(~agreed[low, columns.low])
+        if mixed.size:
+            pair = logits[:, low], logits[:, rows.high[first]]
+            weights = rows.weight[first:after]
+            out[first:after, mixed] = _strip(*pair, weights, _take(columns, mixed), out.dtype)
+
+
+def _strip(  # the output rows between two rows of logits, at the columns that need it
+    top: Floats, bottom: Floats, weights: Floats, columns: _Axis, kind: Any
+) -> NDArray[Any]:
+    corners = [
+        row.take(side, axis=1) for row in (top, bottom) for side in (columns.low, columns.high)
+    ]
+    alive = _can_win(corners)
+    corners = [corner[alive] for corner in corners]
+    upper = _between(corners[0], corners[1], columns.weight)
+    lower = _between(corners[2], corners[3], columns.weight)
+    labels = np.empty((len(weights), columns.weight.size), kind)
+    step = max(1, _STRIP_VALUES // upper.size)
+    for start in range(0, len(weights), step):
+        weight = weights[start : start + step, None]
+        labels[start : start + step] = _argmax_between(upper, lower, weight, alive, kind)
+    return labels
+
+
+def _argmax_between(
+    upper: Floats, lower: Floats, weight: Floats, classes: NDArray[np.intp], kind: Any
+) -> NDArray[Any]:
+    """Return for rows at ``weight`` (R, 1) between two rows (K', n) the best of ``classes``."""
+    best = np.full((len(weight), upper.shape[1]), -np.inf, np.float32)
+    value, part, won = np.empty_like(best), np.empty_like(best), np.empty(best.shape, bool)
+    labels = np.zeros(best.shape, kind)
+    rest = np.float32(1) - weight
+    for number, above, below in zip(classes, upper, lower, strict=True):
+        np.multiply(above, rest, out=value)
+        np.multiply(below, weight, out=part)
+        np.add(value, part, out=value)
+        np.greater(value, best, out=won)
+        np.fmax(best, value, out=best)
+        _write_where(won, number, labels)
+    return labels
+
+
+def _argmax(logits: Floats, kind: Any) -> NDArray[Any]:
+    """Return the best class (h, w) of logits (K, h, w), the lowest on ties."""
+    best = np.full(logits.shape[1:], -np.inf, np.float32)
+    labels, won = np.zeros(best.shape, kind), np.empty(best.shape, bool)
+    for number, value in enumerate(logits):
+        np.greater(value, best, out=won)
+        np.fmax(best, value, out=best)
+        _write_where(won, number, labels)
+    return labels
+
+
+def _write_where(won: NDArray[np.bool_], number: Any, labels: NDArray[Any]) -> None:
+    # Class numbers rise, so a maximum does what a masked write would, several times faster.
+    np.maximum(labels, won * labels.dtype.type(number), out=labels)
+
+
+def _corners_agree(best: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return for every cell (named by its top left corner) whether its corners are one class."""
+    right = np.concatenate([best[:, 1:], best[:, -1:]], axis=1)
+    below = np.concatenate([best[1:], best[-1:]])
+    across = np.concatenate([right[1:], right[-1:]])
+    agree: NDArray[np.bool_] = (best == right) & (best == below) & (best == across)
+    return agree
+
+
+def _can_win(corners: list[Floats]) -> NDArray[np.intp]:
+    """Return the classes that can be the best somewhere in some cell; corners are 4 of (K, n)."""
+    lowest = np.minimum.reduce(corners).max(axis=0)
+    if np.isnan(lowest).any():
+        # Not-a-number never wins, but it must not make others lose either.
+        return np.arange(len(corners[0]))
+    return np.flatnonzero((np.maximum.reduce(corners) >= lowest).any(axis=1))
+
+
+def _between(left: Floats, right: Floats, weight: Floats) -> Floats:
+    result: Floats = left * (np.float32(1) - weight)
+    result += right * weight
+    return result
+
+
+def _take(axis: _Axis, chosen: NDArray[np.intp]) -> _Axis:
+    return _Axis(axis.low[chosen], axis.high[chosen], axis.weight[chosen])

@@ -1,0 +1,209 @@
+"""The one way from an image file to the network's input.
+
+The runtime, calibration and evaluation all call ``load_image`` and ``prepare``; what ``prepare``
+does is described by the manifest's ``input`` and by nothing else.
+"""
+
+import struct
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from segpp.errors import ImageError
+from segpp.manifest import InputSpec
+from segpp.utils.files import check_file
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "IMAGE_DIMENSIONS",
+    "IMAGE_SUFFIXES",
+    "ImageArray",
+    "ImageLike",
+    "load_image",
+    "prepare",
+    "stack_frames",
+]
+
+ImageArray = NDArray[np.uint8]
+
+# One image: (H, W, C), or for networks that take several frames at once, a list of (H, W, 3).
+ImageLike = ImageArray | Sequence[ImageArray]
+
+# Pillow knows some fifty formats; the exotic ones start other programs or are seldom fuzzed.
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_RGB = 3
+IMAGE_DIMENSIONS = 3  # (H, W, C)
+
+# torchvision's statistics of ImageNet's red, green and blue on the 0-255 scale, as nearly every
+# SegFormer was trained with.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+# What their files end with, where a folder is searched for images.
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def load_image(path: Path | str) -> ImageArray:
+    """Read an image as RGB (H, W, 3), upright.
+
+    EXIF orientation is applied. Grey, palette, CMYK and 16-bit images are converted (the high
+    byte counts), transparency is dropped, and of an animation the first frame is taken.
+
+    Raises:
+        ImageError: It is missing, not an image, damaged, truncated or too large.
+    """
+    path = Path(path)
+    check_file(path, kind="image", error=ImageError)
+    try:
+        return _decode(path)
+    except ImageError:
+        raise
+    except UnidentifiedImageError as failure:
+        formats = ", ".join(_FORMATS)
+        raise ImageError(f"{path} is not an image", f"read are: {formats}") from failure
+    except Exception as failure:  # a damaged file makes Pillow raise a dozen kinds of error
+        raise ImageError(f"{path} is damaged", str(failure)) from failure
+
+
+def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
+    """Return images as a batch for the network, (B, C, H, W) or (B, H, W, C) after ``spec``.
+
+    Each is resized by Pillow's bilinear filter on 8 bits and, unless the network takes uint8,
+    normalised as ``(pixel - mean) / std`` in float32. ``mean`` and ``std`` follow the channels
+    of the tensor. A uint8 network normalises inside; its pixels pass as they are.
+
+    Args:
+        images: RGB, of any sizes.
+
+    Raises:
+        ImageError: An image is not uint8 (H, W, C) or has another number of channels.
+    """
+    kind = np.uint8 if spec.dtype == "uint8" else np.float32
+    batch = np.empty((len(images), spec.channels, spec.height, spec.width), kind)
+    if spec.layout == "NHWC":
+        batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+    for image, out in zip(images, batch, strict=True):
+        planes = out.transpose(2, 0, 1) if spec.layout == "NHWC" else out
+        _fill(planes, _resized(stack_frames(image, spec.channels), spec), spec)
+    return batch.astype(np.float16) if spec.dtype == "float16" else batch
+
+
+def stack_frames(image: ImageLike, channels: int) -> ImageArray:
+    """Return one image as (H, W, C), joining a list of frames along the channels.
+
+    Raises:
+        ImageError: It is not uint8, or does not have ``channels`` channels.
+    """
+    frames = [image] if isinstance(image, np.ndarray) else list(image)
+    for frame in frames:
+        if (
+            not isinstance(frame, np.ndarray)
+            or frame.dtype != np.uint8
+            or frame.ndim != IMAGE_DIMENSIONS
+        ):
+            found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame)
+            raise ImageError(f"an image must be uint8 (H, W, C), not {found}")
+    if not frames:
+        raise ImageError("an image has no frames")
+    if len({frame.shape[:2] for frame in frames}) != 1:
+        raise ImageError("the frames of one image must have one size", *map(_shape, frames))
+    if 0 in frames[0].shape or sum(frame.shape[2] for frame in frames) != channels:
+        hint = f"give (H, W, {channels}) or a list of {channels // _RGB} frames"
+        raise ImageError(
+            f"the network takes {channels} channels",
+            f"found: {', '.join(map(_shape, frames))}",
+            hint=hint if channels > _RGB else None,
+        )
+    return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=2)
+
+
+def _decode(path: Path) -> ImageArray:
+    with warnings.catch_warnings():
+        # Pillow warns of odd metadata and of 90 megapixels; from 180 on it refuses by itself.
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=_FORMATS) as image:
+            return np.array(_upright(_as_rgb(image, path), _orientation(image)))
+
+
+def _fill(planes: NDArray[Any], image: ImageArray, spec: InputSpec) -> None:
+    """Write the image (H, W, C) into (C, H, W), normalised if these are floats."""
+    for channel, plane in enumerate(planes):
+        pixels = image[:, :, _source(channel, spec)]
+        if spec.dtype == "uint8":
+            plane[:] = pixels
+        else:
+            np.subtract(pixels, np.float32(spec.mean[channel]), out=plane, dtype=np.float32)
+            np.divide(plane, np.float32(spec.std[channel]), out=plane)
+
+
+def _source(channel: int, spec: InputSpec) -> int:
+    """Return the image's channel for the tensor's: BGR swaps within each frame."""
+    if spec.colours == "RGB" or spec.channels % _RGB:
+        return channel
+    return channel - channel % _RGB + (_RGB - 1 - channel % _RGB)
+
+
+def _resized(image: ImageArray, spec: InputSpec) -> ImageArray:
+    if image.shape[:2] == (spec.height, spec.width):
+        return image
+    # Pillow resizes at most four channels at once, each for itself.
+    step = _RGB if spec.channels % _RGB == 0 else 1
+    parts = [
+        _resize(image[:, :, first : first + step], (spec.width, spec.height))
+        for first in range(0, spec.channels, step)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _resize(part: ImageArray, size: tuple[int, int]) -> ImageArray:
+    flat = Image.fromarray(np.ascontiguousarray(part if part.shape[2] == _RGB else part[:, :, 0]))
+    resized = np.asarray(flat.resize(size, Image.Resampling.BILINEAR))
+    return resized if resized.ndim == IMAGE_DIMENSIONS else resized[:, :, None]
+
+
+def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in {"PNG", "PPM"}):
+        # Pillow would clip 16 bits to 255, which is white nearly everywhere.
+        high = np.asarray(image).astype(np.int64) >> 8
+        return Image.fromarray(high.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in {"I", "F"}:
+        raise ImageError(f"{path} has 32-bit pixels", hint="save it with 8 or 16 bits")
+    if "transparency" in image.info:
+        return image.convert("RGBA").convert("RGB")
+    return image.convert("RGB")
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _UPRIGHT.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    # A damaged EXIF block is no reason to refuse good pixels.
+    with suppress(OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
+        return int(image.getexif().get(_ORIENTATION, 1))
+    return 1
+
+
+def _shape(frame: ImageArray) -> str:
+    return f"({', '.join(map(str, frame.shape))})"

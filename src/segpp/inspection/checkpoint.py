@@ -1,0 +1,213 @@
+"""A checkpoint: whose it is, and what each preset would make of it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from segpp.errors import ReductionError
+from segpp.export.cost_model import doubts_about_merging
+from segpp.export.models.segformer.architecture import STAGES
+from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
+from segpp.export.models.segformer.loading import Checkpoint, read_checkpoint
+from segpp.export.models.segformer.macs import Macs, macs_of
+from segpp.export.models.segformer.presets import PRESETS, ReductionPlan, describe
+from segpp.export.models.segformer.rewrites._apply import known_rewrites
+from segpp.export.models.segformer.sites import SITES, grid_at, stage_grids
+from segpp.export.reduction.sites import Site
+from segpp.export.targets import TARGETS
+from segpp.manifest import Architecture, ReductionSite
+from segpp.ops.grid import Size
+from segpp.utils.report import Report, Section, facts, giga, rows
+
+__all__ = ["inspect_checkpoint"]
+
+_NONE = "-"
+_SIDES = {"q": "queries", "kv": "keys, values"}
+
+# What a plan does at a size; for one that does not fit, why.
+Outcome = tuple[ReductionSite, ...] | str
+
+
+def inspect_checkpoint(
+    path: Path,
+    *,
+    size: Size | None = None,
+    plans: Mapping[str, ReductionPlan] = PRESETS,
+    source: str | None = None,
+) -> Report:
+    """Describe a checkpoint, and what each of ``plans`` does to it at ``size``.
+
+    Args:
+        size: Input in pixels; the checkpoint's own if not given, or the default.
+        source: Whose code trained it, where the names do not tell.
+
+    Raises:
+        CheckpointError: It cannot be read.
+        InputError: The network does not take ``size``.
+    """
+    checkpoint = read_checkpoint(path, source=source)
+    size = size or checkpoint.size or DEFAULT_SIZE
+    check_size(size)
+    outcomes = {name: _outcome(plan, size) for name, plan in plans.items()}
+    counts = {
+        name: macs_of(checkpoint.architecture, size, sites)
+        for name, sites in outcomes.items()
+        if not isinstance(sites, str)
+    }
+    return Report(
+        name=str(path),
+        says=f"a SegFormer checkpoint of {checkpoint.layout}",
+        sections=(
+            _network(checkpoint),
+            _tokens(outcomes, size),
+            _macs(counts, size),
+            facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
+            facts("would not pay", _doubts(checkpoint.architecture, size, outcomes)),
+            _rewrites(),
+        ),
+        data=_data(checkpoint, size, outcomes, counts),
+    )
+
+
+def _outcome(plan: ReductionPlan, size: Size) -> Outcome:
+    try:
+        return describe(plan, stage_grids(size))
+    except ReductionError as failure:
+        return failure.problem.partition("\n")[0]
+
+
+def _network(checkpoint: Checkpoint) -> Section:
+    shape, numerics = checkpoint.architecture, checkpoint.numerics
+    return facts(
+        "network",
+        {
+            "architecture": shape.name,
+            "layout": checkpoint.layout,
+            "widths": _listed(shape.dims),
+            "blocks": _listed(shape.depths),
+            "heads": _listed(shape.heads),
+            "decode head": f"{shape.head}, {shape.decoder} channels",
+            "channels": shape.channels,
+            "classes": _classes(checkpoint),
+            "parameters": f"{_parameters(checkpoint):,}",
+            "numerics": ", ".join(f"{key} {value}" for key, value in asdict(numerics).items()),
+            "made for": checkpoint.size,
+            "mean, std": checkpoint.mean and f"{checkpoint.mean}, {checkpoint.std}",
+            "ignored in it": _shortened(checkpoint.ignored),
+            "notes": "; ".join(checkpoint.notes),
+            "sha256": checkpoint.sha256,
+        },
+    )
+
+
+def _tokens(outcomes: Mapping[str, Outcome], size: Size) -> Section:
+    # One that merges nothing would be a column of dashes.
+    fitting = {n: sites for n, sites in outcomes.items() if sites and not isinstance(sites, str)}
+    grids = stage_grids(size)
+    cells = [["site", "", "grid", "tokens", *fitting]]
+    for site in SITES:
+        grid = grid_at(site, grids)
+        left = [_tokens_out(sites, site) for sites in fitting.values()]
+        cells.append([str(site), _SIDES[site.side], str(grid), f"{grid.tokens:,}", *left])
+    return rows(f"tokens left at {size}", cells, "lllr" + "r" * len(fitting))
+
+
+def _tokens_out(sites: tuple[ReductionSite, ...], site: Site) -> str:
+    out = {Site(one.stage, one.side): f"{one.tokens_out:,}" for one in sites}
+    return out.get(site, _NONE)
+
+
+def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
+    whole = next(iter(counts.values())).total
+    lines = {
+        **{f"stage {i + 1}": [c.stages[i].total for c in counts.values()] for i in range(STAGES)},
+        "head": [c.head.total for c in counts.values()],
+        "total": [c.total for c in counts.values()],
+    }
+    attention = [sum(stage.attention for stage in c.stages) for c in counts.values()]
+    cells = [
+        ["", *counts],
+        *([name, *map(giga, values)] for name, values in lines.items()),
+        [f"of {next(iter(counts))}", *(f"{c.total / whole:.1%}" for c in counts.values())],
+        ["attention", *map(giga, attention)],
+    ]
+    title = f"multiply-accumulates per image of {size}, in billions"
+    return rows(title, cells, "l" + "r" * len(counts))
+
+
+def _doubts(
+    architecture: Architecture, size: Size, outcomes: Mapping[str, Outcome]
+) -> dict[str, str]:
+    return {
+        name: "; ".join(doubts_about_merging(architecture, size, sites))
+        for name, sites in outcomes.items()
+        if not isinstance(sites, str)
+    }
+
+
+def _rewrites() -> Section:
+    cells = [["", *TARGETS, "meaning"]]
+    for name, rewrite in known_rewrites().items():
+        marks = ["yes" if target in rewrite.targets else _NONE for target in TARGETS]
+        cells.append([name, *marks, rewrite.meaning])
+    return rows("exact rewrites that the export makes, by target", cells, "l" * len(cells[0]))
+
+
+def _data(
+    checkpoint: Checkpoint,
+    size: Size,
+    outcomes: Mapping[str, Outcome],
+    counts: Mapping[str, Macs],
+) -> dict[str, Any]:
+    return {
+        "layout": checkpoint.layout,
+        "architecture": asdict(checkpoint.architecture),
+        "numerics": asdict(checkpoint.numerics),
+        "parameters": _parameters(checkpoint),
+        "classes": checkpoint.classes and checkpoint.classes.names,
+        "sha256": checkpoint.sha256,
+        "notes": checkpoint.notes,
+        "ignored": checkpoint.ignored,
+        "size": size,
+        "reductions": {
+            name: {"error": sites}
+            if isinstance(sites, str)
+            else {"sites": [asdict(site) for site in sites], "macs": _macs_data(counts[name])}
+            for name, sites in outcomes.items()
+        },
+        "rewrites": {
+            name: {"meaning": rewrite.meaning, "targets": rewrite.targets}
+            for name, rewrite in known_rewrites().items()
+        },
+    }
+
+
+def _macs_data(counts: Macs) -> dict[str, Any]:
+    return {**asdict(counts), "total": counts.total}
+
+
+def _parameters(checkpoint: Checkpoint) -> int:
+    # BatchNorm's running statistics are measured, not trained, and its counters are neither.
+    trained = (
+        tensor.numel()
+        for name, tensor in checkpoint.state.items()
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+    )
+    return sum(trained)
+
+
+def _classes(checkpoint: Checkpoint) -> str:
+    count = checkpoint.architecture.classes
+    if checkpoint.classes is None:
+        return f"{count}, without names"
+    return f"{count}: {_shortened(checkpoint.classes.names)}"
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:12])
+    return shown if len(names) <= 12 else f"{shown}, …"  # noqa: PLR2004 - about a line
+
+
+def _listed(values: tuple[int, ...]) -> str:
+    return ", ".join(map(str, values))

@@ -1,0 +1,261 @@
+"""A manifest, read without torch and onnx: on a board too."""
+
+from pathlib import Path
+
+from segpp.errors import InputError, ManifestError
+from segpp.export.models.segformer.input_size import check_size
+from segpp.export.models.segformer.macs import Macs, macs_of
+from segpp.manifest import Manifest, OutputSpec, read_manifest
+from segpp.ops.grid import Size
+from segpp.utils.dataclass_json import encode
+from segpp.utils.files import check_file, manifest_path, sha256_of
+from segpp.utils.report import Report, Section, facts, giga, megabytes, rows
+
+__all__ = ["inspect_engine", "inspect_manifest", "manifest_sections", "read_beside"]
+
+# What they are called here, and their key among the options.
+_REWRITES = {"on": "rewrites", "off": "rewrites_off"}
+
+
+def inspect_manifest(path: Path) -> Report:
+    """Describe a manifest and, if it is there, compare its file with it.
+
+    Raises:
+        ManifestError: It is no manifest, or damaged.
+    """
+    target = path.with_name(path.name.removesuffix(".json"))
+    manifest = read_manifest(target, verify=False)
+    state, problems = _compare(target, manifest)
+    return Report(
+        name=str(path),
+        says="the manifest of an " + {"onnx": "ONNX file", "engine": "engine"}[manifest.kind],
+        sections=(facts("file", {manifest.file.name: state}), *manifest_sections(manifest)),
+        data={"manifest": encode(manifest), "file_state": state, "macs": _macs_data(manifest)},
+        problems=problems,
+    )
+
+
+def inspect_engine(path: Path) -> Report:
+    """Describe an engine by the manifest beside it; nothing but the GPU's library can read it.
+
+    Raises:
+        ManifestError: It has no manifest, or a damaged one.
+    """
+    check_file(path, kind="engine")
+    beside = manifest_path(path)
+    if not beside.exists():
+        raise ManifestError(
+            f"{path} has no manifest beside it, and an engine does not tell what it is",
+            hint="segpp-build-engine writes one when the ONNX file has one",
+        )
+    report = inspect_manifest(beside)
+    return Report(str(path), "an engine", report.sections, report.data, report.problems)
+
+
+def read_beside(path: Path) -> tuple[Manifest | None, str, tuple[str, ...]]:
+    """Return the manifest beside a file if it is sound, its state in words, and what is wrong."""
+    if not manifest_path(path).exists():
+        return None, "none", ()
+    try:
+        manifest = read_manifest(path, verify=False)
+    except ManifestError as failure:
+        return None, "damaged", (str(failure),)
+    state, problems = _compare(path, manifest)
+    return manifest, state, problems
+
+
+def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
+    """Return what a manifest says, without the state of its file."""
+    return (
+        _network(manifest),
+        _rewrites(manifest),
+        _interface(manifest),
+        _reduction(manifest),
+        _matches(manifest),
+        _macs(manifest),
+        _engine(manifest),
+        _parity(manifest),
+    )
+
+
+def _compare(path: Path, manifest: Manifest) -> tuple[str, tuple[str, ...]]:
+    if not path.is_file():
+        return "not here", ()
+    if sha256_of(path) == manifest.file.sha256:
+        return f"here, and the one described ({megabytes(manifest.file.bytes)})", ()
+    return "here, but another one than described", (
+        f"{path} is not the file that its manifest describes (SHA-256 differs)",
+    )
+
+
+def _network(manifest: Manifest) -> Section:
+    shape, tools = manifest.architecture, manifest.tools
+    return facts(
+        "network",
+        {
+            "architecture": shape.name,
+            "widths": _listed(shape.dims),
+            "blocks": _listed(shape.depths),
+            "heads": _listed(shape.heads),
+            "decode head": f"{shape.head}, {shape.decoder} channels",
+            "classes": f"{shape.classes}: {_shortened(manifest.classes.names)}",
+            "precision": manifest.precision,
+            "made from": f"{manifest.source.name} ({manifest.source.layout}, "
+            f"SHA-256 {manifest.source.sha256[:16]}…)",
+            "made with": ", ".join(
+                [f"segpp {manifest.segpp}", *(f"{name} {tools[name]}" for name in sorted(tools))]
+            ),
+            "options": ", ".join(
+                f"{key}={value}"
+                for key, value in manifest.options.items()
+                if key not in _REWRITES.values()
+            ),
+            "notes": "; ".join(manifest.notes),
+        },
+    )
+
+
+def _rewrites(manifest: Manifest) -> Section:
+    options = manifest.options
+    return facts(
+        "exact rewrites",
+        {
+            title: options[key].replace(" ", ", ")
+            for title, key in _REWRITES.items()
+            if key in options
+        },
+    )
+
+
+def _interface(manifest: Manifest) -> Section:
+    spec = manifest.input
+    return facts(
+        "input and output",
+        {
+            spec.name: f"({_listed(spec.shape)}) {spec.dtype} {spec.layout}, {spec.colours}, "
+            f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}",
+            **{output.name: _output(output) for output in manifest.outputs},
+        },
+    )
+
+
+def _output(output: OutputSpec) -> str:
+    corners = ", align_corners" if output.align_corners else ""
+    return f"({_listed(output.shape)}) {output.dtype} {output.kind}{corners}"
+
+
+def _reduction(manifest: Manifest) -> Section:
+    cells = [["site", "method", "grid", "tokens in", "tokens out", "blocks a match"]]
+    for site in manifest.reduction:
+        settings = ",".join(f"{key}={value}" for key, value in site.settings.items())
+        cells.append(
+            [
+                f"{site.stage}.{site.side}",
+                f"{site.method}:{settings}",
+                f"{site.grid[0]}x{site.grid[1]}",
+                f"{site.tokens_in:,}",
+                f"{site.tokens_out:,}",
+                str(site.match_every),
+            ]
+        )
+    if len(cells) == 1:
+        return facts("token reduction", {"none": "every token is kept"})
+    return rows("token reduction, in every block of the stage", cells, "lllrrr")
+
+
+def _matches(manifest: Manifest) -> Section:
+    search = manifest.match_search
+    if search is None:
+        return Section("matches", "")
+    cells = [["stage", "blocks a match", "as without merging"]]
+    cells.append(["all", "1", f"{search.agreement_fresh:.5f}"])
+    cells += [[str(t.stage), str(t.match_every), f"{t.agreement:.5f}"] for t in search.trials]
+    cells.append(["all", "as above", f"{search.agreement:.5f}"])
+    title = (
+        f"matches used again, measured on {search.images} image(s), {search.tolerance:g} to lose"
+    )
+    return rows(title, cells, "lrr")
+
+
+def _macs_of(manifest: Manifest) -> tuple[Macs, Macs] | None:
+    """Return the multiply-accumulates with and without the reduction, if they can be told."""
+    size = Size(manifest.input.height, manifest.input.width)
+    try:
+        check_size(size)
+        shape = manifest.architecture
+        return macs_of(shape, size, manifest.reduction), macs_of(shape, size, ())
+    except (InputError, LookupError, ValueError, ArithmeticError):
+        # A manifest is read from outside: one without an architecture has no counts.
+        return None
+
+
+def _macs(manifest: Manifest) -> Section:
+    counts = _macs_of(manifest)
+    if counts is None:
+        return Section("multiply-accumulates", "")
+    merged, whole = counts
+    share = f", {merged.total / whole.total:.1%} of those without reduction"
+    return facts(
+        "multiply-accumulates per image, in billions",
+        {
+            **{f"stage {i}": giga(s.total) for i, s in enumerate(merged.stages, start=1)},
+            "head": giga(merged.head.total),
+            "total": giga(merged.total) + (share if manifest.reduction else ""),
+        },
+    )
+
+
+def _macs_data(manifest: Manifest) -> dict[str, int] | None:
+    counts = _macs_of(manifest)
+    if counts is None:
+        return None
+    return {"total": counts[0].total, "without_reduction": counts[1].total}
+
+
+def _engine(manifest: Manifest) -> Section:
+    engine = manifest.engine
+    if engine is None:
+        return Section("engine", "")
+    return facts(
+        "engine",
+        {
+            "library": f"{engine.library} {engine.version}",
+            "built for": f"compute capability {', '.join(engine.compute_capabilities)}",
+            "layers": engine.layers,
+            "attention sites": f"{engine.attention_found} of {engine.attention_expected} "
+            "recognised",
+            "activation memory": megabytes(engine.activation_bytes),
+            "weight memory": megabytes(engine.weight_bytes),
+            "build time": f"{engine.build_seconds:.1f} s",
+            "state": "has run" if engine.ran else "built, not run",
+        },
+    )
+
+
+def _parity(manifest: Manifest) -> Section:
+    parity = manifest.parity
+    if parity is None:
+        return facts("parity with PyTorch", {"measured": "no"})
+    return facts(
+        "parity with PyTorch",
+        {
+            "image": parity.image,
+            "pixels that agree": f"{parity.pixel_agreement:.5f} "
+            f"(at least {parity.min_agreement:g} was asked for)",
+            "largest logit difference": f"{parity.max_logit_difference:.2g} "
+            f"(allowed {parity.tolerance:.2g})",
+        },
+    )
+
+
+def _listed(values: tuple[int, ...]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " ".join(f"{value:g}" for value in values)
+
+
+def _shortened(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:12])
+    return shown if len(names) <= 12 else f"{shown}, …"  # noqa: PLR2004 - about a line

@@ -1,0 +1,166 @@
+"""Files that appear whole or not at all, and their fingerprints."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from segpp.errors import InputError, OutputError
+
+__all__ = ["atomic_write", "check_file", "check_writable", "manifest_path", "sha256_of"]
+
+_CHUNK_BYTES = 1 << 20
+
+
+def manifest_path(path: Path) -> Path:
+    """Return the path of the manifest beside ``path``: ``x.onnx`` has ``x.onnx.json``."""
+    return path.with_name(path.name + ".json")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def check_file(path: Path, *, kind: str, error: type[InputError] = InputError) -> None:
+    """Raise ``error`` unless ``path`` is a readable file with something in it."""
+    try:
+        problem = _problem_of(path)
+    except OSError as failure:
+        raise error(f"{kind} {path} cannot be read", failure.strerror or str(failure)) from failure
+    if problem:
+        raise error(f"{kind} {path} {problem}")
+
+
+def _problem_of(path: Path) -> str | None:
+    if not path.exists():
+        return "does not exist"
+    if path.is_dir():
+        return "is a folder"
+    # A pipe may never begin and a device never end.
+    if not path.is_file():
+        return "is a device or a pipe"
+    with path.open("rb") as file:
+        return None if file.read(1) else "is empty"
+
+
+def check_writable(path: Path) -> None:
+    """Raise OutputError now if ``path`` could not be written after minutes of work.
+
+    Tries for real: permissions alone do not show a read-only mount or a full disk.
+    """
+    with _as_output_error(path):
+        _check_replaceable(path)
+        part = _part(path)
+        try:
+            part.write_bytes(b"\0")
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _check_replaceable(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder", hint="give the name of a file")
+    # Renaming a file to /dev/null would replace the device, for everybody.
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is a device or a pipe", hint="give the name of a file")
+
+
+@contextmanager
+def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
+    """Yield a temporary path for each of ``paths`` and move all into place at the end.
+
+    The files are flushed to the disk before the first is renamed. If anything fails, Ctrl-C
+    included, the temporary files go and what stood at ``paths`` before stands there again.
+
+    Raises:
+        OutputError: The disk is full, or the folder is missing or read-only.
+    """
+    parts = tuple(_part(path) for path in paths)
+    try:
+        with _as_output_error(paths[0]):
+            for path in paths:
+                _check_replaceable(path)
+            yield parts
+            for part in parts:
+                _flush(part)
+            _move_all(parts, paths)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+
+
+def _move_all(parts: tuple[Path, ...], paths: tuple[Path, ...]) -> None:
+    olds = tuple(_part(path, "old") for path in paths)
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for old, part, path in zip(olds, parts, paths, strict=True):
+            _keep(path, old)
+            part.replace(path)
+            moved.append((old, path))
+        _flush(paths[0].parent)
+    except BaseException:
+        for old, path in moved:
+            _restore(path, old)
+        raise
+    finally:
+        for old in olds:
+            old.unlink(missing_ok=True)
+
+
+def _keep(path: Path, old: Path) -> None:
+    # Where the file system has no hard links, the new file replaces the old one for good.
+    with suppress(OSError):
+        os.link(path, old)
+
+
+def _restore(path: Path, old: Path) -> None:
+    if old.exists():
+        old.replace(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _part(path: Path, role: str = "part") -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.{role}")
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        # Some network file systems refuse to sync a folder; the rename is done all the same.
+        with suppress(OSError) if path.is_dir() else _nothing():
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _as_output_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as failure:
+        reason = failure.strerror or str(failure)
+        hint = _HINTS.get(failure.errno or 0)
+        raise OutputError(f"cannot write {path}", reason, hint=hint) from failure
+
+
+_HINTS = {
+    errno.ENOSPC: "free some space or write to another disk",
+    errno.EFBIG: "raise the limit (ulimit -f), or write to a disk that takes larger files",
+    errno.EDQUOT: "free some of your quota or write to another disk",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that is not mounted read-only",
+    errno.ENOENT: "create the folder first",
+}

@@ -1,0 +1,90 @@
+"""What an inspection found: sections to read and the same as data."""
+
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segpp.utils.table import table
+
+__all__ = ["GLUE", "Report", "Section", "facts", "giga", "megabytes", "rows"]
+
+# A space at which no line is broken.
+GLUE = "\u00a0"
+
+_INDENT = _GAP = "  "
+_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and the text below it."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything about one file.
+
+    Args:
+        says: What the file is, with its article.
+        data: The same as the sections, for JSON.
+        problems: What is wrong with the file, a sentence each.
+    """
+
+    name: str
+    says: str
+    sections: tuple[Section, ...]
+    data: Mapping[str, Any]
+    problems: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return the sections as text."""
+        parts = [f"{section.title}\n{section.body}" for section in self.sections if section.body]
+        return _printable("\n\n".join([f"{self.name}: {self.says}", *parts]))
+
+    def json(self) -> str:
+        """Return the data as JSON."""
+        facts = {"file": self.name, "kind": self.says, **self.data, "problems": self.problems}
+        return json.dumps(facts, indent=2, ensure_ascii=False)
+
+
+def facts(title: str, values: Mapping[str, object]) -> Section:
+    """Return a section with a line for each value, wrapped; None and "" leave theirs out."""
+    present = {name: str(value) for name, value in values.items() if value not in (None, "")}
+    side = max(map(len, present), default=0)
+    blank = " " * (len(_INDENT) + side + len(_GAP))
+    lines = [
+        textwrap.fill(
+            text,
+            _WIDTH,
+            initial_indent=f"{_INDENT}{name:<{side}}{_GAP}",
+            subsequent_indent=blank,
+            break_long_words=False,
+        ).replace(GLUE, " ")
+        for name, text in present.items()
+    ]
+    return Section(title, "\n".join(lines))
+
+
+def rows(title: str, cells: Sequence[Sequence[str]], align: str) -> Section:
+    """Return a section with a table; the first row is its heading. Without others it is empty."""
+    return Section(title, table(cells, align, indent=_INDENT) if len(cells) > 1 else "")
+
+
+def _printable(text: str) -> str:
+    # Names come from the file, and a terminal obeys what it is sent.
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+
+
+def giga(count: int) -> str:
+    """Return a count in billions."""
+    return f"{count / 1e9:.2f}"
+
+
+def megabytes(count: int) -> str:
+    """Return a size in MB, a small one in kB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"  # noqa: PLR2004

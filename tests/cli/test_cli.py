@@ -1,0 +1,361 @@
+"""The commands' frame: help on every machine, exit codes, one sentence per failure, clean stops."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from segpp import __version__
+from segpp.cli import GROUPS, VERBS, main, parser_of
+from segpp.cli._arguments import renamed
+from segpp.errors import CheckError, InputError, MissingError
+from segpp.utils.files import atomic_write
+
+HEAVY = (
+    *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_graphsurgeon", "safetensors"),
+    *("tensorrt", "tensorrt_rtx", "av", "openvino", "matplotlib"),
+)
+# None among the modules is how Python marks one that is not there.
+WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
+
+Capture = pytest.CaptureFixture[str]
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Verb = Callable[[Callable[[], int]], None]
+
+
+def run_python(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Verb]:
+    """Add a verb "try" that does what it is given."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+
+    def add(work: Callable[[], int]) -> None:
+        module = ModuleType("verb_of_this_test")
+        module.SUMMARY, module.EXAMPLES = "Try.", ("segpp try",)  # type: ignore[attr-defined]  # a module made here
+        module.add_arguments = lambda parser: parser.add_argument("--count", type=int)  # type: ignore[attr-defined]  # as above
+        module.run = lambda _: work()  # type: ignore[attr-defined]  # as above
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setitem(VERBS, "try", module.__name__)
+
+    yield add
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def raising(failure: BaseException) -> Callable[[], int]:
+    def work() -> int:
+        raise failure
+
+    return work
+
+
+# --- help and version, on a machine that has numpy, Pillow and tqdm only
+
+
+@pytest.fixture(scope="module")
+def helps() -> dict[str, str]:
+    """The help screens, printed where no heavy package can be imported."""
+    code = WITHOUT.format(missing=HEAVY) + (
+        "from segpp.cli import VERBS, main\n"
+        "assert main(['--help']) == 0\n"
+        "for verb in VERBS:\n"
+        "    print('\\0' + verb + '\\0')\n"
+        "    try: main([verb, '--help'])\n"
+        "    except SystemExit as end: assert end.code == 0\n"
+    )
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    overview, *rest = done.stdout.split("\0")
+    return {"": overview, **dict(zip(rest[::2], rest[1::2], strict=True))}
+
+
+def test_the_overview_has_a_line_for_every_verb(helps: dict[str, str]) -> None:
+    for verb in VERBS:
+        assert f"  segpp {verb:<13} {import_module(VERBS[verb]).SUMMARY}\n" in helps[""]
+    assert "exit status:\n  0 done; 1 a check failed" in helps[""]
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_help_screen_needs_no_heavy_package(helps: dict[str, str], name: str) -> None:
+    text, module = helps[name].lstrip(), import_module(VERBS[name])
+
+    assert text.startswith(f"usage: segpp-{name} ")
+    assert module.SUMMARY in text.replace("\n", " ") or module.SUMMARY in text
+    assert all(example in text for example in module.EXAMPLES)
+    assert "3 a package or device is missing" in text
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_example_of_a_help_screen_is_accepted(name: str) -> None:
+    for example in import_module(VERBS[name]).EXAMPLES:
+        command, *arguments = example.split()
+
+        assert command == f"segpp-{name}"
+        assert isinstance(parser_of(name).parse_args(arguments), argparse.Namespace)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_flag_is_kebab_case(name: str) -> None:
+    for action in parser_of(name)._actions:
+        for flag in action.option_strings:
+            assert flag == flag.lower().replace("_", "-")
+
+
+def test_every_verb_stands_in_one_group_of_the_overview(helps: dict[str, str]) -> None:
+    assert {import_module(module).GROUP for module in VERBS.values()} == set(GROUPS)
+    for verb in VERBS:
+        assert helps[""].count(f"  segpp {verb} ") == 1
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_flag_that_was_renamed_is_gone_from_the_help_and_its_new_name_is_there(name: str) -> None:
+    options = {flag for action in parser_of(name)._actions for flag in action.option_strings}
+    names = getattr(import_module(VERBS[name]), "RENAMED", {})
+
+    # ``segpp-eval`` has --labels for folders, which ``segpp-run`` once had for names of classes.
+    assert set(names.values()) <= options
+    assert not set(names) & options
+
+
+def test_an_old_name_of_a_flag_works_with_a_warning(capsys: Capture) -> None:
+    code = main(["run", "none.onnx", "a.png", "--out=b.png", "--engine=onnxruntime"])
+
+    told = capsys.readouterr().err
+    assert code == 2
+    assert "warning: --engine is called --backend now, and goes with version 0.3\n" in told
+    assert "unrecognized" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names", "current"),
+    [
+        (["--old", "x"], {"--old": "--new"}, ["--new", "x"]),
+        (["--old=x=y"], {"--old": "--new"}, ["--new=x=y"]),
+        (["--older", "x"], {"--old": "--new"}, ["--older", "x"]),
+        (["--", "--old"], {"--old": "--new"}, ["--", "--old"]),
+    ],
+)
+def test_only_a_flag_of_the_old_name_is_replaced(
+    arguments: list[str], names: dict[str, str], current: list[str]
+) -> None:
+    assert renamed(arguments, names) == current
+
+
+def test_the_name_of_the_program_is_the_verb(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/segpp-run.exe", "--nope"])
+
+    assert main() == 2
+    assert "hint: segpp-run -h lists the arguments" in capsys.readouterr().err
+
+
+def test_the_version_is_the_result(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_no_argument_is_wrong_usage_and_shows_the_overview(capsys: Capture) -> None:
+    assert main([]) == 2
+    assert capsys.readouterr().out.startswith("usage: segpp VERB")
+
+
+# --- wrong usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["exprot"], "unknown command 'exprot'\n  known: bench, build-engine, doctor, "),
+        (["exprot"], "hint: did you mean 'export'?"),
+        (["Run"], "hint: did you mean 'run'?"),
+        (["-v"], "unknown command '-v'"),
+        (["run"], "the following arguments are required: MODEL, INPUT, --out"),
+        (["run", "a", "b", "--out", "c", "--nope"], "unrecognized arguments: --nope"),
+        (["run", "a", "b", "--out", "c", "--thr", "2"], "unrecognized arguments: --thr 2"),
+        (["run", "a", "b", "--out", "c", "--alpha", "x"], "--alpha: invalid float value: 'x'"),
+        (["run", "a", "b", "--out"], "argument --out: expected one argument"),
+        (["run", "a", "b", "c", "--out", "d"], "hint: segpp-run -h lists the arguments"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("verb")
+def test_wrong_usage_is_one_sentence_and_exit_2(
+    arguments: list[str], told: str, capsys: Capture
+) -> None:
+    assert main(arguments) == 2
+
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert told in said.err
+    assert said.out == ""
+
+
+# --- exit codes
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "told"),
+    [
+        (CheckError("a", "b", hint="c"), 1, "error: a\n  b\n  hint: c\n"),
+        (InputError("a"), 2, "error: a\n"),
+        (MissingError("a"), 3, "error: a\n"),
+        (KeyboardInterrupt(), 130, "error: interrupted; nothing half-written is left\n"),
+        (PermissionError(13, "Permission denied", "x.y"), 2, "error: x.y: Permission denied\n"),
+        (OSError("odd"), 2, "error: odd\n"),
+    ],
+    ids=repr,
+)
+def test_a_failure_is_one_sentence_and_its_exit_code(
+    *, verb: Verb, failure: BaseException, code: int, told: str, capsys: Capture
+) -> None:
+    verb(raising(failure))
+
+    assert main(["try"]) == code
+    assert capsys.readouterr().err == told
+
+
+def test_verbose_shows_where_it_failed(verb: Verb, capsys: Capture) -> None:
+    verb(raising(InputError("a")))
+
+    assert main(["try", "-v"]) == 2
+    assert capsys.readouterr().err.startswith("Traceback ")
+
+
+def test_a_bug_of_ours_is_not_dressed_up(verb: Verb) -> None:
+    verb(raising(ZeroDivisionError("ours")))
+
+    with pytest.raises(ZeroDivisionError):
+        main(["try"])
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_verb_decides_on_its_code(verb: Verb, code: int) -> None:
+    verb(lambda: code)
+
+    assert main(["try"]) == code
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "arguments"),
+    [
+        ("torch", "export", ("export", "a.pth", "a.onnx")),
+        ("onnx", "export", ("export", "a.pth", "a.onnx")),
+        ("onnx_graphsurgeon", "export", ("export", "a.pth", "a.onnx")),
+        ("safetensors", "export", ("export", "a.pth", "a.onnx")),
+        ("torch", "export", ("export", "--list-reductions")),
+        ("onnxruntime", "cpu", ("export", "a.pth", "a.onnx")),
+    ],
+)
+def test_a_missing_package_is_one_sentence_and_exit_3(
+    package: str, extra: str, arguments: tuple[str, ...]
+) -> None:
+    code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+
+    done = run_python(WITHOUT.format(missing=[package]) + code, *arguments)
+
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"error: the package {package} is not installed\n  hint: pip install 'segpp[{extra}]'\n"
+    )
+
+
+def test_a_package_that_is_not_ours_to_miss_is_a_bug(verb: Verb) -> None:
+    verb(raising(ModuleNotFoundError("No module named 'left_pad'", name="left_pad")))
+
+    with pytest.raises(ModuleNotFoundError):
+        main(["try"])
+
+
+# --- stops
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_is_exit_130_with_nothing_left(
+    verb: Verb, stop: signal.Signals, tmp_path: Path, capsys: Capture
+) -> None:
+    def work() -> int:
+        with atomic_write(tmp_path / "a") as (part,):
+            part.write_bytes(b"half")
+            os.kill(os.getpid(), stop)
+            time.sleep(10)
+        return 0
+
+    verb(work)
+
+    assert main(["try"]) == 130
+    assert capsys.readouterr().err == "error: interrupted; nothing half-written is left\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_inside_code_made_from_text_is_exit_130_too(tmp_path: Path) -> None:
+    """CPython would die of the signal instead, although the exception was caught."""
+    (tmp_path / "stopped.py").write_text(
+        "import sys, types; from segpp import cli\n"
+        "verb = types.SimpleNamespace(SUMMARY='', EXAMPLES=(), add_arguments=lambda _: None)\n"
+        "verb.run = lambda _: exec('raise KeyboardInterrupt')\n"
+        "sys.modules['text'], cli.VERBS['try'] = verb, 'text'\n"
+        "sys.exit(cli.main(['try']))\n"
+    )
+
+    command = [sys.executable, "-m", "stopped"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.stderr == "error: interrupted; nothing half-written is left\n"
+    assert done.returncode == 130
+
+
+def test_nohup_stays_in_force(verb: Verb) -> None:
+    def work() -> int:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return 0
+
+    verb(work)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    assert main(["try"]) == 0
+
+
+def test_a_reader_that_goes_away_is_no_failure() -> None:
+    code = "import sys; from segpp.cli import main; sys.exit(main(['doctor', '--json']))"
+    read, write = os.pipe()
+    os.close(read)
+
+    with os.fdopen(write, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=nobody, stderr=subprocess.PIPE, check=False
+        )
+
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("unbuffered", "told"), [("", "cannot write the results: "), ("1", "")], ids=["end", "print"]
+)
+def test_results_that_cannot_be_written_are_a_failure(
+    segpp: Command, unbuffered: str, told: str
+) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+
+    with Path("/dev/full").open("wb") as full:
+        done = segpp(
+            "doctor", stdout=full, stderr=subprocess.PIPE, capture_output=False, env=environment
+        )
+
+    assert done.returncode == 2
+    assert done.stderr == f"error: {told}No space left on device\n"

@@ -1,0 +1,192 @@
+"""Ctrl-C, or a stop of the system, in the middle of the work: exit 130, and folders as before."""
+
+import fcntl
+import os
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+IMAGES = 200
+SECONDS = 120
+
+rtx = pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs TensorRT-RTX (extra rtx)")
+
+Start = Callable[..., "Running"]
+
+
+class Running:
+    """A command on a terminal of its own, whose messages can be waited for."""
+
+    def __init__(self, *arguments: object) -> None:
+        self._terminal, end = os.openpty()
+        # Rows and columns: a terminal without any shows no progress bar.
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.said = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "segpp", *map(str, arguments)],
+            stderr=end,
+            stdout=subprocess.DEVNULL,
+            # Ctrl-C is for the command alone, not for the tests.
+            start_new_session=True,
+        )
+        os.close(end)
+
+    def wait_for(self, happened: Callable[[str], bool]) -> None:
+        """Wait until ``happened`` is true of what was said so far."""
+        os.set_blocking(self._terminal, False)
+        deadline = time.monotonic() + SECONDS
+        while not happened(self.said) and time.monotonic() < deadline:
+            self._read()
+            time.sleep(0.01)
+        assert happened(self.said), self.said
+        assert self.process.poll() is None, f"it ended too early: {self.said}"
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send a signal, and return the exit code."""
+        self.process.send_signal(number)
+        deadline = time.monotonic() + SECONDS
+        while self.process.poll() is None and time.monotonic() < deadline:
+            # A terminal that nobody reads fills up, and the command would wait.
+            self._read()
+            time.sleep(0.01)
+        self._read()
+        return self.process.wait(timeout=1)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._terminal)
+
+    def _read(self) -> None:
+        try:
+            self.said += os.read(self._terminal, 1 << 16).decode(errors="replace")
+        except (BlockingIOError, OSError):
+            # Nothing new, or the other end is closed.
+            return
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    running: list[Running] = []
+
+    def begin(*arguments: object) -> Running:
+        running.append(Running(*arguments))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A folder with the results of an earlier run."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("b.onnx", "b.onnx.json", "b.engine", "b.engine.json", "b.csv"):
+        (folder / name).write_text(f"earlier {name}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More images with labels than a command can do before it is stopped."""
+    folder = tmp_path_factory.mktemp("data")
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
+    for name, array in {"images": pixels, "labels": pixels[..., 0] % 19}.items():
+        (folder / name).mkdir()
+        first = folder / name / "0000.png"
+        Image.fromarray(array).save(first)
+        for index in range(1, IMAGES):
+            (folder / name / f"{index:04}.png").hardlink_to(first)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def said(text: str) -> Callable[[str], bool]:
+    return lambda so_far: text in so_far
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_stopped_while_tracing_changes_nothing(
+    start: Start, b0_checkpoint: Path, out: Path, number: signal.Signals
+) -> None:
+    before = contents(out)
+    running = start("export", b0_checkpoint, out / "b.onnx", "--size", "64x64", "--no-check")
+    running.wait_for(said("tracing"))
+
+    assert running.stop(number) == 130
+    assert running.said.endswith("error: interrupted; nothing half-written is left\r\n")
+    assert "Traceback" not in running.said
+    assert contents(out) == before
+
+
+def test_an_export_stopped_while_comparing_changes_nothing(
+    start: Start, b0_checkpoint: Path, out: Path
+) -> None:
+    """The file is written by then, under another name."""
+    before = contents(out)
+    running = start("export", b0_checkpoint, out / "b.onnx", "--size", "512x1024")
+    running.wait_for(said("comparing with PyTorch"))
+    assert contents(out) != before
+
+    assert running.stop(signal.SIGINT) == 130
+    assert contents(out) == before
+
+
+@rtx
+@pytest.mark.rtx
+def test_a_build_that_is_stopped_changes_nothing(start: Start, b0_onnx: Path, out: Path) -> None:
+    before = contents(out)
+    running = start("build-engine", b0_onnx, out / "b.engine")
+    running.wait_for(said("building b.engine"))
+
+    assert running.stop(signal.SIGINT) == 130
+    assert "Traceback" not in running.said
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_keeps_whole_images_only(
+    *, start: Start, b0_onnx: Path, data: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    masks = tmp_path / "masks"
+    running = start("run", b0_onnx, data / "images", "--out", masks, "--save", "both")
+    running.wait_for(lambda _: masks.is_dir() and len(list(masks.iterdir())) > 6)
+
+    assert running.stop(number) == 130
+    assert "interrupted; nothing half-written is left" in running.said
+    assert "Traceback" not in running.said
+    names = sorted(path.name for path in masks.iterdir())
+    done = sorted({name.partition(".")[0] for name in names})
+    assert 0 < len(done) < IMAGES
+    assert names == [f"{name}.{kind}.png" for name in done for kind in ("mask", "overlay")]
+    for name in names:
+        with Image.open(masks / name) as image:
+            image.load()
+            assert image.size == (128, 64)
+
+
+def test_an_evaluation_that_is_stopped_changes_nothing(
+    start: Start, b0_onnx: Path, data: Path, out: Path
+) -> None:
+    before = contents(out)
+    running = start("eval", b0_onnx, "--dataset", data, "--csv", out / "b.csv")
+    running.wait_for(said("/200 ["))
+
+    assert running.stop(signal.SIGINT) == 130
+    assert "Traceback" not in running.said
+    assert contents(out) == before

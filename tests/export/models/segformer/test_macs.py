@@ -1,0 +1,167 @@
+"""Counted multiply-accumulates against torch's own counter, the paper, and the traced graph."""
+
+from dataclasses import replace
+
+import pytest
+
+from segpp.manifest import Architecture, ReductionSite
+from segpp.ops.grid import Grid, Size
+
+torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
+
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402 - torch may be missing
+
+from segpp.export.models.precision import deployed  # noqa: E402
+from segpp.export.models.segformer.architecture import Numerics, segformer  # noqa: E402
+from segpp.export.models.segformer.macs import Macs, macs_of  # noqa: E402
+from segpp.export.models.segformer.model import SegFormer  # noqa: E402
+from segpp.export.models.segformer.presets import PRESETS, describe, plan_from  # noqa: E402
+from segpp.export.models.segformer.sites import stage_grids  # noqa: E402
+from segpp.export.onnx_graph.cleanup import clean  # noqa: E402
+from segpp.export.onnx_graph.trace import trace  # noqa: E402
+from segpp.inspection.onnx_macs import count_macs, shapes_of  # noqa: E402
+
+NUMERICS = Numerics(1e-5, 1e-6, 1e-5, 1e-6)
+SIZE = Size(96, 160)
+
+
+def counted_by_torch(architecture: Architecture, plan: str, size: Size) -> int:
+    """Torch counts two operations for each multiply-accumulate, and scatters not at all."""
+    model = SegFormer(architecture, NUMERICS).eval().reduce(PRESETS[plan].items())
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, architecture.channels, *size))
+    return int(counter.get_total_flops()) // 2
+
+
+def without_merging(macs: Macs) -> int:
+    return macs.total - sum(stage.merging for stage in macs.stages)
+
+
+def sites_of(plan: str, size: Size) -> tuple[ReductionSite, ...]:
+    return describe(PRESETS[plan], stage_grids(size))
+
+
+@pytest.mark.parametrize("size", [Size(128, 256), Size(160, 160)], ids=str)
+@pytest.mark.parametrize("plan", PRESETS)
+def test_the_formula_equals_torchs_counter(plan: str, size: Size) -> None:
+    architecture = segformer("b0", classes=19)
+
+    macs = macs_of(architecture, size, sites_of(plan, size))
+
+    assert without_merging(macs) == counted_by_torch(architecture, plan, size)
+
+
+def test_the_formula_holds_for_other_heads_channels_and_depths() -> None:
+    architecture = segformer("b1", classes=7, head="linear", decoder=64, channels=6)
+
+    macs = macs_of(architecture, SIZE, ())
+
+    assert macs.total == counted_by_torch(architecture, "none", SIZE)
+
+
+@pytest.mark.parametrize(
+    ("size", "billions"),
+    [(Size(512, 512), 8.4), (Size(1024, 2048), 125.5)],
+    ids=str,
+)
+def test_b0_costs_what_its_paper_says(size: Size, billions: float) -> None:
+    """Table 1 of arXiv:2105.15203, which counts 150 classes for both data sets."""
+    macs = macs_of(segformer("b0", classes=150), size, ())
+
+    # Two digits are given for the first, and norms may be counted in: half a percent.
+    assert macs.total / 1e9 == pytest.approx(billions, rel=0.005)
+
+
+def test_merging_costs_one_addition_per_token_and_channel() -> None:
+    macs = macs_of(segformer("b0", classes=2), Size(512, 1024), sites_of("hq", Size(512, 1024)))
+
+    # Two blocks, 16x32 reduced tokens of 32 channels.
+    assert macs.stages[0].merging == 2 * 512 * 32
+    # 128 destinations in 2x2 cells, 384 sources.
+    assert macs.stages[0].matching == 2 * 128 * 384 * 32
+
+
+@pytest.mark.parametrize("size", [Size(32, 32), Size(224, 480), Size(100, 333)], ids=str)
+def test_stage_grids_are_those_of_the_network(size: Size) -> None:
+    with torch.device("meta"):
+        stages = SegFormer(segformer("b0", classes=2), NUMERICS).stages
+        features, grids = torch.empty(1, 3, *size), []
+
+    for stage in stages:
+        features = stage(features)
+        grids.append(Grid(*features.shape[2:]))
+
+    assert stage_grids(size) == tuple(grids)
+
+
+@pytest.mark.parametrize("plan", ["none", "hq"])
+def test_a_traced_graph_counts_the_same(plan: str) -> None:
+    # One block per stage: tracing takes seconds.
+    architecture = replace(segformer("b0", classes=19), depths=(1, 1, 1, 1))
+    size = Size(128, 128)
+    model = SegFormer(architecture, NUMERICS).eval().reduce(PRESETS[plan].items())
+    graph = clean(trace(deployed(model, "fp32"), size, 1))
+
+    found = count_macs(graph, shapes_of(graph))
+
+    macs = macs_of(architecture, size, sites_of(plan, size))
+    matching = sum(stage.matching for stage in macs.stages)
+    assert found.uncounted == {}
+    assert found.graph == without_merging(macs) - matching
+    # In the bodies merging is a product with a one-hot matrix, which costs more than additions.
+    assert (found.bodies >= matching) if matching else (found.bodies == 0)
+
+
+GRAPH = """
+<ir_version: 8, opset_import: ["": 18, "segpp": 1]>
+g (float[2,12,4] x, float[4,5] w, float[2,3,8,8] image, float[6,1,3,3] k, float[7,2] a,
+   float[7,5] v) => (float[2,12,5] y, float[2,6,8,8] z, float[2,5] c, float[2,7,4] m) {
+    y = MatMul(x, w)
+    z = Conv<group = 3, pads = [1,1,1,1]>(image, k)
+    c = Gemm<transA = 1>(a, v)
+    slot = segpp.SegppTokenMatch
+        <height = 3, width = 4, stride_y = 2, stride_x = 2, merged = 5, window = 0>(x)
+    m = segpp.SegppTokenMerge<slots = 7>(x, slot)
+}
+"""
+
+
+def test_each_operator_is_counted_as_worked_out_by_hand() -> None:
+    graph = onnx.parser.parse_model(GRAPH)
+
+    found = count_macs(graph, shapes_of(graph))
+
+    matmul, conv, gemm = 2 * 12 * 5 * 4, 2 * 6 * 64 * 9, 2 * 5 * 7
+    assert found.graph == matmul + conv + gemm
+    # 2 destinations and 10 sources of 4 channels; a 7 x 12 one-hot times 4 channels and a one.
+    assert found.bodies == 2 * (10 * 2 * 4) + 2 * (7 * 12 * 5)
+
+
+def test_what_cannot_be_counted_is_told() -> None:
+    graph = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["": 18]> '
+        "g (float[N,4] x, float[4,5] w) => (float[N,5] y) { y = MatMul(x, w) }"
+    )
+
+    found = count_macs(graph, shapes_of(graph))
+
+    assert (found.graph, found.uncounted) == (0, {"MatMul": 1})
+
+
+def test_a_ratio_makes_attention_cheaper_and_the_rest_not() -> None:
+    architecture, size = segformer("b2", classes=19), Size(512, 1024)
+    plan = plan_from(ratio=0.5)
+
+    merged = macs_of(architecture, size, describe(plan, stage_grids(size)))
+    whole = macs_of(architecture, size, ())
+
+    assert all(m.attention < w.attention for m, w in zip(merged.stages, whole.stages, strict=True))
+    assert [stage.ffn for stage in merged.stages] == [stage.ffn for stage in whole.stages]
+    assert merged.head == whole.head
+
+
+def test_tokens_of_each_stage_at_a_known_size() -> None:
+    assert stage_grids(Size(512, 1024)) == (
+        Grid(128, 256), Grid(64, 128), Grid(32, 64), Grid(16, 32),
+    )  # fmt: skip

@@ -1,0 +1,229 @@
+"""Every rewrite found computes what the network computed, alone and with the others."""
+
+import re
+from collections.abc import Iterable
+from typing import Literal
+
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+from segpp.errors import InputError
+from segpp.export.models.precision import deployed
+from segpp.export.models.segformer.architecture import Numerics, segformer
+from segpp.export.models.segformer.model import SegFormer
+from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.models.segformer.rewrites import REWRITES
+from segpp.export.models.segformer.rewrites._apply import rewrites_for, rewrites_off, rewritten
+from segpp.export.models.segformer.tolerance import relative_tolerance
+from segpp.export.onnx_graph.cleanup import clean
+from segpp.export.onnx_graph.lint import lint
+from segpp.export.onnx_graph.trace import trace
+from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
+from segpp.manifest import Architecture
+from segpp.ops.grid import Size
+
+# Grids of 33x42, 17x21, 9x11 and 5x6: no reduction of keys divides its own.
+SIZE = Size(132, 168)
+KEYS = 4 * 5
+
+# Different on purpose, so that a norm with another's number shows.
+NUMERICS = Numerics(1e-6, 2e-6, 1e-5, 3e-6)
+
+Head = Literal["linear", "conv-bn"]
+HEADS: tuple[Head, ...] = ("linear", "conv-bn")
+
+
+def architecture(size: str, head: Head) -> Architecture:
+    if size == "b0":
+        return segformer("b0", classes=5, head=head)
+    # B2's channels with one block a stage and a decoder that is not a multiple of anything.
+    b2 = segformer("b2", classes=7, head=head, decoder=90, channels=4)
+    return Architecture(**{**vars(b2), "name": "segformer-custom", "depths": (1, 1, 1, 1)})
+
+
+def network(size: str, head: Head, preset: str = "none") -> SegFormer:
+    """Return a network in which no weight, bias, scale or statistic is trivial."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = SegFormer(architecture(size, head), NUMERICS)
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if tensor.ndim == 1 and tensor.is_floating_point():
+            drawn = torch.rand(tensor.shape, generator=generator)
+            positive = name.endswith(("weight", "running_var"))
+            tensor.data = drawn + 0.5 if positive else drawn - 0.5
+    return model.eval().requires_grad_(requires_grad=False).reduce(PRESETS[preset].items())
+
+
+def images(model: SegFormer) -> Tensor:
+    shape = (2, model.architecture.channels, *SIZE)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(2))
+
+
+def relative_difference(model: SegFormer, names: Iterable[str], dtype: torch.dtype) -> float:
+    """Return how far the network moves, computed and rewritten in ``dtype``."""
+    model, x = model.to(dtype), images(model).to(dtype)
+    with torch.inference_mode():
+        expected, found = model(x), rewritten(model, names)(x)
+    return float((expected - found).abs().max() / expected.abs().max())
+
+
+EVERY = [(name,) for name in REWRITES] + [rewrites_for(target) for target in TARGETS]
+IDS = [*REWRITES, *(f"all for {target}" for target in TARGETS)]
+
+
+@pytest.mark.parametrize("names", EVERY, ids=IDS)
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("size", ["b0", "like b2"])
+def test_a_rewrite_is_exact_in_real_arithmetic(
+    size: str, head: Head, names: tuple[str, ...]
+) -> None:
+    model = network(size, head)
+
+    # Double precision rounds by 1e-16 and the longest chain is a few hundred products.
+    assert relative_difference(model, names, torch.float64) < 1e-10
+
+
+@pytest.mark.parametrize("names", EVERY, ids=IDS)
+@pytest.mark.parametrize("head", HEADS)
+def test_a_rewrite_changes_single_precision_by_rounding_only(
+    head: Head, names: tuple[str, ...]
+) -> None:
+    model = network("b0", head)
+
+    difference = relative_difference(model, names, torch.float32)
+
+    assert difference <= relative_tolerance(model.architecture, KEYS)
+
+
+@pytest.mark.parametrize("preset", ["hq", "fast", "2x2"])
+@pytest.mark.parametrize("names", EVERY[-len(TARGETS) :], ids=IDS[-len(TARGETS) :])
+def test_all_rewrites_are_exact_with_merged_tokens(preset: str, names: tuple[str, ...]) -> None:
+    model = network("b0", "linear", preset)
+
+    assert relative_difference(model, names, torch.float64) < 1e-10
+
+
+def test_the_tanh_gelu_stays_what_it_is() -> None:
+    model = network("b0", "linear")
+    for block in model.stages[0].blocks:
+        block.ffn.activation = nn.GELU("tanh")
+
+    assert relative_difference(model, ["known-gelu"], torch.float64) < 1e-10
+
+
+@pytest.mark.parametrize("name", list(REWRITES))
+def test_a_rewrite_leaves_the_network_it_is_given_alone(name: str) -> None:
+    model = network("b0", "conv-bn")
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+
+    rewritten(model, [name])
+
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[key], before[key]) for key in before)
+
+
+@pytest.mark.parametrize("name", list(REWRITES))
+def test_a_rewrite_says_what_it_does_and_what_comes_first(name: str) -> None:
+    rewrite = REWRITES[name]
+
+    assert re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", name)
+    assert rewrite.meaning
+    assert not rewrite.meaning.endswith(".")
+    assert set(rewrite.after) <= set(REWRITES) - {name}
+    assert set(rewrite.targets) <= set(TARGETS)
+    assert rewrite.targets
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_rewrites_come_after_those_they_name(target: str) -> None:
+    names = rewrites_for(target)
+
+    for name in names:
+        first = [other for other in REWRITES[name].after if other in names]
+        assert all(names.index(other) < names.index(name) for other in first)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_rewrite_that_is_off_is_left_out_and_the_rest_stays(target: str) -> None:
+    names = rewrites_for(target)
+
+    for name in names:
+        assert set(rewrites_for(target, off=[name])) == set(names) - {name}
+
+
+def test_the_last_choice_counts() -> None:
+    choices = ["known-gelu=off", "scale-on-queries=off", "known-gelu=on"]
+
+    assert rewrites_off(choices) == ("scale-on-queries",)
+
+
+def test_an_unknown_rewrite_proposes_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown rewrite 'fold-decod-head'") as caught:
+        rewrites_off(["fold-decod-head=off"])
+
+    assert "did you mean 'fold-decode-head'?" in str(caught.value)
+
+
+@pytest.mark.parametrize("choice", ["known-gelu", "known-gelu=", "known-gelu=no"])
+def test_a_choice_is_on_or_off(choice: str) -> None:
+    with pytest.raises(InputError, match="is neither on nor off"):
+        rewrites_off([choice])
+
+
+def test_an_unknown_target_proposes_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown target 'onnxruntim'"):
+        rewrites_for("onnxruntim")
+
+
+@pytest.fixture(scope="module")
+def graphs() -> dict[str, onnx.ModelProto]:
+    """The graph of one network without rewrites and in each dialect."""
+    model = network("b0", "conv-bn", "hq")
+    size = Size(128, 256)
+    made = {"off": clean(trace(deployed(model, "fp32"), size, 1))}
+    for target in TARGETS:
+        traced = trace(deployed(rewritten(model, rewrites_for(target)), "fp32"), size, 1)
+        made[target] = clean(traced, target)
+    return made
+
+
+def operators(model: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in model.graph.node]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_rewritten_graph_has_no_batch_norm_and_no_concatenation(
+    graphs: dict[str, onnx.ModelProto], target: str
+) -> None:
+    off, on = operators(graphs["off"]), operators(graphs[target])
+
+    assert "Concat" in off
+    assert not {"BatchNormalization", "Concat"} & set(on)
+    assert lint(graphs[target], target) == []
+
+
+def test_the_dialects_attend_in_their_own_way(graphs: dict[str, onnx.ModelProto]) -> None:
+    portable, own = graphs[PORTABLE], graphs[ONNXRUNTIME]
+
+    # B0 has eight blocks.
+    assert operators(portable).count("Softmax") == 8
+    assert operators(own).count("Softmax") == 0
+    assert operators(own).count("MultiHeadAttention") == 8
+    assert {node.domain for node in portable.graph.node} == {"", "segpp"}
+
+
+def test_onnxruntime_knows_the_gelu(graphs: dict[str, onnx.ModelProto], tmp_path: object) -> None:
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = f"{tmp_path}/optimized.onnx"
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    onnxruntime.InferenceSession(graphs[PORTABLE].SerializeToString(), options)
+
+    optimized = operators(onnx.load(options.optimized_model_filepath))
+
+    assert optimized.count("Gelu") == 8
+    assert "Erf" not in optimized

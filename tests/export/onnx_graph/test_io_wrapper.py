@@ -1,0 +1,200 @@
+"""Pixels in, labels out: what stands around the network computes what the runtime did before."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from segpp.errors import CheckError, InputError
+from segpp.export.config import ExportRequest
+from segpp.export.models.precision import deployed
+from segpp.export.models.segformer.architecture import segformer
+from segpp.export.models.segformer.loading import read_checkpoint, state_dict_for
+from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.model import SegFormer
+from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.onnx_graph.io_wrapper import Interface
+from segpp.export.onnx_graph.lint import lint
+from segpp.export.parity import check_parity, measure
+from segpp.export.pipeline import export
+from segpp.images.postprocess import resize_argmax
+from segpp.images.preprocess import prepare
+from segpp.manifest import InputSpec, read_manifest
+from segpp.ops.grid import Size
+from segpp.runtime.inference.session import open_session
+
+SIZE = Size(128, 256)
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+PIXELS = InputSpec("image", (1, *SIZE, 3), "uint8", "NHWC", "RGB", MEAN, STD)
+FLOATS = InputSpec("image", (1, 3, *SIZE), "float32", "NCHW", "RGB", MEAN, STD)
+
+
+def written(checkpoint: Path, out: Path, **options: object) -> Path:
+    settings = {"size": SIZE, "plan": PRESETS["hq"], **options}
+    export(ExportRequest(checkpoint, out, **settings))  # type: ignore[arg-type]  # as the test says
+    return out
+
+
+def run(file: Path, tensor: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"image": tensor}), strict=True))
+
+
+@pytest.fixture
+def picture() -> NDArray[np.uint8]:
+    # Bright to the very edge, where padding with zeros would show.
+    return np.random.default_rng(0).integers(180, 256, (*SIZE, 3), dtype=np.uint8)
+
+
+def test_pixels_give_the_bits_that_normalised_floats_give(
+    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    of_pixels = written(b0_checkpoint, tmp_path / "pixels.onnx", input="uint8")
+    of_floats = written(b0_checkpoint, tmp_path / "floats.onnx")
+
+    found = run(of_pixels, picture[None])["logits"]
+
+    assert (found == run(of_floats, prepare([picture], FLOATS))["logits"]).all()
+
+
+def test_torch_normalises_pixels_to_the_bit_as_the_runtime_does(
+    picture: NDArray[np.uint8],
+) -> None:
+    network = deployed(
+        SegFormer(segformer("b0", classes=3), LAYOUTS["mmsegmentation"].numerics), "fp32"
+    )
+    whole = Interface(network, PIXELS)
+
+    normalised = whole._normalised(torch.from_numpy(picture[None]))
+
+    assert (normalised.numpy() == prepare([picture], FLOATS)).all()
+
+
+def test_labels_are_the_resized_logits_best_classes(
+    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    file = written(b0_checkpoint, tmp_path / "both.onnx", input="uint8", output="both", batch=2)
+
+    found = run(file, np.stack([picture, picture[::-1]]))
+
+    assert list(found) == ["logits", "labels"]
+    expected = resize_argmax(found["logits"], tuple(SIZE))
+    pixels = torch.nn.functional.interpolate(
+        torch.from_numpy(found["logits"]), tuple(SIZE), mode="bilinear", align_corners=False
+    )
+    first, second = pixels.topk(2, dim=1).values.unbind(1)
+    # Elsewhere rounding decides, as segpp.images.postprocess says.
+    clear = (first - second).numpy() > 8 * 2.0**-24 * float(pixels.abs().max())
+    assert clear.mean() > 0.999
+    assert (found["labels"] == expected)[clear].all()
+
+
+def test_the_manifest_describes_pixels_and_labels(b0_checkpoint: Path, tmp_path: Path) -> None:
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", input="uint8", output="both")
+
+    manifest = read_manifest(file)
+
+    spec = manifest.input
+    assert (spec.dtype, spec.layout, spec.shape) == ("uint8", "NHWC", (1, *SIZE, 3))
+    assert [(o.name, o.kind, o.shape, o.dtype) for o in manifest.outputs] == [
+        ("logits", "logits", (1, 19, 32, 64), "float32"),
+        ("labels", "labels", (1, *SIZE), "int8"),
+    ]
+    assert lint(onnx.load(file)) == []
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_labels_alone_pass_the_gate(b0_checkpoint: Path, tmp_path: Path, precision: str) -> None:
+    # Random weights in half precision: the masks are noise, and noise flips.
+    options = {"precision": precision, "min_agreement": 0.9 if precision == "fp16" else None}
+
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", output="labels", **options)
+
+    manifest = read_manifest(file)
+    assert [output.kind for output in manifest.outputs] == ["labels"]
+    assert manifest.parity is not None
+    assert (manifest.parity.max_logit_difference is not None) == (precision == "fp32")
+
+
+def test_wrong_labels_over_right_logits_are_caught(
+    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", output="labels", plan={}, check=False)
+    graph = onnx.load(file)
+    [function] = [f for f in graph.functions if f.name == "SegppResizeArgmax"]
+    [first, *_] = [node for node in function.node if node.op_type == "Greater"]
+    first.input[:] = [first.input[1], first.input[0]]
+    onnx.save(graph, tmp_path / "wrong.onnx")
+    model = read_checkpoint(b0_checkpoint).model()
+    image = prepare([picture], FLOATS)
+
+    check_parity(measure(model, file, image, precision="fp32"), 0.999)
+    with pytest.raises(CheckError, match="masks agree"):
+        check_parity(measure(model, tmp_path / "wrong.onnx", image, precision="fp32"), 0.999)
+
+
+def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
+    checkpoint = saved(tmp_path, "mmsegmentation", classes=150)
+
+    file = written(checkpoint, tmp_path / "b0.onnx", output="labels", plan={})
+
+    assert read_manifest(file).outputs[0].dtype == "int32"
+    with open_session(file) as session:
+        [labels] = session(np.zeros((*SIZE, 3), np.uint8)).labels
+    assert labels.dtype == np.uint8
+
+
+def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -> None:
+    [aligned, *_] = [name for name, of in LAYOUTS.items() if of.numerics.align_corners]
+    checkpoint = saved(tmp_path, aligned, classes=5)
+
+    with pytest.raises(InputError, match=r"--outputs both cannot follow(.|\n)*align_corners=True"):
+        written(checkpoint, tmp_path / "b0.onnx", output="both", source=aligned)
+
+    written(checkpoint, tmp_path / "b0.onnx", source=aligned)
+
+
+def saved(folder: Path, layout: str, *, classes: int) -> Path:
+    torch.manual_seed(0)
+    architecture = segformer("b0", classes=classes, head=LAYOUTS[layout].head)
+    model = SegFormer(architecture, LAYOUTS[layout].numerics)
+    path = folder / "checkpoint.pth"
+    torch.save(state_dict_for(layout, model.state_dict()), path)
+    return path
+
+
+@pytest.mark.parametrize(("key", "value"), [("input", "uint9"), ("output", "mask")])
+def test_unknown_interfaces_are_refused(
+    b0_checkpoint: Path, tmp_path: Path, key: str, value: str
+) -> None:
+    with pytest.raises(InputError, match=rf"unknown {key} .{value}."):
+        written(b0_checkpoint, tmp_path / "b0.onnx", **{key: value})
+
+
+def test_the_session_and_the_commands_take_a_file_of_pixels_and_labels(
+    b0_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8], segpp: object
+) -> None:
+    file = written(b0_checkpoint, tmp_path / "b0.onnx", input="uint8", output="labels")
+    plain = written(b0_checkpoint, tmp_path / "plain.onnx")
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(picture).save(tmp_path / "images" / "a.png")
+    with open_session(plain) as session:
+        [expected] = session(picture).labels
+    Image.fromarray(expected).save(tmp_path / "labels" / "a.png")
+
+    with open_session(file) as session:
+        [labels] = session(picture).labels
+    ran = segpp("run", file, tmp_path / "images" / "a.png", "--out", tmp_path / "out")  # type: ignore[operator]
+    evaluated = segpp("eval", file, "--dataset", tmp_path, "--json")  # type: ignore[operator]
+
+    assert labels.dtype == np.uint8
+    assert (labels == expected).mean() > 0.9999
+    assert ran.returncode == 0, ran.stderr
+    assert evaluated.returncode == 0, evaluated.stderr

@@ -1,0 +1,198 @@
+"""--match-interval auto: what is measured, what is chosen, and where both are told."""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segpp.errors import ImageError, InputError
+from segpp.export.config import AUTO, ExportRequest
+from segpp.export.match_sharing_search import TOLERANCE, candidates, search
+from segpp.export.models.segformer.loading import read_checkpoint
+from segpp.export.models.segformer.presets import PRESETS, plan_from
+from segpp.export.parity.images import images_in, normalised
+from segpp.export.pipeline import export
+from segpp.images import sample_image
+from segpp.images.postprocess import resize_argmax
+from segpp.manifest import parse_manifest, read_manifest
+from segpp.ops.grid import Size
+from segpp.utils.dataclass_json import encode
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+SIZE = Size(128, 256)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of two images and a file that is none."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    with Image.open(sample_image()) as street:
+        street.save(folder / "b.png")
+        street.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "a.png")
+    (folder / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 6, 27, 40])
+def test_every_number_of_matches_that_can_be_saved_is_tried_once(blocks: int) -> None:
+    found = candidates(blocks)
+
+    left = {every: ceil(blocks / every) for every in range(2, blocks + 1)}
+    assert sorted(left[every] for every in found) == sorted(set(left.values()))
+    assert all(min(e for e in left if left[e] == left[every]) == every for every in found)
+
+
+def test_the_largest_number_within_the_tolerance_is_chosen() -> None:
+    # The losses add up: 0.0004 per extra block in stage 3, 0.0007 in stage 1.
+    def agreement(every: Mapping[int, int]) -> float:
+        return 0.95 - 0.0004 * (every.get(3, 1) - 1) - 0.0007 * (every.get(1, 1) - 1)
+
+    chosen, found = search(agreement, {3: 6, 1: 2}, images=7)
+
+    # Stage 3: 2 and 3 lose 0.0004 and 0.0008; 6 loses 0.002. Stage 1 would add 0.0007.
+    assert chosen == {3: 3}
+    assert [(trial.stage, trial.match_every) for trial in found.trials] == [
+        (3, 2),
+        (3, 3),
+        (3, 6),
+        (1, 2),
+    ]
+    assert found.trials[-1].agreement == agreement({3: 3, 1: 2})
+    assert (found.agreement_fresh, found.agreement) == (0.95, agreement({3: 3}))
+    assert (found.images, found.tolerance) == (7, TOLERANCE)
+
+
+def test_a_larger_number_is_taken_although_a_smaller_one_loses() -> None:
+    values = {1: 0.9, 2: 0.8, 3: 0.9}
+
+    chosen, _ = search(lambda every: values[every.get(2, 1)], {2: 3}, images=1)
+
+    assert chosen == {2: 3}
+
+
+def test_the_tolerance_is_what_the_gate_lets_two_files_differ_by() -> None:
+    assert TOLERANCE == 0.001
+
+
+def test_the_file_has_what_was_chosen_and_the_manifest_says_why(
+    b0_checkpoint: Path, pictures: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "b0.onnx"
+    plan = PRESETS["hq"]
+    request = ExportRequest(
+        b0_checkpoint, out, size=SIZE, plan=plan, match_every=AUTO, images=(pictures,)
+    )
+
+    manifest = export(request)
+
+    found = manifest.match_search
+    assert found is not None
+    assert read_manifest(out) == manifest
+    assert found.images == 2
+    # Each of the four stages has two blocks; the third has the most expensive matches.
+    assert sorted(trial.stage for trial in found.trials) == [1, 2, 3, 4]
+    assert found.trials[0].stage == 3
+    chosen = {site.stage: site.match_every for site in manifest.reduction}
+    checkpoint = read_checkpoint(b0_checkpoint)
+
+    def labels(path: Path, every: int | Mapping[int, int] | None) -> np.ndarray:
+        model = checkpoint.model()
+        if every is not None:
+            model.reduce(plan.items(), match_every=every)
+        with torch.inference_mode():
+            logits = model(torch.from_numpy(normalised(path, manifest.input))).numpy()
+        return resize_argmax(logits, tuple(SIZE))
+
+    def agreement(every: int | Mapping[int, int]) -> float:
+        shares = [
+            np.mean(labels(path, every) == labels(path, None))
+            for path in (pictures / "a.png", pictures / "b.png")
+        ]
+        return float(np.mean(shares))
+
+    assert found.agreement_fresh == agreement(1)
+    assert found.agreement == agreement(chosen)
+    assert found.trials[0].agreement == agreement({3: 2})
+    assert found.agreement >= found.agreement_fresh - found.tolerance
+
+
+def test_the_report_and_the_inspection_tell_the_figures(
+    segpp: Command, b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "b0.onnx"
+    only = (
+        "--reduce",
+        "3.q=bsm:ratio=0.5",
+        "--match-interval",
+        "auto",
+        "--size",
+        SIZE,
+        "--no-check",
+    )
+
+    done = segpp("export", *only, b0_checkpoint, out)
+
+    assert done.returncode == 0, done.stderr
+    found = read_manifest(out).match_search
+    assert found is not None
+    [trial] = found.trials
+    assert f"matches  as without merging, of 1 image(s): {found.agreement_fresh:.5f}" in done.stdout
+    assert f"stage 3, one match for 2 blocks: {trial.agreement:.5f}, " in done.stdout
+    assert "measuring which matches can be used again, on 1 image(s)" in done.stderr
+    inspected = segpp("inspect", out).stdout
+    assert "matches used again, measured on 1 image(s), 0.001 to lose" in inspected
+    assert ["3", "2", f"{trial.agreement:.5f}"] in [line.split() for line in inspected.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("reduce", "says"),
+    [([], "no tokens are merged"), (["3.q=n2d:rows=2,cols=2"], "n2d looks at the grid alone")],
+)
+def test_without_a_match_there_is_nothing_to_measure(
+    b0_checkpoint: Path, tmp_path: Path, reduce: list[str], says: str
+) -> None:
+    plan = plan_from(reduce=reduce)
+    out = tmp_path / "b0.onnx"
+
+    with pytest.raises(InputError, match=f"no match to use again\n  {says}"):
+        export(ExportRequest(b0_checkpoint, out, size=SIZE, plan=plan, match_every=AUTO))
+
+
+def test_images_without_auto_are_refused(b0_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--search-images goes with --match-interval auto"):
+        export(ExportRequest(b0_checkpoint, tmp_path / "x.onnx", images=(sample_image(),)))
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="holds no images"):
+        images_in([tmp_path])
+
+
+def test_a_folder_stands_for_its_images(pictures: Path) -> None:
+    found = images_in([pictures, sample_image()])
+
+    assert [path.name for path in found] == ["a.png", "b.png", sample_image().name]
+
+
+def test_a_word_that_is_no_number_is_refused(segpp: Command, tmp_path: Path) -> None:
+    done = segpp("export", "x.pth", tmp_path / "x.onnx", "--match-interval", "often")
+
+    assert done.returncode == 2
+    assert "'often' is neither a number of blocks nor auto" in done.stderr
+
+
+def test_a_manifest_without_the_figures_is_still_read(b0_onnx: Path) -> None:
+    # Manifests of earlier versions lack the key.
+    value = encode(read_manifest(b0_onnx))
+
+    del value["match_search"]
+
+    assert parse_manifest(json.loads(json.dumps(value))) == read_manifest(b0_onnx)

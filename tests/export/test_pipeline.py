@@ -1,0 +1,211 @@
+"""The whole export: the file computes what PyTorch computes, and says truly what it is."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from segpp.errors import CheckError, InputError
+from segpp.export.config import ExportRequest
+from segpp.export.models.segformer.loading import read_checkpoint
+from segpp.export.models.segformer.presets import PRESETS, plan_from
+from segpp.export.models.segformer.rewrites._apply import rewrites_for
+from segpp.export.onnx_graph.lint import lint
+from segpp.export.pipeline import export
+from segpp.manifest import read_manifest
+from segpp.ops.grid import Size
+from segpp.utils.files import manifest_path, sha256_of
+
+SIZE = Size(128, 256)
+
+
+def request(checkpoint: Path, out: Path, **options: object) -> ExportRequest:
+    return ExportRequest(checkpoint, out, **{"size": SIZE, **options})  # type: ignore[arg-type]  # as the test says
+
+
+def run(file: Path, image: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return session.run(None, {"image": image})[0]
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"none"}))
+def test_every_preset_passes_its_gate_and_the_lint(
+    b0_checkpoint: Path, tmp_path: Path, preset: str
+) -> None:
+    out = tmp_path / "b0.onnx"
+
+    manifest = export(request(b0_checkpoint, out, plan=PRESETS[preset]))
+
+    assert lint(onnx.load(out)) == []
+    assert read_manifest(out) == manifest
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches == 1.0
+    assert all(site.tokens_out < site.tokens_in for site in manifest.reduction)
+
+
+def test_without_merging_the_file_equals_pytorch(b0_checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b0.onnx"
+    image = np.random.default_rng(0).standard_normal((2, 3, *SIZE), np.float32)
+
+    manifest = export(request(b0_checkpoint, out, batch=2))
+
+    with torch.inference_mode():
+        expected = read_checkpoint(b0_checkpoint).model()(torch.from_numpy(image)).numpy()
+    assert manifest.parity is not None
+    assert manifest.parity.tolerance is not None
+    relative = manifest.parity.tolerance / np.abs(expected).max()
+    assert np.abs(run(out, image) - expected).max() <= relative * np.abs(expected).max()
+
+
+def test_fp16_weights_and_activations_are_half_and_the_delicate_parts_are_not(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "b0.onnx"
+
+    export(request(b0_checkpoint, out, precision="fp16", plan=plan_from(ratio=0.5)))
+
+    graph = onnx.shape_inference.infer_shapes(onnx.load(out)).graph
+    kinds = {v.name: v.type.tensor_type.elem_type for v in [*graph.value_info, *graph.input]}
+    kinds |= {t.name: t.data_type for t in graph.initializer}
+    half, single = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    for node in graph.node:
+        if node.op_type in {"Conv", "MatMul", "Gemm"}:
+            assert {kinds[name] for name in node.input if name} == {half}, node.name
+        if node.op_type in {"LayerNormalization", "Softmax"}:
+            assert kinds[node.input[0]] == single, node.name
+    assert out.stat().st_size < 9e6
+
+
+def test_a_file_below_the_asked_agreement_is_not_written(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "b0.onnx"
+
+    # Random weights in half precision do not reach 1 on every pixel.
+    with pytest.raises(CheckError, match=r"asked for: 1\.0"):
+        export(request(b0_checkpoint, out, precision="fp16", min_agreement=1.0))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_check_the_manifest_says_so(b0_onnx: Path) -> None:
+    manifest = read_manifest(b0_onnx)
+
+    assert manifest.parity is None
+    assert "not compared with PyTorch (--no-check)" in manifest.notes
+
+
+def test_the_manifest_holds_hashes_versions_and_counts(b0_checkpoint: Path, b0_onnx: Path) -> None:
+    manifest = read_manifest(b0_onnx)
+
+    assert manifest.file.sha256 == sha256_of(b0_onnx)
+    assert manifest.source.sha256 == sha256_of(b0_checkpoint)
+    assert manifest.source.layout == "mmsegmentation"
+    assert manifest.tools["torch"].startswith("2.")
+    # 128x256: 4x8 keys in stages 1 and 2, 8x16 queries in stage 3, 4x8 in stage 4; half merge.
+    assert [(s.stage, s.side, s.tokens_in, s.tokens_out) for s in manifest.reduction] == [
+        (1, "kv", 32, 16),
+        (2, "kv", 32, 16),
+        (3, "q", 128, 64),
+        (4, "q", 32, 16),
+    ]
+
+
+def test_nothing_of_the_exporting_machine_is_in_file_or_manifest(
+    b0_checkpoint: Path, b0_onnx: Path
+) -> None:
+    written = b0_onnx.read_bytes() + manifest_path(b0_onnx).read_bytes()
+
+    for private in (str(b0_checkpoint.parent), str(Path.home()), str(Path.cwd()), "segpp.export"):
+        assert private.encode() not in written
+
+
+def test_the_bundled_image_is_the_default_and_is_named(b0_checkpoint: Path, tmp_path: Path) -> None:
+    manifest = export(request(b0_checkpoint, tmp_path / "b0.onnx"))
+
+    assert manifest.parity is not None
+    assert manifest.parity.image == "street.jpg"
+
+
+@pytest.mark.shared
+def test_a_trained_checkpoint_keeps_its_classes_and_agrees(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "camvid.onnx"
+    image = shared / "images" / "camvid_960x720.png"
+    checkpoint = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
+
+    manifest = export(
+        request(checkpoint, out, size=Size(352, 480), image=image, plan=PRESETS["hq"])
+    )
+
+    assert manifest.classes.names[:3] == ("Sky", "Building", "Pole")
+    assert manifest.classes.palette[3] == (128, 64, 128)
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches is not None
+    assert manifest.parity.agreement_given_matches >= 0.999
+
+
+def test_json_prints_the_manifest(b0_checkpoint: Path, tmp_path: Path, segpp: object) -> None:
+    out = tmp_path / "b0.onnx"
+
+    done = segpp("export", "--json", "--no-check", "--size", "64x64", b0_checkpoint, out)  # type: ignore[operator]  # the fixture's function
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == json.loads(manifest_path(out).read_text())
+
+
+def test_the_manifest_names_the_dialect_and_the_rewrites(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    off = ("fold-decode-head", "known-gelu")
+
+    manifest = export(request(b0_checkpoint, tmp_path / "b0.onnx", rewrites_off=off, check=False))
+
+    assert manifest.options["target"] == "portable"
+    assert manifest.options["rewrites"].split() == list(rewrites_for(off=off))
+
+
+def test_the_dialect_of_onnxruntime_passes_the_gate_with_merged_tokens(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "b0.onnx"
+
+    manifest = export(request(b0_checkpoint, out, target="onnxruntime", plan=PRESETS["hq"]))
+
+    assert manifest.options["target"] == "onnxruntime"
+    assert "com.microsoft" in {entry.domain for entry in onnx.load(out).opset_import}
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches == 1.0
+
+
+def test_the_dialect_of_onnxruntime_is_for_single_precision(
+    b0_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="--target onnxruntime with --precision fp16"):
+        export(request(b0_checkpoint, tmp_path / "b0.onnx", target="onnxruntime", precision="fp16"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rewrites_are_listed(segpp: object) -> None:
+    done = segpp("export", "--list-rewrites")  # type: ignore[operator]  # the fixture's function
+
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(
+        dict.fromkeys((*rewrites_for("portable"), *rewrites_for("onnxruntime")))
+    )
+
+
+def test_a_misspelt_rewrite_stops_the_export(
+    b0_checkpoint: Path, tmp_path: Path, segpp: object
+) -> None:
+    out = tmp_path / "b0.onnx"
+
+    done = segpp("export", "--no-rewrite", "know-gelu", b0_checkpoint, out)  # type: ignore[operator]  # as above
+
+    assert done.returncode == 2
+    assert "did you mean 'known-gelu'?" in done.stderr
+    assert not out.exists()

@@ -1,0 +1,74 @@
+"""The commands as tests call them: in this process, or in one of their own."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from segpp.cli import main
+
+__all__ = ["Completed", "in_process", "in_subprocess"]
+
+Completed = subprocess.CompletedProcess[str]
+
+# What Python shows of its own accord to users of a command.
+_HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+
+
+def in_subprocess(*arguments: object, **options: object) -> Completed:
+    """Run ``segpp VERB …`` in a process of its own; ``options`` are those of ``subprocess.run``."""
+    command = [sys.executable, "-m", "segpp", *map(str, arguments)]
+    settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 600}
+    return subprocess.run(command, check=False, **{**settings, **options})  # type: ignore[call-overload,no-any-return]  # forwarded options
+
+
+def in_process(*arguments: object, cwd: Path | None = None) -> Completed:
+    """Run ``segpp VERB …`` here, as a process of its own would, but for what it prints in C.
+
+    Args:
+        cwd: The folder to run it in; by default the current one.
+    """
+    words = list(map(str, arguments))
+    with _as_users_see_it(), _inside(cwd), io.StringIO() as out, io.StringIO() as err:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = _exit_code(words)
+        return Completed(["segpp", *words], code, out.getvalue(), err.getvalue())
+
+
+def _exit_code(words: list[str]) -> int:
+    try:
+        return main(words)
+    except SystemExit as end:
+        # A help screen ends the process that prints it.
+        return int(end.code or 0)
+
+
+@contextmanager
+def _as_users_see_it() -> Iterator[None]:
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        for category in _HIDDEN:
+            warnings.simplefilter("ignore", category)
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _inside(folder: Path | None) -> Iterator[None]:
+    before = Path.cwd()
+    if folder is not None:
+        os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)

@@ -1,0 +1,338 @@
+"""``segpp-build-engine`` on the real compiler, with graphs small enough to write down."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from segpp.utils.files import sha256_of, manifest_path
+from segpp.manifest import (
+    Architecture,
+    Classes,
+    FileInfo,
+    InputSpec,
+    Manifest,
+    OutputSpec,
+    Parity,
+    Source,
+    read_manifest,
+    render_manifest,
+)
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
+pytestmark = pytest.mark.rtx
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+HEAD = '<ir_version: 8, opset_import: ["": 18]>'
+ATTENTION = (
+    HEAD
+    + """ g (float[1,1,64,32] q, float[1,1,32,64] k, float[1,1,64,32] v) => (float[1,1,64,32] y) {
+    scores = MatMul(q, k)
+    weights = Softmax<axis = -1>(scores)
+    y = MatMul(weights, v)
+}"""
+)
+SOFTMAX_BY_HAND = ATTENTION.replace(
+    "weights = Softmax<axis = -1>(scores)",
+    """e = Exp(scores)
+    sum = ReduceSum<keepdims = 1>(e, last)
+    weights = Div(e, sum)""",
+).replace("=> (float[1,1,64,32] y) {", "=> (float[1,1,64,32] y) <int64[1] last = {3}> {")
+WRONG_SHAPES = (
+    HEAD
+    + """ g (float[1,3,8,8] x) => (float[1,3,8,8] y) <float[7] w = {1,2,3,4,5,6,7}> {
+    [adder] y = Add(x, w)
+}"""
+)
+UNKNOWN_OPERATOR = HEAD + " g (float[1,64] x) => (float[N] y) { [rare] y = Unique(x) }"
+LARGE_TOPK = (
+    HEAD
+    + """ g (float[1,5000] x) => (float[1,4000] y) <int64[1] k = {4000}> {
+    y, indices = TopK<axis = 1>(x, k)
+}"""
+)
+OPEN_DIMENSION = HEAD + " g (float[N,3,8,8] x) => (float[N,3,8,8] y) { y = Relu(x) }"
+# Makes the parser recurse until its stack ends.
+RECURSIVE_FUNCTION = """<ir_version: 8, opset_import: ["": 18, "f": 1]>
+g (float[1,8] x) => (float[1,8] y) { y = f.again(x) }
+<domain: "f", opset_import: ["": 18, "f": 1]> again (a) => (b) { b = f.again(a) }"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_bytes(onnx.parser.parse_model(text).SerializeToString())
+    return path
+
+
+def write_manifest(path: Path, *, sites: int) -> None:
+    """Write a manifest for ``path`` whose network has ``sites`` blocks of attention."""
+    manifest = Manifest(
+        kind="onnx",
+        segpp="0.1.0",
+        file=FileInfo(path.name, sha256_of(path), path.stat().st_size),
+        source=Source("b0.pth", "0" * 64, "nvlabs"),
+        architecture=Architecture("test", (32,), (sites,), (1,), "mlp", 32, 1, 3),
+        classes=Classes(("road",), ((0, 0, 0),)),
+        input=InputSpec(
+            "q", (1, 3, 8, 8), "float32", "NCHW", "RGB", (0.0,) * 3, (1.0,) * 3
+        ),
+        outputs=(OutputSpec("y", "logits", (1, 1, 8, 8), "float32"),),
+        reduction=(),
+        precision="fp32",
+        tools={"onnx": "1.0"},
+        parity=Parity("street", "0" * 64, 1.0, 0.0, 1e-3, 0.999),
+    )  # fmt: skip
+    manifest_path(path).write_text(render_manifest(manifest))
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_engine_and_manifest_come_with_a_report(segpp: Command, folder: Path) -> None:
+    source, target = write(folder / "a.onnx", ATTENTION), folder / "a.engine"
+    write_manifest(source, sites=1)
+
+    result = segpp("build-engine", source, target, "--compute-capability", "12.0,8.6", "--json")
+
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["compute_capabilities"] == ["8.6", "12.0"]
+    assert (report["attention_found"], report["attention_expected"]) == (1, 1)
+    assert report["engine_bytes"] == target.stat().st_size
+    manifest = read_manifest(target)
+    assert manifest.kind == "engine"
+    assert manifest.source == Source("a.onnx", sha256_of(source), "onnx")
+    assert manifest.parity is None
+    assert manifest.engine is not None
+    assert manifest.engine.library == "tensorrt-rtx"
+    assert manifest.engine.compute_capabilities == ("8.6", "12.0")
+    assert manifest.engine.activation_bytes == report["activation_bytes"]
+    assert not manifest.engine.ran
+    assert names(folder) == {"a.onnx", "a.onnx.json", "a.engine", "a.engine.json"}
+
+
+def test_the_report_says_what_was_not_done(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    write_manifest(source, sites=2)
+
+    result = segpp("build-engine", source, folder / "a.engine")
+
+    assert result.returncode == 0, result.stderr
+    assert "attention sites    1 of 2 recognised" in result.stdout
+    assert "built, not run" in result.stdout
+    assert "building a.engine … " in result.stderr
+
+
+def test_an_attention_written_otherwise_is_not_recognised(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", SOFTMAX_BY_HAND)
+
+    result = segpp("build-engine", source, folder / "a.engine", "--json")
+
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["attention_found"] == 0
+
+
+def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(
+    segpp: Command, folder: Path
+) -> None:
+    source, target = write(folder / "a.onnx", ATTENTION), folder / "a.engine"
+    manifest_path(target).write_text("{}")
+
+    result = segpp("build-engine", source, target)
+
+    assert result.returncode == 0, result.stderr
+    assert "1 recognised; no manifest tells of how many" in result.stdout
+    assert names(folder) == {"a.onnx", "a.engine"}
+
+
+@pytest.mark.parametrize(
+    ("graph", "told"),
+    [
+        (WRONG_SHAPES, ["node: adder (Add)", "broadcast dimensions must be conformable"]),
+        (UNKNOWN_OPERATOR, ["node: rare (Unique)", "the operator Unique is not supported"]),
+        (LARGE_TOPK, ["K exceeds the maximum value allowed (3840)", "hint: its TopK ends at 3840"]),
+        (OPEN_DIMENSION, ["hint: fix every dimension"]),
+        (RECURSIVE_FUNCTION, ["TensorRT-RTX crashed on a.onnx", "it ended with SIGSEGV"]),
+    ],
+    ids=["wrong-shapes", "unknown-operator", "large-topk", "open-dimension", "recursion"],
+)
+def test_a_graph_that_cannot_be_compiled_is_an_error_that_leaves_nothing(
+    segpp: Command, folder: Path, graph: str, told: list[str]
+) -> None:
+    source = write(folder / "a.onnx", graph)
+
+    result = segpp("build-engine", source, folder / "a.engine", cwd=folder)
+
+    assert result.returncode == 2
+    assert "error: TensorRT-RTX" in result.stderr
+    assert "cudaError" not in result.stderr
+    for words in told:
+        assert words in result.stderr
+    assert names(folder) == {"a.onnx"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "does not exist"),
+        (b"", "is empty"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "it looks like a JPEG image"),
+        (b"vtrt\x00\x00", "it looks like a TensorRT-RTX engine"),
+        (b"\x08\x08\x12\x7ftruncated", "hint: the file is damaged or no ONNX"),
+        (b"hello", "hint: the file is damaged or no ONNX"),
+    ],
+    ids=["missing", "empty", "jpeg", "engine", "truncated", "text"],
+)
+def test_what_is_no_onnx_file_is_refused(
+    segpp: Command, folder: Path, content: bytes | None, told: str
+) -> None:
+    source = folder / "a.onnx"
+    if content is not None:
+        source.write_bytes(content)
+
+    result = segpp("build-engine", source, folder / "a.engine")
+
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert not (folder / "a.engine").exists()
+
+
+def test_a_manifest_of_another_file_stops_the_build(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    write_manifest(source, sites=1)
+    write(source, SOFTMAX_BY_HAND)
+
+    result = segpp("build-engine", source, folder / "a.engine")
+
+    assert result.returncode == 2
+    assert "was written for another file" in result.stderr
+    assert not (folder / "a.engine").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--backend", "tensorrt-rxt"], "did you mean 'tensorrt-rtx'?"),
+        (["--compute-capability", "8.7"], "it builds for: 7.5, 8.0, 8.6, 8.9, 12.0"),
+        (["--compute-capability", "89"], "separate by commas, as 8.6,8.9,12.0"),
+        (["--workspace", "2048"], "one of the units K, M and G"),
+        (["--workspace", "0G"], "one of the units K, M and G"),
+        (["--workspace", "1K"], "hint: give a larger --workspace"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_argument_is_told(
+    segpp: Command, folder: Path, arguments: list[str], told: str
+) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+
+    result = segpp("build-engine", source, folder / "a.engine", *arguments)
+
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert names(folder) == {"a.onnx"}
+
+
+def test_the_source_is_never_overwritten(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    before = sha256_of(source)
+
+    result = segpp("build-engine", source, folder / "." / "a.onnx")
+
+    assert result.returncode == 2
+    assert "would overwrite its source" in result.stderr
+    assert sha256_of(source) == before
+
+
+def test_a_disk_that_ends_keeps_the_old_engine(segpp: Command, folder: Path) -> None:
+    source, target = write(folder / "a.onnx", ATTENTION), folder / "a.engine"
+    target.write_bytes(b"old")
+    room = 64 << 10  # the log fits, the engine (over 100 kB) does not
+
+    result = segpp(
+        "build-engine", source, target,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )  # fmt: skip
+
+    assert result.returncode == 2
+    assert f"cannot write {target}\n  File too large" in result.stderr
+    assert target.read_bytes() == b"old"
+    assert names(folder) == {"a.onnx", "a.engine"}
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_neither_file_nor_process(
+    folder: Path, stop: signal.Signals
+) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    command = [sys.executable, "-m", "segpp", "build-engine", str(source), str(folder / "a.engine")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as build:
+        children = _wait_for_children(build.pid)
+
+        build.send_signal(stop)
+        _, told = build.communicate(timeout=60)
+
+    assert build.returncode == 130
+    assert "interrupted; nothing half-written is left" in told
+    # A killed process is gone a moment after the signal, and later where nobody reaps it.
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+    assert names(folder) == {"a.onnx"}
+
+
+def _wait_for_children(pid: int) -> list[psutil.Process]:
+    for _ in range(3000):
+        if children := psutil.Process(pid).children():
+            return list(children)
+        time.sleep(0.01)
+    pytest.fail("the build never started its process")
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [("auto", "no engine builder is installed"), ("tensorrt-rtx", "TensorRT-RTX is not installed")],
+)
+def test_without_the_library_one_sentence_says_how_to_get_it(
+    folder: Path, engine: str, told: str
+) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    # None among the modules is how Python marks one that is not there.
+    code = (
+        "import sys; sys.modules['tensorrt_rtx'] = None\n"
+        "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["build-engine", str(source), str(folder / "a.engine"), "--backend", engine]
+
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 3
+    assert f"error: {told}\n  hint: pip install 'segpp[rtx]'" in result.stderr
+
+
+def test_a_library_that_does_not_load_is_told(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    (folder / "broken").mkdir()
+    (folder / "broken" / "tensorrt_rtx.py").write_text("raise ImportError('libtensorrt_rtx.so')")
+    environment = {**os.environ, "PYTHONPATH": str(folder / "broken")}
+
+    result = segpp("build-engine", source, folder / "a.engine", env=environment)
+
+    assert result.returncode == 3
+    assert "TensorRT-RTX is installed and does not load\n  libtensorrt_rtx.so" in result.stderr

@@ -1,0 +1,202 @@
+"""Videos frame by frame, in and out."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpp.errors import ImageError, MissingError
+from segpp.runtime.media.sources import ImageItem, find_source
+from segpp.runtime.media.video import VideoWriter, frames, probe
+
+av = pytest.importorskip("av", reason="PyAV (segpp[video]) reads videos")
+
+GREYS = (20, 90, 160, 230)
+
+
+def film(path: Path, *, size: tuple[int, int] = (48, 64), count: int = 4) -> Path:
+    with VideoWriter(path, 12.5) as video:
+        for number in range(count):
+            image = np.full((*size, 3), GREYS[number % 4], np.uint8)
+            image[: size[0] // 4, : size[1] // 4] = 255  # top left
+            video.write(image)
+    return path
+
+
+@pytest.mark.parametrize("size", [(48, 64), (47, 63)], ids=str)
+def test_what_is_written_is_read_again(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = film(tmp_path / "a.mp4", size=size)
+
+    images = list(frames(path))
+
+    assert probe(path).frames == 4
+    assert probe(path).rate == pytest.approx(12.5)
+    # Halved colour planes take even sides; odd ones repeat their last row and column.
+    assert [image.shape for image in images] == [(48, 64, 3)] * 4
+    # Lossy: 8 of 255 is far below the 70 between the greys.
+    assert [int(image[-4, -4, 0]) for image in images] == pytest.approx(GREYS, abs=8)
+
+
+def test_an_encoder_of_last_resort_writes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segpp.runtime.media.video._ENCODERS", ("nonesuch", "mpeg4"))
+
+    images = list(frames(film(tmp_path / "a.mp4")))
+
+    assert [int(image[-4, -4, 0]) for image in images] == pytest.approx(GREYS, abs=8)
+
+
+def test_a_wheel_without_any_encoder_is_missing_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("segpp.runtime.media.video._ENCODERS", ("nonesuch",))
+
+    with pytest.raises(MissingError, match="no encoder for mp4"):
+        film(tmp_path / "a.mp4")
+
+
+def test_frames_of_another_size_are_fitted_to_the_first(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, 25) as video:
+        video.write(np.zeros((48, 64, 3), np.uint8))
+        video.write(np.full((96, 128, 3), 200, np.uint8))
+
+    assert [image.shape for image in frames(path)] == [(48, 64, 3)] * 2
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corner"),
+    [
+        # 16.16 fixed point, the first four of the nine: a b (u) c d (v)
+        ((1, 0, 0, 1), (0, 0)),
+        ((0, 1, -1, 0), (0, 1)),  # shown a quarter clockwise: top left goes top right
+        ((-1, 0, 0, -1), (1, 1)),
+        ((0, -1, 1, 0), (1, 0)),
+    ],
+)
+def test_a_phones_turn_is_honoured(
+    tmp_path: Path, matrix: tuple[int, ...], corner: tuple[int, int]
+) -> None:
+    """The turn stands in the track header, 40 bytes after its name (ISO 14496-12, 8.3.2)."""
+    path = film(tmp_path / "a.mp4", count=1)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"tkhd") + 4 + 40
+    for value, offset in zip(matrix, (0, 4, 12, 16), strict=True):
+        content[at + offset : at + offset + 4] = (value << 16).to_bytes(4, "big", signed=True)
+    path.write_bytes(content)
+
+    [image] = frames(path)
+
+    assert image.shape == ((48, 64, 3) if matrix[0] else (64, 48, 3))
+    corners = image[[[4], [-4]], [[4, -4]], 0]
+    assert np.unravel_index(corners.argmax(), (2, 2)) == corner
+
+
+def test_a_video_counts_and_numbers_its_frames(tmp_path: Path) -> None:
+    source = find_source(str(film(tmp_path / "a.mp4")))
+
+    assert (source.kind, source.count, source.rate) == ("video", 4, pytest.approx(12.5))
+    assert [item.name for item in source.items()][:2] == ["frame-000001", "frame-000002"]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi", "mp4"])
+def test_damage_in_a_video_costs_its_frames_and_no_others(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    whole = noise_film(path)
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + bytes(3000) + whole[middle + 3000 :])
+
+    read, failed = read_all(path)
+
+    # Every frame is about 1,100 bytes and stands alone; the container may hide some losses.
+    assert 14 <= read < 20
+    assert failed >= 1
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi"])
+def test_a_video_that_breaks_off_says_so_after_its_last_frame(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    whole = noise_film(path)
+    path.write_bytes(whole[: len(whole) // 2])
+
+    read, failed = read_all(path)
+
+    assert 1 <= read < 12
+    assert failed >= 1
+
+
+def test_a_whole_video_has_no_complaints(tmp_path: Path) -> None:
+    noise_film(tmp_path / "a.mkv")
+
+    assert read_all(tmp_path / "a.mkv") == (20, 0)
+
+
+def noise_film(path: Path) -> bytes:
+    """Twenty frames, each of its own, so that damage stays where it is."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, "yuv420p", 1
+        for image in np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def read_all(path: Path) -> tuple[int, int]:
+    images = [load(item) for item in find_source(str(path)).items()]
+    return sum(images), len(images) - sum(images)
+
+
+def load(item: ImageItem) -> bool:
+    try:
+        item.load()
+    except ImageError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not a video\n" * 100, bytes(5000), b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"],
+)
+def test_what_is_no_video_is_damaged(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+
+    with pytest.raises(ImageError, match=r"a\.mp4 is damaged"):
+        find_source(str(path))
+
+
+def test_a_playlist_in_disguise_opens_no_other_file(tmp_path: Path) -> None:
+    """HLS names other files; only containers that hold their own pictures are demuxed."""
+    film(tmp_path / "other.mp4")
+    path = tmp_path / "list.mp4"
+    path.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.mp4\n#EXT-X-ENDLIST\n")
+
+    with pytest.raises(ImageError, match=r"list\.mp4 is damaged"):
+        probe(path)
+
+
+def test_a_container_without_pictures_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+        sound.rate = 8000
+        container.mux(stream.encode(sound))
+
+    with pytest.raises(ImageError, match="holds no pictures"):
+        probe(path)
+
+
+def test_without_pyav_a_video_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "av", None)
+
+    with pytest.raises(MissingError, match=r"pip install 'segpp\[video\]'"):
+        find_source(str(path))

@@ -1,0 +1,72 @@
+"""The unmerge kernel's own source against the oracle, under sanitizers."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segpp.ops import unmerge_reference
+from tests.trt_plugins.conftest import Open
+from tests.trt_plugins.kernels.gather_kernels import (
+    GATHER_SOURCES,
+    SIZES,
+    TYPES,
+    Gather,
+    slots_of,
+    tokens,
+)
+
+INT_MAX = 2**31 - 1
+
+
+@pytest.fixture(scope="module")
+def gather(open_kernels: Open) -> Gather:
+    return Gather(open_kernels(*GATHER_SOURCES))
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("order", [0, 1])
+def test_every_token_takes_the_bits_of_its_slot(gather: Gather, kind: Any, order: int) -> None:
+    for batch, count, channels, slots in SIZES:
+        y = tokens((batch, slots, channels), kind)
+        slot = slots_of(batch, count, slots)
+
+        x = gather.unmerge(y, slot, order=order)
+
+        assert x.tobytes() == unmerge_reference(y, slot).tobytes(), (batch, count, channels)
+
+
+@pytest.mark.parametrize("offset", [2, 4, 8, 16])
+def test_pointers_need_no_more_than_the_alignment_of_an_element(
+    gather: Gather, offset: int
+) -> None:
+    y = tokens((2, 7, 640), np.float16)
+    slot = slots_of(2, 33, 7)
+
+    x = gather.unmerge(y, slot, offset=offset)
+
+    assert x.tobytes() == unmerge_reference(y, slot).tobytes()
+
+
+def test_bits_that_are_no_number_are_copied_too(gather: Gather) -> None:
+    bits = np.random.default_rng(0).integers(0, 1 << 16, (1, 64, 33)).astype(np.uint16)
+    y = bits.view(np.float16)
+    slot = slots_of(1, 100, 64)
+
+    x = gather.unmerge(y, slot)
+
+    assert x.tobytes() == unmerge_reference(y, slot).tobytes()
+
+
+def test_a_slot_out_of_range_gives_a_zero_row(gather: Gather) -> None:
+    y = tokens((2, 5, 8), np.float32)
+    slot = slots_of(2, 64, 5)
+    hostile = np.array([-1, 5, 6, -INT_MAX - 1, INT_MAX], np.int32)
+    slot[:, ::3] = np.resize(hostile, slot[:, ::3].shape)
+
+    x = gather.unmerge(y, slot)
+
+    known = (slot >= 0) & (slot < 5)
+    expected = unmerge_reference(y, np.where(known, slot, 0)) * known[..., None]
+    assert (x == expected).all()
+    assert not x[~known].any()

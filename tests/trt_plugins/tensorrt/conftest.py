@@ -1,0 +1,151 @@
+"""The real TensorRT, our library in it, and exported networks, for the tests of this folder.
+
+Nothing here is skipped: what is missing is an error, and says how to get it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trt_plugins.tensorrt.fetch import part
+
+ROOT = Path(__file__).resolve().parents[3]
+HERE = Path(__file__).resolve().parent
+PLUGINS = ROOT / "trt_plugins"
+
+# Small, and with the structure of the large: every site still merges.
+SIZES = {"b0": "256x512", "b2": "128x256"}
+
+HOST_LIBRARY = "libsegpp_plugins_host.so"
+
+Inside = Callable[..., Any]
+
+
+def build(
+    folder: Path, headers: Path, *options: str, preset: str = "host", sources: Path = PLUGINS
+) -> str:
+    """Configure and build the library in ``folder``; return everything the tools said."""
+    configure = ["cmake", "--preset", preset, "-B", str(folder), *options]
+    configure.append(f"-DTENSORRT_INCLUDE_DIR={headers}")
+    said = ""
+    for command in (configure, ["cmake", "--build", str(folder), "--parallel", "2"]):
+        done = subprocess.run(command, cwd=sources, capture_output=True, text=True, check=False)
+        said += done.stdout + done.stderr
+        if done.returncode:
+            pytest.fail(f"{' '.join(command)}\n{said}")
+    return said
+
+
+def _exporting(name: str, folder: Path) -> "subprocess.Popen[bytes]":
+    module = "tests.trt_plugins.tensorrt.export_models"
+    command = [sys.executable, "-m", module, name, SIZES[name], str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with (folder / f"{name}.log").open("w") as log:
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=log
+        )
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Start the exports of every network; they take as long as everything else together."""
+    folder = tmp_path_factory.mktemp("models")
+    running = {name: _exporting(name, folder) for name in SIZES}
+    yield {"folder": folder, "running": running}
+    for process in running.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _exports_begin_first(request: pytest.FixtureRequest) -> None:
+    if any("models" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("exports")
+
+
+@pytest.fixture(scope="session")
+def models(exports: dict[str, Any]) -> list[Path]:
+    """B0 and B2 with hq, fast and half of the tokens merged, in FP32 and FP16."""
+    for name, process in exports["running"].items():
+        if process.wait(timeout=600):
+            pytest.fail((exports["folder"] / f"{name}.log").read_text())
+    return sorted(exports["folder"].glob("*.onnx"))
+
+
+@pytest.fixture(scope="session")
+def host_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the build for the CPU, against the headers of TensorRT 10."""
+    folder = tmp_path_factory.mktemp("host")
+    build(folder, part("headers-10"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def library(host_build: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library whose kernels run on the CPU, as TensorRT loads it."""
+    out = tmp_path_factory.mktemp("library")
+    return Path(shutil.copy(host_build / HOST_LIBRARY, out))
+
+
+@pytest.fixture(scope="session")
+def self_registering(host_build: Path, library: Path) -> Path:
+    """The same library, registering its plugins as soon as it is loaded."""
+    assert library.exists()
+    nvinfer = part("libraries") / "libnvinfer.so.10"
+    options = ("-DSEGPP_REGISTER_ON_LOAD=ON", f"-DTENSORRT_LIBRARY={nvinfer}")
+    build(host_build, part("headers-10"), *options)
+    return host_build / HOST_LIBRARY
+
+
+@pytest.fixture(scope="session")
+def inside() -> Inside:
+    """Run a script of this folder in the real TensorRT, without a GPU, in a process of its own."""
+
+    def run(script: str, *arguments: object, given: object = None) -> Any:
+        paths = (part("bindings"), ROOT / "src", ROOT)
+        environment = {
+            **os.environ,
+            "LD_LIBRARY_PATH": str(part("libraries")),
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            # What TensorRT's own tool sets to work without a device; for 10.15, undocumented.
+            "TRT_INTERNAL_OPTIONS": "--cpu_only=1",
+        }
+        done = subprocess.run(
+            [sys.executable, str(HERE / script), *map(str, arguments)],
+            input=json.dumps(given),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            env=environment,
+        )
+        if done.returncode:
+            pytest.fail(f"{script} ended with {done.returncode}\n{done.stderr}")
+        return json.loads(done.stdout)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that calls a plugin as TensorRT does."""
+    out = tmp_path_factory.mktemp("driver") / "libdriver.so"
+    includes: Sequence[str] = (
+        f"-isystem{part('headers-10')}",
+        f"-I{PLUGINS / 'cpu_emulation'}",
+    )
+    flags = ("-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
+    command = [os.environ.get("CXX", "g++"), *flags, *includes, str(HERE / "driver.cpp")]
+    done = subprocess.run(
+        [*command, "-o", str(out), "-ldl"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.fail(done.stderr)
+    return out

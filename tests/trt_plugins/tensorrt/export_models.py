@@ -1,0 +1,43 @@
+"""Export one SegFormer with random weights in every way that the tests parse.
+
+    python -m tests.trt_plugins.tensorrt.export_models b0 SIZE FOLDER
+
+One process for all of them: importing torch takes as long as an export.
+"""
+
+import sys
+from itertools import product
+from pathlib import Path
+
+import torch
+
+from segpp.cli import main as segpp
+from segpp.export.models.segformer.architecture import segformer
+from segpp.export.models.segformer.loading import state_dict_for
+from segpp.export.models.segformer.loading.formats import LAYOUTS
+from segpp.export.models.segformer.model import SegFormer
+
+REDUCTIONS = {
+    "hq": ("--preset", "hq"),
+    "fast": ("--preset", "fast"),
+    "half": ("--ratio", "0.5"),
+}
+PRECISIONS = ("fp32", "fp16")
+
+
+def main() -> int:
+    name, size, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    torch.manual_seed(0)
+    model = SegFormer(segformer(name, classes=19), LAYOUTS["mmsegmentation"].numerics)
+    checkpoint = folder / f"{name}.pth"
+    torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, checkpoint)
+    for (label, reduction), precision in product(REDUCTIONS.items(), PRECISIONS):
+        out = folder / f"{name}-{label}-{precision}.onnx"
+        options = (*reduction, "--size", size, "--precision", precision, "--outputs", "both")
+        if code := segpp(["export", str(checkpoint), str(out), "--no-check", *options]):
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

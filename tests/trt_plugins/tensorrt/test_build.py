@@ -1,0 +1,131 @@
+"""The library compiles without warnings against both generations of headers, or says why not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.trt_plugins.tensorrt.conftest import HOST_LIBRARY, PLUGINS, ROOT, build
+from tests.trt_plugins.tensorrt.fetch import part
+
+SOURCES = sorted(
+    path.name for path in PLUGINS.glob("*/*.cpp") if path.parent != PLUGINS / "benchmarks"
+)
+
+
+def configure(folder: Path, *options: str, preset: str = "host") -> str:
+    """Configure what cannot work; return what CMake says, on one line."""
+    done = subprocess.run(
+        ["cmake", "--preset", preset, "-B", str(folder), *options],
+        cwd=PLUGINS,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode
+    return " ".join(done.stderr.split())
+
+
+def test_the_headers_of_tensorrt_11_compile_too(tmp_path: Path) -> None:
+    said = build(tmp_path, part("headers-11"))
+
+    assert "TensorRT 11.4" in said
+    assert "warning" not in said
+    assert (tmp_path / HOST_LIBRARY).exists()
+
+
+def test_the_library_builds_from_the_sdist(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--no-isolation", "--sdist"]
+    done = subprocess.run(
+        [*command, "--outdir", str(tmp_path), str(ROOT)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    [archive] = tmp_path.glob("*.tar.gz")
+    subprocess.run(["tar", "-xzf", str(archive), "-C", str(tmp_path)], check=True)
+    [plugins] = tmp_path.glob("segpp-*/trt_plugins")
+
+    said = build(tmp_path / "out", part("headers-10"), sources=plugins)
+
+    assert "warning" not in said
+    assert (tmp_path / "out" / HOST_LIBRARY).exists()
+
+
+def test_only_what_tensorrt_looks_for_is_visible(library: Path) -> None:
+    done = subprocess.run(
+        ["nm", "--dynamic", "--defined-only", "--format=just-symbols", str(library)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    names = set(done.stdout.split())
+
+    assert {"getCreators", "setLoggerFinder"} <= names
+    assert not [name for name in names if "5segpp" in name]
+
+
+@pytest.mark.parametrize("headers", ["headers-10", "headers-11"])
+def test_the_plugins_compile_with_cudas_own_headers_where_no_toolkit_is(
+    tmp_path: Path, headers: str
+) -> None:
+    options = (
+        f"-DCUDA_INCLUDE_DIR={part('toolkit') / 'include'}",
+        "-DCMAKE_CUDA_COMPILER=/nowhere/nvcc",
+    )
+
+    said = build(tmp_path, part(headers), *options, preset="workstation")
+    # Compiles one source again.
+    more = build(
+        tmp_path, part(headers), *options, "-DSEGPP_REGISTER_ON_LOAD=ON", preset="workstation"
+    )
+
+    assert "No CUDA compiler: only the plugins' own sources are compiled" in said
+    assert "warning" not in said + more
+    assert len(list(tmp_path.rglob("*.o"))) == len(SOURCES)
+
+
+def test_the_wheels_of_cuda_alone_build_the_library_for_orin(tmp_path: Path) -> None:
+    nvcc = part("toolkit") / "bin" / "nvcc"
+
+    said = build(tmp_path, part("headers-10"), f"-DCMAKE_CUDA_COMPILER={nvcc}", preset="orin")
+
+    assert "for 87-real" in said
+    assert "warning" not in said
+    assert (tmp_path / "libsegpp_plugins.so").exists()
+
+
+def test_missing_headers_are_named_with_the_way_to_them(tmp_path: Path) -> None:
+    said = configure(tmp_path, "-DTENSORRT_INCLUDE_DIR=/nowhere")
+
+    assert "TensorRT's headers were not found (NvInferRuntime.h, looked in '/nowhere')" in said
+    assert "-DTENSORRT_INCLUDE_DIR=/path/to/include" in said
+
+
+def test_a_tensorrt_that_is_too_old_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "NvInferRuntime.h").touch()
+    (tmp_path / "NvInferVersion.h").write_text(
+        "#define NV_TENSORRT_MAJOR 8\n#define NV_TENSORRT_MINOR 6\n"
+    )
+
+    said = configure(tmp_path / "out", f"-DTENSORRT_INCLUDE_DIR={tmp_path}")
+
+    assert "is too old: the plugins need 10.3, which came with JetPack 6.1" in said
+
+
+def test_a_missing_toolkit_is_named_with_the_way_to_one(tmp_path: Path) -> None:
+    options = (
+        f"-DTENSORRT_INCLUDE_DIR={part('headers-10')}",
+        "-DCMAKE_CUDA_COMPILER=/nowhere/nvcc",
+    )
+
+    said = configure(tmp_path, *options, preset="orin")
+
+    assert "No CUDA compiler was found (CMAKE_CUDA_COMPILER is '/nowhere/nvcc')" in said
+    assert "-DCMAKE_CUDA_COMPILER=/path/to/nvcc" in said
+
+
+def test_registering_on_load_asks_for_the_library_it_links(tmp_path: Path) -> None:
+    options = (f"-DTENSORRT_INCLUDE_DIR={part('headers-10')}", "-DSEGPP_REGISTER_ON_LOAD=ON")
+
+    said = configure(tmp_path, *options)
+
+    assert "SEGPP_REGISTER_ON_LOAD links libnvinfer.so, which was not found" in said

@@ -1,0 +1,107 @@
+"""Every node of ours in an exported file becomes a plugin of the contract's shapes and types."""
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from segpp.ops import CONTRACTS, DOMAIN, MAX_INT8_CLASSES
+from tests.trt_plugins.tensorrt.conftest import Inside
+
+TYPES = {
+    onnx.TensorProto.FLOAT: "FLOAT",
+    onnx.TensorProto.FLOAT16: "HALF",
+    onnx.TensorProto.INT32: "INT32",
+    onnx.TensorProto.INT8: "INT8",
+}
+NAMES = [
+    f"{name}-{reduction}-{precision}"
+    for name in ("b0", "b2")
+    for reduction in ("hq", "fast", "half")
+    for precision in ("fp32", "fp16")
+]
+
+Tensor = tuple[list[int], str]
+
+
+@pytest.fixture(scope="module")
+def parsed(inside: Inside, library: Path, models: list[Path]) -> dict[str, dict[str, Any]]:
+    found = inside("inside_parser.py", library, *models)
+    return {Path(file).stem: answer for file, answer in found.items()}
+
+
+def expected(path: Path) -> dict[str, tuple[list[Tensor], Tensor]]:
+    """Return the inputs and the output of each node of ours, by the contract alone."""
+    graph = onnx.load(path).graph
+    values = {
+        value.name: (
+            [dim.dim_value for dim in value.type.tensor_type.shape.dim],
+            TYPES.get(value.type.tensor_type.elem_type, "?"),
+        )
+        for value in [*graph.input, *graph.value_info, *graph.output]
+    }
+    nodes = [node for node in graph.node if node.domain == DOMAIN]
+    return {node.name: contracted(node, values) for node in nodes}
+
+
+def contracted(node: onnx.NodeProto, values: dict[str, Tensor]) -> tuple[list[Tensor], Tensor]:
+    inputs = [values[name] for name in node.input]
+    attributes = {attribute.name: attribute.i for attribute in node.attribute}
+    (batch, *rest), kind = inputs[0]
+    if node.op_type == "SegppTokenMatch":
+        tokens = attributes["height"] * attributes["width"]
+        assert rest[0] == tokens
+        return inputs, ([batch, tokens], "INT32")
+    if node.op_type == "SegppTokenMerge":
+        return inputs, ([batch, attributes["slots"], rest[1]], kind)
+    if node.op_type == "SegppTokenUnmerge":
+        return inputs, ([batch, inputs[1][0][1], rest[1]], kind)
+    label = "INT8" if rest[0] <= MAX_INT8_CLASSES else "INT32"
+    return inputs, ([batch, attributes["height"], attributes["width"]], label)
+
+
+def test_every_network_was_exported(models: list[Path]) -> None:
+    assert sorted(path.stem for path in models) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("form", ["whole", "stripped"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_node_of_ours_becomes_a_plugin(
+    parsed: dict[str, dict[str, Any]], models: list[Path], name: str, form: str
+) -> None:
+    [path] = [path for path in models if path.stem == name]
+    nodes = expected(path)
+
+    found = parsed[name][form]
+
+    assert found["parsed"], found["errors"]
+    layers = {
+        layer["name"]: (
+            [(tensor["shape"], tensor["type"]) for tensor in layer["inputs"]],
+            *[(tensor["shape"], tensor["type"]) for tensor in layer["outputs"]],
+        )
+        for layer in found["plugins"]
+    }
+    assert layers == nodes
+    used = {layer.rpartition("_")[0] for layer in layers}
+    assert used == set(CONTRACTS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_with_its_functions_gives_the_same_network_as_without(
+    parsed: dict[str, dict[str, Any]], name: str
+) -> None:
+    whole, stripped = parsed[name]["whole"], parsed[name]["stripped"]
+
+    assert whole == stripped
+    assert whole["layers"] > len(whole["plugins"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_labels_come_out_as_int8_beside_the_logits(
+    parsed: dict[str, dict[str, Any]], name: str
+) -> None:
+    outputs = {tensor["name"]: tensor["type"] for tensor in parsed[name]["whole"]["outputs"]}
+
+    assert outputs == {"logits": "FLOAT", "labels": "INT8"}

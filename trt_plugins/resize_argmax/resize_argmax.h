@@ -1,0 +1,42 @@
+//! SegppResizeArgmax: labels at full resolution from logits at low resolution, without the logits
+//! between.
+//!
+//!     labels[b, y, x] = argmax over k of the bilinear value of logits[b, k] at (y, x)
+//!
+//! Shapes  logits (B, K, h, w) and labels (B, H, W): row-major. Labels are INT8 up to 127 classes,
+//!         INT32 beyond.
+//! Work    H = s * h and W = s * w with s = 2, 4 or 8, w > 1 and labels that are 4-byte aligned: a
+//!         thread owns two cells, one above the other; a cell holds the s * s pixels between four
+//!         logits. All values of a class in a cell lie between the lowest and the highest of its
+//!         corners. So one pass over the classes finds those that can win, and only they are
+//!         interpolated. Often that is one class, and nothing is interpolated.
+//!         Any other size: a thread owns a pixel and reads four logits of every class.
+//! Exact   Both paths compute every value with the same roundings, columns before rows, each
+//!         interpolation one product and one fused multiply-add. A class is left out only if it
+//!         stays below another by more than what rounding can do. Ties go to the lower class.
+//! Needs   K * h * w < 2^31, H * W < 2^31.
+//! Weak    Not-a-number never wins, and a cell near one, or near an infinity, is interpolated for
+//!         all classes. So is one whose classes are all alike.
+//! Twin    resize_argmax_reference() in src/segpp/ops, which fuses no multiply-add: labels differ
+//!         only between classes that are closer than that rounding.
+#pragma once
+
+#include "cuda_utils/element_type.h"
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+namespace segpp
+{
+
+struct ResizeArgmaxShape
+{
+    std::int32_t batch, classes, height, width, out_height, out_width;
+};
+
+//! Logits (B, K, h, w) to labels (B, H, W): INT8 when K <= 127, INT32 otherwise.
+cudaError_t resizeArgmax(ResizeArgmaxShape const& shape, ElementType type, void const* logits,
+    void* labels, cudaStream_t stream) noexcept;
+
+} // namespace segpp

@@ -132,8 +132,8 @@ def main() -> None:
         except EOFError:
             return
         if not on_device(library):
-            library.segppModelThreadOrder(ctypes.c_uint64(order))
-            library.segppModelDevice(device, processors)
+            library.segppEmulationThreadOrder(ctypes.c_uint64(order))
+            library.segppEmulationDevice(device, processors)
         pickle.dump(called(library, name, arguments), answers)
         answers.flush()
 

@@ -250,11 +250,11 @@ def test_the_product_reads_and_multiplies_what_was_counted(plain: Kernels, kind:
     # Stage 3 at 512x1024: 1,920 sources x 128 destinations x 320 channels.
     case = Case(1, 320, 32, 64, 4, 4)
     given, x = narrowed(exact_tokens(case, 12), kind)
-    plain.call("segppModelCounts", np.zeros(5, np.uint64))
+    plain.call("segppEmulationCounts", np.zeros(5, np.uint64))
 
     slot = match(plain, case, kind, given, 1280, processors=16)
 
-    counts = plain.call("segppModelCounts", np.zeros(5, np.uint64)).arrays[0].tolist()
+    counts = plain.call("segppEmulationCounts", np.zeros(5, np.uint64)).arrays[0].tolist()
     assert slot.tolist() == case.reference(x, 1280).tolist()
     # Tall tiles of 64 x 128, as there are more of them than processors; ten steps of 32 channels.
     blocks, steps = 30, 10

@@ -38,7 +38,7 @@ def main() -> None:
     tally = Tally()
     code = pytest.main([*_options(), *files], plugins=[tally])
     record(STAGE, code=int(code), counts=tally.counts, failures=tally.failures)
-    record(STAGE, left_out="what is marked model: tests of the CPU emulation and its counts")
+    record(STAGE, left_out="what is marked emulation: tests of the CPU emulation and its counts")
     raise SystemExit(code)
 
 

@@ -20,7 +20,7 @@ ON_DEVICE = os.environ.get("SEGPP_KERNELS_ON", "cpu") == "cuda"
 NOT_ON_DEVICE = (
     "SEGPP_KERNELS_ON=cuda: kernels run on the GPU at hand, between guard bands. A test's order of"
     " threads, kind of device and number of processors are the GPU's own; there are no sanitizers;"
-    " tests of the execution model (marked model) are left out."
+    " tests of the CPU emulation (marked emulation) are left out."
 )
 
 
@@ -32,7 +32,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not ON_DEVICE:
         return
-    left_out = [item for item in items if item.get_closest_marker("model")]
+    left_out = [item for item in items if item.get_closest_marker("emulation")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

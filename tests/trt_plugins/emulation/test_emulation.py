@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.trt_plugins.conftest import Open
 from tests.trt_plugins.kernels.kernel_library import KernelDiedError, Kernels, poisoned
 
-pytestmark = pytest.mark.model
+pytestmark = pytest.mark.emulation
 
 HERE = Path(__file__).resolve().parent
 FLAVOURS = ("plain", "sanitized")

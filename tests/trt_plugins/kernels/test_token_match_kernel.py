@@ -244,7 +244,7 @@ def test_tokens_that_are_no_numbers_merge_last_and_leave_no_slot_out_of_range(
     assert everything.max() < case.partition.cells.tokens
 
 
-@pytest.mark.model
+@pytest.mark.emulation
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 def test_the_product_reads_and_multiplies_what_was_counted(plain: Kernels, kind: str) -> None:
     # Stage 3 at 512x1024: 1,920 sources x 128 destinations x 320 channels.

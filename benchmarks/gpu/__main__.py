@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.gpu.device import find_device
 from benchmarks.gpu.effort import TRYING, trying
+from benchmarks.gpu.machine.device import find_device
 from benchmarks.gpu.stages import STAGES, Outcome, Stage, run
 from benchmarks.gpu.summary import summary
 
@@ -68,7 +68,7 @@ def _limit(stage: Stage) -> float:
 
 def _line(outcome: Outcome) -> str:
     code = "-" if outcome.code is None else outcome.code
-    return f"{outcome.stage.module:18s} {outcome.seconds:6.1f} s  code {code}  {outcome.note}"
+    return f"{outcome.stage.module:20s} {outcome.seconds:6.1f} s  code {code}  {outcome.note}"
 
 
 if __name__ == "__main__":

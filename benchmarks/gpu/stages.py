@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from benchmarks.gpu.build import OPERATORS, ROOT
+from benchmarks.gpu.machine.build import OPERATORS, ROOT
 
 __all__ = ["STAGES", "Outcome", "Stage", "run"]
 
@@ -46,16 +46,16 @@ class Outcome:
 
 # By worth: whatever comes first is there when time is up.
 STAGES = (
-    Stage("environment", "environment.json", 15),
-    Stage("build", "environment.json", 80),
-    Stage("program", "kernels.json", 40, tried=False),
-    Stage("oracle_tests", "tests.json", 70, tried=False),
-    Stage("agreement", "network.json", 45),
-    Stage("network_graphs", "network.json", 75, least=15),
-    Stage("network_eager", "network.json", 40, least=12),
-    Stage("beside", "beside.json", 40, least=10),
-    Stage("sanitizer", "sanitizer.json", 60, least=30, tried=False),
-    Stage("network_compiled", "network.json", 120, least=30),
+    Stage("machine.environment", "environment.json", 15),
+    Stage("machine.build", "environment.json", 80),
+    Stage("kernels.program", "kernels.json", 40, tried=False),
+    Stage("kernels.oracle_tests", "tests.json", 70, tried=False),
+    Stage("network.agreement", "network.json", 45),
+    Stage("network.graphs", "network.json", 75, least=15),
+    Stage("network.eager", "network.json", 40, least=12),
+    Stage("kernels.beside", "beside.json", 40, least=10),
+    Stage("kernels.sanitizer", "sanitizer.json", 60, least=30, tried=False),
+    Stage("network.compiled", "network.json", 120, least=30),
 )
 
 

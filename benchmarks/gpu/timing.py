@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.device import clocks
+from benchmarks.gpu.machine.device import clocks
 from segpp.errors import CheckError
 
 __all__ = ["Times", "captured", "device", "faster", "measured", "on_gpu"]

@@ -33,7 +33,7 @@ def test_without_a_gpu_there_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_kernels_in_the_network_agree_with_torch_operators(tmp_path: Path) -> None:
-    stages = ("build", "agreement", "beside")
+    stages = ("machine.build", "network.agreement", "kernels.beside")
     done = run("--try", "--seconds", 800, "--out", tmp_path, "--stages", *stages)
 
     assert done.returncode == 0, done.stdout

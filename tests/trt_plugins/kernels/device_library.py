@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from benchmarks.gpu.nvcc import FLAGS, Compiler, find_compiler
+from benchmarks.gpu.machine.nvcc import FLAGS, Compiler, find_compiler
 from tests.trt_plugins.kernels.kernel_library import CACHE, HERE, PLUGINS
 
 OPERATORS = ("token_match", "token_merge", "token_unmerge", "resize_argmax")

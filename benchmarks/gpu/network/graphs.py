@@ -7,9 +7,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from benchmarks.gpu.agreement import difference, logits_of
 from benchmarks.gpu.effort import effort
-from benchmarks.gpu.networks import Form, Variant, Weights, hugging_face, image, ours
+from benchmarks.gpu.network.agreement import difference, logits_of
+from benchmarks.gpu.network.networks import Form, Variant, Weights, hugging_face, image, ours
 from benchmarks.gpu.results import record
 from benchmarks.gpu.timing import Captured, captured, device, faster, measured
 

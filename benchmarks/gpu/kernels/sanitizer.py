@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.gpu.nvcc import find_compiler
+from benchmarks.gpu.machine.nvcc import find_compiler
 from benchmarks.gpu.results import record
 
 STAGE = "compute-sanitizer"
@@ -28,7 +28,7 @@ def main() -> None:
 def _checked(program: Path, tool: str) -> int:
     start = time.perf_counter()
     options = ["--tool", tool, "--error-exitcode", str(FAULTS), "--print-limit", "20"]
-    command = [str(program), *options, sys.executable, "-m", "benchmarks.gpu.sanitized"]
+    command = [str(program), *options, sys.executable, "-m", "benchmarks.gpu.kernels.sanitized"]
     output = subprocess.PIPE
     done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, text=True, check=False)
     print(done.stdout[-3000:], flush=True)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.gpu.operators import KernelMatching
-from benchmarks.gpu.plain_torch import TorchMatching
+from benchmarks.gpu.kernels.operators import KernelMatching
+from benchmarks.gpu.kernels.plain_torch import TorchMatching
 from segpp.export.models.segformer.architecture import HEADS, SIZES, segformer
 from segpp.export.models.segformer.loading.formats import LAYOUTS
 from segpp.export.models.segformer.loading.formats._convert import ours_from

@@ -4,9 +4,9 @@ from functools import partial
 
 import torch
 
-from benchmarks.gpu.agreement import logits_of
 from benchmarks.gpu.effort import effort
-from benchmarks.gpu.networks import Form, Variant, hugging_face, image, ours
+from benchmarks.gpu.network.agreement import logits_of
+from benchmarks.gpu.network.networks import Form, Variant, hugging_face, image, ours
 from benchmarks.gpu.results import record
 from benchmarks.gpu.timing import device, faster, measured
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.gpu.device import find_device
+from benchmarks.gpu.machine.device import find_device
 from benchmarks.kernels.nvcc import find_toolkit
 from segpp.errors import CheckError
 

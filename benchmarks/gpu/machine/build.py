@@ -10,15 +10,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import benchmarks.gpu.own_tests  # noqa: F401 - before the first import from tests
+import benchmarks.gpu.kernels.own_tests  # noqa: F401 - before the first import from tests
 from benchmarks.gpu.effort import trying
-from benchmarks.gpu.nvcc import find_compiler
+from benchmarks.gpu.machine.nvcc import find_compiler
 from benchmarks.gpu.results import record
 from benchmarks.kernels.compile_table import operator_sources
 from tests.trt_plugins.kernels.device_library import build_for_device
 
 STAGE = "build"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "build" / "gpu"
 OPERATORS = FOLDER / "operators.so"
 PROGRAM = FOLDER / "kernels_benchmark"
@@ -26,7 +26,7 @@ PROGRAM = FOLDER / "kernels_benchmark"
 _PLUGINS = ROOT / "trt_plugins"
 _KERNELS = operator_sources()
 _BENCHMARK = [*(_PLUGINS / "benchmarks").glob("*.cpp"), *(_PLUGINS / "benchmarks").glob("*.cu")]
-_ENTRIES = Path(__file__).with_name("operators.cu")
+_ENTRIES = ROOT / "benchmarks" / "gpu" / "kernels" / "operators.cu"
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.gpu import operators, plain_torch
 from benchmarks.gpu.effort import effort, trying
+from benchmarks.gpu.kernels import operators, plain_torch
 from benchmarks.gpu.results import record
 from benchmarks.gpu.timing import captured, device, measured
 from segpp.export.custom_ops.torch_ops import MatchSettings, plain_match

@@ -8,5 +8,5 @@ import types
 from pathlib import Path
 
 _ours = types.ModuleType("tests")
-_ours.__path__ = [str(Path(__file__).resolve().parents[2] / "tests")]
+_ours.__path__ = [str(Path(__file__).resolve().parents[3] / "tests")]
 sys.modules.setdefault("tests", _ours)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.gpu.results import record
 
 STAGE = "oracle tests on the GPU"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILES = ("token_match", "token_merge", "token_unmerge", "resize_argmax")
 PROCESSES = "8"
 
@@ -46,7 +46,7 @@ def _options() -> list[str]:
     options = [
         "-q",
         "-p",
-        "benchmarks.gpu.own_tests",
+        "benchmarks.gpu.kernels.own_tests",
         "--tb=short",
         "--maxfail=20",
         "-p",

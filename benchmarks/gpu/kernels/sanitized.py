@@ -1,6 +1,6 @@
 """A few small calls of every kernel for compute-sanitizer: no PyTorch, one process.
 
-python -m benchmarks.gpu.sanitized
+python -m benchmarks.gpu.kernels.sanitized
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
-import benchmarks.gpu.own_tests  # noqa: F401 - before the first import from tests
+import benchmarks.gpu.kernels.own_tests  # noqa: F401 - before the first import from tests
 from tests.trt_plugins.kernels.device_library import build_for_device
 from tests.trt_plugins.kernels.kernel_worker import called
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.gpu.effort import effort
-from benchmarks.gpu.networks import Form, Variant, Weights, hugging_face, image, ours
+from benchmarks.gpu.network.networks import Form, Variant, Weights, hugging_face, image, ours
 from benchmarks.gpu.results import record
 from benchmarks.gpu.timing import device
 

@@ -6,8 +6,8 @@ import platform
 import subprocess
 from dataclasses import asdict
 
-from benchmarks.gpu.device import find_device, queried
-from benchmarks.gpu.nvcc import find_compiler
+from benchmarks.gpu.machine.device import find_device, queried
+from benchmarks.gpu.machine.nvcc import find_compiler
 from benchmarks.gpu.results import record
 from segpp.errors import SegppError
 

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.gpu.agreement import logits_of
 from benchmarks.gpu.effort import effort
-from benchmarks.gpu.networks import Form, Variant, hugging_face, image, ours
+from benchmarks.gpu.network.agreement import logits_of
+from benchmarks.gpu.network.networks import Form, Variant, hugging_face, image, ours
 from benchmarks.gpu.results import record
 from benchmarks.gpu.timing import captured, device, faster, measured
 

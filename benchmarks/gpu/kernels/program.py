@@ -3,8 +3,8 @@
 import json
 import subprocess
 
-from benchmarks.gpu.build import PROGRAM
-from benchmarks.gpu.device import clocks
+from benchmarks.gpu.machine.build import PROGRAM
+from benchmarks.gpu.machine.device import clocks
 from benchmarks.gpu.results import record
 
 STAGE = "kernels_benchmark"

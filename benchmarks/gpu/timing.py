@@ -36,16 +36,25 @@ def device() -> torch.device:
 
 @dataclass(frozen=True)
 class Captured:
-    """A graph, and the memory that its replays write."""
+    """A graph, and the memory that its replays write.
 
-    replay: Run
+    A graph reads addresses and keeps nothing alive: ``run`` does, with the weights that it closes
+    over.
+    """
+
+    graph: Run
+    run: Run
     output: Any
+
+    def replay(self) -> None:
+        """Do once more what was captured."""
+        self.graph()
 
 
 def captured(run: Callable[[], Any], *, times: int = 1) -> Captured:
     """Capture ``times`` calls into one graph, after warming up."""
     if not on_gpu():
-        return Captured(run, run())
+        return Captured(run, run, run())
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -59,7 +68,7 @@ def captured(run: Callable[[], Any], *, times: int = 1) -> Captured:
             output = run()
     graph.replay()
     torch.cuda.synchronize()
-    return Captured(graph.replay, output)
+    return Captured(graph.replay, run, output)
 
 
 def measured(

@@ -36,7 +36,8 @@ def main() -> None:
     """Record everything that can be asked."""
     device = find_device()
     record(STAGE, device=device and asdict(device), queried=queried(*FIELDS))
-    record(STAGE, python=platform.python_version(), machine=platform.platform())
+    machine = f"{platform.system()}-{platform.machine()}"
+    record(STAGE, python=platform.python_version(), machine=machine)
     record(STAGE, cores=len(os.sched_getaffinity(0)), packages={p: _version(p) for p in PACKAGES})
     try:
         compiler = find_compiler()

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -34,6 +35,14 @@ VARIANTS = {
 }
 
 
+@dataclass(frozen=True)
+class Network:
+    """The logits of a network by an ordinary call, and the graph of that call."""
+
+    eager: Tensor
+    graph: Captured
+
+
 def main() -> None:
     """Measure each network; what fails is said, and left out."""
     torch.backends.cudnn.benchmark = True
@@ -50,14 +59,17 @@ def _network(place: str, size: str, height: int, width: int) -> None:
     original = hugging_face(size)
     pixels = image(height, width).to(device(), FORM.dtype)
     weights = {name: tensor.to(device()) for name, tensor in original.state_dict().items()}
-    graphs: dict[str, Captured] = {}
+    graphs: dict[str, Network] = {}
     _add(graphs, place, "transformers", partial(_theirs, original), pixels)
     for name, variant in VARIANTS.items():
         _add(graphs, place, name, partial(_ours, size, weights, variant), pixels)
-    found = measured({name: graph.replay for name, graph in graphs.items()}, effort().rounds)
+    replays = {name: one.graph.replay for name, one in graphs.items()}
+    found = measured(replays, effort().rounds)
+    # After the last replay: what a graph reads must have lasted until then.
+    outputs = {name: one.graph.output.float() for name, one in graphs.items()}
+    found["to_eager"] = {name: difference(one.eager, outputs[name]) for name, one in graphs.items()}
     if BASE in graphs:
         found["faster_than_none"] = faster(found["series"], BASE)
-        outputs = {name: graph.output.float() for name, graph in graphs.items()}
         found["to_none"] = {name: difference(outputs[BASE], one) for name, one in outputs.items()}
     record("network, FP16, CUDA graphs", **{place: found})
 
@@ -72,7 +84,7 @@ def _ours(size: str, weights: Weights, variant: Variant) -> nn.Module:
 
 
 def _add(
-    graphs: dict[str, Captured],
+    graphs: dict[str, Network],
     place: str,
     name: str,
     make: Callable[[], nn.Module],
@@ -80,7 +92,8 @@ def _add(
 ) -> None:
     try:
         model = make()
-        graphs[name] = captured(lambda: logits_of(model(pixels)))
+        eager = logits_of(model(pixels)).float()
+        graphs[name] = Network(eager, captured(lambda: logits_of(model(pixels))))
     except Exception:  # noqa: BLE001 - the other variants may work
         _failed(f"{place}, {name}")
 

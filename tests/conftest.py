@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SEGPP_SHARED", ROOT.parent / "shared"))
 
 Command = Callable[..., Completed]
+Exported = Callable[[str, str, str], Path]
 
 
 def pytest_configure() -> None:
@@ -64,11 +65,27 @@ def b0_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def b0_onnx(b0_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(b0_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Export ``b0_checkpoint``: ``exported("hq", "128x256", "fp16")``, each once per session.
+
+    The first argument is a preset or a ratio; the manifest lies beside the file.
+    """
+    folder = tmp_path_factory.mktemp("exported")
+
+    def export(reduction: str, size: str, precision: str) -> Path:
+        path = folder / f"b0-{reduction}-{size}-{precision}.onnx"
+        if not path.exists():
+            flag = "--ratio" if reduction.startswith("0.") else "--preset"
+            options = (flag, reduction, "--size", size, "--precision", precision, "--no-check")
+            done = in_process("export", b0_checkpoint, path, *options)
+            if done.returncode:
+                pytest.fail(f"the export ended with {done.returncode}:\n{done.stderr}")
+        return path
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def b0_onnx(exported: Exported) -> Path:
     """``b0_checkpoint`` at 128x256 with half of the tokens merged, and its manifest beside it."""
-    path = tmp_path_factory.mktemp("exported") / "b0.onnx"
-    reduction = ("--ratio", 0.5, "--size", "128x256", "--no-check")
-    done = in_process("export", b0_checkpoint, path, *reduction)
-    if done.returncode:
-        pytest.fail(f"the export ended with {done.returncode}:\n{done.stderr}")
-    return path
+    return exported("0.5", "128x256", "fp32")

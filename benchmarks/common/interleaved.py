@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common.scoring import cpu
 from segpp.images import sample_image
-from segpp.images.labels import labels_from
+from segpp.images.postprocess import labels_from
 from segpp.images.preprocess import load_image, prepare
 from segpp.manifest import InputSpec, read_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig

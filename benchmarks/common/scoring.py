@@ -59,7 +59,7 @@ def scores(
 
 def by_session(session: Session, image: ImageArray) -> Labels:
     """Return what a file makes of one image."""
-    return session(image).labels[0]
+    return session(image).masks[0]
 
 
 def remembering(segment: Callable[[ImageArray], Labels]) -> Callable[[ImageArray], Labels]:

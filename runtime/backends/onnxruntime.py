@@ -10,19 +10,30 @@ from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
 from segpp.runtime.onnx_reader.external_data import check_weights_inside
 from segpp.utils.choices import check_choice
-from segpp.utils.onnx_file import check_onnx
+from segpp.utils.file_type import check_onnx
 
 __all__ = ["OnnxRuntime"]
 
 _SUFFIX = "ExecutionProvider"
-_FATAL = 4  # its errors reach us as exceptions; the log would repeat them
+# Its log severity: errors reach us as exceptions, and the log would repeat them.
+_FATAL = 4
 
 # onnxruntime's names for element types, where NumPy's differ.
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OnnxRuntime:
-    """A loaded ONNX file."""
+    """An ONNX file, loaded by onnxruntime.
+
+    Args:
+        path: The file.
+        config: How to run it; the precision must be "fp32".
+
+    Raises:
+        GraphError: The file is damaged, asks for weights elsewhere, or onnxruntime refuses it.
+        InputError: It does not compute in that precision, or knows no such provider.
+        MissingError: The package or the provider is not installed.
+    """
 
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ort = _import_onnxruntime()

@@ -19,8 +19,8 @@ from segpp.runtime.backends._compile_cache import cache_key, compiled_path, load
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
 from segpp.runtime.onnx_reader.external_data import check_weights_inside, has_functions
 from segpp.utils.choices import check_choice
+from segpp.utils.file_type import check_onnx
 from segpp.utils.files import sha256_of
-from segpp.utils.onnx_file import check_onnx
 
 __all__ = ["OpenVino"]
 
@@ -34,7 +34,17 @@ _NOISE = ("Exception from ", "Check '", "FrontEnd API failed", "While validating
 
 
 class OpenVino:
-    """A loaded ONNX file."""
+    """An ONNX file, compiled by OpenVINO for this CPU.
+
+    Args:
+        path: The file.
+        config: How to run it; the provider must be "cpu".
+
+    Raises:
+        GraphError: The file is damaged, asks for weights elsewhere, or OpenVINO refuses it.
+        InputError: It knows no such precision or provider, or will not use that many threads.
+        MissingError: A package is not installed, or the CPU does not compute in that precision.
+    """
 
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ov = _import_openvino()

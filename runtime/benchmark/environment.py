@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segpp.runtime.system.system_files import read_system_file, read_thousandths
+
 __all__ = ["CpuUsage", "SystemState", "read_cpu_usage", "read_system_state"]
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_THOUSAND = 1000  # the kernel's millidegrees and kilohertz
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,24 @@ def read_system_state(root: Path = Path("/")) -> SystemState:
         root: Where ``proc``, ``sys`` and ``var`` are.
     """
     cpus = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq"))
-    clocks = [mhz for cpu in cpus if (mhz := _number(cpu / "scaling_cur_freq")) is not None]
+    clocks = [
+        mhz for cpu in cpus if (mhz := read_thousandths(cpu / "scaling_cur_freq")) is not None
+    ]
     return SystemState(
-        governors=tuple(sorted({g for cpu in cpus if (g := _read(cpu / "scaling_governor"))})),
+        governors=tuple(
+            sorted({g for cpu in cpus if (g := read_system_file(cpu / "scaling_governor"))})
+        ),
         megahertz=(round(min(clocks)), round(max(clocks))) if clocks else None,
         clocks_fixed=_clocks_fixed(cpus),
         power_mode=_power_mode(root),
-        load=tuple(float(part) for part in _read(root / "proc/loadavg").split()[:3]),
+        load=tuple(float(part) for part in read_system_file(root / "proc/loadavg").split()[:3]),
         temperatures=_temperatures(root),
     )
 
 
 def read_cpu_usage(root: Path = Path("/")) -> CpuUsage | None:
     """Return the CPU time used so far, or None where the system does not tell."""
-    line = re.match(r"cpu\s+([\d ]+)", _read(root / "proc/stat"))
+    line = re.match(r"cpu\s+([\d ]+)", read_system_file(root / "proc/stat"))
     if not line:
         return None
     user, nice, system, idle, waiting, *rest = (
@@ -91,17 +96,20 @@ def read_cpu_usage(root: Path = Path("/")) -> CpuUsage | None:
 
 
 def _clocks_fixed(cpus: list[Path]) -> bool | None:
-    limits = [(_number(c / "scaling_min_freq"), _number(c / "scaling_max_freq")) for c in cpus]
-    known = [(low, high) for low, high in limits if low is not None and high is not None]
-    return all(low == high for low, high in known) if known else None
+    limits = [
+        (read_thousandths(c / "scaling_min_freq"), read_thousandths(c / "scaling_max_freq"))
+        for c in cpus
+    ]
+    ranges = [(low, high) for low, high in limits if low is not None and high is not None]
+    return all(low == high for low, high in ranges) if ranges else None
 
 
 def _power_mode(root: Path) -> str | None:
     # "pmode:0002" or "pmode:0002 fmode:fanNull"; nvpmodel.conf gives the number its name.
-    mode = re.search(r"pmode:0*(\d+)", _read(root / "var/lib/nvpmodel/status"))
+    mode = re.search(r"pmode:0*(\d+)", read_system_file(root / "var/lib/nvpmodel/status"))
     if not mode:
         return None
-    config = _read(root / "etc/nvpmodel.conf")
+    config = read_system_file(root / "etc/nvpmodel.conf")
     name = re.search(rf"POWER_MODEL\s+ID={mode[1]}\s+NAME=(\S+?)\s*>", config)
     return f"{mode[1]} ({name[1]})" if name else mode[1]
 
@@ -109,19 +117,7 @@ def _power_mode(root: Path) -> str | None:
 def _temperatures(root: Path) -> dict[str, float]:
     zones = sorted((root / "sys/class/thermal").glob("thermal_zone*"))
     return {
-        _read(zone / "type") or zone.name: degrees
+        read_system_file(zone / "type") or zone.name: degrees
         for zone in zones
-        if (degrees := _number(zone / "temp")) is not None
+        if (degrees := read_thousandths(zone / "temp")) is not None
     }
-
-
-def _number(path: Path) -> float | None:
-    text = _read(path)
-    return int(text) / _THOUSAND if re.fullmatch(r"-?\d+", text) else None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segpp.errors import GraphError
+from segpp.errors import GraphError, SegppError
 from segpp.runtime.benchmark.case import BenchmarkCase
 
 __all__ = ["PeakMemory", "measure_peak_memory"]
@@ -84,4 +84,8 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    json.dump(_measure(json.loads(sys.argv[1])), sys.stdout)
+    try:
+        json.dump(_measure(json.loads(sys.argv[1])), sys.stdout)
+    except SegppError as failure:
+        # The parent shows one line; a traceback would end with a fact or a hint.
+        sys.exit(failure.problem)

@@ -57,7 +57,7 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
         self._name, self._case, self._session = name, case, session
         self._image, self._memory, self._load_seconds = image, memory, load_seconds
         self._first_result = self._call()[0]
-        height, width = self._first_result.labels[0].shape
+        height, width = self._first_result.masks[0].shape
         self.image_text = f"{image.name}, {height}x{width}"
 
     @property
@@ -185,5 +185,5 @@ def _street(folder: Path, height: int, width: int) -> Path:
 
 
 def _agreement(result: Result, first: Result) -> float | None:
-    labels, expected = result.labels[0], first.labels[0]
+    labels, expected = result.masks[0], first.masks[0]
     return float(np.mean(labels == expected)) if labels.shape == expected.shape else None

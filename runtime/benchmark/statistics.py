@@ -14,16 +14,20 @@ from segpp.errors import InputError
 
 __all__ = ["Ratio", "Summary", "parse_percentiles", "percentile", "ratio", "samples_for"]
 
-_DOUBT = 0.01
+_SURPRISE = 0.01  # how improbable an outcome has to be
 _LEAST = 0.01  # percent; beyond it a percentile takes more samples than anybody measures
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One series.
+    """One series, in the unit of its samples.
 
     Args:
+        count: How many samples.
+        mean: Of all samples.
         deviation: Standard deviation of the samples, 0 for a single one.
+        minimum: The smallest sample.
+        maximum: The largest sample.
         percentiles: By percent.
     """
 
@@ -64,13 +68,27 @@ class Ratio:
 
 
 def percentile(samples: Sequence[float], percent: float) -> float:
-    """Return the nearest rank."""
+    """Return the nearest rank: one of the samples.
+
+    Args:
+        samples: At least one, in any order.
+        percent: Above 0, at most 100.
+    """
+    # numpy.percentile(method="inverted_cdf") means the same and rounds percent / 100 first: of
+    # 1000 samples its 99.9 % is the last, and not the last but one.
     rank = ceil(percent * len(samples) / 100)
     return sorted(samples)[max(rank, 1) - 1]
 
 
 def ratio(longer: Sequence[float], shorter: Sequence[float]) -> Ratio:
-    """Return what ``longer[i] / shorter[i]`` is like; above 1 the second is the faster one."""
+    """Return what ``longer[i] / shorter[i]`` is like; above 1 the second is the faster one.
+
+    Of pairs and not of medians: what slows the machine down slows both calls of a pair.
+
+    Args:
+        longer: Times, round by round.
+        shorter: Times of another network in the same rounds.
+    """
     pairs = [a / b for a, b in zip(longer, shorter, strict=True)]
     quartiles = percentile(pairs, 25), percentile(pairs, 75)
     return Ratio(median(pairs), *quartiles, min(pairs), max(pairs))
@@ -81,9 +99,11 @@ def samples_for(percent: float) -> int:
 
     So many that at most one of them beyond the true percentile would be a surprise (1 %): 64 for
     p90, 662 for p99, as MLPerf asks for. Below the median the other side counts.
+
+    Source: MLPerf Inference Rules, appendix on the early stopping criterion.
     """
     beyond = min(percent, 100 - percent) / 100
-    return next(n for n in count(2) if _at_most_one(n, beyond) <= _DOUBT)
+    return next(n for n in count(2) if _at_most_one(n, beyond) <= _SURPRISE)
 
 
 def _at_most_one(samples: int, chance: float) -> float:

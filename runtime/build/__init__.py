@@ -22,7 +22,7 @@ from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
 from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
-from segpp.utils.onnx_file import check_onnx
+from segpp.utils.file_type import check_onnx
 
 __all__ = ["BuildConfig", "BuildReport", "build_engine", "resolve_builder"]
 

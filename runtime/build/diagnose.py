@@ -1,4 +1,8 @@
-"""Why a library refused a file: its first real error, in words that lead on."""
+"""Why a builder refused a file: its first real error, in words that lead on.
+
+The patterns are those of TensorRT-RTX 1.7 and TensorRT 10; another version may say things
+otherwise. So nothing depends on them: an error that fits none is told as the library words it.
+"""
 
 import re
 from collections.abc import Sequence
@@ -45,16 +49,17 @@ _HINTS = (
 
 
 def diagnose(title: str, name: str, records: Sequence[LogRecord]) -> GraphError:
-    """Return the error to raise for a file that ``title`` refused.
+    """Return the error to raise for a file that a builder refused.
 
     Args:
+        title: What the builder's maker calls it.
         name: The ONNX file, as the user knows it.
         records: The whole log.
     """
     errors = [r.text for r in records if r.severity in {"ERROR", "INTERNAL_ERROR"}]
-    real = [text for text in errors if not _FRAME.match(text) and not _is_noise(text)]
-    cause = (real or errors or ["it gave no reason"])[0]
-    operator, node = _place(errors)
+    causes = [text for text in errors if not _FRAME.match(text) and not _is_noise(text)]
+    cause = (causes or errors or ["it gave no reason"])[0]
+    operator, node = _failing_node(errors)
     if operator and any(_UNSUPPORTED.search(text) for text in errors):
         reason = f"the operator {operator} is not supported"
     else:
@@ -68,7 +73,7 @@ def _is_noise(text: str) -> bool:
     return bool(_NOISE.search(text.partition("\n")[0]))
 
 
-def _place(errors: Sequence[str]) -> tuple[str, str]:
+def _failing_node(errors: Sequence[str]) -> tuple[str, str]:
     """Return the operator and the name of the node that the parser stopped at, or nothing."""
     text = "\n".join(errors)
     if not (node := _NODE.search(text)):
@@ -78,8 +83,13 @@ def _place(errors: Sequence[str]) -> tuple[str, str]:
 
 
 def _plain(text: str) -> str:
+    """Return the sentence inside an error; the whole error where that finds none."""
+    plain = text
     for wrapping in _WRAPPINGS:
-        text = wrapping.sub("", text)
-    plain = _TAIL.sub("", text).split("\n")[0]
+        plain = wrapping.sub("", plain)
+    plain = _TAIL.sub("", plain)
+    if plain == text or not plain.strip():
+        return " ".join(text.split())
+    plain = plain.split("\n")[0]
     # The bracket that the error code opened, and only that one.
     return plain.removesuffix(")") if plain.count(")") > plain.count("(") else plain

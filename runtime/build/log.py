@@ -65,6 +65,9 @@ def parse_log(log: str) -> tuple[LogRecord, ...]:
 def read_facts(records: Iterable[LogRecord]) -> LogFacts:
     """Return the numbers in the log of a successful build.
 
+    Args:
+        records: The whole log, verbose messages included.
+
     Raises:
         CheckError: The log lacks one of them.
     """

@@ -2,6 +2,19 @@
 
 The library is native code that reads a foreign file: what makes it crash must not take segpp
 down, and Ctrl-C must end it at once, which Python cannot do inside a native call.
+
+    1. The parent starts ``python -m segpp.runtime.build.worker CONFIG``, CONFIG being a
+       ``BuildConfig`` as JSON, in a session of its own: Ctrl-C reaches the parent alone.
+    2. The worker's output, both streams, is the log: records as ``log.render_record`` writes them,
+       and whatever native code prints between them.
+    3. The worker writes the engine to the path in CONFIG and ends with an exit code:
+       0    built
+       80   refused; the errors are in the log
+       81   the engine could not be written; the log's last record is the error number
+       else a crash, of the library or of Python
+    4. The parent turns the code and the log into the records or an error. If it is stopped while
+       it waits, it kills the worker and waits for its end, so that nobody writes any more when the
+       caller removes the part of a file.
 """
 
 import errno

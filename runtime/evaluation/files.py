@@ -73,19 +73,19 @@ def _class_names(
 
     Numbers stand in where no model has a manifest.
     """
-    known = [i for i, session in enumerate(sessions) if not session.assumed]
-    one = known[0] if known else 0
-    names, notes = sessions[one].classes.names, []
+    named = [i for i, session in enumerate(sessions) if not session.assumed]
+    first = named[0] if named else 0
+    names, notes = sessions[first].classes.names, []
     for path, session in zip(paths, sessions, strict=True):
         theirs = session.classes.names
         if len(theirs) != len(names):
             raise InputError(
-                f"{path} has {len(theirs)} classes, {paths[one]} has {len(names)}",
+                f"{path} has {len(theirs)} classes, {paths[first]} has {len(names)}",
                 hint="only models of the same classes can be compared",
             )
         if theirs != names and not session.assumed:
             mine, other = next(pair for pair in zip(names, theirs, strict=True) if len({*pair}) > 1)
-            notes.append(f"{path} calls {other!r} what {paths[one]} calls {mine!r}")
+            notes.append(f"{path} calls {other!r} what {paths[first]} calls {mine!r}")
     return names, tuple(notes)
 
 
@@ -96,7 +96,7 @@ def _usually_ignored(sessions: Sequence[Session]) -> frozenset[int]:
 def _segmenter(path: Path, session: Session) -> Segmenter:
     def labels_of(image: ImageArray) -> NDArray[Any]:
         try:
-            return session(image).labels[0]
+            return session(image).masks[0]
         except CheckError as failure:
             raise CheckError(f"{path}: {failure}") from failure
 

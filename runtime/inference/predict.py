@@ -89,7 +89,7 @@ def _predict_batch(
     result = session([entry.pixels for entry in loaded])
     timing = _per_image(result.timing, len(loaded))
     classes = len(session.classes.names)
-    for entry, labels in zip(loaded, result.labels, strict=True):
+    for entry, labels in zip(loaded, result.masks, strict=True):
         outputs = write(entry.item.name, entry.pixels, labels)
         yield Prediction(entry.item, labels.shape, _shares(labels, classes), timing, outputs)
 

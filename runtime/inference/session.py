@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
-from segpp.images.labels import labels_from
+from segpp.images.postprocess import labels_from
 from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageLike, prepare
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec
@@ -52,13 +52,13 @@ class Result:
     """What one call gives.
 
     Args:
-        labels: Class numbers (H, W) per image at that image's own size; uint8 up to 256
+        masks: Class numbers (H, W) per image at that image's own size; uint8 up to 256
             classes, else int32.
         logits: (B, K, h, w) as the network gives them, float32; only when asked for.
         timing: How long it took.
     """
 
-    labels: tuple[NDArray[Any], ...]
+    masks: tuple[NDArray[Any], ...]
     logits: NDArray[np.float32] | None
     timing: Timing
 
@@ -323,5 +323,5 @@ def _concatenate(parts: Sequence[Result]) -> Result:
         sum(part.timing.postprocess_ms for part in parts),
     )
     logits = [part.logits for part in parts if part.logits is not None]
-    labels = tuple(one for part in parts for one in part.labels)
-    return Result(labels, np.concatenate(logits) if logits else None, timing)
+    masks = tuple(mask for part in parts for mask in part.masks)
+    return Result(masks, np.concatenate(logits) if logits else None, timing)

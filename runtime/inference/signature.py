@@ -42,6 +42,10 @@ _FLOATS = ("float32", "float16", "float64")
 def infer_manifest(path: Path, backend: Backend) -> Manifest:
     """Return a manifest for a network that has none, as far as its declarations go.
 
+    Args:
+        path: Its file.
+        backend: The loaded network, of which only the declarations are read.
+
     Raises:
         GraphError: It has not one static image input and one output that are what a
             segmentation network has; the message says which is wrong and how.
@@ -68,6 +72,11 @@ def infer_manifest(path: Path, backend: Backend) -> Manifest:
 
 def check_signature(path: Path, manifest: Manifest, backend: Backend) -> None:
     """Check that the network takes and gives what its manifest says.
+
+    Args:
+        path: Its file.
+        manifest: What was read beside it.
+        backend: The loaded network, of which only the declarations are read.
 
     Raises:
         ManifestError: It does not; the message compares the two.

@@ -1,4 +1,8 @@
-"""Videos in and out through PyAV, which is imported here and nowhere else."""
+"""Videos in and out through PyAV, which is imported here and nowhere else.
+
+Every frame that is decoded is yielded once and written once, at the container's average rate: the
+frames of a film with a varying rate keep their number and lose their uneven distances.
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,7 +27,7 @@ _SAFE = {"protocol_whitelist": "file", "format_whitelist": _DEMUXERS}
 _ENCODERS = ("libx264", "mpeg4")
 _USUAL_RATE = 25.0
 _TICKS = 1_000_000  # of FFmpeg's clock, a second
-_RATE_DENOMINATOR = 1001
+_RATE_DENOMINATOR = 1001  # NTSC's 29.97 frames per second are 30000/1001
 _BITS_PER_PIXEL = 0.4  # for mpeg4, which without a bit rate turns colours to blocks
 
 # Containers round their durations, and cut films hide a few frames.
@@ -32,7 +36,7 @@ _TOLERATED_SHARE = 0.05
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What the container says.
+    """What the container says; nothing is decoded for it.
 
     Args:
         frames: None where it does not say.
@@ -55,6 +59,7 @@ def probe(path: Path) -> VideoInfo:
     with _opened(path) as container:
         stream = container.streams.video[0]
         rate = float(stream.average_rate or _USUAL_RATE)
+        # The container's duration is in FFmpeg's ticks, a stream's in its own time base.
         seconds = (container.duration or 0) / _TICKS
         return VideoInfo(stream.frames or None, rate, round(seconds * rate))
 
@@ -63,7 +68,7 @@ def frames(path: Path) -> Iterator[ImageArray | ImageError]:
     """Yield the frames as RGB (H, W, 3), upright, and an error for each that is damaged.
 
     FFmpeg ends quietly where a file breaks off; the last thing yielded is an error if far fewer
-    frames came than the file lasts.
+    frames came than the file's duration amounts to.
 
     Raises:
         ImageError: It cannot be opened, or not be read further.
@@ -76,6 +81,7 @@ def frames(path: Path) -> Iterator[ImageArray | ImageError]:
             for image in _decoded(packet, path):
                 read += 1
                 yield image
+    # The one is for short films, whose durations are rounded to less than a frame.
     if read < expected * (1 - _TOLERATED_SHARE) - 1:
         yield ImageError(f"{path} breaks off: {read} frames of about {expected}")
 

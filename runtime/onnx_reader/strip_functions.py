@@ -32,7 +32,7 @@ def without_functions(model: Data, names: Collection[str] = tuple(CONTRACTS)) ->
     """
     try:
         kept = [
-            record.whole
+            record.extent
             for record in records(model, (0, len(model)))
             if not _is_replaced(model, record, names)
         ]

@@ -1,6 +1,19 @@
 """The fields of a protobuf message, read without the protobuf package: a board has none.
 
-Source: the protobuf encoding guide (wire types).
+A message is a series of records, each a key and a payload:
+
+    1. The key is a varint: ``field number << 3 | wire type``.
+    2. The wire type tells how long the payload is:
+       0  varint            up to ten bytes, the last one below 128
+       1  fixed, 64 bits    eight bytes
+       2  length-delimited  a varint, and as many bytes: a string, bytes or another message
+       5  fixed, 32 bits    four bytes
+       3 and 4 are groups, which proto3 does not have; 6 and 7 are nothing.
+    3. The next record begins where the payload ends; the message ends with its last record.
+
+A varint holds seven bits a byte, the lowest first; the eighth bit says that another byte follows.
+
+Source: Protocol Buffers, Encoding (protobuf.dev/programming-guides/encoding).
 """
 
 import mmap
@@ -17,18 +30,25 @@ Span = tuple[int, int]
 
 
 class Record(NamedTuple):
-    """A field of a message: its number, its bytes with and without what introduces them.
+    """A field of a message.
 
-    Only a length-delimited field has a body: a string, bytes or another message.
+    Attributes:
+        field: Its number.
+        extent: Where it begins and ends, key included.
+        body: Where its payload does, if it is length-delimited; else None.
     """
 
     field: int
-    whole: Span
+    extent: Span
     body: Span | None
 
 
 def fields(data: Data, span: Span) -> Iterator[tuple[int, Span]]:
-    """Yield number and extent of the length-delimited fields of a message; skip all others.
+    """Yield the number and the body of every length-delimited field; skip all others.
+
+    Args:
+        data: A file or its bytes.
+        span: Where the message begins and ends in it.
 
     Raises:
         ValueError: The bytes are no message, or only part of one.
@@ -41,14 +61,18 @@ def fields(data: Data, span: Span) -> Iterator[tuple[int, Span]]:
 def records(data: Data, span: Span) -> Iterator[Record]:
     """Yield every field of a message, in order and without gaps.
 
+    Args:
+        data: A file or its bytes.
+        span: Where the message begins and ends in it.
+
     Raises:
         ValueError: The bytes are no message, or only part of one.
     """
     at, end = span
     while at < end:
         start = at
-        key, at = _varint(data, at, end)
-        wire, body = key & 7, None
+        key, at = _varint(data, at, end)  # step 1
+        wire, body = key & 7, None  # step 2
         if wire == _BYTES:
             length, at = _varint(data, at, end)
             body = (at, at + length)
@@ -59,7 +83,7 @@ def records(data: Data, span: Span) -> Iterator[Record]:
             at += 8 if wire == _FIXED64 else 4
         else:
             raise ValueError(f"byte {at} is no protobuf field")
-        if at > end:
+        if at > end:  # step 3
             raise ValueError(f"it ends {at - end:,} bytes early")
         yield Record(key >> 3, (start, at), body)
 

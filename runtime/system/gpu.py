@@ -1,4 +1,8 @@
-"""Which GPU this machine has, asked of the driver itself."""
+"""Which GPU this machine has, asked of the driver itself.
+
+libcuda is there wherever a CUDA program can run; NVML (nvidia-ml-py) is not on every Jetson, and
+nvidia-smi is a program that need not be on the PATH.
+"""
 
 import ctypes
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segpp.runtime.system.gpu import gpu_compute_capability
+from segpp.runtime.system.system_files import read_system_file
 
 __all__ = ["Cpu", "Gpu", "Jetson", "Machine", "this_machine"]
 
@@ -128,7 +129,7 @@ def this_machine(root: Path = Path("/")) -> Machine:
         python=platform.python_version(),
         system=_system(root),
         architecture=platform.machine(),
-        board=_read(root / "proc/device-tree/model").strip("\0 \n") or None,
+        board=read_system_file(root / "proc/device-tree/model") or None,
         cpu=_cpu(root),
         memory=memory.get("MemTotal"),
         memory_free=memory.get("MemAvailable"),
@@ -138,12 +139,14 @@ def this_machine(root: Path = Path("/")) -> Machine:
 
 
 def _system(root: Path) -> str:
-    name = re.search(r'^PRETTY_NAME="?([^"\n]+)', _read(root / "etc/os-release"), re.MULTILINE)
+    name = re.search(
+        r'^PRETTY_NAME="?([^"\n]+)', read_system_file(root / "etc/os-release"), re.MULTILINE
+    )
     return f"{platform.system()} {platform.release()}" + (f", {name[1]}" if name else "")
 
 
 def _cpu(root: Path) -> Cpu:
-    text = _read(root / "proc/cpuinfo")
+    text = read_system_file(root / "proc/cpuinfo")
     model = re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE)
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)", text, re.MULTILINE)
     supported = set(flags[1].split()) if flags else set()
@@ -159,23 +162,25 @@ def _cores(root: Path) -> int:
     allowed = getattr(os, "sched_getaffinity", None)
     cores = len(allowed(0)) if allowed else os.cpu_count() or 1
     # A container's share of time: "200000 100000" is two cores.
-    quota = re.match(r"(\d+) (\d+)", _read(root / "sys/fs/cgroup/cpu.max"))
+    quota = re.match(r"(\d+) (\d+)", read_system_file(root / "sys/fs/cgroup/cpu.max"))
     return min(cores, max(1, int(quota[1]) // int(quota[2]))) if quota else cores
 
 
 def _memory(root: Path) -> dict[str, int]:
-    lines = re.findall(r"^(\w+):\s+(\d+) kB", _read(root / "proc/meminfo"), re.MULTILINE)
+    lines = re.findall(r"^(\w+):\s+(\d+) kB", read_system_file(root / "proc/meminfo"), re.MULTILINE)
     memory = {name: int(kib) * 1024 for name, kib in lines}
-    limit = _read(root / "sys/fs/cgroup/memory.max").strip()
+    limit = read_system_file(root / "sys/fs/cgroup/memory.max")
     if limit.isdigit():
         memory = {name: min(size, int(limit)) for name, size in memory.items()}
     return memory
 
 
 def _gpu(root: Path) -> Gpu:
-    driver = re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", _read(root / "proc/driver/nvidia/version"))
+    driver = re.search(
+        r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", read_system_file(root / "proc/driver/nvidia/version")
+    )
     listed = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
-    models = [re.search(r"^Model:\s*(.+)", _read(path), re.MULTILINE) for path in listed]
+    models = [re.search(r"^Model:\s*(.+)", read_system_file(path), re.MULTILINE) for path in listed]
     # nvgpu, nvhost: a Jetson's own.
     devices = [*(root / "dev").glob("nvidia[0-9]*"), *(root / "dev").glob("nvhost-gpu")]
     return Gpu(
@@ -187,17 +192,10 @@ def _gpu(root: Path) -> Gpu:
 
 
 def _jetson(root: Path) -> Jetson | None:
-    text = _read(root / "etc/nv_tegra_release")
+    text = read_system_file(root / "etc/nv_tegra_release")
     release = re.search(r"R(\d+) \(release\), REVISION: ([\d.]+)", text)
     if not release:
         return None
     l4t = f"{release[1]}.{release[2]}".removesuffix(".0")
     series = _JETPACK_SERIES.get(release[1])
     return Jetson(l4t, _JETPACKS.get(l4t) or (f"{series}.x" if series else None))
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segpp.errors import CheckError
+from segpp.errors import CheckError, SegppError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
 from segpp.runtime.build.builders import BUILDERS, BuildConfig
 from segpp.runtime.system.plugins import find_plugins
@@ -100,4 +100,8 @@ def _tiny_model(folder: str) -> Path:
 
 
 if __name__ == "__main__":
-    run_self_test(sys.argv[1])
+    try:
+        run_self_test(sys.argv[1])
+    except SegppError as failure:
+        # Whoever asked shows one line; a traceback would end with a fact or a hint.
+        sys.exit(failure.problem)

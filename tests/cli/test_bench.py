@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from segpp.cli import main
-from segpp.errors import GraphError
-from segpp.runtime.benchmark.case import BenchmarkCase
 from segpp.runtime.benchmark.interleave import STAGES
-from segpp.runtime.benchmark.memory import measure_peak_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 STREET = ROOT / "src" / "segpp" / "images" / "street.jpg"
@@ -87,22 +83,6 @@ def test_an_image_of_ones_own_is_read_anew_each_time(
     assert found["image"] == "street.jpg, 512x1024"
     # Half a million pixels do not come out of a JPEG in less.
     assert found["models"][0]["samples_ms"]["decode"][0] > 0.5
-
-
-def test_peak_memory_is_that_of_the_network_not_of_the_caller(nets: tuple[Path, Path]) -> None:
-    ballast = bytearray(os.urandom(1 << 20)) * 400
-
-    found = measure_peak_memory(BenchmarkCase(nets[0], "auto", "fp32"), STREET, {"threads": 1})
-
-    # A process that held the caller's 400 MB would show them before it loads anything.
-    assert len(ballast) == 400 << 20
-    assert found.before < 200e6
-    assert found.peak > found.before + nets[0].stat().st_size
-
-
-def test_a_network_that_fails_in_its_own_process_is_told(tmp_path: Path) -> None:
-    with pytest.raises(GraphError, match=r"own process|process of its own(.|\n)*does not exist"):
-        measure_peak_memory(BenchmarkCase(tmp_path / "none.onnx", "auto", "fp32"), STREET, {})
 
 
 @pytest.mark.parametrize(

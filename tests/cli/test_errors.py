@@ -44,8 +44,8 @@ def inputs(b0_checkpoint: Path, b0_onnx: Path, tmp_path_factory: pytest.TempPath
     onnx = pytest.importorskip("onnx", reason="onnx writes the graphs")
     folder = tmp_path_factory.mktemp("inputs")
     shutil.copy(b0_checkpoint, folder / "b0.pth")
-    for source in (b0_onnx, manifest_path(b0_onnx)):
-        shutil.copy(source, folder / source.name)
+    shutil.copy(b0_onnx, folder / "b0.onnx")
+    shutil.copy(manifest_path(b0_onnx), manifest_path(folder / "b0.onnx"))
     shutil.copy(b0_onnx, folder / "bare.onnx")
     for name, graph in {"open.onnx": OPEN, "vectors.onnx": VECTORS}.items():
         (folder / name).write_bytes(onnx.parser.parse_model(graph).SerializeToString())

@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,16 @@ def test_types_are_checked_in_every_folder_of_code() -> None:
     with_code = {path.relative_to(ROOT).parts[0] for path in modules()} - linked
 
     assert with_code == {name.strip('"').partition("/")[0] for name in checked.split(", ")}
+
+
+def test_pytest_looks_into_every_folder_of_tests(pytestconfig: pytest.Config) -> None:
+    """By default it passes over folders called ``build``, and says nothing."""
+    patterns = pytestconfig.getini("norecursedirs")
+    folders = {
+        part for path in (ROOT / "tests").rglob("test_*.py") for part in named(path).split("/")
+    }
+
+    assert [name for name in folders if any(fnmatch(name, pattern) for pattern in patterns)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,27 @@
-"""The commands and the links of the documentation: they are what the tool takes.
+"""The pages are true: their commands run in the order in which they stand, their links lead somewhere.
 
-A ```console block shows commands as typed, each behind ``$``. All are parsed by the command's own
-parser; those that only print something are run.
+A ```console block shows commands as a reader types them, each behind ``$``. All blocks of a page are
+run one after the other in one folder, which holds what a reader has: a checkpoint, pictures, labels.
+``make`` is asked what it would do. What needs another machine (a board, a package index) stands in a
+```sh block and is not run.
 """
 
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import segpp as package
 from benchmarks.common.readme_table import table_of
-from segpp.cli import VERBS, parser_of
+from segpp.cli import VERBS
+from tests.helpers.commands import Completed
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -22,72 +29,105 @@ PAGES = sorted(
     for folder in ("", "docs", "examples", "export", "calib", "runtime", "trt_plugins")
     for page in (ROOT / folder).glob("**/*.md" if folder else "*.md")
 )
-CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
-PRINT_ONLY = {"--help", "-h", "--version", "--list-reductions", "--list-rewrites"}
-PRINTING_VERBS = {"doctor"}
+# What ends a first trial for a reader: too long a page, no first command.
+README_WORDS = 700
 
 
 def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def commands(text: str) -> list[list[str]]:
-    """Return the words of every command that the console blocks of a page show."""
-    joined = (block.replace("\\\n", " ") for block in CONSOLE.findall(text))
-    lines = (line for block in joined for line in block.splitlines())
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the blocks of a page that are in ``language``."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [body for name, body in found if name == language]
+
+
+def commands(block: str) -> list[list[str]]:
+    """Return the words of every command that a block shows."""
+    lines = block.replace("\\\n", " ").splitlines()
     return [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ ")]
 
 
-SHOWN = [
-    pytest.param(words, id=f"{named(page)}: {shlex.join(words)}")
-    for page in PAGES
-    for words in commands(page.read_text(encoding="utf-8"))
-]
-OURS = [shown for shown in SHOWN if shown.values[0][0].startswith("segpp")]
-MAKE = [shown for shown in SHOWN if shown.values[0][0] == "make"]
+def shown(page: Path) -> list[list[str]]:
+    return [words for block in blocks(page, "console") for words in commands(block)]
 
 
-def verb_and_rest(words: list[str]) -> tuple[str, list[str]]:
-    """Return ``export`` and the arguments for ``segpp-export …`` and ``segpp export …`` alike."""
-    spelled = words[1:] if words[0] == "segpp" else [words[0].removeprefix("segpp-"), *words[1:]]
-    return spelled[0], spelled[1:]
+def verb_and_rest(words: list[str]) -> list[str]:
+    """Return ``export …`` for ``segpp-export …`` and ``segpp export …`` alike."""
+    return words[1:] if words[0] == "segpp" else [words[0].removeprefix("segpp-"), *words[1:]]
 
 
-def only_prints(words: list[str]) -> bool:
-    return bool(PRINT_ONLY & set(words)) or verb_and_rest(words)[0] in PRINTING_VERBS
+WITH_COMMANDS = [page for page in PAGES if shown(page)]
 
 
-@pytest.mark.parametrize("words", OURS)
-def test_a_command_of_ours_is_one_that_it_takes(
-    words: list[str], segpp: Callable[..., "subprocess.CompletedProcess[str]"]
+@pytest.fixture
+def folder(tmp_path: Path, b0_checkpoint: Path) -> Path:
+    """What a reader of the pages has: a checkpoint, pictures and a small labelled set."""
+    shutil.copy(b0_checkpoint, tmp_path / "model.pth")
+    street = Image.open(package.sample_image())
+    street.save(tmp_path / "street.png")
+    for part in ("frames", "pictures", "val/images", "val/labels"):
+        (tmp_path / part).mkdir(parents=True)
+    for number in range(2):
+        small = street.resize((256, 128)).rotate(number)
+        small.save(tmp_path / "frames" / f"{number}.jpg")
+        small.save(tmp_path / "pictures" / f"{number}.jpg")
+        small.save(tmp_path / "val" / "images" / f"{number}.jpg")
+        labels = np.full((128, 256), number, np.uint8)
+        Image.fromarray(labels).save(tmp_path / "val" / "labels" / f"{number}.png")
+    return tmp_path
+
+
+def run(words: list[str], folder: Path, segpp: Callable[..., Completed]) -> Completed:
+    if words[0] == "make":
+        dry = [words[0], "--dry-run", *words[1:]]
+        return subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert words[0].startswith("segpp"), f"{shlex.join(words)} is no command of ours: use ```sh"
+    return segpp(*verb_and_rest(words), cwd=folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=named)
+def test_the_commands_of_a_page_run_in_the_order_in_which_they_stand(
+    page: Path, folder: Path, segpp: Callable[..., Completed]
 ) -> None:
-    verb, rest = verb_and_rest(words)
+    for words in shown(page):
+        done = run(words, folder, segpp)
 
-    if only_prints(words):
-        done = segpp(verb, *rest)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout
-    else:
-        # Ends the test by SystemExit if an argument is unknown or missing.
-        assert parser_of(verb).parse_args(rest)
+        assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"
+        # A reader who does as told is not told off.
+        assert "warning:" not in done.stderr, f"{shlex.join(words)}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("words", MAKE)
-def test_a_make_command_names_targets_that_exist(words: list[str]) -> None:
-    done = subprocess.run(
-        [words[0], "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+@pytest.mark.slow
+def test_the_readmes_python_runs_behind_its_commands(
+    folder: Path, segpp: Callable[..., Completed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [code] = blocks(ROOT / "README.md", "python")
+    first = next(words for words in shown(ROOT / "README.md") if words[0] == "segpp-export")
+    run(first, folder, segpp)
+    monkeypatch.chdir(folder)
 
-    assert done.returncode == 0, done.stderr
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - the page's own lines
 
 
-def test_the_readme_shows_every_verb_and_both_make_commands() -> None:
-    shown = commands((ROOT / "README.md").read_text(encoding="utf-8"))
+def test_the_readme_shows_every_verb_and_the_users_own_two_commands() -> None:
+    words = shown(ROOT / "README.md")
 
-    verbs = {verb_and_rest(words)[0] for words in shown if words[0].startswith("segpp")}
+    verbs = {verb_and_rest(w)[0] for w in words if w[0].startswith("segpp")}
     assert set(VERBS) <= verbs
-    assert [words for words in shown if words[0] == "make"] == [["make", "demo"], ["make", "test"]]
+    ours = [w for w in words if w[0].startswith("segpp")]
+    assert ours[0] == ["segpp-export", "--ratio", "0.5", "model.pth", "out.onnx"]
+    assert ours[1][:2] == ["segpp-build-engine", "out.onnx"]
+
+
+def test_the_readme_is_short() -> None:
+    text = BLOCK.sub("", (ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert len(text.split()) <= README_WORDS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -98,15 +138,15 @@ def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
 
 
 def test_commands_are_found_with_their_continuations_and_without_output() -> None:
-    page = "```console\n$ segpp-run a.onnx \\\n    b.png --out c.png\n1 image\n```\n$ not this\n"
+    block = "$ segpp-run a.onnx \\\n    b.png --out c.png\n1 image\n"
 
-    assert commands(page) == [["segpp-run", "a.onnx", "b.png", "--out", "c.png"]]
+    assert commands(block) == [["segpp-run", "a.onnx", "b.png", "--out", "c.png"]]
 
 
 def test_the_measured_table_is_that_of_the_committed_result() -> None:
     result = json.loads((ROOT / "docs" / "results" / "camvid_352x480.json").read_text())
 
-    assert table_of(result) in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert table_of(result) in (ROOT / "docs" / "accuracy-and-speed.md").read_text(encoding="utf-8")
 
 
 def test_the_page_of_evidence_tells_the_committed_resources() -> None:
@@ -115,5 +155,5 @@ def test_the_page_of_evidence_tells_the_committed_resources() -> None:
 
     exported = result["export B5 hq"]
     assert f"{exported['seconds']:.0f} s, peak {exported['peak_mib']:,} MiB" in page
-    for run in ("run B0 none", "run B0 hq"):
-        assert f"peak {result[run]['peak_mib']:,} MiB" in page
+    for name in ("run B0 none", "run B0 hq"):
+        assert f"peak {result[name]['peak_mib']:,} MiB" in page

@@ -56,7 +56,7 @@ def network(tmp_path: Path) -> Network:
         path.parent.mkdir(exist_ok=True)
         write_graph(path, GRAPHS[kind].format(b=batch))
         if manifest:
-            manifest_path(path).write_text(render_manifest(describe(path, kind, batch)))
+            manifest_path(path).write_text(render_manifest(manifest_of(path, kind, batch)))
         return path
 
     return write
@@ -68,7 +68,7 @@ def write_graph(path: Path, text: str) -> None:
     onnx.save(model, path)
 
 
-def describe(path: Path, kind: str, batch: int) -> Manifest:
+def manifest_of(path: Path, kind: str, batch: int) -> Manifest:
     channels = 9 if kind == "nine" else 3
     shape = (batch, HEIGHT, WIDTH, 3) if kind == "uint8" else (batch, channels, HEIGHT, WIDTH)
     spec = InputSpec(
@@ -113,3 +113,9 @@ def stripes() -> Callable[[int, int], np.ndarray]:
         return image
 
     return paint
+
+
+def thirds(labels: np.ndarray) -> list[int]:
+    """The labels in the middle of each third."""
+    height, width = labels.shape
+    return [int(labels[height // 2, width * k // 6]) for k in (1, 3, 5)]

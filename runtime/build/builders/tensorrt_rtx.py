@@ -36,16 +36,16 @@ class TensorRtRtx:
 
     def compute_capabilities(self, requested: tuple[str, ...]) -> tuple[str, ...]:
         """Return ``requested``; by default this machine's GPU, or without one all but Turing."""
-        known = tuple(_members())
+        supported = tuple(_members())
         for capability in requested:
-            if capability not in known:
-                raise _unknown(capability, known, self)
+            if capability not in supported:
+                raise _unknown(capability, supported, self)
         if requested:
-            return tuple(name for name in known if name in requested)
+            return tuple(name for name in supported if name in requested)
         own = gpu_compute_capability()
-        if own in known:
+        if own in supported:
             return (own,)
-        return tuple(name for name in known if name not in _ONLY_WHEN_NAMED)
+        return tuple(name for name in supported if name not in _ONLY_WHEN_NAMED)
 
     def build(self, config: BuildConfig, log: Callable[[str, str], None]) -> None:
         """Parse and compile; no timing cache, which would look for a GPU."""
@@ -82,10 +82,10 @@ def _members() -> dict[str, Any]:
     return {f"{number // 10}.{number % 10}": named[f"SM{number}"] for number in numbers}
 
 
-def _unknown(capability: str, known: tuple[str, ...], builder: TensorRtRtx) -> InputError:
+def _unknown(capability: str, supported: tuple[str, ...], builder: TensorRtRtx) -> InputError:
     return InputError(
         f"{builder.title} {builder.version()} does not build for compute capability {capability!r}",
-        f"it builds for: {', '.join(known)}",
+        f"it builds for: {', '.join(supported)}",
         hint="Jetson boards and data-centre GPUs take engines of plain TensorRT"
         if capability in _PLAIN_TENSORRT
         else None,

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["FileKind", "kind_of"]
+from segpp.errors import GraphError
+from segpp.utils.files import check_file
+
+__all__ = ["FileKind", "check_onnx", "kind_of"]
 
 _HEAD_BYTES = 1024
 _TAR_MAGIC_AT = 257
@@ -48,6 +51,7 @@ _BY_START = {
     b"\x93NUMPY": FileKind("a NumPy array"),
     b"ftrt": FileKind("a TensorRT engine", hint=_WEIGHTS),
     b"ptrt": FileKind("a TensorRT engine", hint=_WEIGHTS),
+    b"vtrt": FileKind("a TensorRT-RTX engine", hint=_WEIGHTS),
     b"\x7fELF": FileKind("a program"),
     b"version https://git-lfs": FileKind(
         "a Git LFS pointer (text), not the file it points to", hint="run: git lfs pull"
@@ -58,6 +62,7 @@ _TFLITE = FileKind("a TensorFlow Lite model", hint="segpp reads PyTorch checkpoi
 _SAFETENSORS = FileKind("a safetensors file", "safetensors")
 _ONNX = FileKind("an ONNX model", hint=f"it is exported already; {_WEIGHTS}")
 _WEB_PAGE = FileKind("a web page (text)", hint="the download went wrong: fetch the file itself")
+_JSON = FileKind("JSON (text)", hint="give the file that it describes")
 _TEXT = FileKind("text", hint="the download may have failed; the file's first line may say why")
 _UNKNOWN = FileKind("in no known format")
 
@@ -90,4 +95,16 @@ def _text_kind(head: bytes) -> FileKind:
         return _UNKNOWN
     if "\0" in text or not text.strip():
         return _UNKNOWN
-    return _WEB_PAGE if text.lstrip().startswith("<") else _TEXT
+    return {"<": _WEB_PAGE, "{": _JSON}.get(text.lstrip()[0], _TEXT)
+
+
+def check_onnx(path: Path) -> None:
+    """Raise GraphError unless ``path`` is a file that may be ONNX, before a native parser sees it.
+
+    Judged by its first bytes alone: a protobuf message has none that are its own, so what begins
+    like nothing that is known may be ONNX.
+    """
+    check_file(path, kind="ONNX file", error=GraphError)
+    kind = kind_of(path)
+    if kind not in (_ONNX, _TEXT, _UNKNOWN):
+        raise GraphError(f"{path} is not an ONNX file", f"it looks like {kind.says}")

@@ -146,7 +146,7 @@ def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
 
     assert read_manifest(file).outputs[0].dtype == "int32"
     with open_session(file) as session:
-        [labels] = session(np.zeros((*SIZE, 3), np.uint8)).labels
+        [labels] = session(np.zeros((*SIZE, 3), np.uint8)).masks
     assert labels.dtype == np.uint8
 
 
@@ -186,11 +186,11 @@ def test_the_session_and_the_commands_take_a_file_of_pixels_and_labels(
         (tmp_path / folder).mkdir()
     Image.fromarray(picture).save(tmp_path / "images" / "a.png")
     with open_session(plain) as session:
-        [expected] = session(picture).labels
+        [expected] = session(picture).masks
     Image.fromarray(expected).save(tmp_path / "labels" / "a.png")
 
     with open_session(file) as session:
-        [labels] = session(picture).labels
+        [labels] = session(picture).masks
     ran = segpp("run", file, tmp_path / "images" / "a.png", "--out", tmp_path / "out")  # type: ignore[operator]
     evaluated = segpp("eval", file, "--dataset", tmp_path, "--json")  # type: ignore[operator]
 

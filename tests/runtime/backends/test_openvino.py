@@ -61,7 +61,7 @@ def test_labels_are_those_of_onnxruntime(exported: Exported, preset: str) -> Non
     difference = np.abs(found.logits - expected.logits).max() / np.abs(expected.logits).max()
     assert difference <= limit
     # Rounding decides ties only: one pixel in ten thousand at most, all others are equal.
-    assert (found.labels[0] == expected.labels[0]).mean() >= 0.9999
+    assert (found.masks[0] == expected.masks[0]).mean() >= 0.9999
 
 
 @pytest.mark.parametrize("kind", ["logits", "labels", "uint8", "nine"])
@@ -75,9 +75,9 @@ def test_every_kind_of_network_runs_with_and_without_a_manifest(
     for manifest in (True, False):
         path = network(kind, batch=batch, manifest=manifest)
         with open_session(path, backend="onnxruntime") as session:
-            expected = session([image] * 3).labels
+            expected = session([image] * 3).masks
         with open_with(path) as session:
-            found = session([image] * 3).labels
+            found = session([image] * 3).masks
         assert [one.dtype for one in found] == [one.dtype for one in expected]
         assert all((a == b).all() for a, b in zip(found, expected, strict=True))
 
@@ -232,11 +232,11 @@ def test_a_damaged_file_is_one_sentence(tmp_path: Path, network: Network) -> Non
 def test_bf16_that_agrees_runs(exported: Exported) -> None:
     path, street = exported("hq", "128x256", "fp32"), load_image(STREET)
     with open_with(path, cache=False) as session:
-        exact = session(street).labels[0]
+        exact = session(street).masks[0]
 
     # Random weights have more ties than trained ones, so less is asked for.
     with open_with(path, precision="bf16", min_agreement=0.9, cache=False) as session:
-        first, again = session(street).labels[0], session(street).labels[0]
+        first, again = session(street).masks[0], session(street).masks[0]
 
     assert (first == again).all()
     assert 0.9 <= (first == exact).mean() < 1.0
@@ -313,7 +313,7 @@ def test_a_damaged_copy_is_replaced(network: Network, stripes: Stripes, damage: 
     place.write_bytes(damaged[damage])
 
     with open_with(path) as session:
-        labels = session(stripes(32, 64)).labels[0]
+        labels = session(stripes(32, 64)).masks[0]
 
     assert np.unique(labels).tolist() == [0, 1, 2]
     # Not the same bytes: the library's own form holds times or addresses.
@@ -334,7 +334,7 @@ def test_where_nothing_can_be_written_it_runs_all_the_same(network: Network) -> 
     path.with_name(path.name + ".cache").write_text("a file where the folder would be")
 
     with open_with(path) as session:
-        assert session(np.zeros((8, 8, 3), np.uint8)).labels[0].shape == (8, 8)
+        assert session(np.zeros((8, 8, 3), np.uint8)).masks[0].shape == (8, 8)
 
 
 def test_weights_beside_the_file_are_read_anew_each_time(tmp_path: Path) -> None:

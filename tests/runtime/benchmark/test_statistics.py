@@ -23,6 +23,13 @@ def test_a_percentile_is_the_nearest_rank(percent: float, found: float) -> None:
     assert percentile([50, 10, 40, 20, 30], percent) == found
 
 
+@pytest.mark.parametrize(
+    ("count", "percent", "rank"), [(1000, 99.9, 999), (10_000, 99.9, 9990), (10_000, 20.1, 2010)]
+)
+def test_a_rank_that_is_whole_is_not_rounded_up(count: int, percent: float, rank: int) -> None:
+    assert percentile(range(1, count + 1), percent) == rank
+
+
 def test_a_percentile_is_always_a_sample() -> None:
     samples = [1.5, 2.5, 10.0]
 

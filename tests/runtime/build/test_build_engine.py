@@ -1,4 +1,7 @@
-"""``segpp-build-engine`` on the real compiler, with graphs small enough to write down."""
+"""``segpp-build-engine`` on the real compiler, with graphs small enough to write down.
+
+What ``runtime/build/__init__``, ``worker`` and ``builders/tensorrt_rtx`` promise shows only there.
+"""
 
 import json
 import os

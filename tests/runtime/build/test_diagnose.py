@@ -112,6 +112,19 @@ def test_a_reason_is_told_plainly_and_with_a_way_out(error: str, reason: str, hi
     assert hint in told[2]
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("Something new: 7 is too many", "Something new: 7 is too many"),
+        ("Two lines\n  of a kind\nnobody knows", "Two lines of a kind nobody knows"),
+        ("(parse): NEW_CODE: ", "(parse): NEW_CODE:"),
+    ],
+    ids=["no pattern", "several lines", "nothing left"],
+)
+def test_an_error_that_fits_no_pattern_is_told_as_it_is(error: str, reason: str) -> None:
+    assert message(error) == f"TensorRT-RTX cannot compile b0.onnx\n  reason: {reason}"
+
+
 def test_when_noise_is_all_there_is_it_is_told() -> None:
     assert "CUDA driver version is insufficient" in message(CUDA)
 

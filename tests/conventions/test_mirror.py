@@ -1,0 +1,44 @@
+"""The tests of the runtime lie where its modules lie, so that a reader finds them."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What shows only as a whole is tested through the function or the command that puts it together.
+ELSEWHERE = {
+    "backends/_compile_cache.py": "runtime/backends/test_compile_cache.py",
+    "benchmark/run.py": "cli/test_bench.py",
+    "build/__init__.py": "runtime/build/test_build_engine.py",
+    "build/builders/tensorrt_rtx.py": "runtime/build/test_build_engine.py",
+    "build/worker.py": "runtime/build/test_build_engine.py",
+    "evaluation/__init__.py": "runtime/evaluation/test_evaluate.py",
+    "evaluation/files.py": "cli/test_eval.py",
+}
+
+
+def has_logic(path: Path) -> bool:
+    """Return whether a module defines a function; a protocol and its records need no test."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return any(isinstance(node, ast.FunctionDef) for node in tree.body)
+
+
+def mirror_of(path: Path) -> Path:
+    name = path.relative_to(ROOT / "runtime")
+    mirrored = Path("runtime") / name.with_name(f"test_{name.name}")
+    return ROOT / "tests" / ELSEWHERE.get(name.as_posix(), mirrored)
+
+
+def test_every_module_of_the_runtime_has_a_file_of_tests() -> None:
+    modules = [path for path in sorted((ROOT / "runtime").rglob("*.py")) if has_logic(path)]
+
+    untested = [
+        path.relative_to(ROOT).as_posix() for path in modules if not mirror_of(path).exists()
+    ]
+
+    assert len(modules) > len(ELSEWHERE)
+    assert untested == []
+
+
+def test_every_exception_is_still_a_module() -> None:
+    assert [name for name in ELSEWHERE if not (ROOT / "runtime" / name).exists()] == []

@@ -1,0 +1,50 @@
+"""onnxruntime as a backend: its providers, threads and errors. Sessions test the rest of it."""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from segpp.errors import GraphError, MissingError
+from segpp.runtime.backends.base import BACKENDS, BackendConfig, TensorInfo
+from segpp.runtime.inference.session import open_session
+
+Network = Callable[..., Path]
+Stripes = Callable[[int, int], np.ndarray]
+
+
+def test_a_provider_that_is_not_installed_is_missing_not_ignored(network: Network) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    with pytest.raises(MissingError, match="no provider 'cuda'"):
+        open_session(network(), provider="cuda")
+
+
+def test_threads_and_sleeping_threads_do_not_change_the_answer(
+    network: Network, stripes: Stripes
+) -> None:
+    path = network()
+    with open_session(path) as usual, open_session(path, threads=1, spinning=False) as quiet:
+        assert (usual(stripes(32, 64)).masks[0] == quiet(stripes(32, 64)).masks[0]).all()
+
+
+def test_it_declares_what_the_file_takes_and_gives(network: Network) -> None:
+    with closing(BACKENDS["onnxruntime"].open(network("uint8"), BackendConfig())) as backend:
+        assert backend.inputs == (TensorInfo("image", (1, 32, 64, 3), "uint8"),)
+        assert backend.outputs == (TensorInfo("out", (1, 3, 8, 16), "float32"),)
+        assert backend.description == f"onnxruntime {onnxruntime.__version__} (cpu)"
+
+
+def test_a_run_that_fails_is_one_sentence(network: Network) -> None:
+    with (
+        closing(BACKENDS["onnxruntime"].open(network(), BackendConfig())) as backend,
+        pytest.raises(
+            GraphError, match=r"^onnxruntime .* failed to run\n  .*dimensions"
+        ) as failure,
+    ):
+        backend.run({"image": np.zeros((1, 3, 8, 8), np.float32)}, ["out"])
+
+    assert "[ONNXRuntimeError]" not in str(failure.value)

@@ -1,0 +1,52 @@
+"""The report as text."""
+
+from dataclasses import replace
+
+import pytest
+
+from segpp.runtime.benchmark.interleave import STAGES
+from segpp.runtime.benchmark.tables import as_markdown, as_text
+from tests.helpers.benchmark_reports import BENCH, result
+
+
+def test_the_table_shows_stages_and_what_was_gained() -> None:
+    lines = as_text(BENCH).splitlines()
+
+    assert lines[1].split() == [*STAGES, "p90"]
+    assert lines[2].split() == ["plain", "5.0", "10.0", "160.0", "25.0", "200.0", "~240.0"]
+    assert lines[3].split() == ["hq", "5.0", "10.0", "50.0", "25.0", "90.0", "~140.0"]
+    [hq] = [line for line in lines if line.startswith("hq") and "MB" in line]
+    # Rounds: 2, 2 and 4 in the engine; 140/90, 240/140 and 200/80 in all.
+    assert " ".join(hq.split()).startswith(
+        "hq 19.35 300 MB 2.00x [2.00-4.00] 1.71x [1.56-2.50] 97.900% onnxruntime"
+    )
+    # Images a second: six in 90 + 140 + 80 ms are 19.35.
+    assert any("45 °C at the start, 61 °C at the end" in line for line in lines)
+    assert lines[-1].startswith("~ too few samples")
+
+
+def test_a_model_alone_is_compared_with_nothing() -> None:
+    text = as_text(replace(BENCH, results=BENCH.results[:1]))
+
+    assert "faster" not in text
+    assert "same labels" not in text
+
+
+def test_markdown_is_one_table_and_a_note() -> None:
+    head, rule, plain, hq, other, blank, note = as_markdown(BENCH).splitlines()
+
+    assert {line.count("|") for line in (head, rule, plain, hq, other)} == {11}
+    assert hq.startswith("| hq | onnxruntime 1.23.2 (cpu) | 50.0 | ~90.0 | ~140.0 | ")
+    assert plain.endswith("| 1 | 1 | all |")
+    assert other.endswith("| - |")
+    assert blank == ""
+    assert "machine: A CPU, 2 cores; threads: 2" in note
+
+
+@pytest.mark.parametrize(
+    ("agreement", "shown"), [(1.0, "all"), (0.9999999, "99.999%"), (0.5, "50.000%"), (None, "-")]
+)
+def test_nearly_all_is_not_all(agreement: float | None, shown: str) -> None:
+    bench = replace(BENCH, results=(BENCH.results[0], result("hq", [50, 60, 70], agreement)))
+
+    assert as_markdown(bench).splitlines()[3].endswith(f"| {shown} |")

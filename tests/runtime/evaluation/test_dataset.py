@@ -1,0 +1,120 @@
+"""Pairing and reading labelled images."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from segpp.errors import ImageError, InputError
+from segpp.runtime.evaluation.dataset import find_pairs, load_labels, load_pair
+from tests.helpers.datasets import dataset, save
+
+HALVES = np.array([[0, 0, 1, 1]], np.uint8)
+
+
+@pytest.mark.parametrize(("alone", "says"), [("images", "no labels in"), ("labels", "no image in")])
+def test_a_file_without_partner_is_an_error(tmp_path: Path, alone: str, says: str) -> None:
+    images, labels = dataset(tmp_path, [HALVES])
+    save(tmp_path / alone / "extra.png", HALVES)
+
+    with pytest.raises(ImageError, match=f"1 of 2 files have {says} .*\n.*extra.png"):
+        find_pairs(images, labels)
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"the folder of images .*nowhere does not exist"):
+        find_pairs(tmp_path / "nowhere", tmp_path)
+
+
+def test_cityscapes_names_pair_by_what_they_share(tmp_path: Path) -> None:
+    images, labels = tmp_path / "leftImg8bit", tmp_path / "gtFine"
+    save(images / "ulm" / "ulm_0_leftImg8bit.png", np.zeros((1, 1, 3), np.uint8))
+    for kind in ("labelTrainIds", "labelIds", "color"):
+        save(labels / "ulm" / f"ulm_0_gtFine_{kind}.png", np.zeros((1, 1), np.uint8))
+
+    pairs = find_pairs(
+        images, labels, image_suffix="_leftImg8bit", label_suffix="_gtFine_labelTrainIds"
+    )
+
+    assert [pair.labels.name for pair in pairs] == ["ulm_0_gtFine_labelTrainIds.png"]
+
+
+def in_palette(path: Path, labels: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(labels).convert("L")
+    image.putpalette([200, 100, 50, 10, 20, 30, 0, 0, 0, 9, 9, 9])
+    image.save(path)
+
+
+def in_few_bits(bits: int) -> Callable[[Path, NDArray[np.uint8]], None]:
+    """Write grey PNGs of 2 or 4 bits, as optimisers do; Pillow cannot."""
+
+    def write(path: Path, labels: NDArray[np.uint8]) -> None:
+        from struct import pack  # noqa: PLC0415 - for this one format
+        from zlib import compress, crc32  # noqa: PLC0415
+
+        def chunk(kind: bytes, data: bytes) -> bytes:
+            return pack(">I", len(data)) + kind + data + pack(">I", crc32(kind + data))
+
+        height, width = labels.shape
+        rows = b""
+        for row in labels:
+            digits = "".join(f"{value:0{bits}b}" for value in row)
+            digits += "0" * (-len(digits) % 8)
+            rows += b"\0" + int(digits, 2).to_bytes(len(digits) // 8, "big")
+        head = chunk(b"IHDR", pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0))
+        body = chunk(b"IDAT", compress(rows)) + chunk(b"IEND", b"")
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + head + body)
+
+    return write
+
+
+def in_16_bits(path: Path, labels: NDArray[np.uint8]) -> None:
+    Image.fromarray(labels.astype(np.uint16)).save(path)
+
+
+def in_8_bits(path: Path, labels: NDArray[np.uint8]) -> None:
+    Image.fromarray(labels).save(path)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [in_8_bits, in_16_bits, in_palette, in_few_bits(2), in_few_bits(4)],
+    ids=["grey", "16 bits", "palette", "2 bits", "4 bits"],
+)
+def test_class_numbers_survive_every_way_of_writing_them(
+    tmp_path: Path, write: Callable[[Path, NDArray[np.uint8]], None]
+) -> None:
+    labels = np.array([[0, 1, 2], [3, 1, 0]], np.uint8)
+    write(tmp_path / "x.png", labels)
+
+    assert np.array_equal(load_labels(tmp_path / "x.png"), labels)
+
+
+def test_label_colours_are_not_class_numbers(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.png", np.zeros((2, 2, 3), np.uint8))
+
+    with pytest.raises(InputError, match=r"colour image \(mode RGB\)") as caught:
+        load_labels(path)
+
+    # Not a damaged file, which would merely be skipped.
+    assert not isinstance(caught.value, ImageError)
+
+
+def test_reducing_the_zero_label_counts_down_and_keeps_255_ignored(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.png", np.array([[0, 1, 150, 255]], np.uint8))
+
+    assert load_labels(path, reduce_zero_label=True).tolist() == [[255, 0, 149, 255]]
+
+
+def test_a_pair_of_real_photographs_is_read(shared: Path) -> None:
+    folder = shared / "camvid" / "val"
+    pairs = find_pairs(folder / "images", folder / "labels")
+
+    image, labels = load_pair(pairs[0])
+
+    assert len(pairs) == 101
+    assert image.shape == (*labels.shape, 3)
+    assert set(np.unique(labels).tolist()) <= set(range(12))

@@ -1,0 +1,70 @@
+"""The loop over images: in order, batch by batch, past what is damaged."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from segpp.errors import ImageError
+from segpp.images.preprocess import ImageArray
+from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
+from segpp.runtime.inference.session import open_session
+from segpp.runtime.media.sources import find_source
+
+Network = Callable[..., Path]
+Stripes = Callable[[int, int], np.ndarray]
+
+
+def write(name: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
+    assert image.shape[:2] == labels.shape
+    return [Path(f"{name}.png")]
+
+
+def outcomes(network: Path, text: str) -> list[Prediction | FailedImage]:
+    with open_session(network, threads=1) as session:
+        return list(predict_all(session, find_source(text), write))
+
+
+@pytest.fixture
+def street(tmp_path: Path, stripes: Stripes) -> Path:
+    """A folder of three images of two sizes, the second of them damaged."""
+    folder = tmp_path / "street"
+    folder.mkdir()
+    Image.fromarray(stripes(48, 90)).save(folder / "a.png")
+    (folder / "b.png").write_bytes(b"broken")
+    Image.fromarray(stripes(30, 60)).save(folder / "c.png")
+    return folder
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_every_image_is_predicted_or_named_as_failed(
+    network: Network, street: Path, batch: int
+) -> None:
+    found = outcomes(network(batch=batch), str(street))
+
+    assert {one.item.name: type(one) for one in found} == {
+        "a": Prediction, "b": FailedImage, "c": Prediction,
+    }  # fmt: skip
+    first, last = (one for one in found if isinstance(one, Prediction))
+    assert (first.size, last.size) == ((48, 90), (30, 60))
+    assert first.outputs == [Path("a.png")]
+    # Thirds of red, green and blue; the network is a quarter of the image's size.
+    assert first.shares == pytest.approx((1 / 3, 1 / 3, 1 / 3), abs=0.05)
+    assert sum(first.shares) == pytest.approx(1.0)
+
+
+def test_images_of_one_batch_share_its_time_equally(network: Network, street: Path) -> None:
+    found = outcomes(network(batch=2), str(street))
+
+    first, last = (one.timing for one in found if isinstance(one, Prediction))
+    assert first == last
+    assert min(first.preprocess_ms, first.inference_ms, first.postprocess_ms) > 0
+
+
+def test_the_only_image_that_cannot_be_read_is_an_error(network: Network, street: Path) -> None:
+    with pytest.raises(ImageError, match=r"b\.png is not an image"):
+        outcomes(network(), str(street / "b.png"))

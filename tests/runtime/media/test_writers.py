@@ -1,0 +1,96 @@
+"""Where the outputs of an image go, and what is written there."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segpp.errors import OutputError
+from segpp.runtime.media.sources import ImageSource
+from segpp.runtime.media.writers import (
+    OutputTarget,
+    RenderConfig,
+    check_output,
+    open_writer,
+    resolve_output,
+)
+
+PALETTE = ((200, 0, 0), (0, 200, 0))
+LABELS = np.array([[0, 1], [1, 0]], np.uint8)
+IMAGE = np.full((2, 2, 3), 100, np.uint8)
+
+
+def source(kind: str, *files: Path) -> ImageSource:
+    return ImageSource(kind, len(files), files, None, lambda: iter(()))  # type: ignore[arg-type]  # one of its kinds
+
+
+@pytest.mark.parametrize(
+    ("kind", "out", "kinds", "one_file"),
+    [
+        ("image", "o.png", ("mask",), True),
+        ("image", "o.JPG", ("overlay",), True),
+        ("image", "o.png/", ("mask",), False),
+        ("image", "folder", ("overlay", "mask"), False),
+        ("images", "folder.d", ("mask",), False),
+        ("video", "o.mp4", ("mask",), True),
+        ("video", "frames", ("mask",), False),
+    ],
+)
+def test_the_name_and_what_goes_there_decide_between_file_and_folder(
+    kind: str, out: str, kinds: tuple[str, ...], *, one_file: bool
+) -> None:
+    assert resolve_output(out, source(kind), kinds) == OutputTarget(Path(out), one_file)
+
+
+def test_a_folder_gets_a_file_per_image_and_kind() -> None:
+    target = OutputTarget(Path("out"), one_file=False)
+
+    assert target.paths("street", ("overlay", "mask")) == [
+        Path("out/street.overlay.png"),
+        Path("out/street.mask.png"),
+    ]
+
+
+def test_a_folder_below_a_missing_one_can_be_written(tmp_path: Path) -> None:
+    read = source("images", tmp_path / "in" / "a.png")
+
+    check_output(OutputTarget(tmp_path / "new" / "deep", one_file=False), read)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_below_a_file_cannot(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError, match="cannot write"):
+        check_output(
+            OutputTarget(tmp_path / "file" / "deep", one_file=False),
+            source("images", tmp_path / "in" / "a.png"),
+        )
+
+
+def test_a_mask_keeps_its_numbers_and_an_overlay_its_image(tmp_path: Path) -> None:
+    config = RenderConfig(("overlay", "mask"), PALETTE, alpha=0.0)
+
+    with open_writer(OutputTarget(tmp_path / "o", one_file=False), config, rate=None) as write:
+        overlay, mask = write("a", IMAGE, LABELS)
+
+    with Image.open(mask) as image:
+        assert image.mode == "P"
+        assert (np.asarray(image) == LABELS).all()
+        assert np.asarray(image.convert("RGB"))[0].tolist() == [[200, 0, 0], [0, 200, 0]]
+    with Image.open(overlay) as image:
+        assert (np.asarray(image) == IMAGE).all()
+
+
+def test_numbers_beyond_a_byte_take_sixteen_bits(tmp_path: Path) -> None:
+    labels = np.array([[0, 300]], np.int32)
+    config = RenderConfig(("mask",), PALETTE, alpha=1.0)
+
+    with open_writer(OutputTarget(tmp_path / "m.png", one_file=True), config, rate=None) as write:
+        [path] = write("a", IMAGE[:1], labels)
+
+    with Image.open(path) as image:
+        assert image.mode == "I;16"
+        assert (np.asarray(image) == labels).all()

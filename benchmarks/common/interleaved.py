@@ -50,12 +50,12 @@ def summary(times: Times) -> dict[str, dict[str, float]]:
     return found
 
 
-def opened(stack: ExitStack, path: Path, *, engine: str, threads: int) -> Backend:
+def opened(stack: ExitStack, path: Path, *, backend: str, threads: int) -> Backend:
     """Load a file that others are timed beside; it is closed with ``stack``."""
-    check_choice(engine, BACKENDS, kind="backend")
+    check_choice(backend, BACKENDS, kind="backend")
     # Idle threads of one must not spin while another is timed, and a cache would be left behind.
     options = BackendConfig(threads=threads, alone=False, cache=False)
-    loaded = BACKENDS[engine].open(path, options)
+    loaded = BACKENDS[backend].open(path, options)
     stack.callback(loaded.close)
     return loaded
 
@@ -65,11 +65,11 @@ def street(spec: InputSpec) -> NDArray[Any]:
     return prepare([load_image(sample_image())] * spec.batch, spec)
 
 
-def labels_of(path: Path, engine: Backend, tensor: NDArray[Any]) -> NDArray[Any]:
+def labels_of(path: Path, backend: Backend, tensor: NDArray[Any]) -> NDArray[Any]:
     """Return a file's labels of the first image of ``tensor``, at the size of its input."""
     manifest = read_manifest(path)
     [output, *_] = manifest.outputs
-    [raw] = engine.run({manifest.input.name: tensor}, [output.name])
+    [raw] = backend.run({manifest.input.name: tensor}, [output.name])
     size = (manifest.input.height, manifest.input.width)
     classes = manifest.architecture.classes
     return labels_from(raw, output=output, sizes=[size] * len(raw), classes=classes)[0]
@@ -80,9 +80,9 @@ def equal_share(labels: NDArray[Any], others: NDArray[Any]) -> float:
     return float(np.mean(labels == others))
 
 
-def place(threads: int, engine: str) -> dict[str, object]:
+def place(threads: int, backend: str) -> dict[str, object]:
     """Return what every result says about where it was measured."""
-    return {"machine": cpu(), "threads": threads, "engine": engine}
+    return {"machine": cpu(), "threads": threads, "backend": backend}
 
 
 def faster_text(row: Mapping[str, float]) -> str:

@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.markdown import table, with_blocks
 from benchmarks.kernels.instruction_counts import ARCHITECTURE, as_rows, count_work
 from benchmarks.kernels.nvcc import Kernel, Toolkit, find_toolkit
-from segpp.errors import CheckError, SegppError
+from segpp.errors import SegppError
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "trt_plugins"
@@ -107,14 +108,8 @@ def as_text(result: dict[str, Any]) -> str:
 
 def with_tables(page: str, result: dict[str, Any]) -> str:
     """Return the page with its two tables drawn anew."""
-    for name, table in (("compiled", _compiled_table(result)), ("work", _work_table(result))):
-        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
-        before, found, rest = page.partition(begin)
-        _, also_found, after = rest.partition(end)
-        if not (found and also_found):
-            raise CheckError(f"{PAGE.name} has no place for the table {name!r}.")
-        page = f"{before}{begin}{table}\n{end}{after}"
-    return page
+    blocks = {"compiled": _compiled_table(result), "work": _work_table(result)}
+    return with_blocks(page, blocks)
 
 
 def _compiled_table(result: dict[str, Any]) -> str:
@@ -123,7 +118,7 @@ def _compiled_table(result: dict[str, Any]) -> str:
         rows.setdefault((row["file"], row["kernel"]), {})[row["architecture"]] = row
     architectures = sorted({row["architecture"] for row in result["kernels"]})
     heads = ["kernel", *(f"{number}" for number in architectures), "shared", "instructions of note"]
-    lines = [_line(heads), _line(["---"] * len(heads))]
+    lines = []
     for (_, name), found in rows.items():
         registers = [
             str(found[number]["registers"]) if number in found else "-" for number in architectures
@@ -136,8 +131,8 @@ def _compiled_table(result: dict[str, Any]) -> str:
             for kind in ("HMMA", "LDSM", "async 16 B", "load 16 B", "store 16 B")
             if kind in shown
         ]
-        lines.append(_line([f"`{name}`", *registers, shared, ", ".join(notes) or "-"]))
-    return "\n".join(lines)
+        lines.append([f"`{name}`", *registers, shared, ", ".join(notes) or "-"])
+    return table(heads, lines)
 
 
 def _work_table(result: dict[str, Any]) -> str:
@@ -151,7 +146,7 @@ def _work_table(result: dict[str, Any]) -> str:
         *(f"of what {chip} issues" for chip in ISSUE_PER_BYTE),
         "counted",
     ]
-    lines = [_line(heads), _line(["---"] * len(heads))]
+    lines = []
     for row in result["work"]:
         per_byte = row["instructions"] / row["floor_bytes"]
         cells = [
@@ -164,12 +159,8 @@ def _work_table(result: dict[str, Any]) -> str:
             *(f"{per_byte / issued:.0%}" for issued in ISSUE_PER_BYTE.values()),
             row["remark"],
         ]
-        lines.append(_line(cells))
-    return "\n".join(lines)
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+        lines.append(cells)
+    return table(heads, lines)
 
 
 if __name__ == "__main__":

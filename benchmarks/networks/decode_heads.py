@@ -95,12 +95,12 @@ def _measure(files: Mapping[str, Path], args: argparse.Namespace) -> dict[str, A
     with ExitStack() as stack:
         runners, labels = {}, {}
         for name, file in files.items():
-            engine = opened(stack, file, engine="onnxruntime", threads=args.threads)
+            backend = opened(stack, file, backend="onnxruntime", threads=args.threads)
             manifest = read_manifest(file)
             image = street(manifest.input)
-            labels[name] = labels_of(file, engine, image)
+            labels[name] = labels_of(file, backend, image)
             feeds, outputs = {manifest.input.name: image}, [manifest.outputs[0].name]
-            runners[name] = partial(engine.run, feeds, outputs)
+            runners[name] = partial(backend.run, feeds, outputs)
         rows = summary(interleaved(runners, args.rounds))
     same = {name: equal_share(labels["plain"], own) for name, own in labels.items()}
     return {name: {**row, "same_labels": same[name]} for name, row in rows.items()}

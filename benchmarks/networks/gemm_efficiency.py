@@ -4,7 +4,7 @@ r"""Which share of the machine's GEMM peak each file reaches.
         own.onnx none.onnx hq.onnx --out FILE.json --threads 2
 
 The peak is measured, not looked up: one big matrix product of FP32 numbers, whose second factor is
-a constant as weights are, through the same engine, with the same threads and in the same
+a constant as weights are, through the same backend, with the same threads and in the same
 interleaved run; its fastest call counts. A file's multiply-accumulates are those that its own graph
 holds: convolutions, matrix products, the attention operator of ONNX Runtime, and the products in
 the functions of matching and merging. What a rewrite saved is not counted.
@@ -49,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.json")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--engine", default="onnxruntime")
+    parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--side", type=int, default=4096, help="of the big product's matrices")
     return parser.parse_args()
 
@@ -63,7 +63,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     product = write_product(folder / "product.onnx", args.side)
     square = np.random.default_rng(0).standard_normal((args.side, args.side), np.float32)
     with ExitStack() as stack:
-        open_one = partial(opened, stack, engine=args.engine, threads=args.threads)
+        open_one = partial(opened, stack, backend=args.backend, threads=args.threads)
         runners: dict[str, Any] = {_PEAK: partial(open_one(product).run, {"a": square}, ["c"])}
         for path in args.files:
             manifest = read_manifest(path)
@@ -78,7 +78,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         rate = work / rows[path.stem]["median_ms"] / 1e6
         rows[path.stem] |= {"gmacs": work / 1e9, "gmacs_per_second": rate, "share": rate / peak}
     return {
-        **place(args.threads, args.engine),
+        **place(args.threads, args.backend),
         "product": f"{args.side}x{args.side} times {args.side}x{args.side}",
         "rounds": args.rounds,
         "peak_gmacs_per_second": peak,

@@ -76,7 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="HxW")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
     parser.add_argument("--target", choices=TARGETS, default=PORTABLE)
-    parser.add_argument("--engine", default="onnxruntime")
+    parser.add_argument("--backend", default="onnxruntime")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
@@ -105,7 +105,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "source": source.name if args.source not in SIZES else args.source,
         "target": args.target,
         "rounds": args.rounds,
-        **place(args.threads, args.engine),
+        **place(args.threads, args.backend),
         "rows": rows,
     }
 
@@ -119,7 +119,7 @@ def _at(
         manifest = _export(source, files[variant], size, variant, args.target)
         needs[variant] = scores_gib(manifest)
     running = {name: file for name, file in files.items() if needs[name] <= most}
-    settings = {"engine": args.engine, "threads": args.threads}
+    settings = {"backend": args.backend, "threads": args.threads}
     labels = {name: _labels(file, settings) for name, file in running.items()}
     runners = [partial(_sample, file, settings) for file in running.values()]
     samples = (
@@ -193,10 +193,10 @@ def _sample(path: Path, settings: Mapping[str, Any]) -> Sample:
     manifest = read_manifest(path)
     feeds, wanted = {manifest.input.name: street(manifest.input)}, [manifest.outputs[0].name]
     with ExitStack() as stack:
-        engine = opened(stack, path, **settings)
-        engine.run(feeds, wanted)
+        backend = opened(stack, path, **settings)
+        backend.run(feeds, wanted)
         start = time.perf_counter()
-        engine.run(feeds, wanted)
+        backend.run(feeds, wanted)
         spent = 1e3 * (time.perf_counter() - start)
     return Sample(0.0, 0.0, inference_ms=spent, postprocess_ms=0.0, total_ms=spent)
 
@@ -226,7 +226,7 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
     each.set_ylim(bottom=0)
     whole.legend(frameon=False, loc="upper left")
     figure.suptitle(
-        f"{found['source']} by {found['engine']}, --target {found['target']}; "
+        f"{found['source']} by {found['backend']}, --target {found['target']}; "
         f"{found['machine']}, {found['threads']} thread(s)",
         fontsize="medium",
     )

@@ -27,7 +27,7 @@ def main() -> None:
     """Measure and write the result."""
     args = _arguments()
     check_writable(args.out)
-    found = measure(args.files, engine=args.engine, threads=args.threads)
+    found = measure(args.files, backend=args.backend, threads=args.threads)
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     print(table_of(found))
 
@@ -39,13 +39,13 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.json")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--engine", default="onnxruntime")
+    parser.add_argument("--backend", default="onnxruntime")
     return parser.parse_args()
 
 
-def measure(files: Sequence[str], *, engine: str, threads: int) -> dict[str, Any]:
+def measure(files: Sequence[str], *, backend: str, threads: int) -> dict[str, Any]:
     """Return the peak of every file, and what it is of the first one's."""
-    found = {text: _memory(text, engine, threads) for text in files}
+    found = {text: _memory(text, backend, threads) for text in files}
     first = next(iter(found.values()))
     rows = {
         Path(text).name: {
@@ -56,11 +56,11 @@ def measure(files: Sequence[str], *, engine: str, threads: int) -> dict[str, Any
         }
         for text, memory in found.items()
     }
-    return {**place(threads, engine), "rows": rows}
+    return {**place(threads, backend), "rows": rows}
 
 
-def _memory(text: str, engine: str, threads: int) -> PeakMemory:
-    one = parse_case(text, backend=engine, precision="fp32")
+def _memory(text: str, backend: str, threads: int) -> PeakMemory:
+    one = parse_case(text, backend=backend, precision="fp32")
     settings = {"backend": one.backend, "precision": one.precision, "threads": threads, **_SETTINGS}
     return measure_peak_memory(one, sample_image(), settings)
 

@@ -156,7 +156,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--target", choices=TARGETS, default=PORTABLE, help="of our files")
-    parser.add_argument("--engine", default="onnxruntime", help="that runs the files")
+    parser.add_argument("--backend", default="onnxruntime", help="that runs the files")
     return parser.parse_args()
 
 
@@ -175,17 +175,17 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     for preset in MERGED:
         models[f"PyTorch, tomesd {preset}"] = patched(transformers_model(checkpoint), preset)
     with ExitStack() as stack, torch.inference_mode():
-        engines = {
-            name: opened(stack, file, engine=args.engine, threads=args.threads)
+        backends = {
+            name: opened(stack, file, backend=args.backend, threads=args.threads)
             for name, file in files.items()
         }
         runners: dict[str, Any] = {name: partial(m, tensor) for name, m in models.items()}
-        for name, engine in engines.items():
+        for name, backend in backends.items():
             manifest = read_manifest(files[name])
             feeds, wanted = {manifest.input.name: image}, [manifest.outputs[0].name]
-            runners[name] = partial(engine.run, feeds, wanted)
+            runners[name] = partial(backend.run, feeds, wanted)
         labels = {name: _torch_labels(model, tensor) for name, model in models.items()}
-        labels |= {name: labels_of(files[name], one, image) for name, one in engines.items()}
+        labels |= {name: labels_of(files[name], one, image) for name, one in backends.items()}
         times = interleaved(runners, args.rounds)
     versions = {name: version(name) for name in ("torch", "transformers", "tomesd")}
     return {
@@ -193,7 +193,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "size": str(args.size),
         "rounds": args.rounds,
         "target": args.target,
-        **place(args.threads, args.engine),
+        **place(args.threads, args.backend),
         "versions": versions,
         "rows": summary(times),
         "equal_labels": _equal(labels),

@@ -99,16 +99,16 @@ def plain_match(x: Tensor, settings: MatchSettings) -> Tensor:
     section 3, without its randomness.
     """
     partition, merged, window = settings.partition, settings.merged, settings.window
-    sources = torch.from_numpy(partition.sources)
-    destinations = torch.from_numpy(partition.destinations)
+    sources = torch.from_numpy(partition.sources).to(x.device)
+    destinations = torch.from_numpy(partition.destinations).to(x.device)
     # 1. Cosines of every source with every destination, (B, S, D); a token without length has
     #    cosine zero with everything. Destinations beyond the window are out of the question.
     length = x.norm(dim=2, keepdim=True)
     unit = x / torch.where(length > 0, length, 1.0)
     scores = unit[:, sources] @ unit[:, destinations].transpose(1, 2)
     if window:
-        scores = scores.masked_fill(~torch.from_numpy(partition.near(window)), -torch.inf)
-    # 2. The best destination of each source, (B, S), the first among equals.
+        near = torch.from_numpy(partition.near(window)).to(x.device)
+        scores = scores.masked_fill(~near, -torch.inf)
     best = scores.argmax(2)
     score = scores.gather(2, best[:, :, None]).squeeze(2)
     # 3. The k sources that stay are the last of them by score, (B, k), in raster order. The sort is
@@ -116,11 +116,11 @@ def plain_match(x: Tensor, settings: MatchSettings) -> Tensor:
     order = score.sort(dim=1, descending=True, stable=True).indices
     kept = order[:, merged:].sort(dim=1).values
     # 4. Slots 0 to k - 1 are those sources, k + d is destination d and what merges into it.
-    slot = torch.empty(x.shape[:2], dtype=torch.int32)
+    slot = torch.empty(x.shape[:2], dtype=torch.int32, device=x.device)
+    ranks = torch.arange(slot.shape[1], dtype=torch.int32, device=x.device)
     slot[:, sources] = (kept.shape[1] + best).int()
-    slot[:, destinations] = kept.shape[1] + torch.arange(len(destinations), dtype=torch.int32)
-    ranks = torch.arange(kept.shape[1], dtype=torch.int32).expand(kept.shape)
-    return slot.scatter(1, sources[kept], ranks)
+    slot[:, destinations] = kept.shape[1] + ranks[: len(destinations)]
+    return slot.scatter(1, sources[kept], ranks[: kept.shape[1]].expand(kept.shape))
 
 
 _matcher: ContextVar[Matcher] = ContextVar("matcher", default=plain_match)
@@ -144,7 +144,8 @@ def merge(x: Tensor, slot: Tensor, slots: int, singles: int = 0) -> Tensor:
     index = slot.long()[:, :, None].expand(x.shape)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     total = wide.new_zeros(x.shape[0], slots, x.shape[2])
-    count = torch.zeros(x.shape[0], slots).scatter_add(1, slot.long(), torch.ones(slot.shape))
+    ones = torch.ones(slot.shape, device=x.device)
+    count = ones.new_zeros(x.shape[0], slots).scatter_add(1, slot.long(), ones)
     mean = total.scatter_add(1, index, wide) / count.clamp(min=1)[:, :, None]
     return mean.to(x.dtype)
 

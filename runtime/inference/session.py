@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
+from segpp.images.palette import Color, overlay
 from segpp.images.postprocess import labels_from
-from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageLike, prepare
+from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageArray, ImageLike, prepare
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
@@ -56,11 +57,26 @@ class Result:
             classes, else int32.
         logits: (B, K, h, w) as the network gives them, float32; only when asked for.
         timing: How long it took.
+        palette: A color (R, G, B) for each class.
     """
 
     masks: tuple[NDArray[Any], ...]
     logits: NDArray[np.float32] | None
     timing: Timing
+    palette: tuple[Color, ...] = ()
+
+    def overlay(self, image: ImageArray, *, alpha: float = 0.5, index: int = 0) -> ImageArray:
+        """Return an image (H, W, 3) with its mask painted over it.
+
+        Args:
+            image: The image that the mask is of.
+            alpha: Share of the color, 0 to 1.
+            index: Which of the masks.
+
+        Raises:
+            InputError: The image has another size than the mask, or alpha is out of range.
+        """
+        return overlay(image, self.masks[index], self.palette, alpha)
 
 
 class Session(AbstractContextManager["Session"]):
@@ -160,7 +176,7 @@ class Session(AbstractContextManager["Session"]):
         self._check_precision(tensor, images, output, labels)
         timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
         kept = raw[: len(images)].astype(np.float32, copy=False) if logits else None
-        return Result(labels, kept, timing)
+        return Result(labels, kept, timing, self.classes.palette)
 
     def _preprocess(self, images: Sequence[ImageLike]) -> NDArray[Any]:
         # The batch is fixed in the file; a last, smaller one repeats its last image.
@@ -324,4 +340,5 @@ def _concatenate(parts: Sequence[Result]) -> Result:
     )
     logits = [part.logits for part in parts if part.logits is not None]
     masks = tuple(mask for part in parts for mask in part.masks)
-    return Result(masks, np.concatenate(logits) if logits else None, timing)
+    joined = np.concatenate(logits) if logits else None
+    return Result(masks, joined, timing, parts[0].palette)

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segpp.api import benchmark, build_engine, evaluate, export_onnx, inspect, load
+    from segpp.api import benchmark, build_engine, evaluate, export_onnx, inspect, load, predict
     from segpp.errors import (
         CheckError,
         CheckpointError,
@@ -51,13 +51,22 @@ __all__ = [
     "inspect",
     "load",
     "load_image",
+    "predict",
     "read_manifest",
     "sample_image",
 ]
 
 # Module to the names that it gives; each is imported when it is first asked for (PEP 562).
 _LAZY = {
-    "segpp.api": ("benchmark", "build_engine", "evaluate", "export_onnx", "inspect", "load"),
+    "segpp.api": (
+        "benchmark",
+        "build_engine",
+        "evaluate",
+        "export_onnx",
+        "inspect",
+        "load",
+        "predict",
+    ),
     "segpp.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "segpp.images": ("sample_image",),
     "segpp.images.preprocess": ("load_image",),

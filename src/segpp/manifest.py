@@ -40,7 +40,7 @@ SCHEMA = 1
 # A manifest is a few kilobytes; anything much larger is not one.
 _MAX_BYTES = 4 << 20
 
-_MAX_COLOUR = 255
+_MAX_COLOR = 255
 
 # (B, C, H, W) or (B, H, W, C); and (B, H, W).
 TENSOR_DIMENSIONS = 4
@@ -313,12 +313,12 @@ def _check_consistent(manifest: Manifest, where: str) -> None:
 
 
 def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[str]:
-    named, coloured, trained = len(classes.names), len(classes.palette), architecture.classes
-    if named != coloured:
-        yield f"names {named} classes and colours {coloured}"
+    named, colored, trained = len(classes.names), len(classes.palette), architecture.classes
+    if named != colored:
+        yield f"names {named} classes and colours {colored}"
     if named != trained:
         yield f"names {named} classes of a network with {trained}"
-    if not all(0 <= value <= _MAX_COLOUR for colour in classes.palette for value in colour):
+    if not all(0 <= value <= _MAX_COLOR for color in classes.palette for value in color):
         yield "has a colour outside 0-255"
 
 

@@ -98,8 +98,10 @@ def test_the_commands_of_a_page_run_in_the_order_in_which_they_stand(
         done = run(words, folder, segpp)
 
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"
-        # A reader who does as told is not told off.
-        assert "warning:" not in done.stderr, f"{shlex.join(words)}\n{done.stderr}"
+        # A reader who does as told is not told off; what speaks against a measured time is the
+        # machine's.
+        if "bench" not in words[0]:
+            assert "warning:" not in done.stderr, f"{shlex.join(words)}\n{done.stderr}"
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ ELSEWHERE = {
     "build/worker.py": "runtime/build/test_build_engine.py",
     "evaluation/__init__.py": "runtime/evaluation/test_evaluate.py",
     "evaluation/files.py": "cli/test_eval.py",
+    "inference/predict_files.py": "cli/test_run.py",
 }
 
 

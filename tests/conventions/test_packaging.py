@@ -65,6 +65,8 @@ WHERE_MODULES_COME_FROM = """
 import importlib.util, json, site, sys
 
 packages, editable, *modules = sys.argv[1:]
+# First: the packages of this Python may hold an editable install of their own, of the same name.
+sys.path[:0] = [editable]
 sys.path.append(packages)
 site.addsitedir(editable)
 found = {name: importlib.util.find_spec(name) for name in modules}

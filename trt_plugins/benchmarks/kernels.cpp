@@ -215,6 +215,8 @@ int main(int count, char** arguments)
         std::fprintf(stderr, "usage: %s [--json]\n", arguments[0]);
         return 2;
     }
+    // Whoever reads a pipe gets every line when it is measured.
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     int devices = 0;
     if (cudaError_t const error = cudaGetDeviceCount(&devices); error != cudaSuccess || !devices)
     {

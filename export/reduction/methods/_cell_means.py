@@ -36,8 +36,8 @@ class CellMeans:
         """Give every token the mean of its cell, y (B, M, C) to (B, N, C)."""
         # Nearest-neighbour resizing takes row i of h from row floor(i * m / h) of m.
         cells = cells_of(self.grid, self.rows, self.cols)
-        row = torch.arange(self.grid.height) * cells.height // self.grid.height
-        col = torch.arange(self.grid.width) * cells.width // self.grid.width
+        row = torch.arange(self.grid.height, device=y.device) * cells.height // self.grid.height
+        col = torch.arange(self.grid.width, device=y.device) * cells.width // self.grid.width
         return y[:, (row[:, None] * cells.width + col).flatten()]
 
     def _pool(self, image: Tensor) -> Tensor:
@@ -49,12 +49,14 @@ class CellMeans:
         if not (below or right):
             return F.avg_pool2d(image, (self.rows, self.cols))
         padded = F.pad(image, (0, right, 0, below))
-        return F.avg_pool2d(padded, (self.rows, self.cols)) * self._edge_factor(image.dtype)
+        return F.avg_pool2d(padded, (self.rows, self.cols)) * self._edge_factor(image)
 
-    def _edge_factor(self, dtype: torch.dtype) -> Tensor:
+    def _edge_factor(self, like: Tensor) -> Tensor:
         """Return the size of a full cell over the tokens that each cell holds, (m, n)."""
         cells = cells_of(self.grid, self.rows, self.cols)
-        held_rows = (self.grid.height - torch.arange(cells.height) * self.rows).clamp(max=self.rows)
-        held_cols = (self.grid.width - torch.arange(cells.width) * self.cols).clamp(max=self.cols)
+        row = torch.arange(cells.height, device=like.device) * self.rows
+        col = torch.arange(cells.width, device=like.device) * self.cols
+        held_rows = (self.grid.height - row).clamp(max=self.rows)
+        held_cols = (self.grid.width - col).clamp(max=self.cols)
         held = held_rows[:, None] * held_cols
-        return (self.rows * self.cols / held).to(dtype)
+        return (self.rows * self.cols / held).to(like.dtype)

@@ -1,34 +1,24 @@
 """``segpp-run``: masks and overlays for an image, a folder, a pattern or a video."""
 
 import argparse
+import json
 import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
 
 from tqdm import tqdm
 
+import segpp
 from segpp.cli._arguments import add_backend_arguments, backend_settings
-from segpp.cli._run_report import RunSummary, render_json, render_line
-from segpp.errors import InputError
-from segpp.images.palette import read_class_names, read_palette
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
-from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
-from segpp.runtime.inference.session import Session, open_session
-from segpp.runtime.media.sources import ImageSource, find_source
-from segpp.runtime.media.writers import (
-    KINDS,
-    RenderConfig,
-    Write,
-    check_output,
-    open_writer,
-    resolve_output,
-)
+from segpp.runtime.inference.predict import FailedImage, Prediction
+from segpp.runtime.inference.predict_files import RunSummary
 
 __all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
-T = TypeVar("T")
+_LARGEST = 3  # classes named in the summary line
 
 SUMMARY = "Segment an image, a folder, a pattern or a video with an exported network."
 
@@ -100,104 +90,100 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment everything, report, and return 1 if an image had to be skipped."""
-    _check_alpha(args.alpha)
-    source = find_source(args.input)
-    output = resolve_output(args.out, source, KINDS[args.save])
-    check_output(output, source)
-    with _open(args) as session:
-        if session.assumed:
-            _tell(f"{args.model}: " + "\n  ".join(session.manifest.notes))
-        names, config = _render_config(args, session)
-        start = time.perf_counter()
-        with open_writer(output, config, rate=source.rate) as write:
-            summary = _collect(session, source, write)
-        summary.seconds = time.perf_counter() - start
-        report = _report(args, session, names, summary)
+    with _progress() as after_each:
+        summary = segpp.predict(
+            args.model,
+            args.input,
+            args.out,
+            save=args.save,
+            alpha=args.alpha,
+            class_names=args.class_names,
+            palette=args.palette,
+            **backend_settings(args),
+            min_agreement=args.min_agreement,
+            spin=not args.no_spin,
+            after_each=after_each,
+        )
+    if summary.notes:
+        sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
+    report = _json(summary, args.model) if args.json else _line(summary, args.out)
     print(report)  # noqa: T201 - the report is the result
     return 1 if summary.failed else 0
 
 
-def _check_alpha(alpha: float) -> None:
-    if not 0.0 <= alpha <= 1.0:
-        raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
-
-
-def _open(args: argparse.Namespace) -> Session:
-    return open_session(
-        args.model,
-        **backend_settings(args),
-        min_agreement=args.min_agreement,
-        spinning=not args.no_spin,
-    )
-
-
-def _render_config(
-    args: argparse.Namespace, session: Session
-) -> tuple[tuple[str, ...], RenderConfig]:
-    names, palette = session.classes.names, session.classes.palette
-    if args.class_names:
-        names = _fitting(
-            read_class_names(Path(args.class_names)), session, args.class_names, "names"
-        )
-    if args.palette:
-        palette = _fitting(read_palette(Path(args.palette)), session, args.palette, "colours")
-    return names, RenderConfig(KINDS[args.save], palette, args.alpha)
-
-
-def _fitting(values: tuple[T, ...], session: Session, file: str, what: str) -> tuple[T, ...]:
-    # Ready labels without a manifest do not tell how many classes there are.
-    told = not session.assumed or session.manifest.outputs[0].kind == "logits"
-    if told and len(values) != len(session.classes.names):
-        raise InputError(
-            f"{file} has {len(values)} {what}, the network {len(session.classes.names)} classes"
-        )
-    return values
-
-
-def _collect(session: Session, source: ImageSource, write: Write) -> RunSummary:
-    summary = RunSummary()
-    for outcome in _with_progress(predict_all(session, source, write), source):
-        if isinstance(outcome, Prediction):
-            summary.done.append(outcome)
-        else:
-            summary.failed.append(outcome)
-            _tell(f"skipped {outcome.item.name}: {outcome.error}")
-    return summary
-
-
-def _with_progress(
-    outcomes: Iterator[Prediction | FailedImage], source: ImageSource
-) -> Iterator[Prediction | FailedImage]:
-    if source.kind == "image":
-        return outcomes
+@contextmanager
+def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], None]]:
+    """Yield what shows progress for more than one image, and what was skipped."""
     # The rate, never its inverse: "0.8 images/s" compares with "12 images/s".
-    shown = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}" if source.count else "{n_fmt}"
-    return iter(
-        tqdm(
-            outcomes,
-            total=source.count,
-            unit=" images",
-            # A log takes a line every ten seconds, a terminal ten a second.
-            mininterval=0.1 if sys.stderr.isatty() else 10.0,
-            bar_format=f"{shown} [{{elapsed}}, {{rate_noinv_fmt}}]",
-            file=sys.stderr,
-        )
-    )
+    shown = "{n_fmt}{postfix} [{elapsed}, {rate_noinv_fmt}]"
+    with tqdm(
+        unit=" images",
+        # A log takes a line every ten seconds, a terminal ten a second.
+        mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        bar_format=shown,
+        file=sys.stderr,
+        delay=1e-9,
+    ) as bar:
+
+        def after_each(outcome: Prediction | FailedImage, total: int | None) -> None:
+            if total is not None and bar.total is None:
+                bar.total = total
+                bar.bar_format = (
+                    "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_noinv_fmt}]"
+                )
+            if isinstance(outcome, FailedImage):
+                # Above the progress bar, not through it.
+                tqdm.write(f"skipped {outcome.item.name}: {outcome.error}", file=sys.stderr)
+            if total != 1:
+                bar.update()
+
+        yield after_each
 
 
-def _report(
-    args: argparse.Namespace, session: Session, names: tuple[str, ...], summary: RunSummary
-) -> str:
-    if not args.json:
-        return render_line(summary, names, args.out)
-    about = {
-        "model": args.model,
-        "backend": session.description,
-        "input_size": [session.input.height, session.input.width],
+def _line(summary: RunSummary, out: str) -> str:
+    """Return the summary: how many, how fast, what was seen, where it went."""
+    done, failed = summary.done, summary.failed
+    skipped = f"; {len(failed)} skipped" if failed else ""
+    if not done:
+        return f"no image done{skipped}"
+    speed = f"{median(one.timing.total_ms for one in done):.0f} ms"
+    if len(done) == 1:
+        what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}"
+    else:
+        rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
+        what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each"
+    return f"{what}; {_seen(done, summary.names)}; wrote {out}{skipped}"
+
+
+def _json(summary: RunSummary, model: str) -> str:
+    """Return everything as JSON."""
+    report = {
+        "model": model,
+        "backend": summary.backend,
+        "input_size": list(summary.input_size),
+        "seconds": round(summary.seconds, 3),
+        "images": [_image(one, summary.names) for one in summary.done],
+        "failed": [{"file": one.item.file, "error": str(one.error)} for one in summary.failed],
     }
-    return render_json(summary, names, about)
+    return json.dumps(report, indent=2, ensure_ascii=False)
 
 
-def _tell(message: str) -> None:
-    # Above the progress bar, not through it.
-    tqdm.write(message, file=sys.stderr)
+def _image(one: Prediction, names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "name": one.item.name,
+        "file": one.item.file,
+        "size": list(one.size),
+        "latency_ms": round(one.timing.total_ms, 3),
+        "preprocess_ms": round(one.timing.preprocess_ms, 3),
+        "inference_ms": round(one.timing.inference_ms, 3),
+        "postprocess_ms": round(one.timing.postprocess_ms, 3),
+        "classes": {n: round(s, 6) for n, s in zip(names, one.shares, strict=False) if s},
+        "outputs": list(map(str, one.outputs)),
+    }
+
+
+def _seen(done: list[Prediction], names: tuple[str, ...]) -> str:
+    shares = [sum(column) / len(done) for column in zip(*(d.shares for d in done), strict=True)]
+    largest = sorted(range(len(shares)), key=lambda number: -shares[number])[:_LARGEST]
+    called = dict(enumerate(names))
+    return ", ".join(f"{called.get(i, i)} {shares[i]:.1%}" for i in largest if shares[i])

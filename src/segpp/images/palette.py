@@ -29,16 +29,16 @@ def default_palette(count: int) -> tuple[Color, ...]:
 
     The first colours do not depend on ``count``.
     """
-    colours: dict[Color, None] = {}
+    colors: dict[Color, None] = {}
     step = 0
-    while len(colours) < count:
+    while len(colors) < count:
         # Later rounds darken: rounding to 8 bits would repeat colours after some hundreds.
         fade = 1.0 - 0.5 * ((step // 512) % 64) / 64
         saturation, value = _SHADES[step % len(_SHADES)]
         rgb = colorsys.hsv_to_rgb((step * _GOLDEN_TURN) % 1.0, saturation, value * fade)
-        colours[round(rgb[0] * 255), round(rgb[1] * 255), round(rgb[2] * 255)] = None
+        colors[round(rgb[0] * 255), round(rgb[1] * 255), round(rgb[2] * 255)] = None
         step += 1
-    return tuple(colours)
+    return tuple(colors)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -63,9 +63,9 @@ def read_palette(path: Path) -> tuple[Color, ...]:
     """
     if path.suffix.lower() == ".json":
         rows = _listed(_json(path, "colour file"), path)
-        return tuple(_colour(row, f"{path}, entry {i}") for i, row in enumerate(rows))
+        return tuple(_color(row, f"{path}, entry {i}") for i, row in enumerate(rows))
     return tuple(
-        _colour(re.split(r"[\s,]+", text), f"{path}, line {number}")
+        _color(re.split(r"[\s,]+", text), f"{path}, line {number}")
         for number, text in _lines(path, "colour file")
     )
 
@@ -113,16 +113,16 @@ def _table(palette: tuple[Color, ...]) -> NDArray[np.uint8]:
     return np.array([*palette, (0, 0, 0)], np.uint8)
 
 
-def _rows_of_table(labels: NDArray[Any], colours: int) -> NDArray[Any]:
+def _rows_of_table(labels: NDArray[Any], colors: int) -> NDArray[Any]:
     """Return the row of the table for each label: the last, black, for those without a colour."""
     if labels.dtype == np.uint8:
         # A gather of 256 values beats comparisons over the whole image.
-        rows: NDArray[Any] = np.minimum(np.arange(256), colours)[labels]
+        rows: NDArray[Any] = np.minimum(np.arange(256), colors)[labels]
         return rows
-    return np.where((labels < 0) | (labels >= colours), colours, labels)
+    return np.where((labels < 0) | (labels >= colors), colors, labels)
 
 
-def _colour(row: Any, where: str) -> Color:
+def _color(row: Any, where: str) -> Color:
     try:
         red, green, blue = (int(value) for value in row)
     except (TypeError, ValueError) as failure:

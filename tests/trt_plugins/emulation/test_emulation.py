@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from tests.trt_plugins.conftest import Open
 from tests.trt_plugins.kernels.kernel_library import KernelDiedError, Kernels, poisoned
 
+pytestmark = pytest.mark.emulation
+
 HERE = Path(__file__).resolve().parent
 FLAVOURS = ("plain", "sanitized")
 ORDERS = (0, 1)

@@ -1,4 +1,4 @@
-"""Calls of tokenMatch on the CPU, tokens to give it, and what its contract demands."""
+"""Calls of tokenMatch, tokens to give it, and what its contract demands."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -45,9 +45,12 @@ class Case:
     def sources(self) -> int:
         return self.partition.num_sources
 
-    def numbers(self, merged: int) -> NDArray[np.int32]:
-        grid = [self.height, self.width, self.stride_y, self.stride_x]
-        return np.array([self.batch, self.channels, *grid, merged, self.window], np.int32)
+    @property
+    def grid(self) -> tuple[int, ...]:
+        return self.height, self.width, self.stride_y, self.stride_x
+
+    def numbers(self, merged: int) -> tuple[int, ...]:
+        return self.batch, self.channels, *self.grid, merged, self.window
 
     def reference(self, x: Tokens, merged: int) -> Slots:
         return match_reference(
@@ -75,9 +78,7 @@ def narrowed(x: Tokens, kind: str) -> tuple[NDArray[Any], Tokens]:
 
 def workspace_bytes(kernels: Kernels, case: Case, kind: str, merged: int) -> int:
     """What tokenMatchWorkspaceSize says."""
-    numbers = case.numbers(merged)
-    answer = kernels.call("workspaceSize", numbers, TYPES[kind], np.zeros(1, np.uint64))
-    return int(answer.arrays[1][0])
+    return kernels.call("workspaceSize", *case.numbers(merged), TYPES[kind]).code
 
 
 def match(
@@ -93,11 +94,11 @@ def match(
     """Run tokenMatch over poisoned outputs and a poisoned workspace of the size it asked for."""
     slot = poisoned((case.batch, case.tokens), np.int32)
     workspace = poisoned((workspace_bytes(kernels, case, kind, merged),), np.uint8)
-    shape = case.numbers(merged)
-    answer = kernels.call("match", shape, TYPES[kind], given, skipped, slot, workspace, **device)
+    arrays = given, skipped, slot, workspace
+    answer = kernels.call("match", *case.numbers(merged), TYPES[kind], *arrays, **device)
     assert answer.code == 0
-    assert answer.arrays[1].tobytes() == given.tobytes()
-    found: Slots = answer.arrays[2]
+    assert answer.arrays[0].tobytes() == given.tobytes()
+    found: Slots = answer.arrays[1]
     return found
 
 

@@ -16,7 +16,7 @@ from tests.trt_plugins.kernels.match_kernels import (
     workspace_bytes,
 )
 
-SOURCES = (PLUGINS / "token_match/token_match.cu", HERE / "token_match_calls.cpp")
+SOURCES = (PLUGINS / "token_match/token_match.cu", HERE / "token_match_entries.cu")
 
 # Grids that do not divide, channels that do not fill a vector, a chunk or a tile.
 CASES = [
@@ -244,16 +244,17 @@ def test_tokens_that_are_no_numbers_merge_last_and_leave_no_slot_out_of_range(
     assert everything.max() < case.partition.cells.tokens
 
 
+@pytest.mark.emulation
 @pytest.mark.parametrize("kind", ["float16", "bfloat16"])
 def test_the_product_reads_and_multiplies_what_was_counted(plain: Kernels, kind: str) -> None:
     # Stage 3 at 512x1024: 1,920 sources x 128 destinations x 320 channels.
     case = Case(1, 320, 32, 64, 4, 4)
     given, x = narrowed(exact_tokens(case, 12), kind)
-    plain.call("segppModelCounts", np.zeros(5, np.uint64))
+    plain.call("segppEmulationCounts", np.zeros(5, np.uint64))
 
     slot = match(plain, case, kind, given, 1280, processors=16)
 
-    counts = plain.call("segppModelCounts", np.zeros(5, np.uint64)).arrays[0].tolist()
+    counts = plain.call("segppEmulationCounts", np.zeros(5, np.uint64)).arrays[0].tolist()
     assert slot.tolist() == case.reference(x, 1280).tolist()
     # Tall tiles of 64 x 128, as there are more of them than processors; ten steps of 32 channels.
     blocks, steps = 30, 10
@@ -285,10 +286,10 @@ def test_sources_and_destinations_are_those_of_the_lattice(plain: Kernels) -> No
                 for stride_x in range(1, width + 1):
                     case = Case(1, 1, height, width, stride_y, stride_x)
                     tokens = poisoned((case.tokens,), np.int32)
-                    answer = plain.call("lattice", case.numbers(0), tokens)
+                    answer = plain.call("lattice", *case.grid, tokens)
                     partition = case.partition
                     wanted = [*partition.sources, *partition.destinations]
-                    if answer.arrays[1].tolist() != wanted:
+                    if answer.arrays[0].tolist() != wanted:
                         wrong.append(case)
 
     assert wrong == []
@@ -312,7 +313,7 @@ def test_shapes_that_cannot_be_are_an_invalid_value(
 ) -> None:
     nothing = np.zeros(0, np.uint8)
 
-    answer = plain.call("match", case.numbers(merged), 0, nothing, 0, nothing, nothing)
+    answer = plain.call("match", *case.numbers(merged), 0, nothing, 0, nothing, nothing)
 
     assert answer.code == 1
     assert workspace_bytes(plain, case, "float32", merged) == 0
@@ -322,6 +323,6 @@ def test_a_type_that_is_none_is_an_invalid_value(plain: Kernels) -> None:
     case = Case(1, 8, 4, 4, 2, 2)
     nothing = np.zeros(0, np.uint8)
 
-    answer = plain.call("match", case.numbers(1), 3, nothing, 0, nothing, nothing)
+    answer = plain.call("match", *case.numbers(1), 3, nothing, 0, nothing, nothing)
 
     assert answer.code == 1

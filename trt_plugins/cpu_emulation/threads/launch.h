@@ -136,14 +136,14 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
 }
 
 //! Draws the order of threads and blocks from ``seed``; 0 runs them in order.
-extern "C" __attribute__((used, visibility("default"))) inline void segppModelThreadOrder(
+extern "C" __attribute__((used, visibility("default"))) inline void segppEmulationThreadOrder(
     std::uint64_t seed)
 {
     cpu_emulation::setThreadOrder(seed);
 }
 
 //! What was done since the last call: blocks, barriers, mma, ldmatrix, bytes copied asynchronously.
-extern "C" __attribute__((used, visibility("default"))) inline int segppModelCounts(
+extern "C" __attribute__((used, visibility("default"))) inline int segppEmulationCounts(
     std::uint64_t* out)
 {
     cpu_emulation::Counts const counts = cpu_emulation::counts;
@@ -155,7 +155,7 @@ extern "C" __attribute__((used, visibility("default"))) inline int segppModelCou
 }
 
 //! The device that the kernels are told they run on: 87 is sm_87.
-extern "C" __attribute__((used, visibility("default"))) inline void segppModelDevice(
+extern "C" __attribute__((used, visibility("default"))) inline void segppEmulationDevice(
     int capability, int processors)
 {
     cpu_emulation::device = {capability, processors};

@@ -1,0 +1,75 @@
+"""Measure everything that takes a GPU, in four minutes at most.
+
+    python -m benchmarks.gpu --out FOLDER
+
+FOLDER then holds a log, and a JSON file for each group of stages. ``--try`` runs the same scripts
+on the CPU, at sizes at which numbers mean nothing.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.gpu.effort import TRYING, trying
+from benchmarks.gpu.machine.device import find_device
+from benchmarks.gpu.stages import STAGES, Outcome, Stage, run
+from benchmarks.gpu.summary import summary
+
+_SECONDS = 235.0
+# A CPU that plays the kernels is slower.
+_PATIENCE = 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the stages; return 0 if all were good, 1 if not, 3 without a GPU."""
+    given = _parsed(arguments)
+    if given.trying:
+        os.environ |= {TRYING: "1", "CUDA_VISIBLE_DEVICES": ""}
+    elif not find_device():
+        print("error: the CUDA driver knows no GPU here, so there is nothing to measure")
+        return 3
+    given.out.mkdir(parents=True, exist_ok=True)
+    chosen = [one for one in STAGES if one.module in given.stages and (one.tried >= given.trying)]
+    outcomes = list(_outcomes(chosen, given.out, time.perf_counter() + given.seconds))
+    print(f"\n{summary(given.out)}\n")
+    for outcome in outcomes:
+        print(_line(outcome))
+    return int(any(outcome.code != 0 for outcome in outcomes))
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
+    names = [stage.module for stage in STAGES]
+    parser.add_argument("--out", type=lambda text: Path(text).resolve(), required=True)
+    parser.add_argument("--seconds", type=float, default=_SECONDS, help="for all stages together")
+    parser.add_argument("--stages", nargs="+", choices=names, default=names, metavar="STAGE")
+    parser.add_argument("--try", action="store_true", dest="trying", help="on the CPU, tiny")
+    return parser.parse_args(arguments)
+
+
+def _outcomes(stages: Sequence[Stage], out: Path, deadline: float) -> Iterator[Outcome]:
+    with (out / "log.txt").open("ab") as log:
+        for stage in stages:
+            left = deadline - time.perf_counter()
+            if left < stage.least:
+                outcome = Outcome(stage, 0, None, f"not begun: {left:.0f} s were left")
+            else:
+                outcome = run(stage, out, min(left, _limit(stage)), log)
+            print(_line(outcome), flush=True)
+            yield outcome
+
+
+def _limit(stage: Stage) -> float:
+    return stage.seconds * _PATIENCE if trying() else stage.seconds
+
+
+def _line(outcome: Outcome) -> str:
+    code = "-" if outcome.code is None else outcome.code
+    return f"{outcome.stage.module:20s} {outcome.seconds:6.1f} s  code {code}  {outcome.note}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""A few small calls of every kernel for compute-sanitizer: no PyTorch, one process.
+
+python -m benchmarks.gpu.kernels.sanitized
+"""
+
+import ctypes
+from collections.abc import Iterator
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+import benchmarks.gpu.kernels.own_tests  # noqa: F401 - before the first import from tests
+from tests.trt_plugins.kernels.device_library import build_for_device
+from tests.trt_plugins.kernels.kernel_worker import called
+
+TYPES = (np.float32, np.float16, ml_dtypes.bfloat16)
+# Batch, channels, height, width, strides, merged, window.
+MATCHES = (
+    (1, 64, 12, 11, 2, 3, 40, 0),
+    (2, 33, 9, 10, 4, 4, 50, 0),
+    (1, 320, 13, 17, 4, 4, 100, 0),
+    (1, 64, 16, 17, 4, 4, 100, 1),
+    (1, 8, 40, 31, 2, 2, 500, 0),
+)
+# Batch, tokens, channels, slots.
+GATHERS = ((2, 257, 8, 200), (1, 129, 320, 40), (3, 31, 33, 7), (1, 2100, 24, 3))
+# Batch, classes, height and width before and after.
+RESIZES = ((1, 19, 16, 33, 64, 132), (2, 150, 5, 4, 40, 32), (1, 19, 5, 6, 15, 18))
+
+
+def main() -> None:
+    """Make every call in every type."""
+    library = ctypes.CDLL(str(build_for_device()))
+    for name, arguments in calls(library):
+        code, _, broken = called(library, name, arguments)
+        print(name, code, broken, flush=True)
+        if code or broken:
+            raise SystemExit(1)
+
+
+def calls(library: ctypes.CDLL) -> Iterator[tuple[str, list[object]]]:
+    """Return name and arguments of each call."""
+    for kind, dtype in enumerate(TYPES):
+        for shape in MATCHES:
+            yield "match", _match(library, shape, kind, dtype)
+        for batch, tokens, channels, slots in GATHERS:
+            x, slot = _drawn((batch, tokens, channels), dtype), _slots(batch, tokens, slots)
+            y = _drawn((batch, slots, channels), dtype)
+            sizes = [kind, batch, tokens, channels, slots, 0]
+            yield "merge", [x, slot, np.zeros_like(y), *sizes]
+            yield "unmerge", [y, slot, np.zeros_like(x), *sizes]
+        for resize in RESIZES:
+            batch, classes, _, _, height, width = resize
+            labels = np.zeros((batch, height, width), np.int8 if classes <= 127 else np.int32)
+            yield "labels", [_drawn(resize[:4], dtype), labels, kind, *resize, 0]
+
+
+def _match(library: ctypes.CDLL, shape: tuple[int, ...], kind: int, dtype: Any) -> list[object]:
+    batch, channels, height, width = shape[:4]
+    scratch, _, _ = called(library, "workspaceSize", [*shape, kind])
+    x = _drawn((batch, height * width, channels), dtype)
+    slot, workspace = np.zeros(x.shape[:2], np.int32), np.zeros(scratch, np.uint8)
+    return [*shape, kind, x, 0, slot, workspace]
+
+
+def _drawn(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    drawn: NDArray[Any] = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    return drawn
+
+
+def _slots(batch: int, tokens: int, slots: int) -> NDArray[Any]:
+    return np.random.default_rng(0).integers(0, slots, (batch, tokens)).astype(np.int32)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""Files measured and looked into: accuracy, speed, what they are."""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segpp.api._types import PathLike, SizeLike, to_paths, to_size
+from segpp.errors import InputError
+
+if TYPE_CHECKING:
+    from segpp.inspection import Report
+    from segpp.runtime.benchmark.report import BenchmarkReport
+    from segpp.runtime.evaluation.report import EvaluationReport
+
+__all__ = ["benchmark", "evaluate", "inspect"]
+
+
+def evaluate(
+    models: PathLike | Sequence[PathLike],
+    *,
+    images: PathLike,
+    labels: PathLike,
+    image_suffix: str = "",
+    label_suffix: str = "",
+    ignore: Collection[int] | None = None,
+    reduce_zero_label: bool = False,
+    limit: int | None = None,
+    backend: str = "auto",
+    provider: str | None = None,
+    threads: int | None = None,
+    precision: str = "fp32",
+    cache: bool = True,
+    after_each: Callable[[int, int], object] = lambda _done, _total: None,
+) -> "EvaluationReport":
+    """Measure mIoU and pixel accuracy of one or several files over labelled images.
+
+    IoU is pixels of both over pixels of either, over all images together; mIoU is the mean over
+    the classes that occur in labels or predictions (Long et al., 2015, arXiv:1411.4038, section 5).
+
+    Args:
+        models: ONNX files of the same classes; the others are compared with the first.
+        images: A folder of images.
+        labels: A folder of images of class numbers, named like the images.
+        image_suffix: End of the images' names that their partners lack (``_leftImg8bit``).
+        label_suffix: The same for labels (``_gtFine_labelTrainIds``).
+        ignore: Labels whose pixels do not count; by default the models' own, and 255.
+        reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K).
+        limit: Only the first so many images.
+        backend, provider, threads, precision, cache: As in ``load``.
+        after_each: Called with how many images are done, and of how many.
+
+    Raises:
+        ImageError: A folder is missing or empty, or a file has no partner.
+        InputError: The labels are outside the classes, or an argument is wrong.
+        CheckError: No image could be read.
+
+    Example:
+        >>> report = segpp.evaluate(["b0.onnx"], images="val/images", labels="val/labels")
+        >>> sorted(report.miou)
+        ['b0']
+    """
+    from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - when it is called
+    from segpp.runtime.evaluation.files import evaluate_files  # noqa: PLC0415 - as above
+
+    if limit is not None and limit < 1:
+        raise InputError(f"a limit of {limit} leaves no image")
+    suffixes = {"image_suffix": image_suffix, "label_suffix": label_suffix}
+    pairs = find_pairs(Path(images), Path(labels), **suffixes)[:limit]
+    done = iter(range(1, len(pairs) + 1))
+    return evaluate_files(
+        to_paths(models),
+        pairs,
+        ignored=ignore,
+        reduce_zero_label=reduce_zero_label,
+        settings={
+            "backend": backend,
+            "provider": provider,
+            "threads": threads,
+            "precision": precision,
+            "cache": cache,
+        },
+        after_each=lambda: after_each(next(done), len(pairs)),
+    )
+
+
+def benchmark(
+    models: PathLike | Sequence[PathLike],
+    *,
+    image: PathLike | None = None,
+    iterations: int = 10,
+    duration: float = 0.0,
+    warmup: int = 3,
+    percentiles: Sequence[float] = (50, 90, 95, 99),
+    backend: str = "auto",
+    provider: str | None = None,
+    threads: int | None = None,
+    precision: str = "fp32",
+    cache: bool = True,
+    after_each: Callable[[], object] = lambda: None,
+) -> "BenchmarkReport":
+    """Measure latency by stage, throughput and peak memory of several files side by side.
+
+    They run in turn, one call each a round, so that a change of the machine falls on all alike.
+
+    Args:
+        models: ONNX files, also as ``FILE@BACKEND`` or ``FILE@BACKEND:PRECISION``; the others are
+            compared with the first.
+        image: What to segment; by default the bundled street at each model's size.
+        iterations: At least so many calls of each.
+        duration: And at least so many seconds.
+        warmup: Calls that do not count.
+        percentiles: Those to report, 0 to 100, by nearest rank.
+        backend, provider, threads, precision, cache: As in ``load``.
+        after_each: Called after every round.
+
+    Returns:
+        Samples, statistics and the environment; ``warnings`` says what speaks against the numbers.
+
+    Raises:
+        InputError: An argument is wrong.
+        SegppError: A model cannot be loaded or run.
+
+    Example:
+        >>> report = segpp.benchmark(["none.onnx", "hq.onnx"], iterations=3, threads=1)
+        >>> [result.name for result in report.results]
+        ['none', 'hq']
+    """
+    from segpp.runtime.benchmark.case import parse_case  # noqa: PLC0415 - when it is called
+    from segpp.runtime.benchmark.interleave import BenchmarkConfig  # noqa: PLC0415 - as above
+    from segpp.runtime.benchmark.run import run_benchmark  # noqa: PLC0415 - as above
+
+    # Not-a-number and infinity never end.
+    if iterations < 1 or warmup < 0 or not 0.0 <= duration < float("inf"):
+        raise InputError(
+            f"cannot measure {iterations} times in {duration:g} s after {warmup} calls to warm up"
+        )
+    texts = [models] if isinstance(models, str | Path) else models
+    return run_benchmark(
+        [parse_case(str(text), backend=backend, precision=precision) for text in texts],
+        BenchmarkConfig(warmup, iterations, duration),
+        image=None if image is None else Path(image),
+        percents=tuple(percentiles),
+        settings={"provider": provider, "threads": threads, "cache": cache},
+        after_each=after_each,
+    )
+
+
+def inspect(
+    path: PathLike,
+    *,
+    size: SizeLike | None = None,
+    ratio: float | None = None,
+    reduce: Sequence[str] = (),
+    checkpoint_format: str | None = None,
+) -> "Report":
+    """Say what a checkpoint, an ONNX file, an engine or a manifest is.
+
+    Args:
+        path: The file, or a Hugging Face folder.
+        size: For a checkpoint: the input that tokens and costs are counted for, height first.
+        ratio: For a checkpoint: add a column for this share of merged tokens.
+        reduce: For a checkpoint: add a column with these sites, as in ``export_onnx``.
+        checkpoint_format: Whose code trained it, where its keys do not tell.
+
+    Returns:
+        Text (``.text()``), JSON (``.json()``), data, and what is wrong with the file.
+
+    Raises:
+        InputError: It is none of these, or damaged.
+
+    Example:
+        >>> print(segpp.inspect("b0.onnx").text().splitlines()[0])
+        b0.onnx: an ONNX file
+    """
+    from segpp.inspection import inspect_file  # noqa: PLC0415 - imported when it is called
+
+    return inspect_file(
+        Path(path),
+        size=to_size(size),
+        ratio=ratio,
+        reduce=tuple(reduce),
+        checkpoint_format=checkpoint_format,
+    )

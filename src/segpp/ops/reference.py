@@ -1,0 +1,161 @@
+"""The numpy oracle of each custom operator, slow and clear on purpose.
+
+Whatever computes an operator (the torch code, the function body in the file, a CUDA plugin) is held
+to what stands here, ties and empty slots included.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.ops.grid import Grid
+from segpp.ops.partition import BipartitePartition
+
+__all__ = [
+    "GROUP",
+    "MAX_INT8_CLASSES",
+    "match_reference",
+    "merge_reference",
+    "resize_argmax_reference",
+    "unmerge_reference",
+]
+
+# Members of a slot are summed in consecutive groups of this many, so that a warp can own a group.
+GROUP = 32
+
+# Labels are INT8 up to this many classes: a TensorRT plugin cannot output UINT8.
+MAX_INT8_CLASSES = 127
+
+Array = NDArray[np.float32]
+Slots = NDArray[np.int32]
+
+
+def match_reference(
+    x: Array,
+    *,
+    height: int,
+    width: int,
+    stride_y: int,
+    stride_x: int,
+    merged: int,
+    window: int = 0,
+) -> Slots:
+    """Assign every token to a slot; tokens in one slot will be merged.
+
+    Cosine similarities are FP32, and zero for a token without length. Each source's best
+    destination is the most similar (lowest index on ties), among all (``window`` 0) or among those
+    at most ``window`` cells away in both directions. The ``merged`` sources with the highest
+    scores merge (lowest index on ties). Slots: the sources that stay, in raster order, then the
+    destinations.
+
+    Args:
+        x: Tokens (B, N, C) in raster order of a ``height`` x ``width`` grid; finite, and with
+            squared norms that are finite in FP32.
+        merged: How many sources merge, 0 to their number.
+
+    Returns:
+        Slots (B, N), 0 to N - merged - 1.
+
+    Source: Bolya & Hoffman, 2023 (arXiv:2303.17604), without its randomness.
+    """
+    partition = BipartitePartition(Grid(height, width), stride_y, stride_x)
+    return np.stack([_match_one(tokens, partition, merged, window) for tokens in x])
+
+
+def _match_one(tokens: Array, partition: BipartitePartition, merged: int, window: int) -> Slots:
+    unit = _unit(tokens.astype(np.float32))
+    scores = unit[partition.sources] @ unit[partition.destinations].T
+    if window:
+        scores = np.where(partition.near(window), scores, -np.inf)
+    best = scores.argmax(1)
+    # A stable sort of the negated scores keeps the lowest index first among equals.
+    order = np.argsort(-scores.max(1), kind="stable")
+    kept = np.sort(order[merged:])
+    slot = np.empty(partition.grid.tokens, np.int32)
+    slot[partition.sources] = len(kept) + best
+    slot[partition.sources[kept]] = np.arange(len(kept))
+    slot[partition.destinations] = len(kept) + np.arange(partition.cells.tokens)
+    return slot
+
+
+def _unit(x: Array) -> Array:
+    squares = np.square(x).sum(-1, keepdims=True)
+    lengths = np.sqrt(squares)
+    unit: Array = np.divide(x, lengths, out=np.zeros_like(x), where=lengths > 0)
+    return unit
+
+
+def merge_reference(x: Array, slot: Slots, *, slots: int, singles: int = 0) -> Array:
+    """Average the rows that share a slot; a slot without rows is zero.
+
+    The order of additions is fixed, so that every implementation can give the same bits: members
+    in raster order, FP32 sums of consecutive groups of ``GROUP`` members, then the sum of the
+    group sums in order, from +0, divided by the count, rounded once to x's type.
+
+    Args:
+        x: Tokens (B, N, C), FP32 or narrower.
+        slot: Slot of each token (B, N), 0 to ``slots`` - 1.
+        slots: M, the length of the result.
+        singles: A promise of whoever made ``slot``: each of the first so many slots has exactly one
+            member. It changes no result; an implementation may copy those rows. 0 is always true.
+
+    Returns:
+        (B, M, C), in x's type.
+
+    Raises:
+        ValueError: The promise is broken.
+    """
+    for assigned in slot:
+        if (np.bincount(assigned, minlength=slots)[:singles] != 1).any():
+            raise ValueError(f"one of the first {singles} slots has not exactly one member")
+    out = np.zeros((x.shape[0], slots, x.shape[2]), np.float32)
+    for image in range(x.shape[0]):
+        for index in np.unique(slot[image]):
+            members = x[image][slot[image] == index].astype(np.float32)
+            out[image, index] = _grouped_sum(members) / np.float32(len(members))
+    return out.astype(x.dtype)
+
+
+def _grouped_sum(members: Array) -> Array:
+    total = np.zeros(members.shape[1], np.float32)
+    for start in range(0, len(members), GROUP):
+        group = np.zeros_like(total)
+        for row in members[start : start + GROUP]:
+            group += row
+        total += group
+    return total
+
+
+def unmerge_reference(y: Array, slot: Slots) -> Array:
+    """Give every token the row of its slot: y (B, M, C) and slot (B, N) to (B, N, C)."""
+    return np.stack([rows[index] for rows, index in zip(y, slot, strict=True)])
+
+
+def resize_argmax_reference(logits: Array, *, height: int, width: int) -> NDArray[np.integer]:
+    """Resize logits bilinearly and take the best class (lowest on ties) at every pixel.
+
+    Half-pixel centres, ``align_corners=False``, FP32, columns before rows, no antialiasing:
+    ``(1-v) * ((1-u) * p00 + u * p01) + v * ((1-u) * p10 + u * p11)``.
+
+    Args:
+        logits: (B, K, h, w).
+
+    Returns:
+        Labels (B, height, width), INT8 when K <= 127, INT32 otherwise.
+    """
+    wide = logits.astype(np.float32)
+    top, bottom, v = _neighbours(height, wide.shape[2])
+    left, right, u = _neighbours(width, wide.shape[3])
+    columns = (1 - u) * wide[..., left] + u * wide[..., right]
+    v = v[:, None]
+    pixels = (1 - v) * columns[:, :, top] + v * columns[:, :, bottom]
+    kind = np.int8 if logits.shape[1] <= MAX_INT8_CLASSES else np.int32
+    labels: NDArray[np.integer] = pixels.argmax(1).astype(kind)
+    return labels
+
+
+def _neighbours(out: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    scale = np.float32(size) / np.float32(out)
+    source = (np.arange(out, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
+    source = np.maximum(source, np.float32(0))
+    low = np.floor(source).astype(np.int64)
+    return low, np.minimum(low + 1, size - 1), (source - low).astype(np.float32)

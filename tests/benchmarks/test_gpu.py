@@ -1,0 +1,51 @@
+"""The scripts for GPUs, where there is none: they say so, and their code runs on the CPU."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("transformers", reason="transformers makes the network beside ours")
+
+ROOT = Path(__file__).resolve().parents[2]
+# The driver then knows no GPU, even where there is one.
+HIDDEN = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+
+
+def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "benchmarks.gpu", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=ROOT, env=HIDDEN, capture_output=True, text=True, check=False, timeout=900
+    )
+
+
+def test_without_a_gpu_there_is_one_sentence(tmp_path: Path) -> None:
+    done = run("--out", tmp_path / "out")
+
+    assert done.returncode == 3
+    assert done.stdout.count("\n") == 1
+    assert "no GPU" in done.stdout
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_kernels_in_the_network_agree_with_torch_operators(tmp_path: Path) -> None:
+    stages = ("machine.build", "network.agreement", "kernels.beside")
+    done = run("--try", "--seconds", 800, "--out", tmp_path, "--stages", *stages)
+
+    assert done.returncode == 0, done.stdout
+    found = json.loads((tmp_path / "network.json").read_text(encoding="utf-8"))["agreement"]
+    exact = {name: one for name, one in found.items() if "kernels FP32" in name}
+    assert exact
+    for one in exact.values():
+        # Sums of the kernels and of torch are rounded in another order.
+        assert one["max_abs"] <= one["largest_logit"] * 1e-5
+        assert one["finite"]
+    beside = json.loads((tmp_path / "beside.json").read_text(encoding="utf-8"))
+    [checks] = [
+        one for name, one in beside["kernels beside PyTorch"].items() if "x4, checks" in name
+    ]
+    assert checks == {"equal labels": 1.0}

@@ -1,0 +1,34 @@
+"""The kernels and the tests' entry points, compiled by nvcc for the GPU at hand."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from benchmarks.gpu.machine.nvcc import FLAGS, Compiler, find_compiler
+from tests.trt_plugins.kernels.kernel_library import CACHE, HERE, PLUGINS
+
+OPERATORS = ("token_match", "token_merge", "token_unmerge", "resize_argmax")
+SOURCES = (
+    *(PLUGINS / name / f"{name}.cu" for name in OPERATORS),
+    *(HERE / f"{name}.cu" for name in ("token_match_entries", "gather_entries", "device_memory")),
+)
+
+
+def build_for_device() -> Path:
+    """Compile everything into one shared library; the same sources are built once."""
+    compiler = find_compiler()
+    library = CACHE / f"device-{_digest(compiler)}.so"
+    if not library.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        made = library.with_suffix(f".{os.getpid()}")
+        compiler.build(SOURCES, (PLUGINS,), made, "-lineinfo", shared=True)
+        made.replace(library)
+    return library
+
+
+def _digest(compiler: Compiler) -> str:
+    digest = hashlib.sha256(repr((compiler, FLAGS)).encode())
+    headers = sorted(path for form in ("*/*.h", "*/*.cuh") for path in PLUGINS.glob(form))
+    for path in (*SOURCES, *headers):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

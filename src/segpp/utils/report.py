@@ -62,6 +62,8 @@ def facts(title: str, values: Mapping[str, object]) -> Section:
             text,
             _WIDTH,
             initial_indent=f"{_INDENT}{name:<{side}}{_GAP}",
+            # A name broken at its hyphen could not be copied.
+            break_on_hyphens=False,
             subsequent_indent=blank,
             break_long_words=False,
         ).replace(GLUE, " ")

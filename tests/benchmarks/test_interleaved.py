@@ -38,7 +38,7 @@ def test_the_big_product_is_a_product_and_counted_as_one(tmp_path: Path) -> None
     path = write_product(tmp_path / "product.onnx", 8)
 
     with ExitStack() as stack:
-        engine = opened(stack, path, engine="onnxruntime", threads=1)
+        engine = opened(stack, path, backend="onnxruntime", threads=1)
         [once] = engine.run({"a": np.eye(8, dtype=np.float32)}, ["c"])
         [twice] = engine.run({"a": once}, ["c"])
 
@@ -50,7 +50,7 @@ def test_the_big_product_is_a_product_and_counted_as_one(tmp_path: Path) -> None
 
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     with ExitStack() as stack, pytest.raises(InputError, match="unknown backend 'onnx'"):
-        opened(stack, tmp_path / "x.onnx", engine="onnx", threads=1)
+        opened(stack, tmp_path / "x.onnx", backend="onnx", threads=1)
 
 
 def test_a_table_is_markdown() -> None:

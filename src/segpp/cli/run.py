@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from statistics import median
 from typing import Any
 
@@ -113,31 +113,33 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], None]]:
-    """Yield what shows progress for more than one image, and what was skipped."""
-    # The rate, never its inverse: "0.8 images/s" compares with "12 images/s".
-    shown = "{n_fmt}{postfix} [{elapsed}, {rate_noinv_fmt}]"
-    with tqdm(
-        unit=" images",
-        # A log takes a line every ten seconds, a terminal ten a second.
-        mininterval=0.1 if sys.stderr.isatty() else 10.0,
-        bar_format=shown,
-        file=sys.stderr,
-        delay=1e-9,
-    ) as bar:
+    """Yield what shows how far a folder or a video is, and which images are skipped."""
+    with ExitStack() as stack:
+        bars: list[Any] = []
 
         def after_each(outcome: Prediction | FailedImage, total: int | None) -> None:
-            if total is not None and bar.total is None:
-                bar.total = total
-                bar.bar_format = (
-                    "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}, {rate_noinv_fmt}]"
-                )
+            if not bars and total != 1:
+                bars.append(stack.enter_context(_bar(total)))
             if isinstance(outcome, FailedImage):
                 # Above the progress bar, not through it.
                 tqdm.write(f"skipped {outcome.item.name}: {outcome.error}", file=sys.stderr)
-            if total != 1:
+            for bar in bars:
                 bar.update()
 
         yield after_each
+
+
+def _bar(total: int | None) -> Any:
+    # The rate, never its inverse: "0.8 images/s" compares with "12 images/s".
+    shown = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}" if total else "{n_fmt}"
+    return tqdm(
+        total=total,
+        unit=" images",
+        # A log takes a line every ten seconds, a terminal ten a second.
+        mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        bar_format=f"{shown} [{{elapsed}}, {{rate_noinv_fmt}}]",
+        file=sys.stderr,
+    )
 
 
 def _line(summary: RunSummary, out: str) -> str:

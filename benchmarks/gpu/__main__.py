@@ -33,7 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 3
     given.out.mkdir(parents=True, exist_ok=True)
     chosen = [one for one in STAGES if one.module in given.stages and (one.tried >= given.trying)]
-    outcomes = list(_outcomes(chosen, given.out, time.perf_counter() + given.seconds))
+    seconds = _limit(_SECONDS) if given.seconds is None else given.seconds
+    outcomes = list(_outcomes(chosen, given.out, time.perf_counter() + seconds))
     print(f"\n{summary(given.out)}\n")
     for outcome in outcomes:
         print(_line(outcome))
@@ -44,7 +45,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     names = [stage.module for stage in STAGES]
     parser.add_argument("--out", type=lambda text: Path(text).resolve(), required=True)
-    parser.add_argument("--seconds", type=float, default=_SECONDS, help="for all stages together")
+    parser.add_argument("--seconds", type=float, help="for all stages together")
     parser.add_argument("--stages", nargs="+", choices=names, default=names, metavar="STAGE")
     parser.add_argument("--try", action="store_true", dest="trying", help="on the CPU, tiny")
     return parser.parse_args(arguments)
@@ -57,13 +58,13 @@ def _outcomes(stages: Sequence[Stage], out: Path, deadline: float) -> Iterator[O
             if left < stage.least:
                 outcome = Outcome(stage, 0, None, f"not begun: {left:.0f} s were left")
             else:
-                outcome = run(stage, out, min(left, _limit(stage)), log)
+                outcome = run(stage, out, min(left, _limit(stage.seconds)), log)
             print(_line(outcome), flush=True)
             yield outcome
 
 
-def _limit(stage: Stage) -> float:
-    return stage.seconds * _PATIENCE if trying() else stage.seconds
+def _limit(seconds: float) -> float:
+    return seconds * _PATIENCE if trying() else seconds
 
 
 def _line(outcome: Outcome) -> str:

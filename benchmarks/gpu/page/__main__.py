@@ -18,9 +18,11 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 BLOCKS = {
     "machine": run_tables.machine,
     "found in networks": findings.networks,
+    "found in compiled": findings.compiled,
     "found in kernels": findings.kernels,
     "kernels alone": kernel_tables.alone,
     "kernels beside PyTorch": kernel_tables.beside,
+    "replays": findings.replays,
     "graphs": network_tables.graphs,
     "costs": network_tables.costs,
     "stage 3 of B5": network_tables.stage_3_of_b5,

@@ -11,9 +11,18 @@ from benchmarks.gpu.page.kernel_tables import (
 from benchmarks.gpu.page.network_tables import cost
 from benchmarks.gpu.page.run import Facts, Run
 
-__all__ = ["a_match_alone", "kernels", "many_classes", "networks", "where_it_goes"]
+__all__ = [
+    "a_match_alone",
+    "compiled",
+    "kernels",
+    "many_classes",
+    "networks",
+    "replays",
+    "where_it_goes",
+]
 
 _B0, _B2, _B5 = "b0 1024x2048", "b2 1024x1024", "b5 1024x1024"
+_BOTH = ("transformers", "none")
 
 
 def networks(run: Run) -> str:
@@ -33,6 +42,39 @@ def networks(run: Run) -> str:
         f" `fast` {fast}: slower.\n"
         f"- B0 at 1024x2048: {small}.\n"
         f"- Our network without merging beside transformers': {theirs}."
+    )
+
+
+def replays(run: Run) -> str:
+    """Return whether the last replay of each graph gave what an ordinary call gives."""
+    found = {
+        (name, variant): one
+        for name, network in run.graphs.items()
+        for variant, one in network["to_eager"].items()
+    }
+    other = {key: one for key, one in found.items() if one["max_abs"]}
+    variants = ", ".join(f"`{one}`" for one in dict.fromkeys(variant for _, variant in other))
+    labels = _percent(one["equal_classes"] for one in other.values())
+    largest = max(one["max_abs"] for one in other.values())
+    theirs = _percent(
+        network["to_none"]["transformers"]["equal_classes"] for network in run.graphs.values()
+    )
+    return (
+        f"- {len(found) - len(other)} of {len(found)} replays are equal to the ordinary call in"
+        f" every logit. The others are {variants}: {labels} of the classes are the same, and logits"
+        f" differ by {largest:.1e} at most.\n"
+        f"- transformers' network and ours without merging agree in {theirs} of the classes."
+    )
+
+
+def compiled(run: Run) -> str:
+    """Return what torch.compile makes of transformers' network and of ours without merging."""
+    theirs, ours = (run.compiled[_B0]["times"][name]["median_ms"] for name in _BOTH)
+    before = [run.graphs[_B0]["times"][name]["median_ms"] for name in _BOTH]
+    return (
+        f"- Compiled, transformers' B0 takes {theirs:.2f} ms and ours without merging"
+        f" {ours:.2f} ms: theirs is {ours / theirs:.2f}x as fast. Compiling makes theirs"
+        f" {before[0] / theirs:.2f}x as fast as it was, ours {before[1] / ours:.2f}x."
     )
 
 
@@ -108,6 +150,10 @@ def _shares(run: Run, kernel: str, batch: int) -> str:
         one for one in run.launches if one["kernel"] == kernel and one["batch"] == batch
     ]
     return _span((100 * one["of_copy_of_same_size"] for one in chosen), unit=" %", digits=0)
+
+
+def _percent(shares: Iterable[float]) -> str:
+    return _span((100 * one for one in shares), unit=" %")
 
 
 def _span(values: Iterable[float], *, unit: str = "x", digits: int = 2) -> str:

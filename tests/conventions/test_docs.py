@@ -151,6 +151,13 @@ def test_the_measured_table_is_that_of_the_committed_result() -> None:
     assert table_of(result) in (ROOT / "docs" / "accuracy-and-speed.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/accuracy-and-speed.md"])
+def test_the_table_of_speeds_is_that_of_the_committed_result(page: str) -> None:
+    result = json.loads((ROOT / "docs/results/decode_heads_b0_1024x2048.json").read_text())
+
+    assert table_of(result) in (ROOT / page).read_text(encoding="utf-8")
+
+
 def test_the_page_of_evidence_tells_the_committed_resources() -> None:
     result = json.loads((ROOT / "docs" / "results" / "resources.json").read_text())
     page = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")

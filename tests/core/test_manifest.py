@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -272,3 +273,19 @@ def test_any_value_anywhere_is_our_error_or_a_manifest(value: Any, key: str) -> 
     except ManifestError:
         return
     assert parse_manifest(as_json(manifest)) == manifest
+
+
+def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Path) -> None:
+    """Of hq at 128x256 with one match for two blocks, pixels in, logits and labels out."""
+    old = Path(__file__).parents[1] / "helpers/manifests/segpp_0_1_0_before_families.json"
+    shutil.copy(old, manifest_path(tmp_path / "old.onnx"))
+
+    manifest = read_manifest(tmp_path / "old.onnx", verify=False)
+
+    assert [(site.stage, site.side, site.match_every) for site in manifest.reduction] == [
+        (1, "kv", 2), (2, "kv", 2), (3, "q", 2), (4, "q", 2),
+    ]  # fmt: skip
+    assert (manifest.input.dtype, manifest.input.colours) == ("uint8", "RGB")
+    assert [output.kind for output in manifest.outputs] == ["logits", "labels"]
+    assert "known-gelu" in manifest.options["rewrites"]
+    assert json.loads(render_manifest(manifest)) == json.loads(old.read_text())

@@ -107,12 +107,12 @@ class InputSpec:
 
     @property
     def height(self) -> int:
-        """ImageArray from top to bottom."""
+        """Pixels from top to bottom."""
         return self.shape[2] if self.layout == "NCHW" else self.shape[1]
 
     @property
     def width(self) -> int:
-        """ImageArray from left to right."""
+        """Pixels from left to right."""
         return self.shape[3] if self.layout == "NCHW" else self.shape[2]
 
     @property

@@ -2,10 +2,13 @@
 
 import json
 import os
+import traceback
 from pathlib import Path
 from typing import Any
 
-__all__ = ["record"]
+__all__ = ["exit_if_failed", "record", "record_failure"]
+
+_failures: list[str] = []
 
 
 def record(stage: str, **values: Any) -> None:
@@ -16,3 +19,17 @@ def record(stage: str, **values: Any) -> None:
     waiting = path.with_suffix(".part")
     waiting.write_text(json.dumps(found, indent=1, default=str) + "\n", encoding="utf-8")
     waiting.replace(path)
+
+
+def record_failure(stage: str, what: str) -> None:
+    """Say and note the exception at hand; the stage goes on, and ends by ``exit_if_failed``."""
+    text = traceback.format_exc()
+    print(f"{what} failed:\n{text}", flush=True)
+    record(stage, **{f"{what} failed": text.splitlines()[-1]})
+    _failures.append(what)
+
+
+def exit_if_failed() -> None:
+    """End the stage with exit code 1 if something in it failed: what was left out is no success."""
+    if _failures:
+        raise SystemExit(1)

@@ -289,6 +289,12 @@ def _resolve_backend(name: str, path: Path, manifest: Manifest | None) -> str:
 def _automatic(path: Path, manifest: Manifest | None) -> str:
     if manifest and manifest.engine:
         # An engine loads only with the library that built it.
+        if manifest.engine.library not in BACKENDS:
+            raise InputError(
+                f"{path} is an engine of {manifest.engine.library}, which segpp builds and does "
+                "not run yet",
+                hint="run the ONNX file that it was built from",
+            )
         return manifest.engine.library
     suffix = path.suffix.lower()
     fitting = [name for name, spec in BACKENDS.items() if suffix in spec.suffixes]

@@ -49,3 +49,22 @@ def test_kernels_in_the_network_agree_with_torch_operators(tmp_path: Path) -> No
         one for name, one in beside["kernels beside PyTorch"].items() if "x4, checks" in name
     ]
     assert checks == {"equal labels": 1.0}
+
+
+def test_a_stage_that_leaves_something_out_goes_on_and_does_not_end_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGPP_GPU_RESULT", str(tmp_path / "found.json"))
+    monkeypatch.setattr(results, "_failures", [])
+    results.exit_if_failed()
+
+    try:
+        raise RuntimeError("no memory")
+    except RuntimeError:
+        results.record_failure("a stage", "b0")
+    results.record("a stage", b2=1)
+
+    with pytest.raises(SystemExit, match="1"):
+        results.exit_if_failed()
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found == {"a stage": {"b0 failed": "RuntimeError: no memory", "b2": 1}}

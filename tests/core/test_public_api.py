@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import segpp
+from segpp.runtime.inference.session import open_session
 
 FUNCTIONS = [name for name in segpp.__all__ if inspect.isfunction(getattr(segpp, name))]
 ERRORS = [name for name in segpp.__all__ if name.endswith("Error")]
@@ -66,6 +67,16 @@ def test_a_function_tells_its_arguments_its_errors_and_shows_an_example(name: st
     if function.__module__.startswith("segpp.api"):
         assert "Raises:" in text
         assert ">>> " in text
+
+
+def test_the_defaults_of_loading_are_those_of_the_session() -> None:
+    session = inspect.signature(open_session).parameters
+    same = {"spin": "spinning"}
+
+    for function in (segpp.load, segpp.predict):
+        for name, parameter in inspect.signature(function).parameters.items():
+            if (theirs := session.get(same.get(name, name))) and theirs.name != "path":
+                assert parameter.default == theirs.default, (function.__name__, name)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ Times are those of one call in a graph of many, each on the next of several sets
 together do not fit into the second-level cache.
 """
 
-import traceback
 from collections.abc import Callable, Mapping
 from itertools import cycle
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from benchmarks.gpu.effort import effort, trying
 from benchmarks.gpu.kernels import operators, plain_torch
-from benchmarks.gpu.results import record
+from benchmarks.gpu.results import exit_if_failed, record, record_failure
 from benchmarks.gpu.timing import captured, device, measured
 from segpp.export.custom_ops.torch_ops import MatchSettings, plain_match
 
@@ -34,6 +33,7 @@ def main() -> None:
             _safely(f"{name}, batch {batch}", _tokens, settings, batch, channels)
     for classes, height, width in effort().logits:
         _safely(f"{classes} classes, {height}x{width} to x4", _labels, classes, height, width)
+    exit_if_failed()
 
 
 @torch.inference_mode()
@@ -41,7 +41,7 @@ def _safely(place: str, measure: Callable[..., None], *arguments: object) -> Non
     try:
         measure(place, *arguments)
     except Exception:  # noqa: BLE001 - the next size may work
-        _failed(place)
+        record_failure(STAGE, place)
 
 
 def _tokens(place: str, settings: MatchSettings, batch: int, channels: int) -> None:
@@ -141,14 +141,8 @@ def _replay(what: str, call: Callable[..., Any], sets: list[Set]) -> Callable[[]
     try:
         return captured(_in_turn(call, sets), times=effort().calls).replay
     except Exception:  # noqa: BLE001 - the others may work
-        _failed(what)
+        record_failure(STAGE, what)
         return None
-
-
-def _failed(what: str) -> None:
-    text = traceback.format_exc()
-    print(f"{what} failed:\n{text}", flush=True)
-    record(STAGE, **{f"{what} failed": text.splitlines()[-1]})
 
 
 def _in_turn(call: Callable[..., Any], sets: list[Set]) -> Callable[[], Any]:

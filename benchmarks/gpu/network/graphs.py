@@ -1,6 +1,5 @@
 """Whole networks in FP16 under CUDA graphs, batch 1: ours with and without merging, and others'."""
 
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +10,11 @@ from torch import Tensor, nn
 from benchmarks.gpu.effort import effort
 from benchmarks.gpu.network.agreement import difference, logits_of
 from benchmarks.gpu.network.networks import Form, Variant, Weights, hugging_face, image, ours
-from benchmarks.gpu.results import record
+from benchmarks.gpu.results import exit_if_failed, record, record_failure
 from benchmarks.gpu.timing import Captured, captured, device, faster, measured
 
 FORM = Form(torch.float16, fused=True)
+STAGE = "network, FP16, CUDA graphs"
 WHOLE_STAGE = 1000
 BASE = "none"
 
@@ -51,7 +51,8 @@ def main() -> None:
         try:
             _network(place, size, height, width)
         except Exception:  # noqa: BLE001 - the next network may work
-            _failed(place)
+            record_failure(STAGE, place)
+    exit_if_failed()
 
 
 @torch.inference_mode()
@@ -71,7 +72,7 @@ def _network(place: str, size: str, height: int, width: int) -> None:
     if BASE in graphs:
         found["faster_than_none"] = faster(found["series"], BASE)
         found["to_none"] = {name: difference(outputs[BASE], one) for name, one in outputs.items()}
-    record("network, FP16, CUDA graphs", **{place: found})
+    record(STAGE, **{place: found})
 
 
 def _theirs(original: nn.Module) -> nn.Module:
@@ -95,13 +96,7 @@ def _add(
         eager = logits_of(model(pixels)).float()
         graphs[name] = Network(eager, captured(lambda: logits_of(model(pixels))))
     except Exception:  # noqa: BLE001 - the other variants may work
-        _failed(f"{place}, {name}")
-
-
-def _failed(what: str) -> None:
-    text = traceback.format_exc()
-    print(f"{what} failed:\n{text}", flush=True)
-    record("network, FP16, CUDA graphs", **{f"{what} failed": text.splitlines()[-1]})
+        record_failure(STAGE, f"{place}, {name}")
 
 
 if __name__ == "__main__":

@@ -145,8 +145,9 @@ def test_commands_are_found_with_their_continuations_and_without_output() -> Non
     assert commands(block) == [["segpp-run", "a.onnx", "b.png", "--out", "c.png"]]
 
 
-def test_the_measured_table_is_that_of_the_committed_result() -> None:
-    result = json.loads((ROOT / "docs" / "results" / "camvid_352x480.json").read_text())
+@pytest.mark.parametrize("name", ["camvid_352x480.json", "camvid_unseen_352x480.json"])
+def test_the_measured_table_is_that_of_the_committed_result(name: str) -> None:
+    result = json.loads((ROOT / "docs" / "results" / name).read_text())
 
     assert table_of(result) in (ROOT / "docs" / "accuracy-and-speed.md").read_text(encoding="utf-8")
 

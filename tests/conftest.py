@@ -3,10 +3,13 @@
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from segpp.manifest import Architecture
 from tests.helpers.commands import Completed, in_process, in_subprocess
 from tests.helpers.tiny_networks import network, stripes
 
@@ -46,41 +49,81 @@ def segpp() -> Command:
 
 
 @pytest.fixture(scope="session")
-def b0_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A B0 of 19 classes with random weights, as mmsegmentation saves it."""
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run of the tests see, and no other run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "session"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _once(path: Path, make: Callable[[Path], object]) -> Path:
+    """Let the first process that asks for ``path`` make it, and the others wait."""
+    with FileLock(f"{path}.lock"):
+        if not path.exists():
+            make(path)
+    return path
+
+
+def _save_random(architecture: Architecture, path: Path) -> None:
+    """Save a SegFormer with random weights, as mmsegmentation does."""
     torch = pytest.importorskip("torch", reason="torch makes the checkpoint")
     # The tests of the core and of the runtime start without torch.
-    from segpp.export.models.segformer.architecture import segformer  # noqa: PLC0415
     from segpp.export.models.segformer.loading import state_dict_for  # noqa: PLC0415
     from segpp.export.models.segformer.loading.formats import FORMATS  # noqa: PLC0415
     from segpp.export.models.segformer.model import SegFormer  # noqa: PLC0415
 
-    path = tmp_path_factory.mktemp("checkpoint") / "b0.pth"
     # Whoever draws numbers after this must not depend on whether this ran before.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = SegFormer(segformer("b0", classes=19), FORMATS["mmsegmentation"].numerics)
+        model = SegFormer(architecture, FORMATS["mmsegmentation"].numerics)
     torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, path)
+
+
+@pytest.fixture(scope="session")
+def b0_checkpoint(session_folder: Path) -> Path:
+    """A B0 of 19 classes with random weights, as mmsegmentation saves it."""
+    pytest.importorskip("torch", reason="torch makes the checkpoint")
+    from segpp.export.models.segformer.architecture import segformer  # noqa: PLC0415
+
+    architecture = segformer("b0", classes=19)
+    return _once(session_folder / "b0.pth", lambda path: _save_random(architecture, path))
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(session_folder: Path) -> Path:
+    """A SegFormer of 19 classes, five blocks and few channels, as mmsegmentation saves it."""
+    pytest.importorskip("torch", reason="torch makes the checkpoint")
+    from tests.helpers.checkpoints import MINIATURE  # noqa: PLC0415
+
+    architecture = replace(MINIATURE, classes=19)
+    return _once(session_folder / "tiny.pth", lambda path: _save_random(architecture, path))
+
+
+@pytest.fixture(params=["tiny", pytest.param("b0", marks=pytest.mark.slow)])
+def tiny_or_b0(request: pytest.FixtureRequest) -> Path:
+    """``tiny_checkpoint``, and among the slow tests ``b0_checkpoint`` too."""
+    path: Path = request.getfixturevalue(f"{request.param}_checkpoint")
     return path
 
 
 @pytest.fixture(scope="session")
-def exported(b0_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+def exported(b0_checkpoint: Path, session_folder: Path) -> Exported:
     """Export ``b0_checkpoint``: ``exported("hq", "128x256", "fp16")``, each once per session.
 
     The first argument is a preset or a ratio; the manifest lies beside the file.
     """
-    folder = tmp_path_factory.mktemp("exported")
 
     def export(reduction: str, size: str, precision: str) -> Path:
-        path = folder / f"b0-{reduction}-{size}-{precision}.onnx"
-        if not path.exists():
-            flag = "--ratio" if reduction.startswith("0.") else "--preset"
-            options = (flag, reduction, "--size", size, "--precision", precision, "--no-check")
+        flag = "--ratio" if reduction.startswith("0.") else "--preset"
+        options = (flag, reduction, "--size", size, "--precision", precision, "--no-check")
+
+        def make(path: Path) -> None:
             done = in_process("export", b0_checkpoint, path, *options)
             if done.returncode:
                 pytest.fail(f"the export ended with {done.returncode}:\n{done.stderr}")
-        return path
+
+        return _once(session_folder / f"b0-{reduction}-{size}-{precision}.onnx", make)
 
     return export
 

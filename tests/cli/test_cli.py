@@ -280,6 +280,15 @@ def test_a_missing_package_is_one_sentence_and_exit_3(
     )
 
 
+def test_the_reductions_are_listed_without_torch() -> None:
+    code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+
+    done = run_python(WITHOUT.format(missing=["torch"]) + code, "export", "--list-reductions")
+
+    assert done.returncode == 0, done.stderr
+    assert "bsm" in done.stdout
+
+
 def test_a_package_that_is_not_ours_to_miss_is_a_bug(verb: Verb) -> None:
     verb(raising(ModuleNotFoundError("No module named 'left_pad'", name="left_pad")))
 

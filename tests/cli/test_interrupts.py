@@ -122,10 +122,10 @@ def said(text: str) -> Callable[[str], bool]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_export_stopped_while_tracing_changes_nothing(
-    start: Start, b0_checkpoint: Path, out: Path, number: signal.Signals
+    start: Start, tiny_or_b0: Path, out: Path, number: signal.Signals
 ) -> None:
     before = contents(out)
-    running = start("export", b0_checkpoint, out / "b.onnx", "--size", "64x64", "--no-check")
+    running = start("export", tiny_or_b0, out / "b.onnx", "--size", "64x64", "--no-check")
     running.wait_for(said("tracing"))
 
     assert running.stop(number) == 130
@@ -135,11 +135,11 @@ def test_an_export_stopped_while_tracing_changes_nothing(
 
 
 def test_an_export_stopped_while_comparing_changes_nothing(
-    start: Start, b0_checkpoint: Path, out: Path
+    start: Start, tiny_or_b0: Path, out: Path
 ) -> None:
     """The file is written by then, under another name."""
     before = contents(out)
-    running = start("export", b0_checkpoint, out / "b.onnx", "--size", "512x1024")
+    running = start("export", tiny_or_b0, out / "b.onnx", "--size", "512x1024")
     running.wait_for(said("comparing with PyTorch"))
     assert contents(out) != before
 

@@ -98,11 +98,11 @@ def test_nothing_merged_is_nothing_to_warn_of() -> None:
 
 
 def test_the_export_warns_and_the_manifest_keeps_it(
-    segpp: Command, b0_checkpoint: Path, tmp_path: Path
+    segpp: Command, tiny_or_b0: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    done = segpp("export", "--preset", "hq", "--size", "128x128", "--no-check", b0_checkpoint, out)
+    done = segpp("export", "--preset", "hq", "--size", "128x128", "--no-check", tiny_or_b0, out)
 
     assert done.returncode == 0, done.stderr
     manifest = read_manifest(out)

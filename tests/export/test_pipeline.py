@@ -35,11 +35,11 @@ def run(file: Path, image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"none"}))
 def test_every_preset_passes_its_gate_and_the_lint(
-    b0_checkpoint: Path, tmp_path: Path, preset: str
+    tiny_or_b0: Path, tmp_path: Path, preset: str
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    manifest = export_onnx(config(b0_checkpoint, out, reduction=PRESETS[preset])).manifest
+    manifest = export_onnx(config(tiny_or_b0, out, reduction=PRESETS[preset])).manifest
 
     assert lint(onnx.load(out)) == []
     assert read_manifest(out) == manifest
@@ -75,14 +75,12 @@ def test_without_merging_the_file_equals_pytorch(tiny_checkpoint: Path, tmp_path
     assert np.abs(run(out, image) - expected).max() <= relative * np.abs(expected).max()
 
 
-def test_a_file_below_the_asked_agreement_is_not_written(
-    b0_checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_file_below_the_asked_agreement_is_not_written(tiny_or_b0: Path, tmp_path: Path) -> None:
     out = tmp_path / "b0.onnx"
 
     # Random weights in half precision do not reach 1 on every pixel.
     with pytest.raises(CheckError, match=r"asked for: 1\.0"):
-        export_onnx(config(b0_checkpoint, out, precision="fp16", min_agreement=1.0))
+        export_onnx(config(tiny_or_b0, out, precision="fp16", min_agreement=1.0))
 
     assert list(tmp_path.iterdir()) == []
 

@@ -17,11 +17,11 @@ def config(checkpoint: Path, out: Path, **options: object) -> ExportConfig:
 
 
 def test_fp16_weights_and_activations_are_half_and_the_delicate_parts_are_not(
-    b0_checkpoint: Path, tmp_path: Path
+    tiny_or_b0: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "b0.onnx"
 
-    export_onnx(config(b0_checkpoint, out, precision="fp16", reduction=reduction_config(ratio=0.5)))
+    export_onnx(config(tiny_or_b0, out, precision="fp16", reduction=reduction_config(ratio=0.5)))
 
     graph = onnx.shape_inference.infer_shapes(onnx.load(out)).graph
     kinds = {v.name: v.type.tensor_type.elem_type for v in [*graph.value_info, *graph.input]}

@@ -1,5 +1,6 @@
 """Pixels in, labels out: what stands around the network computes what the runtime did before."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,10 @@ from segpp.export.parity.images import ParityImage
 from segpp.export.pipeline import export_onnx
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare
-from segpp.manifest import InputSpec, Parity, read_manifest
+from segpp.manifest import Architecture, InputSpec, Parity, read_manifest
 from segpp.ops.grid import Size
 from segpp.runtime.inference.session import open_session
+from tests.helpers.checkpoints import MINIATURE
 
 SIZE = Size(128, 256)
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -149,8 +151,15 @@ def test_wrong_labels_over_right_logits_are_caught(
         check_parity(parity_of(tmp_path / "wrong.onnx"))
 
 
-def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
-    checkpoint = saved(tmp_path, "mmsegmentation", classes=150)
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        pytest.param(replace(MINIATURE, classes=150), id="tiny"),
+        pytest.param(segformer("b0", classes=150), id="b0", marks=pytest.mark.slow),
+    ],
+)
+def test_labels_of_many_classes_are_int32(tmp_path: Path, architecture: Architecture) -> None:
+    checkpoint = saved(tmp_path, "mmsegmentation", architecture)
 
     file = written(checkpoint, tmp_path / "tiny.onnx", outputs="labels", reduction={})
 
@@ -160,9 +169,8 @@ def test_labels_of_many_classes_are_int32(tmp_path: Path) -> None:
     assert labels.dtype == np.uint8
 
 
-def saved(folder: Path, name: str, *, classes: int) -> Path:
+def saved(folder: Path, name: str, architecture: Architecture) -> Path:
     torch.manual_seed(0)
-    architecture = segformer("b0", classes=classes, head=FORMATS[name].head)
     model = SegFormer(architecture, FORMATS[name].numerics)
     path = folder / "checkpoint.pth"
     torch.save(state_dict_for(name, model.state_dict()), path)

@@ -1,5 +1,6 @@
 """The parity check lets a right file through and stops a wrong one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,19 @@ from segpp.export.parity import check_parity, measure_parity
 from segpp.export.parity.images import Floats, ParityImage
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
-from tests.helpers.checkpoints import trace_network
+from tests.helpers.checkpoints import MINIATURE, trace_network
 
 SIZE = Size(128, 160)
 
 
-@pytest.fixture(scope="module")
-def model() -> SegFormer:
+ARCHITECTURES = {"tiny": replace(MINIATURE, classes=5), "b0": segformer("b0", classes=5)}
+
+
+@pytest.fixture(scope="module", params=["tiny", pytest.param("b0", marks=pytest.mark.slow)])
+def model(request: pytest.FixtureRequest) -> SegFormer:
     torch.manual_seed(0)
-    network = SegFormer(segformer("b0", classes=5), Numerics(1e-6, 1e-6, 1e-6, 1e-6)).eval()
+    architecture = ARCHITECTURES[request.param]
+    network = SegFormer(architecture, Numerics(1e-6, 1e-6, 1e-6, 1e-6)).eval()
     return network.apply_reductions(reduction_config(ratio=0.5))
 
 
@@ -55,8 +60,9 @@ def test_a_right_file_agrees_on_masks_and_logits(
     assert parity.max_logit_difference is not None
     assert parity.tolerance is not None
     assert parity.max_logit_difference <= parity.tolerance
-    # Stages 1 and 2 match 20 keys each, stage 3 80 queries, stage 4 20, in two blocks each.
-    assert parity.matches == 2 * (20 + 20 + 80 + 20)
+    # A block of stages 1 and 2 matches 20 keys, one of stage 3 80 queries, one of stage 4 20.
+    matches = zip(model.architecture.depths, (20, 20, 80, 20), strict=True)
+    assert parity.matches == sum(blocks * tokens for blocks, tokens in matches)
 
 
 def test_a_wrong_weight_is_caught(

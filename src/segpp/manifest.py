@@ -92,8 +92,8 @@ class Classes:
 class InputSpec:
     """How to turn an RGB image into the input tensor.
 
-    The image is resized to the tensor's height and width, ``(pixel - mean) / std`` per channel
-    on the 0-255 scale, and laid out as ``layout``.
+    The image is resized to the tensor's height and width by the filter that ``resize`` names,
+    ``(pixel - mean) / std`` per channel on the 0-255 scale, and laid out as ``layout``.
     """
 
     name: str

@@ -26,9 +26,11 @@ __all__ = [
     "Manifest",
     "MatchSearch",
     "MatchTrial",
+    "Origin",
     "OutputSpec",
     "Parity",
     "ReductionSite",
+    "Reference",
     "Source",
     "parse_manifest",
     "read_manifest",
@@ -41,6 +43,8 @@ SCHEMA = 1
 _MAX_BYTES = 4 << 20
 
 _MAX_COLOR = 255
+
+Origin = Literal["given", "stored", "config", "assumed"]
 
 # (B, C, H, W) or (B, H, W, C); and (B, H, W).
 TENSOR_DIMENSIONS = 4
@@ -81,19 +85,33 @@ class Architecture:
 
 @dataclass(frozen=True)
 class Classes:
-    """Class names and their colours; ``ignore`` is the label that counts for nothing."""
+    """Class names and their colours.
+
+    Attributes:
+        names: By class number. A network of one output channel has two: a pixel is of class 1
+            where its logit is above 0, the sigmoid's 0.5.
+        palette: Red, green and blue of each, 0 to 255.
+        ignore: The label in data sets that counts for nothing.
+        reduce_labels: In data sets label 0 counts for nothing, and label k stands for class k - 1.
+    """
 
     names: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     ignore: int = 255
+    reduce_labels: bool = False
 
 
 @dataclass(frozen=True)
 class InputSpec:
     """How to turn an RGB image into the input tensor.
 
-    The image is resized to the tensor's height and width by the filter that ``resize`` names,
-    ``(pixel - mean) / std`` per channel on the 0-255 scale, and laid out as ``layout``.
+    The image is brought to the tensor's height and width as ``fit`` says, by the filter that
+    ``resize`` names, ``(pixel - mean) / std`` per channel on the 0-255 scale, and laid out as
+    ``layout``.
+
+    Attributes:
+        fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads,
+            ``crop`` keeps it and cuts what is too much, both around the middle.
     """
 
     name: str
@@ -104,6 +122,7 @@ class InputSpec:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     resize: Literal["pillow-bilinear"] = "pillow-bilinear"
+    fit: Literal["stretch", "letterbox", "crop"] = "stretch"
 
     @property
     def height(self) -> int:
@@ -214,6 +233,25 @@ class Parity:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """How closely the file follows the logits that its owner's own code gave for an input.
+
+    Attributes:
+        pixel_agreement: Share of pixels with the same label, at the size of the owner's logits.
+        max_logit_difference: Largest difference of a logit.
+        unmerged_agreement: The same share for the network without merging, in FP32 PyTorch: what
+            the reading of the checkpoint alone costs.
+    """
+
+    file: str
+    sha256: str
+    pixel_agreement: float
+    max_logit_difference: float
+    unmerged_agreement: float
+    min_agreement: float
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """What an engine was built with and for; it runs nowhere else."""
 
@@ -231,7 +269,14 @@ class EngineInfo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Everything a reader needs to know about one file."""
+    """Everything a reader needs to know about one file.
+
+    Attributes:
+        reference: The comparison with the owner's own numbers, where they were given.
+        origins: Where what a mask depends on comes from: ``given`` by the caller, ``stored`` in the
+            weights, told by a ``config`` beside or inside them, or ``assumed``. The keys are
+            ``heads``, ``mean``, ``std``, ``colors``, ``resize``, ``fit``, ``size``, ``classes``.
+    """
 
     kind: Literal["onnx", "engine"]
     segpp: str
@@ -245,6 +290,8 @@ class Manifest:
     precision: Literal["fp32", "fp16", "bf16", "int8"]
     tools: dict[str, str]
     parity: Parity | None = None
+    reference: Reference | None = None
+    origins: dict[str, Origin] = field(default_factory=dict)
     match_search: MatchSearch | None = None
     engine: EngineInfo | None = None
     notes: tuple[str, ...] = ()
@@ -316,7 +363,7 @@ def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[
     named, colored, trained = len(classes.names), len(classes.palette), architecture.classes
     if named != colored:
         yield f"names {named} classes and colours {colored}"
-    if named != trained:
+    if named != max(trained, 2):
         yield f"names {named} classes of a network with {trained}"
     if not all(0 <= value <= _MAX_COLOR for color in classes.palette for value in color):
         yield "has a colour outside 0-255"

@@ -247,7 +247,9 @@ def test_deep_nesting_is_our_error_at_any_depth(depth: float) -> None:
 
 def test_every_key_is_needed_or_has_a_default() -> None:
     whole = as_json(WHOLE)
-    optional = {"parity", "match_search", "engine", "notes", "options"}
+    optional = {
+        "parity", "reference", "origins", "match_search", "engine", "notes", "options",
+    }  # fmt: skip
 
     for key in whole:
         rest = copy.deepcopy(whole)
@@ -288,4 +290,10 @@ def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Pa
     assert (manifest.input.dtype, manifest.input.colours) == ("uint8", "RGB")
     assert [output.kind for output in manifest.outputs] == ["logits", "labels"]
     assert "known-gelu" in manifest.options["rewrites"]
-    assert json.loads(render_manifest(manifest)) == json.loads(old.read_text())
+    was, is_now = json.loads(old.read_text()), json.loads(render_manifest(manifest))
+    assert {key: is_now[key] | was[key] for key in ("input", "classes")} == {
+        key: is_now[key] for key in ("input", "classes")
+    }
+    assert all(is_now[key] == was[key] for key in was if key not in {"input", "classes"})
+    # What they could not say yet is what they did.
+    assert (manifest.input.fit, manifest.classes.reduce_labels) == ("stretch", False)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -114,6 +115,18 @@ def test_every_flag_is_kebab_case(name: str) -> None:
             assert flag == flag.lower().replace("_", "-")
 
 
+def test_the_verbs_of_a_group_stand_in_the_order_in_which_they_are_needed(
+    helps: dict[str, str],
+) -> None:
+    verbs = re.findall(r"^  segpp (\S+)", helps[""], re.MULTILINE)
+
+    assert verbs[:5] == ["export", "build-engine", "run", "eval", "bench"]
+    for group in GROUPS:
+        modules = [import_module(name) for name in VERBS.values()]
+        orders = [module.ORDER for module in modules if group == module.GROUP]
+        assert len(set(orders)) == len(orders)
+
+
 def test_every_verb_stands_in_one_group_of_the_overview(helps: dict[str, str]) -> None:
     assert {import_module(module).GROUP for module in VERBS.values()} == set(GROUPS)
     for verb in VERBS:
@@ -136,7 +149,7 @@ def test_an_old_name_of_a_flag_works_with_a_warning(capsys: Capture) -> None:
     told = capsys.readouterr().err
     assert code == 2
     assert "warning: --engine is called --backend now, and goes with version 0.3\n" in told
-    assert "unrecognized" not in told
+    assert "unknown argument" not in told
 
 
 def test_an_old_spelling_of_a_rewrite_works_with_a_warning(capsys: Capture) -> None:
@@ -191,8 +204,26 @@ def test_no_argument_is_wrong_usage_and_shows_the_overview(capsys: Capture) -> N
         (["Run"], "hint: did you mean 'run'?"),
         (["-v"], "unknown command '-v'"),
         (["run"], "the following arguments are required: MODEL, INPUT, --out"),
-        (["run", "a", "b", "--out", "c", "--nope"], "unrecognized arguments: --nope"),
-        (["run", "a", "b", "--out", "c", "--thr", "2"], "unrecognized arguments: --thr 2"),
+        (
+            ["run", "a", "b", "--out", "c", "--nope"],
+            "error: unknown argument --nope\n  hint: segpp-run -h lists the arguments\n",
+        ),
+        (
+            ["run", "a", "b", "--out", "c", "--thr", "2"],
+            "error: unknown argument --thr\n  hint: did you mean --threads?\n",
+        ),
+        # What follows is an argument like any other, and the next one is not too many.
+        (
+            ["export", "--sise", "512x1024", "a", "b"],
+            "error: unknown argument --sise\n  hint: did you mean --size?\n",
+        ),
+        (
+            ["export", "a", "b", "--Size=512x1024"],
+            "unknown argument --Size\n  hint: did you mean --s",
+        ),
+        (["run", "a", "b", "--otu", "c"], "unknown argument --otu\n  hint: did you mean --out?\n"),
+        (["run", "a", "b", "--out", "c", "--alpha", "-1", "d"], "unrecognized arguments: d\n"),
+        (["run", "a", "b", "--", "--otu"], "the following arguments are required: --out"),
         (["run", "a", "b", "--out", "c", "--alpha", "x"], "--alpha: invalid float value: 'x'"),
         (["run", "a", "b", "--out"], "argument --out: expected one argument"),
         (["run", "a", "b", "c", "--out", "d"], "hint: segpp-run -h lists the arguments"),

@@ -15,10 +15,11 @@ from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
 from segpp.utils.files import atomic_write, check_writable
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Measure latency by stage, throughput and peak memory, of several models side by side."
 GROUP = "run and measure it"
+ORDER = 3
 
 # What flags were called before, and what they are called now.
 RENAMED = {

@@ -12,10 +12,11 @@ from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
 from segpp.utils.progress import step
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Compile an ONNX file to an engine for a GPU."
 GROUP = "make a model smaller"
+ORDER = 2
 
 # What flags were called before, and what they are called now.
 RENAMED = {

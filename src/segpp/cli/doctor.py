@@ -16,10 +16,11 @@ from segpp.runtime.system.plugins import Plugins, SearchResult, find_plugins
 from segpp.utils.progress import step
 from segpp.utils.table import table
 
-__all__ = ["EXAMPLES", "GROUP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Say what this machine can do, and what is missing for the rest."
 GROUP = "look into things"
+ORDER = 1
 EXAMPLES = ("segpp-doctor", "segpp-doctor --verify --json")
 
 

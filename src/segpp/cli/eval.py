@@ -11,10 +11,11 @@ from segpp.cli._arguments import add_backend_arguments, add_json_argument, backe
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write, check_writable
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Measure mIoU and pixel accuracy over labelled images, for one or several models."
 GROUP = "run and measure it"
+ORDER = 2
 
 # What flags were called before, and what they are called now.
 RENAMED = {

@@ -15,12 +15,13 @@ from segpp.manifest import (
     render_manifest,
 )
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = (
     "Write a SegFormer checkpoint as ONNX with every shape fixed, tokens merged, masks proved."
 )
 GROUP = "make a model smaller"
+ORDER = 1
 
 # What flags were called before, and what they are called now.
 RENAMED = {

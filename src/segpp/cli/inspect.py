@@ -8,10 +8,11 @@ import segpp
 from segpp.cli._arguments import add_json_argument
 from segpp.errors import CheckError
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Say what a checkpoint, an ONNX file, an engine or a manifest is."
 GROUP = "look into things"
+ORDER = 2
 
 # What flags were called before, and what they are called now.
 RENAMED = {

@@ -16,13 +16,14 @@ from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.predict_files import RunSummary
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 _LARGEST = 3  # classes named in the summary line
 
 SUMMARY = "Segment an image, a folder, a pattern or a video with an exported network."
 
 GROUP = "run and measure it"
+ORDER = 1
 
 # What flags were called before, and what they are called now.
 RENAMED = {

@@ -294,7 +294,6 @@ def test_a_verb_decides_on_its_code(verb: Verb, code: int) -> None:
         ("onnx", "export", ("export", "a.pth", "a.onnx")),
         ("onnx_ir", "export", ("export", "a.pth", "a.onnx")),
         ("safetensors", "export", ("export", "a.pth", "a.onnx")),
-        ("torch", "export", ("export", "--list-rewrites")),
         ("onnxruntime", "cpu", ("export", "a.pth", "a.onnx")),
     ],
 )
@@ -311,13 +310,17 @@ def test_a_missing_package_is_one_sentence_and_exit_3(
     )
 
 
-def test_the_reductions_are_listed_without_torch() -> None:
+@pytest.mark.parametrize(
+    ("flag", "listed"),
+    [("--list-reductions", "bsm"), ("--list-rewrites", "fold-attention-scale")],
+)
+def test_what_can_be_chosen_is_listed_without_a_heavy_package(flag: str, listed: str) -> None:
     code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
 
-    done = run_python(WITHOUT.format(missing=["torch"]) + code, "export", "--list-reductions")
+    done = run_python(WITHOUT.format(missing=HEAVY) + code, "export", flag)
 
     assert done.returncode == 0, done.stderr
-    assert "bsm" in done.stdout
+    assert listed in done.stdout
 
 
 def test_a_package_that_is_not_ours_to_miss_is_a_bug(verb: Verb) -> None:

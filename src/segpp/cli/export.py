@@ -323,7 +323,7 @@ class _ListRewrites(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.models.base import families  # noqa: PLC0415 - imports torch
+        from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
         from segpp.export.models.rewriting import ordered_rewrites  # noqa: PLC0415
         from segpp.export.targets import TARGETS  # noqa: PLC0415
 

@@ -25,6 +25,8 @@ HEAVY = (
     *("tensorrt", "tensorrt_rtx", "av", "openvino", "matplotlib"),
 )
 # None among the modules is how Python marks one that is not there.
+# By its first bytes, which is all that is looked at without torch.
+LIKE_A_CHECKPOINT = b"PK\x03\x04"
 WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
 
 Capture = pytest.CaptureFixture[str]
@@ -288,26 +290,63 @@ def test_a_verb_decides_on_its_code(verb: Verb, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "extra", "arguments"),
+    ("package", "extra"),
     [
-        ("torch", "export", ("export", "a.pth", "a.onnx")),
-        ("onnx", "export", ("export", "a.pth", "a.onnx")),
-        ("onnx_ir", "export", ("export", "a.pth", "a.onnx")),
-        ("safetensors", "export", ("export", "a.pth", "a.onnx")),
-        ("onnxruntime", "cpu", ("export", "a.pth", "a.onnx")),
+        ("torch", "export"),
+        ("onnx", "export"),
+        ("onnx_ir", "export"),
+        ("safetensors", "export"),
+        ("onnxruntime", "cpu"),
     ],
 )
 def test_a_missing_package_is_one_sentence_and_exit_3(
-    package: str, extra: str, arguments: tuple[str, ...]
+    package: str, extra: str, tmp_path: Path
 ) -> None:
+    checkpoint = tmp_path / "a.pth"
+    checkpoint.write_bytes(LIKE_A_CHECKPOINT)
     code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
 
+    arguments = ("export", checkpoint, tmp_path / "a.onnx")
     done = run_python(WITHOUT.format(missing=[package]) + code, *arguments)
 
     assert done.returncode == 3
-    assert done.stderr == (
-        f"error: the package {package} is not installed\n  hint: pip install 'segpp[{extra}]'\n"
+    begun, *told = done.stderr.splitlines()
+    assert begun.startswith(f"exporting {checkpoint} to ")
+    assert told == [
+        f"error: the package {package} is not installed",
+        f"  hint: pip install 'segpp[{extra}]'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "none.pth b.onnx",
+        "a.pth b.trt",
+        "a.pth none/b.onnx",
+        "a.pth b.onnx --size 100x200",
+        "a.pth b.onnx --ratio 2",
+        "a.pth b.onnx --preset fats",
+        "a.pth b.onnx --preset hq --ratio 0.5",
+        "a.pth b.onnx --reduce 3.q=bms",
+        "a.pth b.onnx --precision fp8",
+        "a.pth b.onnx --checkpoint-format nvlab",
+        "a.pth b.onnx --no-rewrite fold-norm",
+        "a.pth b.onnx --parity-image none.jpg",
+    ],
+)
+def test_a_wrong_argument_of_the_export_is_told_before_a_heavy_package_is_imported(
+    arguments: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.pth").write_bytes(LIKE_A_CHECKPOINT)
+    code = (
+        "import os; from segpp.cli import main; os.chdir(sys.argv[1]); sys.exit(main(sys.argv[2:]))"
     )
+
+    done = run_python(WITHOUT.format(missing=HEAVY) + code, tmp_path, "export", *arguments.split())
+
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ VECTORS = """<ir_version: 8, opset_import: ["": 18]>
 g (float[1,64] a, float[1,64] b) => (float[1,64] out) { out = Add(a, b) }"""
 
 # What a log holds before the error: steps that were done, a bar that did not move.
-PROGRESS = re.compile(r"|\S.* … (stopped after )?\d+\.\d s| *\d+%\|.* images/s\]")
+PROGRESS = re.compile(r"|\S.* …( (stopped after )?\d+\.\d s)?| *\d+%\|.* images/s\]")
 
 rtx = pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs TensorRT-RTX (extra rtx)")
 

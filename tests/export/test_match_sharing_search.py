@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from segpp.export.config import AUTO, ExportConfig
+from segpp.export.images import normalized_image
 from segpp.export.match_sharing_search import TOLERANCE, candidates, search
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.presets import PRESETS
-from segpp.export.parity.images import normalized_image
 from segpp.export.pipeline import export_onnx
 from segpp.images import sample_image
 from segpp.images.postprocess import resize_argmax

@@ -86,7 +86,7 @@ def _network(checkpoint: Checkpoint) -> Section:
         "network",
         {
             "architecture": shape.name,
-            "layout": checkpoint.format,
+            "format": checkpoint.format,
             "widths": _listed(shape.dims),
             "blocks": _listed(shape.depths),
             "heads": _listed(shape.heads),

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from segpp.errors import ImageError
-from segpp.export.parity.images import images_in
+from segpp.export.images import images_in
 from segpp.images import sample_image
 
 

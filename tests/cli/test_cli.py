@@ -102,6 +102,19 @@ def test_a_help_screen_needs_no_heavy_package(helps: dict[str, str], name: str) 
 
 
 @pytest.mark.parametrize("name", VERBS)
+def test_every_argument_stands_in_a_group_with_a_name(helps: dict[str, str], name: str) -> None:
+    assert not re.search(r"^(positional arguments|options):", helps[name], re.MULTILINE)
+    assert re.search(r"^results:\n(  .*\n)*  --json +print ", helps[name], re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_default_is_told_in_the_same_form(name: str) -> None:
+    for action in parser_of(name)._actions:
+        if action.default not in (None, False, "", [], argparse.SUPPRESS):
+            assert f"(default: {action.default}" in str(action.help)
+
+
+@pytest.mark.parametrize("name", VERBS)
 def test_every_example_of_a_help_screen_is_accepted(name: str) -> None:
     for example in import_module(VERBS[name]).EXAMPLES:
         command, *arguments = example.split()

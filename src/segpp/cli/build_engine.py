@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import segpp
+from segpp.cli._arguments import add_json_argument
 from segpp.errors import InputError
 from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="most scratch memory a layer may use, as 512M or 2G (default: the library's)",
     )
-    build.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_json_argument(parser.add_argument_group("results"), "the report")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -40,12 +40,12 @@ labels' size before the argmax; a model that gives labels only is resized to the
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = f"{SUMMARY}\n\n{_RULES}"
-    parser.add_argument(
+    parser.add_argument_group("models").add_argument(
         "models",
         metavar="MODEL",
         nargs="+",
         type=Path,
-        help="ONNX file or engine; the others are compared with the first",
+        help="ONNX file; the others are compared with the first",
     )
     _add_data(parser)
     add_backend_arguments(parser)

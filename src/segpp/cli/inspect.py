@@ -29,7 +29,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
+    parser.add_argument_group("file").add_argument(
         "file",
         metavar="FILE",
         type=Path,

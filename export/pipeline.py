@@ -142,7 +142,8 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
 
 
 def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
-    with step(f"comparing with PyTorch on {image.name}"):
+    whose = ", the bundled picture" if plan.config.parity_image is None else ""
+    with step(f"comparing with PyTorch on {image.name}{whose}"):
         parity = measure_parity(
             model,
             part,

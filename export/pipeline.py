@@ -19,8 +19,9 @@ from pathlib import Path
 import onnx
 
 from segpp import __version__
-from segpp.export.check_config import check_config
 from segpp.export.config import AUTO, ExportConfig
+from segpp.export.config.check import check_config
+from segpp.export.config.resolve import ResolvedExport, resolve, resolve_input, resolve_reduction
 from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.images import ParityImage, images_in, read_parity_image
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
@@ -35,7 +36,6 @@ from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import check_parity, measure_parity
 from segpp.export.reduction.config import ReductionConfig
-from segpp.export.resolve import ResolvedExport, resolve, resolve_input, resolve_reduction
 from segpp.images import sample_image
 from segpp.manifest import (
     FileInfo,

@@ -19,24 +19,11 @@ from segpp.cli import GROUPS, VERBS, main, parser_of
 from segpp.cli._arguments import renamed
 from segpp.errors import CheckError, InputError, MissingError
 from segpp.utils.files import atomic_write
-
-HEAVY = (
-    *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "safetensors"),
-    *("tensorrt", "tensorrt_rtx", "av", "openvino", "matplotlib"),
-)
-# None among the modules is how Python marks one that is not there.
-# By its first bytes, which is all that is looked at without torch.
-LIKE_A_CHECKPOINT = b"PK\x03\x04"
-WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
+from tests.helpers.commands import HEAVY, python_without
 
 Capture = pytest.CaptureFixture[str]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Verb = Callable[[Callable[[], int]], None]
-
-
-def run_python(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
@@ -70,7 +57,7 @@ def raising(failure: BaseException) -> Callable[[], int]:
 @pytest.fixture(scope="module")
 def helps() -> dict[str, str]:
     """The help screens, printed where no heavy package can be imported."""
-    code = WITHOUT.format(missing=HEAVY) + (
+    code = (
         "from segpp.cli import VERBS, main\n"
         "assert main(['--help']) == 0\n"
         "for verb in VERBS:\n"
@@ -78,7 +65,7 @@ def helps() -> dict[str, str]:
         "    try: main([verb, '--help'])\n"
         "    except SystemExit as end: assert end.code == 0\n"
     )
-    done = run_python(code)
+    done = python_without(HEAVY, code)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     overview, *rest = done.stdout.split("\0")
@@ -300,79 +287,6 @@ def test_a_verb_decides_on_its_code(verb: Verb, code: int) -> None:
     verb(lambda: code)
 
     assert main(["try"]) == code
-
-
-@pytest.mark.parametrize(
-    ("package", "extra"),
-    [
-        ("torch", "export"),
-        ("onnx", "export"),
-        ("onnx_ir", "export"),
-        ("safetensors", "export"),
-        ("onnxruntime", "cpu"),
-    ],
-)
-def test_a_missing_package_is_one_sentence_and_exit_3(
-    package: str, extra: str, tmp_path: Path
-) -> None:
-    checkpoint = tmp_path / "a.pth"
-    checkpoint.write_bytes(LIKE_A_CHECKPOINT)
-    code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
-
-    arguments = ("export", checkpoint, tmp_path / "a.onnx")
-    done = run_python(WITHOUT.format(missing=[package]) + code, *arguments)
-
-    assert done.returncode == 3
-    begun, *told = done.stderr.splitlines()
-    assert begun.startswith(f"exporting {checkpoint} to ")
-    assert told == [
-        f"error: the package {package} is not installed",
-        f"  hint: pip install 'segpp[{extra}]'",
-    ]
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "none.pth b.onnx",
-        "a.pth b.trt",
-        "a.pth none/b.onnx",
-        "a.pth b.onnx --size 100x200",
-        "a.pth b.onnx --ratio 2",
-        "a.pth b.onnx --preset fats",
-        "a.pth b.onnx --preset hq --ratio 0.5",
-        "a.pth b.onnx --reduce 3.q=bms",
-        "a.pth b.onnx --precision fp8",
-        "a.pth b.onnx --checkpoint-format nvlab",
-        "a.pth b.onnx --no-rewrite fold-norm",
-        "a.pth b.onnx --parity-image none.jpg",
-    ],
-)
-def test_a_wrong_argument_of_the_export_is_told_before_a_heavy_package_is_imported(
-    arguments: str, tmp_path: Path
-) -> None:
-    (tmp_path / "a.pth").write_bytes(LIKE_A_CHECKPOINT)
-    code = (
-        "import os; from segpp.cli import main; os.chdir(sys.argv[1]); sys.exit(main(sys.argv[2:]))"
-    )
-
-    done = run_python(WITHOUT.format(missing=HEAVY) + code, tmp_path, "export", *arguments.split())
-
-    assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith("error: ")
-
-
-@pytest.mark.parametrize(
-    ("flag", "listed"),
-    [("--list-reductions", "bsm"), ("--list-rewrites", "fold-attention-scale")],
-)
-def test_what_can_be_chosen_is_listed_without_a_heavy_package(flag: str, listed: str) -> None:
-    code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
-
-    done = run_python(WITHOUT.format(missing=HEAVY) + code, "export", flag)
-
-    assert done.returncode == 0, done.stderr
-    assert listed in done.stdout
 
 
 def test_a_package_that_is_not_ours_to_miss_is_a_bug(verb: Verb) -> None:

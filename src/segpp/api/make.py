@@ -75,8 +75,8 @@ def export_onnx(
         >>> result.manifest.parity.pixel_agreement >= 0.999
         True
     """
-    from segpp.export.check_config import check_config  # noqa: PLC0415 - when it is called
     from segpp.export.config import ExportConfig  # noqa: PLC0415 - as above
+    from segpp.export.config.check import check_config  # noqa: PLC0415 - when it is called
     from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415 - as above
 
     config = ExportConfig(

@@ -1,4 +1,4 @@
-"""The decode head without its concatenation; ``_folded_head`` says why that is exact."""
+"""The decode head without its concatenation; ``_replacements.folded_head`` says why it may."""
 # ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
 from typing import TYPE_CHECKING, cast
@@ -14,7 +14,7 @@ __all__ = ["fold_decode_head"]
 
 def fold_decode_head(model: "SegFormer") -> None:
     """Replace the head."""
-    from segpp.export.models.segformer.rewrites._folded_head import folded
+    from segpp.export.models.segformer.rewrites._replacements.folded_head import folded
 
     # The head's type is that of the trained network; what follows it needs only the same call.
     model.head = cast("Head", folded(model.head))

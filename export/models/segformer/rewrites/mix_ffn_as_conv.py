@@ -17,8 +17,8 @@ __all__ = ["mix_ffn_as_conv"]
 
 def mix_ffn_as_conv(model: "SegFormer") -> None:
     """Replace the MixFFN of every block."""
-    from segpp.export.models.segformer.rewrites._conv_mix_ffn import ConvMixFfn
     from segpp.export.models.segformer.rewrites._module_utils import blocks
+    from segpp.export.models.segformer.rewrites._replacements.conv_mix_ffn import ConvMixFfn
 
     for block in blocks(model):
         block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call

@@ -19,7 +19,9 @@ __all__ = ["ort_multi_head_attention"]
 def ort_multi_head_attention(model: "SegFormer") -> None:
     """Replace the products and the softmax of every block."""
     from segpp.export.models.segformer.rewrites._module_utils import attentions
-    from segpp.export.models.segformer.rewrites._ort_attention import OrtMultiHeadAttention
+    from segpp.export.models.segformer.rewrites._replacements.ort_attention import (
+        OrtMultiHeadAttention,
+    )
 
     for attention in attentions(model):
         attention.core = OrtMultiHeadAttention(attention.core.heads)

@@ -17,8 +17,10 @@ __all__ = ["spatial_reduction_as_matmul"]
 
 def spatial_reduction_as_matmul(model: "SegFormer") -> None:
     """Replace the spatial reduction of every block that has one."""
-    from segpp.export.models.segformer.rewrites._matmul_reduction import SpatialReductionAsMatmul
     from segpp.export.models.segformer.rewrites._module_utils import attentions
+    from segpp.export.models.segformer.rewrites._replacements.matmul_reduction import (
+        SpatialReductionAsMatmul,
+    )
 
     for attention in attentions(model):
         if hasattr(attention, "spatial_reduction"):

@@ -40,7 +40,9 @@ def test_a_source_decides_on_the_numerics(source: str, write: Write) -> None:
 
 
 def test_a_source_that_does_not_fit_is_an_error(write: Write) -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)has none of the names of smp.*leave the sourc"):
+    with pytest.raises(
+        CheckpointError, match=r"(?s)has none of the names of smp.*leave --checkpoint-format out"
+    ):
         load_checkpoint(write(theirs("huggingface")), checkpoint_format="smp")
 
 

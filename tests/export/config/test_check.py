@@ -1,6 +1,6 @@
 """What a config may ask for, whatever its checkpoint holds.
 
-Tests check_config.py, config.py and checkpoints/check_weights.py.
+Tests config/__init__.py and checkpoints/check_weights.py.
 """
 
 from pathlib import Path
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from segpp.errors import CheckpointError, ImageError, InputError, OutputError
-from segpp.export.check_config import check_config
 from segpp.export.config import AUTO, ExportConfig
+from segpp.export.config.check import check_config
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.reduction.config import ReductionChoice
 from segpp.images import sample_image

@@ -8,6 +8,7 @@ import torch
 
 from segpp.errors import InputError
 from segpp.export.config import ExportConfig
+from segpp.export.config.resolve import resolve, resolve_input, resolve_reduction
 from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import load_checkpoint
@@ -17,7 +18,6 @@ from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.pipeline import export_onnx
 from segpp.export.reduction.config import ReductionChoice
-from segpp.export.resolve import resolve, resolve_input, resolve_reduction
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import Write, theirs
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from segpp.api._types import PathLike, SizeLike, to_size
+from segpp.utils.progress import announce
 
 if TYPE_CHECKING:
     from segpp.export.pipeline import ExportResult
@@ -74,32 +75,35 @@ def export_onnx(
         >>> result.manifest.parity.pixel_agreement >= 0.999
         True
     """
-    # torch and onnx; arguments that need neither are checked first.
-    resolved = to_size(size)
     from segpp.export.config import ExportConfig  # noqa: PLC0415 - as above
-    from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
+    from segpp.export.config.check import check_config  # noqa: PLC0415 - when it is called
     from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415 - as above
 
-    return export(
-        ExportConfig(
-            checkpoint=Path(checkpoint),
-            out=Path(output),
-            size=resolved,
-            reduction=ReductionChoice(preset, ratio, tuple(reduce)),
-            match_interval=match_interval,
-            search_images=tuple(map(Path, search_images)),
-            batch=batch,
-            precision=precision,
-            target=target,
-            input_dtype=input_dtype,
-            outputs=outputs,
-            rewrites_off=tuple(rewrites_off),
-            checkpoint_format=checkpoint_format,
-            parity_image=None if parity_image is None else Path(parity_image),
-            min_agreement=min_agreement,
-            check=check,
-        )
+    config = ExportConfig(
+        checkpoint=Path(checkpoint),
+        out=Path(output),
+        size=to_size(size),
+        reduction=ReductionChoice(preset, ratio, tuple(reduce)),
+        match_interval=match_interval,
+        search_images=tuple(map(Path, search_images)),
+        batch=batch,
+        precision=precision,
+        target=target,
+        input_dtype=input_dtype,
+        outputs=outputs,
+        rewrites_off=tuple(rewrites_off),
+        checkpoint_format=checkpoint_format,
+        parity_image=None if parity_image is None else Path(parity_image),
+        min_agreement=min_agreement,
+        check=check,
     )
+    # torch takes seconds to import: what is wrong without it is told before.
+    check_config(config)
+    where = config.size or "the checkpoint's own size"
+    announce(f"exporting {config.checkpoint} to {config.out} at {where}")
+    from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
+
+    return export(config)
 
 
 def build_engine(

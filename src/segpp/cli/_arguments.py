@@ -5,13 +5,23 @@ that a flag has one spelling, one default and one help text everywhere.
 """
 
 import argparse
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
 
+from segpp.errors import InputError
 from segpp.runtime.backends.base import BACKENDS
 
-__all__ = ["add_backend_arguments", "add_json_argument", "backend_settings", "renamed"]
+__all__ = [
+    "add_backend_arguments",
+    "add_json_argument",
+    "backend_settings",
+    "check_flags",
+    "renamed",
+]
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -24,8 +34,12 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         help=f"library that runs it: {', '.join(BACKENDS)}, auto (default: auto, onnxruntime "
         "where it is installed)",
     )
-    group.add_argument("--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (cpu)")
-    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (library's choice)")
+    group.add_argument(
+        "--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (default: cpu)"
+    )
+    group.add_argument(
+        "--threads", type=int, metavar="N", help="CPU threads (default: the library's choice)"
+    )
     group.add_argument(
         "--precision",
         default="fp32",
@@ -77,3 +91,30 @@ def renamed(arguments: Sequence[str], names: Mapping[str, str]) -> list[str]:
             sys.stderr.write(f"warning: {old} is called {new} now, and goes with version 0.3\n")
         current.append(f"{new}{equals}{value}" if new else argument)
     return current
+
+
+def check_flags(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Raise InputError for the first flag that the parser does not know, and propose the nearest.
+
+    Args:
+        arguments: As typed, the flags' values among them.
+    """
+    known = {flag for action in parser._actions for flag in action.option_strings}  # noqa: SLF001 - argparse has no other list of them
+    for argument in takewhile(lambda word: word != "--", arguments):
+        flag = argument.partition("=")[0]
+        if _is_flag(flag) and flag not in known:
+            raise InputError(
+                f"unknown argument {flag:.80}", hint=_nearest(flag, known, parser.prog)
+            )
+
+
+def _is_flag(word: str) -> bool:
+    # As argparse decides: negative numbers are values, and so is "-" (stdin).
+    return bool(re.fullmatch(r"-(?!\d|\.\d)\S+", word))
+
+
+def _nearest(flag: str, known: Iterable[str], program: str) -> str:
+    # Without the dashes, which all have and which would make everything alike.
+    names = {name.lstrip("-"): name for name in known}
+    near = get_close_matches(flag.lstrip("-").lower(), names, n=1)
+    return f"did you mean {names[near[0]]}?" if near else f"{program} -h lists the arguments"

@@ -37,6 +37,7 @@ from segpp.export.reduction.config import ReductionConfig
 from segpp.export.resolve import (
     ResolvedExport,
     check_config,
+    check_outputs,
     resolve,
     resolve_input,
     resolve_reduction,
@@ -51,7 +52,7 @@ from segpp.manifest import (
     Source,
     render_manifest,
 )
-from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
+from segpp.utils.files import atomic_write, manifest_path, sha256_of
 from segpp.utils.progress import step
 
 __all__ = ["ExportResult", "export_onnx"]
@@ -90,7 +91,7 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     """
     # What is wrong without looking at the checkpoint is told before it is read.
     check_config(config)
-    check_writable(config.out)
+    check_outputs(config)
     # 1. Load
     with step("reading the checkpoint"):
         checkpoint = load_checkpoint(config.checkpoint, checkpoint_format=config.checkpoint_format)

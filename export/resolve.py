@@ -16,8 +16,17 @@ from segpp.images.palette import default_palette
 from segpp.manifest import Classes, InputSpec, ReductionSite
 from segpp.ops.grid import Size
 from segpp.utils.choices import check_choice
+from segpp.utils.files import manifest_path
+from segpp.utils.overwrite import check_output_file
 
-__all__ = ["ResolvedExport", "check_config", "resolve", "resolve_input", "resolve_reduction"]
+__all__ = [
+    "ResolvedExport",
+    "check_config",
+    "check_outputs",
+    "resolve",
+    "resolve_input",
+    "resolve_reduction",
+]
 
 # ImageNet's, on the 0-255 scale: what every published network of this kind was trained with.
 _MEAN = (123.675, 116.28, 103.53)
@@ -70,15 +79,20 @@ def check_config(config: ExportConfig) -> None:
             "ONNX Runtime's own attention computes in FP32 on a CPU",
             hint=f"leave --target at {PORTABLE}, or --precision at fp32",
         )
-    for given in (config.checkpoint, config.parity_image, *config.search_images):
-        if given and given.exists() and config.out.exists() and config.out.samefile(given):
-            raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
     if not 1 <= config.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {config.batch} images", f"allowed: 1 to {_MAX_BATCH}")
     if config.min_agreement is not None and not 0 <= config.min_agreement <= 1:
         raise InputError(f"--min-agreement {config.min_agreement:g}", "allowed: 0 to 1")
     _check_match_interval(config)
     check_with_any(lambda family: _check_with(family, config))
+
+
+def check_outputs(config: ExportConfig) -> None:
+    """Raise OutputError if the file or its manifest cannot be written, or would replace others."""
+    read = [config.checkpoint, config.parity_image, *config.search_images]
+    inputs = [path for path in read if path is not None]
+    check_output_file(config.out, "onnx", inputs=inputs, force=config.force)
+    check_output_file(manifest_path(config.out), "manifest", inputs=inputs, force=config.force)
 
 
 def _check_with(family: ModelFamily, config: ExportConfig) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import segpp
+from segpp.cli._arguments import add_force_argument
 from segpp.manifest import (
     Manifest,
     MatchSearch,
@@ -80,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="whose checkpoint it is, where the keys do not tell",
     )
+    add_force_argument(model)
     _add_reduction(parser)
     _add_graph(parser)
     _add_check(parser)
@@ -218,6 +220,7 @@ def run(args: argparse.Namespace) -> int:
         parity_image=args.parity_image,
         min_agreement=args.min_agreement,
         check=not args.no_check,
+        force=args.force,
     )
     manifest, warnings = result.manifest, result.warnings
     sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)

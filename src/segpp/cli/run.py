@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 import segpp
-from segpp.cli._arguments import add_backend_arguments, backend_settings
+from segpp.cli._arguments import add_backend_arguments, add_force_argument, backend_settings
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.predict_files import RunSummary
@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument_group("report").add_argument(
         "--json", action="store_true", help="report every image on stdout as JSON"
     )
+    add_force_argument(files)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -103,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,
+            force=args.force,
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")

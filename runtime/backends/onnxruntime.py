@@ -1,5 +1,6 @@
 """onnxruntime: runs ONNX files on any CPU, and on what its providers reach."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,9 @@ def _import_onnxruntime() -> Any:
         raise MissingError(
             "the package onnxruntime is not installed", hint="pip install 'segpp[cpu]'"
         ) from failure
+    # Whoever imported it before segpp had no variable set; some builds have no such function.
+    if os.environ.get("ORT_DISABLE_TELEMETRY") != "0":
+        getattr(onnxruntime, "disable_telemetry_events", lambda: None)()
     return onnxruntime
 
 

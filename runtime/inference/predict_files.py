@@ -62,6 +62,7 @@ def predict_files(
     palette: Path | tuple[Color, ...] | None = None,
     settings: Mapping[str, Any],
     after_each: AfterEach = lambda _outcome, _total: None,
+    force: bool = False,
 ) -> RunSummary:
     """Segment everything that a source names and write what it gives.
 
@@ -75,6 +76,7 @@ def predict_files(
         palette: Instead of the manifest's; colors, or a file of them.
         settings: More of ``open_session``.
         after_each: Called after every image.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Raises:
         SegppError: Nothing can be read, loaded or written; a single damaged image of several ends
@@ -86,13 +88,14 @@ def predict_files(
     # All that can be found out is found out before the network is loaded.
     source = find_source(source_text)
     output = resolve_output(out, source, KINDS[save])
-    check_output(output, source)
+    lists = [given for given in (class_names, palette) if isinstance(given, Path)]
+    check_output(output, source, KINDS[save], inputs=[Path(model), *lists], force=force)
     with open_session(model, **settings) as session:
         summary = _summary(session, class_names)
         colors = session.classes.palette
         if palette is not None:
             colors = _fitting(palette, read_palette, session, "colours")
-        render = RenderConfig(KINDS[save], colors, alpha)
+        render = RenderConfig(KINDS[save], colors, alpha, force)
         start = time.perf_counter()
         with open_writer(output, render, rate=source.rate) as write:
             for outcome in predict_all(session, source, write):

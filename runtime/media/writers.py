@@ -1,6 +1,7 @@
 """Masks and overlays on the disk: where they go, checked early, and how they are written."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from segpp.errors import OutputError
 from segpp.images.palette import Color, colorize, overlay
@@ -17,6 +19,7 @@ from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
 from segpp.runtime.media.sources import VIDEO_SUFFIXES, ImageSource
 from segpp.runtime.media.video import VideoWriter
 from segpp.utils.files import atomic_write, check_writable
+from segpp.utils.overwrite import MARK, OutputKind, check_output_file
 
 __all__ = [
     "KINDS",
@@ -47,11 +50,13 @@ class RenderConfig:
         kinds: "overlay", "mask" or both.
         palette: A color for each class.
         alpha: Share of the color in an overlay, 0 to 1.
+        force: Replace files that segpp did not write, too.
     """
 
     kinds: tuple[str, ...]
     palette: tuple[Color, ...]
     alpha: float
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,11 @@ class OutputTarget:
         if self.one_file:
             return [self.path]
         return [self.path / f"{name}.{kind}.png" for kind in kinds]
+
+    @property
+    def holds(self) -> OutputKind:
+        """What is written there, as ``check_output_file`` calls it."""
+        return "video" if self.one_file and self.path.suffix.lower() == _VIDEO else "picture"
 
 
 def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> OutputTarget:
@@ -99,16 +109,29 @@ def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> Out
     return OutputTarget(path, one_file=True)
 
 
-def check_output(output: OutputTarget, source: ImageSource) -> None:
+def check_output(
+    output: OutputTarget,
+    source: ImageSource,
+    kinds: tuple[str, ...] = (),
+    *,
+    inputs: Sequence[Path] = (),
+    force: bool = False,
+) -> None:
     """Find out now, before the network runs, whether the outputs can be written.
 
+    Args:
+        output: Where they go.
+        source: The images.
+        kinds: What is written of each.
+        inputs: What else is read: the network, a palette.
+        force: Replace files that segpp did not write, too.
+
     Raises:
-        OutputError: They cannot, or would replace what is read.
+        OutputError: They cannot, or would replace what is read or what segpp did not write.
     """
+    read = (*source.files, *inputs)
     if output.one_file:
-        if output.path.resolve() in {file.resolve() for file in source.files}:
-            raise OutputError(f"{output.path} is the input itself", hint="write to another file")
-        check_writable(output.path)
+        check_output_file(output.path, output.holds, inputs=read, force=force)
         return
     folders = {file.resolve().parent for file in source.files}
     if source.kind == "images" and output.path.resolve() in folders:
@@ -118,6 +141,11 @@ def check_output(output: OutputTarget, source: ImageSource) -> None:
         path for path in (output.path, *output.path.absolute().parents) if path.exists()
     )
     check_writable(existing / "segpp-run")
+    # Of a video nobody knows how many there will be; each is checked when it is written.
+    names = [] if source.kind == "video" else [item.name for item in source.items()]
+    for path in (path for name in names for path in output.paths(name, kinds)):
+        if os.path.lexists(path):
+            check_output_file(path, output.holds, inputs=read, force=force)
 
 
 @contextmanager
@@ -144,6 +172,8 @@ def open_writer(
 
     def write_files(name: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
         paths = output.paths(name, config.kinds)
+        for path in filter(os.path.lexists, paths):
+            check_output_file(path, output.holds, force=config.force)
         with atomic_write(*paths) as parts:
             for kind, path, part in zip(config.kinds, paths, parts, strict=True):
                 picture = (
@@ -191,10 +221,12 @@ def _indexed_mask(labels: NDArray[Any], palette: tuple[Color, ...]) -> Image.Ima
 
 def _save(picture: Image.Image, suffix: str, part: Path) -> None:
     if suffix in _JPEG:
-        picture.save(part, format="JPEG", quality=95, subsampling=0)
+        picture.save(part, format="JPEG", quality=95, subsampling=0, comment=MARK.encode())
     else:
         # Level 1 is several times faster than the default and costs a seventh in size.
-        picture.save(part, format="PNG", compress_level=1)
+        text = PngInfo()
+        text.add_text("Software", MARK)
+        picture.save(part, format="PNG", compress_level=1, pnginfo=text)
 
 
 def _make_folder(path: Path) -> None:

@@ -85,6 +85,7 @@ def predict(
     spin: bool = True,
     min_agreement: float | None = 0.98,
     after_each: "AfterEach" = lambda _outcome, _total: None,
+    force: bool = False,
 ) -> "RunSummary":
     """Segment an image, a folder, a pattern or a video, and write masks or overlays.
 
@@ -100,13 +101,14 @@ def predict(
             one ``R G B`` per line.
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Returns:
         What was done and what failed, with times and the share of each class.
 
     Raises:
         ImageError: Nothing can be read; one damaged image of several is in ``failed`` instead.
-        OutputError: An output cannot be written, or would replace an input.
+        OutputError: An output cannot be written, or would replace an input or a foreign file.
         SegppError: The model cannot be loaded or run.
 
     Example:
@@ -135,4 +137,5 @@ def predict(
             "min_agreement": min_agreement,
         },
         after_each=after_each,
+        force=force,
     )

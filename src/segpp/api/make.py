@@ -34,6 +34,7 @@ def export_onnx(
     parity_image: PathLike | None = None,
     min_agreement: float | None = None,
     check: bool = True,
+    force: bool = False,
 ) -> "ExportResult":
     """Write a checkpoint as ONNX with every shape fixed, tokens merged and masks proved.
 
@@ -61,6 +62,7 @@ def export_onnx(
         parity_image: What to compare file and PyTorch on; by default a bundled street scene.
         min_agreement: Share of its pixels that must agree; by default 0.999, in fp16 0.99.
         check: Whether to compare at all; the manifest says if not.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Returns:
         The manifest, and warnings: why merging may cost more than it saves here, for example.
@@ -96,6 +98,7 @@ def export_onnx(
         parity_image=None if parity_image is None else Path(parity_image),
         min_agreement=min_agreement,
         check=check,
+        force=force,
     )
     # torch takes seconds to import: what is wrong without it is told before.
     check_config(config)
@@ -113,6 +116,7 @@ def build_engine(
     backend: str = "auto",
     compute_capabilities: Sequence[str] = (),
     workspace: int | None = None,
+    force: bool = False,
 ) -> "BuildReport":
     """Compile an ONNX file to an engine for GPUs; this machine needs none.
 
@@ -123,6 +127,7 @@ def build_engine(
         compute_capabilities: GPUs to build for, as ``["8.9", "12.0"]``; by default this machine's,
             without a GPU all from 8.0 on that the library knows.
         workspace: Most scratch memory a layer may use, in bytes; by default the library's choice.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Raises:
         GraphError: The file is no ONNX file, or the library refuses it.
@@ -144,5 +149,6 @@ def build_engine(
             builder=backend,
             compute_capabilities=tuple(compute_capabilities),
             workspace=workspace,
+            force=force,
         )
     )

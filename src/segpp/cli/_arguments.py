@@ -17,6 +17,7 @@ from segpp.runtime.backends.base import BACKENDS
 
 __all__ = [
     "add_backend_arguments",
+    "add_force_argument",
     "add_json_argument",
     "backend_settings",
     "check_flags",
@@ -73,6 +74,15 @@ def add_json_argument(group: Any, what: str) -> None:
         what: What is printed that way ("the scores").
     """
     group.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def add_force_argument(group: Any) -> None:
+    """Add ``--force`` to a parser or group of one."""
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="replace files that segpp did not write, too; never one that is read",
+    )
 
 
 def renamed(arguments: Sequence[str], names: Mapping[str, str]) -> list[str]:

@@ -7,9 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
+from segpp.cli._arguments import (
+    add_backend_arguments,
+    add_force_argument,
+    add_json_argument,
+    backend_settings,
+)
 from segpp.errors import CheckError, InputError
-from segpp.utils.files import atomic_write, check_writable
+from segpp.utils.files import atomic_write
+from segpp.utils.overwrite import check_output_file
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -52,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     results = parser.add_argument_group("results")
     add_json_argument(results, "the scores")
     results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
+    add_force_argument(results)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate the models and print their scores."""
     images, labels = _folders(args)
     if args.csv:
-        check_writable(args.csv)
+        read = [*args.models, *_files_in(images, args.csv), *_files_in(labels, args.csv)]
+        check_output_file(args.csv, "table", inputs=read, force=args.force)
     with _progress() as after_each:
         report = segpp.evaluate(
             args.models,
@@ -130,6 +138,12 @@ def _folders(args: argparse.Namespace) -> tuple[Path, Path]:
             "say where the data is", hint="--images DIR --labels DIR, or --dataset DIR"
         )
     return args.images, args.labels
+
+
+def _files_in(folder: Path, output: Path) -> list[Path]:
+    """Return the file of ``output``'s name in a folder that is read, if the output lies in it."""
+    inside = output.resolve().is_relative_to(folder.resolve())
+    return [output] if inside and output.suffix.lower() != ".csv" else []
 
 
 def _ignored(text: str | None) -> frozenset[int] | None:

@@ -11,7 +11,12 @@ from typing import Any
 from tqdm import tqdm
 
 import segpp
-from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
+from segpp.cli._arguments import (
+    add_backend_arguments,
+    add_force_argument,
+    add_json_argument,
+    backend_settings,
+)
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.predict_files import RunSummary
@@ -85,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let idle threads sleep: slower, but leaves the cores to others",
     )
     add_json_argument(parser.add_argument_group("results"), "what became of every image")
+    add_force_argument(files)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -102,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,
+            force=args.force,
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")

@@ -8,6 +8,7 @@ from segpp.errors import InputError
 from segpp.export.models.segformer.input_size import DEFAULT_SIZE, MAX_PIXELS, check_size
 from segpp.ops.grid import Size, parse_size
 
+
 @given(st.integers(32, 8192), st.integers(32, 8192))
 def test_every_size_from_32_pixels_on_passes(height: int, width: int) -> None:
     check_size(Size(height, width))

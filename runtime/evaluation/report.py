@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ class EvaluationReport:
         classes: A name for each class.
         ignored: The labels whose pixels did not count.
         notes: What a reader should know of the models, a sentence each.
+        fits: How pictures filled the input of each model; nothing if that is not known.
     """
 
     evaluation: Evaluation
@@ -33,6 +35,7 @@ class EvaluationReport:
     classes: tuple[str, ...]
     ignored: frozenset[int]
     notes: tuple[str, ...] = ()
+    fits: tuple[str, ...] = ()
 
     @property
     def miou(self) -> dict[str, float]:
@@ -53,6 +56,7 @@ class EvaluationReport:
                 "",
                 self._class_table(),
                 *self._absent(),
+                *self._unseen(),
             ]
         )
 
@@ -79,7 +83,7 @@ class EvaluationReport:
         return text.getvalue()
 
     def _model_table(self) -> str:
-        heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s"]
+        heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s", "fit"]
         rows = [
             [
                 name,
@@ -87,10 +91,11 @@ class EvaluationReport:
                 _percent(score.confusion.pixel_accuracy),
                 _percent(score.agreement),
                 f"{self._rate(score):.2f}",
+                fit or _NONE,
             ]
-            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+            for name, fit, score in self._models()
         ]
-        return table([heading, *rows], "lrrrr")
+        return table([heading, *rows], "lrrrrl")
 
     def _class_table(self) -> str:
         counts = self.evaluation.scores[0].confusion.matrix.sum(1)
@@ -102,6 +107,20 @@ class EvaluationReport:
         ]
         heading = ["class", "share of pixels", *(f"IoU {name}" for name in self.models)]
         return table([heading, *rows], "lr" + "r" * len(ious))
+
+    def _models(self) -> Iterator[tuple[str, str | None, Score]]:
+        """Iterate over the models with their fits, None where it is not known."""
+        return zip(
+            self.models, self.fits or [None] * len(self.models), self.evaluation.scores, strict=True
+        )
+
+    def _unseen(self) -> list[str]:
+        return [
+            f"{name} did not see {score.unseen:,} labelled pixels outside of its crop; they did "
+            "not count"
+            for name, _, score in self._models()
+            if score.unseen
+        ]
 
     def _absent(self) -> list[str]:
         absent = [name for i, name in enumerate(self.classes) if i not in self._present()]
@@ -122,9 +141,11 @@ class EvaluationReport:
                 "pixel_accuracy": _null_if_nan(score.confusion.pixel_accuracy),
                 "agreement": score.agreement,
                 "images_per_second": self._rate(score),
+                "fit": fit,
+                "unseen_pixels": score.unseen,
                 "iou": [_null_if_nan(value) for value in score.confusion.iou.tolist()],
             }
-            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+            for name, fit, score in self._models()
         ]
 
     def _rate(self, score: Score) -> float:

@@ -36,7 +36,7 @@ class RunSummary:
         backend: Library, version and device in words.
         input_size: Height and width of the network's input.
         names: Of the classes.
-        notes: What was assumed for want of a manifest, a sentence each.
+        notes: What was assumed for want of a manifest, and what the fit costs, a sentence each.
         done: The images that were segmented and written.
         failed: Those that could not be read.
         seconds: Wall time of all.
@@ -102,6 +102,7 @@ def predict_files(
                 _add(summary, outcome)
                 after_each(outcome, source.count)
         summary.seconds = time.perf_counter() - start
+        summary.notes += session.notes
     return summary
 
 

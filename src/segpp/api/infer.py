@@ -23,6 +23,9 @@ def load(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
+    fit: str | None = None,
+    tile: bool = False,
+    overlap: float | None = None,
 ) -> "Session":
     """Load an exported network; call what is returned on images.
 
@@ -41,6 +44,12 @@ def load(
         spin: Let idle threads spin between calls: fastest, but they keep the cores busy.
         min_agreement: Share of the first image's pixels that a lower precision must label as FP32
             does; None does without that check.
+        fit: How pictures fill the network, instead of the file's own way: ``stretch``,
+            ``letterbox`` (keeps the shape and pads) or ``crop`` (keeps it and cuts: what lies
+            outside gets the label 255).
+        tile: Cut pictures into tiles of the network's size at their own resolution instead, and
+            blend the logits where they overlap.
+        overlap: What neighbouring tiles share of a side, 0 to 0.9; by default a quarter.
 
     Raises:
         GraphError: The file is damaged, or no segmentation network with fixed shapes.
@@ -65,6 +74,9 @@ def load(
         cache=cache,
         spinning=spin,
         min_agreement=min_agreement,
+        fit=fit,
+        tile=tile,
+        overlap=overlap,
     )
 
 
@@ -84,6 +96,9 @@ def predict(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
+    fit: str | None = None,
+    tile: bool = False,
+    overlap: float | None = None,
     after_each: "AfterEach" = lambda _outcome, _total: None,
     force: bool = False,
 ) -> "RunSummary":
@@ -100,6 +115,7 @@ def predict(
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
             one ``R G B`` per line.
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
+        fit, tile, overlap: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
         force: Replace files that segpp did not write, too; never one that is read.
 
@@ -135,6 +151,9 @@ def predict(
             "cache": cache,
             "spinning": spin,
             "min_agreement": min_agreement,
+            "fit": fit,
+            "tile": tile,
+            "overlap": overlap,
         },
         after_each=after_each,
         force=force,

@@ -30,6 +30,10 @@ def evaluate(
     threads: int | None = None,
     precision: str = "fp32",
     cache: bool = True,
+    fit: str | None = None,
+    tile: bool = False,
+    overlap: float | None = None,
+    protocol: str = "whole",
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> "EvaluationReport":
     """Measure mIoU and pixel accuracy of one or several files over labelled images.
@@ -46,7 +50,9 @@ def evaluate(
         ignore: Labels whose pixels do not count; by default the models' own, and 255.
         reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K).
         limit: Only the first so many images.
-        backend, provider, threads, precision, cache: As in ``load``.
+        backend, provider, threads, precision, cache, fit, tile, overlap: As in ``load``.
+        protocol: ``whole`` images, or ``slide``: tiles at a stride of two thirds of a side, as in
+            papers that train on crops.
         after_each: Called with how many images are done, and of how many.
 
     Raises:
@@ -60,8 +66,12 @@ def evaluate(
         ['b0']
     """
     from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - when it is called
-    from segpp.runtime.evaluation.files import evaluate_files  # noqa: PLC0415 - as above
+    from segpp.runtime.evaluation.files import (  # noqa: PLC0415 - as above
+        evaluate_files,
+        tiles_of,
+    )
 
+    tile, overlap = tiles_of(protocol, tile=tile, overlap=overlap)
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} leaves no image")
     suffixes = {"image_suffix": image_suffix, "label_suffix": label_suffix}
@@ -78,6 +88,9 @@ def evaluate(
             "threads": threads,
             "precision": precision,
             "cache": cache,
+            "fit": fit,
+            "tile": tile,
+            "overlap": overlap,
         },
         after_each=lambda: after_each(next(done), len(pairs)),
     )

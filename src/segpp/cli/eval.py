@@ -9,9 +9,11 @@ from pathlib import Path
 import segpp
 from segpp.cli._arguments import (
     add_backend_arguments,
+    add_fit_arguments,
     add_force_argument,
     add_json_argument,
     backend_settings,
+    fit_settings,
 )
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write
@@ -54,6 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file; the others are compared with the first",
     )
     _add_data(parser)
+    fit = add_fit_arguments(parser)
+    fit.add_argument(
+        "--protocol",
+        metavar="NAME",
+        default="whole",
+        help="whole, or slide: --tile --overlap 0.33, a stride of two thirds of a side as in "
+        "papers that train on crops (default: whole)",
+    )
     add_backend_arguments(parser)
     results = parser.add_argument_group("results")
     add_json_argument(results, "the scores")
@@ -114,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
             reduce_zero_label=args.reduce_zero_label,
             limit=args.limit,
             **backend_settings(args),
+            **fit_settings(args),
+            protocol=args.protocol,
             after_each=after_each,
         )
     for message in (

@@ -13,9 +13,11 @@ from tqdm import tqdm
 import segpp
 from segpp.cli._arguments import (
     add_backend_arguments,
+    add_fit_arguments,
     add_force_argument,
     add_json_argument,
     backend_settings,
+    fit_settings,
 )
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
@@ -75,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     looks.add_argument("--class-names", metavar="FILE", help="class names, one per line, or JSON")
     looks.add_argument("--palette", metavar="FILE", help="one 'R G B' per line, or JSON")
+    add_fit_arguments(parser)
     backend = add_backend_arguments(parser)
     backend.add_argument(
         "--min-agreement",
@@ -105,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
             class_names=args.class_names,
             palette=args.palette,
             **backend_settings(args),
+            **fit_settings(args),
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,

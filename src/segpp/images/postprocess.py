@@ -7,7 +7,7 @@ the classes that can win there. Both arguments hold for the rounded numbers too,
 step of the interpolation is monotone; only exact ties may fall to another class.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -19,7 +19,15 @@ from segpp.errors import CheckError, InputError
 from segpp.images.fit import Placement, Span, place, unseen_label
 from segpp.manifest import InputSpec, OutputSpec
 
-__all__ = ["UINT8_CLASSES", "labels_from", "resize_argmax", "resize_labels"]
+__all__ = [
+    "UINT8_CLASSES",
+    "best_class",
+    "check_finite",
+    "labels_from",
+    "resize_argmax",
+    "resize_labels",
+    "resized_planes",
+]
 
 Floats = NDArray[np.float32]
 
@@ -49,7 +57,7 @@ def labels_from(
         CheckError: The logits hold infinities or not-a-numbers.
     """
     if output.kind == "logits":
-        _check_finite(raw)
+        check_finite(raw)
     return tuple(
         _labels_of(one, output, size, classes, spec) for one, size in zip(raw, sizes, strict=False)
     )
@@ -139,6 +147,34 @@ def resize_labels(
         columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(np.intp)
     resized: NDArray[Any] = labels[rows[:, None], columns]
     return resized
+
+
+def resized_planes(
+    logits: NDArray[Any], placed: Placement, *, align_corners: bool = False
+) -> Iterator[Floats]:
+    """Yield class by class the logits (K, h, w) at every pixel (H, W) of a placed picture."""
+    rows = _axis_through(logits.shape[1], placed.rows, align_corners=align_corners)
+    columns = _axis_through(logits.shape[2], placed.columns, align_corners=align_corners)
+    for plane in logits.astype(np.float32, copy=False):
+        wide = _between(plane[:, columns.low], plane[:, columns.high], columns.weight)
+        yield _between(wide[rows.low], wide[rows.high], rows.weight[:, None])
+
+
+def best_class(logits: Floats) -> NDArray[Any]:
+    """Return the best class (h, w) of logits (K, h, w), the lowest on ties."""
+    return _argmax(logits, np.uint8 if len(logits) <= UINT8_CLASSES else np.int32)
+
+
+def check_finite(logits: NDArray[Any]) -> None:
+    """Raise CheckError for logits with infinities or not-a-numbers."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(logits.sum(dtype=np.float64)):
+            return
+    share = 1 - np.isfinite(logits).mean()
+    raise CheckError(
+        f"{share:.2%} of the network's logits are infinite or not a number",
+        hint="in FP16 this is an overflow; export it in FP32 and compare",
+    )
 
 
 @dataclass(frozen=True)
@@ -287,14 +323,3 @@ def _as_labels(raw: NDArray[Any], classes: int) -> NDArray[Any]:
     labels = raw.view(np.uint8) if raw.dtype == np.int8 else raw
     small = classes <= UINT8_CLASSES and labels.min() >= 0 and labels.max() < UINT8_CLASSES
     return labels.astype(np.uint8 if small else np.int32, copy=False)
-
-
-def _check_finite(logits: NDArray[Any]) -> None:
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(logits.sum(dtype=np.float64)):
-            return
-    share = 1 - np.isfinite(logits).mean()
-    raise CheckError(
-        f"{share:.2%} of the network's logits are infinite or not a number",
-        hint="in FP16 this is an overflow; export it in FP32 and compare",
-    )

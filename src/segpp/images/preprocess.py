@@ -28,6 +28,7 @@ __all__ = [
     "ImageArray",
     "ImageLike",
     "load_image",
+    "pad_image",
     "prepare",
     "resize_image",
     "stack_frames",
@@ -155,6 +156,21 @@ def resize_image(image: ImageArray, spec: InputSpec) -> ImageArray:
     return _resize(image, (spec.height, spec.width), spec)
 
 
+def pad_image(image: ImageArray, spec: InputSpec) -> ImageArray:
+    """Return an image (H, W, C) in the middle of the network's height and width, in mean colour.
+
+    Args:
+        image: No larger than that; returned as it is if it has the size.
+    """
+    if image.shape[:2] == (spec.height, spec.width):
+        return image
+    canvas = np.empty((spec.height, spec.width, spec.channels), np.uint8)
+    canvas[:] = padding_color(spec)[[_source(channel, spec) for channel in range(spec.channels)]]
+    top, left = (spec.height - image.shape[0]) // 2, (spec.width - image.shape[1]) // 2
+    canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
+
+
 def _decode(path: Path) -> ImageArray:
     with warnings.catch_warnings():
         # Pillow warns of odd metadata and of 90 megapixels; from 180 on it refuses by itself.
@@ -182,13 +198,7 @@ def _fitted(image: ImageArray, spec: InputSpec) -> ImageArray:
     spans = placed.rows, placed.columns
     if spec.fit == "crop":
         return _resize(image, (spec.height, spec.width), spec, box=_cut(*spans))
-    content = _resize(image, (placed.rows.content, placed.columns.content), spec)
-    padding = padding_color(spec)[[_source(channel, spec) for channel in range(spec.channels)]]
-    canvas = np.empty((spec.height, spec.width, spec.channels), np.uint8)
-    canvas[:] = padding
-    rows, columns = (slice(span.start, span.start + span.content) for span in spans)
-    canvas[rows, columns] = content
-    return canvas
+    return pad_image(_resize(image, (placed.rows.content, placed.columns.content), spec), spec)
 
 
 def _cut(rows: Span, columns: Span) -> tuple[float, float, float, float]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manife
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
 from segpp.runtime.inference.signature import check_signature, infer_manifest
+from segpp.runtime.system.hardware import available_memory
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_file, manifest_path
@@ -255,15 +257,35 @@ def open_session(
         on_failure.callback(loaded.close)
         if manifest:
             check_signature(path, manifest, loaded)
+        described = manifest or infer_manifest(path, loaded)
+        _check_memory(path, described)
         session = Session(
             loaded,
             name,
-            manifest or infer_manifest(path, loaded),
+            described,
             assumed=manifest is None,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
         )
         on_failure.pop_all()
     return session
+
+
+def _check_memory(path: Path, manifest: Manifest) -> None:
+    """Raise InputError for an input and outputs that no call could hold."""
+    spec, free = manifest.input, available_memory()
+    # An input is float32 while it is prepared, whatever the network takes.
+    sizes = [4 * prod(spec.shape), *(4 * prod(output.shape) for output in manifest.outputs)]
+    if free is not None and sum(sizes) > free:
+        raise InputError(
+            f"{path} takes {_shape_text(spec.shape)}: its input and outputs alone are "
+            f"{sum(sizes) / 1e9:,.1f} GB",
+            f"free memory: {free / 1e9:,.1f} GB",
+            hint="export it at a smaller --size or --batch",
+        )
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _precision_check(

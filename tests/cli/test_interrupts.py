@@ -27,15 +27,19 @@ SECONDS = 120
 rtx = pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs TensorRT-RTX (extra rtx)")
 
 # A product of matrices of 4096x4096 takes seconds, and there are forty.
-SLOW = """(float[1,3,32,64] image) => (float[1,3,8,16] out) {
+SLOW = (
+    """(float[1,3,32,64] image) => (float[1,3,8,16] out) {
     one = ReduceMean<keepdims=1>(image)
     side = Constant<value_ints=[1,1,4096,4096]>()
     m0 = Expand(one, side)
-    """ + "".join(f"m{i + 1} = MatMul(m{i}, m0)\n" for i in range(40)) + """
+    """
+    + "".join(f"m{i + 1} = MatMul(m{i}, m0)\n" for i in range(40))
+    + """
     last = ReduceMean<keepdims=1>(m40)
     small = AveragePool<kernel_shape=[4,4], strides=[4,4]>(image)
     out = Max(small, last)
 }"""
+)
 
 Start = Callable[..., "Running"]
 

@@ -138,6 +138,10 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as failure:
         missing = _missing(failure)
         return _report(str(missing), missing.exit_code, verbose=verbose)
+    except MemoryError as failure:
+        # The last net, as below: what can be foreseen is refused before.
+        problem = f"it takes more memory than there is {failure or ''}".strip()
+        return _report(problem, InputError.exit_code, verbose=verbose)
     except BrokenPipeError:
         # The reader of our output went away (head, less): not a failure of ours.
         return 0

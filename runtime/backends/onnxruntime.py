@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
-from segpp.runtime.onnx_reader.external_data import check_weights_inside
+from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.utils.choices import check_choice
-from segpp.utils.file_type import check_onnx
 
 __all__ = ["OnnxRuntime"]
 
@@ -40,8 +39,7 @@ class OnnxRuntime:
         ort = _import_onnxruntime()
         _check_precision(config.precision)
         provider = _provider(ort, config.provider or "cpu")
-        check_onnx(path)
-        check_weights_inside(path)
+        check_model(path)
         try:
             self._session = ort.InferenceSession(
                 str(path), _session_options(ort, config), providers=[provider]

@@ -18,10 +18,10 @@ from segpp.manifest import (
 from segpp.runtime.build.builders import BUILDERS, BuildConfig, EngineBuilder
 from segpp.runtime.build.log import LogFacts, LogRecord, read_facts
 from segpp.runtime.build.worker import build_in_subprocess
+from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
-from segpp.utils.file_type import check_onnx
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
 from segpp.utils.overwrite import check_output_file, is_own
 
@@ -151,7 +151,7 @@ def _load(name: str) -> EngineBuilder:
 def _check_files(config: BuildConfig) -> Manifest | None:
     """Check what is read and what is written, and return the manifest of what is read."""
     onnx, output = config.onnx, config.output
-    check_onnx(onnx)
+    check_model(onnx)
     read = (onnx, manifest_path(onnx))
     check_output_file(output, "engine", inputs=read, force=config.force)
     if not manifest_path(onnx).exists():

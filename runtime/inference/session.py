@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from math import prod
 from pathlib import Path
 from shlex import quote
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, Backen
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
 from segpp.runtime.inference.result import Result, Timing
 from segpp.runtime.inference.signature import check_signature, infer_manifest
+from segpp.runtime.system.hardware import available_memory
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
 from segpp.utils.file_type import kind_of
@@ -270,10 +272,12 @@ def open_session(
         on_failure.callback(loaded.close)
         if manifest:
             check_signature(path, manifest, loaded)
+        described = manifest or infer_manifest(path, loaded)
+        _check_memory(path, described)
         session = Session(
             loaded,
             name,
-            _refitted(manifest or infer_manifest(path, loaded), path, fit, tile=tile),
+            _refitted(described, path, fit, tile=tile),
             assumed=manifest is None,
             overlap=share,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
@@ -305,6 +309,24 @@ def _refitted(manifest: Manifest, path: Path, fit: str | None, *, tile: bool) ->
         return manifest
     spec = replace(manifest.input, fit=check_fit(fit))
     return replace(manifest, input=spec, origins={**manifest.origins, "fit": "given"})
+
+
+def _check_memory(path: Path, manifest: Manifest) -> None:
+    """Raise InputError for an input and outputs that no call could hold."""
+    spec, free = manifest.input, available_memory()
+    # An input is float32 while it is prepared, whatever the network takes.
+    sizes = [4 * prod(spec.shape), *(4 * prod(output.shape) for output in manifest.outputs)]
+    if free is not None and sum(sizes) > free:
+        raise InputError(
+            f"{path} takes {_shape_text(spec.shape)}: its input and outputs alone are "
+            f"{sum(sizes) / 1e9:,.1f} GB",
+            f"free memory: {free / 1e9:,.1f} GB",
+            hint="export it at a smaller --size or --batch",
+        )
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _precision_check(

@@ -22,6 +22,7 @@ from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
 from segpp.utils.files import atomic_write
 from segpp.utils.overwrite import OutputKind, check_output_file
+from segpp.utils.terminal import unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -160,5 +161,5 @@ def _write_files(args: argparse.Namespace, report: BenchmarkReport) -> None:
 def _progress() -> Iterator[Callable[[], object]]:
     from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
 
-    with tqdm(unit="round", file=sys.stderr, disable=None, leave=False) as bar:
+    with tqdm(unit="round", file=unguarded(sys.stderr), disable=None, leave=False) as bar:
         yield bar.update

@@ -18,6 +18,7 @@ from segpp.cli._arguments import (
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write
 from segpp.utils.overwrite import check_output_file
+from segpp.utils.terminal import unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -176,7 +177,7 @@ def _ignored(text: str | None) -> frozenset[int] | None:
 def _progress() -> Iterator[Callable[[int, int], None]]:
     from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
 
-    with tqdm(unit="image", file=sys.stderr, disable=None, leave=False) as bar:
+    with tqdm(unit="image", file=unguarded(sys.stderr), disable=None, leave=False) as bar:
 
         def after_each(_done: int, total: int) -> None:
             bar.total = total

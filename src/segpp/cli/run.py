@@ -22,6 +22,7 @@ from segpp.cli._arguments import (
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.predict_files import RunSummary
+from segpp.utils.terminal import harmless, one_line, unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -132,7 +133,8 @@ def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], Non
                 bars.append(stack.enter_context(_bar(total)))
             if isinstance(outcome, FailedImage):
                 # Above the progress bar, not through it.
-                tqdm.write(f"skipped {outcome.item.name}: {outcome.error}", file=sys.stderr)
+                said = f"skipped {one_line(outcome.item.name)}: {outcome.error}"
+                tqdm.write(harmless(said), file=unguarded(sys.stderr))
             for bar in bars:
                 bar.update()
 
@@ -148,7 +150,7 @@ def _bar(total: int | None) -> Any:
         # A log takes a line every ten seconds, a terminal ten a second.
         mininterval=0.1 if sys.stderr.isatty() else 10.0,
         bar_format=f"{shown} [{{elapsed}}, {{rate_noinv_fmt}}]",
-        file=sys.stderr,
+        file=unguarded(sys.stderr),
     )
 
 

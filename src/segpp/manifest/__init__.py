@@ -1,6 +1,6 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
-from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
+from segpp.manifest.json_file import difference, parse_manifest, read_manifest, render_manifest
 from segpp.manifest.schema import (
     LABEL_DIMENSIONS,
     TENSOR_DIMENSIONS,
@@ -37,6 +37,7 @@ __all__ = [
     "ReductionSite",
     "Reference",
     "Source",
+    "difference",
     "parse_manifest",
     "read_manifest",
     "render_manifest",

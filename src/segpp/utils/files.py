@@ -4,13 +4,21 @@ import errno
 import hashlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from segpp.errors import InputError, OutputError
 
-__all__ = ["atomic_write", "check_file", "check_writable", "manifest_path", "sha256_of"]
+__all__ = [
+    "atomic_write",
+    "check_file",
+    "check_writable",
+    "manifest_path",
+    "remove_parts",
+    "sha256_of",
+]
 
 _CHUNK_BYTES = 1 << 20
 # Of this machine alone: on a shared disk the process may live on another.
@@ -18,6 +26,9 @@ _HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:6]
 _PART = re.compile(rf"\.segpp\.[0-9a-f]{{12}}\.{_HOST}\.(\d{{1,10}})\.part")
 # Folders that this process has looked into: once each, or a run over 10,000 images would crawl.
 _cleaned: set[Path] = set()
+# What is being written now, and whether it is just being moved into place.
+_live: set[Path] = set()
+_moving = threading.Lock()
 
 
 def manifest_path(path: Path) -> Path:
@@ -103,13 +114,27 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
                 _check_name(path)
                 _check_replaceable(path)
             _remove_stale(paths[0].parent)
+            _live.update(parts)
             yield parts
             for part in parts:
                 _flush(part)
-            _move_all(parts, paths)
+            with _moving:
+                _move_all(parts, paths)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+        _live.difference_update(parts)
+
+
+def remove_parts() -> None:
+    """Remove what this process is writing, from another thread, right before its end."""
+    # What is being moved is whole: it may arrive, if that takes no longer than a moment.
+    held = _moving.acquire(timeout=0.5)
+    for part in tuple(_live):
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    if held:
+        _moving.release()
 
 
 def _move_all(parts: tuple[Path, ...], paths: tuple[Path, ...]) -> None:

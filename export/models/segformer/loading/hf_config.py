@@ -1,5 +1,6 @@
 """What ``config.json`` and ``preprocessor_config.json`` say beyond the weights."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeGuard
 
@@ -40,7 +41,7 @@ def gelu_of(config: Mapping[str, Any]) -> Literal["none", "tanh"]:
         CheckpointError: The activation is another one.
     """
     name = config.get("hidden_act", "gelu")
-    if name not in _GELU:
+    if not isinstance(name, str) or name not in _GELU:
         raise CheckpointError(
             f"config.json gives the activation {name!r:.80}", f"known: {', '.join(_GELU)}"
         )
@@ -92,6 +93,11 @@ def normalisation_of(
     numbers = [mean, std, [factor]]
     if not all(isinstance(n, list) and all(_is_number(x) for x in n) for n in numbers):
         return None
+    if not all(_is_finite(x) for n in numbers for x in n):
+        raise CheckpointError(
+            "preprocessor_config.json normalises by a number that is none",
+            f"image_mean {mean!r:.80}, image_std {std!r:.80}, rescale_factor {factor!r:.40}",
+        )
     if not len(mean) == len(std) == channels or min(*std, factor) <= 0:
         return None
     return tuple(_scaled(x, factor) for x in mean), tuple(_scaled(x, factor) for x in std)
@@ -104,6 +110,14 @@ def _scaled(value: float, factor: float) -> float:
 
 def _is_count(value: Any) -> TypeGuard[int]:
     return type(value) is int and value > 0
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # A whole number that no float holds.
+        return False
 
 
 def _is_number(value: Any) -> bool:

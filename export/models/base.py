@@ -24,6 +24,7 @@ from segpp.utils.choices import check_choice
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from segpp.export.checkpoints.choices import ReadChoices
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
     from segpp.export.models.macs import Macs
@@ -48,7 +49,7 @@ class Checkpoint(ABC):
         mean: Per channel on the 0-255 scale, if it tells.
         std: Likewise.
         ignored: Names in the file that take no part in the result.
-        notes: What stands in the file and is not used, one sentence each.
+        notes: What a person must know of how it was read, one sentence each.
     """
 
     state: "dict[str, Tensor]"
@@ -104,20 +105,27 @@ class ModelFamily(Protocol):
         """Return how many of a state dict's names the best of its formats knows."""
         ...
 
+    def is_network(self, names: Collection[str]) -> bool:
+        """Whether a state dict's names have the first and the last weights of one of its formats.
+
+        Asked of every prefix in a file, so it must be quick.
+        """
+        ...
+
     def load(
         self,
         weights: "WeightsFile",
         state_dict: "StateDict",
         path: Path,
-        checkpoint_format: str | None = None,
+        choices: "ReadChoices",
     ) -> Checkpoint:
         """Return what a weights file holds.
 
         Args:
             weights: The file as read, with the JSON beside it.
-            state_dict: The tensors in it.
+            state_dict: The tensors of one network in it.
             path: Of the file, for messages.
-            checkpoint_format: One of ``formats``, where the user says it.
+            choices: What the user says about it.
 
         Raises:
             CheckpointError: It is none of its networks, incomplete, or could be of several formats.

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.checkpoints.state_dict import StateDict
+from segpp.export.checkpoints.training_only import left_out
 from segpp.export.checkpoints.weights import WeightsFile
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.segformer.architecture import Numerics
@@ -69,22 +71,22 @@ def load(
     weights: WeightsFile,
     state_dict: StateDict,
     path: Path,
-    checkpoint_format: str | None = None,
+    choices: ReadChoices,
 ) -> SegFormerCheckpoint:
     """Return the SegFormer in a weights file of any known format.
 
     Args:
         weights: The file as read, with the JSON beside it.
-        state_dict: The tensors in it.
+        state_dict: The tensors of the network in it.
         path: Of the file, for messages.
-        checkpoint_format: Whose code trained it, where the names do not tell: a key of ``FORMATS``.
+        choices: What the caller says about it.
 
     Raises:
         CheckpointError: It is foreign or incomplete, or could be of several formats.
     """
     tensors, config = state_dict.tensors, weights.config
     # 1. Whose file it is, and that its tensors are plain numbers.
-    name = detect_format(tensors, path, checkpoint_format)
+    name = detect_format(tensors, path, choices.checkpoint_format)
     fmt = FORMATS[name]
     hf_config.check_strides(config)
     check_sound(fmt, tensors, path)
@@ -92,6 +94,7 @@ def load(
     architecture = architecture_of(fmt, tensors, hf_config.heads_of(config), path)
     expected = expected_by(fmt, architecture)
     unused = unused_keys(fmt, tensors, expected, path)
+    told = filter(None, [left_out(unused, expected, path)])
     check_shapes(tensors, expected, architecture.name, path)
     check_finite(tensors, expected, path)
     # 3. What else the file says.
@@ -107,7 +110,7 @@ def load(
         mean=metadata.mean,
         std=metadata.std,
         ignored=(*state_dict.ignored, *unused),
-        notes=metadata.notes,
+        notes=(*state_dict.notes, *told, *metadata.notes),
     )
 
 

@@ -17,6 +17,7 @@ def test_nvlabs_untrained_classifier_is_reported_and_not_used(write: Write) -> N
 
     assert checkpoint.format == "nvlabs"
     assert checkpoint.ignored == ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
+    assert "decode_head.conv_seg.weight (never trained)" in checkpoint.notes[0]
     assert_same(checkpoint.state, ours(replace(MINIATURE, head="linear")))
 
 

@@ -14,9 +14,9 @@ from math import ceil
 
 from segpp.export.models.base import family_of
 from segpp.export.models.macs import StageMacs, site_match_macs
+from segpp.export.reduction import REDUCTIONS
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
-from segpp.ops.partition import BipartitePartition
 
 __all__ = ["SiteCost", "cost_warnings", "site_costs"]
 
@@ -115,12 +115,8 @@ def _merging(site: ReductionSite, dim: int) -> int:
     moved = site.tokens_in * dim * (2 if site.side == "q" else 1)
     # The means of what others merge into are a one-hot product; the methods that average
     # neighbours touch each number once.
-    if site.method != "bsm":
-        return moved
-    cells = BipartitePartition(
-        Grid(*site.grid), int(site.settings["sy"]), int(site.settings["sx"])
-    ).cells
-    return moved + site.tokens_in * cells.tokens * dim
+    destinations = REDUCTIONS[site.method](**site.settings).destinations(Grid(*site.grid))
+    return moved + site.tokens_in * destinations * dim
 
 
 def _against(saved: int, added: int) -> str:

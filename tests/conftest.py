@@ -65,7 +65,7 @@ def _once(path: Path, make: Callable[[Path], object]) -> Path:
     return path
 
 
-def _save_random(architecture: Architecture, path: Path) -> None:
+def _save_random(architecture: Architecture, path: Path, *, seed: int = 0) -> None:
     """Save a SegFormer with random weights, as mmsegmentation does."""
     torch = pytest.importorskip("torch", reason="torch makes the checkpoint")
     # The tests of the core and of the runtime start without torch.
@@ -75,7 +75,7 @@ def _save_random(architecture: Architecture, path: Path) -> None:
 
     # Whoever draws numbers after this must not depend on whether this ran before.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         model = SegFormer(architecture, FORMATS["mmsegmentation"].numerics)
     torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, path)
 
@@ -97,7 +97,11 @@ def tiny_checkpoint(session_folder: Path) -> Path:
     from tests.helpers.checkpoints import MINIATURE  # noqa: PLC0415
 
     architecture = replace(MINIATURE, classes=19)
-    return _once(session_folder / "tiny.pth", lambda path: _save_random(architecture, path))
+    # With this seed the masks of street scenes have five classes, none of over a third of the
+    # pixels; most others give one class nearly all, and masks that hardly can differ.
+    return _once(
+        session_folder / "tiny.pth", lambda path: _save_random(architecture, path, seed=30)
+    )
 
 
 @pytest.fixture(params=["tiny", pytest.param("b0", marks=pytest.mark.slow)])

@@ -7,11 +7,11 @@ activations, softmax and resizing are not counted, as usual.
 
 from dataclasses import dataclass, fields
 
+from segpp.export.reduction import REDUCTIONS
 from segpp.manifest import ReductionSite
 from segpp.ops.grid import Grid
-from segpp.ops.partition import BipartitePartition
 
-__all__ = ["HeadMacs", "Macs", "StageMacs", "match_macs", "site_match_macs"]
+__all__ = ["HeadMacs", "Macs", "StageMacs", "site_match_macs"]
 
 
 @dataclass(frozen=True)
@@ -74,24 +74,12 @@ class Macs:
         return sum(stage.total for stage in self.stages) + self.head.total
 
 
-def match_macs(partition: BipartitePartition, dim: int, window: int = 0) -> int:
-    """Count the similarities of one bipartite matching.
+def site_match_macs(site: ReductionSite, dim: int) -> int:
+    """Count the similarities of one match at a site; 0 where the grid alone decides.
 
     Args:
-        partition: Sources, and destinations in their cells.
+        site: Where, and by which method.
         dim: Channels of a token.
-        window: How many cells away a destination may be; 0 is any distance.
     """
-    compared = partition.cells.tokens
-    if window:
-        compared = min(compared, (2 * window + 1) ** 2)
-    return partition.num_sources * compared * dim
-
-
-def site_match_macs(site: ReductionSite, dim: int) -> int:
-    """Count the similarities of one match at a site; 0 where the grid alone decides."""
-    if site.method != "bsm":
-        return 0
-    cell = (int(site.settings["sy"]), int(site.settings["sx"]))
-    window = int(site.settings.get("window", 0))
-    return match_macs(BipartitePartition(Grid(*site.grid), *cell), dim, window)
+    reduction = REDUCTIONS[site.method](**site.settings)
+    return reduction.compared_pairs(Grid(*site.grid)) * dim

@@ -56,6 +56,16 @@ class TokenReduction(ABC):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
         """Decide, from the tokens x (B, N, C) on ``grid`` with N tokens, which become which."""
 
+    def compared_pairs(self, grid: Grid) -> int:
+        """Return how many pairs of tokens one match compares; 0 where the grid alone decides."""
+        del grid
+        return 0
+
+    def destinations(self, grid: Grid) -> int:
+        """Return how many tokens others merge into by a one-hot product; 0 without one."""
+        del grid
+        return 0
+
     @classmethod
     def keys(cls) -> tuple[str, ...]:
         """Return the names of the settings."""

@@ -2,9 +2,12 @@
 
 A backend is a library that runs network files: onnxruntime, openvino. (An *engine*, everywhere in
 segpp, is a file that a compiler made for certain GPUs.) Each backend is one module of this folder,
-which registers a ``BackendSpec`` in ``BACKENDS``:
+which registers a ``BackendSpec`` in ``BACKENDS``; help screens, the doctor, hints on what to
+install and the tests of the layers all read that:
 
-    BACKENDS.register("openvino")(BackendSpec("openvino", suffixes=(".onnx",), open=OpenVino))
+    BACKENDS.register("openvino")(
+        BackendSpec("OpenVINO", "openvino", (".onnx",), OpenVino, extra="openvino", needs=("onnx",))
+    )
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +19,10 @@ from numpy.typing import NDArray
 
 from segpp.utils.registry import Registry
 
-__all__ = ["BACKENDS", "Backend", "BackendConfig", "BackendSpec", "TensorInfo"]
+__all__ = ["BACKENDS", "Backend", "BackendConfig", "BackendSpec", "TensorInfo", "backends_for"]
+
+# The one that every other is compared with.
+_DEFAULT = "onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -96,14 +102,29 @@ class BackendSpec:
     """What is known of a backend without loading its library.
 
     Args:
+        title: What its maker calls it.
         module: The Python module that must be installed.
         suffixes: The files it runs.
         open: Loads one; imports the library only when it is called.
+        extra: The extra of segpp that brings it.
+        distributions: What the module may be installed as, the usual one first; empty if only
+            under its own name.
+        needs: Other modules that its file imports, brought by the same extra.
     """
 
+    title: str
     module: str
     suffixes: tuple[str, ...]
     open: Callable[[Path, BackendConfig], Backend]
+    extra: str
+    distributions: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
 
 BACKENDS: Registry[BackendSpec] = Registry("segpp.runtime.backends", kind="backend")
+
+
+def backends_for(suffix: str) -> list[str]:
+    """Return the names of the backends that run files ending in ``suffix``, the default first."""
+    fitting = [name for name, spec in BACKENDS.items() if suffix in spec.suffixes]
+    return sorted(fitting, key=lambda name: name != _DEFAULT)

@@ -133,4 +133,13 @@ def _reason(failure: Exception) -> str:
     return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
 
 
-BACKENDS.register("onnxruntime")(BackendSpec("onnxruntime", (".onnx",), OnnxRuntime))
+BACKENDS.register("onnxruntime")(
+    BackendSpec(
+        title="ONNX Runtime",
+        module="onnxruntime",
+        suffixes=(".onnx",),
+        open=OnnxRuntime,
+        extra="cpu",
+        distributions=("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
+    )
+)

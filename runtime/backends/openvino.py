@@ -206,4 +206,6 @@ def _version(ov: Any) -> str:
     return str(ov.__version__).partition("-")[0]
 
 
-BACKENDS.register("openvino")(BackendSpec("openvino", (".onnx",), OpenVino))
+BACKENDS.register("openvino")(
+    BackendSpec("OpenVINO", "openvino", (".onnx",), OpenVino, extra="openvino", needs=("onnx",))
+)

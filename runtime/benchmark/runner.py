@@ -11,7 +11,8 @@ from PIL import Image
 
 from segpp import __version__
 from segpp.images import sample_image
-from segpp.images.preprocess import load_image
+from segpp.images.preprocess import load_image, resize_image
+from segpp.manifest import InputSpec
 from segpp.runtime.backends.base import BACKENDS
 from segpp.runtime.benchmark.case import BenchmarkCase
 from segpp.runtime.benchmark.environment import (
@@ -135,7 +136,7 @@ def load_case(
     load_seconds = time.perf_counter() - start
     with ExitStack() as on_failure:
         on_failure.enter_context(session)
-        picture = image or _street(folder, session.input.height, session.input.width)
+        picture = image or _street(folder, session.input)
         loaded = LoadedCase(
             name=name,
             case=case,
@@ -174,13 +175,12 @@ def environment_between(
     )
 
 
-def _street(folder: Path, height: int, width: int) -> Path:
+def _street(folder: Path, spec: InputSpec) -> Path:
     # As a camera would give it: decoding a larger file would cost what no camera asks for.
-    path = folder / f"street-{height}x{width}.jpg"
+    path = folder / f"street-{spec.height}x{spec.width}.jpg"
     if not path.exists():
-        with Image.open(sample_image()) as street:
-            sized = street.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-        sized.save(path, format="JPEG", quality=95)
+        street = resize_image(load_image(sample_image()), spec)
+        Image.fromarray(street).save(path, format="JPEG", quality=95)
     return path
 
 

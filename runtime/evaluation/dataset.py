@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError, InputError
-from segpp.images.preprocess import ImageArray, load_image
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image
 from segpp.utils.files import check_file
 
 __all__ = ["Labels", "Pair", "check_known_labels", "find_pairs", "load_labels", "load_pair"]
 
 Labels = NDArray[np.int32]
 
-_IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 # Formats that keep class numbers; JPEG would change them.
 _LABEL_SUFFIXES = frozenset({".bmp", ".gif", ".pgm", ".png", ".tif", ".tiff"})
 _LABEL_FORMATS = ("BMP", "GIF", "PNG", "PPM", "TIFF")
@@ -53,7 +52,7 @@ def find_pairs(
     Raises:
         ImageError: A folder is missing or empty, a file has no partner, or two have one name.
     """
-    image_files = _by_name(images, image_suffix, _IMAGE_SUFFIXES, "images")
+    image_files = _by_name(images, image_suffix, IMAGE_SUFFIXES, "images")
     label_files = _by_name(labels, label_suffix, _LABEL_SUFFIXES, "labels")
     _check_partners(image_files, label_files, f"labels in {labels}")
     _check_partners(label_files, image_files, f"image in {images}")

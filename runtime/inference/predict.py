@@ -80,7 +80,7 @@ def predict_all(
         if loaded:
             yield from _predict_batch(session, loaded, write)
     if not any_loaded and source.kind == "video":
-        raise ImageError(f"the video {source.files[0]} has no frames")
+        raise ImageError(f"the video {source.name} has no frames")
 
 
 def _predict_batch(

@@ -16,7 +16,7 @@ from segpp.images.palette import Color, overlay
 from segpp.images.postprocess import labels_from
 from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageArray, ImageLike, prepare
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
-from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec
+from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec, backends_for
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
 from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.packages import is_installed
@@ -297,11 +297,10 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
             )
         return manifest.engine.library
     suffix = path.suffix.lower()
-    fitting = [name for name, spec in BACKENDS.items() if suffix in spec.suffixes]
+    fitting = backends_for(suffix)
     if not fitting:
         suffixes = sorted({suffix for spec in BACKENDS.values() for suffix in spec.suffixes})
         raise InputError(f"no backend runs {path}", f"files that run: {', '.join(suffixes)}")
-    # Sorted, so that onnxruntime comes first: the one that every other is compared with.
     installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
     return (installed or fitting)[0]
 

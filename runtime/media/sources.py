@@ -1,6 +1,6 @@
 """Where images come from: a file, a folder, a pattern or a video."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from glob import glob
@@ -10,7 +10,7 @@ from typing import Literal
 from segpp.errors import ImageError
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image
 
-__all__ = ["VIDEO_SUFFIXES", "ImageItem", "ImageSource", "find_source"]
+__all__ = ["VIDEO_SUFFIXES", "ImageItem", "ImageSource", "find_source", "numbered"]
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
@@ -35,18 +35,20 @@ class ImageSource:
     """A series of images.
 
     Args:
-        kind: One image, several, or a video.
-        count: How many, where that is known beforehand.
-        files: The files that are read, so that none of them is written over.
-        rate: Frames per second of a video.
+        kind: One image, several, or a video: frames in the order of time, also a camera's.
+        name: What the user calls it, for messages.
         items: Yields the images in order, none of them read yet.
+        count: How many, where that is known beforehand.
+        files: The files that are read, so that none of them is written over; a camera has none.
+        rate: Frames per second of a video.
     """
 
     kind: Literal["image", "images", "video"]
-    count: int | None
-    files: tuple[Path, ...]
-    rate: float | None
+    name: str
     items: Callable[[], Iterator[ImageItem]]
+    count: int | None = None
+    files: tuple[Path, ...] = ()
+    rate: float | None = None
 
 
 def find_source(text: str) -> ImageSource:
@@ -61,22 +63,23 @@ def find_source(text: str) -> ImageSource:
     """
     path = Path(text)
     if path.is_dir():
-        return _folder(path)
+        return _folder(text)
     if not path.exists() and any(sign in text for sign in "*?["):
         return _pattern(text)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return _video(path)
     if not path.exists():
         raise ImageError(f"image {path} does not exist")
-    return ImageSource("image", 1, (path,), None, lambda: _items([path]))
+    return ImageSource("image", text, lambda: _items([path]), count=1, files=(path,))
 
 
-def _folder(path: Path) -> ImageSource:
+def _folder(text: str) -> ImageSource:
+    path = Path(text)
     files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     if not files:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
-    return _many(files)
+    return _many(text, files)
 
 
 def _pattern(text: str) -> ImageSource:
@@ -85,11 +88,11 @@ def _pattern(text: str) -> ImageSource:
     files = sorted(path for name in names if (path := Path(name)).is_file())
     if not files:
         raise ImageError(f"no file matches {text}", hint="quote the pattern: 'street/*.png'")
-    return _many(files)
+    return _many(text, files)
 
 
-def _many(files: list[Path]) -> ImageSource:
-    return ImageSource("images", len(files), tuple(files), None, lambda: _items(files))
+def _many(text: str, files: list[Path]) -> ImageSource:
+    return ImageSource("images", text, lambda: _items(files), count=len(files), files=tuple(files))
 
 
 def _items(files: Sequence[Path]) -> Iterator[ImageItem]:
@@ -114,17 +117,27 @@ def _video(path: Path) -> ImageSource:
 
     info = probe(path)
     return ImageSource(
-        "video", info.frames, (path,), info.rate, lambda: _numbered(path, frames(path))
+        "video",
+        str(path),
+        lambda: numbered(str(path), frames(path)),
+        count=info.frames,
+        files=(path,),
+        rate=info.rate,
     )
 
 
-def _numbered(path: Path, images: Iterator[ImageArray | ImageError]) -> Iterator[ImageItem]:
-    """Yield the frames as items; damage surfaces when an item is loaded."""
-    for number, image in enumerate(_to_the_end(images), start=1):
-        yield ImageItem(f"frame-{number:06d}", str(path), partial(_or_raise, image))
+def numbered(name: str, frames: Iterable[ImageArray | ImageError]) -> Iterator[ImageItem]:
+    """Yield frames as items; damage surfaces when an item is loaded.
+
+    Args:
+        name: Where they come from, for messages.
+        frames: RGB (H, W, 3), or an error for one that is damaged.
+    """
+    for number, image in enumerate(_to_the_end(frames), start=1):
+        yield ImageItem(f"frame-{number:06d}", name, partial(_or_raise, image))
 
 
-def _to_the_end(images: Iterator[ImageArray | ImageError]) -> Iterator[ImageArray | ImageError]:
+def _to_the_end(images: Iterable[ImageArray | ImageError]) -> Iterator[ImageArray | ImageError]:
     """Yield also the error that ends a video, as one more damaged frame."""
     try:
         yield from images

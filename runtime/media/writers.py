@@ -105,13 +105,13 @@ def check_output(output: OutputTarget, source: ImageSource) -> None:
     Raises:
         OutputError: They cannot, or would replace what is read.
     """
-    folder = source.files[0].resolve().parent
     if output.one_file:
         if output.path.resolve() in {file.resolve() for file in source.files}:
             raise OutputError(f"{output.path} is the input itself", hint="write to another file")
         check_writable(output.path)
         return
-    if source.kind == "images" and output.path.resolve() == folder:
+    folders = {file.resolve().parent for file in source.files}
+    if source.kind == "images" and output.path.resolve() in folders:
         # A second run would take the masks of the first for images.
         raise OutputError(f"{output.path} holds the input images", hint="write to another folder")
     existing = next(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from segpp.runtime.backends.base import BACKENDS
+from segpp.runtime.backends.base import BACKENDS, backends_for
 from segpp.runtime.build.builders import BUILDERS
 from segpp.runtime.system.hardware import Machine
 from segpp.runtime.system.packages import distribution_of, is_installed
@@ -17,7 +17,6 @@ __all__ = ["Capability", "capabilities_of", "is_useful", "try_out"]
 
 _TIMEOUT_SECONDS = 300
 _BUILD_PLUGINS = "trt_plugins/README.md of the sources tells how to build it"
-_USEFUL = {"export", "run-cpu", "run-openvino"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,7 @@ def capabilities_of(machine: Machine) -> tuple[Capability, ...]:
     """Return everything segpp can or cannot do on ``machine`` with the installed packages."""
     return (
         _packaged("export", "export checkpoints", EXPORT_MODULES, "export"),
-        _packaged("run-cpu", "run ONNX files on the CPU", ("onnxruntime",), "cpu"),
-        _packaged("run-openvino", "run them with OpenVINO", ("openvino", "onnx"), "openvino"),
+        *(_backend(name) for name in backends_for(".onnx")),
         _cuda(machine),
         *(_build(name) for name in BUILDERS),
         _engines(machine),
@@ -55,7 +53,9 @@ def capabilities_of(machine: Machine) -> tuple[Capability, ...]:
 
 def is_useful(capabilities: Sequence[Capability]) -> bool:
     """Return whether segpp can at least export or run."""
-    return any(capability.works for capability in capabilities if capability.key in _USEFUL)
+    return any(
+        one.works for one in capabilities if one.key == "export" or one.key.startswith("run-")
+    )
 
 
 def try_out(capability: Capability) -> Capability:
@@ -84,8 +84,14 @@ def _packaged(key: str, name: str, modules: Sequence[str], extra: str) -> Capabi
     return Capability(key, name, works=False, reason=_not_installed(missing), fix=_install(extra))
 
 
+def _backend(name: str) -> Capability:
+    spec = BACKENDS[name]
+    words = f"run ONNX files with {spec.title}"
+    return _packaged(f"run-{spec.extra}", words, (spec.module, *spec.needs), spec.extra)
+
+
 def _cuda(machine: Machine) -> Capability:
-    key, name = "run-cuda", "run ONNX files on the GPU"
+    key, name = "run-cuda", "run them with ONNX Runtime on the GPU"
     if machine.gpu.obstacle:
         return Capability(key, name, works=False, reason=machine.gpu.obstacle)
     installed = distribution_of("onnxruntime")

@@ -1,27 +1,56 @@
-"""Which packages are installed, found without importing any: some take seconds to load."""
+"""Which packages are installed, found without importing any: some take seconds to load.
 
+Backends and engine builders say in their own files what brings them; the rest is listed here.
+"""
+
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-__all__ = ["PACKAGES", "distribution_of", "is_installed", "version_of"]
+from segpp.runtime.backends.base import BACKENDS
 
-# Module -> the distributions that bring it, the usual one first.
-PACKAGES = {
-    "numpy": ("numpy",),
-    "PIL": ("pillow",),
-    "tqdm": ("tqdm",),
-    "torch": ("torch",),
-    "onnx": ("onnx",),
-    "onnxscript": ("onnxscript",),
-    "onnx_ir": ("onnx-ir",),
-    "safetensors": ("safetensors",),
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
-    "openvino": ("openvino",),
-    "tensorrt": ("tensorrt",),
-    "tensorrt_rtx": ("tensorrt-rtx-cu13", "tensorrt-rtx", "tensorrt-rtx-cu12"),
-    "av": ("av",),
-    "matplotlib": ("matplotlib",),
+__all__ = ["Package", "distribution_of", "extra_of", "is_installed", "known_packages", "version_of"]
+
+
+@dataclass(frozen=True)
+class Package:
+    """What brings a Python module.
+
+    Args:
+        distributions: What it may be installed as, the usual one first.
+        extra: The extra of segpp that brings it; None if every installation has it.
+    """
+
+    distributions: tuple[str, ...]
+    extra: str | None = None
+
+
+_OTHERS = {
+    "numpy": Package(("numpy",)),
+    "PIL": Package(("pillow",)),
+    "tqdm": Package(("tqdm",)),
+    "torch": Package(("torch",), "export"),
+    "onnx": Package(("onnx",), "export"),
+    "onnxscript": Package(("onnxscript",), "export"),
+    "onnx_ir": Package(("onnx-ir",), "export"),
+    "safetensors": Package(("safetensors",), "export"),
+    "tensorrt": Package(("tensorrt",), "tensorrt"),
+    "av": Package(("av",), "video"),
+    "matplotlib": Package(("matplotlib",), "plot"),
 }
+
+
+def known_packages() -> dict[str, Package]:
+    """Return every package that segpp imports, by its module."""
+    # The builders' package asks here what is installed.
+    from segpp.runtime.build.builders import BUILDERS  # noqa: PLC0415 - see above
+
+    known = dict(_OTHERS)
+    for spec in BACKENDS.values():
+        known[spec.module] = Package(spec.distributions or (spec.module,), spec.extra)
+    for builder in BUILDERS.values():
+        known[builder.module] = Package(builder.distributions, builder.extra)
+    return known
 
 
 def is_installed(module: str) -> bool:
@@ -33,13 +62,20 @@ def distribution_of(module: str) -> str | None:
     """Return the name under which a module was installed."""
     if not is_installed(module):
         return None
-    return next((name for name in PACKAGES[module] if _version(name)), PACKAGES[module][0])
+    names = known_packages()[module].distributions
+    return next((name for name in names if _version(name)), names[0])
 
 
 def version_of(module: str) -> str | None:
     """Return an installed module's version, "unknown" if it does not tell, None without it."""
     name = distribution_of(module)
     return (_version(name) or "unknown") if name else None
+
+
+def extra_of(module: str) -> str | None:
+    """Return the extra of segpp that brings a module, None if none does."""
+    package = known_packages().get(module)
+    return package.extra if package else None
 
 
 def _version(distribution: str) -> str | None:

@@ -16,6 +16,7 @@ from segpp.errors import CheckError, SegppError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
 from segpp.runtime.build.builders import BUILDERS, BuildConfig
 from segpp.runtime.system.plugins import find_plugins
+from segpp.utils.choices import check_choice
 
 __all__ = ["EXPORT_MODULES", "TINY_MODEL", "run_self_test"]
 
@@ -40,8 +41,8 @@ def run_self_test(name: str) -> None:
     """Do one thing, once.
 
     Args:
-        name: ``export``, ``run-PROVIDER``, ``run-openvino``, ``build-BUILDER``, ``plugins`` or
-            ``video``.
+        name: ``export``, ``run-EXTRA`` with the extra that brings a backend, ``run-cuda``,
+            ``build-BUILDER``, ``plugins`` or ``video``.
 
     Raises:
         Exception: Whatever keeps it from working.
@@ -68,12 +69,14 @@ def _load_plugins() -> None:
             raise CheckError(f"{path} has no {symbol}: it is no plugin library for TensorRT")
 
 
-def _run(device: str) -> None:
-    name, provider = ("openvino", "cpu") if device == "openvino" else ("onnxruntime", device)
-    config = BackendConfig(provider=provider, threads=1)
+def _run(name: str) -> None:
+    # By their extras; CUDA is a provider of ONNX Runtime, not a backend.
+    specs = {**{spec.extra: spec for spec in BACKENDS.values()}, "cuda": BACKENDS["onnxruntime"]}
+    check_choice(name, specs, kind="way to run")
+    config = BackendConfig(provider="cuda" if name == "cuda" else None, threads=1)
     with (
         tempfile.TemporaryDirectory() as folder,
-        closing(BACKENDS[name].open(_tiny_model(folder), config)) as backend,
+        closing(specs[name].open(_tiny_model(folder), config)) as backend,
     ):
         [y] = backend.run({"x": np.array([[-1, 0, 1, 2]], np.float32)}, ["y"])
     if y.tolist() != [[0, 0, 1, 2]]:

@@ -17,12 +17,12 @@ from segpp import __version__
 from segpp.cli import GROUPS, VERBS, main, parser_of
 from segpp.cli._arguments import renamed
 from segpp.errors import CheckError, InputError, MissingError
+from segpp.runtime.backends.base import BACKENDS
+from segpp.runtime.system.packages import known_packages
 from segpp.utils.files import atomic_write
 
-HEAVY = (
-    *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "safetensors"),
-    *("tensorrt", "tensorrt_rtx", "av", "openvino", "matplotlib"),
-)
+# What comes with an extra.
+HEAVY = tuple(module for module, package in known_packages().items() if package.extra)
 # None among the modules is how Python marks one that is not there.
 WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
 
@@ -96,6 +96,16 @@ def test_a_help_screen_needs_no_heavy_package(helps: dict[str, str], name: str) 
     assert module.SUMMARY in text.replace("\n", " ") or module.SUMMARY in text
     assert all(example in text for example in module.EXAMPLES)
     assert "3 a package or device is missing" in text
+
+
+@pytest.mark.parametrize("name", ["run", "eval", "bench"])
+def test_a_help_screen_names_every_backend(helps: dict[str, str], name: str) -> None:
+    assert f"{', '.join(BACKENDS)}, auto" in " ".join(helps[name].split())
+
+
+def test_what_must_not_be_loaded_for_help_is_what_comes_with_an_extra() -> None:
+    assert {"torch", "onnx", "onnxruntime", "openvino", "tensorrt_rtx", "av"} <= set(HEAVY)
+    assert not {"numpy", "PIL", "tqdm"} & set(HEAVY)
 
 
 @pytest.mark.parametrize("name", VERBS)

@@ -8,10 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from segpp.runtime.backends.base import BACKENDS
+from segpp.runtime.system.packages import known_packages
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
-
-HEAVY = {"torch", "onnx", "onnxruntime", "tensorrt_rtx", "openvino", "av", "matplotlib"}
+# What comes with an extra.
+HEAVY = {module for module, package in known_packages().items() if package.extra}
 
 
 def doctor_without(*modules: str, arguments: tuple[str, ...] = ()) -> dict[str, object]:
@@ -45,6 +48,14 @@ def test_every_ability_has_an_answer_and_a_missing_one_a_reason(segpp: Command) 
     ]  # fmt: skip
     assert all(item["works"] or item["reason"] for item in found["abilities"])
     assert found["packages"]["numpy"] == np.__version__
+
+
+def test_every_backend_has_an_ability(segpp: Command) -> None:
+    found = json.loads(segpp("doctor", "--json").stdout)
+
+    keys = {item["key"] for item in found["abilities"]}
+    assert {f"run-{spec.extra}" for spec in BACKENDS.values() if ".onnx" in spec.suffixes} <= keys
+    assert {spec.module for spec in BACKENDS.values()} <= set(found["packages"])
 
 
 def test_a_missing_package_is_named_with_the_command_that_brings_it() -> None:

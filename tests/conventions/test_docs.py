@@ -77,7 +77,11 @@ def folder(tmp_path: Path, b0_checkpoint: Path) -> Path:
         small.save(tmp_path / "pictures" / f"{number}.jpg")
         small.save(tmp_path / "val" / "images" / f"{number}.jpg")
         labels = np.full((128, 256), number, np.uint8)
+        labels[:8] = 255
         Image.fromarray(labels).save(tmp_path / "val" / "labels" / f"{number}.png")
+    shutil.copytree(tmp_path / "val", tmp_path / "with-19")
+    labels[:16] = 19
+    Image.fromarray(labels).save(tmp_path / "with-19" / "labels" / "1.png")
     return tmp_path
 
 
@@ -98,6 +102,11 @@ def test_the_commands_of_a_page_run_in_the_order_in_which_they_stand(
         done = run(words, folder, segpp)
 
         assert done.returncode == 0, f"{shlex.join(words)}\n{done.stderr}"
+        if "--ignore" in words:
+            place = words.index("--ignore")
+            needed = run([*words[:place], *words[place + 2 :]], folder, segpp)
+            assert needed.returncode == 2
+            assert "which is no class" in needed.stderr
         # A reader who does as told is not told off; what speaks against a measured time is the
         # machine's.
         if "bench" not in words[0]:

@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from segpp.runtime.backends.base import BACKENDS
+from segpp.runtime.build.builders import BUILDERS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("export", "calib", "runtime")
 # Commands and the Python API stand above the packages; nobody below knows of them.
 TOP = ("cli", "inspection", "api")
 CODE = ("src", *PACKAGES, "tests", "benchmarks", "examples")
-ENGINES = {"onnxruntime", "openvino", "tensorrt", "tensorrt_rtx"}
+# The libraries that run or compile files, as their own files name them; tensorrt takes the plugins.
+ENGINES = {
+    *(spec.module for spec in BACKENDS.values()),
+    *(builder.module for builder in BUILDERS.values()),
+    "tensorrt",
+}
 
 # What every machine has. The rest of a layer's packages comes with an extra.
 BASE = {"numpy", "PIL", "tqdm"}
@@ -27,12 +35,15 @@ LAYERS = {
 }
 # One library per file, so that choosing one never loads another.
 ENGINE_FOLDERS = (ROOT / "runtime" / "backends", ROOT / "runtime" / "build" / "builders")
-# What single files may import besides, inside a function, with the extra that brings it. OpenVINO's
-# ONNX reader knows no functions of a file's own, and inlining them is the onnx package's work.
+# What single files may import besides, inside a function, with the extra that brings it.
 BESIDES = {
     ROOT / "runtime" / "media" / "video.py": {"av"},
-    ROOT / "runtime" / "backends" / "openvino.py": {"onnx"},
     ROOT / "runtime" / "benchmark" / "plot.py": {"matplotlib"},
+    **{
+        ROOT / "runtime" / "backends" / f"{name}.py": set(spec.needs)
+        for name, spec in BACKENDS.items()
+        if spec.needs
+    },
 }
 
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 import segpp
 from segpp.runtime.inference.session import open_session
+from segpp.runtime.system.packages import known_packages
 
 FUNCTIONS = [name for name in segpp.__all__ if inspect.isfunction(getattr(segpp, name))]
 ERRORS = [name for name in segpp.__all__ if name.endswith("Error")]
 # What a board need not have, and what takes long to import.
-HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "openvino", "numpy", "PIL")
+HEAVY = tuple(known_packages())
 IMPORT_SECONDS = 0.1
 
 

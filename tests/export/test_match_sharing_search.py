@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.match_sharing_search import TOLERANCE, candidates, search
@@ -17,7 +16,6 @@ from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.parity.images import normalized_image
 from segpp.export.pipeline import export_onnx
-from segpp.images import sample_image
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest
 from segpp.ops.grid import Size
@@ -26,18 +24,6 @@ from segpp.utils.dataclass_json import encode
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SIZE = Size(128, 256)
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """A folder of two images and a file that is none."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    with Image.open(sample_image()) as street:
-        street.save(folder / "b.png")
-        street.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "a.png")
-    (folder / "notes.txt").write_text("no image")
-    return folder
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 6, 27, 40])

@@ -3,13 +3,15 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import load_image, prepare
+from segpp.images import preprocess
+from segpp.images.preprocess import load_image, prepare, resize_image
 from segpp.manifest import InputSpec
 
 SPEC = InputSpec(
@@ -51,6 +53,22 @@ def test_other_sizes_go_through_pillows_bilinear_filter_on_8_bits() -> None:
 
     expected = np.asarray(Image.fromarray(image).resize((6, 4), Image.Resampling.BILINEAR))
     assert (tensor[0].transpose(1, 2, 0) == expected).all()
+
+
+def test_every_way_to_resize_that_a_manifest_may_name_is_known() -> None:
+    named = get_args(get_type_hints(InputSpec)["resize"])
+
+    assert tuple(preprocess._RESAMPLING) == named
+
+
+def test_the_manifest_chooses_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(preprocess._RESAMPLING, "nearest", Image.Resampling.NEAREST)
+    image = noise(9, 11, 3)
+
+    resized = resize_image(image, replace(SPEC, resize="nearest"))  # type: ignore[arg-type]  # of this test
+
+    expected = Image.fromarray(image).resize((6, 4), Image.Resampling.NEAREST)
+    assert (resized == np.asarray(expected)).all()
 
 
 def test_uint8_nhwc_passes_through() -> None:

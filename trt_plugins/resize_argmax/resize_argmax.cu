@@ -22,7 +22,7 @@ template <int kScale>
 constexpr int kBlocks = kScale == 4 ? 4 : 2;
 
 constexpr int kMasked = 32;     // bits of a mask of classes
-constexpr int kMostInt8 = 127;  // MAX_INT8_CLASSES in ops.py
+constexpr int kMostInt8 = 127;  // MAX_INT8_CLASSES in ops/reference.py
 
 __device__ void store(void* labels, bool narrow, std::size_t pixel, int label)
 {

@@ -1,4 +1,4 @@
-//! Bilinear interpolation as ops.py rounds it, and the places of inputs around an output.
+//! Bilinear interpolation as ops/reference.py rounds it, and the places of inputs around an output.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -12,7 +12,7 @@ struct Neighbours
     float weight;  // of the higher one
 };
 
-//! The inputs around an output along one axis, as ops.py rounds them: not contracted into a fused
+//! The inputs around an output along one axis, as ops/reference.py rounds them: not contracted into a fused
 //! multiply-add. An input of weight zero is not read.
 __device__ inline Neighbours neighboursOf(int out, float scale, int size)
 {

@@ -18,7 +18,7 @@ namespace segpp::merge
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / kWarp;
 constexpr int kMostRows = 32;    // slots of a block, as many as a warp has lanes
-constexpr int kGroup = 32;       // members that are summed in one go, GROUP in ops.py
+constexpr int kGroup = 32;       // members that are summed in one go, GROUP in ops/reference.py
 constexpr int kCapacity = 2048;  // members that a block lists at a time
 constexpr int kShared = 256;     // members from which on a slot is worth the whole block
 constexpr int kInFlight = 4;

@@ -76,6 +76,14 @@ class BipartiteSoftMatching(TokenReduction):
         """Return how many tokens of ``grid`` are left."""
         return grid.tokens - self.num_merged(grid)
 
+    def compared_pairs(self, grid: Grid) -> int:
+        """Return how many pairs of source and destination one match compares."""
+        return self._partition(grid).compared_pairs(self.window)
+
+    def destinations(self, grid: Grid) -> int:
+        """Return how many complete cells ``grid`` has."""
+        return self._partition(grid).cells.tokens
+
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
         """Match the tokens x (B, N, C)."""
         # A board lists methods and counts tokens without torch.

@@ -48,11 +48,13 @@ class EngineBuilder(Protocol):
         title: What its maker calls it.
         module: The Python module that must be installed.
         extra: The extra of segpp that brings it.
+        distributions: What the module may be installed as, the usual one first.
     """
 
     title: str
     module: str
     extra: str
+    distributions: tuple[str, ...]
 
     def version(self) -> str:
         """Return the version of the library."""

@@ -27,6 +27,7 @@ class TensorRtRtx:
     title = "TensorRT-RTX"
     module = "tensorrt_rtx"
     extra = "rtx"
+    distributions: tuple[str, ...] = ("tensorrt-rtx-cu13", "tensorrt-rtx", "tensorrt-rtx-cu12")
 
     def version(self) -> str:
         """Return the version of the wheel."""

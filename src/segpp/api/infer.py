@@ -31,7 +31,8 @@ def load(
 
     Args:
         model: An ONNX file.
-        backend: The library that runs it: ``onnxruntime``, ``openvino`` or ``auto``.
+        backend: The library that runs it, as ``segpp-run -h`` names them; ``auto`` is ONNX Runtime
+            where it is installed.
         provider: ONNX Runtime's execution provider (``cpu``, ``cuda``).
         threads: CPU threads; by default the library's choice.
         precision: What the file's FP32 is computed in: ``fp32``, or ``bf16`` with OpenVINO on CPUs

@@ -147,28 +147,15 @@ def _report(message: str, code: int, *, verbose: bool) -> int:
     return code
 
 
-_EXTRAS = {
-    "torch": "export",
-    "onnx": "export",
-    "onnxscript": "export",
-    "onnx_ir": "export",
-    "safetensors": "export",
-    "onnxruntime": "cpu",
-    "openvino": "openvino",
-    "matplotlib": "plot",
-    "tensorrt_rtx": "rtx",
-    "tensorrt": "tensorrt",
-    "av": "video",
-}
-
-
 def _missing(failure: ModuleNotFoundError) -> MissingError:
+    from segpp.runtime.system.packages import extra_of  # noqa: PLC0415 - only after a failure
+
     package = (failure.name or "?").partition(".")[0]
-    if package == "segpp" or package not in _EXTRAS:
+    extra = extra_of(package)
+    if extra is None:
         raise failure
     return MissingError(
-        f"the package {package} is not installed",
-        hint=f"pip install 'segpp[{_EXTRAS[package]}]'",
+        f"the package {package} is not installed", hint=f"pip install 'segpp[{extra}]'"
     )
 
 

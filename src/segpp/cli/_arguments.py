@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segpp.runtime.backends.base import BACKENDS
+
 __all__ = ["add_backend_arguments", "add_json_argument", "backend_settings", "renamed"]
 
 
@@ -19,7 +21,7 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         "--backend",
         default="auto",
         metavar="NAME",
-        help="library that runs it: onnxruntime, openvino, auto (default: auto, onnxruntime "
+        help=f"library that runs it: {', '.join(BACKENDS)}, auto (default: auto, onnxruntime "
         "where it is installed)",
     )
     group.add_argument("--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (cpu)")

@@ -11,7 +11,7 @@ from segpp import __version__
 from segpp.errors import MissingError
 from segpp.runtime.system.capabilities import Capability, capabilities_of, is_useful, try_out
 from segpp.runtime.system.hardware import Gpu, Machine, this_machine
-from segpp.runtime.system.packages import PACKAGES, distribution_of, version_of
+from segpp.runtime.system.packages import distribution_of, known_packages, version_of
 from segpp.runtime.system.plugins import Plugins, SearchResult, find_plugins
 from segpp.utils.progress import step
 from segpp.utils.table import table
@@ -101,8 +101,8 @@ def _machine_rows(machine: Machine) -> list[list[str]]:
 
 def _package_rows() -> list[list[str]]:
     return [
-        [distribution_of(module) or PACKAGES[module][0], version_of(module) or "-"]
-        for module in PACKAGES
+        [distribution_of(module) or package.distributions[0], version_of(module) or "-"]
+        for module, package in known_packages().items()
     ]
 
 
@@ -147,7 +147,7 @@ def _json(machine: Machine, capabilities: Sequence[Capability]) -> str:
     facts = {
         "segpp": __version__,
         "machine": asdict(machine),
-        "packages": {module: version_of(module) for module in PACKAGES},
+        "packages": {module: version_of(module) for module in known_packages()},
         "plugins": asdict(find_plugins()),
         "abilities": [asdict(capability) for capability in capabilities],
     }

@@ -28,6 +28,7 @@ __all__ = [
     "ImageLike",
     "load_image",
     "prepare",
+    "resize_image",
     "stack_frames",
 ]
 
@@ -50,6 +51,9 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
+
+# What the manifest calls a way to resize -> Pillow's filter, which averages where it shrinks.
+_RESAMPLING = {"pillow-bilinear": Image.Resampling.BILINEAR}
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -91,7 +95,7 @@ def load_image(path: Path | str) -> ImageArray:
 def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
     """Return images as a batch for the network, (B, C, H, W) or (B, H, W, C) after ``spec``.
 
-    Each is resized by Pillow's bilinear filter on 8 bits and, unless the network takes uint8,
+    Each is resized on 8 bits as ``spec.resize`` says and, unless the network takes uint8,
     normalised as ``(pixel - mean) / std`` in float32. ``mean`` and ``std`` follow the channels
     of the tensor. A uint8 network normalises inside; its pixels pass as they are.
 
@@ -107,7 +111,7 @@ def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
         batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
     for image, out in zip(images, batch, strict=True):
         planes = out.transpose(2, 0, 1) if spec.layout == "NHWC" else out
-        _fill(planes, _resized(stack_frames(image, spec.channels), spec), spec)
+        _fill(planes, resize_image(stack_frames(image, spec.channels), spec), spec)
     return batch.astype(np.float16) if spec.dtype == "float16" else batch
 
 
@@ -140,6 +144,21 @@ def stack_frames(image: ImageLike, channels: int) -> ImageArray:
     return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=2)
 
 
+def resize_image(image: ImageArray, spec: InputSpec) -> ImageArray:
+    """Return an image (H, W, C) at the network's height and width, resized as ``spec.resize`` says.
+
+    Args:
+        image: Returned as it is if it has the size.
+    """
+    if image.shape[:2] == (spec.height, spec.width):
+        return image
+    # Pillow resizes at most four channels at once, each for itself.
+    channels = image.shape[2]
+    step = _RGB if channels % _RGB == 0 else 1
+    parts = [_resize(image[:, :, first : first + step], spec) for first in range(0, channels, step)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
 def _decode(path: Path) -> ImageArray:
     with warnings.catch_warnings():
         # Pillow warns of odd metadata and of 90 megapixels; from 180 on it refuses by itself.
@@ -166,21 +185,9 @@ def _source(channel: int, spec: InputSpec) -> int:
     return channel - channel % _RGB + (_RGB - 1 - channel % _RGB)
 
 
-def _resized(image: ImageArray, spec: InputSpec) -> ImageArray:
-    if image.shape[:2] == (spec.height, spec.width):
-        return image
-    # Pillow resizes at most four channels at once, each for itself.
-    step = _RGB if spec.channels % _RGB == 0 else 1
-    parts = [
-        _resize(image[:, :, first : first + step], (spec.width, spec.height))
-        for first in range(0, spec.channels, step)
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
-
-
-def _resize(part: ImageArray, size: tuple[int, int]) -> ImageArray:
+def _resize(part: ImageArray, spec: InputSpec) -> ImageArray:
     flat = Image.fromarray(np.ascontiguousarray(part if part.shape[2] == _RGB else part[:, :, 0]))
-    resized = np.asarray(flat.resize(size, Image.Resampling.BILINEAR))
+    resized = np.asarray(flat.resize((spec.width, spec.height), _RESAMPLING[spec.resize]))
     return resized if resized.ndim == IMAGE_DIMENSIONS else resized[:, :, None]
 
 

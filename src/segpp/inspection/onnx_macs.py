@@ -9,7 +9,6 @@ import onnx
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from segpp import ops
-from segpp.export.models.macs import match_macs
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
 
@@ -110,7 +109,7 @@ def _match(node: NodeProto, shapes: Shapes) -> int:
     values = _integers(node)
     grid = Grid(values["height"], values["width"])
     partition = BipartitePartition(grid, values["stride_y"], values["stride_x"])
-    return batch * match_macs(partition, dim, values.get("window", 0))
+    return batch * partition.compared_pairs(values.get("window", 0)) * dim
 
 
 def _merge(node: NodeProto, shapes: Shapes) -> int:

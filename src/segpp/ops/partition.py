@@ -69,6 +69,15 @@ class BipartitePartition:
         near: NDArray[np.bool_] = np.maximum(*far) <= window
         return near
 
+    def compared_pairs(self, window: int = 0) -> int:
+        """Return how many pairs of source and destination one match compares.
+
+        Args:
+            window: How many cells away a destination may be; 0 is any distance.
+        """
+        near = (2 * window + 1) ** 2 if window else self.cells.tokens
+        return self.num_sources * min(self.cells.tokens, near)
+
     @property
     def _is_destination(self) -> NDArray[np.bool_]:
         y, x = np.divmod(np.arange(self.grid.tokens), self.grid.width)

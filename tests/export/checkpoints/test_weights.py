@@ -71,69 +71,45 @@ def test_a_pipe_does_not_block(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "x.pth")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder as save_pretrained makes it."""
-    made = tmp_path / "hf"
-    made.mkdir()
-    config = {
-        "model_type": "segformer",
-        "id2label": {"0": "road", "1": "sky", "2": "car"},
-        "num_attention_heads": [1, 2, 5, 8],
-        "hidden_act": "gelu",
-        "strides": [4, 2, 2, 2],
-        "layer_norm_eps": 1e-6,
-    }
-    preprocessor = {
-        "size": {"height": 512, "width": 640},
-        "image_mean": [0.485, 0.456, 0.406],
-        "image_std": [0.229, 0.224, 0.225],
-    }
-    (made / "config.json").write_text(json.dumps(config))
-    (made / "preprocessor_config.json").write_text(json.dumps(preprocessor))
-    save_file(theirs("huggingface"), made / "model.safetensors")
-    return made
-
-
-def test_the_weights_inside_a_folder_are_read_with_its_json(folder: Path) -> None:
-    whole, inside = load_checkpoint(folder), load_checkpoint(folder / "model.safetensors")
+def test_the_weights_inside_a_folder_are_read_with_its_json(hf_folder: Path) -> None:
+    whole, inside = load_checkpoint(hf_folder), load_checkpoint(hf_folder / "model.safetensors")
 
     assert replace(inside, state={}) == replace(whole, state={})
     assert_same(inside.state, whole.state)
 
 
-def test_a_folder_with_a_pickle_is_read(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
-    torch.save(theirs("huggingface"), folder / "pytorch_model.bin")
+def test_a_folder_with_a_pickle_is_read(hf_folder: Path) -> None:
+    (hf_folder / "model.safetensors").unlink()
+    torch.save(theirs("huggingface"), hf_folder / "pytorch_model.bin")
 
-    assert_same(load_checkpoint(folder).state, ours(replace(MINIATURE, head="linear")))
+    assert_same(load_checkpoint(hf_folder).state, ours(replace(MINIATURE, head="linear")))
 
 
-def split(folder: Path) -> None:
+def split(hf_folder: Path) -> None:
     state = theirs("huggingface")
-    (folder / "model.safetensors").unlink()
+    (hf_folder / "model.safetensors").unlink()
     names = sorted(state)
     parts = {"part-1.safetensors": names[:50], "part-2.safetensors": names[50:]}
     for part, inside in parts.items():
-        save_file({name: state[name] for name in inside}, folder / part)
+        save_file({name: state[name] for name in inside}, hf_folder / part)
     weight_map = {name: part for part, inside in parts.items() for name in inside}
-    index = folder / "model.safetensors.index.json"
+    index = hf_folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": weight_map}))
 
 
-def test_split_weights_are_put_together(folder: Path) -> None:
-    split(folder)
+def test_split_weights_are_put_together(hf_folder: Path) -> None:
+    split(hf_folder)
 
-    assert_same(load_checkpoint(folder).state, ours(replace(MINIATURE, head="linear")))
+    assert_same(load_checkpoint(hf_folder).state, ours(replace(MINIATURE, head="linear")))
 
 
-def test_an_index_that_points_outside_its_folder_is_refused(folder: Path) -> None:
-    split(folder)
-    index = folder / "model.safetensors.index.json"
+def test_an_index_that_points_outside_its_folder_is_refused(hf_folder: Path) -> None:
+    split(hf_folder)
+    index = hf_folder / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "../../secret.safetensors"}}))
 
     with pytest.raises(CheckpointError, match=r"points outside its folder"):
-        load_checkpoint(folder)
+        load_checkpoint(hf_folder)
 
 
 def test_a_folder_without_config_says_what_it_holds(tmp_path: Path) -> None:
@@ -143,8 +119,8 @@ def test_a_folder_without_config_says_what_it_holds(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
-def test_a_folder_without_weights_names_what_was_expected(folder: Path) -> None:
-    (folder / "model.safetensors").unlink()
+def test_a_folder_without_weights_names_what_was_expected(hf_folder: Path) -> None:
+    (hf_folder / "model.safetensors").unlink()
 
     with pytest.raises(CheckpointError, match=r"(?s)and no weights.*pytorch_model\.bin"):
-        load_checkpoint(folder)
+        load_checkpoint(hf_folder)

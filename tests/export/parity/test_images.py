@@ -3,23 +3,10 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from segpp.errors import ImageError
 from segpp.export.parity.images import images_in
 from segpp.images import sample_image
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """A folder of two images and a file that is none."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    with Image.open(sample_image()) as street:
-        street.save(folder / "b.png")
-        street.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "a.png")
-    (folder / "notes.txt").write_text("no image")
-    return folder
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:

@@ -41,6 +41,15 @@ def test_counts_are_known_before_any_token_is_seen(name: str, grid: Grid) -> Non
     assert settings.tokens_out(grid) < grid.tokens
 
 
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_what_looks_at_the_tokens_says_how_many_it_compares(name: str, grid: Grid) -> None:
+    settings = REDUCTIONS[name]()
+
+    assert (settings.compared_pairs(grid) > 0) is settings.is_content_based
+    assert settings.destinations(grid) <= settings.tokens_out(grid)
+
+
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_equal_tokens_survive_merging_unchanged(name: str) -> None:
     grid = Grid(7, 5)

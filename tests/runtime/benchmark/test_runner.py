@@ -5,9 +5,13 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from segpp.errors import InputError
+from segpp.images import sample_image
+from segpp.images.preprocess import load_image
 from segpp.runtime.benchmark.case import BenchmarkCase
 from segpp.runtime.benchmark.environment import CpuUsage, SystemState, read_cpu_usage
 from segpp.runtime.benchmark.runner import environment_between, load_case
@@ -37,6 +41,18 @@ def test_a_case_is_loaded_called_and_summed_up(network: Network, tmp_path: Path)
             sample.decode_ms + sample.preprocess_ms + sample.inference_ms + sample.postprocess_ms
         )
         assert 0 < parts <= sample.total_ms
+
+
+def test_the_bundled_street_is_resized_as_every_image_is(network: Network, tmp_path: Path) -> None:
+    with load_case("net", BenchmarkCase(network(), "auto", "fp32"), None, tmp_path, {"threads": 1}):
+        found = load_image(tmp_path / "street-32x64.jpg").astype(int)
+
+    with Image.open(sample_image()) as street:
+        shrunk = street.resize((64, 32), Image.Resampling.BILINEAR)
+        unlike = street.resize((64, 32), Image.Resampling.BICUBIC)
+    shrunk.save(tmp_path / "expected.jpg", quality=95)
+    assert (found == load_image(tmp_path / "expected.jpg")).all()
+    assert np.asarray(unlike).tolist() != np.asarray(shrunk).tolist()
 
 
 def test_a_case_that_cannot_be_loaded_says_so(network: Network, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segpp.errors import ImageError, InputError
+from segpp.images.preprocess import IMAGE_SUFFIXES
 from segpp.runtime.evaluation.dataset import find_pairs, load_labels, load_pair
 from tests.helpers.datasets import dataset, save
 
@@ -118,3 +119,17 @@ def test_a_pair_of_real_photographs_is_read(shared: Path) -> None:
     assert len(pairs) == 101
     assert image.shape == (*labels.shape, 3)
     assert set(np.unique(labels).tolist()) <= set(range(12))
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+def test_every_image_that_can_be_read_can_be_scored(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "images").mkdir()
+    image = Image.fromarray(np.full((2, 2), 9, np.uint8))
+    image.save(tmp_path / "images" / f"a{suffix}")
+    save(tmp_path / "labels" / "a.png", np.zeros((2, 2), np.uint8))
+
+    [pair] = find_pairs(tmp_path / "images", tmp_path / "labels")
+    pixels, labels = load_pair(pair)
+
+    assert pixels.shape == (2, 2, 3)
+    assert labels.shape == (2, 2)

@@ -13,7 +13,7 @@ from segpp.errors import ImageError
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.session import open_session
-from segpp.runtime.media.sources import find_source
+from segpp.runtime.media.sources import ImageSource, find_source, numbered
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
@@ -68,3 +68,30 @@ def test_images_of_one_batch_share_its_time_equally(network: Network, street: Pa
 def test_the_only_image_that_cannot_be_read_is_an_error(network: Network, street: Path) -> None:
     with pytest.raises(ImageError, match=r"b\.png is not an image"):
         outcomes(network(), str(street / "b.png"))
+
+
+def test_a_source_without_files_is_predicted_frame_by_frame(
+    network: Network, stripes: Stripes
+) -> None:
+    """As a camera is: frames from no file, and no count."""
+    frames = [stripes(48, 90), ImageError("a frame was lost"), stripes(30, 60)]
+    camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
+
+    with open_session(network(), threads=1) as session:
+        found = list(predict_all(session, camera, write))
+
+    assert [(one.item.name, type(one)) for one in found] == [
+        ("frame-000001", Prediction),
+        ("frame-000002", FailedImage),
+        ("frame-000003", Prediction),
+    ]
+
+
+def test_a_source_without_files_and_frames_is_named(network: Network) -> None:
+    camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", []), rate=30.0)
+
+    with (
+        open_session(network(), threads=1) as session,
+        pytest.raises(ImageError, match="the video camera 0 has no frames"),
+    ):
+        list(predict_all(session, camera, write))

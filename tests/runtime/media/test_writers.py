@@ -22,7 +22,7 @@ IMAGE = np.full((2, 2, 3), 100, np.uint8)
 
 
 def source(kind: str, *files: Path) -> ImageSource:
-    return ImageSource(kind, len(files), files, None, lambda: iter(()))  # type: ignore[arg-type]  # one of its kinds
+    return ImageSource(kind, "it", lambda: iter(()), files=files)  # type: ignore[arg-type]  # one of its kinds
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,26 @@ def test_a_folder_below_a_file_cannot(tmp_path: Path) -> None:
             OutputTarget(tmp_path / "file" / "deep", one_file=False),
             source("images", tmp_path / "in" / "a.png"),
         )
+
+
+def test_no_folder_of_a_pattern_gets_the_outputs(tmp_path: Path) -> None:
+    read = source("images", tmp_path / "x" / "a.png", tmp_path / "y" / "b.png")
+
+    for folder in ("x", "y"):
+        with pytest.raises(OutputError, match="holds the input images"):
+            check_output(OutputTarget(tmp_path / folder, one_file=False), read)
+
+
+@pytest.mark.parametrize(("out", "one_file"), [("o.mp4", True), ("frames", False)])
+def test_a_camera_reads_no_file_that_could_be_written_over(
+    tmp_path: Path, out: str, *, one_file: bool
+) -> None:
+    camera = source("video")
+
+    output = resolve_output(str(tmp_path / out), camera, ("overlay",))
+    check_output(output, camera)
+
+    assert output == OutputTarget(tmp_path / out, one_file=one_file)
 
 
 def test_a_mask_keeps_its_numbers_and_an_overlay_its_image(tmp_path: Path) -> None:

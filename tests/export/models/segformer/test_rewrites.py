@@ -5,7 +5,6 @@ Tests models/segformer/rewrites/*.py.
 
 import re
 from collections.abc import Iterable
-from typing import Literal
 
 import onnx
 import onnxruntime
@@ -14,49 +13,19 @@ import torch
 from torch import Tensor, nn
 
 from segpp.export.models.rewriting import apply_rewrites, select_rewrites
-from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.models.segformer.rewrites import REWRITES
 from segpp.export.models.segformer.tolerance import relative_tolerance
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.lint import lint
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
-from segpp.manifest import Architecture
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import trace_network
+from tests.helpers.random_segformer import HEADS, Head, network
 
 # Grids of 33x42, 17x21, 9x11 and 5x6: no reduction of keys divides its own.
 SIZE = Size(132, 168)
 KEYS = 4 * 5
-
-# Different on purpose, so that a norm with another's number shows.
-NUMERICS = Numerics(1e-6, 2e-6, 1e-5, 3e-6)
-
-Head = Literal["linear", "conv-bn"]
-HEADS: tuple[Head, ...] = ("linear", "conv-bn")
-
-
-def architecture(size: str, head: Head) -> Architecture:
-    if size == "b0":
-        return segformer("b0", classes=5, head=head)
-    # B2's channels with one block a stage and a decoder that is not a multiple of anything.
-    b2 = segformer("b2", classes=7, head=head, decoder=90, channels=4)
-    return Architecture(**{**vars(b2), "name": "segformer-custom", "depths": (1, 1, 1, 1)})
-
-
-def network(size: str, head: Head, preset: str = "none") -> SegFormer:
-    """Return a network in which no weight, bias, scale or statistic is trivial."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        model = SegFormer(architecture(size, head), NUMERICS)
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if tensor.ndim == 1 and tensor.is_floating_point():
-            drawn = torch.rand(tensor.shape, generator=generator)
-            positive = name.endswith(("weight", "running_var"))
-            tensor.data = drawn + 0.5 if positive else drawn - 0.5
-    return model.eval().requires_grad_(requires_grad=False).apply_reductions(PRESETS[preset])
 
 
 def images(model: SegFormer) -> Tensor:

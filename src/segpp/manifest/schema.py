@@ -1,22 +1,15 @@
-"""The JSON beside every file that segpp writes: what it is, what it was made from, how to feed it.
+"""What a manifest holds.
 
-``x.onnx`` has ``x.onnx.json``, ``x.engine`` has ``x.engine.json``. One schema, read and written
-here only. Nothing of the exporting machine stands in it: file names without folders, versions,
-hashes, numbers.
+Nothing of the exporting machine stands in it: file names without folders, versions, hashes,
+numbers. A key that joins has a default, which says what files did before they could say it.
 """
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
-
-from segpp.errors import ManifestError
-from segpp.utils.dataclass_json import decode, encode
-from segpp.utils.files import check_file, manifest_path, sha256_of
+from typing import Literal
 
 __all__ = [
     "LABEL_DIMENSIONS",
+    "SCHEMA",
     "TENSOR_DIMENSIONS",
     "Architecture",
     "Classes",
@@ -32,17 +25,9 @@ __all__ = [
     "ReductionSite",
     "Reference",
     "Source",
-    "parse_manifest",
-    "read_manifest",
-    "render_manifest",
 ]
 
 SCHEMA = 1
-
-# A manifest is a few kilobytes; anything much larger is not one.
-_MAX_BYTES = 4 << 20
-
-_MAX_COLOR = 255
 
 Origin = Literal["given", "stored", "config", "assumed"]
 
@@ -105,8 +90,9 @@ class Classes:
 class InputSpec:
     """How to turn an RGB image into the input tensor.
 
-    The image is brought to the tensor's height and width as ``fit`` says, ``(pixel - mean) / std``
-    per channel on the 0-255 scale, and laid out as ``layout``.
+    The image is brought to the tensor's height and width as ``fit`` says, by the filter that
+    ``resize`` names, ``(pixel - mean) / std`` per channel on the 0-255 scale, and laid out as
+    ``layout``.
 
     Attributes:
         fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads,
@@ -296,110 +282,3 @@ class Manifest:
     notes: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
-
-
-def render_manifest(manifest: Manifest) -> str:
-    """Return the manifest as the text of its file."""
-    text = json.dumps(encode(manifest), indent=2, ensure_ascii=False, allow_nan=False)
-    # A file name that is not UTF-8 has surrogates, which only JSON's escapes can hold.
-    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
-
-
-def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
-    """Read the manifest beside ``path``.
-
-    Args:
-        path: The ONNX or engine file (not the JSON).
-        verify: Compare the file's SHA-256 with the manifest's.
-
-    Raises:
-        ManifestError: It is missing, damaged, of another schema, or about another file.
-    """
-    beside = manifest_path(path)
-    check_file(beside, kind="manifest", error=ManifestError)
-    manifest = parse_manifest(_load(beside), str(beside))
-    if verify and (found := sha256_of(path)) != manifest.file.sha256:
-        raise ManifestError(
-            f"{beside} was written for another file than {path}",
-            f"built for: {manifest.file.name} {manifest.file.sha256[:16]}…",
-            f"found:     {path.name} {found[:16]}…",
-            hint="export again, or put the manifest that belongs to the file beside it",
-        )
-    return manifest
-
-
-def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
-    """Return parsed JSON as a manifest.
-
-    Raises:
-        ManifestError: It does not follow the schema, or its parts contradict each other.
-    """
-    version = value.get("schema") if isinstance(value, dict) else None
-    if version != SCHEMA:
-        raise ManifestError(
-            f"{where} has the schema {version!r:.80}", f"this segpp reads schema {SCHEMA}"
-        )
-    try:
-        manifest = decode(Manifest, value, where)
-    except RecursionError as failure:
-        raise ManifestError(f"{where} is nested too deeply") from failure
-    _check_consistent(manifest, where)
-    return manifest
-
-
-def _check_consistent(manifest: Manifest, where: str) -> None:
-    problems = (
-        *_classes_problems(manifest.classes, manifest.architecture),
-        *_input_problems(manifest.input),
-        *_output_problems(manifest),
-        *(problem for site in manifest.reduction for problem in _site_problems(site)),
-    )
-    if problems:
-        raise ManifestError(f"{where} {problems[0]}")
-
-
-def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[str]:
-    named, colored, trained = len(classes.names), len(classes.palette), architecture.classes
-    if named != colored:
-        yield f"names {named} classes and colours {colored}"
-    if named != max(trained, 2):
-        yield f"names {named} classes of a network with {trained}"
-    if not all(0 <= value <= _MAX_COLOR for color in classes.palette for value in color):
-        yield "has a colour outside 0-255"
-
-
-def _input_problems(spec: InputSpec) -> Iterator[str]:
-    if len(spec.shape) != TENSOR_DIMENSIONS or min(spec.shape) < 1:
-        yield f"gives the input shape {list(spec.shape)!r:.80}"
-    elif not (len(spec.mean) == len(spec.std) == spec.channels) or min(spec.std) <= 0:
-        yield "gives a mean or std that does not fit its input"
-
-
-def _output_problems(manifest: Manifest) -> Iterator[str]:
-    if not manifest.outputs:
-        yield "names no output"
-    for output in manifest.outputs:
-        if not output.shape or min(output.shape) < 1:
-            yield f"gives the output shape {list(output.shape)!r:.80}"
-    if manifest.kind == "engine" and manifest.engine is None:
-        yield "is about an engine and does not describe it"
-
-
-def _site_problems(site: ReductionSite) -> Iterator[str]:
-    height, width = site.grid
-    if site.match_every < 1:
-        yield f"says that stage {site.stage}, {site.side} matches every {site.match_every} blocks"
-    if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:
-        yield (
-            f"says that stage {site.stage}, {site.side} makes {site.tokens_out} tokens of "
-            f"{site.tokens_in} on a grid of {height}x{width}"
-        )
-
-
-def _load(path: Path) -> Any:
-    if path.stat().st_size > _MAX_BYTES:
-        raise ManifestError(f"{path} is {path.stat().st_size:,} bytes, too large for a manifest")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as failure:
-        raise ManifestError(f"{path} is not JSON", f"{failure!s:.200}") from failure

@@ -1,0 +1,67 @@
+"""Whether the parts of a manifest agree with each other."""
+
+from collections.abc import Iterator
+
+from segpp.errors import ManifestError
+from segpp.manifest.schema import (
+    TENSOR_DIMENSIONS,
+    Architecture,
+    Classes,
+    InputSpec,
+    Manifest,
+    ReductionSite,
+)
+
+__all__ = ["check_consistent"]
+
+_MAX_COLOR = 255
+
+
+def check_consistent(manifest: Manifest, where: str) -> None:
+    """Raise ManifestError if one part of the manifest contradicts another."""
+    problems = (
+        *_classes_problems(manifest.classes, manifest.architecture),
+        *_input_problems(manifest.input),
+        *_output_problems(manifest),
+        *(problem for site in manifest.reduction for problem in _site_problems(site)),
+    )
+    if problems:
+        raise ManifestError(f"{where} {problems[0]}")
+
+
+def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[str]:
+    named, colored, trained = len(classes.names), len(classes.palette), architecture.classes
+    if named != colored:
+        yield f"names {named} classes and colours {colored}"
+    if named != max(trained, 2):
+        yield f"names {named} classes of a network with {trained}"
+    if not all(0 <= value <= _MAX_COLOR for color in classes.palette for value in color):
+        yield "has a colour outside 0-255"
+
+
+def _input_problems(spec: InputSpec) -> Iterator[str]:
+    if len(spec.shape) != TENSOR_DIMENSIONS or min(spec.shape) < 1:
+        yield f"gives the input shape {list(spec.shape)!r:.80}"
+    elif not (len(spec.mean) == len(spec.std) == spec.channels) or min(spec.std) <= 0:
+        yield "gives a mean or std that does not fit its input"
+
+
+def _output_problems(manifest: Manifest) -> Iterator[str]:
+    if not manifest.outputs:
+        yield "names no output"
+    for output in manifest.outputs:
+        if not output.shape or min(output.shape) < 1:
+            yield f"gives the output shape {list(output.shape)!r:.80}"
+    if manifest.kind == "engine" and manifest.engine is None:
+        yield "is about an engine and does not describe it"
+
+
+def _site_problems(site: ReductionSite) -> Iterator[str]:
+    height, width = site.grid
+    if site.match_every < 1:
+        yield f"says that stage {site.stage}, {site.side} matches every {site.match_every} blocks"
+    if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:
+        yield (
+            f"says that stage {site.stage}, {site.side} makes {site.tokens_out} tokens of "
+            f"{site.tokens_in} on a grid of {height}x{width}"
+        )

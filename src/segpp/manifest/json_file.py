@@ -1,0 +1,74 @@
+"""A manifest as the JSON file beside the file that it is about: ``x.onnx`` and ``x.onnx.json``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from segpp.errors import ManifestError
+from segpp.manifest.consistency import check_consistent
+from segpp.manifest.schema import SCHEMA, Manifest
+from segpp.utils.dataclass_json import decode, encode
+from segpp.utils.files import check_file, manifest_path, sha256_of
+
+__all__ = ["parse_manifest", "read_manifest", "render_manifest"]
+
+# A manifest is a few kilobytes; anything much larger is not one.
+_MAX_BYTES = 4 << 20
+
+
+def render_manifest(manifest: Manifest) -> str:
+    """Return the manifest as the text of its file."""
+    text = json.dumps(encode(manifest), indent=2, ensure_ascii=False, allow_nan=False)
+    # A file name that is not UTF-8 has surrogates, which only JSON's escapes can hold.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
+
+
+def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
+    """Read the manifest beside ``path``.
+
+    Args:
+        path: The ONNX or engine file (not the JSON).
+        verify: Compare the file's SHA-256 with the manifest's.
+
+    Raises:
+        ManifestError: It is missing, damaged, of another schema, or about another file.
+    """
+    beside = manifest_path(path)
+    check_file(beside, kind="manifest", error=ManifestError)
+    manifest = parse_manifest(_load(beside), str(beside))
+    if verify and (found := sha256_of(path)) != manifest.file.sha256:
+        raise ManifestError(
+            f"{beside} was written for another file than {path}",
+            f"built for: {manifest.file.name} {manifest.file.sha256[:16]}…",
+            f"found:     {path.name} {found[:16]}…",
+            hint="export again, or put the manifest that belongs to the file beside it",
+        )
+    return manifest
+
+
+def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
+    """Return parsed JSON as a manifest.
+
+    Raises:
+        ManifestError: It does not follow the schema, or its parts contradict each other.
+    """
+    version = value.get("schema") if isinstance(value, dict) else None
+    if version != SCHEMA:
+        raise ManifestError(
+            f"{where} has the schema {version!r:.80}", f"this segpp reads schema {SCHEMA}"
+        )
+    try:
+        manifest = decode(Manifest, value, where)
+    except RecursionError as failure:
+        raise ManifestError(f"{where} is nested too deeply") from failure
+    check_consistent(manifest, where)
+    return manifest
+
+
+def _load(path: Path) -> Any:
+    if path.stat().st_size > _MAX_BYTES:
+        raise ManifestError(f"{path} is {path.stat().st_size:,} bytes, too large for a manifest")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as failure:
+        raise ManifestError(f"{path} is not JSON", f"{failure!s:.200}") from failure

@@ -8,16 +8,16 @@ Importable without torch: a board reads sizes and costs from the manifest of a f
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from segpp.errors import InputError
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.sites import Site
-from segpp.manifest import Architecture, Classes, ReductionSite
+from segpp.manifest import Architecture, Classes, Origin, ReductionSite, Resize
 from segpp.ops.grid import Grid, Size
 from segpp.utils.choices import check_choice
 
@@ -46,8 +46,15 @@ class Checkpoint(ABC):
         sha256: Of the weights file.
         classes: Names and colours, if the checkpoint tells either.
         size: The input size it was made for, if it tells.
-        mean: Per channel on the 0-255 scale, if it tells.
+        mean: Per channel of RGB on the 0-255 scale, if it tells.
         std: Likewise.
+        colors: The order of the channels that it was trained on, if it tells; ``build`` gives a
+            network that takes RGB all the same.
+        fit: How a picture of another shape is brought to that size, if it tells.
+        resize: By which filter, if it tells.
+        reduce_labels: Whether label 0 of its data set counts for nothing.
+        origins: Where what a mask depends on comes from, as in ``Manifest.origins``; what is not
+            there is left to the caller.
         ignored: Names in the file that take no part in the result.
         notes: What a person must know of how it was read, one sentence each.
     """
@@ -60,6 +67,11 @@ class Checkpoint(ABC):
     size: Size | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    colors: Literal["rgb", "bgr"] | None = None
+    fit: Literal["stretch", "letterbox", "crop"] | None = None
+    resize: Resize | None = None
+    reduce_labels: bool = False
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ from segpp.errors import CheckpointError
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import load_checkpoint
-from tests.helpers.checkpoints import Write, assert_same, ours, theirs
+from tests.helpers.checkpoints import Write, assert_same, ours, theirs, told
 
 State = dict[str, Tensor]
 
@@ -58,7 +58,7 @@ def test_wrappers_and_prefixes_come_off(wrap: Callable[[State], Any], write: Wri
     checkpoint = load_checkpoint(write(wrap(theirs())))
 
     assert_same(checkpoint.state, ours())
-    assert checkpoint.notes == ()
+    assert told(checkpoint) == ()
     assert not any(tensor.requires_grad for tensor in checkpoint.state.values())
 
 
@@ -69,7 +69,7 @@ def test_a_loss_and_a_metric_beside_the_network_are_named_and_left_out(write: Wr
 
     assert_same(checkpoint.state, ours())
     assert checkpoint.ignored == tuple(beside)
-    assert checkpoint.notes == (
+    assert told(checkpoint) == (
         "left out, for training alone: loss.weight (a loss), val_iou.confmat (a metric)",
     )
 
@@ -88,7 +88,7 @@ def test_a_layer_in_front_of_the_network_is_refused_by_name(write: Write) -> Non
     checkpoint = read(path, ignore_tensors=("adapter.*",))
 
     assert_same(checkpoint.state, ours())
-    assert checkpoint.notes == (
+    assert told(checkpoint) == (
         "left out on request (--ignore-tensors): adapter.weight, adapter.bias",
     )
 
@@ -160,7 +160,7 @@ def test_mmengine_has_swapped_the_averaged_weights_in(weights: str, write: Write
     checkpoint = read(write({"state_dict": theirs(), "ema_state_dict": swapped}), weights=weights)
 
     assert_same(checkpoint.state, ours())
-    [note] = checkpoint.notes
+    [note] = told(checkpoint)
     assert "are the averaged ones; mmengine keeps the raw ones as ema_state_dict" in note
 
 

@@ -13,6 +13,7 @@ from segpp.export.checkpoints.state_dict import StateDict
 from segpp.export.checkpoints.training_only import left_out
 from segpp.export.checkpoints.weights import WeightsFile
 from segpp.export.models.base import Checkpoint
+from segpp.export.models.colors import turned_channels
 from segpp.export.models.segformer.architecture import Numerics
 from segpp.export.models.segformer.loading import hf_config
 from segpp.export.models.segformer.loading.detect import detect_format
@@ -22,8 +23,14 @@ from segpp.export.models.segformer.loading.formats import (
     from_segpp,
     to_segpp,
 )
+from segpp.export.models.segformer.loading.heads import choose_heads, unusual_shape_notes
 from segpp.export.models.segformer.loading.infer_architecture import architecture_of, expected_by
-from segpp.export.models.segformer.loading.metadata import read_metadata
+from segpp.export.models.segformer.loading.metadata import Sources, read_metadata
+from segpp.export.models.segformer.loading.mm_config import (
+    TrainingConfig,
+    config_of,
+    read_training_config,
+)
 from segpp.export.models.segformer.loading.validate import (
     check_finite,
     check_shapes,
@@ -35,6 +42,8 @@ from segpp.export.models.segformer.model import SegFormer
 __all__ = ["SegFormerCheckpoint", "load", "state_dict_for"]
 
 _COUNTER = ".num_batches_tracked"
+# The convolution that sees the image.
+_FIRST = "stages.0.patch_embed.conv.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,26 +100,38 @@ def load(
     hf_config.check_strides(config)
     check_sound(fmt, tensors, path)
     # 2. Which network it is, and that it is that network and nothing else.
-    architecture = architecture_of(fmt, tensors, hf_config.heads_of(config), path)
+    training = read_training_config(config_of(state_dict.context), path)
+    heads, origin = choose_heads(choices.heads, config, training.heads)
+    architecture = architecture_of(fmt, tensors, heads, path)
     expected = expected_by(fmt, architecture)
     unused = unused_keys(fmt, tensors, expected, path)
     told = filter(None, [left_out(unused, expected, path)])
     check_shapes(tensors, expected, architecture.name, path)
     check_finite(tensors, expected, path)
     # 3. What else the file says.
-    metadata = read_metadata(state_dict.context, config, weights.preprocessor, architecture)
+    sources = Sources(state_dict.context, training, config, weights.preprocessor, choices.colors)
+    metadata = read_metadata(sources, architecture)
+    state = _owned(to_segpp(fmt, {key: tensors[key] for key in expected}))
+    if metadata.colors == "bgr":
+        state[_FIRST] = turned_channels(state[_FIRST])
+    unusual = unusual_shape_notes(architecture, origin)
     return SegFormerCheckpoint(
-        state=_owned(to_segpp(fmt, {key: tensors[key] for key in expected})),
+        state=state,
         architecture=architecture,
-        numerics=_numerics(fmt, config),
+        numerics=_numerics(fmt, config, training),
         format=name,
         sha256=weights.sha256,
         classes=metadata.classes,
         size=metadata.size,
         mean=metadata.mean,
         std=metadata.std,
+        colors=metadata.colors,
+        fit=metadata.fit,
+        resize=metadata.resize,
+        reduce_labels=metadata.reduce_labels,
+        origins={"heads": origin, **metadata.origins},
         ignored=(*state_dict.ignored, *unused),
-        notes=(*state_dict.notes, *told, *metadata.notes),
+        notes=(*unusual, *state_dict.notes, *told, *training.notes, *metadata.notes),
     )
 
 
@@ -124,10 +145,15 @@ def state_dict_for(checkpoint_format: str, state: Mapping[str, Tensor]) -> dict[
     return {key: tensor.contiguous() for key, tensor in converted.items()}
 
 
-def _numerics(fmt: CheckpointFormat, config: Mapping[str, Any]) -> Numerics:
-    if "hidden_act" not in config:
-        return fmt.numerics
-    return replace(fmt.numerics, gelu=hf_config.gelu_of(config))
+def _numerics(
+    fmt: CheckpointFormat, config: Mapping[str, Any], training: TrainingConfig
+) -> Numerics:
+    numerics = fmt.numerics
+    if training.align_corners:
+        # mmsegmentation's head resizes its levels the same way; the original's does not.
+        in_head = fmt.head == "conv-bn"
+        numerics = replace(numerics, align_corners=True, head_align_corners=in_head)
+    return replace(numerics, gelu=hf_config.gelu_of(config)) if "hidden_act" in config else numerics
 
 
 def _owned(state: dict[str, Tensor]) -> dict[str, Tensor]:

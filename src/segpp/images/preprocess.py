@@ -55,7 +55,11 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 # What the manifest calls a way to resize -> Pillow's filter, which averages where it shrinks.
-_RESAMPLING = {"pillow-bilinear": Image.Resampling.BILINEAR}
+_RESAMPLING = {
+    "pillow-bilinear": Image.Resampling.BILINEAR,
+    "pillow-bicubic": Image.Resampling.BICUBIC,
+    "pillow-nearest": Image.Resampling.NEAREST,
+}
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {

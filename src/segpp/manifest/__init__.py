@@ -17,6 +17,7 @@ from segpp.manifest.schema import (
     Parity,
     ReductionSite,
     Reference,
+    Resize,
     Source,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "Parity",
     "ReductionSite",
     "Reference",
+    "Resize",
     "Source",
     "difference",
     "parse_manifest",

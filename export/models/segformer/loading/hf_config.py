@@ -6,9 +6,19 @@ from typing import Any, Literal, TypeGuard
 
 from segpp.errors import CheckpointError
 from segpp.export.models.segformer.architecture import HEADS, STAGES
+from segpp.manifest import Resize
 from segpp.ops.grid import Size
 
-__all__ = ["check_strides", "gelu_of", "heads_of", "names_of", "normalisation_of", "size_of"]
+__all__ = [
+    "check_strides",
+    "gelu_of",
+    "heads_of",
+    "names_of",
+    "normalisation_of",
+    "resize_of",
+    "short_edge_of",
+    "size_of",
+]
 
 _GELU: dict[str, Literal["none", "tanh"]] = {
     "gelu": "none",
@@ -17,6 +27,13 @@ _GELU: dict[str, Literal["none", "tanh"]] = {
     "gelu_pytorch_tanh": "tanh",
 }
 _STRIDES = [4, 2, 2, 2]
+# As Pillow numbers them.
+_FILTERS: dict[object, Resize] = {
+    0: "pillow-nearest",
+    2: "pillow-bilinear",
+    3: "pillow-bicubic",
+}
+_MAX_EDGE = 8192
 
 
 def heads_of(config: Mapping[str, Any]) -> tuple[int, ...]:
@@ -56,15 +73,22 @@ def check_strides(config: Mapping[str, Any]) -> None:
         )
 
 
-def names_of(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the class names in order, or None if there are none but numbered stand-ins."""
+def names_of(config: Mapping[str, Any], count: int) -> tuple[list[str] | None, str | None]:
+    """Return the class names in order, and what does not fit in one sentence.
+
+    Stand-ins by number count for none; where numbers are left out, the others keep their names.
+    """
     labels = config.get("id2label")
     if not isinstance(labels, dict):
-        return None
-    names = [labels.get(str(index)) for index in range(len(labels))]
-    if names == [f"LABEL_{index}" for index in range(len(labels))]:
-        return None
-    return [str(name) for name in names] if None not in names else None
+        return None, None
+    known = {int(key): str(name) for key, name in labels.items() if str(key).isdecimal()}
+    if all(name == f"LABEL_{number}" for number, name in known.items()):
+        return None, None
+    if sorted(known) == list(range(len(known))):
+        return [known[number] for number in range(len(known))], None
+    names = [known.get(number, f"class {number}") for number in range(count)]
+    beyond = ", ".join(f"{n} ({known[n]})" for n in sorted(known) if n >= count) or "none"
+    return names, f"config.json does not name every class; numbers beyond the {count}: {beyond}"
 
 
 def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
@@ -73,6 +97,26 @@ def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
     sides = [size.get("height"), size.get("width")] if isinstance(size, dict) else [size, size]
     counts = [side for side in sides if _is_count(side)]
     return Size(*counts) if len(counts) == len(sides) else None
+
+
+def short_edge_of(preprocessor: Mapping[str, Any]) -> int | None:
+    """Return what the shorter side of images is resized to, where only that is fixed."""
+    size = preprocessor.get("size")
+    edge = size.get("shortest_edge") if isinstance(size, dict) else None
+    return edge if _is_count(edge) and edge <= _MAX_EDGE else None
+
+
+def resize_of(preprocessor: Mapping[str, Any]) -> tuple[Resize | None, str | None]:
+    """Return the filter that images are resized by, and in one sentence if it is not followed."""
+    number = preprocessor.get("resample")
+    if number is None or preprocessor.get("do_resize") is False:
+        return None, None
+    if number in _FILTERS:
+        return _FILTERS[number], None
+    return None, (
+        f"the processor resizes with Pillow's filter {number!r:.20}, which segpp does not have: "
+        "bilinear instead"
+    )
 
 
 def normalisation_of(

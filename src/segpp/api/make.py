@@ -102,8 +102,9 @@ def export_onnx(
     )
     # torch takes seconds to import: what is wrong without it is told before.
     check_config(config)
-    where = config.size or "the checkpoint's own size"
-    announce(f"exporting {config.checkpoint} to {config.out} at {where}")
+    # Which size it is where none is given, the checkpoint tells, or does not.
+    where = f" at {config.size}" if config.size else ""
+    announce(f"exporting {config.checkpoint} to {config.out}{where}")
     from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
 
     return export(config)

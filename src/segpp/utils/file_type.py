@@ -114,4 +114,8 @@ def check_onnx(path: Path) -> None:
         )
     kind = kind_of(path)
     if kind not in (_ONNX, _TEXT, _UNKNOWN):
-        raise GraphError(f"{path} is not an ONNX file", f"it looks like {kind.says}")
+        raise GraphError(
+            f"{path} is not an ONNX file",
+            f"it looks like {kind.says}",
+            hint="a checkpoint is exported first: segpp-export" if kind.holds else None,
+        )

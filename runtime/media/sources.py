@@ -10,7 +10,7 @@ from typing import Literal
 from segpp.errors import ImageError
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image
 
-__all__ = ["VIDEO_SUFFIXES", "ImageItem", "ImageSource", "find_source"]
+__all__ = ["VIDEO_SUFFIXES", "ImageItem", "ImageSource", "find_source", "find_sources"]
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
@@ -69,6 +69,26 @@ def find_source(text: str) -> ImageSource:
     if not path.exists():
         raise ImageError(f"image {path} does not exist")
     return ImageSource("image", 1, (path,), None, lambda: _items([path]))
+
+
+def find_sources(texts: Sequence[str]) -> ImageSource:
+    """Return what several texts name together, each as for ``find_source``; one for itself.
+
+    An image that two of them name is taken once.
+
+    Raises:
+        ImageError: One of them names nothing, or a video beside others.
+    """
+    if len(texts) == 1:
+        return find_source(texts[0])
+    sources = [find_source(text) for text in texts]
+    for text, source in zip(texts, sources, strict=True):
+        if source.kind == "video":
+            raise ImageError(f"{text} is a video", hint="run one video at a time, and alone")
+    if not sources:
+        raise ImageError("no image is named")
+    files = {file.resolve(): file for source in sources for file in source.files}
+    return _many(list(files.values()))
 
 
 def _folder(path: Path) -> ImageSource:

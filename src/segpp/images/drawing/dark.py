@@ -8,7 +8,7 @@ from segpp.images.preprocess import ImageArray
 __all__ = ["lifted"]
 
 # Below this median a picture is dark; at it nothing changes, so that a film does not flicker.
-_DARK = 72.0
+_DARK = 60.0
 # At least half a step of 8 bits, or a black picture would have no exponent.
 _BLACK = 0.5
 # A picture of the night is to stay one: beyond this its noise would be all there is.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from segpp.images.drawing.contours import contours
-from segpp.images.drawing.text import drawable, shortened
+from segpp.images.drawing.text import Font, drawable, shortened
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
 
@@ -22,8 +22,8 @@ _SIDE_PER_TEXT = 60
 _LEAST_TEXT = 12
 # In heights of the text.
 _ROW, _WIDEST, _GAP = 1.6, 18, 0.7
-# A legend inside never takes more than this of each side.
-_INSIDE = 0.4
+# A legend inside never takes more than this of each side: an eighth of the picture at most.
+_INSIDE_HEIGHT, _INSIDE_WIDTH = 0.4, 0.3
 _VEIL = 0.82
 _FILM_ROWS = 2
 
@@ -32,6 +32,7 @@ _FILM_ROWS = 2
 class Entry:
     """One class of a legend; ``share`` of the picture's pixels, 0 to 1, or None for none."""
 
+    number: int
     name: str
     color: Color
     share: float | None
@@ -53,7 +54,7 @@ def entries_of(
     order = range(len(palette)) if every else np.argsort(-shares, kind="stable").tolist()
     called = dict(enumerate(names))
     return [
-        Entry(called.get(i, str(i)), palette[i], float(shares[i]))
+        Entry(i, called.get(i, str(i)), palette[i], float(shares[i]))
         for i in order
         if every or shares[i] > 0
     ]
@@ -88,13 +89,13 @@ def legend_inside(
 ) -> ImageArray:
     """Return the picture with the legend on it, in the corner where the least happens.
 
-    It covers at most two fifths of each side; what does not fit is counted, not listed.
+    It covers at most an eighth of it; what does not fit is counted, not listed.
     """
     height, width = picture.shape[:2]
     size = max(_LEAST_TEXT, round(0.8 * text_height(height, width)))
-    rows = int((_INSIDE * height - 2 * _GAP * size) / (_ROW * size))
-    cells = _cells(entries, size, widest=_INSIDE * width)
-    if rows < 1 or cells.width + 2 * _GAP * size > _INSIDE * width + 1:
+    rows = int((_INSIDE_HEIGHT * height - 2 * _GAP * size) / (_ROW * size))
+    cells = _cells(entries, size, widest=_INSIDE_WIDTH * width)
+    if rows < 1 or cells.width + 2 * _GAP * size > _INSIDE_WIDTH * width + 1:
         return picture
     sheet = np.asarray(_sheet(_cut(cells, rows), size, columns=1))
     corner = (0, 1) if film else _quietest(labels, sheet.shape[:2])
@@ -107,7 +108,6 @@ class _Cells:
 
     lines: tuple[tuple[str, Color | None], ...]
     width: float
-    more: float = 0
 
 
 def _cells(entries: Sequence[Entry], size: int, widest: float = 0) -> _Cells:
@@ -115,7 +115,7 @@ def _cells(entries: Sequence[Entry], size: int, widest: float = 0) -> _Cells:
     room = (widest or _WIDEST * size) - 2 * _GAP * size
     lines, width = [], 0.0
     for entry in entries:
-        text, font = drawable(entry.name, size)
+        text, font = _name_of(entry, size)
         share = "" if entry.share is None else f"  {entry.share:.1%}"
         # A width that does not depend on the numbers keeps the columns of a film where they are.
         end = font.getlength("  100.0%" if share else "")
@@ -123,6 +123,12 @@ def _cells(entries: Sequence[Entry], size: int, widest: float = 0) -> _Cells:
         lines.append((text + share, entry.color))
         width = max(width, font.getlength(text) + end)
     return _Cells(tuple(lines), width + _ROW * size)
+
+
+def _name_of(entry: Entry, size: int) -> tuple[str, Font]:
+    text, font = drawable(entry.name, size)
+    # Of a script that no font here has, question marks are left; the number says more.
+    return (text, font) if any(map(str.isalnum, text)) else drawable(f"class {entry.number}", size)
 
 
 def _cut(cells: _Cells, count: int) -> _Cells:

@@ -15,9 +15,10 @@ __all__ = ["arrange"]
 def arrange(panels: Sequence[tuple[str, ImageArray]], columns: int) -> ImageArray:
     """Return pictures (H, W, 3) of one size in rows of ``columns``, a title above each."""
     height, width = panels[0][1].shape[:2]
-    size = text_height(height, width)
-    gap, head = size // 2, round(1.8 * size)
     rows = -(-len(panels) // columns)
+    # The whole is what is looked at, so the whole decides what can be read.
+    size = text_height(rows * height, columns * width)
+    gap, head = size // 2, round(1.8 * size)
     whole = (columns * (width + gap) - gap, rows * (height + head + gap) - gap)
     sheet = Image.new("RGB", whole, PAPER)
     pen = ImageDraw.Draw(sheet)

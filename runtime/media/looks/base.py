@@ -11,7 +11,12 @@ from PIL import Image
 from segpp.errors import InputError
 from segpp.images.drawing.contours import draw_contours
 from segpp.images.drawing.dark import lifted
-from segpp.images.drawing.legend import add_legend, entries_of, legend_inside
+from segpp.images.drawing.legend import (
+    add_legend,
+    entries_of,
+    legend_inside,
+    without_shares,
+)
 from segpp.images.palette import Color, overlay
 from segpp.images.preprocess import ImageArray
 from segpp.utils.choices import check_choice
@@ -139,8 +144,14 @@ def with_legend(picture: ImageArray, labels: NDArray[Any], config: RenderConfig)
 
 
 def with_panel(picture: ImageArray, labels: NDArray[Any], config: RenderConfig) -> ImageArray:
-    """Return several pictures in one with their legend beside or below them, if there is one."""
+    """Return several pictures in one with their legend beside or below them, if there is one.
+
+    Args:
+        labels: Class numbers (H, W), or those of several networks (N, H, W); shares are told of
+            one network only.
+    """
     if config.legend == "none":
         return picture
     entries = entries_of(labels, config.names, config.palette, every=config.film)
-    return add_legend(picture, entries, film=config.film)
+    is_one = labels.ndim == 2  # noqa: PLR2004 - (H, W)
+    return add_legend(picture, entries if is_one else without_shares(entries), film=config.film)

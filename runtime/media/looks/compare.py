@@ -1,5 +1,6 @@
 """compare: the overlays of two networks, and where they differ."""
 
+import numpy as np
 from PIL import Image
 
 from segpp.errors import InputError
@@ -26,7 +27,7 @@ def _draw(shown: Segmented, config: RenderConfig) -> Image.Image:
         (config.models[0], painted(shown, labels, config)),
         (config.models[1], painted(shown, others, config)),
     ]
-    return Image.fromarray(with_panel(arrange(panels, columns=2), labels, config))
+    return Image.fromarray(with_panel(arrange(panels, columns=2), np.stack([labels, others]), config))
 
 
 LOOKS.register("compare")(

@@ -1,7 +1,7 @@
 """What the colours mean: a legend of the classes that occur, the largest first."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,16 @@ from segpp.images.drawing.text import Font, drawable, shortened
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
 
-__all__ = ["INK", "PAPER", "Entry", "add_legend", "entries_of", "legend_inside", "text_height"]
+__all__ = [
+    "INK",
+    "PAPER",
+    "Entry",
+    "add_legend",
+    "entries_of",
+    "legend_inside",
+    "text_height",
+    "without_shares",
+]
 
 PAPER, INK = (255, 255, 255), (32, 32, 32)
 
@@ -25,6 +34,7 @@ _ROW, _WIDEST, _GAP = 1.6, 18, 0.7
 # A legend inside never takes more than this of each side: an eighth of the picture at most.
 _INSIDE_HEIGHT, _INSIDE_WIDTH = 0.4, 0.3
 _VEIL = 0.82
+_LEAST_SHARE = 0.0005
 _FILM_ROWS = 2
 
 
@@ -58,6 +68,11 @@ def entries_of(
         for i in order
         if every or shares[i] > 0
     ]
+
+
+def without_shares(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the entries without numbers, for pictures whose shares would be of one of several."""
+    return [replace(entry, share=None) for entry in entries]
 
 
 def text_height(height: int, width: int) -> int:
@@ -116,13 +131,20 @@ def _cells(entries: Sequence[Entry], size: int, widest: float = 0) -> _Cells:
     lines, width = [], 0.0
     for entry in entries:
         text, font = _name_of(entry, size)
-        share = "" if entry.share is None else f"  {entry.share:.1%}"
+        share = _percent(entry.share)
         # A width that does not depend on the numbers keeps the columns of a film where they are.
         end = font.getlength("  100.0%" if share else "")
         text = shortened(text, font, max(room - end - _ROW * size, 2 * size))
         lines.append((text + share, entry.color))
         width = max(width, font.getlength(text) + end)
     return _Cells(tuple(lines), width + _ROW * size)
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return ""
+    # What is there is not nothing.
+    return "  <0.1%" if 0 < share < _LEAST_SHARE else f"  {share:.1%}"
 
 
 def _name_of(entry: Entry, size: int) -> tuple[str, Font]:

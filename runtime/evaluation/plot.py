@@ -56,7 +56,7 @@ def draw_iou(report: EvaluationReport, path: Path) -> None:
     """
     models, present = report.models, report.present
     ious = [score.confusion.iou for score in report.evaluation.scores]
-    order = sorted(present, key=lambda number: _sortable(ious[0][number]))
+    order = sorted(present, key=lambda number: _sortable(float(ious[0][number])))
     bar = 0.8 / len(models)
     height = min(1.4 + len(order) * (0.14 + 0.2 * len(models)), 60)
     figure = check_plotting()(figsize=(8, height), layout="constrained")
@@ -71,7 +71,9 @@ def draw_iou(report: EvaluationReport, path: Path) -> None:
         axes.bar_label(bars, texts, padding=3, fontsize="x-small")
     axes.set_yticks(range(len(order)), [_plain(report.classes[i]) for i in order])
     axes.set(xlim=(0, 105), ylim=(-0.6, len(order) - 0.4), xlabel="IoU, percent")
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False, ncols=min(2, len(models)))
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), frameon=False, ncols=min(2, len(models))
+    )
     axes.spines[["top", "right"]].set_visible(False)
     _save(figure, path)
 

@@ -18,6 +18,7 @@ __all__ = ["WorstImage", "WorstImages"]
 
 # The rest of a page's pictures would be of models that nobody told apart any more.
 _MOST_MODELS = 4
+_ALPHA = 0.6
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class WorstImages:
     ) -> list[tuple[str, str]]:
         bright = lifted(image)
         shown = np.where(counted, truth, -1)
-        drawn = [("input", image), ("labels", overlay(bright, shown, self.palette, 0.6))]
+        drawn = [("input", image)]
         for name, labels in list(zip(self.models, predictions, strict=True))[:_MOST_MODELS]:
             of = f" of {name}" if len(self.models) > 1 else ""
-            drawn.append((f"prediction{of}", overlay(bright, labels, self.palette, 0.6)))
+            drawn.append((f"prediction{of}", overlay(bright, labels, self.palette, _ALPHA)))
             drawn.append((f"errors{of}", mark_differences(image, truth, labels, counted)))
+        # Before a second model's, so that in rows of three the models stand below each other.
+        drawn.insert(3, ("labels", overlay(bright, shown, self.palette, _ALPHA)))
         return [(title, thumbnail(picture)) for title, picture in drawn]

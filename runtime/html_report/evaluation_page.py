@@ -9,6 +9,7 @@ from segpp.runtime.html_report.markup import Html, join, tag
 from segpp.runtime.html_report.page import (
     data_table,
     figure,
+    grid,
     page,
     section,
     swatch,
@@ -113,8 +114,10 @@ def _worst(report: EvaluationReport) -> list[Html]:
         pairs = zip(report.models, one.accuracies, strict=True)
         scores = ", ".join(f"{name} {_percent(value)} %" for name, value in pairs)
         figures = [figure(address, caption) for caption, address in one.pictures]
-        parts.append(join(tag("h3", f"{one.name}: {scores}"), tag("div", *figures, class_="grid")))
-    said = tag("p", "By pixel accuracy, the worst first. Marked: counted pixels of a wrong class.")
+        parts.append(join(tag("h3", f"{one.name}: {scores}"), grid(figures)))
+    said = tag(
+        "p", "By pixel accuracy, the worst first; errors are counted pixels of a wrong class."
+    )
     return [section("Worst images", said, *parts)] if parts else []
 
 

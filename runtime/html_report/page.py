@@ -11,11 +11,23 @@ from segpp.images.preprocess import ImageArray
 from segpp.runtime.html_report.markup import Html, tag
 from segpp.utils.files import atomic_write
 
-__all__ = ["data_table", "figure", "page", "section", "swatch", "thumbnail", "write_page"]
+__all__ = [
+    "data_table",
+    "figure",
+    "grid",
+    "page",
+    "section",
+    "swatch",
+    "thumbnail",
+    "write_page",
+]
 
 # What a picture is made smaller to: two fit side by side on a desk, one on a telephone.
 _SIDE = 640
 _QUALITY = 80
+# In rem, of the 74 that a wide page has: two, three or four in a row.
+_LARGE, _MIDDLE, _SMALL = 30, 22, 17
+_FEW = 2
 
 # No network and no script, whatever a name may try: the browser itself holds it to that.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -36,13 +48,17 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   overflow-wrap: normal; vertical-align: top; }
 th { font-weight: 600; } th:first-child, td:first-child { text-align: left; }
-td:first-child { max-width: 16rem; overflow-wrap: anywhere; }
-.grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); }
+.name { display: inline-block; width: max-content; max-width: min(16rem, 45vw);
+  overflow-wrap: break-word; }
+.list th:last-child, .list td:last-child { text-align: left; }
+.grid { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--least)), 1fr)); }
 figure { margin: 0; } img { display: block; width: 100%; height: auto; border-radius: 3px; }
 .swatch { display: inline-block; width: .8em; height: .8em; margin-right: .4em;
   border: 1px solid var(--line); border-radius: 2px; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1rem; padding: 0; list-style: none; }
-.track { display: block; min-width: 6rem; height: .3rem; margin-top: .2rem; background: var(--line); }
+.track { display: block; min-width: 6rem; height: .3rem; margin-top: .2rem;
+  background: var(--line); }
 .track > span { display: block; height: 100%; background: var(--bar); }
 .matrix td, .matrix th { padding: .2rem .35rem; font-size: .78rem; }
 """
@@ -79,9 +95,14 @@ def data_table(
 ) -> Html:
     """Return a table that scrolls by itself where the screen is narrow."""
     head = tag("tr", *(tag("th", cell, scope="col") for cell in heading))
-    body = [tag("tr", *(_cell(cell) for cell in row)) for row in rows]
+    body = [tag("tr", tag("td", _name(first)), *map(_cell, rest)) for first, *rest in rows]
     table = tag("table", tag("thead", head), tag("tbody", *body), class_=class_)
     return tag("div", table, class_="scroll", tabindex="0")
+
+
+def _name(content: object) -> Html:
+    # In a cell of its own a long name would make the whole table as wide as itself.
+    return tag("span", content, class_="name")
 
 
 def _cell(cell: object) -> Html:
@@ -109,3 +130,8 @@ def figure(address: str, caption: str) -> Html:
     return tag("figure", tag("img", src=address, alt=caption), tag("figcaption", caption))
 
 
+def grid(figures: Sequence[Html]) -> Html:
+    """Return pictures in rows that are full: of three, four or fewer, of one on a telephone."""
+    count = len(figures)
+    least = _LARGE if count <= _FEW else _MIDDLE if count % 3 == 0 else _SMALL
+    return tag("div", *figures, class_="grid", style=f"--least: {least}rem")

@@ -9,6 +9,7 @@ from segpp.runtime.html_report.markup import Html, join, tag
 from segpp.runtime.html_report.page import (
     data_table,
     figure,
+    grid,
     page,
     section,
     swatch,
@@ -53,8 +54,12 @@ class Album:
         if shown.others is not None:
             marked = mark_differences(shown.image, shown.labels, shown.others)
             drawn.append((second, thumbnail(painted(shown, shown.others, self.render))))
-            drawn.append((f"{share_different(shown.labels, shown.others):.2%} of the pixels differ",
-                          thumbnail(marked)))
+            drawn.append(
+                (
+                    f"{share_different(shown.labels, shown.others):.2%} of the pixels differ",
+                    thumbnail(marked),
+                )
+            )
         return drawn
 
 
@@ -83,7 +88,9 @@ def _facts(summary: RunSummary) -> Html:
     height, width = summary.input_size
     facts = [f"{summary.backend}, input {height}x{width}"]
     if summary.done:
-        facts.append(f"median {median(one.timing.total_ms for one in summary.done):.0f} ms an image")
+        facts.append(
+            f"median {median(one.timing.total_ms for one in summary.done):.0f} ms an image"
+        )
     differing = [one.different for one in summary.done if one.different is not None]
     if differing:
         facts.append(f"{sum(differing) / len(differing):.2%} of the pixels differ")
@@ -104,16 +111,20 @@ def _classes(summary: RunSummary, render: RenderConfig) -> Html:
 
 def _pictures(summary: RunSummary, album: Album) -> list[Html]:
     order = sorted(album.pictures, key=lambda name: -album.pictures[name][0])
-    figures = [one for name in order for one in _figures(name, album.pictures[name][1])]
+    drawn = {name: album.pictures[name][1] for name in order}
     left_out = len(summary.done) - len(order)
     more = [tag("p", f"{left_out} more are in the table", class_="faint")] if left_out else []
-    return [section("Pictures", tag("div", *figures, class_="grid"), *more)] if figures else []
+    return [section("Pictures", *_grids(drawn), *more)] if drawn else []
 
 
-def _figures(name: str, drawn: tuple[tuple[str, str], ...]) -> list[Html]:
-    if len(drawn) == 1:
-        return [figure(drawn[0][1], name)]
-    return [figure(address, f"{name}: {caption}") for caption, address in drawn]
+def _grids(drawn: dict[str, tuple[tuple[str, str], ...]]) -> list[Html]:
+    """Return one grid of all images, or one for each where each has several pictures."""
+    if all(len(pictures) == 1 for pictures in drawn.values()):
+        return [grid([figure(pictures[0][1], name) for name, pictures in drawn.items()])]
+    return [
+        join(tag("h3", name), grid([figure(address, caption) for caption, address in pictures]))
+        for name, pictures in drawn.items()
+    ]
 
 
 def _table(summary: RunSummary) -> Html:
@@ -122,7 +133,7 @@ def _table(summary: RunSummary) -> Html:
     rows = [_row(one, summary.names, compared=compared) for one in summary.done[:_MOST_ROWS]]
     left_out = len(summary.done) - len(rows)
     more = [tag("p", f"{left_out} more were done", class_="faint")] if left_out else []
-    return section("Images", data_table(heading, rows), *more)
+    return section("Images", data_table(heading, rows, class_="list"), *more)
 
 
 def _row(one: Prediction, names: tuple[str, ...], *, compared: bool) -> list[object]:
@@ -136,7 +147,7 @@ def _row(one: Prediction, names: tuple[str, ...], *, compared: bool) -> list[obj
 
 def _failed(summary: RunSummary) -> list[Html]:
     rows = [(failed.item.file, str(failed.error)) for failed in summary.failed[:_MOST_ROWS]]
-    return [section("Skipped", data_table(("file", "why"), rows))] if rows else []
+    return [section("Skipped", data_table(("file", "why"), rows, class_="list"))] if rows else []
 
 
 def _name(names: tuple[str, ...], number: int) -> str:

@@ -147,9 +147,7 @@ def _writer(
         yield write
 
 
-def _also(
-    write: Write, window: Window | None, album: Album | None, render: RenderConfig
-) -> Write:
+def _also(write: Write, window: Window | None, album: Album | None, render: RenderConfig) -> Write:
     """Return what writes, and shows and keeps what it writes."""
 
     def write_all(name: str, shown: Segmented) -> list[Path]:

@@ -73,7 +73,7 @@ def open_window(title: str) -> Window:
         MissingError: There is no display here, or Python came without tkinter.
     """
     try:
-        import tkinter  # noqa: PLC0415 - a board has neither it nor a display
+        import tkinter as tk  # noqa: PLC0415 - a board has neither it nor a display
 
         from PIL import ImageTk  # noqa: PLC0415 - as above
     except ImportError as failure:
@@ -85,8 +85,8 @@ def open_window(title: str) -> Window:
     if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         raise _no_display("DISPLAY is not set")
     try:
-        return Window(tkinter, ImageTk, title)
-    except tkinter.TclError as failure:
+        return Window(tk, ImageTk, title)
+    except tk.TclError as failure:
         raise _no_display(str(failure)) from failure
 
 

@@ -74,7 +74,7 @@ class RenderConfig:
     palette: tuple[Color, ...]
     alpha: float
     names: tuple[str, ...] = ()
-    legend: Literal["panel", "inside", "none"] = "none"
+    legend: str = "none"
     contours: bool = False
     models: tuple[str, str] = ("first", "second")
     film: bool = False

@@ -27,7 +27,9 @@ def _draw(shown: Segmented, config: RenderConfig) -> Image.Image:
         (config.models[0], painted(shown, labels, config)),
         (config.models[1], painted(shown, others, config)),
     ]
-    return Image.fromarray(with_panel(arrange(panels, columns=2), np.stack([labels, others]), config))
+    return Image.fromarray(
+        with_panel(arrange(panels, columns=2), np.stack([labels, others]), config)
+    )
 
 
 LOOKS.register("compare")(

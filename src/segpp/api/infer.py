@@ -9,8 +9,8 @@ from segpp.api._types import PathLike
 if TYPE_CHECKING:
     from segpp.images.palette import Color
     from segpp.runtime.inference.predict_files import AfterEach
-    from segpp.runtime.inference.summary import RunSummary
     from segpp.runtime.inference.session import Session
+    from segpp.runtime.inference.summary import RunSummary
 
 __all__ = ["load", "predict"]
 

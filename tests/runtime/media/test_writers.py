@@ -60,7 +60,11 @@ def test_a_folder_gets_a_file_per_image_and_kind() -> None:
         ("image", ("overlay", "mask"), [Path("street.overlay.png"), Path("street.mask.png")]),
         ("images", ("mask",), [Path("segpp-out/street.mask.png")]),
         ("video", ("overlay",), [Path("street.overlay.mp4")]),
-        ("video", ("overlay", "mask"), [Path("segpp-out/f.overlay.png"), Path("segpp-out/f.mask.png")]),
+        (
+            "video",
+            ("overlay", "mask"),
+            [Path("segpp-out/f.overlay.png"), Path("segpp-out/f.mask.png")],
+        ),
     ],
 )
 def test_without_a_place_the_outputs_are_named_after_the_input(

@@ -16,7 +16,14 @@ Floats = NDArray[np.float32]
 
 # Viridis at fifths: as bright as sure, in grey too, and told apart by all eyes.
 # Source: Smith and van der Walt, A Better Default Colormap for Matplotlib, SciPy 2015 (CC0).
-_VIRIDIS = ((68, 1, 84), (65, 68, 135), (42, 120, 142), (34, 168, 132), (122, 209, 81), (253, 231, 37))
+_VIRIDIS = (
+    (68, 1, 84),
+    (65, 68, 135),
+    (42, 120, 142),
+    (34, 168, 132),
+    (122, 209, 81),
+    (253, 231, 37),
+)
 _STEPS = 256
 _TICKS = 5
 

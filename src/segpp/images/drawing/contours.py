@@ -35,7 +35,7 @@ def draw_contours(picture: ImageArray, labels: NDArray[Any]) -> ImageArray:
     border = contours(labels)
     line = _widened(border, width)
     edge = _widened(border, width + 2 * max(1, width // 2)) & ~line
-    drawn = picture.copy()
+    drawn: ImageArray = picture.copy()
     drawn[edge] = (drawn[edge] * _EDGE).astype(np.uint8)
     drawn[line] = _LINE
     return drawn

@@ -166,9 +166,7 @@ def _columns(cells: _Cells, size: int, width: int) -> int:
     return max(1, min(len(cells.lines), int((width - gap) / (cells.width + 2 * gap))))
 
 
-def _sheet(
-    cells: _Cells, size: int, columns: int, least: tuple[int, int] = (0, 0)
-) -> Image.Image:
+def _sheet(cells: _Cells, size: int, columns: int, least: tuple[int, int] = (0, 0)) -> Image.Image:
     """Return the lines on paper, row by row; ``least`` is the width and height to fill."""
     rows = -(-len(cells.lines) // columns)
     gap, pitch = _GAP * size, cells.width + 2 * _GAP * size
@@ -230,7 +228,7 @@ def _veiled(picture: ImageArray, sheet: ImageArray, corner: tuple[int, int]) -> 
     height, width = sheet.shape[:2]
     top = picture.shape[0] - height if corner[1] else 0
     left = picture.shape[1] - width if corner[0] else 0
-    drawn = picture.copy()
+    drawn: ImageArray = picture.copy()
     part = drawn[top : top + height, left : left + width]
     # Its text and swatches stay as they are; only the paper lets the picture through.
     paper = (sheet == PAPER).all(-1)

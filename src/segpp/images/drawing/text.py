@@ -21,8 +21,24 @@ _SYSTEM_FONTS = (
 )
 # What Unicode does not take apart into a letter and its accent.
 _ASCII = {
-    **{"ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "œ": "oe", "Œ": "OE"},
-    **{"ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "þ": "th", "ð": "d", "–": "-", "—": "-"},
+    "ß": "ss",
+    "ẞ": "SS",
+    "æ": "ae",
+    "Æ": "AE",
+    "ø": "o",
+    "Ø": "O",
+    "œ": "oe",
+    "Œ": "OE",
+    "ł": "l",
+    "Ł": "L",
+    "đ": "d",
+    "Đ": "D",
+    "þ": "th",
+    "Þ": "Th",
+    "ð": "d",
+    "\N{LATIN SMALL LETTER DOTLESS I}": "i",
+    "\N{EN DASH}": "-",
+    "\N{EM DASH}": "-",
 }
 # No font has a glyph for it: what is drawn is the sign for a missing one.
 _NOBODYS = "\uffff"

@@ -62,7 +62,7 @@ def find_source(text: str) -> ImageSource:
     path = Path(text)
     if path.is_dir():
         return _folder(path)
-    if not path.exists() and any(sign in text for sign in "*?["):
+    if not path.exists() and _is_pattern(text):
         return _pattern(text)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return _video(path)
@@ -81,6 +81,11 @@ def find_sources(texts: Sequence[str]) -> ImageSource:
     """
     if len(texts) == 1:
         return find_source(texts[0])
+    if texts and not _exists(texts[-1]):
+        # Many commands take their output last.
+        raise ImageError(
+            f"image {texts[-1]} does not exist", hint=f"if it is to be written: --out {texts[-1]}"
+        )
     sources = [find_source(text) for text in texts]
     for text, source in zip(texts, sources, strict=True):
         if source.kind == "video":
@@ -89,6 +94,14 @@ def find_sources(texts: Sequence[str]) -> ImageSource:
         raise ImageError("no image is named")
     files = {file.resolve(): file for source in sources for file in source.files}
     return _many(list(files.values()))
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _exists(text: str) -> bool:
+    return Path(text).exists() or _is_pattern(text)
 
 
 def _folder(path: Path) -> ImageSource:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from segpp.runtime.html_report.markup import Html, clean, join, tag
 from tests.helpers.html_reader import HOSTILE, read
 
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_stays_text_in_content_and_in_attributes(name: str) -> None:
     found = read(tag("p", name, title=name))

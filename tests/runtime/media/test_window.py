@@ -62,4 +62,3 @@ def test_where_there_is_a_display_q_closes_it() -> None:
     )
 
     assert done.stdout == "closed\n", done.stderr
-

@@ -85,7 +85,7 @@ def test_side_by_side_holds_the_input_as_it_is() -> None:
     ("kind", "lacking"), [("compare", {"others": None}), ("confidence", {"confidence": None})]
 )
 def test_a_look_without_what_it_needs_says_so(kind: str, lacking: dict[str, None]) -> None:
-    with pytest.raises(InputError, match="there (is|are) no"):
+    with pytest.raises(InputError, match=r"there (is|are) no"):
         LOOKS[kind].draw(replace(shown(), **lacking), CONFIG)
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 import segpp
 from examples.demo.__main__ import CHECKPOINT
+from examples.demo.measure import IGNORE
 
 SCENES = Path("examples/street_scenes")
 SIZE = (512, 1024)
@@ -62,6 +63,7 @@ def _draw_scores(models: Sequence[Path], scenes: Path, folder: Path, out: Path) 
         models,
         images=scenes / "images",
         labels=scenes / "labels",
+        ignore={IGNORE},
         confusion=folder / "confusion.png",
         plot=folder / "iou.png",
     )

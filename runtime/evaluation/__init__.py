@@ -13,11 +13,14 @@ from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
 from segpp.runtime.evaluation.dataset import Pair, check_known_labels, load_pair
 
-__all__ = ["Evaluation", "Score", "Segmenter", "evaluate"]
+__all__ = ["Evaluation", "Score", "Segmenter", "Watch", "evaluate"]
 
 # RGB uint8 (H, W, 3) to class numbers (H, W). Logits are to be resized bilinearly to the image
 # before the argmax, as every published mIoU does.
 Segmenter = Callable[[ImageArray], NDArray[Any]]
+
+# What is told of every image: its pair, its pixels, its labels and what each model gave.
+Watch = Callable[[Pair, ImageArray, NDArray[np.int32], Sequence[NDArray[Any]]], object]
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def evaluate(
     reduce_zero_label: bool = False,
     unseen: int | None = None,
     after_each: Callable[[], object] = lambda: None,
+    watch: Watch = lambda _pair, _image, _truth, _predictions: None,
 ) -> Evaluation:
     """Run every model over the images and compare with the labels.
 
@@ -75,6 +79,7 @@ def evaluate(
         reduce_zero_label: Label 0 is no class; the others count down by one.
         unseen: What models give for pixels that they do not see, if they may.
         after_each: Called after every image, read or not.
+        watch: Called with every image that was read, and what the models gave for it.
 
     Raises:
         InputError: Sizes differ, or labels or predictions are outside the classes.
@@ -89,7 +94,7 @@ def evaluate(
             skipped.append(str(failure))
         else:
             check_known_labels(truth, classes, ignored, pair.labels)
-            _add_image(all_totals, models, image, truth, unseen)
+            watch(pair, image, truth, _add_image(all_totals, models, image, truth, unseen))
             images += 1
         after_each()
     if images == 0:
@@ -141,10 +146,10 @@ def _add_image(
     image: ImageArray,
     truth: NDArray[np.int32],
     unseen: int | None,
-) -> None:
-    first: NDArray[Any] | None = None
+) -> list[NDArray[Any]]:
+    predictions: list[NDArray[Any]] = []
     for totals, model in zip(all_totals, models, strict=True):
-        labels = totals.run(model, image)
+        predictions.append(totals.run(model, image))
         # The first agrees with itself, so the column shows at once which one it is.
-        first = labels if first is None else first
-        totals.add(labels, first, truth, unseen)
+        totals.add(predictions[-1], predictions[0], truth, unseen)
+    return predictions

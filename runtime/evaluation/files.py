@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from segpp.errors import CheckError, InputError
 from segpp.images.fit import unseen_label
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Segmenter, evaluate
-from segpp.runtime.evaluation.dataset import Pair
+from segpp.runtime.evaluation.dataset import Labels, Pair
 from segpp.runtime.evaluation.report import EvaluationReport
+from segpp.runtime.evaluation.worst import WorstImages
 from segpp.runtime.inference.session import Session, open_session
 from segpp.utils.choices import check_choice
 
@@ -34,6 +36,7 @@ def evaluate_files(
     reduce_zero_label: bool = False,
     settings: Mapping[str, Any],
     after_each: Callable[[], object] = lambda: None,
+    worst: int = 0,
 ) -> EvaluationReport:
     """Run every file over the images and compare with the labels.
 
@@ -44,6 +47,7 @@ def evaluate_files(
         reduce_zero_label: Label 0 is no class; the others count down by one.
         settings: More of ``open_session``: backend, provider, threads, precision, cache.
         after_each: Called after every image, read or not.
+        worst: How many of the images that go worst are kept as small pictures.
 
     Raises:
         InputError: The models have other classes, or the labels others than they.
@@ -55,6 +59,8 @@ def evaluate_files(
         ]
         names, notes = _class_names(models, sessions)
         labels = _usually_ignored(sessions) if ignored is None else frozenset(ignored)
+        palette = next((s for s in sessions if not s.assumed), sessions[0]).classes.palette
+        kept = WorstImages(worst, palette, labels, _short(models))
         evaluation = evaluate(
             [_segmenter(path, session) for path, session in zip(models, sessions, strict=True)],
             pairs,
@@ -63,10 +69,13 @@ def evaluate_files(
             reduce_zero_label=reduce_zero_label,
             unseen=_unseen(sessions),
             after_each=after_each,
+            watch=partial(_watch, kept),
         )
         fits = tuple(session.fit for session in sessions)
         notes = (*notes, *_notes_on_fits(models, sessions))
-    return EvaluationReport(evaluation, _short(models), names, labels, notes, fits)
+    return EvaluationReport(
+        evaluation, _short(models), names, labels, notes, fits, palette, tuple(kept.kept)
+    )
 
 
 def tiles_of(protocol: str, *, tile: bool, overlap: float | None) -> tuple[bool, float | None]:
@@ -79,6 +88,16 @@ def tiles_of(protocol: str, *, tile: bool, overlap: float | None) -> tuple[bool,
     if protocol == "slide":
         return True, _SLIDE_OVERLAP if overlap is None else overlap
     return tile, overlap
+
+
+def _watch(
+    kept: WorstImages,
+    pair: Pair,
+    image: ImageArray,
+    truth: Labels,
+    predictions: Sequence[NDArray[Any]],
+) -> None:
+    kept.add(pair.image.name, image, truth, predictions)
 
 
 def _open(path: Path, settings: Mapping[str, Any], *, alone: bool) -> Session:

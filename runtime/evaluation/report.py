@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from segpp.images.palette import Color
 from segpp.runtime.evaluation import Evaluation, Score
+from segpp.runtime.evaluation.worst import WorstImage
 from segpp.utils.table import table
 
 __all__ = ["EvaluationReport"]
@@ -28,6 +30,8 @@ class EvaluationReport:
         ignored: The labels whose pixels did not count.
         notes: What a reader should know of the models, a sentence each.
         fits: How pictures filled the input of each model; nothing if that is not known.
+        palette: A colour for each class.
+        worst: The images that went worst, where they were asked for.
     """
 
     evaluation: Evaluation
@@ -36,6 +40,14 @@ class EvaluationReport:
     ignored: frozenset[int]
     notes: tuple[str, ...] = ()
     fits: tuple[str, ...] = ()
+    palette: tuple[Color, ...] = ()
+    worst: tuple[WorstImage, ...] = ()
+
+    @property
+    def present(self) -> list[int]:
+        """The classes that occur in labels or predictions: those with an IoU."""
+        ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
+        return [i for i in range(len(self.classes)) if not all(math.isnan(iou[i]) for iou in ious)]
 
     @property
     def miou(self) -> dict[str, float]:
@@ -103,7 +115,7 @@ class EvaluationReport:
         ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
         rows = [
             [self.classes[i], _percent(shares[i]), *(_percent(iou[i]) for iou in ious)]
-            for i in self._present()
+            for i in self.present
         ]
         heading = ["class", "share of pixels", *(f"IoU {name}" for name in self.models)]
         return table([heading, *rows], "lr" + "r" * len(ious))
@@ -123,15 +135,11 @@ class EvaluationReport:
         ]
 
     def _absent(self) -> list[str]:
-        absent = [name for i, name in enumerate(self.classes) if i not in self._present()]
+        absent = [name for i, name in enumerate(self.classes) if i not in self.present]
         if not absent:
             return []
         listed = ", ".join(absent) if len(absent) <= _LISTED else f"{len(absent)} classes"
         return [f"neither labelled nor predicted: {listed}"]
-
-    def _present(self) -> list[int]:
-        ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
-        return [i for i in range(len(self.classes)) if not all(math.isnan(iou[i]) for iou in ious)]
 
     def _rows(self) -> list[dict[str, Any]]:
         return [

@@ -3,12 +3,15 @@
 import csv
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.helpers.html_reader import read
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -249,3 +252,56 @@ def test_fits_that_contradict_each_other_are_refused(
 
     assert done.returncode == 2
     assert says in done.stderr
+
+
+def test_the_scores_as_pictures_and_as_a_page(
+    segpp: Command, data: Path, models: list[Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib (segpp[plot]) draws")
+    flags = [("--confusion", "taken.png"), ("--plot", "iou.png"), ("--html", "page.html")]
+
+    done = segpp(
+        "eval",
+        *(*models, "--dataset", data),
+        *(part for flag, name in flags for part in (flag, tmp_path / name)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    for name in ("taken.png", "iou.png"):
+        with Image.open(tmp_path / name) as image:
+            assert image.format == "PNG"
+    found = read((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "Evaluation of bright, dark" in found.text
+    assert found.text.count("bright 100.00 %, dark 0.00 %") == 2
+    # Of each image: input, labels, and of each model the prediction and its errors.
+    assert sum(element == "img" for element, _ in found.elements) == 2 * 6
+
+
+@pytest.mark.parametrize("flag", ["--confusion", "--plot"])
+def test_without_matplotlib_a_picture_is_refused_before_anything_runs(
+    *,
+    segpp: Command,
+    data: Path,
+    models: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flag: str,
+) -> None:
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+    done = segpp("eval", models[0], "--dataset", data, flag, tmp_path / "a.png")
+
+    assert done.returncode == 3
+    assert "pip install 'segpp[plot]'" in done.stderr
+    assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("flag", ["--confusion", "--plot", "--html"])
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_runs(
+    segpp: Command, data: Path, models: list[Path], flag: str
+) -> None:
+    done = segpp("eval", models[0], "--dataset", data, flag, "/nowhere/a.png")
+
+    assert done.returncode == 2
+    assert "cannot write /nowhere/a.png" in done.stderr

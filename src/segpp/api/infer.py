@@ -1,5 +1,6 @@
 """Files run: a session to call on images, or a whole folder at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,8 +8,9 @@ from segpp.api._types import PathLike
 
 if TYPE_CHECKING:
     from segpp.images.palette import Color
-    from segpp.runtime.inference.predict_files import AfterEach, RunSummary
+    from segpp.runtime.inference.predict_files import AfterEach
     from segpp.runtime.inference.session import Session
+    from segpp.runtime.inference.summary import RunSummary
 
 __all__ = ["load", "predict"]
 
@@ -82,8 +84,8 @@ def load(
 
 def predict(
     model: PathLike,
-    source: PathLike,
-    out: PathLike,
+    source: PathLike | Sequence[PathLike],
+    out: PathLike | None = None,
     *,
     save: str = "overlay",
     alpha: float = 0.5,
@@ -100,16 +102,26 @@ def predict(
     tile: bool = False,
     overlap: float | None = None,
     after_each: "AfterEach" = lambda _outcome, _total: None,
+    legend: str = "panel",
+    contours: bool = False,
+    compare: PathLike | None = None,
+    show: bool = False,
+    html: PathLike | None = None,
     force: bool = False,
 ) -> "RunSummary":
-    """Segment an image, a folder, a pattern or a video, and write masks or overlays.
+    """Segment images, folders, patterns or a video, and write what can be looked at.
 
     Args:
         model: An ONNX file.
-        source: An image, a folder, a pattern (``a/*.png``) or a video.
-        out: An image or .mp4 for one input, else a folder (``street.overlay.png``).
-        save: ``overlay`` (colors over the image), ``mask`` (class numbers with a palette), or
-            ``both``.
+        source: An image, a folder, a pattern (``a/*.png``) or a video; or several of them in a
+            list, a video only alone.
+        out: An image or .mp4 for one input, else a folder (``street.overlay.png``). By default
+            ``street.overlay.png`` in the current folder, for several inputs the folder
+            ``segpp-out``; ``summary.out`` tells.
+        save: ``overlay`` (colors over the image), ``mask`` (class numbers with a palette),
+            ``side-by-side`` (image and overlay), ``compare`` (the overlays of two networks and
+            where they differ), ``confidence`` (probability of the class shown); several separated
+            by commas, or ``both`` for overlay and mask.
         alpha: Share of the color in an overlay, 0 to 1.
         class_names: Instead of those in the manifest; names, or a file of one per line.
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
@@ -117,6 +129,13 @@ def predict(
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
         fit, tile, overlap: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
+        legend: What the colors mean: ``panel`` (beside or below the picture), ``inside`` (in a
+            corner of it) or ``none``.
+        contours: Draw a line between the classes.
+        compare: A second ONNX file of the same classes, for ``save="compare"``, which is then the
+            default.
+        show: Show the pictures in a window too, and write only if ``out`` is given; ``q`` quits.
+        html: A file for a report with all of it, which opens without a network.
         force: Replace files that segpp did not write, too; never one that is read.
 
     Returns:
@@ -125,6 +144,7 @@ def predict(
     Raises:
         ImageError: Nothing can be read; one damaged image of several is in ``failed`` instead.
         OutputError: An output cannot be written, or would replace an input or a foreign file.
+        MissingError: ``show``, and there is no display or no tkinter.
         SegppError: The model cannot be loaded or run.
 
     Example:
@@ -137,8 +157,8 @@ def predict(
     # A trailing slash says that a folder is meant, and a Path would lose it.
     return predict_files(
         str(model),
-        str(source),
-        str(out),
+        [str(source)] if isinstance(source, str | Path) else list(map(str, source)),
+        None if out is None else str(out),
         save=save,
         alpha=alpha,
         class_names=Path(class_names) if isinstance(class_names, str) else class_names,
@@ -156,5 +176,10 @@ def predict(
             "overlap": overlap,
         },
         after_each=after_each,
+        legend=legend,
+        contours=contours,
+        compare=None if compare is None else str(compare),
+        show=show,
+        html=None if html is None else Path(html),
         force=force,
     )

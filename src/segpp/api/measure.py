@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from segpp.api._types import PathLike, SizeLike, to_paths, to_size
 from segpp.errors import InputError
+from segpp.utils.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
     from segpp.inspection import Report
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from segpp.runtime.evaluation.report import EvaluationReport
 
 __all__ = ["benchmark", "evaluate", "inspect"]
+
+# Of a report's images: enough to see what goes wrong, few enough to open at once.
+_WORST = 12
 
 
 def evaluate(
@@ -35,6 +39,9 @@ def evaluate(
     overlap: float | None = None,
     protocol: str = "whole",
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
+    confusion: PathLike | None = None,
+    plot: PathLike | None = None,
+    html: PathLike | None = None,
 ) -> "EvaluationReport":
     """Measure mIoU and pixel accuracy of one or several files over labelled images.
 
@@ -54,11 +61,16 @@ def evaluate(
         protocol: ``whole`` images, or ``slide``: tiles at a stride of two thirds of a side, as in
             papers that train on crops.
         after_each: Called with how many images are done, and of how many.
+        confusion: A PNG for the confusion matrices: which class was taken for which.
+        plot: A PNG for the IoU of each class as bars.
+        html: A file for a report with all of it and the worst images, which opens without a
+            network.
 
     Raises:
         ImageError: A folder is missing or empty, or a file has no partner.
         InputError: The labels are outside the classes, or an argument is wrong.
         CheckError: No image could be read.
+        MissingError: A picture is asked for, and matplotlib is not installed.
 
     Example:
         >>> report = segpp.evaluate(["b0.onnx"], images="val/images", labels="val/labels")
@@ -74,10 +86,11 @@ def evaluate(
     tile, overlap = tiles_of(protocol, tile=tile, overlap=overlap)
     if limit is not None and limit < 1:
         raise InputError(f"a limit of {limit} leaves no image")
+    _check_pictures(confusion, plot, html=html)
     suffixes = {"image_suffix": image_suffix, "label_suffix": label_suffix}
     pairs = find_pairs(Path(images), Path(labels), **suffixes)[:limit]
     done = iter(range(1, len(pairs) + 1))
-    return evaluate_files(
+    report = evaluate_files(
         to_paths(models),
         pairs,
         ignored=ignore,
@@ -93,7 +106,41 @@ def evaluate(
             "overlap": overlap,
         },
         after_each=lambda: after_each(next(done), len(pairs)),
+        worst=_WORST if html else 0,
     )
+    _write_pictures(report, confusion=confusion, plot=plot, html=html)
+    return report
+
+
+def _check_pictures(*plots: PathLike | None, html: PathLike | None) -> None:
+    """Find out before minutes of work whether the pictures can be drawn and written."""
+    from segpp.runtime.benchmark.plot import check_plotting  # noqa: PLC0415 - when it is called
+
+    if any(plots):
+        check_plotting()
+    for path in (*plots, html):
+        if path:
+            check_writable(Path(path))
+
+
+def _write_pictures(
+    report: "EvaluationReport",
+    *,
+    confusion: PathLike | None,
+    plot: PathLike | None,
+    html: PathLike | None,
+) -> None:
+    from segpp.runtime.evaluation.plot import draw_confusion, draw_iou  # noqa: PLC0415 - as above
+    from segpp.runtime.html_report.evaluation_page import (  # noqa: PLC0415 - as above
+        write_evaluation_page,
+    )
+
+    for path, draw in ((confusion, draw_confusion), (plot, draw_iou)):
+        if path:
+            with atomic_write(Path(path)) as (part,):
+                draw(report, part)
+    if html:
+        write_evaluation_page(Path(html), report)
 
 
 def benchmark(

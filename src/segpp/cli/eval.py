@@ -35,6 +35,7 @@ RENAMED = {
 EXAMPLES = (
     "segpp-eval b0.onnx --images val/images --labels val/labels",
     "segpp-eval b0.onnx b0-fast.onnx --dataset val --ignore 11,255 --csv scores.csv",
+    "segpp-eval b0.onnx b0-fast.onnx --dataset val --confusion taken.png --html val.html",
     (
         "segpp-eval b5.onnx --images leftImg8bit/val --image-suffix _leftImg8bit "
         "--labels gtFine/val --label-suffix _gtFine_labelTrainIds"
@@ -69,6 +70,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     results = parser.add_argument_group("results")
     add_json_argument(results, "the scores")
     results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
+    results.add_argument(
+        "--confusion", metavar="FILE", help="also draw which class is taken for which, as PNG"
+    )
+    results.add_argument(
+        "--plot", metavar="FILE", help="also draw the IoU of each class as bars, as PNG"
+    )
+    results.add_argument(
+        "--html",
+        metavar="FILE",
+        help="also write it all as one page with the worst images, pictures inside",
+    )
     add_force_argument(results)
 
 
@@ -128,6 +140,9 @@ def run(args: argparse.Namespace) -> int:
             **fit_settings(args),
             protocol=args.protocol,
             after_each=after_each,
+            confusion=args.confusion,
+            plot=args.plot,
+            html=args.html,
         )
     for message in (
         *(f"note: {note}" for note in report.notes),

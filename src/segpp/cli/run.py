@@ -21,14 +21,15 @@ from segpp.cli._arguments import (
 )
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
-from segpp.runtime.inference.predict_files import RunSummary
+from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.looks.base import LEGENDS, LOOKS
 from segpp.utils.terminal import harmless, one_line, unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 _LARGEST = 3  # classes named in the summary line
 
-SUMMARY = "Segment an image, a folder, a pattern or a video with an exported network."
+SUMMARY = "Segment images, folders, patterns or a video with an exported network."
 
 GROUP = "run and measure it"
 ORDER = 1
@@ -43,7 +44,9 @@ RENAMED = {
 }
 
 EXAMPLES = (
-    "segpp-run b0.onnx street.png --out street.overlay.png",
+    "segpp-run b0.onnx street.png",
+    "segpp-run b0.onnx a.png b.jpg frames/ --save side-by-side,confidence --html run.html",
+    "segpp-run b0.onnx street.png --compare b0-fast.onnx --contours --out compared.png",
     "segpp-run b0.onnx frames/ --out masks/ --save both",
     "segpp-run b0.onnx drive.mp4 --out drive.overlay.mp4 --alpha 0.4",
 )
@@ -54,20 +57,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("files")
     files.add_argument("model", metavar="MODEL", help="network to run (.onnx)")
     files.add_argument(
-        "input", metavar="INPUT", help="image, folder, quoted pattern ('a/*.png') or video"
+        "input",
+        metavar="INPUT",
+        nargs="+",
+        help="image, folder, quoted pattern ('a/*.png'), or one video",
     )
     files.add_argument(
         "--out",
         metavar="PATH",
-        required=True,
-        help="image or .mp4 for one input, else a folder: street.overlay.png, street.mask.png",
+        help="image or .mp4 for one input, else a folder: street.overlay.png, street.mask.png "
+        "(default: street.overlay.png in the current folder, for several inputs segpp-out/)",
     )
     looks = parser.add_argument_group("looks")
     looks.add_argument(
         "--save",
-        choices=("overlay", "mask", "both"),
         default="overlay",
-        help="colours over the image, class numbers with a palette, or both (default: overlay)",
+        metavar="KIND,…",
+        help=f"{', '.join(LOOKS)}, or both (overlay and mask); several separated by commas "
+        "(default: overlay)",
     )
     looks.add_argument(
         "--alpha",
@@ -78,6 +85,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     looks.add_argument("--class-names", metavar="FILE", help="class names, one per line, or JSON")
     looks.add_argument("--palette", metavar="FILE", help="one 'R G B' per line, or JSON")
+    looks.add_argument(
+        "--legend",
+        choices=LEGENDS,
+        default="panel",
+        help="what the colours mean: beside or below the picture, in a corner of it, or not at "
+        "all (default: panel)",
+    )
+    looks.add_argument("--contours", action="store_true", help="draw a line between the classes")
+    looks.add_argument(
+        "--compare",
+        metavar="OTHER",
+        help="second network of the same classes: both overlays, and the pixels that differ",
+    )
+    looks.add_argument(
+        "--show",
+        action="store_true",
+        help="show it in a window, and write only if there is --out; q quits",
+    )
     add_fit_arguments(parser)
     backend = add_backend_arguments(parser)
     backend.add_argument(
@@ -93,7 +118,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let idle threads sleep: slower, but leaves the cores to others",
     )
-    add_json_argument(parser.add_argument_group("results"), "what became of every image")
+    results = parser.add_argument_group("results")
+    add_json_argument(results, "what became of every image")
+    results.add_argument(
+        "--html", metavar="FILE", help="also write it all as one page, pictures inside"
+    )
     add_force_argument(files)
 
 
@@ -113,11 +142,16 @@ def run(args: argparse.Namespace) -> int:
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,
+            legend=args.legend,
+            contours=args.contours,
+            compare=args.compare,
+            show=args.show,
+            html=args.html,
             force=args.force,
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
-    report = _json(summary, args.model) if args.json else _line(summary, args.out)
+    report = _json(summary, args.model) if args.json else _line(summary, args.compare)
     print(report)  # noqa: T201 - the report is the result
     return 1 if summary.failed else 0
 
@@ -154,7 +188,7 @@ def _bar(total: int | None) -> Any:
     )
 
 
-def _line(summary: RunSummary, out: str) -> str:
+def _line(summary: RunSummary, compare: str | None) -> str:
     """Return the summary: how many, how fast, what was seen, where it went."""
     done, failed = summary.done, summary.failed
     skipped = f"; {len(failed)} skipped" if failed else ""
@@ -166,7 +200,11 @@ def _line(summary: RunSummary, out: str) -> str:
     else:
         rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
         what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each"
-    return f"{what}; {_seen(done, summary.names)}; wrote {out}{skipped}"
+    differing = [one.different for one in done if one.different is not None]
+    if differing:
+        what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {compare}'s"
+    wrote = f"; wrote {summary.out}" if summary.out else ""
+    return f"{what}; {_seen(done, summary.names)}{wrote}{skipped}"
 
 
 def _json(summary: RunSummary, model: str) -> str:
@@ -193,6 +231,7 @@ def _image(one: Prediction, names: tuple[str, ...]) -> dict[str, Any]:
         "postprocess_ms": round(one.timing.postprocess_ms, 3),
         "classes": {n: round(s, 6) for n, s in zip(names, one.shares, strict=False) if s},
         "outputs": list(map(str, one.outputs)),
+        **({} if one.different is None else {"different": round(one.different, 6)}),
     }
 
 

@@ -2,31 +2,30 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
+from segpp.runtime.inference.seeing import Seeing
 from segpp.runtime.inference.session import open_session
+from segpp.runtime.media.looks.base import Segmented
 from segpp.runtime.media.sources import ImageSource, find_source, numbered
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
 
 
-def write(name: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
-    assert image.shape[:2] == labels.shape
+def write(name: str, shown: Segmented) -> list[Path]:
+    assert shown.image.shape[:2] == shown.labels.shape
     return [Path(f"{name}.png")]
 
 
 def outcomes(network: Path, text: str) -> list[Prediction | FailedImage]:
     with open_session(network, threads=1) as session:
-        return list(predict_all(session, find_source(text), write))
+        return list(predict_all(Seeing(session), find_source(text), write))
 
 
 @pytest.fixture

@@ -44,7 +44,10 @@ class Seeing:
             return None
         [spec] = [one for one in self.session.manifest.outputs if one.kind == "logits"]
         return confidence_of(
-            result.logits[index], result.masks[index].shape, align_corners=spec.align_corners
+            result.logits[index],
+            result.masks[index].shape,
+            align_corners=spec.align_corners,
+            spec=self.session.input,
         )
 
     def check_can_show(self, kinds: Sequence[str]) -> None:

@@ -345,7 +345,9 @@ def test_a_crop_leaves_its_surroundings_without_class_or_colour(
     Image.fromarray(image).save(tmp_path / "wide.png")
 
     code = run(
-        network(), tmp_path / "wide.png", "--out", tmp_path, "--save", "both", "--fit", "crop"
+        network(),
+        tmp_path / "wide.png",
+        *("--out", tmp_path, "--save", "both", "--fit", "crop", "--legend", "none"),
     )
 
     assert code == 0

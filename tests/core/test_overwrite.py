@@ -11,8 +11,9 @@ from PIL import Image
 
 from segpp.errors import OutputError
 from segpp.runtime.benchmark.report import as_csv
+from segpp.runtime.media.looks.base import RenderConfig, Segmented
 from segpp.runtime.media.video import VideoWriter
-from segpp.runtime.media.writers import OutputTarget, RenderConfig, open_writer
+from segpp.runtime.media.writers import OutputTarget, open_writer
 from segpp.utils.files import manifest_path
 from segpp.utils.overwrite import OutputKind, check_output_file, is_own
 from tests.helpers.benchmark_reports import BENCH
@@ -32,7 +33,7 @@ def onnx_file(path: Path, producer: str) -> Path:
 def picture(path: Path, kind: str) -> Path:
     config = RenderConfig((kind,), ((0, 0, 0),), 0.5)
     with open_writer(OutputTarget(path, one_file=True), config, rate=None) as write:
-        write("x", PIXELS, LABELS)
+        write("x", Segmented(PIXELS, LABELS))
     return path
 
 

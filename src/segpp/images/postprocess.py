@@ -26,6 +26,7 @@ __all__ = [
     "labels_from",
     "resize_argmax",
     "resize_labels",
+    "resize_values",
     "resized_planes",
 ]
 
@@ -115,16 +116,24 @@ def resize_argmax(
         raise InputError(f"logits {logits.shape} cannot be resized to {tuple(size)}")
     kind = np.uint8 if logits.shape[1] <= UINT8_CLASSES else np.int32
     labels = np.empty((len(logits), *size), kind)
-    spans = (None, None) if placed is None else (placed.rows, placed.columns)
-    rows, columns = (
-        _axis(count, wanted, align_corners=align_corners)
-        if span is None
-        else _axis_through(count, span, align_corners=align_corners)
-        for count, wanted, span in zip(logits.shape[2:], size, spans, strict=True)
-    )
+    rows, columns = _axes(logits.shape[2:], size, placed, align_corners=align_corners)
     for image, out in zip(logits, labels, strict=True):
         _fill(image.astype(np.float32, copy=False), rows, columns, out)
     return labels
+
+
+def resize_values(
+    values: NDArray[Any],
+    size: tuple[int, int],
+    *,
+    align_corners: bool = False,
+    placed: Placement | None = None,
+) -> Floats:
+    """Return values (h, w) resized bilinearly to (H, W), as ``resize_argmax`` resizes logits."""
+    rows, columns = _axes(values.shape, size, placed, align_corners=align_corners)
+    kept = values.astype(np.float32, copy=False)
+    across = _between(kept[:, columns.low], kept[:, columns.high], columns.weight)
+    return _between(across[rows.low], across[rows.high], rows.weight[:, None])
 
 
 def resize_labels(
@@ -153,11 +162,9 @@ def resized_planes(
     logits: NDArray[Any], placed: Placement, *, align_corners: bool = False
 ) -> Iterator[Floats]:
     """Yield class by class the logits (K, h, w) at every pixel (H, W) of a placed picture."""
-    rows = _axis_through(logits.shape[1], placed.rows, align_corners=align_corners)
-    columns = _axis_through(logits.shape[2], placed.columns, align_corners=align_corners)
-    for plane in logits.astype(np.float32, copy=False):
-        wide = _between(plane[:, columns.low], plane[:, columns.high], columns.weight)
-        yield _between(wide[rows.low], wide[rows.high], rows.weight[:, None])
+    size = placed.rows.picture, placed.columns.picture
+    for plane in logits:
+        yield resize_values(plane, size, align_corners=align_corners, placed=placed)
 
 
 def best_class(logits: Floats) -> NDArray[Any]:
@@ -175,6 +182,23 @@ def check_finite(logits: NDArray[Any]) -> None:
         f"{share:.2%} of the network's logits are infinite or not a number",
         hint="in FP16 this is an overflow; export it in FP32 and compare",
     )
+
+
+def _axes(
+    counts: tuple[int, ...],
+    size: tuple[int, int],
+    placed: Placement | None,
+    *,
+    align_corners: bool,
+) -> "tuple[_Axis, _Axis]":
+    spans = (None, None) if placed is None else (placed.rows, placed.columns)
+    rows, columns = (
+        _axis(count, wanted, align_corners=align_corners)
+        if span is None
+        else _axis_through(count, span, align_corners=align_corners)
+        for count, wanted, span in zip(counts, size, spans, strict=True)
+    )
+    return rows, columns
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from segpp.images.drawing.confidence import confidence_of, draw_confidence
+from segpp.images.fit import Fit
+from segpp.manifest import InputSpec
 
 torch = pytest.importorskip("torch", reason="torch computes what is expected")
 
@@ -56,3 +58,19 @@ def test_the_picture_is_brighter_where_it_is_surer_and_has_a_scale() -> None:
     # The ends of the scale are the colours of nothing and of certainty.
     scale = {tuple(pixel) for pixel in drawn[100:].reshape(-1, 3).tolist()}
     assert {tuple(drawn[0, 0].tolist()), tuple(drawn[0, -1].tolist())} <= scale
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "crop"])
+def test_it_lies_where_the_picture_lay_and_is_0_where_it_was_not_seen(fit: Fit) -> None:
+    spec = InputSpec("x", (1, 3, 32, 64), "float32", "NCHW", "RGB", (0.0,) * 3, (1.0,) * 3, fit=fit)
+    # Sure of the left half of the input, unsure of the right.
+    logits = np.zeros((2, 8, 16), np.float32)
+    logits[1, :, :8] = 50
+
+    found = confidence_of(logits, (40, 40), spec=spec)
+
+    assert found[20, 1] == pytest.approx(1.0)
+    assert found[20, 38] == pytest.approx(0.5)
+    # A crop of a square to twice its height in width cuts a quarter above and below.
+    assert (found[1] > 0).all() == (fit == "letterbox")
+    assert (found[12:28] > 0).all()

@@ -77,7 +77,7 @@ def test_a_source_without_files_is_predicted_frame_by_frame(
     camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
 
     with open_session(network(), threads=1) as session:
-        found = list(predict_all(session, camera, write))
+        found = list(predict_all(Seeing(session), camera, write))
 
     assert [(one.item.name, type(one)) for one in found] == [
         ("frame-000001", Prediction),
@@ -93,4 +93,4 @@ def test_a_source_without_files_and_frames_is_named(network: Network) -> None:
         open_session(network(), threads=1) as session,
         pytest.raises(ImageError, match="the video camera 0 has no frames"),
     ):
-        list(predict_all(session, camera, write))
+        list(predict_all(Seeing(session), camera, write))

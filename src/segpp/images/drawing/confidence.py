@@ -8,7 +8,10 @@ from PIL import Image, ImageDraw
 
 from segpp.images.drawing.legend import INK, PAPER, text_height
 from segpp.images.drawing.text import font_of_size
+from segpp.images.fit import place
+from segpp.images.postprocess import resize_values
 from segpp.images.preprocess import ImageArray
+from segpp.manifest import InputSpec
 
 __all__ = ["confidence_of", "draw_confidence"]
 
@@ -29,45 +32,41 @@ _TICKS = 5
 
 
 def confidence_of(
-    logits: NDArray[Any], size: tuple[int, int], *, align_corners: bool = False
+    logits: NDArray[Any],
+    size: tuple[int, int],
+    *,
+    align_corners: bool = False,
+    spec: InputSpec | None = None,
 ) -> Floats:
     """Return the softmax probability of the best class of every pixel, (H, W), 0 to 1.
 
     It is computed at the logits' size and then resized bilinearly. With one channel it is the
-    sigmoid of the better of the two classes.
+    sigmoid of the better of the two classes. Where the network did not see the picture it is 0.
 
     Args:
         logits: (K, h, w) of one image.
-        size: Height and width wanted.
+        size: Height and width of the image.
         align_corners: Map corner pixels onto corner pixels, as for the labels.
+        spec: How the image became the input; without it it filled the whole.
     """
     values = np.asarray(logits, np.float32)
     if len(values) == 1:
         values = np.concatenate([np.zeros_like(values), values])
     # exp(max - max) is 1, so the best class's share is one over the sum.
     best = 1 / np.exp(values - values.max(0)).sum(0)
-    box = _aligned_box(best.shape, size) if align_corners else None
-    flat = Image.fromarray(best.astype(np.float32))
-    resized = flat.resize(size[::-1], Image.Resampling.BILINEAR, box=box)
-    return np.asarray(resized, np.float32)
+    placed = None if spec is None else place(size, spec)
+    resized = resize_values(best, size, align_corners=align_corners, placed=placed)
+    if placed is None or not placed.is_cut:
+        return resized
+    seen = np.zeros_like(resized)
+    seen[placed.rows.seen, placed.columns.seen] = 1
+    return resized * seen
 
 
 def draw_confidence(confidence: Floats) -> ImageArray:
     """Return the map in colour (H + scale, W, 3), with the scale from 0 to 1 below it."""
     painted = _painted(confidence)
     return np.concatenate([painted, np.asarray(_scale(*confidence.shape))])
-
-
-def _aligned_box(
-    shape: tuple[int, ...], size: tuple[int, int]
-) -> tuple[float, float, float, float]:
-    """Return the part of the map whose half-pixel resizing puts corners onto corners."""
-    starts = [
-        0.5 - 0.5 * (count - 1) / (wanted - 1) if wanted > 1 else 0.0
-        for count, wanted in zip(shape, size, strict=True)
-    ]
-    top, left = (max(0.0, start) for start in starts)
-    return left, top, shape[1] - left, shape[0] - top
 
 
 def _painted(values: Floats) -> ImageArray:

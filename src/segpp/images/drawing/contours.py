@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from segpp.images.preprocess import ImageArray
 
@@ -36,15 +35,23 @@ def draw_contours(picture: ImageArray, labels: NDArray[Any]) -> ImageArray:
     line = _widened(border, width)
     edge = _widened(border, width + 2 * max(1, width // 2)) & ~line
     drawn: ImageArray = picture.copy()
-    drawn[edge] = (drawn[edge] * _EDGE).astype(np.uint8)
-    drawn[line] = _LINE
+    darker = (np.arange(256) * _EDGE).astype(np.uint8)[picture]
+    np.copyto(drawn, darker, where=edge[..., None])
+    np.copyto(drawn, np.uint8(_LINE), where=line[..., None])
     return drawn
 
 
 def _widened(line: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    if width == 1:
-        return line
-    # Pillow's filter takes odd sizes only.
-    filtered = Image.fromarray(line).convert("L").filter(ImageFilter.MaxFilter(width | 1))
-    wide: NDArray[np.bool_] = np.asarray(filtered) > 0
+    """Return the line ``width`` pixels wide: a square of that side around each of its pixels."""
+    across = _spread(line, width)
+    return _spread(across.T, width).T
+
+
+def _spread(line: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    # One side after the other: a few shifts of bits, many times faster than a filter of windows.
+    wide = line.copy()
+    for shift in range(1, width // 2 + 1):
+        wide[:, shift:] |= line[:, :-shift]
+    for shift in range(1, (width - 1) // 2 + 1):
+        wide[:, :-shift] |= line[:, shift:]
     return wide

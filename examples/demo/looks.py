@@ -12,7 +12,7 @@ from PIL import Image
 
 import segpp
 from examples.demo.__main__ import CHECKPOINT
-from examples.demo.measure import IGNORE
+from examples.street_scenes.renderer.labels import IGNORE
 
 SCENES = Path("examples/street_scenes")
 SIZE = (512, 1024)

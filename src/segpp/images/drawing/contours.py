@@ -36,22 +36,28 @@ def draw_contours(picture: ImageArray, labels: NDArray[Any]) -> ImageArray:
     edge = _widened(border, width + 2 * max(1, width // 2)) & ~line
     drawn: ImageArray = picture.copy()
     darker = (np.arange(256) * _EDGE).astype(np.uint8)[picture]
-    np.copyto(drawn, darker, where=edge[..., None])
-    np.copyto(drawn, np.uint8(_LINE), where=line[..., None])
+    np.copyto(drawn, darker, where=_in_channels(edge))
+    np.copyto(drawn, np.uint8(_LINE), where=_in_channels(line))
     return drawn
 
 
 def _widened(line: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """Return the line ``width`` pixels wide: a square of that side around each of its pixels."""
-    across = _spread(line, width)
-    return _spread(across.T, width).T
-
-
-def _spread(line: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     # One side after the other: a few shifts of bits, many times faster than a filter of windows.
     wide = line.copy()
     for shift in range(1, width // 2 + 1):
         wide[:, shift:] |= line[:, :-shift]
     for shift in range(1, (width - 1) // 2 + 1):
         wide[:, :-shift] |= line[:, shift:]
-    return wide
+    square = wide.copy()
+    for shift in range(1, width // 2 + 1):
+        square[shift:] |= wide[:-shift]
+    for shift in range(1, (width - 1) // 2 + 1):
+        square[:-shift] |= wide[shift:]
+    return square
+
+
+def _in_channels(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    # Copied: numpy is ten times faster with a mask than with one that it has to broadcast.
+    repeated: NDArray[np.bool_] = np.repeat(where[..., None], 3, axis=2)
+    return repeated

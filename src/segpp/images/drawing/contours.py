@@ -49,7 +49,7 @@ def _widened(line: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
         wide[:, shift:] |= line[:, :-shift]
     for shift in range(1, (width - 1) // 2 + 1):
         wide[:, :-shift] |= line[:, shift:]
-    square = wide.copy()
+    square: NDArray[np.bool_] = wide.copy()
     for shift in range(1, width // 2 + 1):
         square[shift:] |= wide[:-shift]
     for shift in range(1, (width - 1) // 2 + 1):

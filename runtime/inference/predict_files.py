@@ -40,7 +40,7 @@ def predict_files(
     inputs: Sequence[str],
     out: str | None,
     *,
-    save: str = "overlay",
+    save: str | None = None,
     alpha: float = 0.5,
     class_names: Path | tuple[str, ...] | None = None,
     palette: Path | tuple[Color, ...] | None = None,
@@ -59,7 +59,8 @@ def predict_files(
         model: The network's file.
         inputs: Images, folders and patterns, or one video.
         out: A file or a folder; None for places named after the inputs, or with ``show`` none.
-        save: Names of ``LOOKS``, separated by commas, or "both" for overlay and mask.
+        save: Names of ``LOOKS``, separated by commas, or "both" for overlay and mask; None for
+            "overlay", with ``compare`` for that.
         alpha: Share of the color in an overlay, 0 to 1.
         class_names: Instead of the manifest's; names, or a file of them.
         palette: Instead of the manifest's; colors, or a file of them.
@@ -76,7 +77,9 @@ def predict_files(
         SegppError: Nothing can be read, loaded or written; a single damaged image of several ends
             up in ``failed`` instead.
     """
-    kinds = kinds_of(save if save != "overlay" or compare is None else "compare")
+    if save is None:
+        save = "overlay" if compare is None else "compare"
+    kinds = kinds_of(save)
     check_choice(legend, LEGENDS, kind="place of the legend")
     if not 0.0 <= alpha <= 1.0:
         raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")

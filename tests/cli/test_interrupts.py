@@ -200,7 +200,8 @@ def test_a_run_that_is_stopped_keeps_whole_images_only(
     *, start: Start, b0_onnx: Path, data: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     masks = tmp_path / "masks"
-    running = start("run", b0_onnx, data / "images", "--out", masks, "--save", "both")
+    bare = ("--save", "both", "--legend", "none")
+    running = start("run", b0_onnx, data / "images", "--out", masks, *bare)
     running.wait_for(lambda _: masks.is_dir() and len(list(masks.iterdir())) > 6)
 
     assert running.stop(number) == 130

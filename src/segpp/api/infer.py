@@ -87,7 +87,7 @@ def predict(
     source: PathLike | Sequence[PathLike],
     out: PathLike | None = None,
     *,
-    save: str = "overlay",
+    save: str | None = None,
     alpha: float = 0.5,
     class_names: PathLike | tuple[str, ...] | None = None,
     palette: "PathLike | tuple[Color, ...] | None" = None,
@@ -121,7 +121,8 @@ def predict(
         save: ``overlay`` (colors over the image), ``mask`` (class numbers with a palette),
             ``side-by-side`` (image and overlay), ``compare`` (the overlays of two networks and
             where they differ), ``confidence`` (probability of the class shown); several separated
-            by commas, or ``both`` for overlay and mask.
+            by commas, or ``both`` for overlay and mask. By default ``overlay``, with ``compare``
+            that.
         alpha: Share of the color in an overlay, 0 to 1.
         class_names: Instead of those in the manifest; names, or a file of one per line.
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
@@ -132,8 +133,7 @@ def predict(
         legend: What the colors mean: ``panel`` (beside or below the picture), ``inside`` (in a
             corner of it) or ``none``.
         contours: Draw a line between the classes.
-        compare: A second ONNX file of the same classes, for ``save="compare"``, which is then the
-            default.
+        compare: A second ONNX file of the same classes.
         show: Show the pictures in a window too, and write only if ``out`` is given; ``q`` quits.
         html: A file for a report with all of it, which opens without a network.
         force: Replace files that segpp did not write, too; never one that is read.

@@ -71,10 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     looks = parser.add_argument_group("looks")
     looks.add_argument(
         "--save",
-        default="overlay",
         metavar="KIND,…",
         help=f"{', '.join(LOOKS)}, or both (overlay and mask); several separated by commas "
-        "(default: overlay)",
+        "(default: overlay, with --compare that)",
     )
     looks.add_argument(
         "--alpha",

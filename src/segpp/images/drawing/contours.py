@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 
 from segpp.images.preprocess import ImageArray
 
@@ -36,15 +35,29 @@ def draw_contours(picture: ImageArray, labels: NDArray[Any]) -> ImageArray:
     line = _widened(border, width)
     edge = _widened(border, width + 2 * max(1, width // 2)) & ~line
     drawn: ImageArray = picture.copy()
-    drawn[edge] = (drawn[edge] * _EDGE).astype(np.uint8)
-    drawn[line] = _LINE
+    darker = (np.arange(256) * _EDGE).astype(np.uint8)[picture]
+    np.copyto(drawn, darker, where=_in_channels(edge))
+    np.copyto(drawn, np.uint8(_LINE), where=_in_channels(line))
     return drawn
 
 
 def _widened(line: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    if width == 1:
-        return line
-    # Pillow's filter takes odd sizes only.
-    filtered = Image.fromarray(line).convert("L").filter(ImageFilter.MaxFilter(width | 1))
-    wide: NDArray[np.bool_] = np.asarray(filtered) > 0
-    return wide
+    """Return the line ``width`` pixels wide: a square of that side around each of its pixels."""
+    # One side after the other: a few shifts of bits, many times faster than a filter of windows.
+    wide = line.copy()
+    for shift in range(1, width // 2 + 1):
+        wide[:, shift:] |= line[:, :-shift]
+    for shift in range(1, (width - 1) // 2 + 1):
+        wide[:, :-shift] |= line[:, shift:]
+    square: NDArray[np.bool_] = wide.copy()
+    for shift in range(1, width // 2 + 1):
+        square[shift:] |= wide[:-shift]
+    for shift in range(1, (width - 1) // 2 + 1):
+        square[:-shift] |= wide[shift:]
+    return square
+
+
+def _in_channels(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    # Copied: numpy is ten times faster with a mask than with one that it has to broadcast.
+    repeated: NDArray[np.bool_] = np.repeat(where[..., None], 3, axis=2)
+    return repeated

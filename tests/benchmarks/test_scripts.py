@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
 from PIL import Image
@@ -14,11 +15,13 @@ pytest.importorskip("tomesd", reason="tomesd is what the naive merging is")
 pytest.importorskip("transformers", reason="transformers makes the plain network")
 
 from benchmarks.networks.baselines import write_random
+from benchmarks.networks.fits import near_borders, tables_of
 from benchmarks.networks.latency_by_resolution import scores_gib
 from segpp.export.config import ExportConfig
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.pipeline import export_onnx
+from segpp.images import sample_image
 from segpp.inspection.onnx_macs import count_macs, shapes_of
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
@@ -189,3 +192,38 @@ def test_cheaper_matching_is_scored_against_labels_and_no_merging(
     assert rows[0]["agreement_with_none"] == 1
     assert all(0.5 < row["agreement_with_none"] < 1 for row in rows[1:])
     assert all(0 < row["miou"] < 1 for row in rows)
+
+
+def test_fits_are_scored_and_seams_compared_with_the_whole_picture(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    street = Image.open(sample_image())
+    for kind in ("images", "labels"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+    street.resize((160, 120)).save(tmp_path / "set" / "images" / "a.png")
+    Image.new("L", (160, 120), 3).save(tmp_path / "set" / "labels" / "a.png")
+    street.resize((200, 100)).save(tmp_path / "large.png")
+    out = tmp_path / "fits.json"
+
+    tables = run(
+        "fits", "--checkpoint", checkpoint, "--data", tmp_path / "set", "--picture",
+        tmp_path / "large.png", "--cases", "64x128:letterbox", "64x128:crop", "--out", out,
+    )  # fmt: skip
+
+    result = read(out)
+    assert [(row["data"], row["size"], row["fit"]) for row in result["fits"]] == [
+        ("set", "64x128", "letterbox"),
+        ("set", "64x128", "crop"),
+    ]
+    # 100 rows are two tiles of 64, 200 columns two or three of 128.
+    assert [row["tiles"] for row in result["seams"]] == [4, 4, 4, 6]
+    assert all(0 <= row["agreement_near"] <= 1 for row in result["seams"])
+    assert tables.strip() == tables_of(result)
+
+
+def test_pixels_near_a_border_are_those_within_two_cells_of_logits() -> None:
+    near = near_borders((40, 100), (40, 60), 0.0)
+
+    # The second tile begins at 40, the first ends at 60.
+    assert np.flatnonzero(near[0]).tolist() == [*range(32, 48), *range(52, 68)]
+    assert (near == near[0]).all()

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.errors import ImageError
+from segpp.errors import ImageError, OutputError, SegppError
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.session import Session, Timing
 from segpp.runtime.media.sources import ImageItem, ImageSource
@@ -38,10 +39,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class FailedImage:
-    """One image that could not be read, and why."""
+    """One image that could not be read, or its outputs not be written under its name; and why."""
 
     item: ImageItem
-    error: ImageError
+    error: SegppError
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,31 @@ def predict_all(
             raise failed[0].error
         yield from failed
         if loaded:
-            yield from _predict_batch(session, loaded, write)
+            yield from _predict_batch(session, loaded, write, alone=source.kind == "image")
     if not any_loaded and source.kind == "video":
         raise ImageError(f"the video {source.files[0]} has no frames")
 
 
 def _predict_batch(
-    session: Session, loaded: list[_LoadedImage], write: Write
-) -> Iterator[Prediction]:
+    session: Session, loaded: list[_LoadedImage], write: Write, *, alone: bool
+) -> Iterator[Prediction | FailedImage]:
     result = session([entry.pixels for entry in loaded])
     timing = _per_image(result.timing, len(loaded))
     classes = len(session.classes.names)
     for entry, labels in zip(loaded, result.masks, strict=True):
-        outputs = write(entry.item.name, entry.pixels, labels)
+        try:
+            outputs = write(entry.item.name, entry.pixels, labels)
+        except OutputError as failure:
+            if alone or not _is_about_the_name(failure):
+                raise
+            yield FailedImage(entry.item, failure)
+            continue
         yield Prediction(entry.item, labels.shape, _shares(labels, classes), timing, outputs)
+
+
+def _is_about_the_name(failure: OutputError) -> bool:
+    # A full disk fails for every image, and this for one alone.
+    return isinstance(failure.__cause__, OSError) and failure.__cause__.errno == ENAMETOOLONG
 
 
 def _per_image(timing: Timing, count: int) -> Timing:

@@ -16,8 +16,8 @@ import sys
 if sys.argv[:1] == ["-m"] and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
     del sys.path[0]
 
-from importlib import import_module  # noqa: E402 - after the path is safe
-from typing import TYPE_CHECKING, Any  # noqa: E402 - as above
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segpp.api import benchmark, build_engine, evaluate, export_onnx, inspect, load, predict

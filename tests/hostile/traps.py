@@ -119,7 +119,7 @@ def _doubling(folder: Path) -> str:
     text = '<ir_version: 9, opset_import: ["": 18, "f": 1]>\n'
     text += "g (float[1,3,32,64] image) => (float[1,3,32,64] out) { out = f.f0(image) }\n"
     for level in range(25):
-        inner = "Relu" if level == 24 else f"f.f{level + 1}"  # noqa: PLR2004 - the last one
+        inner = "Relu" if level == 24 else f"f.f{level + 1}"
         text += f'<opset_import: ["": 18, "f": 1], domain: "f">\nf{level} (x) => (y)'
         text += f"{{ a = {inner}(x)\n y = {inner}(a) }}\n"
     return _saved(folder, parser.parse_model(text))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from segpp.errors import InputError, ReductionError
+from segpp.errors import InputError, OutputError, ReductionError
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint, ModelFamily, check_with_any, family_of
@@ -92,6 +92,11 @@ def check_outputs(config: ExportConfig) -> None:
     read = [config.checkpoint, config.parity_image, *config.search_images]
     inputs = [path for path in read if path is not None]
     check_output_file(config.out, "onnx", inputs=inputs, force=config.force)
+    if config.out.suffix.lower() != ".onnx":
+        raise OutputError(
+            f"{config.out} does not end in .onnx, and no backend would run it",
+            hint=f"name it {config.out.name}.onnx",
+        )
     check_output_file(manifest_path(config.out), "manifest", inputs=inputs, force=config.force)
 
 

@@ -23,6 +23,7 @@ from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.hardware import available_memory
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
+from segpp.utils.file_type import ENGINE_SUFFIXES
 from segpp.utils.files import check_file, manifest_path
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
@@ -322,7 +323,11 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
     fitting = [name for name, spec in BACKENDS.items() if suffix in spec.suffixes]
     if not fitting:
         suffixes = sorted({suffix for spec in BACKENDS.values() for suffix in spec.suffixes})
-        raise InputError(f"no backend runs {path}", f"files that run: {', '.join(suffixes)}")
+        raise InputError(
+            f"no backend runs {path}",
+            f"files that run: {', '.join(suffixes)}",
+            hint="run the ONNX file that it was built from" if suffix in ENGINE_SUFFIXES else None,
+        )
     # Sorted, so that onnxruntime comes first: the one that every other is compared with.
     installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
     return (installed or fitting)[0]

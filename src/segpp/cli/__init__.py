@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -127,7 +128,9 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     try:
         check_choice(verb, VERBS, kind="command")
-        args = parser_of(verb).parse_args(renamed(arguments, _renamed_flags(verb)))
+        current, parser = renamed(arguments, _renamed_flags(verb)), parser_of(verb)
+        _check_flags(current, parser)
+        args = parser.parse_args(current)
         logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
         return _module(verb).run(args)
     except SegppError as failure:
@@ -140,6 +143,28 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
         return _report(str(missing), missing.exit_code, verbose=verbose)
     except (MemoryError, OSError) as failure:
         return _unforeseen(failure, verbose=verbose)
+
+
+# What other programs call it.
+_ELSEWHERE = {"--device": "--provider", "--gpu": "--provider cuda", "--output": "--out"}
+
+
+def _check_flags(arguments: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Raise InputError for an unknown flag, whose value argparse would take for a file."""
+    known = parser._option_string_actions  # noqa: SLF001 - argparse tells them nowhere else
+    for argument in arguments:
+        if argument == "--":
+            return
+        flag = argument.partition("=")[0]
+        if flag.startswith("--") and flag not in known:
+            other = _ELSEWHERE.get(flag, "")
+            near = (
+                [other]
+                if other.partition(" ")[0] in known
+                else get_close_matches(flag, known, cutoff=0.7)
+            )
+            hint = f"did you mean {near[0]}?" if near else f"{parser.prog} -h lists the arguments"
+            raise InputError(f"unknown argument {flag:.80}", hint=hint)
 
 
 def _unforeseen(failure: MemoryError | OSError, *, verbose: bool) -> int:

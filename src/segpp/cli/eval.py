@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         nargs="+",
         type=Path,
-        help="ONNX file or engine; the others are compared with the first",
+        help="ONNX file; the others are compared with the first",
     )
     _add_data(parser)
     add_backend_arguments(parser)

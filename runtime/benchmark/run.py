@@ -14,6 +14,7 @@ from segpp.runtime.benchmark.interleave import BenchmarkConfig, interleave
 from segpp.runtime.benchmark.reliability import reliability_warnings
 from segpp.runtime.benchmark.report import BenchmarkReport
 from segpp.runtime.benchmark.runner import LoadedCase, environment_between, load_case
+from segpp.runtime.benchmark.statistics import supported_percentiles
 from segpp.utils.progress import step
 
 __all__ = ["run_benchmark"]
@@ -24,7 +25,7 @@ def run_benchmark(
     config: BenchmarkConfig,
     *,
     image: Path | None = None,
-    percents: tuple[float, ...] = (50, 90, 95, 99),
+    percents: tuple[float, ...] | None = None,
     settings: Mapping[str, Any],
     after_each: Callable[[], object] = lambda: None,
 ) -> BenchmarkReport:
@@ -34,7 +35,8 @@ def run_benchmark(
         cases: The networks; the others are compared with the first.
         config: How long to measure.
         image: What to segment; None for the bundled street at each network's own size.
-        percents: The percentiles to report, 0 to 100.
+        percents: The percentiles to report, 0 to 100; None for the usual ones that the calls
+            suffice for.
         settings: More of ``open_session``: provider, threads, cache.
         after_each: Called after every round.
 
@@ -56,7 +58,7 @@ def run_benchmark(
             image=loaded[0].image_text,
             threads=settings.get("threads"),
             warmup=config.warmup,
-            percents=percents,
+            percents=percents or supported_percentiles(len(samples[0])),
             environment=environment,
             results=tuple(
                 one.result(own, loaded[0]) for one, own in zip(loaded, samples, strict=True)

@@ -12,7 +12,18 @@ from statistics import fmean, median, stdev
 
 from segpp.errors import InputError
 
-__all__ = ["Ratio", "Summary", "parse_percentiles", "percentile", "ratio", "samples_for"]
+__all__ = [
+    "Ratio",
+    "Summary",
+    "parse_percentiles",
+    "percentile",
+    "ratio",
+    "samples_for",
+    "supported_percentiles",
+]
+
+# What is told of a series that is long enough.
+_USUAL = (50.0, 90.0, 95.0, 99.0)
 
 _SURPRISE = 0.01  # how improbable an outcome has to be
 _LEAST = 0.01  # percent; beyond it a percentile takes more samples than anybody measures
@@ -104,6 +115,11 @@ def samples_for(percent: float) -> int:
     """
     beyond = min(percent, 100 - percent) / 100
     return next(n for n in count(2) if _at_most_one(n, beyond) <= _SURPRISE)
+
+
+def supported_percentiles(samples: int) -> tuple[float, ...]:
+    """Return those of 50, 90, 95 and 99 that so many samples tell; of few the median alone."""
+    return tuple(p for p in _USUAL if samples >= samples_for(p)) or _USUAL[:1]
 
 
 def _at_most_one(samples: int, chance: float) -> float:

@@ -7,6 +7,7 @@ from segpp.runtime.benchmark.interleave import STAGES, series
 from segpp.runtime.benchmark.report import BenchmarkReport, CaseResult, Environment
 from segpp.runtime.benchmark.statistics import percentile, samples_for
 from segpp.utils.table import table
+from segpp.utils.terminal import one_line
 
 __all__ = ["as_markdown", "as_text"]
 
@@ -38,7 +39,7 @@ def as_markdown(report: BenchmarkReport) -> str:
     head = _markdown_head(report)
     rule = ["---", "---", *["---:"] * (len(head) - 2)]
     rows = [head, rule, *(_markdown_row(report, result) for result in report.results)]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines = ["| " + " | ".join(map(_cell, row)) + " |" for row in rows]
     facts = "; ".join(f"{name}: {text}" for name, text in _facts(report))
     note = (
         f"Times in ms of {_rounds(report)} interleaved calls; faster: the first one's time ÷ this "
@@ -47,6 +48,11 @@ def as_markdown(report: BenchmarkReport) -> str:
     if _has_estimates(report):
         note += " ~: an estimate, too few calls for this percentile."
     return "\n".join([*lines, "", f"{note} {facts}."])
+
+
+def _cell(text: str) -> str:
+    # A name with the sign that divides cells would make one more.
+    return one_line(text).replace("|", r"\|")
 
 
 _RATIO = (

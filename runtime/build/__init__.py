@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segpp import __version__
-from segpp.errors import InputError, MissingError
+from segpp.errors import InputError, MissingError, OutputError
 from segpp.manifest import (
     EngineInfo,
     FileInfo,
@@ -22,6 +22,7 @@ from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
+from segpp.utils.file_type import ENGINE_SUFFIXES
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
 from segpp.utils.overwrite import check_output_file, is_own
 
@@ -154,6 +155,13 @@ def _check_files(config: BuildConfig) -> Manifest | None:
     check_model(onnx)
     read = (onnx, manifest_path(onnx))
     check_output_file(output, "engine", inputs=read, force=config.force)
+    if output.suffix.lower() not in ENGINE_SUFFIXES:
+        # Nothing in an engine tells what it is: under another name no command would know it.
+        raise OutputError(
+            f"{output} does not end as an engine does",
+            f"known are: {', '.join(sorted(ENGINE_SUFFIXES))}",
+            hint=f"name it {output.with_suffix('.engine').name}",
+        )
     if not manifest_path(onnx).exists():
         return None
     check_output_file(manifest_path(output), "manifest", inputs=read, force=config.force)

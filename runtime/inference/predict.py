@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from errno import ENAMETOOLONG
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.errors import ImageError
+from segpp.errors import ImageError, OutputError, SegppError
 from segpp.images.drawing.differences import share_different
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.seeing import Seeing
@@ -42,10 +43,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class FailedImage:
-    """One image that could not be read, and why."""
+    """One image that could not be read, or its outputs not be written under its name; and why."""
 
     item: ImageItem
-    error: ImageError
+    error: SegppError
 
 
 @dataclass(frozen=True)
@@ -82,23 +83,34 @@ def predict_all(
             raise failed[0].error
         yield from failed
         if loaded:
-            yield from _predict_batch(seeing, loaded, write)
+            yield from _predict_batch(seeing, loaded, write, alone=source.kind == "image")
     if not any_loaded and source.kind == "video":
         raise ImageError(f"the video {source.name} has no frames")
 
 
 def _predict_batch(
-    seeing: Seeing, loaded: list[_LoadedImage], write: Write
-) -> Iterator[Prediction]:
+    seeing: Seeing, loaded: list[_LoadedImage], write: Write, *, alone: bool
+) -> Iterator[Prediction | FailedImage]:
     shown, time = seeing([entry.pixels for entry in loaded])
     timing = _per_image(time, len(loaded))
     classes = len(seeing.session.classes.names)
     for entry, one in zip(loaded, shown, strict=True):
+        try:
+            outputs = write(entry.item.name, one)
+        except OutputError as failure:
+            if alone or not _is_about_the_name(failure):
+                raise
+            yield FailedImage(entry.item, failure)
+            continue
         labels, others = one.labels, one.others
-        outputs = write(entry.item.name, one)
         different = None if others is None else share_different(labels, others)
         shares = _shares(labels, classes)
         yield Prediction(entry.item, labels.shape, shares, timing, outputs, different)
+
+
+def _is_about_the_name(failure: OutputError) -> bool:
+    # A full disk fails for every image, and this for one alone.
+    return isinstance(failure.__cause__, OSError) and failure.__cause__.errno == ENAMETOOLONG
 
 
 def _per_image(timing: Timing, count: int) -> Timing:

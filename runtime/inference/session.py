@@ -33,7 +33,7 @@ from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.hardware import available_memory
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
-from segpp.utils.file_type import kind_of
+from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
 from segpp.utils.files import check_file, manifest_path
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
@@ -370,14 +370,20 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
         raise InputError(
             f"no backend runs {path}",
             f"files that run: {', '.join(suffixes)}",
-            hint=_export_hint(path),
+            hint=_hint_for(path),
         )
     installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
     return (installed or fitting)[0]
 
 
+def _hint_for(path: Path) -> str | None:
+    """Return what to do with an engine or a file of weights; None for another."""
+    if path.suffix.lower() in ENGINE_SUFFIXES:
+        return "run the ONNX file that it was built from"
+    return _export_hint(path)
+
+
 def _export_hint(path: Path) -> str | None:
-    """Return what to do with a file of weights; None for another."""
     if not kind_of(path).holds:
         return None
     return f"export it first: segpp-export {quote(str(path))} {quote(path.stem)}.onnx"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from PIL import Image
@@ -32,6 +33,8 @@ _DEFAULT_FOLDER = "segpp-out"
 _JPEG = {".jpg", ".jpeg"}
 _VIDEO = ".mp4"
 _WRITTEN = {".png", *_JPEG, _VIDEO}
+# From where on two endings look like one with a slip: .pngg, .pn, .jepg, and not .v2.
+_ALIKE = 0.7
 
 # Takes an image's name and what is known of it; returns the files it wrote.
 Write = Callable[[str, Segmented], list[Path]]
@@ -83,6 +86,12 @@ def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> Out
     path, suffix = Path(out), Path(out).suffix.lower()
     if suffix in (IMAGE_SUFFIXES | VIDEO_SUFFIXES) - _WRITTEN:
         raise OutputError(f"cannot write {path}", f"written are: {', '.join(sorted(_WRITTEN))}")
+    near = [] if suffix in _WRITTEN else get_close_matches(suffix, _WRITTEN, 1, _ALIKE)
+    if near and not out.endswith("/") and not path.is_dir():
+        raise OutputError(
+            f"{path} ends in {suffix}, which is no format that is written",
+            hint=f"name it {path.with_suffix(near[0]).name}, or end it in / for a folder",
+        )
     if out.endswith("/") or path.is_dir() or suffix not in _WRITTEN:
         if path.exists() and not path.is_dir():
             raise OutputError(f"{path} is a file", hint="give a folder, or a name ending in .png")

@@ -16,12 +16,20 @@ _FEATURES = {
     "avx2": "AVX2",
     "avx512f": "AVX-512",
     "avx512_vnni": "AVX-512 VNNI",
+    "avx512_bf16": "AVX-512 BF16",
+    "avx512_fp16": "AVX-512 FP16",
     "avx_vnni": "AVX VNNI",
     "amx_int8": "AMX INT8",
+    "amx_bf16": "AMX BF16",
+    "amx_fp16": "AMX FP16",
     "asimd": "NEON",
     "asimddp": "NEON dot product",
+    "asimdhp": "NEON FP16",
     "i8mm": "I8MM",
+    "bf16": "BF16",
     "sve": "SVE",
+    "sve2": "SVE2",
+    "sme": "SME",
 }
 
 # JetPack release notes, NVIDIA.

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from segpp.utils.files import manifest_path
+from tests.helpers.earlier_results import write_earlier_results
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 State = dict[str, tuple[int, int]]
@@ -71,8 +72,7 @@ def out(tmp_path: Path) -> Path:
     """A folder with the results of an earlier run."""
     folder = tmp_path / "out"
     folder.mkdir()
-    for name in ("b.onnx", "b.onnx.json", "b.engine", "b.engine.json", "b.png", "b.csv"):
-        (folder / name).write_text(f"earlier {name}")
+    write_earlier_results(folder)
     return folder
 
 
@@ -156,12 +156,12 @@ CASES = [
     ("export b0.pth {out}", "is a folder"),
     ("export b0.pth {out}/b.engine", "b.engine does not end in .onnx"),
     ("export b0.pth {out}/none/b.onnx", "hint: create the folder first"),
-    ("export b0.pth b0.pth", "would overwrite"),
+    ("export b0.pth b0.pth", "is the input itself"),
     ("export b0.pth /dev/null", "/dev/null is a device or a pipe"),
     ("run b0.onnx images/street.jpg --out {out}/none/b.png", "hint: create the folder first"),
     ("run b0.onnx images --out images", "holds the input images"),
     ("build-engine b0.onnx {out}", "is a folder"),
-    ("build-engine b0.onnx b0.onnx", "would overwrite its source"),
+    ("build-engine b0.onnx b0.onnx", "is the input itself"),
     (f"eval b0.onnx {EVAL} --csv {{out}}", "is a folder"),
 ]  # fmt: skip
 

@@ -1,7 +1,6 @@
 """Ctrl-C, or a stop of the system, in the middle of the work: exit 130, and folders as before."""
 
 import fcntl
-import json
 import os
 import signal
 import struct
@@ -17,8 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segpp.utils.files import sha256_of
-from segpp.utils.overwrite import TABLE_HEADS
+from tests.helpers.earlier_results import write_earlier_results
 from tests.helpers.tiny_networks import write_graph
 
 IMAGES = 200
@@ -121,16 +119,10 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """A folder with the results of an earlier run, as far as segpp knows its own by."""
+    """A folder with the results of an earlier run."""
     folder = tmp_path / "out"
     folder.mkdir()
-    (folder / "b.onnx").write_bytes(b"\x08\x08\x12\x05segpp, earlier")
-    (folder / "b.engine").write_bytes(b"ftrt, earlier")
-    for name in ("b.onnx", "b.engine"):
-        about = {"sha256": sha256_of(folder / name)}
-        earlier = {"kind": name[2:], "segpp": "0.1.0", "schema": 1, "file": about}
-        (folder / f"{name}.json").write_text(json.dumps(earlier))
-    (folder / "b.csv").write_text(f"{TABLE_HEADS[0]}\nearlier\n")
+    write_earlier_results(folder)
     return folder
 
 

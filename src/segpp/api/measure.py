@@ -150,7 +150,7 @@ def benchmark(
     iterations: int = 10,
     duration: float = 0.0,
     warmup: int = 3,
-    percentiles: Sequence[float] = (50, 90, 95, 99),
+    percentiles: Sequence[float] | None = None,
     backend: str = "auto",
     provider: str | None = None,
     threads: int | None = None,
@@ -169,7 +169,8 @@ def benchmark(
         iterations: At least so many calls of each.
         duration: And at least so many seconds.
         warmup: Calls that do not count.
-        percentiles: Those to report, 0 to 100, by nearest rank.
+        percentiles: Those to report, 0 to 100, by nearest rank; by default those of 50, 90, 95 and
+            99 that the calls suffice for.
         backend, provider, threads, precision, cache: As in ``load``.
         after_each: Called after every round.
 
@@ -199,7 +200,7 @@ def benchmark(
         [parse_case(str(text), backend=backend, precision=precision) for text in texts],
         BenchmarkConfig(warmup, iterations, duration),
         image=None if image is None else Path(image),
-        percents=tuple(percentiles),
+        percents=None if percentiles is None else tuple(percentiles),
         settings={"provider": provider, "threads": threads, "cache": cache},
         after_each=after_each,
     )

@@ -128,7 +128,10 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     try:
         check_choice(verb, VERBS, kind="command")
-        args = _parsed(parser_of(verb), renamed(arguments, _renamed_flags(verb)))
+        current, parser = renamed(arguments, _renamed_flags(verb)), parser_of(verb)
+        # argparse cannot tell the value of an unknown flag from an argument, and blames others.
+        check_flags(parser, current)
+        args = parser.parse_args(current)
         logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
         return _module(verb).run(args)
     except SegppError as failure:
@@ -139,27 +142,20 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as failure:
         missing = _missing(failure)
         return _report(str(missing), missing.exit_code, verbose=verbose)
-    except MemoryError as failure:
-        # The last net, as below: what can be foreseen is refused before.
-        problem = f"it takes more memory than there is {failure or ''}".strip()
-        return _report(problem, InputError.exit_code, verbose=verbose)
-    except BrokenPipeError:
+    except (MemoryError, OSError) as failure:
+        return _unforeseen(failure, verbose=verbose)
+
+
+def _unforeseen(failure: MemoryError | OSError, *, verbose: bool) -> int:
+    # The last net: what can be foreseen has a better message where it happens.
+    if isinstance(failure, BrokenPipeError):
         # The reader of our output went away (head, less): not a failure of ours.
         return 0
-    except OSError as failure:
-        # The last net: what can be foreseen has a better message where it happens.
+    problem = f"it takes more memory than there is {failure}".strip()
+    if isinstance(failure, OSError):
         where = f"{failure.filename}: " if failure.filename else ""
         problem = f"{where}{failure.strerror or failure}"
-        return _report(problem, InputError.exit_code, verbose=verbose)
-
-
-def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
-    try:
-        return parser.parse_args(arguments)
-    except InputError:
-        # argparse cannot tell the value of an unknown flag from an argument, and blames others.
-        check_flags(parser, arguments)
-        raise
+    return _report(problem, InputError.exit_code, verbose=verbose)
 
 
 def _flushed(code: int) -> int:

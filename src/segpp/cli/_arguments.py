@@ -7,7 +7,7 @@ that a flag has one spelling, one default and one help text everywhere.
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
@@ -154,7 +154,14 @@ def _is_flag(word: str) -> bool:
     return bool(re.fullmatch(r"-(?!\d|\.\d)\S+", word))
 
 
-def _nearest(flag: str, known: Iterable[str], program: str) -> str:
+# What other programs call it.
+_ELSEWHERE = {"--device": "--provider", "--gpu": "--provider cuda", "--output": "--out"}
+
+
+def _nearest(flag: str, known: Collection[str], program: str) -> str:
+    other = _ELSEWHERE.get(flag, "")
+    if other.partition(" ")[0] in known:
+        return f"did you mean {other}?"
     # Without the dashes, which all have and which would make everything alike.
     names = {name.lstrip("-"): name for name in known}
     near = get_close_matches(flag.lstrip("-").lower(), names, n=1)

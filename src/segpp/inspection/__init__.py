@@ -6,13 +6,11 @@ from pathlib import Path
 from segpp.errors import InputError
 from segpp.inspection.manifest import inspect_engine, inspect_manifest
 from segpp.ops.grid import Size
-from segpp.utils.file_type import kind_of
+from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
 from segpp.utils.files import check_file
 from segpp.utils.report import Report
 
 __all__ = ["Report", "inspect_file"]
-
-_ENGINES = {".engine", ".plan", ".trt"}
 
 
 def inspect_file(
@@ -49,7 +47,7 @@ def _inspect_other(path: Path) -> Report:
     kind, suffix = kind_of(path), path.suffix.lower()
     if suffix == ".json":
         return inspect_manifest(path)
-    if suffix in _ENGINES:
+    if suffix in ENGINE_SUFFIXES:
         return inspect_engine(path)
     if suffix == ".onnx" or "ONNX" in kind.says:
         from segpp.inspection.onnx_graph import inspect_onnx  # noqa: PLC0415 - needs onnx

@@ -7,7 +7,10 @@ from typing import Literal
 from segpp.errors import GraphError
 from segpp.utils.files import check_file
 
-__all__ = ["FileKind", "check_onnx", "kind_of"]
+__all__ = ["ENGINE_SUFFIXES", "FileKind", "check_onnx", "kind_of"]
+
+# What engines are called; nothing in them tells what they are.
+ENGINE_SUFFIXES = frozenset({".engine", ".plan", ".trt"})
 
 _HEAD_BYTES = 1024
 _TAR_MAGIC_AT = 257

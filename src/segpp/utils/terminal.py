@@ -22,6 +22,7 @@ __all__ = ["guarded_streams", "harmless", "one_line", "unguarded"]
 _HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_LAST_STANDARD = 2  # stdin, stdout, stderr
 _C0_END = 0x20
 _BMP_END = 0x10000
 
@@ -106,11 +107,9 @@ class _Closed(io.StringIO):
 
 def _open_closed_descriptors() -> None:
     # The next file that is opened would get the number, and what native code prints with it.
-    for number in range(3):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
+    while (number := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        pass
+    os.close(number)
 
 
 def _encodable(text: str, stream: Any) -> str:

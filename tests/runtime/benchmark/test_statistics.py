@@ -11,6 +11,7 @@ from segpp.runtime.benchmark.statistics import (
     percentile,
     ratio,
     samples_for,
+    supported_percentiles,
 )
 
 
@@ -109,3 +110,13 @@ def test_percentiles_are_a_sorted_list_of_numbers() -> None:
 def test_other_percentiles_are_refused(text: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         parse_percentiles(text)
+
+
+@pytest.mark.parametrize(
+    ("samples", "told"),
+    [(1, (50,)), (10, (50,)), (11, (50,)), (64, (50, 90)), (662, (50, 90, 95, 99))],
+)
+def test_what_is_told_by_default_needs_no_more_samples(
+    samples: int, told: tuple[float, ...]
+) -> None:
+    assert supported_percentiles(samples) == told

@@ -50,3 +50,12 @@ def test_nearly_all_is_not_all(agreement: float | None, shown: str) -> None:
     bench = replace(BENCH, results=(BENCH.results[0], result("hq", [50, 60, 70], agreement)))
 
     assert as_markdown(bench).splitlines()[3].endswith(f"| {shown} |")
+
+
+def test_a_name_with_a_bar_or_a_line_in_it_keeps_to_its_cell() -> None:
+    odd = result("a|b\nc", [100.0, 200.0, 160.0], 1.0)
+
+    lines = as_markdown(replace(BENCH, results=(odd, *BENCH.results))).splitlines()
+
+    assert lines[2].startswith(r"| a\|b\x0ac | ")
+    assert lines[2].replace(r"\|", "").count("|") == lines[0].count("|")

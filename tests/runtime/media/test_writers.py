@@ -44,6 +44,19 @@ def test_the_name_and_what_goes_there_decide_between_file_and_folder(
     assert resolve_output(out, source(kind), kinds) == OutputTarget(Path(out), one_file)
 
 
+@pytest.mark.parametrize(
+    ("out", "hint"), [("o.pngg", "name it o.png"), ("o.pn", "o.png"), ("o.mp5", "o.mp4")]
+)
+def test_a_slip_in_the_ending_makes_no_folder(out: str, hint: str) -> None:
+    with pytest.raises(OutputError, match=hint):
+        resolve_output(out, source("image"), ("overlay",))
+
+
+@pytest.mark.parametrize("out", ["results.v2", "o.pngg/", "2026.11"])
+def test_a_folder_may_have_a_dot_in_its_name(out: str) -> None:
+    assert not resolve_output(out, source("image"), ("overlay",)).one_file
+
+
 def test_a_folder_gets_a_file_per_image_and_kind() -> None:
     target = OutputTarget(Path("out"), one_file=False)
 

@@ -1,7 +1,6 @@
 """What a caller can say about a checkpoint that its file does not say, or says in two ways."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 __all__ = ["COLORS", "WEIGHTS", "ReadChoices"]
 
@@ -27,4 +26,4 @@ class ReadChoices:
     weights: str = "raw"
     ignore_tensors: tuple[str, ...] = ()
     heads: tuple[int, ...] | None = None
-    colors: Literal["rgb", "bgr"] | None = None
+    colors: str | None = None

@@ -4,14 +4,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 from segpp.errors import CheckpointError
-from segpp.export.checkpoints.choices import WEIGHTS, ReadChoices
+from segpp.export.checkpoints.choices import COLORS, WEIGHTS, ReadChoices
 from segpp.export.checkpoints.networks import Knowledge
 from segpp.export.checkpoints.state_dict import extract_state_dict
 from segpp.export.checkpoints.weights import read_weights
 from segpp.export.models.base import Checkpoint, ModelFamily, families
 from segpp.utils.choices import check_choice
 
-__all__ = ["load_checkpoint"]
+__all__ = ["check_choices", "load_checkpoint"]
 
 
 def load_checkpoint(
@@ -30,7 +30,7 @@ def load_checkpoint(
             there is no such format.
     """
     choices = choices or ReadChoices(checkpoint_format)
-    check_choice(choices.weights, WEIGHTS, kind="weights", error=CheckpointError)
+    check_choices(choices)
     known = _families_that_read(choices.checkpoint_format)
     model_types = [name for family in known for name in family.model_types]
     weights = read_weights(path, model_types)
@@ -38,6 +38,13 @@ def load_checkpoint(
     # The family that knows most of the names also says best what is wrong with them.
     family = max(known, key=lambda candidate: candidate.detect(state_dict.tensors))
     return family.load(weights, state_dict, path, choices)
+
+
+def check_choices(choices: ReadChoices) -> None:
+    """Raise CheckpointError for a name that does not exist, before a large file is read."""
+    check_choice(choices.weights, WEIGHTS, kind="weights", error=CheckpointError)
+    if choices.colors is not None:
+        check_choice(choices.colors, COLORS, kind="colors", error=CheckpointError)
 
 
 def _families_that_read(checkpoint_format: str | None) -> list[ModelFamily]:

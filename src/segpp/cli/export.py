@@ -80,9 +80,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="whose checkpoint it is, where the keys do not tell",
     )
+    _add_reading(parser)
     _add_reduction(parser)
     _add_graph(parser)
     _add_check(parser)
+
+
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("reading the checkpoint (default: what it tells)")
+    group.add_argument(
+        "--heads", type=_counts, metavar="H,H,H,H", help="attention heads of the four stages"
+    )
+    group.add_argument(
+        "--mean", type=_numbers, metavar="R,G,B", help="what is subtracted, on the 0-255 scale"
+    )
+    group.add_argument("--std", type=_numbers, metavar="R,G,B", help="what it is divided by then")
+    group.add_argument(
+        "--colors",
+        metavar="ORDER",
+        help="rgb or bgr, as it was trained on; the file takes RGB either way",
+    )
+    group.add_argument(
+        "--fit",
+        metavar="HOW",
+        help="stretch, letterbox or crop pictures of another shape (default: as the checkpoint "
+        "says, else letterbox)",
+    )
+    group.add_argument(
+        "--prefix", metavar="NAME", help="which of several networks, by what precedes its names"
+    )
+    group.add_argument(
+        "--weights", default="raw", metavar="W", help="raw, or ema: averaged (default: raw)"
+    )
+    group.add_argument(
+        "--ignore-tensors",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out tensors that the masks do not depend on, as 'adapter.*'; repeatable",
+    )
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        problem = f"{text!r:.80} are no whole numbers with commas between"
+        raise argparse.ArgumentTypeError(problem) from None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        problem = f"{text!r:.80} are no numbers with commas between"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 def _add_graph(parser: argparse.ArgumentParser) -> None:
@@ -194,6 +246,12 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16)",
     )
+    group.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE.npz",
+        help="compare with the owner's own numbers too: x, an input, and logits, what it gave",
+    )
     group.add_argument("--json", action="store_true", help="print the manifest instead of words")
 
 
@@ -218,6 +276,15 @@ def run(args: argparse.Namespace) -> int:
         parity_image=args.parity_image,
         min_agreement=args.min_agreement,
         check=not args.no_check,
+        heads=args.heads,
+        mean=args.mean,
+        std=args.std,
+        colors=args.colors,
+        prefix=args.prefix,
+        weights=args.weights,
+        ignore_tensors=args.ignore_tensors,
+        fit=args.fit,
+        reference=args.reference,
     )
     manifest, warnings = result.manifest, result.warnings
     sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)
@@ -242,6 +309,7 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
     lines += _search_lines(manifest)
     lines += [
         _parity_line(manifest),
+        *_reference_lines(manifest),
         *(f"note     {note}" for note in manifest.notes if note not in warned),
     ]
     return "\n".join(lines) + "\n"
@@ -290,6 +358,14 @@ def _parity_line(manifest: Manifest) -> str:
     if parity.matches_differing:
         line += f", {parity.matches_differing:,} of {parity.matches:,} matches decided by a tie"
     return line
+
+
+def _reference_lines(manifest: Manifest) -> list[str]:
+    reference = manifest.reference
+    if reference is None:
+        return []
+    line = f"owner    {reference.pixel_agreement:.5f} of the labels are those of {reference.file}"
+    return [f"{line}; {reference.unmerged_agreement:.5f} without merging"]
 
 
 class _ListReductions(argparse.Action):

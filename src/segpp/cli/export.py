@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import segpp
+from segpp.cli._reading import add_reading, reading_of
 from segpp.manifest import (
     Manifest,
     MatchSearch,
@@ -80,61 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="whose checkpoint it is, where the keys do not tell",
     )
-    _add_reading(parser)
+    add_reading(parser)
     _add_reduction(parser)
     _add_graph(parser)
     _add_check(parser)
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("reading the checkpoint (default: what it tells)")
-    group.add_argument(
-        "--heads", type=_counts, metavar="H,H,H,H", help="attention heads of the four stages"
-    )
-    group.add_argument(
-        "--mean", type=_numbers, metavar="R,G,B", help="what is subtracted, on the 0-255 scale"
-    )
-    group.add_argument("--std", type=_numbers, metavar="R,G,B", help="what it is divided by then")
-    group.add_argument(
-        "--colors",
-        metavar="ORDER",
-        help="rgb or bgr, as it was trained on; the file takes RGB either way",
-    )
-    group.add_argument(
-        "--fit",
-        metavar="HOW",
-        help="stretch, letterbox or crop pictures of another shape (default: as the checkpoint "
-        "says, else letterbox)",
-    )
-    group.add_argument(
-        "--prefix", metavar="NAME", help="which of several networks, by what precedes its names"
-    )
-    group.add_argument(
-        "--weights", default="raw", metavar="W", help="raw, or ema: averaged (default: raw)"
-    )
-    group.add_argument(
-        "--ignore-tensors",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="leave out tensors that the masks do not depend on, as 'adapter.*'; repeatable",
-    )
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        problem = f"{text!r:.80} are no whole numbers with commas between"
-        raise argparse.ArgumentTypeError(problem) from None
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        problem = f"{text!r:.80} are no numbers with commas between"
-        raise argparse.ArgumentTypeError(problem) from None
 
 
 def _add_graph(parser: argparse.ArgumentParser) -> None:
@@ -276,14 +226,7 @@ def run(args: argparse.Namespace) -> int:
         parity_image=args.parity_image,
         min_agreement=args.min_agreement,
         check=not args.no_check,
-        heads=args.heads,
-        mean=args.mean,
-        std=args.std,
-        colors=args.colors,
-        prefix=args.prefix,
-        weights=args.weights,
-        ignore_tensors=args.ignore_tensors,
-        fit=args.fit,
+        **reading_of(args),
         reference=args.reference,
     )
     manifest, warnings = result.manifest, result.warnings

@@ -1,5 +1,6 @@
 """Images for whatever is measured at an export, as PyTorch takes them."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +14,21 @@ from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image, prep
 from segpp.manifest import InputSpec
 from segpp.utils.files import sha256_of
 
-__all__ = ["ParityImage", "images_in", "normalized_image", "read_parity_image"]
+__all__ = [
+    "MADE",
+    "ParityImage",
+    "images_in",
+    "made_parity_image",
+    "normalized_image",
+    "read_parity_image",
+]
 
 Floats = NDArray[np.float32]
+
+# What stands in a manifest in the place of a file's name.
+MADE = "made image"
+
+_WAVES = 6
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,33 @@ def read_parity_image(path: Path, spec: InputSpec) -> ParityImage:
     batch = [_stacked(path, spec)] * spec.batch
     normalized = prepare(batch, _float_spec(spec, spec.batch))
     return ParityImage(path.name, sha256_of(path), prepare(batch, spec), normalized)
+
+
+def made_parity_image(spec: InputSpec) -> ParityImage:
+    """Return a made image as a batch, for networks that take other channels than a photograph has.
+
+    Every channel is a sum of slow waves of its own with a little grain: regions and edges, and no
+    two pixels alike. It is the same for the same size and channels.
+    """
+    image = _waves(spec.height, spec.width, spec.channels)
+    batch = [image] * spec.batch
+    normalized = prepare(batch, _float_spec(spec, spec.batch))
+    sha256 = hashlib.sha256(image.tobytes()).hexdigest()
+    return ParityImage(MADE, sha256, prepare(batch, spec), normalized)
+
+
+def _waves(height: int, width: int, channels: int) -> ImageArray:
+    draw = np.random.default_rng(0)
+    rows, columns = np.mgrid[0 : 1 : complex(height), 0 : 1 : complex(width)]
+    planes = []
+    for _ in range(channels):
+        waves = [
+            np.sin(2 * np.pi * (fy * rows + fx * columns + shift))
+            for fy, fx, shift in draw.uniform((-4, -4, 0), (4, 4, 1), (_WAVES, 3))
+        ]
+        plane = sum(waves) / _WAVES + draw.normal(0, 0.03, (height, width))
+        planes.append(np.clip(127.5 * (1 + 1.5 * plane), 0, 255))
+    return np.stack(planes, 2).astype(np.uint8)
 
 
 def normalized_image(path: Path, spec: InputSpec) -> Floats:

@@ -12,18 +12,31 @@
 """
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import onnx
 
 from segpp import __version__
+from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.config.check import check_config
-from segpp.export.config.resolve import ResolvedExport, resolve, resolve_input, resolve_reduction
+from segpp.export.config.resolve import (
+    ResolvedExport,
+    assumed_note,
+    resolve,
+    resolve_input,
+    resolve_reduction,
+)
 from segpp.export.cost_model import cost_advice, cost_warnings
-from segpp.export.images import ParityImage, images_in, read_parity_image
+from segpp.export.images import (
+    MADE,
+    ParityImage,
+    images_in,
+    made_parity_image,
+    read_parity_image,
+)
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
@@ -35,6 +48,11 @@ from segpp.export.onnx_graph.io_wrapper import ModelWithIO
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import check_parity, measure_parity
+from segpp.export.parity.reference import (
+    check_reference,
+    measure_reference,
+    read_reference,
+)
 from segpp.export.reduction.config import ReductionConfig
 from segpp.images import sample_image
 from segpp.manifest import (
@@ -50,6 +68,8 @@ from segpp.utils.files import atomic_write, manifest_path, sha256_of
 from segpp.utils.progress import step
 
 __all__ = ["ExportResult", "export_onnx"]
+
+_FRAME = 3
 
 _RECORDED_PACKAGES = (
     "torch",
@@ -87,12 +107,15 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     check_config(config)
     # 1. Load
     with step("reading the checkpoint"):
-        checkpoint = load_checkpoint(config.checkpoint, checkpoint_format=config.checkpoint_format)
+        checkpoint = load_checkpoint(config.checkpoint, choices=_choices(config))
     # 2. Resolve. The search for shared matches runs PyTorch on images, so it comes after all that
     #    can be refused at once, and hands its result on like any other choice.
     spec = resolve_input(config, checkpoint)
     reduction = resolve_reduction(config, checkpoint, spec)
-    image = read_parity_image(_parity_path(config), spec) if config.check else None
+    image = _parity_image(config, spec) if config.check else None
+    arrays = None if config.reference is None else read_reference(config.reference)
+    if arrays is not None and config.reference is not None:
+        check_reference(arrays, checkpoint, spec, config.reference)
     sharing = _match_sharing(config, checkpoint, spec, reduction)
     plan = resolve(config, checkpoint, spec, reduction, sharing)
 
@@ -104,11 +127,39 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _check_parity(model, part, image, plan) if image is not None else None
+        reference = None
+        if arrays is not None:
+            reference = measure_reference(arrays, checkpoint, part, spec)
         advice = cost_advice(checkpoint.architecture, plan.size, plan.sites)
-        notes = (*checkpoint.notes, *findings, *advice, *warnings)
-        manifest = _manifest(plan, graph, part, parity, notes)
+        told = (assumed_note(plan), _made_note(image, spec))
+        notes = (*checkpoint.notes, *filter(None, told), *findings, *advice, *warnings)
+        manifest = replace(_manifest(plan, graph, part, parity, notes), reference=reference)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
     return ExportResult(manifest, warnings)
+
+
+def _choices(config: ExportConfig) -> ReadChoices:
+    return ReadChoices(
+        checkpoint_format=config.checkpoint_format,
+        prefix=config.prefix,
+        weights=config.weights,
+        ignore_tensors=config.ignore_tensors,
+        heads=config.heads,
+        colors=config.colors,
+    )
+
+
+def _parity_image(config: ExportConfig, spec: InputSpec) -> ParityImage:
+    # The bundled scene has three channels; one frame stands for several, grey and depth for none.
+    if config.parity_image is None and spec.channels % _FRAME:
+        return made_parity_image(spec)
+    return read_parity_image(_parity_path(config), spec)
+
+
+def _made_note(image: ParityImage | None, spec: InputSpec) -> str | None:
+    if image is None or not spec.channels % _FRAME or image.name != MADE:
+        return None
+    return f"compared with PyTorch on a made image of {spec.channels} channel(s), not a photograph"
 
 
 def _parity_path(config: ExportConfig) -> Path:
@@ -177,6 +228,7 @@ def _manifest(
         precision="fp16" if config.precision == "fp16" else "fp32",
         tools={"python": platform.python_version(), **packages},
         parity=parity,
+        origins=plan.origins,
         match_search=plan.sharing.search,
         notes=notes if config.check else (*notes, "not compared with PyTorch (--no-check)"),
         options={

@@ -1,9 +1,11 @@
 """What a caller can say about a checkpoint that its file does not say, or says in two ways."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-__all__ = ["COLORS", "WEIGHTS", "ReadChoices"]
+from segpp.errors import CheckpointError
+from segpp.utils.choices import check_choice
+
+__all__ = ["COLORS", "WEIGHTS", "ReadChoices", "check_choices"]
 
 WEIGHTS = ("raw", "ema")
 COLORS = ("rgb", "bgr")
@@ -27,4 +29,11 @@ class ReadChoices:
     weights: str = "raw"
     ignore_tensors: tuple[str, ...] = ()
     heads: tuple[int, ...] | None = None
-    colors: Literal["rgb", "bgr"] | None = None
+    colors: str | None = None
+
+
+def check_choices(choices: ReadChoices) -> None:
+    """Raise CheckpointError for a name that does not exist, before a large file is read."""
+    check_choice(choices.weights, WEIGHTS, kind="weights", error=CheckpointError)
+    if choices.colors is not None:
+        check_choice(choices.colors, COLORS, kind="colors", error=CheckpointError)

@@ -141,7 +141,17 @@ def _refusal(path: Path, failure: Exception) -> CheckpointError:
             f"{type(failure).__name__}: {_first_line(failure)}",
             hint="it may be cut short: download or copy it again",
         )
-    hint = "where the file was made, save the weights alone: torch.save(model.state_dict(), path)"
+    if name.startswith(("torch.nn.", "transformers.", "ultralytics.")) or "model" in name.lower():
+        return CheckpointError(
+            f"{path} asks for {name}: it holds a whole pickled network, and was not read",
+            "a checkpoint may hold tensors and plain values; nothing in this file was run",
+            hint="where the file was made, load it and save the weights alone: "
+            "torch.save(model.state_dict(), path)",
+        )
+    hint = (
+        "where the file was made, save the weights alone: checkpoint = torch.load(path, "
+        "weights_only=False); torch.save(checkpoint['state_dict'], 'weights.pth')"
+    )
     if _is_dangerous(name):
         hint = "do not open this file with other programs: no checkpoint needs this"
     return CheckpointError(

@@ -18,6 +18,7 @@ from segpp.export.checkpoints.averaged import (
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.checkpoints.mappings import TensorMapping, tensor_mappings
 from segpp.export.checkpoints.networks import FoundNetwork, Knowledge, choose, networks_in
+from segpp.export.checkpoints.other_formats import check_not_encrypted, check_not_quantized
 from segpp.export.checkpoints.training_only import left_out, names_and_more, why_unused
 
 __all__ = ["StateDict", "extract_state_dict"]
@@ -51,6 +52,7 @@ def extract_state_dict(
         CheckpointError: There are no tensors, several networks, or tensors beside the network that
             it may need.
     """
+    check_not_encrypted(content, path)
     mappings, ignored = _without_ignored(tensor_mappings(content, path), choices, path)
     # 1. Which network.
     found = networks_in(mappings, known)
@@ -59,6 +61,7 @@ def extract_state_dict(
     tensors = chosen.tensors
     if choices.weights == "ema":
         tensors = averaged_tensors(chosen, found, path)
+    check_not_quantized(tensors, path)
     # 2. What lies beside it in the same state dict.
     others = _reasons_of_others(chosen, found, known)
     used = [chosen.prefix + name for name in tensors]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from segpp.errors import CheckpointError
 from segpp.export.checkpoints.check_weights import CONFIG, check_weights, weights_kind
+from segpp.export.checkpoints.other_formats import check_folder, other_kind
 from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.utils.files import sha256_of
 
@@ -25,6 +27,9 @@ _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 # The JSON of a checkpoint is a few kilobytes, an index of a thousand tensors a hundred.
 _MAX_JSON_BYTES = 4 << 20
 
+# What transformers' Trainer calls the folders below its output folder.
+_CHECKPOINT = re.compile(r"checkpoint-\d+")
+
 
 @dataclass(frozen=True)
 class WeightsFile:
@@ -35,12 +40,14 @@ class WeightsFile:
         sha256: Of the file; of the parts' hashes, in order, where the weights are split.
         config: ``config.json`` of a Hugging Face folder; empty for a lone file.
         preprocessor: ``preprocessor_config.json`` of a Hugging Face folder; empty without.
+        notes: What a person must know of the choice of files, one sentence each.
     """
 
     content: Any
     sha256: str
     config: Mapping[str, Any] = field(default_factory=dict)
     preprocessor: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
@@ -55,6 +62,8 @@ def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
     Raises:
         CheckpointError: There is nothing to read, or it is damaged, dangerous or of another kind.
     """
+    if refusal := other_kind(path):
+        raise refusal
     if path.is_dir():
         return _folder(path, model_types)
     if path.name in _WEIGHTS and (path.parent / CONFIG).is_file():
@@ -63,6 +72,7 @@ def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
 
 
 def _folder(folder: Path, model_types: Collection[str]) -> WeightsFile:
+    check_folder(folder)
     check_weights(folder)
     for name in _WEIGHTS:
         if (folder / name).is_file():
@@ -84,7 +94,8 @@ def _with_json(folder: Path, weights: list[Path], model_types: Collection[str]) 
         raise CheckpointError(
             f"{folder} holds the network {kind!r}", f"expected: model_type {expected}"
         )
-    preprocessor = folder / _PREPROCESSOR
+    check_folder(folder)
+    preprocessor, above = _preprocessor(folder)
     content: dict[Any, Any] = {}
     for part in weights:
         content |= _mapping(part)
@@ -93,8 +104,32 @@ def _with_json(folder: Path, weights: list[Path], model_types: Collection[str]) 
         content,
         hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
         config,
-        _json(preprocessor) if preprocessor.is_file() else {},
+        preprocessor,
+        tuple(note for note in (above, _newer_beside(folder, weights[0])) if note),
     )
+
+
+def _preprocessor(folder: Path) -> tuple[dict[str, Any], str | None]:
+    """Return the processor's settings, and a sentence where they lie one folder up."""
+    beside = folder / _PREPROCESSOR
+    if beside.is_file():
+        return _json(beside), None
+    # Trainers save checkpoints in folders below the one that has the processor.
+    above = folder.resolve().parent / _PREPROCESSOR
+    if not _CHECKPOINT.fullmatch(folder.resolve().name) or not above.is_file():
+        return {}, None
+    return _json(above), f"mean, std and size are from {_PREPROCESSOR} one folder up"
+
+
+def _newer_beside(folder: Path, used: Path) -> str | None:
+    """Return a sentence if the weights that are used are older than others beside them."""
+    others = [folder / name for name in _WEIGHTS if name != used.name]
+    for other in others:
+        if other.is_file() and other.stat().st_mtime > used.stat().st_mtime:
+            return (
+                f"{used.name} is read, and {other.name} beside it is newer: give that file instead"
+            )
+    return None
 
 
 def _parts(index: Path) -> list[Path]:

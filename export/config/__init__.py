@@ -45,6 +45,16 @@ class ExportConfig:
         match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
             measures what each stage can bear.
         search_images: What ``AUTO`` measures on, files or folders; the parity image if empty.
+        heads: Attention heads per stage; the checkpoint's own, else the usual ones, if None.
+        mean: Per channel of RGB on the 0-255 scale; the checkpoint's own, else ImageNet's, if None.
+        std: Likewise.
+        colors: The order of channels that the checkpoint was trained on, ``rgb`` or ``bgr``.
+        prefix: Which of several networks in the checkpoint, by what stands before its names.
+        weights: ``raw``, or ``ema`` for averaged ones that lie beside.
+        ignore_tensors: Patterns of tensors that the masks do not depend on.
+        fit: How a picture of another shape is brought to the input's size: ``stretch``,
+            ``letterbox`` or ``crop``; the checkpoint's own, else ``letterbox``, if None.
+        reference: Inputs and logits of the owner's own code, as ``x`` and ``logits`` of a ``.npz``.
         force: Replace files that segpp did not write, too.
     """
 
@@ -64,6 +74,15 @@ class ExportConfig:
     outputs: str = "logits"
     match_interval: int | Literal["auto"] = 1
     search_images: tuple[Path, ...] = ()
+    heads: tuple[int, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    colors: str | None = None
+    prefix: str | None = None
+    weights: str = "raw"
+    ignore_tensors: tuple[str, ...] = ()
+    fit: str | None = None
+    reference: Path | None = None
     force: bool = False
 
 

@@ -2,12 +2,14 @@
 
 from segpp.errors import ImageError, InputError, OutputError
 from segpp.export.checkpoints.check_weights import check_weights
+from segpp.export.checkpoints.choices import ReadChoices, check_choices
 from segpp.export.config import AUTO, INPUTS, OUTPUTS, PRECISIONS, ExportConfig, reduction_of
 from segpp.export.images import images_in
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.models.rewriting import select_rewrites
 from segpp.export.reduction.config import count_tokens
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
+from segpp.images.fit import FITS
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_file, manifest_path
 from segpp.utils.overwrite import check_output_file
@@ -33,6 +35,9 @@ def _check_names(config: ExportConfig) -> None:
     check_choice(config.input_dtype, INPUTS, kind="input")
     check_choice(config.outputs, OUTPUTS, kind="output")
     check_choice(config.target, TARGETS, kind="target")
+    if config.fit is not None:
+        check_choice(config.fit, FITS, kind="fit")
+    check_choices(ReadChoices(weights=config.weights, colors=config.colors))
     families_for(config.checkpoint_format)
     if config.target == ONNXRUNTIME and config.precision != "fp32":
         raise InputError(

@@ -1,6 +1,8 @@
 """From a config and a checkpoint to decided sizes, classes, input, token counts and rewrites."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Literal
 
 from segpp.errors import InputError, ReductionError
 from segpp.export.config import OUTPUTS, ExportConfig, reduction_of
@@ -10,14 +12,22 @@ from segpp.export.models.rewriting import RewriteSelection, select_rewrites
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.images.palette import default_palette
-from segpp.manifest import Classes, InputSpec, ReductionSite
+from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from segpp.manifest import Classes, InputSpec, Origin, ReductionSite
 from segpp.ops.grid import Size
 
-__all__ = ["ResolvedExport", "resolve", "resolve_input", "resolve_reduction"]
+__all__ = [
+    "ResolvedExport",
+    "assumed_note",
+    "resolve",
+    "resolve_input",
+    "resolve_origins",
+    "resolve_reduction",
+]
 
-# ImageNet's, on the 0-255 scale: what every published network of this kind was trained with.
-_MEAN = (123.675, 116.28, 103.53)
-_STD = (58.395, 57.12, 57.375)
+
+# What a mask depends on, of which somebody must tell or something be assumed.
+_ASSUMED = ("heads", "mean", "std", "colors", "resize", "fit", "size", "classes")
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class ResolvedExport:
         classes: Names and colours, made up where the checkpoint has none.
         sites: The tokens at each site.
         min_agreement: Share of pixels that must agree with PyTorch.
+        origins: Where what a mask depends on comes from.
     """
 
     config: ExportConfig
@@ -45,6 +56,7 @@ class ResolvedExport:
     classes: Classes
     sites: tuple[ReductionSite, ...]
     min_agreement: float
+    origins: dict[str, Origin]
 
     @property
     def size(self) -> Size:
@@ -77,9 +89,77 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
         dtype="uint8" if is_pixels else "float32",
         layout="NHWC" if is_pixels else "NCHW",
         colours="RGB",
-        mean=checkpoint.mean or _repeated(_MEAN, channels),
-        std=checkpoint.std or _repeated(_STD, channels),
+        mean=_given("--mean", config.mean, channels)
+        or checkpoint.mean
+        or _repeated(IMAGENET_MEAN, channels),
+        std=_given("--std", config.std, channels)
+        or checkpoint.std
+        or _repeated(IMAGENET_STD, channels),
+        resize=checkpoint.resize or "pillow-bilinear",
+        fit=_fit_of(config, checkpoint),
     )
+
+
+def _fit_of(
+    config: ExportConfig, checkpoint: Checkpoint
+) -> Literal["stretch", "letterbox", "crop"]:
+    known: dict[str | None, Literal["stretch", "letterbox", "crop"]] = {
+        "stretch": "stretch",
+        "crop": "crop",
+    }
+    return known.get(config.fit or checkpoint.fit, "letterbox")
+
+
+def _given(flag: str, values: tuple[float, ...] | None, channels: int) -> tuple[float, ...] | None:
+    """Return a number per channel, of so many numbers as one image or the whole input has."""
+    if values is None:
+        return None
+    text = ",".join(f"{value:g}" for value in values)
+    if not values or channels % len(values):
+        raise InputError(
+            f"{flag} {text} does not fit {channels} channels", "expected: one number per channel"
+        )
+    if not all(isfinite(value) for value in values) or (flag == "--std" and min(values) <= 0):
+        raise InputError(f"{flag} {text}", "expected: numbers on the 0-255 scale")
+    return values * (channels // len(values))
+
+
+def resolve_origins(config: ExportConfig, checkpoint: Checkpoint) -> dict[str, Origin]:
+    """Return where everything that a mask depends on comes from."""
+    given: dict[str, object] = {
+        "heads": config.heads,
+        "mean": config.mean,
+        "std": config.std,
+        "colors": config.colors,
+        "fit": config.fit,
+        "size": config.size,
+    }
+    assumed: dict[str, Origin] = dict.fromkeys(_ASSUMED, "assumed")
+    said: dict[str, Origin] = {key: "given" for key, value in given.items() if value is not None}
+    return assumed | dict(checkpoint.origins) | said
+
+
+def assumed_note(plan: ResolvedExport) -> str | None:
+    """Return one sentence on what nobody told, or None if all was."""
+    spec, heads = plan.input, plan.checkpoint.architecture.heads
+    values = {
+        "heads": ",".join(map(str, heads)),
+        "mean": _numbers(spec.mean),
+        "std": _numbers(spec.std),
+        "colors": "rgb",
+        "fit": spec.fit,
+        "size": str(plan.size),
+    }
+    assumed = [key for key, origin in plan.origins.items() if origin == "assumed"]
+    if spec.channels == 1:
+        del values["colors"]
+    if not (told := [f"--{key} {values[key]}" for key in values if key in assumed]):
+        return None
+    return f"assumed, since neither checkpoint nor caller tells: {', '.join(told)}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:g}" for value in values)
 
 
 def resolve_reduction(
@@ -125,9 +205,13 @@ def resolve(
         sharing=sharing,
         rewrites=select_rewrites(family.rewrites(), config.target, off=config.rewrites_off),
         input=spec,
-        classes=checkpoint.classes or _numbered_classes(checkpoint.architecture.classes),
+        classes=replace(
+            checkpoint.classes or _numbered_classes(checkpoint.architecture.classes),
+            reduce_labels=checkpoint.reduce_labels,
+        ),
         sites=count_tokens(reduction, grids, match_interval=sharing.interval),
         min_agreement=MIN_AGREEMENT[config.precision] if agreement is None else agreement,
+        origins=resolve_origins(config, checkpoint),
     )
 
 
@@ -140,5 +224,8 @@ def _repeated(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 
 
 def _numbered_classes(count: int) -> Classes:
+    # One channel is a yes or no for each pixel.
+    if count == 1:
+        return Classes(("background", "foreground"), default_palette(2))
     names = tuple(f"class {index}" for index in range(count))
     return Classes(names, default_palette(count))

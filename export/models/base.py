@@ -67,7 +67,7 @@ class Checkpoint(ABC):
     size: Size | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    colors: Literal["rgb", "bgr"] | None = None
+    colors: str | None = None
     fit: Literal["stretch", "letterbox", "crop"] | None = None
     resize: Resize | None = None
     reduce_labels: bool = False

@@ -3,13 +3,11 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from segpp.errors import CheckpointError
-from segpp.export.checkpoints.choices import WEIGHTS, ReadChoices
+from segpp.export.checkpoints.choices import ReadChoices, check_choices
 from segpp.export.checkpoints.networks import Knowledge
 from segpp.export.checkpoints.state_dict import extract_state_dict
 from segpp.export.checkpoints.weights import read_weights
 from segpp.export.models.base import Checkpoint, ModelFamily, families_for
-from segpp.utils.choices import check_choice
 
 __all__ = ["load_checkpoint"]
 
@@ -30,7 +28,7 @@ def load_checkpoint(
             there is no such format.
     """
     choices = choices or ReadChoices(checkpoint_format)
-    check_choice(choices.weights, WEIGHTS, kind="weights", error=CheckpointError)
+    check_choices(choices)
     # An unknown name is refused before a large file is read.
     known = list(families_for(choices.checkpoint_format).values())
     model_types = [name for family in known for name in family.model_types]

@@ -34,6 +34,15 @@ def export_onnx(
     parity_image: PathLike | None = None,
     min_agreement: float | None = None,
     check: bool = True,
+    heads: Sequence[int] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    colors: str | None = None,
+    prefix: str | None = None,
+    weights: str = "raw",
+    ignore_tensors: Sequence[str] = (),
+    fit: str | None = None,
+    reference: PathLike | None = None,
     force: bool = False,
 ) -> "ExportResult":
     """Write a checkpoint as ONNX with every shape fixed, tokens merged and masks proved.
@@ -62,6 +71,19 @@ def export_onnx(
         parity_image: What to compare file and PyTorch on; by default a bundled street scene.
         min_agreement: Share of its pixels that must agree; by default 0.999, in fp16 0.99.
         check: Whether to compare at all; the manifest says if not.
+        heads: Attention heads of the four stages, where the checkpoint does not tell them.
+        mean: Per channel of RGB on the 0-255 scale; by default the checkpoint's own, else
+            ImageNet's.
+        std: Likewise.
+        colors: ``rgb`` or ``bgr``, the order of channels that it was trained on; the file takes RGB
+            either way.
+        prefix: Which of several networks in the checkpoint, by what stands before its names.
+        weights: ``raw``, or ``ema`` for averaged ones that lie beside.
+        ignore_tensors: Patterns of tensors to leave out, which masks must not depend on.
+        fit: ``stretch``, ``letterbox`` or ``crop`` for pictures of another shape; by default the
+            checkpoint's own, else ``letterbox``.
+        reference: A ``.npz`` with ``x``, an input (1, C, H, W) as the owner's network took it, and
+            ``logits``, what it gave: the export must give the same labels.
         force: Replace files that segpp did not write, too; never one that is read.
 
     Returns:
@@ -98,6 +120,15 @@ def export_onnx(
         parity_image=None if parity_image is None else Path(parity_image),
         min_agreement=min_agreement,
         check=check,
+        heads=None if heads is None else tuple(heads),
+        mean=None if mean is None else tuple(mean),
+        std=None if std is None else tuple(std),
+        colors=colors,
+        prefix=prefix,
+        weights=weights,
+        ignore_tensors=tuple(ignore_tensors),
+        fit=fit,
+        reference=None if reference is None else Path(reference),
         force=force,
     )
     # torch takes seconds to import: what is wrong without it is told before.

@@ -7,6 +7,7 @@ from typing import Literal
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument
+from segpp.cli._reading import add_reading, reading_of
 from segpp.manifest import (
     Manifest,
     MatchSearch,
@@ -88,6 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose checkpoint it is, where the keys do not tell",
     )
     add_force_argument(model)
+    add_reading(parser)
     _add_reduction(parser)
     _add_graph(parser)
     _add_check(parser)
@@ -202,6 +204,12 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16)",
     )
+    group.add_argument(
+        "--reference",
+        type=Path,
+        metavar="FILE.npz",
+        help="compare with the owner's own numbers too: x, an input, and logits, what it gave",
+    )
     results = parser.add_argument_group("results")
     add_json_argument(results, "the manifest")
 
@@ -227,6 +235,8 @@ def run(args: argparse.Namespace) -> int:
         parity_image=args.parity_image,
         min_agreement=args.min_agreement,
         check=not args.no_check,
+        **reading_of(args),
+        reference=args.reference,
         force=args.force,
     )
     manifest, warnings = result.manifest, result.warnings
@@ -252,6 +262,7 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
     lines += _search_lines(manifest)
     lines += [
         *_parity_lines(manifest),
+        *_reference_lines(manifest),
         *(f"note     {note}" for note in manifest.notes if note not in warned),
     ]
     return "\n".join(lines) + "\n"
@@ -308,6 +319,14 @@ def _logits_text(parity: Parity) -> str:
     if parity.matches_differing:
         text += f", {parity.matches_differing:,} of {parity.matches:,} matches decided by a tie"
     return text
+
+
+def _reference_lines(manifest: Manifest) -> list[str]:
+    reference = manifest.reference
+    if reference is None:
+        return []
+    line = f"owner    {reference.pixel_agreement:.5f} of the labels are those of {reference.file}"
+    return [f"{line}; {reference.unmerged_agreement:.5f} without merging"]
 
 
 class _ListReductions(argparse.Action):

@@ -1,4 +1,8 @@
-"""The named tensors of one network come out of whatever they are wrapped in."""
+"""The named tensors of one network come out of whatever they are wrapped in.
+
+Tests checkpoints/mappings.py, checkpoints/networks.py, checkpoints/averaged.py and
+checkpoints/choices.py too.
+"""
 
 from collections.abc import Callable
 from typing import Any

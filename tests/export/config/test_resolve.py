@@ -8,7 +8,13 @@ import torch
 
 from segpp.errors import InputError
 from segpp.export.config import ExportConfig
-from segpp.export.config.resolve import resolve, resolve_input, resolve_reduction
+from segpp.export.config.resolve import (
+    ResolvedExport,
+    assumed_note,
+    resolve,
+    resolve_input,
+    resolve_reduction,
+)
 from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import load_checkpoint
@@ -103,3 +109,62 @@ def test_nothing_is_left_to_decide(write: Write) -> None:
     assert [site.match_every for site in plan.sites] == [2, 2, 2, 2]
     assert (plan.size, plan.min_agreement) == (SIZE, 0.99)
     assert plan.rewrites.off == ()
+
+
+def test_one_channel_tells_two_classes_apart(write: Write) -> None:
+    checkpoint = loaded(write, classes=1)
+
+    assert planned(checkpoint).classes.names == ("background", "foreground")
+
+
+def planned(checkpoint: Checkpoint, **options: object) -> ResolvedExport:
+    choice = ExportConfig(Path("x"), Path("y"), **options)  # type: ignore[arg-type]  # as the test says
+    spec = resolve_input(choice, checkpoint)
+    return resolve(choice, checkpoint, spec, {}, MatchSharing(1))
+
+
+def test_what_nobody_tells_is_assumed_in_one_sentence(write: Write) -> None:
+    plan = planned(loaded(write))
+
+    assert set(plan.origins.values()) == {"assumed"}
+    assert (plan.input.fit, plan.input.mean) == ("letterbox", (123.675, 116.28, 103.53))
+    assert assumed_note(plan) == (
+        "assumed, since neither checkpoint nor caller tells: --heads 1,2,5,8, "
+        "--mean 123.675,116.28,103.53, --std 58.395,57.12,57.375, --colors rgb, --fit letterbox, "
+        "--size 512x1024"
+    )
+
+
+def test_what_is_given_counts_and_is_not_assumed(write: Write) -> None:
+    checkpoint = replace(loaded(write), mean=(1.0, 2.0, 3.0), fit="letterbox")
+    checkpoint = replace(checkpoint, origins={"heads": "config", "mean": "config"})
+
+    plan = planned(
+        checkpoint, mean=(7.0, 8.0, 9.0), std=(5.0,), colors="rgb", fit="crop", size=SIZE
+    )
+
+    assert (plan.input.mean, plan.input.std) == ((7.0, 8.0, 9.0), (5.0, 5.0, 5.0))
+    assert plan.input.fit == "crop"
+    assert {key for key, origin in plan.origins.items() if origin == "given"} == {
+        "mean", "std", "colors", "fit", "size"
+    }  # fmt: skip
+    assert assumed_note(plan) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"mean": (1.0, 2.0)}, "--mean 1,2 does not fit 3 channels"),
+        ({"std": (0.0, 1.0, 1.0)}, "--std 0,1,1"),
+        ({"mean": (float("nan"),)}, "--mean nan"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(
+    options: dict[str, object], says: str, write: Write
+) -> None:
+    with pytest.raises(InputError, match=says):
+        planned(loaded(write), **options)
+
+
+def test_labels_that_count_from_one_stand_in_the_classes(write: Write) -> None:
+    assert planned(replace(loaded(write), reduce_labels=True)).classes.reduce_labels

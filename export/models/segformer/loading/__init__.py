@@ -124,7 +124,7 @@ def load(
     state = _owned(to_segpp(fmt, {key: tensors[key] for key in expected}))
     if metadata.colors == "bgr":
         state[_FIRST] = turned_channels(state[_FIRST])
-    unusual = unusual_shape_notes(architecture, origin)
+    read = (*unusual_shape_notes(architecture, origin), *weights.notes, *state_dict.notes)
     return SegFormerCheckpoint(
         state=state,
         architecture=architecture,
@@ -141,7 +141,12 @@ def load(
         reduce_labels=metadata.reduce_labels,
         origins={"heads": origin, **metadata.origins},
         ignored=(*state_dict.ignored, *unused),
-        notes=(*unusual, *state_dict.notes, *told, *training.notes, *metadata.notes),
+        notes=(
+            *read,
+            *told,
+            *training.notes,
+            *metadata.notes,
+        ),
     )
 
 

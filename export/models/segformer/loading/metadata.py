@@ -38,7 +38,7 @@ class Sources:
     training: TrainingConfig
     config: Mapping[str, Any]
     preprocessor: Mapping[str, Any]
-    colors: Literal["rgb", "bgr"] | None = None
+    colors: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Metadata:
     size: Size | None
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
-    colors: Literal["rgb", "bgr"] | None
+    colors: str | None
     fit: Literal["stretch", "letterbox"] | None
     resize: Resize | None
     reduce_labels: bool
@@ -123,7 +123,7 @@ def _normalization(
     return None, None
 
 
-def _colors_of(preprocessor: Mapping[str, Any]) -> Literal["rgb", "bgr"] | None:
+def _colors_of(preprocessor: Mapping[str, Any]) -> str | None:
     # transformers opens images as RGB.
     if not preprocessor:
         return None

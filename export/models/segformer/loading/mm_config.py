@@ -60,7 +60,7 @@ class TrainingConfig:
     heads: tuple[int, ...] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    colors: Literal["rgb", "bgr"] | None = None
+    colors: str | None = None
     align_corners: bool = False
     size: Size | None = None
     fit: Literal["stretch", "letterbox"] | None = None
@@ -136,7 +136,7 @@ def _heads(backbone: Mapping[str, Any], path: Path) -> tuple[int, ...] | None:
 
 def _normalization(
     values: Mapping[str, Any], model: Mapping[str, Any]
-) -> tuple[Mapping[str, Any], Literal["rgb", "bgr"] | None, str | None]:
+) -> tuple[Mapping[str, Any], str | None, str | None]:
     """Return the settings that count when the network is tested, and what stands there besides."""
     preprocessor = _dict(model.get("data_preprocessor")) or _dict(values.get("data_preprocessor"))
     if preprocessor.get("mean") is not None:

@@ -57,3 +57,63 @@ def test_a_config_of_another_network_is_refused(
 
     with pytest.raises(CheckpointError, match=says):
         load_checkpoint(hf_folder)
+
+
+def change_processor(folder: Path, **changes: object) -> None:
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_a_fixed_size_stretches_and_a_short_edge_does_not(hf_folder: Path) -> None:
+    fixed = load_checkpoint(hf_folder)
+    change_processor(hf_folder, size={"shortest_edge": 250})
+    short = load_checkpoint(hf_folder)
+
+    assert (fixed.size, fixed.fit) == ((512, 640), "stretch")
+    # 250 and 500, each to the nearest multiple of 32.
+    assert (short.size, short.fit) == ((256, 512), "letterbox")
+    assert any("fixes the shorter side alone, at 250: 256x512" in note for note in short.notes)
+
+
+@pytest.mark.parametrize(
+    ("number", "resize"),
+    [(0, "pillow-nearest"), (2, "pillow-bilinear"), (3, "pillow-bicubic"), (1, None)],
+)
+def test_the_filter_is_followed_or_told(number: int, resize: str | None, hf_folder: Path) -> None:
+    change_processor(hf_folder, resample=number)
+
+    checkpoint = load_checkpoint(hf_folder)
+
+    assert checkpoint.resize == resize
+    assert any("Pillow's filter 1" in note for note in checkpoint.notes) is (resize is None)
+
+
+def test_labels_that_count_from_one_are_known(hf_folder: Path) -> None:
+    before = load_checkpoint(hf_folder).reduce_labels
+    change_processor(hf_folder, do_reduce_labels=True)
+
+    assert not before
+    assert load_checkpoint(hf_folder).reduce_labels
+
+
+def test_names_with_a_gap_in_their_numbers_are_kept_where_they_fit(hf_folder: Path) -> None:
+    change_config(hf_folder, id2label={"0": "road", "2": "car", "7": "sky"})
+
+    checkpoint = load_checkpoint(hf_folder)
+
+    assert checkpoint.classes
+    assert checkpoint.classes.names == ("road", "class 1", "car")
+    assert any("7 (sky)" in note for note in checkpoint.notes)
+
+
+def test_the_processor_of_a_trainer_lies_one_folder_up(hf_folder: Path) -> None:
+    checkpoint_folder = hf_folder / "checkpoint-500"
+    checkpoint_folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (hf_folder / name).rename(checkpoint_folder / name)
+
+    checkpoint = load_checkpoint(checkpoint_folder)
+
+    assert checkpoint.size == (512, 640)
+    assert checkpoint.mean == (123.675, 116.28, 103.53)
+    assert any("preprocessor_config.json one folder up" in note for note in checkpoint.notes)

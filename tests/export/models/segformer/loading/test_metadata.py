@@ -1,4 +1,7 @@
-"""What a checkpoint says about its classes and its input."""
+"""What a checkpoint says about its classes and its input.
+
+Tests models/segformer/loading/class_names.py too.
+"""
 
 from typing import Any
 

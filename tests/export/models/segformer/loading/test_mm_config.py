@@ -1,4 +1,7 @@
-"""What the configuration inside a checkpoint says is followed, or told."""
+"""What the configuration inside a checkpoint says is followed, or told.
+
+Tests models/colors.py too.
+"""
 
 from dataclasses import replace
 from typing import Any

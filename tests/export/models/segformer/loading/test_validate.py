@@ -1,4 +1,7 @@
-"""A state dict that is no whole and healthy SegFormer is refused, with what is wrong about it."""
+"""A state dict that is no whole and healthy SegFormer is refused, with what is wrong about it.
+
+Tests checkpoints/training_only.py too.
+"""
 
 import pytest
 import torch

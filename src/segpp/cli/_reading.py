@@ -1,0 +1,65 @@
+"""Options on what a checkpoint does not tell, or tells in two ways."""
+
+import argparse
+from typing import Any
+
+__all__ = ["add_reading", "reading_of"]
+
+_NAMES = ("heads", "mean", "std", "colors", "prefix", "weights", "ignore_tensors", "fit")
+
+
+def reading_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options as the arguments of ``segpp.export_onnx``."""
+    return {name: getattr(args, name) for name in _NAMES}
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Declare the options, none of which is needed where the checkpoint tells all."""
+    group = parser.add_argument_group("reading the checkpoint (default: what it tells)")
+    group.add_argument(
+        "--heads", type=_counts, metavar="H,H,H,H", help="attention heads of the four stages"
+    )
+    group.add_argument(
+        "--mean", type=_numbers, metavar="R,G,B", help="what is subtracted, on the 0-255 scale"
+    )
+    group.add_argument("--std", type=_numbers, metavar="R,G,B", help="what it is divided by then")
+    group.add_argument(
+        "--colors",
+        metavar="ORDER",
+        help="rgb or bgr, as it was trained on; the file takes RGB either way",
+    )
+    group.add_argument(
+        "--fit",
+        metavar="HOW",
+        help="stretch, letterbox or crop pictures of another shape (default: as the checkpoint "
+        "says, else letterbox)",
+    )
+    group.add_argument(
+        "--prefix", metavar="NAME", help="which of several networks, by what precedes its names"
+    )
+    group.add_argument(
+        "--weights", default="raw", metavar="W", help="raw, or ema: averaged (default: raw)"
+    )
+    group.add_argument(
+        "--ignore-tensors",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave out tensors that the masks do not depend on, as 'adapter.*'; repeatable",
+    )
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        problem = f"{text!r:.80} are no whole numbers with commas between"
+        raise argparse.ArgumentTypeError(problem) from None
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        problem = f"{text!r:.80} are no numbers with commas between"
+        raise argparse.ArgumentTypeError(problem) from None

@@ -137,7 +137,8 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
     with step("tracing"):
         rewritten = apply_rewrites(model, plan.rewrites.on.values())
         network = cast_model(rewritten, config.precision)
-        module = ModelWithIO(network, plan.input, config.outputs)
+        corners = plan.checkpoint.align_corners
+        module = ModelWithIO(network, plan.input, config.outputs, align_corners=corners)
         traced = trace(module, module.example(), names=module.names)
         name = family_of(model.architecture).name
         graph = clean(traced, config.target, name=name)
@@ -155,6 +156,7 @@ def _check_parity(model: Network, part: Path, image: ParityImage, plan: Resolved
             image,
             precision=plan.config.precision,
             min_agreement=plan.min_agreement,
+            align_corners=plan.checkpoint.align_corners,
         )
     check_parity(parity)
     return parity

@@ -12,7 +12,7 @@ from segpp.export.onnx_graph.io_wrapper import INPUTS, OUTPUTS
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, count_tokens
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
-from segpp.images.palette import default_palette
+from segpp.images.palette import BINARY_NAMES, default_palette
 from segpp.manifest import Classes, InputSpec, ReductionSite
 from segpp.ops.grid import Size
 from segpp.utils.choices import check_choice
@@ -110,18 +110,11 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
     """Return what the file takes.
 
     Raises:
-        InputError: The network does not take the size, or the outputs cannot follow the
-            checkpoint's way of resizing.
+        InputError: The network does not take the size.
     """
     family = family_of(checkpoint.architecture)
     size = config.size or checkpoint.size or family.default_size
     family.check_size(size)
-    if "labels" in OUTPUTS[config.outputs] and checkpoint.align_corners:
-        raise InputError(
-            f"--outputs {config.outputs} cannot follow a {checkpoint.format} checkpoint",
-            "it resizes logits with align_corners=True, the operator for labels with False",
-            hint="--outputs logits: segpp-run resizes them as in training",
-        )
     channels = checkpoint.architecture.channels
     is_pixels = config.input_dtype == "uint8"
     shape = (*size, channels) if is_pixels else (channels, *size)
@@ -200,5 +193,5 @@ def _repeated(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 
 
 def _numbered_classes(count: int) -> Classes:
-    names = tuple(f"class {index}" for index in range(count))
-    return Classes(names, default_palette(count))
+    names = BINARY_NAMES if count == 1 else tuple(f"class {index}" for index in range(count))
+    return Classes(names, default_palette(len(names)))

@@ -23,10 +23,19 @@ class ModelWithIO(nn.Module):
         spec: The file's input. Pixels are normalised before the first convolution pads them with
             zeros, so that its padding means the mean colour, as in training.
         outputs: One of ``OUTPUTS``.
+        align_corners: How logits are resized to labels.
     """
 
-    def __init__(self, network: PrecisionWrapper, spec: InputSpec, outputs: str = "logits") -> None:
+    def __init__(
+        self,
+        network: PrecisionWrapper,
+        spec: InputSpec,
+        outputs: str = "logits",
+        *,
+        align_corners: bool = False,
+    ) -> None:
         super().__init__()
+        self.align_corners = align_corners
         self.network = network
         self.spec = spec
         self.outputs = OUTPUTS[outputs]
@@ -48,7 +57,9 @@ class ModelWithIO(nn.Module):
         logits = self.network(self._normalize(image))
         if "labels" not in self.outputs:
             return (logits,)
-        labels = torch_ops.resize_argmax(logits, self.spec.height, self.spec.width)
+        labels = torch_ops.resize_argmax(
+            logits, self.spec.height, self.spec.width, align_corners=self.align_corners
+        )
         return (logits, labels) if "logits" in self.outputs else (labels,)
 
     def _normalize(self, image: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ def _contracts(model: ModelProto) -> Iterator[Finding]:
             yield Finding(node.name, f"unknown operator {node.op_type} in domain {ops.DOMAIN}")
             continue
         expected = {*contract.attributes, "plugin_version", "plugin_namespace"}
-        for name in sorted(expected - set(_attributes(node))):
+        for name in sorted(expected - set(_attributes(node)) - set(contract.optional)):
             yield Finding(node.name, f"{node.op_type} lacks the attribute {name}")
         if (ops.DOMAIN, node.op_type) not in functions:
             yield Finding(node.name, f"{node.op_type} has no function in the file")

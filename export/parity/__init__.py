@@ -37,6 +37,7 @@ def measure_parity(
     *,
     precision: str,
     min_agreement: float,
+    align_corners: bool = False,
 ) -> Parity:
     """Compare ``file`` with ``model``, which has the same reductions and is FP32.
 
@@ -52,24 +53,26 @@ def measure_parity(
         image: What both see.
         precision: Of the file.
         min_agreement: Share of pixels that must agree, for ``check_parity``.
+        align_corners: How the network's logits are resized to labels.
 
     Raises:
         CheckError: The file merges tokens that its contract would not.
     """
     size = Size(*image.normalized.shape[2:])
-    outcome = _run(file, image.input, size)
+    agreement_of = partial(_agreement, align_corners=align_corners)
+    outcome = _run(file, image.input, size, align_corners=align_corners)
     result = partial(Parity, image.name, image.sha256, min_agreement=min_agreement)
     if precision != "fp32":
-        agreement = _agreement(_torch_logits(model, image.normalized), outcome.labels)
+        agreement = agreement_of(_torch_logits(model, image.normalized), outcome.labels)
         return result(pixel_agreement=agreement)
     tolerance = family_of(model.architecture).tolerance(model.architecture, size)
     replay = MatchReplay(outcome.matches, tie=tolerance)
     with matching_by(replay):
         expected = _torch_logits(model, image.normalized)
-    same_matches = _agreement(expected, outcome.labels)
+    same_matches = agreement_of(expected, outcome.labels)
     own_matches = same_matches
     if replay.differing:
-        own_matches = _agreement(_torch_logits(model, image.normalized), outcome.labels)
+        own_matches = agreement_of(_torch_logits(model, image.normalized), outcome.labels)
     return result(
         pixel_agreement=own_matches,
         agreement_given_matches=same_matches,
@@ -109,7 +112,7 @@ class _FileOutcome:
     matches: list[tuple[MatchSettings, Tensor]]
 
 
-def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
+def _run(file: Path, image: NDArray[Any], size: Size, *, align_corners: bool) -> _FileOutcome:
     model = onnx.load(file)
     matches = _different_matches(model.graph)
     logits = _logits_name(model.graph)
@@ -127,7 +130,8 @@ def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
     # 3. Labels as the runtime makes them where the file gives logits only.
     labels = values.get("labels")
     if labels is None:
-        labels = resize_argmax(values[logits], (size.height, size.width))
+        full = (size.height, size.width)
+        labels = resize_argmax(values[logits], full, align_corners=align_corners)
     slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
     settings = map(_settings, matches)
     return _FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)))
@@ -160,6 +164,7 @@ def _torch_logits(model: Network, image: Floats) -> Floats:
     return logits
 
 
-def _agreement(logits: Floats, labels: NDArray[Any]) -> float:
+def _agreement(logits: Floats, labels: NDArray[Any], *, align_corners: bool) -> float:
     """Return the share of pixels whose best class, of logits (B, K, h, w), is that of labels."""
-    return float(np.mean(resize_argmax(logits, labels.shape[1:]) == labels))
+    size = (labels.shape[1], labels.shape[2])
+    return float(np.mean(resize_argmax(logits, size, align_corners=align_corners) == labels))

@@ -67,16 +67,6 @@ def test_images_without_auto_are_refused(tiny_checkpoint: Path, tmp_path: Path) 
         )
 
 
-def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -> None:
-    [aligned, *_] = [name for name, of in FORMATS.items() if of.numerics.align_corners]
-    checkpoint = saved(tmp_path, aligned, classes=5)
-
-    with pytest.raises(InputError, match=r"--outputs both cannot follow(.|\n)*align_corners=True"):
-        written(checkpoint, tmp_path / "tiny.onnx", outputs="both", checkpoint_format=aligned)
-
-    written(checkpoint, tmp_path / "tiny.onnx", checkpoint_format=aligned)
-
-
 # What messages call the choices.
 FIELDS = {"input": "input_dtype", "output": "outputs"}
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
-from segpp.manifest import OutputSpec
+from segpp.manifest import TENSOR_DIMENSIONS, OutputSpec
 
-__all__ = ["UINT8_CLASSES", "labels_from", "resize_argmax", "resize_labels"]
+__all__ = ["UINT8_CLASSES", "labels_from", "planes_first", "resize_argmax", "resize_labels"]
 
 Floats = NDArray[np.float32]
 
@@ -40,6 +40,7 @@ def labels_from(
     Raises:
         CheckError: The logits hold infinities or not-a-numbers.
     """
+    raw = planes_first(raw, output)
     images = zip(raw, sizes, strict=False)
     if output.kind == "labels":
         return tuple(resize_labels(_as_labels(one, classes), size) for one, size in images)
@@ -50,6 +51,14 @@ def labels_from(
     )
 
 
+def planes_first(raw: NDArray[Any], output: OutputSpec) -> NDArray[Any]:
+    """Return an output as logits (B, K, h, w) or labels (B, H, W), wherever its channels are."""
+    if raw.ndim != TENSOR_DIMENSIONS:
+        return raw
+    planes = raw.transpose(0, 3, 1, 2) if output.layout == "NHWC" else raw
+    return planes[:, 0] if output.kind == "labels" else planes
+
+
 def resize_argmax(
     logits: NDArray[Any], size: tuple[int, int], *, align_corners: bool = False
 ) -> NDArray[Any]:
@@ -57,7 +66,8 @@ def resize_argmax(
 
     The same as resizing all logits and taking the argmax (lowest class on ties), except where
     the two best differ by less than 8 * 2^-24 of the largest corner: there rounding decides.
-    Not-a-number never wins.
+    Not-a-number never wins. A single channel is the logit of a sigmoid: label 1 where it is above
+    0, else 0.
 
     Args:
         logits: (B, K, h, w), any float type; computed in float32.
@@ -74,8 +84,14 @@ def resize_argmax(
     rows = _axis(logits.shape[2], size[0], align_corners=align_corners)
     columns = _axis(logits.shape[3], size[1], align_corners=align_corners)
     for image, out in zip(logits, labels, strict=True):
-        _fill(image.astype(np.float32, copy=False), rows, columns, out)
+        values = image.astype(np.float32, copy=False)
+        _fill(_with_background(values) if len(values) == 1 else values, rows, columns, out)
     return labels
+
+
+def _with_background(logit: Floats) -> Floats:
+    # The sigmoid of one logit is the softmax of it and 0: above 0.5 where the logit is above 0.
+    return np.concatenate([np.zeros_like(logit), logit])
 
 
 def resize_labels(labels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:

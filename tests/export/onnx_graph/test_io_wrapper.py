@@ -115,6 +115,70 @@ def test_the_manifest_describes_pixels_and_labels(tiny_checkpoint: Path, tmp_pat
     assert lint(onnx.load(file)) == []
 
 
+@pytest.mark.parametrize("name", [name for name, of in FORMATS.items() if of.numerics.align_corners])
+def test_labels_follow_a_checkpoint_that_aligns_the_corners(
+    tmp_path: Path, picture: NDArray[np.uint8], name: str
+) -> None:
+    architecture = replace(MINIATURE, head=FORMATS[name].head, classes=5)
+    checkpoint = saved(tmp_path, name, architecture)
+
+    file = written(checkpoint, tmp_path / "x.onnx", outputs="both", checkpoint_format=name)
+
+    found = run(file, prepare([picture], FLOATS))
+    pixels = torch.nn.functional.interpolate(
+        torch.from_numpy(found["logits"]), tuple(SIZE), mode="bilinear", align_corners=True
+    )
+    first, second = pixels.topk(2, dim=1).values.unbind(1)
+    clear = (first - second).numpy() > 8 * 2.0**-24 * float(pixels.abs().max())
+    assert clear.mean() > 0.999
+    assert (found["labels"] == pixels.argmax(1).numpy())[clear].all()
+    assert lint(onnx.load(file)) == []
+
+
+@pytest.mark.parametrize("outputs", ["logits", "both"])
+def test_one_channel_gives_two_classes(
+    tmp_path: Path, picture: NDArray[np.uint8], outputs: str
+) -> None:
+    architecture = replace(MINIATURE, classes=1)
+    checkpoint = saved(tmp_path, "mmsegmentation", architecture, centered_on=picture)
+
+    file = written(checkpoint, tmp_path / "x.onnx", outputs=outputs)
+
+    manifest = read_manifest(file)
+    found = run(file, prepare([picture], FLOATS))
+    pixels = torch.nn.functional.interpolate(
+        torch.from_numpy(found["logits"]), tuple(SIZE), mode="bilinear"
+    )
+    expected = (torch.sigmoid(pixels)[0, 0] > 0.5).numpy()
+    with open_session(file) as session:
+        [mask] = session(picture).masks
+    assert manifest.classes.names == ("background", "foreground")
+    assert manifest.architecture.classes == 1
+    assert (mask == expected).mean() > 0.9999
+    assert 0.05 < mask.mean() < 0.95
+    assert manifest.parity is not None
+    assert manifest.parity.pixel_agreement >= 0.999
+
+
+def saved(
+    folder: Path,
+    name: str,
+    architecture: Architecture,
+    *,
+    centered_on: NDArray[np.uint8] | None = None,
+) -> Path:
+    """Save random weights; one channel has as many pixels above 0 as below on a picture."""
+    torch.manual_seed(0)
+    model = SegFormer(architecture, FORMATS[name].numerics).eval()
+    if centered_on is not None:
+        with torch.no_grad():
+            logits = model(torch.from_numpy(prepare([centered_on], FLOATS)))
+            [bias] = (p for n, p in model.named_parameters() if p.shape == (1,) and "bias" in n)
+            bias -= logits.median()
+    torch.save(state_dict_for(name, model.state_dict()), folder / "x.pth")
+    return folder / "x.pth"
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_labels_alone_pass_the_gate(tiny_checkpoint: Path, tmp_path: Path, precision: str) -> None:
     # Random weights in half precision: the masks are noise, and noise flips.
@@ -169,9 +233,21 @@ def test_labels_of_many_classes_are_int32(tmp_path: Path, architecture: Architec
     assert labels.dtype == np.uint8
 
 
-def saved(folder: Path, name: str, architecture: Architecture) -> Path:
+def saved(
+    folder: Path,
+    name: str,
+    architecture: Architecture,
+    *,
+    centered_on: NDArray[np.uint8] | None = None,
+) -> Path:
+    """Save random weights; one channel has as many pixels above 0 as below on a picture."""
     torch.manual_seed(0)
-    model = SegFormer(architecture, FORMATS[name].numerics)
+    model = SegFormer(architecture, FORMATS[name].numerics).eval()
+    if centered_on is not None:
+        with torch.no_grad():
+            logits = model(torch.from_numpy(prepare([centered_on], FLOATS)))
+            [bias] = (p for n, p in model.named_parameters() if p.shape == (1,) and "bias" in n)
+            bias -= logits.median()
     path = folder / "checkpoint.pth"
     torch.save(state_dict_for(name, model.state_dict()), path)
     return path

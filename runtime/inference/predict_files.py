@@ -130,7 +130,8 @@ def _fitting(
     """Return what the caller gave, if it is one for each of the network's classes."""
     values = read(given) if isinstance(given, Path) else given
     # Ready labels without a manifest do not tell how many classes there are.
-    is_known = not session.assumed or session.manifest.outputs[0].kind == "logits"
+    kinds = {output.kind for output in session.manifest.outputs}
+    is_known = not session.assumed or "logits" in kinds
     if is_known and len(values) != len(session.classes.names):
         origin = given if isinstance(given, Path) else "the caller"
         raise InputError(

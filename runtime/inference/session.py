@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
 from segpp.images.palette import Color, overlay
-from segpp.images.postprocess import labels_from
+from segpp.images.postprocess import labels_from, planes_first
 from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageArray, ImageLike, prepare
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec
@@ -175,7 +175,9 @@ class Session(AbstractContextManager["Session"]):
         # Not timed: it happens once, and computes everything a second time.
         self._check_precision(tensor, images, output, labels)
         timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
-        kept = raw[: len(images)].astype(np.float32, copy=False) if logits else None
+        kept = None
+        if logits:
+            kept = planes_first(raw[: len(images)], output).astype(np.float32, copy=False)
         return Result(labels, kept, timing, self.classes.palette)
 
     def _preprocess(self, images: Sequence[ImageLike]) -> NDArray[Any]:
@@ -218,10 +220,11 @@ def open_session(
     precision: str = "fp32",
     min_agreement: float | None = MIN_AGREEMENT,
     cache: bool = True,
+    output_name: str | None = None,
 ) -> Session:
     """Load a network with the manifest beside it.
 
-    Without a manifest it works if the file has one static image input and one output that is
+    Without a manifest it works if the file has one static image input and outputs that are
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
@@ -236,6 +239,8 @@ def open_session(
         min_agreement: Share of pixels that a lower precision must label as FP32 does, on the
             first images, for which both are computed; None does without.
         cache: Keep what openvino compiles in ``x.onnx.cache`` beside the file.
+        output_name: The output to make masks of, where there are several; labels if there are any,
+            else logits.
 
     Raises:
         GraphError: The file is damaged, or not a segmentation network with fixed shapes.
@@ -258,12 +263,25 @@ def open_session(
         session = Session(
             loaded,
             name,
-            manifest or infer_manifest(path, loaded),
+            _choosing(path, manifest, output_name)
+            if manifest
+            else infer_manifest(path, loaded, output_name=output_name),
             assumed=manifest is None,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
         )
         on_failure.pop_all()
     return session
+
+
+def _choosing(path: Path, manifest: Manifest, output_name: str | None) -> Manifest:
+    """Return the manifest with the output that the caller chose alone, if he chose one."""
+    if output_name is None:
+        return manifest
+    chosen = tuple(output for output in manifest.outputs if output.name == output_name)
+    if not chosen:
+        names = ", ".join(f"{output.name} ({output.kind})" for output in manifest.outputs)
+        raise InputError(f"{path} has no output {output_name!r}", f"its manifest names: {names}")
+    return replace(manifest, outputs=chosen)
 
 
 def _precision_check(

@@ -23,10 +23,11 @@ def load(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
+    output_name: str | None = None,
 ) -> "Session":
     """Load an exported network; call what is returned on images.
 
-    Without a manifest beside it a file works too if it has one image input and one output that is
+    Without a manifest beside it a file works too if it has one image input and an output that is
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
@@ -40,6 +41,8 @@ def load(
         spin: Let idle threads spin between calls: fastest, but they keep the cores busy.
         min_agreement: Share of the first image's pixels that a lower precision must label as FP32
             does; None does without that check.
+        output_name: The output to make masks of, where a file has several; by default labels, else
+            logits.
 
     Raises:
         GraphError: The file is damaged, or no segmentation network with fixed shapes.
@@ -64,6 +67,7 @@ def load(
         cache=cache,
         spinning=spin,
         min_agreement=min_agreement,
+        output_name=output_name,
     )
 
 
@@ -83,6 +87,7 @@ def predict(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
+    output_name: str | None = None,
     after_each: "AfterEach" = lambda _outcome, _total: None,
 ) -> "RunSummary":
     """Segment an image, a folder, a pattern or a video, and write masks or overlays.
@@ -97,7 +102,7 @@ def predict(
         class_names: Instead of those in the manifest; names, or a file of one per line.
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
             one ``R G B`` per line.
-        backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
+        backend, provider, threads, precision, cache, spin, min_agreement, output_name: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
 
     Returns:
@@ -132,6 +137,7 @@ def predict(
             "cache": cache,
             "spinning": spin,
             "min_agreement": min_agreement,
+            "output_name": output_name,
         },
         after_each=after_each,
     )

@@ -30,6 +30,7 @@ def evaluate(
     threads: int | None = None,
     precision: str = "fp32",
     cache: bool = True,
+    output_name: str | None = None,
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> "EvaluationReport":
     """Measure mIoU and pixel accuracy of one or several files over labelled images.
@@ -46,7 +47,7 @@ def evaluate(
         ignore: Labels whose pixels do not count; by default the models' own, and 255.
         reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K).
         limit: Only the first so many images.
-        backend, provider, threads, precision, cache: As in ``load``.
+        backend, provider, threads, precision, cache, output_name: As in ``load``.
         after_each: Called with how many images are done, and of how many.
 
     Raises:
@@ -78,6 +79,7 @@ def evaluate(
             "threads": threads,
             "precision": precision,
             "cache": cache,
+            "output_name": output_name,
         },
         after_each=lambda: after_each(next(done), len(pairs)),
     )
@@ -96,6 +98,7 @@ def benchmark(
     threads: int | None = None,
     precision: str = "fp32",
     cache: bool = True,
+    output_name: str | None = None,
     after_each: Callable[[], object] = lambda: None,
 ) -> "BenchmarkReport":
     """Measure latency by stage, throughput and peak memory of several files side by side.
@@ -110,7 +113,7 @@ def benchmark(
         duration: And at least so many seconds.
         warmup: Calls that do not count.
         percentiles: Those to report, 0 to 100, by nearest rank.
-        backend, provider, threads, precision, cache: As in ``load``.
+        backend, provider, threads, precision, cache, output_name: As in ``load``.
         after_each: Called after every round.
 
     Returns:
@@ -140,7 +143,12 @@ def benchmark(
         BenchmarkConfig(warmup, iterations, duration),
         image=None if image is None else Path(image),
         percents=tuple(percentiles),
-        settings={"provider": provider, "threads": threads, "cache": cache},
+        settings={
+            "provider": provider,
+            "threads": threads,
+            "cache": cache,
+            "output_name": output_name,
+        },
         after_each=after_each,
     )
 

@@ -36,6 +36,11 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         action="store_true",
         help="do not keep what openvino compiles in MODEL.onnx.cache/ beside the file",
     )
+    group.add_argument(
+        "--output-name",
+        metavar="NAME",
+        help="output to make masks of, where a file has several (default: labels, else logits)",
+    )
     return group
 
 
@@ -47,6 +52,7 @@ def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
         "threads": args.threads,
         "precision": args.precision,
         "cache": not args.no_cache,
+        "output_name": args.output_name,
     }
 
 

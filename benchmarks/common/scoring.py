@@ -52,7 +52,12 @@ def scores(
     classes = manifest.architecture.classes
     with tqdm(total=len(pairs), desc=label) as bar:
         result = evaluate(
-            models, pairs, classes=classes, ignored=(classes, 255), after_each=bar.update
+            # Images and labels of these data sets have one size.
+            [lambda image, _size, model=model: model(image) for model in models],
+            pairs,
+            classes=classes,
+            ignored=(classes, 255),
+            after_each=bar.update,
         )
     return result.scores
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from segpp.errors import CheckError, ImageError, InputError
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
-from segpp.runtime.evaluation.dataset import Pair, check_known_labels, load_pair
+from segpp.runtime.evaluation.dataset import LabelRules, Pair, check_known_labels, load_pair
 
 __all__ = ["Evaluation", "Score", "Segmenter", "evaluate"]
 
-# RGB uint8 (H, W, 3) to class numbers (H, W). Logits are to be resized bilinearly to the image
-# before the argmax, as every published mIoU does.
-Segmenter = Callable[[ImageArray], NDArray[Any]]
+# RGB uint8 (H, W, 3) to class numbers (h, w) of the size that is given, which is that of the labels.
+# Logits are to be resized to it bilinearly before the argmax, as every published mIoU does.
+Segmenter = Callable[[ImageArray, tuple[int, int]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,13 @@ class Evaluation:
         scores: One per model, in their order.
         images: How many were evaluated.
         skipped: Why the others were not, a sentence each.
+        ignored_pixels: How many pixels of these images have a label that does not count.
     """
 
     scores: tuple[Score, ...]
     images: int
     skipped: tuple[str, ...]
+    ignored_pixels: int = 0
 
 
 def evaluate(
@@ -56,7 +58,7 @@ def evaluate(
     *,
     classes: int,
     ignored: Collection[int] = (255,),
-    reduce_zero_label: bool = False,
+    rules: LabelRules | None = None,
     after_each: Callable[[], object] = lambda: None,
 ) -> Evaluation:
     """Run every model over the images and compare with the labels.
@@ -65,32 +67,35 @@ def evaluate(
     fit is an error, because then the others are probably wrong too.
 
     Args:
-        models: Each takes an RGB image (H, W, 3) and gives class numbers (H, W).
+        models: Each takes an RGB image (H, W, 3) and the size of its labels, and gives class
+            numbers of that size.
         pairs: The images with their labels; one is in memory at a time.
         classes: K, the same for all models.
         ignored: Labels whose pixels do not count.
-        reduce_zero_label: Label 0 is no class; the others count down by one.
+        rules: What the pixels of the label images mean; class numbers if None.
         after_each: Called after every image, read or not.
 
     Raises:
-        InputError: Sizes differ, or labels or predictions are outside the classes.
+        InputError: Proportions differ, or labels or predictions are outside the classes.
         CheckError: No image could be read.
     """
     all_totals = [_ModelTotals(empty_matrix(classes, ignored)) for _ in models]
     images, skipped = 0, []
     for pair in pairs:
         try:
-            image, truth = load_pair(pair, reduce_zero_label=reduce_zero_label)
+            image, truth = load_pair(pair, rules)
         except ImageError as failure:
             skipped.append(str(failure))
         else:
-            check_known_labels(truth, classes, ignored, pair.labels)
+            check_known_labels(truth, classes, ignored, pair.labels, rules)
             _add_image(all_totals, models, image, truth)
             images += 1
         after_each()
     if images == 0:
         raise CheckError("no image could be evaluated", *skipped)
-    return Evaluation(tuple(totals.score() for totals in all_totals), images, tuple(skipped))
+    scores = tuple(totals.score() for totals in all_totals)
+    uncounted = all_totals[0].pixels - scores[0].confusion.pixels
+    return Evaluation(scores, images, tuple(skipped), uncounted)
 
 
 @dataclass
@@ -102,15 +107,15 @@ class _ModelTotals:
     pixels: int = 0
     seconds: float = 0.0
 
-    def run(self, model: Segmenter, image: ImageArray) -> NDArray[Any]:
+    def run(self, model: Segmenter, image: ImageArray, size: tuple[int, int]) -> NDArray[Any]:
         start = time.perf_counter()
-        labels = model(image)
+        labels = model(image, size)
         self.seconds += time.perf_counter() - start
         return labels
 
     def add(self, labels: NDArray[Any], first: NDArray[Any], truth: NDArray[np.int32]) -> None:
         if labels.shape != truth.shape:
-            raise InputError(f"a model gave labels {labels.shape} for an image {truth.shape}")
+            raise InputError(f"a model gave labels {labels.shape} where {truth.shape} are known")
         self.agreeing += int(np.count_nonzero(labels == first))
         self.pixels += labels.size
         classes, ignored = len(self.confusion.matrix), self.confusion.ignored
@@ -128,7 +133,7 @@ def _add_image(
 ) -> None:
     first: NDArray[Any] | None = None
     for totals, model in zip(all_totals, models, strict=True):
-        labels = totals.run(model, image)
+        labels = totals.run(model, image, truth.shape)
         # The first agrees with itself, so the column shows at once which one it is.
         first = labels if first is None else first
         totals.add(labels, first, truth)

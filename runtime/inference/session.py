@@ -119,7 +119,13 @@ class Session(AbstractContextManager["Session"]):
         """The backend's library, version and device in words."""
         return self._backend.description
 
-    def __call__(self, images: ImageLike | Sequence[ImageLike], *, logits: bool = False) -> Result:
+    def __call__(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        *,
+        logits: bool = False,
+        sizes: Sequence[tuple[int, int]] | None = None,
+    ) -> Result:
         """Segment one image or a batch of any length.
 
         Args:
@@ -127,6 +133,7 @@ class Session(AbstractContextManager["Session"]):
                 any sizes. For networks that take several frames at once, an image in the list
                 may itself be a list of frames.
             logits: Return the logits too.
+            sizes: Height and width of each mask, where that is not the image's own.
 
         Raises:
             ImageError: Something is not such an image.
@@ -136,9 +143,16 @@ class Session(AbstractContextManager["Session"]):
         """
         listed = _as_list(images)
         output = _choose_output(self.manifest.outputs, logits=logits)
-        size = self.input.batch
-        batches = [listed[first : first + size] for first in range(0, len(listed), size)]
-        return _concatenate([self._run_batch(batch, output, logits=logits) for batch in batches])
+        if sizes is not None and len(sizes) != len(listed):
+            raise InputError(f"{len(sizes)} sizes are given for {len(listed)} images")
+        step = self.input.batch
+        batches = [slice(first, first + step) for first in range(0, len(listed), step)]
+        return _concatenate(
+            [
+                self._run_batch(listed[b], sizes and sizes[b], output, logits=logits)
+                for b in batches
+            ]
+        )
 
     def run_raw(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return every output for a prepared input tensor, by name, as the network gives it.
@@ -166,14 +180,21 @@ class Session(AbstractContextManager["Session"]):
         self.close()
 
     def _run_batch(
-        self, images: Sequence[ImageLike], output: OutputSpec, *, logits: bool
+        self,
+        images: Sequence[ImageLike],
+        sizes: Sequence[tuple[int, int]] | None,
+        output: OutputSpec,
+        *,
+        logits: bool,
     ) -> Result:
         """Segment at most as many images as the network takes at once."""
         tensor, preprocess_ms = _timed(self._preprocess, images)
+        # Not before: what is no image has no size.
+        sizes = sizes or [_size_of(image) for image in images]
         raw, inference_ms = _timed(self._infer, tensor, output)
-        labels, postprocess_ms = _timed(self._postprocess, raw, images, output)
+        labels, postprocess_ms = _timed(self._postprocess, raw, sizes, output)
         # Not timed: it happens once, and computes everything a second time.
-        self._check_precision(tensor, images, output, labels)
+        self._check_precision(tensor, sizes, output, labels)
         timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
         kept = None
         if logits:
@@ -190,21 +211,20 @@ class Session(AbstractContextManager["Session"]):
         return raw
 
     def _postprocess(
-        self, raw: NDArray[Any], images: Sequence[ImageLike], output: OutputSpec
+        self, raw: NDArray[Any], sizes: Sequence[tuple[int, int]], output: OutputSpec
     ) -> tuple[NDArray[Any], ...]:
-        sizes = [_size_of(image) for image in images]
         return labels_from(raw, output, sizes, classes=len(self.classes.names))
 
     def _check_precision(
         self,
         tensor: NDArray[Any],
-        images: Sequence[ImageLike],
+        sizes: Sequence[tuple[int, int]],
         output: OutputSpec,
         labels: tuple[NDArray[Any], ...],
     ) -> None:
         """Compare the first labels in a lower precision with FP32; once passed, never again."""
         if self._precision_check:
-            labels_of = partial(self._postprocess, images=images, output=output)
+            labels_of = partial(self._postprocess, sizes=sizes, output=output)
             self._precision_check.check({self.input.name: tensor}, output.name, labels_of, labels)
             self._precision_check = None
 

@@ -8,6 +8,7 @@ from segpp.api._types import PathLike, SizeLike, to_paths, to_size
 from segpp.errors import InputError
 
 if TYPE_CHECKING:
+    from segpp.images.palette import Color
     from segpp.inspection import Report
     from segpp.runtime.benchmark.report import BenchmarkReport
     from segpp.runtime.evaluation.report import EvaluationReport
@@ -23,7 +24,9 @@ def evaluate(
     image_suffix: str = "",
     label_suffix: str = "",
     ignore: Collection[int] | None = None,
-    reduce_zero_label: bool = False,
+    reduce_zero_label: bool | None = None,
+    label_offset: int = 0,
+    palette: "PathLike | tuple[Color, ...] | None" = None,
     limit: int | None = None,
     backend: str = "auto",
     provider: str | None = None,
@@ -41,11 +44,16 @@ def evaluate(
     Args:
         models: ONNX files of the same classes; the others are compared with the first.
         images: A folder of images.
-        labels: A folder of images of class numbers, named like the images.
+        labels: A folder of images of class numbers or of the classes' colours, named like the
+            images; of another size too, and scored at theirs.
         image_suffix: End of the images' names that their partners lack (``_leftImg8bit``).
         label_suffix: The same for labels (``_gtFine_labelTrainIds``).
         ignore: Labels whose pixels do not count; by default the models' own, and 255.
-        reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K).
+        reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K); by default as
+            the models were trained.
+        label_offset: Added to every label but 255, before ``ignore``: -1 where labels start at 1.
+        palette: The colours of the classes in labels that are in colour, by default the models';
+            (R, G, B) of each, or a file of one ``R G B`` per line.
         limit: Only the first so many images.
         backend, provider, threads, precision, cache, output_name: As in ``load``.
         after_each: Called with how many images are done, and of how many.
@@ -60,7 +68,8 @@ def evaluate(
         >>> sorted(report.miou)
         ['b0']
     """
-    from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - when it is called
+    from segpp.images.palette import read_palette  # noqa: PLC0415 - when it is called
+    from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - as above
     from segpp.runtime.evaluation.files import evaluate_files  # noqa: PLC0415 - as above
 
     if limit is not None and limit < 1:
@@ -72,6 +81,8 @@ def evaluate(
         to_paths(models),
         pairs,
         ignored=ignore,
+        palette=read_palette(Path(palette)) if isinstance(palette, str | Path) else palette,
+        label_offset=label_offset,
         reduce_zero_label=reduce_zero_label,
         settings={
             "backend": backend,

@@ -22,6 +22,7 @@ from segpp.export.parity.replay_matches import MatchReplay
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
+from segpp.utils.limits import default_threads
 
 __all__ = ["MIN_AGREEMENT", "check_parity", "measure_parity"]
 
@@ -122,8 +123,11 @@ def _run(file: Path, image: NDArray[Any], size: Size, *, align_corners: bool) ->
     inner = {value.name: value for value in model.graph.value_info}
     model.graph.output.extend(inner[name] for name in names if name not in outputs)
     # 2. Run the whole file, from its pixels if it takes pixels.
+    options = onnxruntime.SessionOptions()
+    # 0 is its own choice, which knows nothing of the limits of this process.
+    options.intra_op_num_threads = default_threads() or 0
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     names += outputs & {"labels"}
     values = dict(zip(names, session.run(names, {model.graph.input[0].name: image}), strict=True))

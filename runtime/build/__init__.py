@@ -18,6 +18,7 @@ from segpp.manifest import (
 from segpp.runtime.build.builders import BUILDERS, BuildConfig, EngineBuilder
 from segpp.runtime.build.log import LogFacts, LogRecord, read_facts
 from segpp.runtime.build.worker import build_in_subprocess
+from segpp.runtime.onnx_reader.operators import operator_sets
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
@@ -27,6 +28,9 @@ from segpp.utils.file_type import check_onnx
 __all__ = ["BuildConfig", "BuildReport", "build_engine", "resolve_builder"]
 
 _LOG = logging.getLogger(__name__)
+
+# The domain of the operators that ONNX Runtime adds to ONNX.
+_ONNXRUNTIME_OPERATORS = "com.microsoft"
 
 
 @dataclass(frozen=True)
@@ -148,12 +152,27 @@ def _check_files(config: BuildConfig) -> Manifest | None:
     if output.exists() and output.samefile(onnx):
         raise InputError(f"the engine would overwrite its source {onnx}")
     check_writable(output)
-    if not manifest_path(onnx).exists():
+    manifest = read_manifest(onnx) if manifest_path(onnx).exists() else None
+    _check_target(onnx, manifest)
+    if manifest is None:
         return None
-    manifest = read_manifest(onnx)
     if manifest.kind != "onnx":
         raise InputError(f"{onnx} is not an ONNX file but an {manifest.kind}")
     return manifest
+
+
+def _check_target(onnx: Path, manifest: Manifest | None) -> None:
+    """Refuse a file with operators that ONNX Runtime alone has, or forms that it alone is fast at.
+
+    The compiler may take it all the same, operator by operator, and then fuses no attention.
+    """
+    target = manifest.options.get("target") if manifest else None
+    if target == "onnxruntime" or _ONNXRUNTIME_OPERATORS in operator_sets(onnx):
+        raise InputError(
+            f"{onnx} is for ONNX Runtime alone, and an engine of it would be slow",
+            "its attention is an operator that no engine builder recognises",
+            hint="export it for every engine: segpp-export --target portable (the default)",
+        )
 
 
 def _outputs(engine: Path, manifest: Manifest | None) -> tuple[Path, ...]:

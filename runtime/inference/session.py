@@ -22,6 +22,7 @@ from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_file, manifest_path
+from segpp.utils.limits import check_threads, default_threads
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
 
@@ -86,6 +87,7 @@ class Session(AbstractContextManager["Session"]):
         backend: The loaded network; closed with the session.
         backend_name: Its name in ``BACKENDS``.
         manifest: The file's, or what was assumed for want of one (``assumed`` tells).
+        threads: CPU threads; None for the library's choice.
         precision_check: What the first labels must pass, where they come from a lower precision.
     """
 
@@ -97,8 +99,10 @@ class Session(AbstractContextManager["Session"]):
         *,
         assumed: bool = False,
         precision_check: PrecisionCheck | None = None,
+        threads: int | None = None,
     ) -> None:
         self._backend = backend
+        self.threads = threads
         self._precision_check = precision_check
         self.backend_name = backend_name
         self.manifest = manifest
@@ -250,7 +254,8 @@ def open_session(
     Args:
         path: The network, an ONNX file or an engine.
         backend: The library that runs it, "auto" for the one that fits the file.
-        threads: CPU threads; the library's choice if not given.
+        threads: CPU threads; if not given the library's choice, or as many as the CPUs that the
+            process may use, where these are not all.
         provider: Device or execution provider of the library ("cpu", "cuda").
         spinning: Let idle threads spin, which is faster.
         alone: Let them go on after a call; False where another network has its turn then.
@@ -270,11 +275,14 @@ def open_session(
     """
     path = Path(path)
     check_file(path, kind="model")
-    if threads is not None and threads < 1:
-        raise InputError(f"cannot run on {threads} threads")
+    if threads is not None:
+        check_threads(threads)
     manifest = read_manifest(path) if manifest_path(path).exists() else None
     name = _resolve_backend(backend, path, manifest)
-    config = BackendConfig(threads, provider, spinning, alone, precision, cache)
+    used = default_threads() if threads is None else threads
+    config = BackendConfig(
+        used, provider, spinning, alone, precision, cache, threads_asked_for=threads is not None
+    )
     with ExitStack() as on_failure:
         loaded = BACKENDS[name].open(path, config)
         on_failure.callback(loaded.close)
@@ -288,6 +296,7 @@ def open_session(
             else infer_manifest(path, loaded, output_name=output_name),
             assumed=manifest is None,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
+            threads=used,
         )
         on_failure.pop_all()
     return session

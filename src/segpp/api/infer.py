@@ -34,7 +34,8 @@ def load(
         model: An ONNX file.
         backend: The library that runs it: ``onnxruntime``, ``openvino`` or ``auto``.
         provider: ONNX Runtime's execution provider (``cpu``, ``cuda``).
-        threads: CPU threads; by default the library's choice.
+        threads: CPU threads; by default the library's choice, or as many as the CPUs that this
+            process may use, where these are not all of the machine's.
         precision: What the file's FP32 is computed in: ``fp32``, or ``bf16`` with OpenVINO on CPUs
             that have it.
         cache: Keep what OpenVINO compiles in ``MODEL.onnx.cache`` beside the file.

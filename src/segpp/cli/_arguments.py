@@ -23,7 +23,12 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         "where it is installed)",
     )
     group.add_argument("--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (cpu)")
-    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (library's choice)")
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="CPU threads (default: the library's choice, or the CPUs that this process may use)",
+    )
     group.add_argument(
         "--precision",
         default="fp32",

@@ -37,6 +37,7 @@ class ExportConfig:
         match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
             measures what each stage can bear.
         search_images: What ``AUTO`` measures on, files or folders; the parity image if empty.
+        memory_limit: Bytes that the export may take; what the process may use if None.
     """
 
     checkpoint: Path
@@ -55,3 +56,4 @@ class ExportConfig:
     outputs: str = "logits"
     match_interval: int | Literal["auto"] = 1
     search_images: tuple[Path, ...] = ()
+    memory_limit: int | None = None

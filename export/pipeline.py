@@ -22,6 +22,7 @@ from segpp import __version__
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
+from segpp.export.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.network import Network
@@ -33,7 +34,7 @@ from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import check_parity, measure_parity
 from segpp.export.parity.images import ParityImage, images_in, read_parity_image
-from segpp.export.reduction.config import ReductionConfig
+from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.resolve import (
     ResolvedExport,
     check_config,
@@ -51,7 +52,9 @@ from segpp.manifest import (
     Source,
     render_manifest,
 )
+from segpp.ops.grid import Size
 from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
+from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
 __all__ = ["ExportResult", "export_onnx"]
@@ -80,6 +83,7 @@ class ExportResult:
     warnings: tuple[str, ...]
 
 
+@telling_when_memory_is_out()
 def export_onnx(config: ExportConfig) -> ExportResult:
     """Write ``config.out`` and its manifest.
 
@@ -87,6 +91,7 @@ def export_onnx(config: ExportConfig) -> ExportResult:
         InputError: The checkpoint, a number or a place to write to cannot be used.
         CheckError: The file would break a rule of its targets or not follow PyTorch; nothing is
             written.
+        MissingError: There is less memory than it needs.
     """
     # What is wrong without looking at the checkpoint is told before it is read.
     check_config(config)
@@ -98,6 +103,7 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     #    can be refused at once, and hands its result on like any other choice.
     spec = resolve_input(config, checkpoint)
     reduction = resolve_reduction(config, checkpoint, spec)
+    _check_memory(config, checkpoint, spec, reduction)
     image = read_parity_image(_parity_path(config), spec) if config.check else None
     sharing = _match_sharing(config, checkpoint, spec, reduction)
     plan = resolve(config, checkpoint, spec, reduction, sharing)
@@ -115,6 +121,25 @@ def export_onnx(config: ExportConfig) -> ExportResult:
         manifest = _manifest(plan, graph, part, parity, notes)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
     return ExportResult(manifest, warnings)
+
+
+def _check_memory(
+    config: ExportConfig, checkpoint: Checkpoint, spec: InputSpec, reduction: ReductionConfig
+) -> None:
+    size, architecture = Size(spec.height, spec.width), checkpoint.architecture
+    # The search for matches runs the network without merging, image by image.
+    searches = config.match_interval == AUTO
+    grids = family_of(architecture).grids(size)
+    needed = memory_needed(
+        architecture,
+        size,
+        config.batch if config.check else 1,
+        () if searches else count_tokens(reduction, grids),
+        check=config.check or searches,
+    )
+    limit = config.memory_limit
+    room = usable_memory() if limit is None else Room(limit, "--memory-limit")
+    check_memory(needed, room, batch=config.batch, size=size)
 
 
 def _parity_path(config: ExportConfig) -> Path:

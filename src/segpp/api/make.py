@@ -33,6 +33,7 @@ def export_onnx(
     parity_image: PathLike | None = None,
     min_agreement: float | None = None,
     check: bool = True,
+    memory_limit: int | None = None,
 ) -> "ExportResult":
     """Write a checkpoint as ONNX with every shape fixed, tokens merged and masks proved.
 
@@ -60,6 +61,7 @@ def export_onnx(
         parity_image: What to compare file and PyTorch on; by default a bundled street scene.
         min_agreement: Share of its pixels that must agree; by default 0.999, in fp16 0.99.
         check: Whether to compare at all; the manifest says if not.
+        memory_limit: Bytes that the export may take; by default what this process may use.
 
     Returns:
         The manifest, and warnings: why merging may cost more than it saves here, for example.
@@ -67,7 +69,8 @@ def export_onnx(
     Raises:
         InputError: The checkpoint, a number or a place to write to cannot be used.
         CheckError: The file does not follow PyTorch, or breaks a rule of its targets.
-        MissingError: A package of ``segpp[export]`` is not installed.
+        MissingError: A package of ``segpp[export]`` is not installed, or there is less memory than
+            it needs.
 
     Example:
         >>> result = segpp.export_onnx("model.pth", "b0.onnx", preset="hq", size="512x1024")
@@ -98,6 +101,7 @@ def export_onnx(
             parity_image=None if parity_image is None else Path(parity_image),
             min_agreement=min_agreement,
             check=check,
+            memory_limit=memory_limit,
         )
     )
 

@@ -5,11 +5,20 @@ that a flag has one spelling, one default and one help text everywhere.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["add_backend_arguments", "add_json_argument", "backend_settings", "renamed"]
+__all__ = [
+    "add_backend_arguments",
+    "add_json_argument",
+    "backend_settings",
+    "memory_size",
+    "renamed",
+]
+
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -68,6 +77,19 @@ def add_json_argument(group: Any, what: str) -> None:
         what: What is printed that way ("the scores").
     """
     group.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def memory_size(text: str) -> int:
+    """Return ``512M`` or ``2G`` in bytes.
+
+    Raises:
+        argparse.ArgumentTypeError: It is something else.
+    """
+    match = re.fullmatch(r"(\d{1,6})([KMG])", text)
+    if match is None or int(match[1]) == 0:
+        problem = f"{text!r:.80} is not a size: a whole number and K, M or G, as 512M or 2G"
+        raise argparse.ArgumentTypeError(problem)
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def renamed(arguments: Sequence[str], names: Mapping[str, str]) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import segpp
+from segpp.cli._arguments import memory_size
 from segpp.manifest import (
     Manifest,
     MatchSearch,
@@ -195,6 +196,12 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16)",
     )
     group.add_argument("--json", action="store_true", help="print the manifest instead of words")
+    group.add_argument(
+        "--memory-limit",
+        type=memory_size,
+        metavar="SIZE",
+        help="memory that the export may take, as 512M or 8G (default: what this process may use)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -218,6 +225,7 @@ def run(args: argparse.Namespace) -> int:
         parity_image=args.parity_image,
         min_agreement=args.min_agreement,
         check=not args.no_check,
+        memory_limit=args.memory_limit,
     )
     manifest, warnings = result.manifest, result.warnings
     sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)

@@ -32,11 +32,14 @@ class ExportConfig:
         min_agreement: Share of pixels that must agree; by precision if None.
         target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
         rewrites_off: Names of exact rewrites to leave out.
-        input_dtype: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
+        input_dtype: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to 255, NCHW) or
+            ``uint8`` (pixels, NHWC).
         outputs: ``logits``, ``labels`` at the input's size, or ``both``.
         match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
             measures what each stage can bear.
         search_images: What ``AUTO`` measures on, files or folders; the parity image if empty.
+        input_name: What the input is called.
+        output_names: What the outputs are called, logits before labels; so if empty.
         memory_limit: Bytes that the export may take; what the process may use if None.
     """
 
@@ -56,4 +59,6 @@ class ExportConfig:
     outputs: str = "logits"
     match_interval: int | Literal["auto"] = 1
     search_images: tuple[Path, ...] = ()
+    input_name: str = "image"
+    output_names: tuple[str, ...] = ()
     memory_limit: int | None = None

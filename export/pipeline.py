@@ -29,7 +29,7 @@ from segpp.export.models.network import Network
 from segpp.export.models.precision import cast_model
 from segpp.export.models.rewriting import apply_rewrites
 from segpp.export.onnx_graph.cleanup import clean
-from segpp.export.onnx_graph.io_wrapper import ModelWithIO
+from segpp.export.onnx_graph.io_wrapper import OUTPUTS, ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import check_parity, measure_parity
@@ -104,7 +104,7 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     spec = resolve_input(config, checkpoint)
     reduction = resolve_reduction(config, checkpoint, spec)
     _check_memory(config, checkpoint, spec, reduction)
-    image = read_parity_image(_parity_path(config), spec) if config.check else None
+    image = _parity_image(config, spec) if config.check else None
     sharing = _match_sharing(config, checkpoint, spec, reduction)
     plan = resolve(config, checkpoint, spec, reduction, sharing)
 
@@ -142,6 +142,11 @@ def _check_memory(
     check_memory(needed, room, batch=config.batch, size=size)
 
 
+def _parity_image(config: ExportConfig, spec: InputSpec) -> ParityImage:
+    fed = file_input(spec, config.input_dtype)
+    return read_parity_image(_parity_path(config), spec, fed=fed)
+
+
 def _parity_path(config: ExportConfig) -> Path:
     return config.parity_image or sample_image()
 
@@ -162,8 +167,14 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
     with step("tracing"):
         rewritten = apply_rewrites(model, plan.rewrites.on.values())
         network = cast_model(rewritten, config.precision)
-        corners = plan.checkpoint.align_corners
-        module = ModelWithIO(network, plan.input, config.outputs, align_corners=corners)
+        module = ModelWithIO(
+            network,
+            plan.input,
+            config.outputs,
+            align_corners=plan.checkpoint.align_corners,
+            pixels=config.input_dtype != "float32",
+            output_names=config.output_names,
+        )
         traced = trace(module, module.example(), names=module.names)
         name = family_of(model.architecture).name
         graph = clean(traced, config.target, name=name)
@@ -203,8 +214,11 @@ def _manifest(
         source=Source(config.checkpoint.name, checkpoint.sha256, checkpoint.format),
         architecture=checkpoint.architecture,
         classes=plan.classes,
-        input=plan.input,
-        outputs=tuple(_output_spec(plan, output) for output in graph.graph.output),
+        input=file_input(plan.input, config.input_dtype),
+        outputs=tuple(
+            _output_spec(plan, kind, output)
+            for kind, output in zip(OUTPUTS[config.outputs], graph.graph.output, strict=True)
+        ),
         reduction=plan.sites,
         precision="fp16" if config.precision == "fp16" else "fp32",
         tools={"python": platform.python_version(), **packages},
@@ -213,18 +227,27 @@ def _manifest(
         notes=notes if config.check else (*notes, "not compared with PyTorch (--no-check)"),
         options={
             "target": config.target,
+            **_normalization(plan),
             "rewrites": " ".join(plan.rewrites.on) or "none",
             "rewrites_off": " ".join(plan.rewrites.off) or "none",
         },
     )
 
 
-def _output_spec(plan: ResolvedExport, output: onnx.ValueInfoProto) -> OutputSpec:
-    kind = output.type.tensor_type
+def _normalization(plan: ResolvedExport) -> dict[str, str]:
+    """Return what the file does to its pixels itself, for a reader to see."""
+    if plan.config.input_dtype == "float32":
+        return {}
+    mean, std = (" ".join(f"{v:g}" for v in values) for values in (plan.input.mean, plan.input.std))
+    return {"normalization": f"inside, mean {mean}, std {std}"}
+
+
+def _output_spec(plan: ResolvedExport, kind: str, output: onnx.ValueInfoProto) -> OutputSpec:
+    tensor = output.type.tensor_type
     return OutputSpec(
         name=output.name,
-        kind="labels" if output.name == "labels" else "logits",
-        shape=tuple(dim.dim_value for dim in kind.shape.dim),
-        dtype=onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name,
+        kind="labels" if kind == "labels" else "logits",
+        shape=tuple(dim.dim_value for dim in tensor.shape.dim),
+        dtype=onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name,
         align_corners=plan.checkpoint.align_corners,
     )

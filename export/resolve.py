@@ -1,5 +1,6 @@
 """From a config and a checkpoint to decided sizes, classes, input, token counts and rewrites."""
 
+import re
 from dataclasses import dataclass
 
 from segpp.errors import InputError, ReductionError
@@ -24,6 +25,9 @@ _MEAN = (123.675, 116.28, 103.53)
 _STD = (58.395, 57.12, 57.375)
 
 _MAX_BATCH = 64
+
+# What every engine and every server's configuration takes; ONNX itself asks for less.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -73,12 +77,32 @@ def check_config(config: ExportConfig) -> None:
     for given in (config.checkpoint, config.parity_image, *config.search_images):
         if given and given.exists() and config.out.exists() and config.out.samefile(given):
             raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
+    _check_names(config)
     if not 1 <= config.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {config.batch} images", f"allowed: 1 to {_MAX_BATCH}")
     if config.min_agreement is not None and not 0 <= config.min_agreement <= 1:
         raise InputError(f"--min-agreement {config.min_agreement:g}", "allowed: 0 to 1")
     _check_match_interval(config)
     check_with_any(lambda family: _check_with(family, config))
+
+
+def _check_names(config: ExportConfig) -> None:
+    """Raise InputError unless input and outputs can be called as the caller wants."""
+    names = (config.input_name, *(config.output_names or OUTPUTS[config.outputs]))
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise InputError(
+                f"{name!r:.80} is no name for an input or output",
+                "a letter or underscore, then letters, digits and _ . : / - , at most 128",
+            )
+    if len(set(names)) != len(names):
+        raise InputError(f"two of the names {', '.join(names)} are the same")
+    wanted = OUTPUTS[config.outputs]
+    if config.output_names and len(config.output_names) != len(wanted):
+        raise InputError(
+            f"--output-name gives {len(config.output_names)} names for {len(wanted)} outputs",
+            hint=f"one for each, in this order: {','.join(wanted)}",
+        )
 
 
 def _check_with(family: ModelFamily, config: ExportConfig) -> None:
@@ -119,7 +143,7 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
     is_pixels = config.input_dtype == "uint8"
     shape = (*size, channels) if is_pixels else (channels, *size)
     return InputSpec(
-        name="image",
+        name=config.input_name,
         shape=(config.batch, *shape),
         dtype="uint8" if is_pixels else "float32",
         layout="NHWC" if is_pixels else "NCHW",

@@ -1,5 +1,7 @@
 """What stands around the network in the file: normalisation before it, labels behind it."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -7,12 +9,27 @@ from segpp.export.custom_ops import torch_ops
 from segpp.export.models.precision import PrecisionWrapper
 from segpp.manifest import InputSpec
 
-__all__ = ["INPUTS", "OUTPUTS", "ModelWithIO"]
+__all__ = ["INPUTS", "OUTPUTS", "ModelWithIO", "file_input"]
 
-INPUTS = ("float32", "uint8")
+INPUTS = ("float32", "float32-pixels", "uint8")
 
 # What each choice of outputs puts into the file, in the file's order.
 OUTPUTS = {"logits": ("logits",), "labels": ("labels",), "both": ("logits", "labels")}
+
+
+def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
+    """Return the input as the file's reader has to feed it.
+
+    Float pixels are normalised inside, so that outside their mean is 0 and their std 1: a reader
+    that does what the manifest says feeds them as they are.
+
+    Args:
+        spec: With the mean and std of training.
+        input_dtype: One of ``INPUTS``.
+    """
+    if input_dtype != "float32-pixels":
+        return spec
+    return replace(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels)
 
 
 class ModelWithIO(nn.Module):
@@ -20,9 +37,12 @@ class ModelWithIO(nn.Module):
 
     Args:
         network: Normalised images to logits.
-        spec: The file's input. Pixels are normalised before the first convolution pads them with
-            zeros, so that its padding means the mean colour, as in training.
+        spec: The file's input, with the mean and std of training. Pixels are normalised before the
+            first convolution pads them with zeros, so that its padding means the mean colour, as
+            in training.
         outputs: One of ``OUTPUTS``.
+        pixels: Whether floats are pixels too, 0 to 255; uint8 always is.
+        output_names: What the outputs are called, if not as ``OUTPUTS`` has it.
         align_corners: How logits are resized to labels.
     """
 
@@ -33,8 +53,12 @@ class ModelWithIO(nn.Module):
         outputs: str = "logits",
         *,
         align_corners: bool = False,
+        pixels: bool = False,
+        output_names: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
+        self.pixels = pixels or spec.dtype == "uint8"
+        self.output_names = output_names or OUTPUTS[outputs]
         self.align_corners = align_corners
         self.network = network
         self.spec = spec
@@ -46,7 +70,7 @@ class ModelWithIO(nn.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """The input's name, then the outputs'."""
-        return (self.spec.name, *self.outputs)
+        return (self.spec.name, *self.output_names)
 
     def example(self) -> Tensor:
         """Return an input of the right shape and type."""
@@ -63,10 +87,12 @@ class ModelWithIO(nn.Module):
         return (logits, labels) if "logits" in self.outputs else (labels,)
 
     def _normalize(self, image: Tensor) -> Tensor:
-        if self.spec.dtype != "uint8":
+        if not self.pixels:
             return image
         # The arithmetic of segpp.images.preprocess, to the bit. TensorRT has UINT8 for inputs only,
         # so nothing stands before the cast.
-        pixels = image.float().permute(0, 3, 1, 2)
+        pixels = image.float()
+        if self.spec.layout == "NHWC":
+            pixels = pixels.permute(0, 3, 1, 2)
         normalized: Tensor = (pixels - self.mean) / self.std
         return normalized

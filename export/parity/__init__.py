@@ -129,11 +129,13 @@ def _run(file: Path, image: NDArray[Any], size: Size, *, align_corners: bool) ->
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    names += outputs & {"labels"}
+    resized = _resizing(model.graph)
+    names += [node.output[0] for node in resized]
     values = dict(zip(names, session.run(names, {model.graph.input[0].name: image}), strict=True))
     # 3. Labels as the runtime makes them where the file gives logits only.
-    labels = values.get("labels")
-    if labels is None:
+    if resized:
+        labels = values[resized[0].output[0]]
+    else:
         full = (size.height, size.width)
         labels = resize_argmax(values[logits], full, align_corners=align_corners)
     slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
@@ -152,9 +154,14 @@ def _different_matches(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 def _logits_name(graph: onnx.GraphProto) -> str:
     # A file that gives labels only computes them from its logits.
-    resized = [node.input[0] for node in graph.node if node.op_type == "SegppResizeArgmax"]
-    name: str = resized[0] if resized else graph.output[0].name
+    resized = _resizing(graph)
+    name: str = resized[0].input[0] if resized else graph.output[0].name
     return name
+
+
+def _resizing(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Return the node that makes labels, if the file gives any."""
+    return [node for node in graph.node if node.op_type == "SegppResizeArgmax"]
 
 
 def _settings(node: onnx.NodeProto) -> MatchSettings:

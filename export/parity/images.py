@@ -35,15 +35,23 @@ class ParityImage:
     normalized: Floats
 
 
-def read_parity_image(path: Path, spec: InputSpec) -> ParityImage:
+def read_parity_image(
+    path: Path, spec: InputSpec, *, fed: InputSpec | None = None
+) -> ParityImage:
     """Return one image as a batch.
+
+    Args:
+        path: The image.
+        spec: The input, with the mean and std of training.
+        fed: The input as the file takes it, where that is something else.
 
     Raises:
         ImageError: It cannot be read, or the network takes other channels.
     """
     batch = [_stacked(path, spec)] * spec.batch
     normalized = prepare(batch, _float_spec(spec, spec.batch))
-    return ParityImage(path.name, sha256_of(path), prepare(batch, spec), normalized)
+    given = prepare(batch, fed or spec)
+    return ParityImage(path.name, sha256_of(path), given, normalized)
 
 
 def normalized_image(path: Path, spec: InputSpec) -> Floats:

@@ -106,7 +106,8 @@ class InputSpec:
     """How to turn an RGB image into the input tensor.
 
     The image is brought to the tensor's height and width as ``fit`` says, ``(pixel - mean) / std``
-    per channel on the 0-255 scale, and laid out as ``layout``.
+    per channel on the 0-255 scale, and laid out as ``layout``. Floats of mean 0 and std 1 are the
+    pixels themselves, which the file normalises; uint8 always is.
 
     Attributes:
         fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads,

@@ -27,6 +27,8 @@ def export_onnx(
     precision: str = "fp32",
     target: str = "portable",
     input_dtype: str = "float32",
+    input_name: str = "image",
+    output_name: str | Sequence[str] | None = None,
     outputs: str = "logits",
     rewrites_off: Sequence[str] = (),
     checkpoint_format: str | None = None,
@@ -54,7 +56,11 @@ def export_onnx(
         batch: Images per call.
         precision: ``fp32`` or ``fp16``.
         target: ``portable``, or ``onnxruntime`` for that library alone, the fastest on a CPU.
-        input_dtype: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC, RGB).
+        input_dtype: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to 255, NCHW, normalised
+            in the file) or ``uint8`` (pixels, NHWC, RGB).
+        input_name: What the input is called in the file.
+        output_name: What the output is called, by default ``logits`` or ``labels``; of both
+            outputs two names.
         outputs: ``logits`` (B, K, H/4, W/4), ``labels`` (B, H, W), or ``both``.
         rewrites_off: Names of exact rewrites to leave out.
         checkpoint_format: Whose code trained it, where its keys do not tell.
@@ -95,6 +101,8 @@ def export_onnx(
             precision=precision,
             target=target,
             input_dtype=input_dtype,
+            input_name=input_name,
+            output_names=_names(output_name),
             outputs=outputs,
             rewrites_off=tuple(rewrites_off),
             checkpoint_format=checkpoint_format,
@@ -104,6 +112,12 @@ def export_onnx(
             memory_limit=memory_limit,
         )
     )
+
+
+def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def build_engine(

@@ -92,8 +92,8 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         "--input-dtype",
         default="float32",
         metavar="TYPE",
-        help="float32: normalised, NCHW; uint8: pixels, NHWC RGB, normalised in the graph "
-        "(default: float32)",
+        help="float32: normalised, NCHW; float32-pixels: 0 to 255, NCHW, normalised in the graph; "
+        "uint8: pixels, NHWC RGB, normalised in the graph (default: float32)",
     )
     group.add_argument(
         "--outputs",
@@ -116,6 +116,14 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="leave out an exact rewrite of the network; all are on; repeatable",
+    )
+    group.add_argument(
+        "--input-name", default="image", metavar="NAME", help="name of the input (default: image)"
+    )
+    group.add_argument(
+        "--output-name",
+        metavar="NAME",
+        help="name of the output, or of both: LOGITS,LABELS (default: logits, labels)",
     )
     group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
 
@@ -219,6 +227,8 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         target=args.target,
         input_dtype=args.input_dtype,
+        input_name=args.input_name,
+        output_name=args.output_name and args.output_name.split(","),
         outputs=args.outputs,
         rewrites_off=args.no_rewrite,
         checkpoint_format=args.checkpoint_format,

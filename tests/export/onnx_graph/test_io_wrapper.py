@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpp.errors import CheckError
+from segpp.errors import CheckError, InputError
 from segpp.export.config import ExportConfig
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.precision import cast_model
@@ -65,6 +65,78 @@ def test_pixels_give_the_bits_that_normalised_floats_give(
     found = run(of_pixels, picture[None])["logits"]
 
     assert (found == run(of_floats, prepare([picture], FLOATS))["logits"]).all()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_float_pixels_are_normalised_inside(
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8], precision: str
+) -> None:
+    options = {"precision": precision, "min_agreement": 0.9 if precision == "fp16" else None}
+    plain = written(tiny_checkpoint, tmp_path / "floats.onnx", **options)
+    pixels = written(tiny_checkpoint, tmp_path / "x.onnx", input_dtype="float32-pixels", **options)
+
+    spec = read_manifest(pixels).input
+    tensor = picture.transpose(2, 0, 1)[None].astype(np.float32)
+    expected = run(plain, prepare([picture], FLOATS))["logits"]
+
+    assert (run(pixels, tensor)["logits"] == expected).all()
+    assert (spec.dtype, spec.layout, spec.mean, spec.std) == (
+        "float32", "NCHW", (0.0,) * 3, (1.0,) * 3,
+    )  # fmt: skip
+    # Whoever does what the manifest says feeds the pixels.
+    assert (prepare([picture], spec) == tensor).all()
+    assert "mean 123.675 116.28 103.53" in read_manifest(pixels).options["normalization"]
+    with open_session(pixels) as session:
+        assert (session(picture, logits=True).logits == expected).all()
+
+
+def test_input_and_outputs_are_called_as_the_caller_wants(
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    usual = written(tiny_checkpoint, tmp_path / "usual.onnx", outputs="both")
+    # Names that values inside the file have by default must be free too.
+    inner = onnx.load(usual).graph.node[3].output[0]
+    constant = onnx.load(usual).graph.initializer[0].name
+    names = ("input_0/data:0", inner, constant)
+
+    file = written(
+        tiny_checkpoint,
+        tmp_path / "x.onnx",
+        outputs="both",
+        input_name=names[0],
+        output_names=names[1:],
+    )
+
+    manifest, graph = read_manifest(file), onnx.load(file).graph
+    assert (manifest.input.name, *(output.name for output in manifest.outputs)) == names
+    assert (graph.input[0].name, *(output.name for output in graph.output)) == names
+    assert [output.kind for output in manifest.outputs] == ["logits", "labels"]
+    expected = run(usual, prepare([picture], FLOATS))
+    with open_session(file, output_name=inner) as session:
+        result = session(picture, logits=True)
+    with open_session(file, output_name=constant) as session:
+        [labels] = session(picture).masks
+    assert (result.logits == expected["logits"]).all()
+    assert (labels == expected["labels"][0]).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ({"input_name": "a b"}, "'a b' is no name"),
+        ({"input_name": ""}, "'' is no name"),
+        ({"input_name": "logits"}, "two of the names logits, logits are the same"),
+        ({"output_names": ("a", "b")}, "gives 2 names for 1 outputs"),
+        ({"output_names": ("a",), "outputs": "both"}, "gives 1 names for 2 outputs"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(
+    tiny_checkpoint: Path, tmp_path: Path, names: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        written(tiny_checkpoint, tmp_path / "x.onnx", **names)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_torch_normalises_pixels_to_the_bit_as_the_runtime_does(

@@ -29,10 +29,11 @@ from segpp.export.models.network import Network
 from segpp.export.models.precision import cast_model
 from segpp.export.models.rewriting import apply_rewrites
 from segpp.export.onnx_graph.cleanup import clean
+from segpp.export.onnx_graph.flatten import flatten
 from segpp.export.onnx_graph.io_wrapper import OUTPUTS, ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
-from segpp.export.parity import check_parity, measure_parity
+from segpp.export.parity import check_parity, check_same, measure_parity
 from segpp.export.parity.images import ParityImage, images_in, read_parity_image
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.resolve import (
@@ -42,6 +43,7 @@ from segpp.export.resolve import (
     resolve_input,
     resolve_reduction,
 )
+from segpp.export.targets import PLAIN, PORTABLE
 from segpp.images import sample_image
 from segpp.manifest import (
     FileInfo,
@@ -116,6 +118,8 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _check_parity(model, part, image, plan) if image is not None else None
+        if config.target == PLAIN:
+            graph = _flatten(graph, part, image, plan)
         advice = cost_advice(checkpoint.architecture, plan.size, plan.sites)
         notes = (*checkpoint.notes, *findings, *advice, *warnings)
         manifest = _manifest(plan, graph, part, parity, notes)
@@ -181,7 +185,8 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
     # 7. ONNX's own rules, then those of the targets.
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
-        return graph, check_clean(graph, config.target)
+        # A plain file is made of a portable one, after that was compared with PyTorch.
+        return graph, check_clean(graph, PORTABLE if config.target == PLAIN else config.target)
 
 
 def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
@@ -196,6 +201,27 @@ def _check_parity(model: Network, part: Path, image: ParityImage, plan: Resolved
         )
     check_parity(parity)
     return parity
+
+
+def _flatten(
+    graph: onnx.ModelProto, part: Path, image: ParityImage | None, plan: ResolvedExport
+) -> onnx.ModelProto:
+    """Put the flat graph in the place of the one that was checked, if it gives the same."""
+    with step("flattening the graph"):
+        flat = flatten(graph)
+        onnx.checker.check_model(flat, full_check=True)
+        check_clean(flat, PLAIN)
+        if image is not None:
+            architecture = plan.checkpoint.architecture
+            check_same(
+                part.read_bytes(),
+                flat.SerializeToString(),
+                image.input,
+                tolerance=family_of(architecture).tolerance(architecture, plan.size),
+                min_agreement=plan.min_agreement,
+            )
+        part.write_bytes(flat.SerializeToString())
+    return flat
 
 
 def _manifest(

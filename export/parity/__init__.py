@@ -24,7 +24,7 @@ from segpp.manifest import Parity
 from segpp.ops.grid import Size
 from segpp.utils.limits import default_threads
 
-__all__ = ["MIN_AGREEMENT", "check_parity", "measure_parity"]
+__all__ = ["MIN_AGREEMENT", "check_parity", "check_same", "measure_parity"]
 
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.99}
 
@@ -102,6 +102,42 @@ def check_parity(parity: Parity) -> None:
             f"the file's logits differ from PyTorch's by up to {difference:.3g}",
             f"rounding explains at most {tolerance:.3g}",
         )
+
+
+def check_same(
+    first: bytes, second: bytes, image: NDArray[Any], *, tolerance: float, min_agreement: float
+) -> None:
+    """Raise CheckError unless two files give the same outputs for an image, up to rounding.
+
+    Args:
+        first: A serialized file.
+        second: Another with the same inputs and outputs.
+        image: The input tensor.
+        tolerance: How far floats may differ, relative to the largest.
+        min_agreement: Share of the labels that must be equal.
+    """
+    before, after = (_outputs(file, image) for file in (first, second))
+    for name, value in before.items():
+        if np.issubdtype(value.dtype, np.floating):
+            difference = float(np.abs(after[name] - value).max())
+            fits = difference <= tolerance * float(np.abs(value).max())
+        else:
+            difference = float((after[name] != value).mean())
+            fits = difference <= 1 - min_agreement
+        if not fits:
+            raise CheckError(
+                f"the flat file gives other {name} than the one that was compared with PyTorch",
+                f"they differ by {difference:.3g}",
+            )
+
+
+def _outputs(file: bytes, image: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = default_threads() or 0
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    [given] = session.get_inputs()
+    return dict(zip(names, session.run(names, {given.name: image}), strict=True))
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def export_onnx(
         search_images: Files or folders; the image of the parity check if empty.
         batch: Images per call.
         precision: ``fp32`` or ``fp16``.
-        target: ``portable``, or ``onnxruntime`` for that library alone, the fastest on a CPU.
+        target: ``portable``; ``onnxruntime`` for that library alone, the fastest on a CPU; or
+            ``plain``, one flat graph without functions, for OpenCV and converters.
         input_dtype: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to 255, NCHW, normalised
             in the file) or ``uint8`` (pixels, NHWC, RGB).
         input_name: What the input is called in the file.

@@ -107,7 +107,8 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         default="portable",
         metavar="T",
         help="portable: standard operators, for every engine; onnxruntime: with that engine's own "
-        "attention, the fastest on a CPU (default: portable)",
+        "attention, the fastest on a CPU; plain: one flat graph with everything folded, for "
+        "OpenCV and converters (default: portable)",
     )
     group.add_argument(
         "--no-rewrite",

@@ -130,9 +130,7 @@ def _agreement(
     return agreement
 
 
-def _labels(
-    model: Network, path: Path, spec: InputSpec, *, align_corners: bool
-) -> NDArray[Any]:
+def _labels(model: Network, path: Path, spec: InputSpec, *, align_corners: bool) -> NDArray[Any]:
     """Return the labels (1, H, W) that PyTorch gives one image."""
     image = normalized_image(path, spec)
     with torch.inference_mode():

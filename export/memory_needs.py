@@ -142,7 +142,7 @@ def _tokens(site: Site, grids: Mapping[Site, Grid], left: Mapping[Site, int]) ->
 
 
 def _pairs(site: ReductionSite) -> int:
-    """Return the similarities of one match, sources times destinations; 0 where the grid decides."""
+    """Return how many similarities a match has, sources times destinations; 0 without one."""
     rows, columns = site.settings.get("sy"), site.settings.get("sx")
     if not isinstance(rows, int) or not isinstance(columns, int):
         return 0

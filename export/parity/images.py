@@ -35,9 +35,7 @@ class ParityImage:
     normalized: Floats
 
 
-def read_parity_image(
-    path: Path, spec: InputSpec, *, fed: InputSpec | None = None
-) -> ParityImage:
+def read_parity_image(path: Path, spec: InputSpec, *, fed: InputSpec | None = None) -> ParityImage:
     """Return one image as a batch.
 
     Args:

@@ -15,7 +15,7 @@ from segpp.runtime.evaluation.dataset import LabelRules, Pair, check_known_label
 
 __all__ = ["Evaluation", "Score", "Segmenter", "evaluate"]
 
-# RGB uint8 (H, W, 3) to class numbers (h, w) of the size that is given, which is that of the labels.
+# RGB uint8 (H, W, 3) to class numbers (h, w) of the size that is given, that of the labels.
 # Logits are to be resized to it bilinearly before the argmax, as every published mIoU does.
 Segmenter = Callable[[ImageArray, tuple[int, int]], NDArray[Any]]
 
@@ -59,6 +59,7 @@ def evaluate(
     classes: int,
     ignored: Collection[int] = (255,),
     rules: LabelRules | None = None,
+    channels: int = 3,
     after_each: Callable[[], object] = lambda: None,
 ) -> Evaluation:
     """Run every model over the images and compare with the labels.
@@ -73,6 +74,7 @@ def evaluate(
         classes: K, the same for all models.
         ignored: Labels whose pixels do not count.
         rules: What the pixels of the label images mean; class numbers if None.
+        channels: Of the images, the same for all models.
         after_each: Called after every image, read or not.
 
     Raises:
@@ -83,7 +85,7 @@ def evaluate(
     images, skipped = 0, []
     for pair in pairs:
         try:
-            image, truth = load_pair(pair, rules)
+            image, truth = load_pair(pair, rules, channels=channels)
         except ImageError as failure:
             skipped.append(str(failure))
         else:

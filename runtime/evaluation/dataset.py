@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError, InputError
+from segpp.images.channels import ARRAY_SUFFIX, load_channels
 from segpp.images.palette import Color
-from segpp.images.preprocess import ImageArray, load_image
+from segpp.images.preprocess import ImageArray
 from segpp.utils.files import check_file
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
 
 Labels = NDArray[np.int32]
 
-_IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp", ARRAY_SUFFIX}
+)
 # Formats that keep class numbers; JPEG would change them.
 _LABEL_SUFFIXES = frozenset({".bmp", ".gif", ".pgm", ".png", ".tif", ".tiff"})
 _LABEL_FORMATS = ("BMP", "GIF", "PNG", "PPM", "TIFF")
@@ -92,14 +95,21 @@ def find_pairs(
     return tuple(Pair(image_files[name], label_files[name]) for name in sorted(image_files))
 
 
-def load_pair(pair: Pair, rules: LabelRules | None = None) -> tuple[ImageArray, Labels]:
-    """Read an image (H, W, 3) and its labels, which may be of another size (h, w).
+def load_pair(
+    pair: Pair, rules: LabelRules | None = None, *, channels: int = 3
+) -> tuple[ImageArray, Labels]:
+    """Read an image (H, W, C) and its labels, which may be of another size (h, w).
+
+    Args:
+        pair: The files.
+        rules: What the labels' pixels mean.
+        channels: C, as many as the networks take.
 
     Raises:
         ImageError: One of the two cannot be read.
         InputError: They have different proportions, or the labels are no class numbers.
     """
-    image = load_image(pair.image)
+    image = load_channels(pair.image, channels)
     labels = load_labels(pair.labels, rules)
     if not _in_proportion(image.shape[:2], labels.shape):
         raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
+from segpp.images.channels import GRAY_NOTE
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Segmenter, evaluate
@@ -55,7 +56,7 @@ def evaluate_files(
             stack.enter_context(_open(path, settings, alone=len(models) == 1)) for path in models
         ]
         names, notes = _class_names(models, sessions)
-        rules, told = _label_rules(models, sessions, label_offset, reduce_zero_label)
+        rules, told = _label_rules(models, sessions, label_offset, reduce=reduce_zero_label)
         if palette is not None:
             rules = replace(rules, palette=_fitting(palette, names))
         notes = (*notes, *told, *_assumptions(models, sessions))
@@ -66,6 +67,7 @@ def evaluate_files(
             classes=len(names),
             ignored=labels,
             rules=rules,
+            channels=_channels(models, sessions),
             after_each=after_each,
         )
     return EvaluationReport(evaluation, _short(models), names, labels, notes)
@@ -101,7 +103,7 @@ def _class_names(
 
 
 def _label_rules(
-    paths: Sequence[Path], sessions: Sequence[Session], offset: int, reduce: bool | None
+    paths: Sequence[Path], sessions: Sequence[Session], offset: int, *, reduce: bool | None
 ) -> tuple[LabelRules, tuple[str, ...]]:
     """Return what the pixels of labels mean, and a note where a manifest decides it."""
     if offset and reduce:
@@ -129,13 +131,25 @@ def _fitting(palette: tuple[Color, ...], names: tuple[str, ...]) -> tuple[Color,
     return palette
 
 
+def _channels(paths: Sequence[Path], sessions: Sequence[Session]) -> int:
+    channels = [session.input.channels for session in sessions]
+    for path, count in zip(paths, channels, strict=True):
+        if count != channels[0]:
+            raise InputError(
+                f"{path} takes {count} channels, {paths[0]} takes {channels[0]}",
+                hint="only models of the same images can be compared",
+            )
+    return channels[0]
+
+
 def _assumptions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:
-    return [
+    notes = [
         f"{path}: {note}"
         for path, session in zip(paths, sessions, strict=True)
         if session.assumed
         for note in session.manifest.notes
     ]
+    return [*notes, GRAY_NOTE] if sessions[0].input.channels == 1 else notes
 
 
 def _usually_ignored(sessions: Sequence[Session]) -> frozenset[int]:

@@ -50,8 +50,7 @@ def mask_outputs(
     if not found or len({one.kind for one in found}) != len(found):
         names = [one.name for one in found]
         raise GraphError(
-            f"{path} has no manifest and {len(found)} outputs that could be masks; "
-            "one is expected",
+            f"{path} has no manifest and {len(found)} outputs that could be masks; one is expected",
             *map(text_of, considered),
             "expected: float logits (B, K, h, w) or integer labels (B, H, W), in the proportions "
             f"of the image, {spec.height}x{spec.width}",

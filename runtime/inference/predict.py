@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError
+from segpp.images.channels import as_rgb
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.session import Session, Timing
 from segpp.runtime.media.sources import ImageItem, ImageSource
@@ -46,7 +47,7 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class _LoadedImage:
-    """One image (H, W, 3) that is yet to be segmented."""
+    """One image (H, W, C) that is yet to be segmented."""
 
     item: ImageItem
     pixels: ImageArray
@@ -70,7 +71,7 @@ def predict_all(
         OutputError: An output cannot be written.
     """
     any_loaded = False
-    for batch in _batches(_load_all(source.items()), session.input.batch):
+    for batch in _batches(_load_all(source.items(), session.input.channels), session.input.batch):
         loaded = [entry for entry in batch if isinstance(entry, _LoadedImage)]
         failed = [entry for entry in batch if isinstance(entry, FailedImage)]
         any_loaded = any_loaded or bool(loaded)
@@ -90,7 +91,7 @@ def _predict_batch(
     timing = _per_image(result.timing, len(loaded))
     classes = len(session.classes.names)
     for entry, labels in zip(loaded, result.masks, strict=True):
-        outputs = write(entry.item.name, entry.pixels, labels)
+        outputs = write(entry.item.name, as_rgb(entry.pixels), labels)
         yield Prediction(entry.item, labels.shape, _shares(labels, classes), timing, outputs)
 
 
@@ -106,10 +107,10 @@ def _shares(labels: NDArray[Any], classes: int) -> tuple[float, ...]:
     return tuple((counts / labels.size).tolist())
 
 
-def _load_all(items: Iterable[ImageItem]) -> Iterator[FailedImage | _LoadedImage]:
+def _load_all(items: Iterable[ImageItem], channels: int) -> Iterator[FailedImage | _LoadedImage]:
     for item in items:
         try:
-            pixels = item.load()
+            pixels = item.load(channels)
         except ImageError as failure:  # noqa: PERF203 - one damaged image must not end the loop
             yield FailedImage(item, failure)
         else:

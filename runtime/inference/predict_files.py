@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from segpp.errors import InputError
+from segpp.images.channels import GRAY_NOTE
 from segpp.images.palette import Color, read_class_names, read_palette
 from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.session import Session, open_session
@@ -36,7 +37,7 @@ class RunSummary:
         backend: Library, version and device in words.
         input_size: Height and width of the network's input.
         names: Of the classes.
-        notes: What was assumed for want of a manifest, a sentence each.
+        notes: What was assumed for want of a manifest and is done to pictures, a sentence each.
         done: The images that were segmented and written.
         failed: Those that could not be read.
         seconds: Wall time of all.
@@ -110,7 +111,10 @@ def _summary(session: Session, class_names: Path | tuple[str, ...] | None) -> Ru
         backend=session.description,
         input_size=(session.input.height, session.input.width),
         names=names,
-        notes=session.manifest.notes if session.assumed else (),
+        notes=(
+            *(session.manifest.notes if session.assumed else ()),
+            *((GRAY_NOTE,) if session.input.channels == 1 else ()),
+        ),
     )
 
 

@@ -152,10 +152,7 @@ class Session(AbstractContextManager["Session"]):
         step = self.input.batch
         batches = [slice(first, first + step) for first in range(0, len(listed), step)]
         return _concatenate(
-            [
-                self._run_batch(listed[b], sizes and sizes[b], output, logits=logits)
-                for b in batches
-            ]
+            [self._run_batch(listed[b], sizes and sizes[b], output, logits=logits) for b in batches]
         )
 
     def run_raw(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -47,9 +47,13 @@ def producer_of(path: Path, value: str) -> str | None:
 
     def operator(data: Data, everything: Span) -> str | None:
         graphs = [span for field, span in fields(data, everything) if field == _MODEL_GRAPH]
-        nodes = (span for graph in graphs for field, span in fields(data, graph) if field == _GRAPH_NODE)
+        nodes = (
+            span for graph in graphs for field, span in fields(data, graph) if field == _GRAPH_NODE
+        )
         for node in nodes:
-            outputs = [_string(data, span) for field, span in fields(data, node) if field == _NODE_OUTPUT]
+            outputs = [
+                _string(data, span) for field, span in fields(data, node) if field == _NODE_OUTPUT
+            ]
             if value in outputs:
                 return _text(data, node, _NODE_OPERATOR)
         return None
@@ -68,7 +72,9 @@ def _read(path: Path, find: Callable[[Data, Span], T]) -> T:
 
 
 def _text(data: Data, span: Span, wanted: int) -> str:
-    return next((_string(data, inner) for field, inner in fields(data, span) if field == wanted), "")
+    return next(
+        (_string(data, inner) for field, inner in fields(data, span) if field == wanted), ""
+    )
 
 
 def _string(data: Data, span: Span) -> str:

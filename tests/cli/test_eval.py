@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segpp.manifest import render_manifest
+from segpp.manifest import Architecture, Classes, InputSpec, OutputSpec, render_manifest
 from segpp.runtime.inference.session import open_session
 from segpp.utils.files import manifest_path
+from tests.helpers.tiny_networks import manifest_of
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -78,9 +79,7 @@ def test_two_models_are_scored_side_by_side(segpp: Command, data: Path, models: 
     assert bright["images_per_second"] > 0
 
 
-def test_one_channel_is_scored_as_two_classes(
-    segpp: Command, data: Path, tmp_path: Path
-) -> None:
+def test_one_channel_is_scored_as_two_classes(segpp: Command, data: Path, tmp_path: Path) -> None:
     # The logit is the normalised red channel.
     one = BRIGHT.replace("[1,2,8,8] logits", "[1,1,8,8] logits").replace(
         "float[2,3,1,1] w = {-1, 0, 0, 1, 0, 0}", "float[1,3,1,1] w = {1, 0, 0}"
@@ -92,6 +91,47 @@ def test_one_channel_is_scored_as_two_classes(
     assert found["classes"] == ["background", "foreground"]
     assert found["models"][0]["iou"] == [1.0, 1.0]
     assert any("class 1 where it is above 0" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_networks_of_other_channels_than_three_are_run_and_scored(
+    segpp: Command, data: Path, tmp_path: Path, channels: int
+) -> None:
+    # One channel, 0 to 255, is the logit when 124 is taken off it; the last of four is.
+    weights = ", ".join(["0"] * (channels - 1) + ["1"])
+    text = BRIGHT.replace("float[1,3,8,8] image", f"float[1,{channels},8,8] image")
+    text = text.replace("[1,2,8,8] logits", "[1,1,8,8] logits").replace(
+        "float[2,3,1,1] w = {-1, 0, 0, 1, 0, 0}", f"float[1,{channels},1,1] w = {{{weights}}}"
+    )
+    model = write_model(tmp_path / "x.onnx", text)
+    manifest = replace(
+        manifest_of(model, "logits", 1),
+        architecture=Architecture("x", (), (), (), "none", 0, 1, channels),
+        classes=Classes(("off", "on"), ((0, 0, 0), (9, 9, 9))),
+        input=InputSpec(
+            "image", (1, channels, 8, 8), "float32", "NCHW", "RGB",
+            (124.0,) * channels, (60.0,) * channels,
+        ),
+        outputs=(OutputSpec("logits", "logits", (1, 1, 8, 8), "float32"),),
+    )  # fmt: skip
+    manifest_path(model).write_text(render_manifest(manifest))
+    if channels == 4:
+        for path in (data / "images").iterdir():
+            colors = np.asarray(Image.open(path))
+            dark = np.zeros_like(colors)
+            np.save(path.with_suffix(".npy"), np.dstack([dark, colors[..., :1]]))
+            path.unlink()
+
+    scored = segpp("eval", model, "--dataset", data, "--json")
+    ran = segpp("run", model, data / "images", "--out", tmp_path / "out", "--save", "both")
+
+    assert scored.returncode == 0, scored.stderr
+    assert json.loads(scored.stdout)["models"][0]["iou"] == [1.0, 1.0]
+    assert ran.returncode == 0, ran.stderr
+    for done in (scored, ran):
+        assert ("takes grey images" in done.stderr) is (channels == 1)
+    mask = np.asarray(Image.open(tmp_path / "out" / "a.mask.png"))
+    assert (mask == np.asarray(Image.open(data / "labels" / "a.png"))).all()
 
 
 def test_labels_in_colour_of_half_the_size_are_read_by_a_palette(

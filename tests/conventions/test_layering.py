@@ -33,6 +33,7 @@ BESIDES = {
     ROOT / "runtime" / "media" / "video.py": {"av"},
     ROOT / "runtime" / "backends" / "openvino.py": {"onnx"},
     ROOT / "runtime" / "benchmark" / "plot.py": {"matplotlib"},
+    ROOT / "src" / "segpp" / "images" / "channels.py": {"tifffile"},
 }
 
 

@@ -31,7 +31,9 @@ def test_without_limits_the_library_chooses(tmp_path: Path) -> None:
     assert default_threads(tmp_path) is None
 
 
-@pytest.mark.parametrize(("quota", "cpus"), [("100000 100000", 1), ("150000 100000", 1), ("1 9", 1)])
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [("100000 100000", 1), ("150000 100000", 1), ("1 9", 1)]
+)
 def test_a_share_of_time_is_whole_cpus_and_at_least_one(
     tmp_path: Path, quota: str, cpus: int
 ) -> None:

@@ -17,8 +17,9 @@ With logits (B, K, h, w), an even scale s = H / h = W / w, and K classes in g gr
 6. Join the strips and cut off half a cell at each edge: (B, 1, H, W).
 
 Sampling positions are those of half-pixel centres (``align_corners=False``): pixel i of a cell of s
-lies at (i + 1/2) / s between the two logits. With ``align_corners`` no two cells are alike, and each
-class is resized for itself. A single class has no tournament: its label is whether it is above 0.
+lies at (i + 1/2) / s between the two logits. With ``align_corners`` no two cells are alike, and
+each class is resized for itself. A single class has no tournament: its label is whether it is
+above 0.
 """
 
 from collections.abc import Callable

@@ -103,7 +103,8 @@ def predict(
         class_names: Instead of those in the manifest; names, or a file of one per line.
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
             one ``R G B`` per line.
-        backend, provider, threads, precision, cache, spin, min_agreement, output_name: As in ``load``.
+        backend, provider, threads, precision, cache: As in ``load``.
+        spin, min_agreement, output_name: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
 
     Returns:

@@ -153,8 +153,9 @@ def resize_argmax_reference(
     v = v[:, None]
     pixels = (1 - v) * columns[:, :, top] + v * columns[:, :, bottom]
     kind = np.int8 if logits.shape[1] <= MAX_INT8_CLASSES else np.int32
-    labels: NDArray[np.integer] = pixels[:, 0] > 0 if logits.shape[1] == 1 else pixels.argmax(1)
-    return labels.astype(kind)
+    labels = pixels[:, 0] > 0 if logits.shape[1] == 1 else pixels.argmax(1)
+    chosen: NDArray[np.integer] = labels.astype(kind)
+    return chosen
 
 
 def _neighbours(

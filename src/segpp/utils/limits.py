@@ -3,8 +3,8 @@
 A container or batch system limits a process in three ways, and most libraries look at none:
 
     affinity    the CPUs it runs on: taskset, Slurm, docker --cpuset-cpus
-    cgroup v2   a share of time, ``cpu.max``, and of memory, ``memory.max``: docker --cpus, --memory;
-                each folder from the process's own up to the root may set one
+    cgroup v2   a share of time, ``cpu.max``, and of memory, ``memory.max``: docker --cpus and
+                --memory; each folder from the process's own up to the root may set one
     rlimit      address space: ulimit -v
 """
 

@@ -187,7 +187,9 @@ def test_the_manifest_describes_pixels_and_labels(tiny_checkpoint: Path, tmp_pat
     assert lint(onnx.load(file)) == []
 
 
-@pytest.mark.parametrize("name", [name for name, of in FORMATS.items() if of.numerics.align_corners])
+@pytest.mark.parametrize(
+    "name", [name for name, of in FORMATS.items() if of.numerics.align_corners]
+)
 def test_labels_follow_a_checkpoint_that_aligns_the_corners(
     tmp_path: Path, picture: NDArray[np.uint8], name: str
 ) -> None:
@@ -230,25 +232,6 @@ def test_one_channel_gives_two_classes(
     assert 0.05 < mask.mean() < 0.95
     assert manifest.parity is not None
     assert manifest.parity.pixel_agreement >= 0.999
-
-
-def saved(
-    folder: Path,
-    name: str,
-    architecture: Architecture,
-    *,
-    centered_on: NDArray[np.uint8] | None = None,
-) -> Path:
-    """Save random weights; one channel has as many pixels above 0 as below on a picture."""
-    torch.manual_seed(0)
-    model = SegFormer(architecture, FORMATS[name].numerics).eval()
-    if centered_on is not None:
-        with torch.no_grad():
-            logits = model(torch.from_numpy(prepare([centered_on], FLOATS)))
-            [bias] = (p for n, p in model.named_parameters() if p.shape == (1,) and "bias" in n)
-            bias -= logits.median()
-    torch.save(state_dict_for(name, model.state_dict()), folder / "x.pth")
-    return folder / "x.pth"
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])

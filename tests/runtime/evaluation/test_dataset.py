@@ -103,9 +103,7 @@ PALETTE = ((128, 64, 128), (0, 0, 142), (70, 130, 180))
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_colours_are_the_classes_that_the_palette_gives_them(
-    tmp_path: Path, channels: int
-) -> None:
+def test_colours_are_the_classes_that_the_palette_gives_them(tmp_path: Path, channels: int) -> None:
     labels = np.random.default_rng(0).integers(0, 3, (5, 7))
     colors = np.concatenate([np.array(PALETTE)[labels], np.full((5, 7, 1), 255)], axis=2)
     path = save(tmp_path / "x.png", colors[..., :channels].astype(np.uint8))

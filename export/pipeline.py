@@ -22,9 +22,9 @@ from segpp import __version__
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
-from segpp.export.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.network import Network
 from segpp.export.models.precision import cast_model
 from segpp.export.models.rewriting import apply_rewrites

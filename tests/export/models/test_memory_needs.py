@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from segpp.errors import InputError, MissingError
-from segpp.export.memory_needs import (
+from segpp.export.models.memory_needs import (
     check_memory,
     memory_needed,
     telling_when_memory_is_out,
@@ -19,6 +20,9 @@ from segpp.export.models.segformer.sites import site_grids
 from segpp.export.reduction.config import count_tokens
 from segpp.ops.grid import Size
 from segpp.utils.limits import Room
+from tests.helpers.commands import Completed
+
+Command = Callable[..., Completed]
 
 B0 = segformer("b0", classes=19)
 LARGE = Size(1024, 2048)
@@ -95,11 +99,34 @@ def test_other_failures_stay_what_they_are(failure: Exception) -> None:
     assert found.value is failure
 
 
+@pytest.mark.parametrize(
+    ("limit", "code", "says"),
+    [
+        ("500M", 3, "needs about 0.6 GB of memory, and has 0.5 GB"),
+        ("5X", 2, "'5X' is not a size"),
+        ("0G", 2, "'0G' is not a size"),
+    ],
+)
+def test_a_limit_can_be_given(
+    segpp: Command, tiny_checkpoint: Path, tmp_path: Path, *, limit: str, code: int, says: str
+) -> None:
+    out = tmp_path / "x.onnx"
+
+    done = segpp(
+        "export", tiny_checkpoint, out, "--size", "64x64", "--no-check", "--memory-limit", limit
+    )
+
+    assert done.returncode == code
+    assert says in done.stderr
+    assert not out.exists()
+
+
 PEAK = """
 import re, sys
 from pathlib import Path
 import segpp
-from segpp.export import memory_needs, pipeline
+from segpp.export import pipeline
+from segpp.export.models import memory_needs
 from segpp.ops.grid import Size
 
 def peak(name):

@@ -2,11 +2,12 @@
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segpp import __version__
-from segpp.errors import InputError, MissingError
+from segpp.errors import GraphError, InputError, MissingError
 from segpp.manifest import (
     EngineInfo,
     FileInfo,
@@ -166,8 +167,12 @@ def _check_target(onnx: Path, manifest: Manifest | None) -> None:
 
     The compiler may take it all the same, operator by operator, and then fuses no attention.
     """
+    domains: frozenset[str] = frozenset()
+    # What is wrong with a damaged file the compiler says better.
+    with suppress(GraphError):
+        domains = operator_sets(onnx)
     target = manifest.options.get("target") if manifest else None
-    if target == "onnxruntime" or _ONNXRUNTIME_OPERATORS in operator_sets(onnx):
+    if target == "onnxruntime" or _ONNXRUNTIME_OPERATORS in domains:
         raise InputError(
             f"{onnx} is for ONNX Runtime alone, and an engine of it would be slow",
             "its attention is an operator that no engine builder recognises",

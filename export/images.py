@@ -48,28 +48,38 @@ class ParityImage:
     normalized: Floats
 
 
-def read_parity_image(path: Path, spec: InputSpec) -> ParityImage:
+def read_parity_image(path: Path, spec: InputSpec, *, fed: InputSpec | None = None) -> ParityImage:
     """Return one image as a batch.
+
+    Args:
+        path: The image.
+        spec: The input, with the mean and std of training.
+        fed: The input as the file takes it, where that is something else.
 
     Raises:
         ImageError: It cannot be read, or the network takes other channels.
     """
     batch = [_stacked(path, spec)] * spec.batch
     normalized = prepare(batch, _float_spec(spec, spec.batch))
-    return ParityImage(path.name, sha256_of(path), prepare(batch, spec), normalized)
+    given = prepare(batch, fed or spec)
+    return ParityImage(path.name, sha256_of(path), given, normalized)
 
 
-def made_parity_image(spec: InputSpec) -> ParityImage:
+def made_parity_image(spec: InputSpec, *, fed: InputSpec | None = None) -> ParityImage:
     """Return a made image as a batch, for networks that take other channels than a photograph has.
 
     Every channel is a sum of slow waves of its own with a little grain: regions and edges, and no
     two pixels alike. It is the same for the same size and channels.
+
+    Args:
+        spec: The input of the network.
+        fed: The input as the file takes it, where that is something else.
     """
     image = _waves(spec.height, spec.width, spec.channels)
     batch = [image] * spec.batch
     normalized = prepare(batch, _float_spec(spec, spec.batch))
     sha256 = hashlib.sha256(image.tobytes()).hexdigest()
-    return ParityImage(MADE, sha256, prepare(batch, spec), normalized)
+    return ParityImage(MADE, sha256, prepare(batch, fed or spec), normalized)
 
 
 def _waves(height: int, width: int, channels: int) -> ImageArray:

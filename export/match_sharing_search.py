@@ -115,13 +115,14 @@ def _agreement(
     checkpoint: Checkpoint, reduction: ReductionConfig, spec: InputSpec, images: Sequence[Path]
 ) -> Agreement:
     plain, model = checkpoint.build(), checkpoint.build()
-    unmerged = [_labels(plain, path, spec) for path in images]
+    corners = checkpoint.align_corners
+    unmerged = [_labels(plain, path, spec, align_corners=corners) for path in images]
 
     def agreement(interval: Mapping[int, int]) -> float:
         model.apply_reductions(reduction, match_interval=interval)
         # Read again each time: hundreds of normalised images would fill the memory.
         shares = (
-            np.mean(_labels(model, path, spec) == labels)
+            np.mean(_labels(model, path, spec, align_corners=corners) == labels)
             for path, labels in zip(images, unmerged, strict=True)
         )
         return float(np.mean(list(shares)))
@@ -129,9 +130,9 @@ def _agreement(
     return agreement
 
 
-def _labels(model: Network, path: Path, spec: InputSpec) -> NDArray[Any]:
+def _labels(model: Network, path: Path, spec: InputSpec, *, align_corners: bool) -> NDArray[Any]:
     """Return the labels (1, H, W) that PyTorch gives one image."""
     image = normalized_image(path, spec)
     with torch.inference_mode():
         logits = model(torch.from_numpy(image)).numpy()
-    return resize_argmax(logits, (spec.height, spec.width))
+    return resize_argmax(logits, (spec.height, spec.width), align_corners=align_corners)

@@ -20,7 +20,7 @@ import onnx
 
 from segpp import __version__
 from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.config import AUTO, ExportConfig
+from segpp.export.config import AUTO, OUTPUTS, ExportConfig
 from segpp.export.config.check import check_config
 from segpp.export.config.resolve import (
     ResolvedExport,
@@ -40,20 +40,23 @@ from segpp.export.images import (
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.network import Network
 from segpp.export.models.precision import cast_model
 from segpp.export.models.rewriting import apply_rewrites
 from segpp.export.onnx_graph.cleanup import clean
-from segpp.export.onnx_graph.io_wrapper import ModelWithIO
+from segpp.export.onnx_graph.flatten import flatten
+from segpp.export.onnx_graph.io_wrapper import ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
-from segpp.export.parity import check_parity, measure_parity
+from segpp.export.parity import check_parity, check_same, measure_parity
 from segpp.export.parity.reference import (
     check_reference,
     measure_reference,
     read_reference,
 )
-from segpp.export.reduction.config import ReductionConfig
+from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.targets import PLAIN, PORTABLE
 from segpp.images import sample_image
 from segpp.manifest import (
     FileInfo,
@@ -64,7 +67,9 @@ from segpp.manifest import (
     Source,
     render_manifest,
 )
+from segpp.ops.grid import Size
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
+from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
 __all__ = ["ExportResult", "export_onnx"]
@@ -95,6 +100,7 @@ class ExportResult:
     warnings: tuple[str, ...]
 
 
+@telling_when_memory_is_out()
 def export_onnx(config: ExportConfig) -> ExportResult:
     """Write ``config.out`` and its manifest.
 
@@ -102,6 +108,7 @@ def export_onnx(config: ExportConfig) -> ExportResult:
         InputError: The checkpoint, a number or a place to write to cannot be used.
         CheckError: The file would break a rule of its targets or not follow PyTorch; nothing is
             written.
+        MissingError: There is less memory than it needs.
     """
     # What is wrong without looking at the checkpoint is told before it is read.
     check_config(config)
@@ -112,6 +119,7 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     #    can be refused at once, and hands its result on like any other choice.
     spec = resolve_input(config, checkpoint)
     reduction = resolve_reduction(config, checkpoint, spec)
+    _check_memory(config, checkpoint, spec, reduction)
     image = _parity_image(config, spec) if config.check else None
     arrays = None if config.reference is None else read_reference(config.reference)
     if arrays is not None and config.reference is not None:
@@ -127,6 +135,8 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _check_parity(model, part, image, plan) if image is not None else None
+        if config.target == PLAIN:
+            graph = _flatten(graph, part, image, plan)
         reference = None
         if arrays is not None:
             reference = measure_reference(arrays, checkpoint, part, spec)
@@ -150,16 +160,36 @@ def _choices(config: ExportConfig) -> ReadChoices:
 
 
 def _parity_image(config: ExportConfig, spec: InputSpec) -> ParityImage:
+    fed = file_input(spec, config.input_dtype)
     # The bundled scene has three channels; one frame stands for several, grey and depth for none.
     if config.parity_image is None and spec.channels % _FRAME:
-        return made_parity_image(spec)
-    return read_parity_image(_parity_path(config), spec)
+        return made_parity_image(spec, fed=fed)
+    return read_parity_image(_parity_path(config), spec, fed=fed)
 
 
 def _made_note(image: ParityImage | None, spec: InputSpec) -> str | None:
     if image is None or not spec.channels % _FRAME or image.name != MADE:
         return None
     return f"compared with PyTorch on a made image of {spec.channels} channel(s), not a photograph"
+
+
+def _check_memory(
+    config: ExportConfig, checkpoint: Checkpoint, spec: InputSpec, reduction: ReductionConfig
+) -> None:
+    size, architecture = Size(spec.height, spec.width), checkpoint.architecture
+    # The search for matches runs the network without merging, image by image.
+    searches = config.match_interval == AUTO
+    grids = family_of(architecture).grids(size)
+    needed = memory_needed(
+        architecture,
+        size,
+        config.batch if config.check else 1,
+        () if searches else count_tokens(reduction, grids),
+        check=config.check or searches,
+    )
+    limit = config.memory_limit
+    room = usable_memory() if limit is None else Room(limit, "--memory-limit")
+    check_memory(needed, room, batch=config.batch, size=size)
 
 
 def _parity_path(config: ExportConfig) -> Path:
@@ -182,14 +212,22 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
     with step(f"tracing at {plan.size}"):
         rewritten = apply_rewrites(model, plan.rewrites.on.values())
         network = cast_model(rewritten, config.precision)
-        module = ModelWithIO(network, plan.input, config.outputs)
+        module = ModelWithIO(
+            network,
+            plan.input,
+            config.outputs,
+            align_corners=plan.checkpoint.align_corners,
+            pixels=config.input_dtype != "float32",
+            output_names=config.output_names,
+        )
         traced = trace(module, module.example(), names=module.names)
         name = family_of(model.architecture).name
         graph = clean(traced, config.target, name=name)
     # 7. ONNX's own rules, then those of the targets.
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
-        return graph, check_clean(graph, config.target)
+        # A plain file is made of a portable one, after that was compared with PyTorch.
+        return graph, check_clean(graph, PORTABLE if config.target == PLAIN else config.target)
 
 
 def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
@@ -201,9 +239,31 @@ def _check_parity(model: Network, part: Path, image: ParityImage, plan: Resolved
             image,
             precision=plan.config.precision,
             min_agreement=plan.min_agreement,
+            align_corners=plan.checkpoint.align_corners,
         )
     check_parity(parity)
     return parity
+
+
+def _flatten(
+    graph: onnx.ModelProto, part: Path, image: ParityImage | None, plan: ResolvedExport
+) -> onnx.ModelProto:
+    """Put the flat graph in the place of the one that was checked, if it gives the same."""
+    with step("flattening the graph"):
+        flat = flatten(graph)
+        onnx.checker.check_model(flat, full_check=True)
+        check_clean(flat, PLAIN)
+        if image is not None:
+            architecture = plan.checkpoint.architecture
+            check_same(
+                part.read_bytes(),
+                flat.SerializeToString(),
+                image.input,
+                tolerance=family_of(architecture).tolerance(architecture, plan.size),
+                min_agreement=plan.min_agreement,
+            )
+        part.write_bytes(flat.SerializeToString())
+    return flat
 
 
 def _manifest(
@@ -222,8 +282,11 @@ def _manifest(
         source=Source(config.checkpoint.name, checkpoint.sha256, checkpoint.format),
         architecture=checkpoint.architecture,
         classes=plan.classes,
-        input=plan.input,
-        outputs=tuple(_output_spec(plan, output) for output in graph.graph.output),
+        input=file_input(plan.input, config.input_dtype),
+        outputs=tuple(
+            _output_spec(plan, kind, output)
+            for kind, output in zip(OUTPUTS[config.outputs], graph.graph.output, strict=True)
+        ),
         reduction=plan.sites,
         precision="fp16" if config.precision == "fp16" else "fp32",
         tools={"python": platform.python_version(), **packages},
@@ -233,18 +296,27 @@ def _manifest(
         notes=notes if config.check else (*notes, "not compared with PyTorch (--no-check)"),
         options={
             "target": config.target,
+            **_normalization(plan),
             "rewrites": " ".join(plan.rewrites.on) or "none",
             "rewrites_off": " ".join(plan.rewrites.off) or "none",
         },
     )
 
 
-def _output_spec(plan: ResolvedExport, output: onnx.ValueInfoProto) -> OutputSpec:
-    kind = output.type.tensor_type
+def _normalization(plan: ResolvedExport) -> dict[str, str]:
+    """Return what the file does to its pixels itself, for a reader to see."""
+    if plan.config.input_dtype == "float32":
+        return {}
+    mean, std = (" ".join(f"{v:g}" for v in values) for values in (plan.input.mean, plan.input.std))
+    return {"normalization": f"inside, mean {mean}, std {std}"}
+
+
+def _output_spec(plan: ResolvedExport, kind: str, output: onnx.ValueInfoProto) -> OutputSpec:
+    tensor = output.type.tensor_type
     return OutputSpec(
         name=output.name,
-        kind="labels" if output.name == "labels" else "logits",
-        shape=tuple(dim.dim_value for dim in kind.shape.dim),
-        dtype=onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name,
+        kind="labels" if kind == "labels" else "logits",
+        shape=tuple(dim.dim_value for dim in tensor.shape.dim),
+        dtype=onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name,
         align_corners=plan.checkpoint.align_corners,
     )

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from segpp.images.preprocess import ImageArray
 from segpp.manifest import Manifest
-from segpp.runtime.evaluation import Score, evaluate
+from segpp.runtime.evaluation import Score, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import Pair
 from segpp.runtime.inference.session import Session, open_session
 
@@ -52,9 +52,18 @@ def scores(
     classes = manifest.architecture.classes
     with tqdm(total=len(pairs), desc=label) as bar:
         result = evaluate(
-            models, pairs, classes=classes, ignored=(classes, 255), after_each=bar.update
+            [_at_one_size(model) for model in models],
+            pairs,
+            classes=classes,
+            ignored=(classes, 255),
+            after_each=bar.update,
         )
     return result.scores
+
+
+def _at_one_size(model: Callable[[ImageArray], Labels]) -> Segmenter:
+    # Images and labels of these data sets have one size.
+    return lambda image, _size: model(image)
 
 
 def by_session(session: Session, image: ImageArray) -> Labels:

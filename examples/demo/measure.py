@@ -93,7 +93,7 @@ def _evaluate(sessions: Sequence[Session], pairs: Sequence[Pair]) -> Evaluation:
 
 
 def _segmenter(session: Session) -> Segmenter:
-    return lambda image: session(image).masks[0]
+    return lambda image, size: session(image, sizes=[size]).masks[0]
 
 
 def _interleaved(

@@ -13,7 +13,7 @@ __all__ = ["AUTO", "INPUTS", "OUTPUTS", "PRECISIONS", "ExportConfig", "reduction
 
 PRECISIONS = ("fp32", "fp16")
 
-INPUTS = ("float32", "uint8")
+INPUTS = ("float32", "float32-pixels", "uint8")
 
 # What each choice of outputs puts into the file, in the file's order.
 OUTPUTS = {"logits": ("logits",), "labels": ("labels",), "both": ("logits", "labels")}
@@ -40,7 +40,11 @@ class ExportConfig:
         min_agreement: Share of pixels that must agree; by precision if None.
         target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
         rewrites_off: Names of exact rewrites to leave out.
-        input_dtype: One of ``INPUTS``: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
+        input_dtype: One of ``INPUTS``: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to
+            255, NCHW) or ``uint8`` (pixels, NHWC).
+        input_name: What the input is called.
+        output_names: What the outputs are called, logits before labels; so if empty.
+        memory_limit: Bytes that the export may take; what the process may use if None.
         outputs: One of ``OUTPUTS``: ``logits``, ``labels`` at the input's size, or ``both``.
         match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
             measures what each stage can bear.
@@ -83,6 +87,9 @@ class ExportConfig:
     ignore_tensors: tuple[str, ...] = ()
     fit: str | None = None
     reference: Path | None = None
+    input_name: str = "image"
+    output_names: tuple[str, ...] = ()
+    memory_limit: int | None = None
     force: bool = False
 
 

@@ -1,5 +1,7 @@
 """What is wrong with a config whatever its checkpoint holds, told before torch is imported."""
 
+import re
+
 from segpp.errors import ImageError, InputError, OutputError
 from segpp.export.checkpoints.check_weights import check_weights
 from segpp.export.checkpoints.choices import ReadChoices, check_choices
@@ -17,12 +19,15 @@ from segpp.utils.overwrite import check_output_file
 __all__ = ["check_config"]
 
 _MAX_BATCH = 64
+# Of an input or output: what the readers of ONNX files take.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,127}")
 _SUFFIX = ".onnx"
 
 
 def check_config(config: ExportConfig) -> None:
     """Raise InputError for names, numbers and files that no checkpoint could make right."""
     _check_names(config)
+    _check_tensor_names(config)
     _check_numbers(config)
     _check_match_interval(config)
     check_with_any(lambda family: _check_with(family, config))
@@ -44,6 +49,25 @@ def _check_names(config: ExportConfig) -> None:
             f"--target {ONNXRUNTIME} with --precision {config.precision}",
             "ONNX Runtime's own attention computes in FP32 on a CPU",
             hint=f"leave --target at {PORTABLE}, or --precision at fp32",
+        )
+
+
+def _check_tensor_names(config: ExportConfig) -> None:
+    """Raise InputError unless input and outputs can be called as the caller wants."""
+    wanted = OUTPUTS[config.outputs]
+    names = (config.input_name, *(config.output_names or wanted))
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise InputError(
+                f"{name!r:.80} is no name for an input or output",
+                "a letter or underscore, then letters, digits and _ . : / - , at most 128",
+            )
+    if len(set(names)) != len(names):
+        raise InputError(f"two of the names {', '.join(names)} are the same")
+    if config.output_names and len(config.output_names) != len(wanted):
+        raise InputError(
+            f"--output-name gives {len(config.output_names)} names for {len(wanted)} outputs",
+            hint=f"one for each, in this order: {','.join(wanted)}",
         )
 
 

@@ -5,13 +5,13 @@ from math import isfinite
 from typing import Literal
 
 from segpp.errors import InputError, ReductionError
-from segpp.export.config import OUTPUTS, ExportConfig, reduction_of
+from segpp.export.config import ExportConfig, reduction_of
 from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.rewriting import RewriteSelection, select_rewrites
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionConfig, count_tokens
-from segpp.images.palette import default_palette
+from segpp.images.palette import BINARY_NAMES, default_palette
 from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from segpp.manifest import Classes, InputSpec, Origin, ReductionSite
 from segpp.ops.grid import Size
@@ -28,6 +28,8 @@ __all__ = [
 
 # What a mask depends on, of which somebody must tell or something be assumed.
 _ASSUMED = ("heads", "mean", "std", "colors", "resize", "fit", "size", "classes")
+
+# What every engine and every server's configuration takes; ONNX itself asks for less.
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,16 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
     """Return what the file takes.
 
     Raises:
-        InputError: The network does not take the size, or the outputs cannot follow the
-            checkpoint's way of resizing.
+        InputError: The network does not take the size.
     """
     family = family_of(checkpoint.architecture)
     size = config.size or checkpoint.size or family.default_size
     family.check_size(size)
-    if "labels" in OUTPUTS[config.outputs] and checkpoint.align_corners:
-        raise InputError(
-            f"--outputs {config.outputs} cannot follow a {checkpoint.format} checkpoint",
-            "it resizes logits with align_corners=True, the operator for labels with False",
-            hint="--outputs logits: segpp-run resizes them as in training",
-        )
     channels = checkpoint.architecture.channels
     is_pixels = config.input_dtype == "uint8"
     shape = (*size, channels) if is_pixels else (channels, *size)
     return InputSpec(
-        name="image",
+        name=config.input_name,
         shape=(config.batch, *shape),
         dtype="uint8" if is_pixels else "float32",
         layout="NHWC" if is_pixels else "NCHW",
@@ -224,8 +219,5 @@ def _repeated(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 
 
 def _numbered_classes(count: int) -> Classes:
-    # One channel is a yes or no for each pixel.
-    if count == 1:
-        return Classes(("background", "foreground"), default_palette(2))
-    names = tuple(f"class {index}" for index in range(count))
-    return Classes(names, default_palette(count))
+    names = BINARY_NAMES if count == 1 else tuple(f"class {index}" for index in range(count))
+    return Classes(names, default_palette(len(names)))

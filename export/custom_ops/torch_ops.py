@@ -158,18 +158,28 @@ def unmerge(y: Tensor, slot: Tensor) -> Tensor:
     return y.gather(1, slot.long()[:, :, None].expand(-1, -1, y.shape[2]))
 
 
-def resize_argmax(logits: Tensor, height: int, width: int) -> Tensor:
+def resize_argmax(
+    logits: Tensor, height: int, width: int, *, align_corners: bool = False
+) -> Tensor:
     """Resize logits (B, K, h, w) bilinearly; return the best class (B, height, width).
 
-    Labels are INT8 up to ``ops.MAX_INT8_CLASSES`` classes, else INT32.
+    Labels are INT8 up to ``ops.MAX_INT8_CLASSES`` classes, else INT32. Of a single channel they
+    are 1 where it is above 0.
     """
     kind = torch.int8 if logits.shape[1] <= ops.MAX_INT8_CLASSES else torch.int32
     if torch.compiler.is_exporting():
         shape = (logits.shape[0], height, width)
-        attributes = {"height": height, "width": width, "classes": logits.shape[1]}
+        attributes = {
+            "height": height,
+            "width": width,
+            "classes": logits.shape[1],
+            "align_corners": int(align_corners),
+        }
         return _node("SegppResizeArgmax", (logits,), attributes, kind, shape)
-    pixels = F.interpolate(logits.float(), (height, width), mode="bilinear", align_corners=False)
-    return pixels.argmax(1).to(kind)
+    size = (height, width)
+    pixels = F.interpolate(logits.float(), size, mode="bilinear", align_corners=align_corners)
+    labels = pixels[:, 0] > 0 if pixels.shape[1] == 1 else pixels.argmax(1)
+    return labels.to(kind)
 
 
 def _node(

@@ -1,5 +1,7 @@
 """What stands around the network in the file: normalisation before it, labels behind it."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -8,7 +10,22 @@ from segpp.export.custom_ops import torch_ops
 from segpp.export.models.precision import PrecisionWrapper
 from segpp.manifest import InputSpec
 
-__all__ = ["ModelWithIO"]
+__all__ = ["ModelWithIO", "file_input"]
+
+
+def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
+    """Return the input as the file's reader has to feed it.
+
+    Float pixels are normalised inside, so that outside their mean is 0 and their std 1: a reader
+    that does what the manifest says feeds them as they are.
+
+    Args:
+        spec: With the mean and std of training.
+        input_dtype: One of ``INPUTS``.
+    """
+    if input_dtype != "float32-pixels":
+        return spec
+    return replace(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels)
 
 
 class ModelWithIO(nn.Module):
@@ -16,13 +33,29 @@ class ModelWithIO(nn.Module):
 
     Args:
         network: Normalised images to logits.
-        spec: The file's input. Pixels are normalised before the first convolution pads them with
-            zeros, so that its padding means the mean colour, as in training.
+        spec: The file's input, with the mean and std of training. Pixels are normalised before the
+            first convolution pads them with zeros, so that its padding means the mean colour, as
+            in training.
         outputs: One of ``segpp.export.config.OUTPUTS``.
+        pixels: Whether floats are pixels too, 0 to 255; uint8 always is.
+        output_names: What the outputs are called, if not as ``OUTPUTS`` has it.
+        align_corners: How logits are resized to labels.
     """
 
-    def __init__(self, network: PrecisionWrapper, spec: InputSpec, outputs: str = "logits") -> None:
+    def __init__(
+        self,
+        network: PrecisionWrapper,
+        spec: InputSpec,
+        outputs: str = "logits",
+        *,
+        align_corners: bool = False,
+        pixels: bool = False,
+        output_names: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
+        self.pixels = pixels or spec.dtype == "uint8"
+        self.output_names = output_names or OUTPUTS[outputs]
+        self.align_corners = align_corners
         self.network = network
         self.spec = spec
         self.outputs = OUTPUTS[outputs]
@@ -33,7 +66,7 @@ class ModelWithIO(nn.Module):
     @property
     def names(self) -> tuple[str, ...]:
         """The input's name, then the outputs'."""
-        return (self.spec.name, *self.outputs)
+        return (self.spec.name, *self.output_names)
 
     def example(self) -> Tensor:
         """Return an input of the right shape and type."""
@@ -44,14 +77,18 @@ class ModelWithIO(nn.Module):
         logits = self.network(self._normalize(image))
         if "labels" not in self.outputs:
             return (logits,)
-        labels = torch_ops.resize_argmax(logits, self.spec.height, self.spec.width)
+        labels = torch_ops.resize_argmax(
+            logits, self.spec.height, self.spec.width, align_corners=self.align_corners
+        )
         return (logits, labels) if "logits" in self.outputs else (labels,)
 
     def _normalize(self, image: Tensor) -> Tensor:
-        if self.spec.dtype != "uint8":
+        if not self.pixels:
             return image
         # The arithmetic of segpp.images.preprocess, to the bit. TensorRT has UINT8 for inputs only,
         # so nothing stands before the cast.
-        pixels = image.float().permute(0, 3, 1, 2)
+        pixels = image.float()
+        if self.spec.layout == "NHWC":
+            pixels = pixels.permute(0, 3, 1, 2)
         normalized: Tensor = (pixels - self.mean) / self.std
         return normalized

@@ -40,7 +40,20 @@ def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx_ir.Mo
         )
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing although no file was asked for")
+    _free_names(program.model.graph, names)
     return program.model
+
+
+def _free_names(graph: onnx_ir.Graph, names: tuple[str, ...]) -> None:
+    """Rename every value inside that has the name of an input or output: the caller chose these."""
+    outside = {id(value) for value in (*graph.inputs, *graph.outputs)}
+    inside = [
+        *(value for node in graph for value in node.outputs),
+        *graph.initializers.values(),
+    ]
+    for value in inside:
+        if value.name in names and id(value) not in outside:
+            value.name = f"{value.name}_inside"
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from segpp.export.parity.replay_matches import MatchReplay
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
+from segpp.utils.limits import default_threads
 
-__all__ = ["MIN_AGREEMENT", "check_parity", "measure_parity"]
+__all__ = ["MIN_AGREEMENT", "check_parity", "check_same", "measure_parity"]
 
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.99}
 
@@ -37,6 +38,7 @@ def measure_parity(
     *,
     precision: str,
     min_agreement: float,
+    align_corners: bool = False,
 ) -> Parity:
     """Compare ``file`` with ``model``, which has the same reductions and is FP32.
 
@@ -52,24 +54,26 @@ def measure_parity(
         image: What both see.
         precision: Of the file.
         min_agreement: Share of pixels that must agree, for ``check_parity``.
+        align_corners: How the network's logits are resized to labels.
 
     Raises:
         CheckError: The file merges tokens that its contract would not.
     """
     size = Size(*image.normalized.shape[2:])
-    outcome = _run(file, image.input, size)
+    agreement_of = partial(_agreement, align_corners=align_corners)
+    outcome = _run(file, image.input, size, align_corners=align_corners)
     result = partial(Parity, image.name, image.sha256, min_agreement=min_agreement)
     if precision != "fp32":
-        agreement = _agreement(_torch_logits(model, image.normalized), outcome.labels)
+        agreement = agreement_of(_torch_logits(model, image.normalized), outcome.labels)
         return result(pixel_agreement=agreement)
     tolerance = family_of(model.architecture).tolerance(model.architecture, size)
     replay = MatchReplay(outcome.matches, tie=tolerance)
     with matching_by(replay):
         expected = _torch_logits(model, image.normalized)
-    same_matches = _agreement(expected, outcome.labels)
+    same_matches = agreement_of(expected, outcome.labels)
     own_matches = same_matches
     if replay.differing:
-        own_matches = _agreement(_torch_logits(model, image.normalized), outcome.labels)
+        own_matches = agreement_of(_torch_logits(model, image.normalized), outcome.labels)
     return result(
         pixel_agreement=own_matches,
         agreement_given_matches=same_matches,
@@ -100,6 +104,42 @@ def check_parity(parity: Parity) -> None:
         )
 
 
+def check_same(
+    first: bytes, second: bytes, image: NDArray[Any], *, tolerance: float, min_agreement: float
+) -> None:
+    """Raise CheckError unless two files give the same outputs for an image, up to rounding.
+
+    Args:
+        first: A serialized file.
+        second: Another with the same inputs and outputs.
+        image: The input tensor.
+        tolerance: How far floats may differ, relative to the largest.
+        min_agreement: Share of the labels that must be equal.
+    """
+    before, after = (_outputs(file, image) for file in (first, second))
+    for name, value in before.items():
+        if np.issubdtype(value.dtype, np.floating):
+            difference = float(np.abs(after[name] - value).max())
+            fits = difference <= tolerance * float(np.abs(value).max())
+        else:
+            difference = float((after[name] != value).mean())
+            fits = difference <= 1 - min_agreement
+        if not fits:
+            raise CheckError(
+                f"the flat file gives other {name} than the one that was compared with PyTorch",
+                f"they differ by {difference:.3g}",
+            )
+
+
+def _outputs(file: bytes, image: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = default_threads() or 0
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    [given] = session.get_inputs()
+    return dict(zip(names, session.run(names, {given.name: image}), strict=True))
+
+
 @dataclass(frozen=True)
 class _FileOutcome:
     """What ONNX Runtime computed: logits (B, K, h, w), labels (B, H, W) and every match."""
@@ -109,7 +149,7 @@ class _FileOutcome:
     matches: list[tuple[MatchSettings, Tensor]]
 
 
-def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
+def _run(file: Path, image: NDArray[Any], size: Size, *, align_corners: bool) -> _FileOutcome:
     model = onnx.load(file)
     matches = _different_matches(model.graph)
     logits = _logits_name(model.graph)
@@ -119,15 +159,21 @@ def _run(file: Path, image: NDArray[Any], size: Size) -> _FileOutcome:
     inner = {value.name: value for value in model.graph.value_info}
     model.graph.output.extend(inner[name] for name in names if name not in outputs)
     # 2. Run the whole file, from its pixels if it takes pixels.
+    options = onnxruntime.SessionOptions()
+    # 0 is its own choice, which knows nothing of the limits of this process.
+    options.intra_op_num_threads = default_threads() or 0
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    names += outputs & {"labels"}
+    resized = _resizing(model.graph)
+    names += [node.output[0] for node in resized]
     values = dict(zip(names, session.run(names, {model.graph.input[0].name: image}), strict=True))
     # 3. Labels as the runtime makes them where the file gives logits only.
-    labels = values.get("labels")
-    if labels is None:
-        labels = resize_argmax(values[logits], (size.height, size.width))
+    if resized:
+        labels = values[resized[0].output[0]]
+    else:
+        full = (size.height, size.width)
+        labels = resize_argmax(values[logits], full, align_corners=align_corners)
     slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
     settings = map(_settings, matches)
     return _FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)))
@@ -144,9 +190,14 @@ def _different_matches(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
 
 def _logits_name(graph: onnx.GraphProto) -> str:
     # A file that gives labels only computes them from its logits.
-    resized = [node.input[0] for node in graph.node if node.op_type == "SegppResizeArgmax"]
-    name: str = resized[0] if resized else graph.output[0].name
+    resized = _resizing(graph)
+    name: str = resized[0].input[0] if resized else graph.output[0].name
     return name
+
+
+def _resizing(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Return the node that makes labels, if the file gives any."""
+    return [node for node in graph.node if node.op_type == "SegppResizeArgmax"]
 
 
 def _settings(node: onnx.NodeProto) -> MatchSettings:
@@ -160,6 +211,7 @@ def _torch_logits(model: Network, image: Floats) -> Floats:
     return logits
 
 
-def _agreement(logits: Floats, labels: NDArray[Any]) -> float:
+def _agreement(logits: Floats, labels: NDArray[Any], *, align_corners: bool) -> float:
     """Return the share of pixels whose best class, of logits (B, K, h, w), is that of labels."""
-    return float(np.mean(resize_argmax(logits, labels.shape[1:]) == labels))
+    size = (labels.shape[1], labels.shape[2])
+    return float(np.mean(resize_argmax(logits, size, align_corners=align_corners) == labels))

@@ -53,6 +53,8 @@ class BackendConfig:
             one; False makes them stop at its end.
         precision: What the file's FP32 is computed in.
         cache: Keep what the library compiles beside the file, for the next time.
+        threads_asked_for: Whether somebody asked for so many threads, or they are only what a
+            limit of this process suggests, of which a library may use fewer.
     """
 
     threads: int | None = None
@@ -61,6 +63,7 @@ class BackendConfig:
     alone: bool = True
     precision: str = "fp32"
     cache: bool = True
+    threads_asked_for: bool = True
 
 
 class Backend(Protocol):

@@ -134,7 +134,7 @@ def _check_honored(network: Any, config: BackendConfig) -> None:
     if precision != _PRECISIONS[config.precision][1]:
         raise MissingError(f"openvino computes in {precision} here, not in {config.precision}")
     threads = network.get_property("INFERENCE_NUM_THREADS")
-    if config.threads and threads != config.threads:
+    if config.threads and config.threads_asked_for and threads != config.threads:
         raise InputError(f"openvino runs on {threads} threads here, not on {config.threads}")
 
 

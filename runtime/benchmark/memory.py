@@ -36,18 +36,26 @@ class PeakMemory:
     before: int
 
 
-def measure_peak_memory(case: BenchmarkCase, image: Path, settings: dict[str, Any]) -> PeakMemory:
+def measure_peak_memory(
+    case: BenchmarkCase, image: Path, settings: dict[str, Any], *, channels: int = 3
+) -> PeakMemory:
     """Run a network in a process of its own.
 
     Args:
         case: The network; how it is run stands in ``settings``.
         image: What it segments.
         settings: Of ``open_session``, as far as JSON can tell them.
+        channels: As many as the network takes.
 
     Raises:
         GraphError: The process failed, though the network ran in this one.
     """
-    task = {"path": str(case.path), "image": str(image), "settings": settings}
+    task = {
+        "path": str(case.path),
+        "image": str(image),
+        "channels": channels,
+        "settings": settings,
+    }
     done = subprocess.run(  # noqa: S603 - our own module
         child_command("segpp.runtime.benchmark.memory", json.dumps(task)),
         capture_output=True,
@@ -62,10 +70,10 @@ def measure_peak_memory(case: BenchmarkCase, image: Path, settings: dict[str, An
 
 
 def _measure(task: dict[str, Any]) -> dict[str, int]:
-    from segpp.images.preprocess import load_image  # noqa: PLC0415 - not in the parent's help screen
+    from segpp.images.channels import load_channels  # noqa: PLC0415 - not in the help screen
     from segpp.runtime.inference.session import open_session  # noqa: PLC0415 - as above
 
-    image = load_image(Path(task["image"]))
+    image = load_channels(Path(task["image"]), task["channels"])
     before = _peak()
     with open_session(task["path"], **task["settings"]) as session:
         for _ in range(_RUNS):

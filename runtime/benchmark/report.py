@@ -82,7 +82,7 @@ class BenchmarkReport:
 
     Args:
         image: What was segmented, with its size.
-        threads: CPU threads, None for the library's choice.
+        threads: CPU threads, those of a limit of this process too; None for the library's choice.
         warmup: Calls of each network that did not count.
         percents: The percentiles to tell.
         results: One per network; the first is what the others are compared with.

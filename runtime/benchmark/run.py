@@ -15,6 +15,7 @@ from segpp.runtime.benchmark.reliability import reliability_warnings
 from segpp.runtime.benchmark.report import BenchmarkReport
 from segpp.runtime.benchmark.runner import LoadedCase, environment_between, load_case
 from segpp.runtime.benchmark.statistics import supported_percentiles
+from segpp.utils.limits import default_threads
 from segpp.utils.progress import step
 
 __all__ = ["run_benchmark"]
@@ -56,7 +57,7 @@ def run_benchmark(
         environment = environment_between(before, used, {one.module for one in loaded})
         report = BenchmarkReport(
             image=loaded[0].image_text,
-            threads=settings.get("threads"),
+            threads=settings.get("threads") or default_threads(),
             warmup=config.warmup,
             percents=percents or supported_percentiles(len(samples[0])),
             environment=environment,

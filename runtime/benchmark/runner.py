@@ -11,7 +11,8 @@ from PIL import Image
 
 from segpp import __version__
 from segpp.images import sample_image
-from segpp.images.preprocess import load_image, resize_image
+from segpp.images.channels import load_channels
+from segpp.images.preprocess import ImageArray, load_image, resize_image
 from segpp.manifest import InputSpec
 from segpp.runtime.backends.base import BACKENDS
 from segpp.runtime.benchmark.case import BenchmarkCase
@@ -93,9 +94,12 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
+    def _load(self) -> ImageArray:
+        return load_channels(self._image, self._session.input.channels)
+
     def _call(self) -> tuple[Result, Sample]:
         start = time.perf_counter()
-        images = [load_image(self._image) for _ in range(self._session.input.batch)]
+        images = [self._load() for _ in range(self._session.input.batch)]
         decoded = time.perf_counter()
         result = self._session(images)
         done = time.perf_counter()
@@ -142,7 +146,9 @@ def load_case(
             case=case,
             session=session,
             image=picture,
-            memory=measure_peak_memory(case, picture, {**settings, "cache": False}),
+            memory=measure_peak_memory(
+                case, picture, {**settings, "cache": False}, channels=session.input.channels
+            ),
             load_seconds=load_seconds,
         )
         on_failure.pop_all()

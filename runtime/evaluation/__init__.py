@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from segpp.errors import CheckError, ImageError, InputError
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
-from segpp.runtime.evaluation.dataset import Pair, check_known_labels, load_pair
+from segpp.runtime.evaluation.dataset import LabelRules, Pair, check_known_labels, load_pair
 
 __all__ = ["Evaluation", "Score", "Segmenter", "Watch", "evaluate"]
 
-# RGB uint8 (H, W, 3) to class numbers (H, W). Logits are to be resized bilinearly to the image
-# before the argmax, as every published mIoU does.
-Segmenter = Callable[[ImageArray], NDArray[Any]]
+# RGB uint8 (H, W, 3) to class numbers (h, w) of the size that is given, that of the labels.
+# Logits are to be resized to it bilinearly before the argmax, as every published mIoU does.
+Segmenter = Callable[[ImageArray, tuple[int, int]], NDArray[Any]]
 
 # What is told of every image: its pair, its pixels, its labels and what each model gave.
 Watch = Callable[[Pair, ImageArray, NDArray[np.int32], Sequence[NDArray[Any]]], object]
@@ -48,11 +48,13 @@ class Evaluation:
         scores: One per model, in their order.
         images: How many were evaluated.
         skipped: Why the others were not, a sentence each.
+        ignored_pixels: How many pixels of these images have a label that does not count.
     """
 
     scores: tuple[Score, ...]
     images: int
     skipped: tuple[str, ...]
+    ignored_pixels: int = 0
 
 
 def evaluate(
@@ -61,8 +63,9 @@ def evaluate(
     *,
     classes: int,
     ignored: Collection[int] = (255,),
-    reduce_zero_label: bool = False,
     unseen: int | None = None,
+    rules: LabelRules | None = None,
+    channels: int = 3,
     after_each: Callable[[], object] = lambda: None,
     watch: Watch = lambda _pair, _image, _truth, _predictions: None,
 ) -> Evaluation:
@@ -72,34 +75,38 @@ def evaluate(
     fit is an error, because then the others are probably wrong too.
 
     Args:
-        models: Each takes an RGB image (H, W, 3) and gives class numbers (H, W).
+        models: Each takes an RGB image (H, W, 3) and the size of its labels, and gives class
+            numbers of that size.
         pairs: The images with their labels; one is in memory at a time.
         classes: K, the same for all models.
         ignored: Labels whose pixels do not count.
-        reduce_zero_label: Label 0 is no class; the others count down by one.
         unseen: What models give for pixels that they do not see, if they may.
+        rules: What the pixels of the label images mean; class numbers if None.
+        channels: Of the images, the same for all models.
         after_each: Called after every image, read or not.
         watch: Called with every image that was read, and what the models gave for it.
 
     Raises:
-        InputError: Sizes differ, or labels or predictions are outside the classes.
+        InputError: Proportions differ, or labels or predictions are outside the classes.
         CheckError: No image could be read.
     """
     all_totals = [_ModelTotals(empty_matrix(classes, ignored)) for _ in models]
     images, skipped = 0, []
     for pair in pairs:
         try:
-            image, truth = load_pair(pair, reduce_zero_label=reduce_zero_label)
+            image, truth = load_pair(pair, rules, channels=channels)
         except ImageError as failure:
             skipped.append(str(failure))
         else:
-            check_known_labels(truth, classes, ignored, pair.labels)
+            check_known_labels(truth, classes, ignored, pair.labels, rules)
             watch(pair, image, truth, _add_image(all_totals, models, image, truth, unseen))
             images += 1
         after_each()
     if images == 0:
         raise CheckError("no image could be evaluated", *skipped)
-    return Evaluation(tuple(totals.score() for totals in all_totals), images, tuple(skipped))
+    scores = tuple(totals.score() for totals in all_totals)
+    uncounted = all_totals[0].pixels - scores[0].confusion.pixels
+    return Evaluation(scores, images, tuple(skipped), uncounted)
 
 
 @dataclass
@@ -112,9 +119,9 @@ class _ModelTotals:
     seconds: float = 0.0
     unseen: int = 0
 
-    def run(self, model: Segmenter, image: ImageArray) -> NDArray[Any]:
+    def run(self, model: Segmenter, image: ImageArray, size: tuple[int, int]) -> NDArray[Any]:
         start = time.perf_counter()
-        labels = model(image)
+        labels = model(image, size)
         self.seconds += time.perf_counter() - start
         return labels
 
@@ -126,7 +133,7 @@ class _ModelTotals:
         unseen: int | None,
     ) -> None:
         if labels.shape != truth.shape:
-            raise InputError(f"a model gave labels {labels.shape} for an image {truth.shape}")
+            raise InputError(f"a model gave labels {labels.shape} where {truth.shape} are known")
         self.agreeing += int(np.count_nonzero(labels == first))
         self.pixels += labels.size
         classes, ignored = len(self.confusion.matrix), self.confusion.ignored
@@ -149,7 +156,7 @@ def _add_image(
 ) -> list[NDArray[Any]]:
     predictions: list[NDArray[Any]] = []
     for totals, model in zip(all_totals, models, strict=True):
-        predictions.append(totals.run(model, image))
+        predictions.append(totals.run(model, image, truth.shape))
         # The first agrees with itself, so the column shows at once which one it is.
         totals.add(predictions[-1], predictions[0], truth, unseen)
     return predictions

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError, InputError
-from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image
+from segpp.images.channels import ARRAY_SUFFIX, load_channels
+from segpp.images.palette import Color
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
 from segpp.utils.files import check_file
 
-__all__ = ["Labels", "Pair", "check_known_labels", "find_pairs", "load_labels", "load_pair"]
+__all__ = [
+    "LabelRules",
+    "Labels",
+    "Pair",
+    "check_known_labels",
+    "find_pairs",
+    "load_labels",
+    "load_pair",
+]
 
 Labels = NDArray[np.int32]
 
@@ -22,6 +32,7 @@ Labels = NDArray[np.int32]
 _LABEL_SUFFIXES = frozenset({".bmp", ".gif", ".pgm", ".png", ".tif", ".tiff"})
 _LABEL_FORMATS = ("BMP", "GIF", "PNG", "PPM", "TIFF")
 _LABEL_MODES = {"1", "L", "P", "I", "I;16", "I;16B"}
+_COLOR_MODES = {"RGB", "RGBA"}
 
 _LISTED = 3
 _NO_CLASS = 255
@@ -33,6 +44,28 @@ class Pair:
 
     image: Path
     labels: Path
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """What the pixels of label images mean.
+
+    Attributes:
+        palette: The colours of the classes, for labels in colour; black means "no class" where it
+            is none of them, as in our own masks.
+        offset: Added to every label but 255, which stays "no class". Colours have none.
+        reduce_zero_label: Label 0 means "no class" and becomes 255; all others count down by one
+            (ADE20K). Colours are not reduced.
+    """
+
+    palette: tuple[Color, ...] = ()
+    offset: int = 0
+    reduce_zero_label: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether the numbers of a file are the classes themselves."""
+        return not (self.offset or self.reduce_zero_label)
 
 
 def find_pairs(
@@ -52,51 +85,69 @@ def find_pairs(
     Raises:
         ImageError: A folder is missing or empty, a file has no partner, or two have one name.
     """
-    image_files = _by_name(images, image_suffix, IMAGE_SUFFIXES, "images")
+    image_files = _by_name(images, image_suffix, IMAGE_SUFFIXES | {ARRAY_SUFFIX}, "images")
     label_files = _by_name(labels, label_suffix, _LABEL_SUFFIXES, "labels")
     _check_partners(image_files, label_files, f"labels in {labels}")
     _check_partners(label_files, image_files, f"image in {images}")
     return tuple(Pair(image_files[name], label_files[name]) for name in sorted(image_files))
 
 
-def load_pair(pair: Pair, *, reduce_zero_label: bool = False) -> tuple[ImageArray, Labels]:
-    """Read an image (H, W, 3) and its labels (H, W).
+def load_pair(
+    pair: Pair, rules: LabelRules | None = None, *, channels: int = 3
+) -> tuple[ImageArray, Labels]:
+    """Read an image (H, W, C) and its labels, which may be of another size (h, w).
+
+    Args:
+        pair: The files.
+        rules: What the labels' pixels mean.
+        channels: C, as many as the networks take.
 
     Raises:
         ImageError: One of the two cannot be read.
-        InputError: They have different sizes, or the labels are no class numbers.
+        InputError: They have different proportions, or the labels are no class numbers.
     """
-    image = load_image(pair.image)
-    labels = load_labels(pair.labels, reduce_zero_label=reduce_zero_label)
-    if image.shape[:2] != labels.shape:
+    image = load_channels(pair.image, channels)
+    labels = load_labels(pair.labels, rules)
+    if not _in_proportion(image.shape[:2], labels.shape):
         raise InputError(
-            f"{pair.image} and its labels have different sizes",
+            f"{pair.image} and its labels have different proportions",
             f"image:  {image.shape[0]}x{image.shape[1]}",
             f"labels: {labels.shape[0]}x{labels.shape[1]} in {pair.labels}",
         )
     return image, labels
 
 
-def load_labels(path: Path, *, reduce_zero_label: bool = False) -> Labels:
-    """Read class numbers (H, W) from an image with one channel; of a palette image the indices.
+def load_labels(path: Path, rules: LabelRules | None = None) -> Labels:
+    """Read class numbers (H, W): of one channel, of a palette the indices, or from colours.
 
     Args:
-        reduce_zero_label: Label 0 means "no class" and becomes 255; all others count down by one
-            (ADE20K).
+        path: An image that keeps its pixels: PNG, TIFF, BMP, GIF or PGM.
+        rules: What its pixels mean; the numbers of the classes if None.
 
     Raises:
         ImageError: It is missing, not an image, damaged or truncated.
-        InputError: It has several channels: colours, not class numbers.
+        InputError: A colour is none of the palette, or there is no palette.
     """
     check_file(path, kind="label image", error=ImageError)
-    labels = _decode(path).astype(np.int32)
-    if not reduce_zero_label:
-        return labels
-    reduced: Labels = np.where((labels == 0) | (labels == _NO_CLASS), _NO_CLASS, labels - 1)
-    return reduced
+    rules = rules or LabelRules()
+    pixels = _decode(path)
+    if pixels.ndim > 2:  # noqa: PLR2004 - (H, W, colours)
+        return _from_colors(pixels[..., :3], rules.palette, path)
+    labels: Labels = pixels.astype(np.int32)
+    if rules.reduce_zero_label:
+        labels = np.where(labels == 0, _NO_CLASS, labels)
+        rules = replace(rules, offset=-1)
+    moved: Labels = np.where(labels == _NO_CLASS, _NO_CLASS, labels + rules.offset)
+    return moved
 
 
-def check_known_labels(labels: Labels, classes: int, ignored: Collection[int], path: Path) -> None:
+def check_known_labels(
+    labels: Labels,
+    classes: int,
+    ignored: Collection[int],
+    path: Path,
+    rules: LabelRules | None = None,
+) -> None:
     """Check that every pixel's label is a class or to be ignored.
 
     Args:
@@ -104,20 +155,76 @@ def check_known_labels(labels: Labels, classes: int, ignored: Collection[int], p
         classes: K; the classes are 0 to K - 1.
         ignored: Other labels that may occur.
         path: The file they are from, for the message.
+        rules: How they were made of the file's numbers.
 
     Raises:
         InputError: A label is neither.
     """
     present = np.unique(labels)
-    unknown = present[(present >= classes) & ~np.isin(present, list(ignored))].tolist()
-    if unknown:
-        more = ",".join(map(str, sorted({*ignored, *unknown})))
+    is_class = (present >= 0) & (present < classes)
+    unknown = present[~is_class & ~np.isin(present, list(ignored))].tolist()
+    if not unknown:
+        return
+    if unknown[0] < 0:
         raise InputError(
-            f"{path} holds the label {unknown[0]}, which is no class",
-            f"the model has classes 0 to {classes - 1}",
-            f"ignored labels: {', '.join(map(str, sorted(ignored))) or 'none'}",
-            hint=f"if its pixels are not to count: --ignore {more}",
+            f"{path} holds the label {unknown[0] - (rules or LabelRules()).offset}, which the "
+            f"offset makes {unknown[0]}",
+            hint="if label 0 stands for no class: --reduce-zero-label instead of the offset",
         )
+    more = ",".join(map(str, sorted({*ignored, *unknown})))
+    hint = f"if its pixels are not to count: --ignore {more}"
+    facts = [f"ignored labels: {', '.join(map(str, sorted(ignored))) or 'none'}"]
+    # One less would do: the last class, or what is to be ignored behind it.
+    is_next = unknown[0] == classes or unknown[0] - 1 in ignored
+    if (rules is None or rules.counted) and 0 not in present and is_next:
+        facts.append("0 does not occur: the labels seem to start at 1")
+        hint = f"--label-offset -1; or {hint}"
+    raise InputError(
+        f"{path} holds the label {unknown[0]}, which is no class",
+        f"the model has classes 0 to {classes - 1}",
+        *facts,
+        hint=hint,
+    )
+
+
+def _in_proportion(image: tuple[int, ...], labels: tuple[int, ...]) -> bool:
+    # Whoever scales both sides and rounds them is off by less than one pixel on each.
+    (height, width), (rows, columns) = image, labels
+    return abs(rows * width - columns * height) < max(height, width)
+
+
+def _from_colors(pixels: NDArray[Any], palette: tuple[Color, ...], path: Path) -> Labels:
+    """Return the class (H, W) of each colour (H, W, 3)."""
+    if not palette:
+        raise InputError(
+            f"{path} is a colour image, and no palette tells what its colours mean",
+            hint="convert the colours to class numbers first",
+        )
+    known = {_number(color): label for label, color in reversed([*enumerate(palette)])}
+    if len(known) < len(palette):
+        raise InputError(
+            f"{path} is a colour image, and two classes of the palette have one colour",
+            hint="convert the colours to class numbers first",
+        )
+    known.setdefault(0, _NO_CLASS)
+    numbers = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    present, place = np.unique(numbers, return_inverse=True)
+    labels = np.array([known.get(number, -1) for number in present.tolist()], np.int32)
+    classes: Labels = labels[place.reshape(numbers.shape)]
+    if (labels < 0).any():
+        row, column = np.argwhere(classes < 0)[0].tolist()
+        red, green, blue = pixels[row, column].tolist()
+        raise InputError(
+            f"{path} holds the colour {red} {green} {blue} of no class, first at row {row}, "
+            f"column {column}",
+            f"the palette has {len(palette)} colours, from {' '.join(map(str, palette[0]))} on",
+            hint="--palette FILE names the colours of the data set, one 'R G B' per line",
+        )
+    return classes
+
+
+def _number(color: Color) -> int:
+    return color[0] << 16 | color[1] << 8 | color[2]
 
 
 def _by_name(folder: Path, suffix: str, suffixes: frozenset[str], contents: str) -> dict[str, Path]:
@@ -169,11 +276,11 @@ def _decode(path: Path) -> NDArray[Any]:
         raise ImageError(f"{path} is not a label image", f"read are: {formats}") from failure
     except Exception as failure:  # a damaged file makes Pillow raise a dozen kinds of error
         raise ImageError(f"{path} is damaged", str(failure)) from failure
-    if mode not in _LABEL_MODES:
+    if mode not in _LABEL_MODES | _COLOR_MODES:
         raise InputError(
-            f"{path} is a colour image (mode {mode})",
-            "labels have one channel, which holds class numbers",
-            hint="convert the colours to class numbers first",
+            f"{path} is an image of mode {mode}",
+            "labels have one channel of class numbers, or the colours of the classes",
+            hint="convert it to class numbers first",
         )
     return pixels // _gray_step(path) if mode == "L" else pixels
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
+from segpp.images.channels import GRAY_NOTE
 from segpp.images.fit import unseen_label
+from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Segmenter, evaluate
-from segpp.runtime.evaluation.dataset import Labels, Pair
+from segpp.runtime.evaluation.dataset import LabelRules, Labels, Pair
 from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.evaluation.worst import WorstImages
 from segpp.runtime.inference.session import Session, open_session
@@ -33,7 +36,9 @@ def evaluate_files(
     pairs: Sequence[Pair],
     *,
     ignored: Collection[int] | None = None,
-    reduce_zero_label: bool = False,
+    palette: tuple[Color, ...] | None = None,
+    label_offset: int = 0,
+    reduce_zero_label: bool | None = None,
     settings: Mapping[str, Any],
     after_each: Callable[[], object] = lambda: None,
     worst: int = 0,
@@ -44,7 +49,10 @@ def evaluate_files(
         models: Files of the same classes; the others are compared with the first.
         pairs: The images with their labels; one is in memory at a time.
         ignored: Labels whose pixels do not count; None for the models' own, and 255.
-        reduce_zero_label: Label 0 is no class; the others count down by one.
+        palette: The colours of the classes in labels that are in colour; None for the models' own.
+        label_offset: Added to every label but 255.
+        reduce_zero_label: Label 0 is no class; the others count down by one. None for what the
+            models' manifests say.
         settings: More of ``open_session``: backend, provider, threads, precision, cache.
         after_each: Called after every image, read or not.
         worst: How many of the images that go worst are kept as small pictures.
@@ -58,6 +66,10 @@ def evaluate_files(
             stack.enter_context(_open(path, settings, alone=len(models) == 1)) for path in models
         ]
         names, notes = _class_names(models, sessions)
+        rules, told = _label_rules(models, sessions, label_offset, reduce=reduce_zero_label)
+        if palette is not None:
+            rules = replace(rules, palette=_fitting(palette, names))
+        notes = (*notes, *told, *_assumptions(models, sessions))
         labels = _usually_ignored(sessions) if ignored is None else frozenset(ignored)
         palette = next((s for s in sessions if not s.assumed), sessions[0]).classes.palette
         kept = WorstImages(worst, palette, labels, _short(models))
@@ -66,8 +78,9 @@ def evaluate_files(
             pairs,
             classes=len(names),
             ignored=labels,
-            reduce_zero_label=reduce_zero_label,
             unseen=_unseen(sessions),
+            rules=rules,
+            channels=_channels(models, sessions),
             after_each=after_each,
             watch=partial(_watch, kept),
         )
@@ -143,14 +156,64 @@ def _notes_on_fits(paths: Sequence[Path], sessions: Sequence[Session]) -> list[s
     ]
 
 
+def _label_rules(
+    paths: Sequence[Path], sessions: Sequence[Session], offset: int, *, reduce: bool | None
+) -> tuple[LabelRules, tuple[str, ...]]:
+    """Return what the pixels of labels mean, and a note where a manifest decides it."""
+    if offset and reduce:
+        raise InputError("--reduce-zero-label and --label-offset contradict each other")
+    # The first with a manifest has its classes' own colours.
+    named = [session for session in sessions if not session.assumed] or [sessions[0]]
+    rules = LabelRules(named[0].classes.palette, offset, bool(reduce))
+    reducing = [
+        path for path, one in zip(paths, sessions, strict=True) if one.classes.reduce_labels
+    ]
+    if not reducing or offset or reduce is not None:
+        return rules, ()
+    note = (
+        f"label 0 is ignored and label k stands for class k - 1, as {reducing[0]} was trained; "
+        "--no-reduce-zero-label takes labels as they are"
+    )
+    return replace(rules, reduce_zero_label=True), (note,)
+
+
+def _fitting(palette: tuple[Color, ...], names: tuple[str, ...]) -> tuple[Color, ...]:
+    if len(palette) != len(names):
+        raise InputError(
+            f"the palette has {len(palette)} colours, the models have {len(names)} classes"
+        )
+    return palette
+
+
+def _channels(paths: Sequence[Path], sessions: Sequence[Session]) -> int:
+    channels = [session.input.channels for session in sessions]
+    for path, count in zip(paths, channels, strict=True):
+        if count != channels[0]:
+            raise InputError(
+                f"{path} takes {count} channels, {paths[0]} takes {channels[0]}",
+                hint="only models of the same images can be compared",
+            )
+    return channels[0]
+
+
+def _assumptions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:
+    notes = [
+        f"{path}: {note}"
+        for path, session in zip(paths, sessions, strict=True)
+        if session.assumed
+        for note in session.manifest.notes
+    ]
+    return [*notes, GRAY_NOTE] if sessions[0].input.channels == 1 else notes
+
+
 def _usually_ignored(sessions: Sequence[Session]) -> frozenset[int]:
     return frozenset({*(session.classes.ignore for session in sessions), _USUALLY_IGNORED})
 
 
 def _segmenter(path: Path, session: Session) -> Segmenter:
-    def labels_of(image: ImageArray) -> NDArray[Any]:
+    def labels_of(image: ImageArray, size: tuple[int, int]) -> NDArray[Any]:
         try:
-            return session(image).masks[0]
+            return session(image, sizes=[size]).masks[0]
         except CheckError as failure:
             raise CheckError(f"{path}: {failure}") from failure
 

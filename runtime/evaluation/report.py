@@ -59,10 +59,9 @@ class EvaluationReport:
 
     def text(self) -> str:
         """Return two tables: the models, and the IoU of each class."""
-        pixels = self.evaluation.scores[0].confusion.pixels
         return "\n".join(
             [
-                f"{self.evaluation.images} images, {pixels:,} labelled pixels; all in percent",
+                self._counts(),
                 "",
                 self._model_table(),
                 "",
@@ -77,6 +76,8 @@ class EvaluationReport:
         content = {
             "images": self.evaluation.images,
             "labelled_pixels": self.evaluation.scores[0].confusion.pixels,
+            "ignored_pixels": self.evaluation.ignored_pixels,
+            "notes": self.notes,
             "skipped": self.evaluation.skipped,
             "ignored": sorted(self.ignored),
             "classes": self.classes,
@@ -93,6 +94,14 @@ class EvaluationReport:
         writer.writerow([*scores, *(f"iou {name}" for name in self.classes)])
         writer.writerows([*(row[key] for key in scores), *row["iou"]] for row in rows)
         return text.getvalue()
+
+    def _counts(self) -> str:
+        pixels, left = self.evaluation.scores[0].confusion.pixels, self.evaluation.ignored_pixels
+        share = left / max(pixels + left, 1)
+        return (
+            f"{self.evaluation.images} images, {pixels:,} labelled pixels, {left:,} ignored "
+            f"({share:.1%}); scores in percent"
+        )
 
     def _model_table(self) -> str:
         heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s", "fit"]

@@ -51,7 +51,7 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class _LoadedImage:
-    """One image (H, W, 3) that is yet to be segmented."""
+    """One image (H, W, C) that is yet to be segmented."""
 
     item: ImageItem
     pixels: ImageArray
@@ -75,7 +75,8 @@ def predict_all(
         OutputError: An output cannot be written.
     """
     any_loaded = False
-    for batch in _batches(_load_all(source.items()), seeing.session.input.batch):
+    channels = seeing.session.input.channels
+    for batch in _batches(_load_all(source.items(), channels), seeing.session.input.batch):
         loaded = [entry for entry in batch if isinstance(entry, _LoadedImage)]
         failed = [entry for entry in batch if isinstance(entry, FailedImage)]
         any_loaded = any_loaded or bool(loaded)
@@ -125,10 +126,10 @@ def _shares(labels: NDArray[Any], classes: int) -> tuple[float, ...]:
     return tuple((counts / labels.size).tolist())
 
 
-def _load_all(items: Iterable[ImageItem]) -> Iterator[FailedImage | _LoadedImage]:
+def _load_all(items: Iterable[ImageItem], channels: int) -> Iterator[FailedImage | _LoadedImage]:
     for item in items:
         try:
-            pixels = item.load()
+            pixels = item.load(channels)
         except ImageError as failure:  # noqa: PERF203 - one damaged image must not end the loop
             yield FailedImage(item, failure)
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from segpp.errors import InputError
+from segpp.images.channels import GRAY_NOTE
 from segpp.images.palette import Color, read_class_names, read_palette
 from segpp.runtime.html_report.run_page import Album, write_run_page
 from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
@@ -207,7 +208,10 @@ def _summary(session: Session, class_names: Path | tuple[str, ...] | None) -> Ru
         backend=session.description,
         input_size=(session.input.height, session.input.width),
         names=names,
-        notes=session.manifest.notes if session.assumed else (),
+        notes=(
+            *(session.manifest.notes if session.assumed else ()),
+            *((GRAY_NOTE,) if session.input.channels == 1 else ()),
+        ),
     )
 
 
@@ -227,7 +231,8 @@ def _fitting(
     """Return what the caller gave, if it is one for each of the network's classes."""
     values = read(given) if isinstance(given, Path) else given
     # Ready labels without a manifest do not tell how many classes there are.
-    is_known = not session.assumed or session.manifest.outputs[0].kind == "logits"
+    kinds = {output.kind for output in session.manifest.outputs}
+    is_known = not session.assumed or "logits" in kinds
     if is_known and len(values) != len(session.classes.names):
         origin = given if isinstance(given, Path) else "the caller"
         raise InputError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
 from segpp.images.fit import check_fit, misfit
-from segpp.images.postprocess import check_finite, labels_from
+from segpp.images.postprocess import check_finite, labels_from, planes_first, resize_labels
 from segpp.images.preprocess import (
     IMAGE_DIMENSIONS,
     ImageArray,
@@ -35,6 +35,7 @@ from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
 from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
 from segpp.utils.files import check_file, manifest_path
+from segpp.utils.limits import check_threads, default_threads
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
 
@@ -48,6 +49,7 @@ class Session(AbstractContextManager["Session"]):
         backend: The loaded network; closed with the session.
         backend_name: Its name in ``BACKENDS``.
         manifest: The file's, or what was assumed for want of one (``assumed`` tells).
+        threads: CPU threads; None for the library's choice.
         precision_check: What the first labels must pass, where they come from a lower precision.
         overlap: Cut pictures into tiles that share so much of a side; None fits them as a whole.
 
@@ -64,10 +66,12 @@ class Session(AbstractContextManager["Session"]):
         assumed: bool = False,
         precision_check: PrecisionCheck | None = None,
         overlap: float | None = None,
+        threads: int | None = None,
     ) -> None:
         self.notes: tuple[str, ...] = ()
         self._overlap = overlap
         self._backend = backend
+        self.threads = threads
         self._precision_check = precision_check
         self.backend_name = backend_name
         self.manifest = manifest
@@ -93,7 +97,13 @@ class Session(AbstractContextManager["Session"]):
         """How pictures fill the input: ``stretch``, ``letterbox``, ``crop``, or ``tiles 0.25``."""
         return self.input.fit if self._overlap is None else f"tiles {self._overlap:.2g}"
 
-    def __call__(self, images: ImageLike | Sequence[ImageLike], *, logits: bool = False) -> Result:
+    def __call__(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        *,
+        logits: bool = False,
+        sizes: Sequence[tuple[int, int]] | None = None,
+    ) -> Result:
         """Segment one image or a batch of any length.
 
         Args:
@@ -101,6 +111,7 @@ class Session(AbstractContextManager["Session"]):
                 any sizes. For networks that take several frames at once, an image in the list
                 may itself be a list of frames.
             logits: Return the logits too.
+            sizes: Height and width of each mask, where that is not the image's own.
 
         Raises:
             ImageError: Something is not such an image.
@@ -109,14 +120,20 @@ class Session(AbstractContextManager["Session"]):
                 labels for the first images are too far from those in FP32.
         """
         listed = _as_list(images)
+        if sizes is not None and len(sizes) != len(listed):
+            raise InputError(f"{len(sizes)} sizes are given for {len(listed)} images")
         if self._overlap is not None:
             if logits:
                 raise InputError("a picture in tiles has no logits of its own")
-            return _concatenate([self._run_tiles(image, self._overlap) for image in listed])
+            wanted: Sequence[tuple[int, int] | None] = sizes or [None] * len(listed)
+            pairs = zip(listed, wanted, strict=True)
+            return _concatenate([self._run_tiles(one, size, self._overlap) for one, size in pairs])
         output = _choose_output(self.manifest.outputs, logits=logits)
-        size = self.input.batch
-        batches = [listed[first : first + size] for first in range(0, len(listed), size)]
-        results = [self._run_batch(batch, output, logits=logits) for batch in batches]
+        step = self.input.batch
+        batches = [slice(first, first + step) for first in range(0, len(listed), step)]
+        results = [
+            self._run_batch(listed[b], sizes and sizes[b], output, logits=logits) for b in batches
+        ]
         self._note_misfit(listed)
         return _concatenate(results)
 
@@ -146,16 +163,25 @@ class Session(AbstractContextManager["Session"]):
         self.close()
 
     def _run_batch(
-        self, images: Sequence[ImageLike], output: OutputSpec, *, logits: bool
+        self,
+        images: Sequence[ImageLike],
+        sizes: Sequence[tuple[int, int]] | None,
+        output: OutputSpec,
+        *,
+        logits: bool,
     ) -> Result:
         """Segment at most as many images as the network takes at once."""
         tensor, preprocess_ms = _timed(self._preprocess, images)
+        # Not before: what is no image has no size.
+        sizes = sizes or [_size_of(image) for image in images]
         raw, inference_ms = _timed(self._infer, tensor, output)
-        labels, postprocess_ms = _timed(self._postprocess, raw, images, output)
+        labels, postprocess_ms = _timed(self._postprocess, raw, sizes, output)
         # Not timed: it happens once, and computes everything a second time.
-        self._check_precision(tensor, images, output, labels)
+        self._check_precision(tensor, sizes, output, labels)
         timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
-        kept = raw[: len(images)].astype(np.float32, copy=False) if logits else None
+        kept = None
+        if logits:
+            kept = planes_first(raw[: len(images)], output).astype(np.float32, copy=False)
         return Result(labels, kept, timing, self.classes.palette)
 
     def _preprocess(self, images: Sequence[ImageLike]) -> NDArray[Any]:
@@ -168,12 +194,11 @@ class Session(AbstractContextManager["Session"]):
         return raw
 
     def _postprocess(
-        self, raw: NDArray[Any], images: Sequence[ImageLike], output: OutputSpec
+        self, raw: NDArray[Any], sizes: Sequence[tuple[int, int]], output: OutputSpec
     ) -> tuple[NDArray[Any], ...]:
-        sizes = [_size_of(image) for image in images]
         return labels_from(raw, output, sizes, len(self.classes.names), self.input)
 
-    def _run_tiles(self, image: ImageLike, overlap: float) -> Result:
+    def _run_tiles(self, image: ImageLike, size: tuple[int, int] | None, overlap: float) -> Result:
         """Segment one image, tile by tile."""
         output = _choose_output(self.manifest.outputs, logits=True)
         spent = {"preprocess": 0.0, "inference": 0.0}
@@ -185,9 +210,10 @@ class Session(AbstractContextManager["Session"]):
             spent["inference"] += inference_ms
             check_finite(raw)
             if self._precision_check:
-                labels = self._postprocess(raw, tiles, output)
-                self._check_precision(tensor, tiles, output, labels)
-            return raw.astype(np.float32, copy=False)
+                own = [_size_of(tile) for tile in tiles]
+                labels = self._postprocess(raw, own, output)
+                self._check_precision(tensor, own, output, labels)
+            return planes_first(raw, output).astype(np.float32, copy=False)
 
         picture = stack_frames(image, self.input.channels)
         corners = output.align_corners
@@ -195,7 +221,8 @@ class Session(AbstractContextManager["Session"]):
         labels, total_ms = _timed(cut, picture, self.input, logits_of)
         preprocess_ms, inference_ms = spent.values()
         timing = Timing(preprocess_ms, inference_ms, total_ms - preprocess_ms - inference_ms)
-        return Result((labels,), None, timing, self.classes.palette)
+        mask = labels if size is None else resize_labels(labels, size)
+        return Result((mask,), None, timing, self.classes.palette)
 
     def _note_misfit(self, images: Sequence[ImageLike]) -> None:
         """Say once what the fit costs a picture of another shape than the network's."""
@@ -206,13 +233,13 @@ class Session(AbstractContextManager["Session"]):
     def _check_precision(
         self,
         tensor: NDArray[Any],
-        images: Sequence[ImageLike],
+        sizes: Sequence[tuple[int, int]],
         output: OutputSpec,
         labels: tuple[NDArray[Any], ...],
     ) -> None:
         """Compare the first labels in a lower precision with FP32; once passed, never again."""
         if self._precision_check:
-            labels_of = partial(self._postprocess, images=images, output=output)
+            labels_of = partial(self._postprocess, sizes=sizes, output=output)
             self._precision_check.check({self.input.name: tensor}, output.name, labels_of, labels)
             self._precision_check = None
 
@@ -231,16 +258,18 @@ def open_session(
     fit: str | None = None,
     tile: bool = False,
     overlap: float | None = None,
+    output_name: str | None = None,
 ) -> Session:
     """Load a network with the manifest beside it.
 
-    Without a manifest it works if the file has one static image input and one output that is
+    Without a manifest it works if the file has one static image input and outputs that are
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
         path: The network, an ONNX file.
         backend: The library that runs it, "auto" for the one that fits the file.
-        threads: CPU threads; the library's choice if not given.
+        threads: CPU threads; if not given the library's choice, or as many as the CPUs that the
+            process may use, where these are not all.
         provider: Device or execution provider of the library ("cpu", "cuda").
         spinning: Let idle threads spin, which is faster.
         alone: Let them go on after a call; False where another network has its turn then.
@@ -252,6 +281,8 @@ def open_session(
         fit: How pictures fill the input, instead of the manifest's way: one of ``FITS``.
         tile: Cut pictures into tiles of the input's size instead.
         overlap: What neighbouring tiles share of a side; a quarter if not given.
+        output_name: The output to make masks of, where there are several; labels if there are any,
+            else logits.
 
     Raises:
         GraphError: The file is damaged, or not a segmentation network with fixed shapes.
@@ -261,18 +292,23 @@ def open_session(
     """
     path = Path(path)
     check_file(path, kind="model")
-    if threads is not None and threads < 1:
-        raise InputError(f"cannot run on {threads} threads")
+    if threads is not None:
+        check_threads(threads)
     share = _check_tiles(fit, overlap, tile=tile)
     manifest = read_manifest(path) if manifest_path(path).exists() else None
     name = _resolve_backend(backend, path, manifest)
-    config = BackendConfig(threads, provider, spinning, alone, precision, cache)
+    used = default_threads() if threads is None else threads
+    config = BackendConfig(
+        used, provider, spinning, alone, precision, cache, threads_asked_for=threads is not None
+    )
     with ExitStack() as on_failure:
         loaded = BACKENDS[name].open(path, config)
         on_failure.callback(loaded.close)
         if manifest:
             check_signature(path, manifest, loaded)
-        described = manifest or infer_manifest(path, loaded)
+            described = _choosing(path, manifest, output_name)
+        else:
+            described = infer_manifest(path, loaded, output_name=output_name)
         _check_memory(path, described)
         session = Session(
             loaded,
@@ -281,6 +317,7 @@ def open_session(
             assumed=manifest is None,
             overlap=share,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
+            threads=used,
         )
         on_failure.pop_all()
     return session
@@ -327,6 +364,17 @@ def _check_memory(path: Path, manifest: Manifest) -> None:
 
 def _shape_text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
+
+
+def _choosing(path: Path, manifest: Manifest, output_name: str | None) -> Manifest:
+    """Return the manifest with the output that the caller chose alone, if he chose one."""
+    if output_name is None:
+        return manifest
+    chosen = tuple(output for output in manifest.outputs if output.name == output_name)
+    if not chosen:
+        names = ", ".join(f"{output.name} ({output.kind})" for output in manifest.outputs)
+        raise InputError(f"{path} has no output {output_name!r}", f"its manifest names: {names}")
+    return replace(manifest, outputs=chosen)
 
 
 def _precision_check(

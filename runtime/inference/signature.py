@@ -5,7 +5,7 @@ from typing import Literal, cast
 
 from segpp import __version__
 from segpp.errors import GraphError, ManifestError
-from segpp.images.palette import default_palette
+from segpp.images.palette import BINARY_NAMES, default_palette
 from segpp.images.postprocess import UINT8_CLASSES
 from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from segpp.manifest import (
@@ -16,10 +16,15 @@ from segpp.manifest import (
     FileInfo,
     InputSpec,
     Manifest,
-    OutputSpec,
     Source,
 )
 from segpp.runtime.backends.base import Backend, TensorInfo
+from segpp.runtime.inference.foreign_outputs import (
+    mask_outputs,
+    notes_on,
+    static_shape,
+    text_of,
+)
 from segpp.utils.files import manifest_path, sha256_of
 
 __all__ = ["ASSUMED", "UNKNOWN", "check_signature", "infer_manifest"]
@@ -36,29 +41,34 @@ _RGB = 3
 # Masks are written with 16 bits.
 _MOST_CLASSES = 1 << 16
 
+# What a manifest of such a file says of where its contents come from.
+_ASSUMED_KEYS = ("mean", "std", "colors", "resize", "fit", "classes")
+
 _Dtype = Literal["float32", "float16", "uint8"]
-_INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
-_FLOATS = ("float32", "float16", "float64")
 
 
-def infer_manifest(path: Path, backend: Backend) -> Manifest:
+def infer_manifest(path: Path, backend: Backend, *, output_name: str | None = None) -> Manifest:
     """Return a manifest for a network that has none, as far as its declarations go.
 
     Args:
         path: Its file.
         backend: The loaded network, of which only the declarations are read.
+        output_name: The output that is the mask, where there are several.
 
     Raises:
         GraphError: It has not one static image input and one output that are what a
             segmentation network has; the message says which is wrong and how.
     """
-    spec, output = _input(path, backend), _output(path, backend)
+    spec = _input(path, backend)
+    outputs = mask_outputs(path, backend.outputs, spec, output_name)
     # A file that gives only labels does not tell its number of classes.
-    classes = output.shape[1] if output.kind == "logits" else UINT8_CLASSES
+    channels = [output.channels for output in outputs if output.kind == "logits"]
+    classes = channels[0] if channels else UINT8_CLASSES
     if classes > _MOST_CLASSES:
         raise GraphError(
             f"{path} gives {classes:,} classes", f"at most {_MOST_CLASSES:,} fit into a mask"
         )
+    names = BINARY_NAMES if classes == 1 else tuple(map(str, range(classes)))
     digest = sha256_of(path)
     return Manifest(
         kind="onnx",
@@ -66,13 +76,14 @@ def infer_manifest(path: Path, backend: Backend) -> Manifest:
         file=FileInfo(path.name, digest, path.stat().st_size),
         source=Source(path.name, digest, UNKNOWN),
         architecture=Architecture(UNKNOWN, (), (), (), UNKNOWN, 0, classes, spec.channels),
-        classes=Classes(tuple(map(str, range(classes))), default_palette(classes)),
+        classes=Classes(names, default_palette(len(names))),
         input=spec,
-        outputs=(output,),
+        outputs=outputs,
         reduction=(),
         precision="fp32",
         tools={},
-        notes=ASSUMED,
+        origins=dict.fromkeys(_ASSUMED_KEYS, "assumed"),
+        notes=(*ASSUMED, *notes_on(outputs)),
     )
 
 
@@ -98,9 +109,10 @@ def check_signature(path: Path, manifest: Manifest, backend: Backend) -> None:
             raise ManifestError(
                 f"{manifest_path(path)} gives {output.kind} the shape {list(output.shape)}"
             )
-        if output.kind == "logits" and output.shape[1] != count:
+        # One channel tells two classes apart.
+        if output.kind == "logits" and max(output.channels, 2) != count:
             raise ManifestError(
-                f"{manifest_path(path)} names {count} classes for logits of {output.shape[1]}"
+                f"{manifest_path(path)} names {count} classes for logits of {output.channels}"
             )
 
 
@@ -116,8 +128,8 @@ def _compare(
     if not fits:
         raise ManifestError(
             f"{path} has another {side} than its manifest says",
-            f"manifest: {'; '.join(map(_text, expected))}",
-            f"file:     {'; '.join(map(_text, declared))}",
+            f"manifest: {'; '.join(map(text_of, expected))}",
+            f"file:     {'; '.join(map(text_of, declared))}",
         )
 
 
@@ -133,14 +145,14 @@ def _input(path: Path, backend: Backend) -> InputSpec:
     if len(backend.inputs) != 1:
         raise GraphError(
             f"{path} has no manifest and {len(backend.inputs)} inputs; one image is expected",
-            *map(_text, backend.inputs),
+            *map(text_of, backend.inputs),
         )
     [info] = backend.inputs
-    shape = _static(path, info, "input")
+    shape = static_shape(path, info, "input")
     layout = _layout(shape)
     if layout is None or info.dtype not in {"float32", "float16", "uint8"}:
         raise GraphError(
-            f"{path} has no manifest, and its input is no batch of images: {_text(info)}",
+            f"{path} has no manifest, and its input is no batch of images: {text_of(info)}",
             "expected: (B, 3, H, W) or (B, H, W, 3) of float32, float16 or uint8",
         )
     frames = (shape[1] if layout == "NCHW" else shape[3]) // _RGB
@@ -158,38 +170,3 @@ def _layout(shape: tuple[int, ...]) -> Literal["NCHW", "NHWC"] | None:
     if shape[1] in frames:
         return "NCHW"
     return "NHWC" if shape[3] in frames else None
-
-
-def _output(path: Path, backend: Backend) -> OutputSpec:
-    fitting = [(info, kind) for info in backend.outputs if (kind := _kind(info))]
-    if len(fitting) != 1:
-        raise GraphError(
-            f"{path} has no manifest and {len(fitting)} outputs that could be masks; "
-            "one is expected",
-            *map(_text, backend.outputs),
-            "expected: float logits (B, K, h, w) with K > 1, or integer labels (B, H, W)",
-        )
-    [(info, kind)] = fitting
-    return OutputSpec(info.name, kind, _static(path, info, "output"), info.dtype)
-
-
-def _kind(info: TensorInfo) -> Literal["logits", "labels"] | None:
-    if len(info.shape) == TENSOR_DIMENSIONS and info.dtype in _FLOATS and info.shape[1] != 1:
-        return "logits"
-    if len(info.shape) == LABEL_DIMENSIONS and info.dtype in _INTEGERS:
-        return "labels"
-    return None
-
-
-def _static(path: Path, info: TensorInfo, side: str) -> tuple[int, ...]:
-    sizes = tuple(size for size in info.shape if isinstance(size, int) and size > 0)
-    if len(sizes) != len(info.shape):
-        raise GraphError(
-            f"{path} has an open dimension in its {side}: {_text(info)}",
-            hint="export it with fixed shapes: segpp-export --size HxW --batch N",
-        )
-    return sizes
-
-
-def _text(info: TensorInfo) -> str:
-    return f"{info.name} ({', '.join(map(str, info.shape))}) {info.dtype}"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image
+from segpp.images.channels import ARRAY_SUFFIX, load_channels, to_gray
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
 
 __all__ = [
     "VIDEO_SUFFIXES",
@@ -19,6 +20,9 @@ __all__ = [
     "find_sources",
     "numbered",
 ]
+
+# What is looked for in a folder.
+_READ = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
@@ -30,12 +34,13 @@ class ImageItem:
     Args:
         name: What its outputs are named after, unique within the source.
         file: Where it comes from, for messages.
-        load: Reads it; raises ImageError if that fails.
+        load: Reads it, with as many channels as it is told or else 3; raises ImageError if that
+            fails.
     """
 
     name: str
     file: str
-    load: Callable[[], ImageArray]
+    load: Callable[..., ImageArray]
 
 
 @dataclass(frozen=True)
@@ -128,9 +133,9 @@ def _exists(text: str) -> bool:
 
 def _folder(text: str) -> ImageSource:
     path = Path(text)
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in _READ and p.is_file())
     if not files:
-        kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+        kinds = ", ".join(sorted(_READ))
         raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
     return _many(text, files)
 
@@ -150,7 +155,7 @@ def _many(text: str, files: list[Path]) -> ImageSource:
 
 def _items(files: Sequence[Path]) -> Iterator[ImageItem]:
     for name, path in zip(_names(files), files, strict=True):
-        yield ImageItem(name, str(path), partial(load_image, path))
+        yield ImageItem(name, str(path), partial(load_channels, path))
 
 
 def _names(files: Sequence[Path]) -> list[str]:
@@ -198,7 +203,7 @@ def _to_the_end(images: Iterable[ImageArray | ImageError]) -> Iterator[ImageArra
         yield failure
 
 
-def _or_raise(image: ImageArray | ImageError) -> ImageArray:
+def _or_raise(image: ImageArray | ImageError, channels: int = 3) -> ImageArray:
     if isinstance(image, ImageError):
         raise image
-    return image
+    return to_gray(image) if channels == 1 else image

@@ -1,6 +1,5 @@
 """What this machine is made of, read from the system's own files."""
 
-import os
 import platform
 import re
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.system_files import read_system_file
+from segpp.utils.limits import usable_cpus
 
 __all__ = ["Cpu", "Gpu", "Jetson", "Machine", "available_memory", "this_machine"]
 
@@ -165,18 +165,9 @@ def _cpu(root: Path) -> Cpu:
     supported = set(flags[1].split()) if flags else set()
     return Cpu(
         model=model[1] if model else platform.processor() or platform.machine(),
-        cores=_cores(root),
+        cores=usable_cpus(root),
         features=tuple(name for flag, name in _FEATURES.items() if flag in supported),
     )
-
-
-def _cores(root: Path) -> int:
-    # Not on macOS and Windows.
-    allowed = getattr(os, "sched_getaffinity", None)
-    cores = len(allowed(0)) if allowed else os.cpu_count() or 1
-    # A container's share of time: "200000 100000" is two cores.
-    quota = re.match(r"(\d+) (\d+)", read_system_file(root / "sys/fs/cgroup/cpu.max"))
-    return min(cores, max(1, int(quota[1]) // int(quota[2]))) if quota else cores
 
 
 def _memory(root: Path) -> dict[str, int]:

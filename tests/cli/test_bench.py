@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,6 +24,22 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture
 def nets(exported: Exported) -> tuple[Path, Path]:
     return exported("none", "128x256", "fp32"), exported("hq", "128x256", "fp32")
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one CPU cannot be limited further")
+def test_a_pinned_process_says_how_many_threads_it_runs(nets: tuple[Path, Path]) -> None:
+    code = (
+        "import os, sys; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["bench", str(nets[0]), "--iterations", "2", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+
+    found = json.loads(done.stdout)
+    assert found["threads"] == 1
+    assert ", 1 cores" in found["environment"]["cpu"]
 
 
 def bench(*arguments: object) -> int:

@@ -5,13 +5,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from segpp.manifest import Architecture, Classes, InputSpec, OutputSpec, render_manifest
+from segpp.runtime.inference.session import open_session
+from segpp.utils.files import manifest_path
 from tests.helpers.html_reader import read
+from tests.helpers.tiny_networks import manifest_of
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -67,6 +72,7 @@ def test_two_models_are_scored_side_by_side(segpp: Command, data: Path, models: 
     found = json.loads(done.stdout)
     assert found["images"] == 2
     assert found["labelled_pixels"] == 64 + 56
+    assert found["ignored_pixels"] == 8
     assert found["ignored"] == [255]
     bright, dark = found["models"]
     assert (bright["miou"], bright["pixel_accuracy"], bright["agreement"]) == (1.0, 1.0, 1.0)
@@ -75,13 +81,132 @@ def test_two_models_are_scored_side_by_side(segpp: Command, data: Path, models: 
     assert bright["images_per_second"] > 0
 
 
+def test_one_channel_is_scored_as_two_classes(segpp: Command, data: Path, tmp_path: Path) -> None:
+    # The logit is the normalised red channel.
+    one = BRIGHT.replace("[1,2,8,8] logits", "[1,1,8,8] logits").replace(
+        "float[2,3,1,1] w = {-1, 0, 0, 1, 0, 0}", "float[1,3,1,1] w = {1, 0, 0}"
+    )
+
+    done = segpp("eval", write_model(tmp_path / "one.onnx", one), "--dataset", data, "--json")
+
+    found = json.loads(done.stdout)
+    assert found["classes"] == ["background", "foreground"]
+    assert found["models"][0]["iou"] == [1.0, 1.0]
+    assert any("class 1 where it is above 0" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_networks_of_other_channels_than_three_are_run_and_scored(
+    segpp: Command, data: Path, tmp_path: Path, channels: int
+) -> None:
+    # One channel, 0 to 255, is the logit when 124 is taken off it; the last of four is.
+    weights = ", ".join(["0"] * (channels - 1) + ["1"])
+    text = BRIGHT.replace("float[1,3,8,8] image", f"float[1,{channels},8,8] image")
+    text = text.replace("[1,2,8,8] logits", "[1,1,8,8] logits").replace(
+        "float[2,3,1,1] w = {-1, 0, 0, 1, 0, 0}", f"float[1,{channels},1,1] w = {{{weights}}}"
+    )
+    model = write_model(tmp_path / "x.onnx", text)
+    manifest = replace(
+        manifest_of(model, "logits", 1),
+        architecture=Architecture("x", (), (), (), "none", 0, 1, channels),
+        classes=Classes(("off", "on"), ((0, 0, 0), (9, 9, 9))),
+        input=InputSpec(
+            "image", (1, channels, 8, 8), "float32", "NCHW", "RGB",
+            (124.0,) * channels, (60.0,) * channels,
+        ),
+        outputs=(OutputSpec("logits", "logits", (1, 1, 8, 8), "float32"),),
+    )  # fmt: skip
+    manifest_path(model).write_text(render_manifest(manifest))
+    if channels == 4:
+        for path in (data / "images").iterdir():
+            colors = np.asarray(Image.open(path))
+            dark = np.zeros_like(colors)
+            np.save(path.with_suffix(".npy"), np.dstack([dark, colors[..., :1]]))
+            path.unlink()
+
+    scored = segpp("eval", model, "--dataset", data, "--json")
+    ran = segpp("run", model, data / "images", "--out", tmp_path / "out", "--save", "both")
+
+    assert scored.returncode == 0, scored.stderr
+    assert json.loads(scored.stdout)["models"][0]["iou"] == [1.0, 1.0]
+    assert ran.returncode == 0, ran.stderr
+    for done in (scored, ran):
+        assert ("takes grey images" in done.stderr) is (channels == 1)
+    mask = np.asarray(Image.open(tmp_path / "out" / "a.mask.png"))
+    assert (mask == np.asarray(Image.open(data / "labels" / "a.png"))).all()
+
+
+def test_labels_in_colour_of_half_the_size_are_read_by_a_palette(
+    segpp: Command, data: Path, models: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "palette.txt").write_text("10 20 30\n200 100 0\n")
+    for path in (data / "labels").iterdir():
+        labels = np.asarray(Image.open(path))[::2, ::2]
+        colors = np.array([[10, 20, 30], [200, 100, 0], [0, 0, 0]], np.uint8)
+        Image.fromarray(colors[np.minimum(labels, 2)]).save(path)
+
+    done = segpp(
+        "eval", models[0], "--dataset", data, "--json", "--palette", tmp_path / "palette.txt"
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["models"][0]["iou"] == [1.0, 1.0]
+    assert (found["labelled_pixels"], found["ignored_pixels"]) == (16 + 12, 4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "miou"),
+    [((), 1.0), (("--no-reduce-zero-label",), None), (("--reduce-zero-label",), 1.0)],
+)
+def test_a_model_trained_on_reduced_labels_reduces_them(
+    segpp: Command, data: Path, models: list[Path], flags: tuple[str, ...], miou: float | None
+) -> None:
+    with open_session(models[0]) as session:
+        manifest = session.manifest
+    reducing = replace(manifest, classes=replace(manifest.classes, reduce_labels=True))
+    manifest_path(models[0]).write_text(render_manifest(reducing))
+    for path in (data / "labels").iterdir():
+        labels = np.asarray(Image.open(path))
+        # Class k is label k + 1, and what was ignored is 0.
+        Image.fromarray(np.where(labels == 255, 0, labels + 1).astype(np.uint8)).save(path)
+
+    done = segpp("eval", models[0], "--dataset", data, "--json", *flags)
+
+    if miou is None:
+        assert done.returncode == 2
+        assert "holds the label 2, which is no class" in done.stderr
+        return
+    found = json.loads(done.stdout)
+    assert found["models"][0]["miou"] == miou
+    assert found["ignored_pixels"] == 8
+    # Said where nobody asked for it.
+    assert ("label k stands for class k - 1" in done.stderr) is (not flags)
+
+
+def test_labels_from_one_on_are_moved_by_an_offset(
+    segpp: Command, data: Path, models: list[Path]
+) -> None:
+    for path in (data / "labels").iterdir():
+        labels = np.asarray(Image.open(path))
+        Image.fromarray(np.where(labels == 255, 255, labels + 1).astype(np.uint8)).save(path)
+
+    refused = segpp("eval", models[0], "--dataset", data)
+    done = segpp("eval", models[0], "--dataset", data, "--json", "--label-offset", "-1")
+
+    assert refused.returncode == 2
+    assert "the labels seem to start at 1" in refused.stderr
+    assert "--label-offset -1" in refused.stderr
+    assert json.loads(done.stdout)["models"][0]["miou"] == 1.0
+
+
 def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: list[Path]) -> None:
     done = segpp(
         "eval", *models, "--images", data / "images", "--labels", data / "labels", "--limit", 1
     )
 
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert done.stdout.startswith("1 images, 64 labelled pixels")
+    assert done.stdout.startswith("1 images, 64 labelled pixels, 0 ignored (0.0%)")
     assert lines[2] == ["model", "mIoU", "pixel", "accuracy", "agreement", "images/s", "fit"]
     assert lines[3][:4] == ["bright", "100.00", "100.00", "100.00"]
     assert lines[3][-1] == "stretch"

@@ -44,6 +44,7 @@ BESIDES = {
         for name, spec in BACKENDS.items()
         if spec.needs
     },
+    ROOT / "src" / "segpp" / "images" / "channels.py": {"tifffile"},
 }
 
 

@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from segpp.errors import InputError
-from segpp.images.postprocess import resize_argmax, resize_labels
+from segpp.images.postprocess import labels_from, resize_argmax, resize_labels
+from segpp.manifest import OutputSpec
 
 SIZES = [
     ((5, 7), (20, 28)),  # the usual x4
@@ -62,6 +63,43 @@ def test_labels_are_those_of_torch(
     assert labels.shape == (2, *size)
     assert labels.dtype == np.uint8
     assert_same_up_to_ties(labels, logits, size, align_corners=align_corners)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(("small", "size"), SIZES, ids=str)
+def test_one_channel_is_cut_where_its_sigmoid_is_a_half(
+    small: tuple[int, int], size: tuple[int, int], *, align_corners: bool
+) -> None:
+    logit = torch.randn(2, 1, *small, generator=torch.manual_seed(3))
+
+    labels = resize_argmax(logit.numpy(), size, align_corners=align_corners)
+
+    two = torch.cat([torch.zeros_like(logit), logit], dim=1).numpy()
+    assert labels.dtype == np.uint8
+    assert labels.any()
+    assert_same_up_to_ties(labels, two, size, align_corners=align_corners)
+
+
+def test_channels_may_be_last() -> None:
+    logits = blobs(4, 6, 9)
+    last = OutputSpec("out", "logits", (1, 6, 9, 4), "float32", layout="NHWC")
+    first = OutputSpec("out", "logits", (1, 4, 6, 9), "float32")
+
+    by_last = labels_from(logits.transpose(0, 2, 3, 1), last, [(24, 36)], classes=4)
+    by_first = labels_from(logits, first, [(24, 36)], classes=4)
+
+    assert (by_last[0] == by_first[0]).all()
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_labels_may_have_a_channel(layout: str) -> None:
+    labels = np.arange(54, dtype=np.int64).reshape(1, 6, 9)
+    raw = labels[:, None] if layout == "NCHW" else labels[..., None]
+    output = OutputSpec("out", "labels", raw.shape, "int64", layout=layout)
+
+    [found] = labels_from(raw, output, [(6, 9)], classes=256)
+
+    assert (found == labels[0]).all()
 
 
 def test_a_class_that_leads_at_no_corner_can_still_win_inside() -> None:

@@ -24,28 +24,47 @@ Floats = NDArray[np.float32]
     "size", [(8, 12), (16, 24), (32, 48), (12, 18), (8, 24), (13, 21), (13, 29), (5, 3)]
 )
 @pytest.mark.parametrize("classes", [1, 2, 3, 7, 19, 150, 300])
+@pytest.mark.parametrize("align_corners", [False, True])
 def test_torch_and_onnx_resize_and_choose_like_the_oracle(
-    size: tuple[int, int], classes: int
+    size: tuple[int, int], classes: int, *, align_corners: bool
 ) -> None:
     logits = np.random.default_rng(0).standard_normal((2, classes, 4, 6), np.float32)
     height, width = size
+    corners = {"align_corners": align_corners}
 
-    expected = ops.resize_argmax_reference(logits, height=height, width=width)
+    expected = ops.resize_argmax_reference(logits, height=height, width=width, **corners)
 
     # Random logits have no ties within rounding here, so every label must be equal.
     for labels in (
-        by_onnx_resize_argmax(logits, height, width),
-        by_onnx_resize_argmax(logits, height, width, ONNXRUNTIME),
-        torch_ops.resize_argmax(torch.from_numpy(logits), height, width).numpy(),
+        by_onnx_resize_argmax(logits, height, width, **corners),
+        by_onnx_resize_argmax(logits, height, width, ONNXRUNTIME, **corners),
+        torch_ops.resize_argmax(torch.from_numpy(logits), height, width, **corners).numpy(),
     ):
         assert labels.dtype == expected.dtype == (np.int8 if classes <= 127 else np.int32)
         assert (labels == expected).all()
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("size", [(16, 24), (13, 29)])
+def test_a_single_class_is_present_where_its_sigmoid_is_above_a_half(
+    size: tuple[int, int], target: str
+) -> None:
+    logits = np.random.default_rng(4).standard_normal((2, 1, 4, 6), np.float32)
+
+    labels = by_onnx_resize_argmax(logits, *size, target)
+
+    pixels = torch.nn.functional.interpolate(torch.from_numpy(logits), size, mode="bilinear")
+    assert (labels == (torch.sigmoid(pixels)[:, 0] > 0.5).numpy()).all()
+    assert (ops.resize_argmax_reference(logits, height=size[0], width=size[1]) == labels).all()
+    assert 0.1 < labels.mean() < 0.9
+
+
 def by_onnx_resize_argmax(
-    logits: Floats, height: int, width: int, target: str = PORTABLE
+    logits: Floats, height: int, width: int, target: str = PORTABLE, *, align_corners: bool = False
 ) -> NDArray[Any]:
-    attributes = (("height", height), ("width", width))
+    # Half-pixel centres are what a node without the attribute means.
+    corners = (("align_corners", 1),) if align_corners else ()
+    attributes = (("height", height), ("width", width), *corners)
     kind = "h" if logits.dtype == np.float16 else "f"
     session = session_for("SegppResizeArgmax", attributes, (logits.shape,), kind, target)
     return session.run(None, {"logits": logits})[0]

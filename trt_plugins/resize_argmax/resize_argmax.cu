@@ -36,6 +36,7 @@ __device__ void store(void* labels, bool narrow, std::size_t pixel, int label)
     }
 }
 
+//! Of a single class the label is 1 where its value is above 0: as of two, the first of them 0.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) resizeArgmaxPixels(T const* __restrict__ logits,
     void* __restrict__ labels, ResizeArgmaxShape shape, float scaleY, float scaleX)
@@ -47,8 +48,9 @@ __global__ void __launch_bounds__(kThreads) resizeArgmaxPixels(T const* __restri
         return;
     }
     // 1. The four logits around the pixel, the same in every plane (h, w).
-    Neighbours const row = neighboursOf(index / shape.out_width, scaleY, shape.height);
-    Neighbours const column = neighboursOf(index % shape.out_width, scaleX, shape.width);
+    float const centre = shape.align_corners ? 0.0F : 0.5F;
+    Neighbours const row = neighboursOf(index / shape.out_width, scaleY, centre, shape.height);
+    Neighbours const column = neighboursOf(index % shape.out_width, scaleX, centre, shape.width);
     int const plane = shape.height * shape.width;
     unsigned const corner[4] = {static_cast<unsigned>(row.low * shape.width + column.low),
         static_cast<unsigned>(row.low * shape.width + column.high),
@@ -58,7 +60,8 @@ __global__ void __launch_bounds__(kThreads) resizeArgmaxPixels(T const* __restri
     {
         T const* from = logits + std::size_t{image} * shape.classes * plane;
         // 2. The best of the K values there.
-        float best = -INFINITY;
+        int const first = shape.classes == 1 ? 1 : 0;
+        float best = first ? 0.0F : -INFINITY;
         int label = 0;
 #pragma unroll 4
         for (int k = 0; k < shape.classes; ++k, from += plane)
@@ -68,7 +71,7 @@ __global__ void __launch_bounds__(kThreads) resizeArgmaxPixels(T const* __restri
             float const below
                 = between(toFloat(from[corner[2]]), toFloat(from[corner[3]]), column.weight);
             float const value = between(above, below, row.weight);
-            label = value > best ? k : label;
+            label = value > best ? k + first : label;
             best = value > best ? value : best;
         }
         store(labels, shape.classes <= kMostInt8, std::size_t{image} * pixels + index, label);
@@ -176,14 +179,22 @@ cudaError_t byCells(ResizeArgmaxShape const& shape, void const* logits, void* la
         static_cast<T const*>(logits), labels, shape, shiftFor(shape.classes));
 }
 
+//! Logits per pixel along one axis.
+float scaleFor(std::int32_t size, std::int32_t out, bool alignCorners) noexcept
+{
+    std::int32_t const from = alignCorners ? size - 1 : size;
+    std::int32_t const to = alignCorners ? (out > 1 ? out - 1 : 1) : out;
+    return static_cast<float>(from) / static_cast<float>(to);
+}
+
 template <typename T>
 cudaError_t byPixels(ResizeArgmaxShape const& shape, void const* logits, void* labels,
     cudaStream_t stream) noexcept
 {
     std::int32_t const pixels = shape.out_height * shape.out_width;
     dim3 const grid(blocksFor(pixels, kThreads), imageBlocks(shape.batch));
-    float const scaleY = static_cast<float>(shape.height) / static_cast<float>(shape.out_height);
-    float const scaleX = static_cast<float>(shape.width) / static_cast<float>(shape.out_width);
+    float const scaleY = scaleFor(shape.height, shape.out_height, shape.align_corners);
+    float const scaleX = scaleFor(shape.width, shape.out_width, shape.align_corners);
     return launch(resizeArgmaxPixels<T>, grid, dim3(kThreads), 0, stream,
         static_cast<T const*>(logits), labels, shape, scaleY, scaleX);
 }
@@ -194,9 +205,9 @@ std::int32_t scaleOf(ResizeArgmaxShape const& shape, void const* labels) noexcep
     std::int32_t const scale = shape.out_height / shape.height;
     bool const whole
         = shape.out_height == scale * shape.height && shape.out_width == scale * shape.width;
-    // A lone column has no second corner.
-    bool const wide = shape.width > 1;
-    return whole && wide && aligned(0, sizeof(std::uint32_t), labels, nullptr) ? scale : 0;
+    // A lone column has no second corner, and a lone class nothing to be compared with.
+    bool const several = shape.width > 1 && shape.classes > 1;
+    return whole && several && !shape.align_corners && aligned(0, sizeof(std::uint32_t), labels, nullptr) ? scale : 0;
 }
 
 template <typename T>

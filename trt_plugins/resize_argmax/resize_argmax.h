@@ -5,8 +5,9 @@
 //!
 //! Shapes  logits (B, K, h, w) and labels (B, H, W): row-major. Labels are INT8 up to 127 classes,
 //!         INT32 beyond.
-//! Work    H = s * h and W = s * w with s = 2, 4 or 8, w > 1 and labels that are 4-byte aligned: a
-//!         thread owns two cells, one above the other; a cell holds the s * s pixels between four
+//!         One class is the logit of a sigmoid: label 1 where its value is above 0.
+//! Work    H = s * h and W = s * w with s = 2, 4 or 8, w > 1, K > 1, corners not aligned and labels
+//!         that are 4-byte aligned: a thread owns two cells, one above the other; a cell holds the s * s pixels between four
 //!         logits. All values of a class in a cell lie between the lowest and the highest of its
 //!         corners. So one pass over the classes finds those that can win, and only they are
 //!         interpolated. Often that is one class, and nothing is interpolated.
@@ -33,6 +34,8 @@ namespace segpp
 struct ResizeArgmaxShape
 {
     std::int32_t batch, classes, height, width, out_height, out_width;
+    //! Corner pixels lie on corner logits; otherwise centres are at half pixels.
+    bool align_corners = false;
 };
 
 //! Logits (B, K, h, w) to labels (B, H, W): INT8 when K <= 127, INT32 otherwise.

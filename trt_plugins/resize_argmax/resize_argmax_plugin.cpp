@@ -14,6 +14,7 @@ enum Attribute : std::size_t
     kHEIGHT,
     kWIDTH,
     kCLASSES,
+    kALIGN_CORNERS,
 };
 
 constexpr std::int32_t kMAX_INT8_CLASSES = 127;
@@ -24,7 +25,8 @@ public:
     //! TensorRT asks for the type of the labels before it tells a shape, so the node counts the
     //! classes. Without that count the labels are INT8.
     static constexpr OperatorSpec kSPEC{
-        "SegppResizeArgmax", 1, 3, {{{"height", 1}, {"width", 1}, {"classes", 0, 0}}}};
+        "SegppResizeArgmax", 1, 4,
+        {{{"height", 1}, {"width", 1}, {"classes", 0, 0}, {"align_corners", 0, 0}}}};
 
     using OperatorPlugin::OperatorPlugin;
 
@@ -66,7 +68,8 @@ protected:
     {
         Dims const& logits = inputs[0];
         ResizeArgmaxShape const shape{asInt32(logits.d[0]), asInt32(logits.d[1]),
-            asInt32(logits.d[2]), asInt32(logits.d[3]), asInt32(output.d[1]), asInt32(output.d[2])};
+            asInt32(logits.d[2]), asInt32(logits.d[3]), asInt32(output.d[1]), asInt32(output.d[2]),
+            attribute(kALIGN_CORNERS) != 0};
         return resizeArgmax(shape, type, buffers.inputs[0], buffers.output, buffers.stream);
     }
 };

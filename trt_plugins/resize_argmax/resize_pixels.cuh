@@ -13,11 +13,12 @@ struct Neighbours
 };
 
 //! The inputs around an output along one axis, as ops/reference.py rounds them: not contracted into a fused
-//! multiply-add. An input of weight zero is not read.
-__device__ inline Neighbours neighboursOf(int out, float scale, int size)
+//! multiply-add. An input of weight zero is not read. `centre` is where a pixel's value lies, half a
+//! pixel from its edge or, with aligned corners, on it.
+__device__ inline Neighbours neighboursOf(int out, float scale, float centre, int size)
 {
-    float const centre = __fmul_rn(static_cast<float>(out) + 0.5F, scale);
-    float const source = fmaxf(__fsub_rn(centre, 0.5F), 0.0F);
+    float const place = __fmul_rn(static_cast<float>(out) + centre, scale);
+    float const source = fmaxf(__fsub_rn(place, centre), 0.0F);
     int const floor = static_cast<int>(source);
     int const low = floor < size ? floor : size - 1;
     float const weight = source - static_cast<float>(low);

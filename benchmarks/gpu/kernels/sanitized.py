@@ -54,7 +54,7 @@ def calls(library: ctypes.CDLL) -> Iterator[tuple[str, list[object]]]:
         for resize in RESIZES:
             batch, classes, _, _, height, width = resize
             labels = np.zeros((batch, height, width), np.int8 if classes <= 127 else np.int32)
-            yield "labels", [_drawn(resize[:4], dtype), labels, kind, *resize, 0]
+            yield "labels", [_drawn(resize[:4], dtype), labels, kind, *resize, 0, 0]
 
 
 def _match(library: ctypes.CDLL, shape: tuple[int, ...], kind: int, dtype: Any) -> list[object]:

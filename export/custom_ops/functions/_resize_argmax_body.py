@@ -17,7 +17,9 @@ With logits (B, K, h, w), an even scale s = H / h = W / w, and K classes in g gr
 6. Join the strips and cut off half a cell at each edge: (B, 1, H, W).
 
 Sampling positions are those of half-pixel centres (``align_corners=False``): pixel i of a cell of s
-lies at (i + 1/2) / s between the two logits.
+lies at (i + 1/2) / s between the two logits. With ``align_corners`` no two cells are alike, and
+each class is resized for itself. A single class has no tournament: its label is whether it is
+above 0.
 """
 
 from collections.abc import Callable
@@ -65,10 +67,13 @@ class _Sizes:
     columns: int
     height: int
     width: int
+    align_corners: bool
 
     @property
     def scale(self) -> int | None:
-        """Pixels per logit along both axes, if that is one even number."""
+        """Pixels per logit along both axes, if that is one even number and cells are alike."""
+        if self.align_corners:
+            return None
         scale = self.height // self.rows
         exact = (scale * self.rows, scale * self.columns) == (self.height, self.width)
         return scale if exact and scale % 2 == 0 and scale else None
@@ -115,7 +120,9 @@ def _sizes_of(node: NodeProto, uses: OperatorUses) -> _Sizes:
         batch, classes, rows, columns = uses.shapes[node.input[0]]
     except (KeyError, ValueError) as failure:
         raise GraphError(f"{node.name} resizes logits of unknown shape") from failure
-    return _Sizes(batch, classes, rows, columns, attributes["height"], attributes["width"])
+    corners = bool(attributes.get("align_corners", 0))
+    size = attributes["height"], attributes["width"]
+    return _Sizes(batch, classes, rows, columns, *size, align_corners=corners)
 
 
 def _by_resize(
@@ -124,7 +131,8 @@ def _by_resize(
     """Return labels (B, 1, H, W), each class resized for itself: for scales that are not even."""
     planes = builder.several("Split", sizes.classes, logits, axis=1, num_outputs=sizes.classes)
     size = builder.constant([sizes.batch, 1, sizes.height, sizes.width])
-    how = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    positions = "align_corners" if sizes.align_corners else "half_pixel"
+    how = {"mode": "linear", "coordinate_transformation_mode": positions}
 
     def resized(index: int) -> Candidate:
         # One class at a time: at no moment do all of them exist at full resolution.
@@ -222,5 +230,6 @@ def _label(
     best = argmax_tournament(builder, encoding, candidate, indices, step)
     if best.index:
         return encoding.decode(builder, best.index)
-    # The only class: number zero everywhere.
-    return builder("Cast", builder("Greater", best.value, best.value), to=_FLOAT)
+    # The only class is the logit of a sigmoid.
+    above = builder("Greater", best.value, builder.constant(np.float32(0)))
+    return builder("Cast", above, to=_FLOAT)

@@ -9,6 +9,7 @@ from typing import Any
 from segpp.errors import InputError
 from segpp.runtime.build.builders import BUILDERS, BuildConfig, BuildRefused
 from segpp.runtime.system.gpu import gpu_compute_capability
+from segpp.utils.limits import usable_cpus
 
 __all__ = ["TensorRtRtx"]
 
@@ -54,6 +55,8 @@ class TensorRtRtx:
 
         logger = _logger(trt, log)
         builder = trt.Builder(logger)
+        # Left alone it takes every CPU there is, those of others too.
+        builder.max_threads = usable_cpus()
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
         parser = trt.OnnxParser(network, logger)
         if not parser.parse_from_file(str(config.onnx)):

@@ -28,10 +28,11 @@ def load(
     fit: str | None = None,
     tile: bool = False,
     overlap: float | None = None,
+    output_name: str | None = None,
 ) -> "Session":
     """Load an exported network; call what is returned on images.
 
-    Without a manifest beside it a file works too if it has one image input and one output that is
+    Without a manifest beside it a file works too if it has one image input and an output that is
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
@@ -39,7 +40,8 @@ def load(
         backend: The library that runs it, as ``segpp-run -h`` names them; ``auto`` is ONNX Runtime
             where it is installed.
         provider: ONNX Runtime's execution provider (``cpu``, ``cuda``).
-        threads: CPU threads; by default the library's choice.
+        threads: CPU threads; by default the library's choice, or as many as the CPUs that this
+            process may use, where these are not all of the machine's.
         precision: What the file's FP32 is computed in: ``fp32``, or ``bf16`` with OpenVINO on CPUs
             that have it.
         cache: Keep what OpenVINO compiles in ``MODEL.onnx.cache`` beside the file.
@@ -52,6 +54,8 @@ def load(
         tile: Cut pictures into tiles of the network's size at their own resolution instead, and
             blend the logits where they overlap.
         overlap: What neighbouring tiles share of a side, 0 to 0.9; by default a quarter.
+        output_name: The output to make masks of, where a file has several; by default labels, else
+            logits.
 
     Raises:
         GraphError: The file is damaged, or no segmentation network with fixed shapes.
@@ -79,6 +83,7 @@ def load(
         fit=fit,
         tile=tile,
         overlap=overlap,
+        output_name=output_name,
     )
 
 
@@ -101,6 +106,7 @@ def predict(
     fit: str | None = None,
     tile: bool = False,
     overlap: float | None = None,
+    output_name: str | None = None,
     after_each: "AfterEach" = lambda _outcome, _total: None,
     legend: str = "panel",
     contours: bool = False,
@@ -128,7 +134,7 @@ def predict(
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
             one ``R G B`` per line.
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
-        fit, tile, overlap: As in ``load``.
+        output_name, fit, tile, overlap: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
         legend: What the colors mean: ``panel`` (beside or below the picture), ``inside`` (in a
             corner of it) or ``none``.
@@ -174,6 +180,7 @@ def predict(
             "fit": fit,
             "tile": tile,
             "overlap": overlap,
+            "output_name": output_name,
         },
         after_each=after_each,
         legend=legend,

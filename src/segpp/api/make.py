@@ -28,6 +28,8 @@ def export_onnx(
     precision: str = "fp32",
     target: str = "portable",
     input_dtype: str = "float32",
+    input_name: str = "image",
+    output_name: str | Sequence[str] | None = None,
     outputs: str = "logits",
     rewrites_off: Sequence[str] = (),
     checkpoint_format: str | None = None,
@@ -44,6 +46,7 @@ def export_onnx(
     fit: str | None = None,
     reference: PathLike | None = None,
     force: bool = False,
+    memory_limit: int | None = None,
 ) -> "ExportResult":
     """Write a checkpoint as ONNX with every shape fixed, tokens merged and masks proved.
 
@@ -63,8 +66,13 @@ def export_onnx(
         search_images: Files or folders; the image of the parity check if empty.
         batch: Images per call.
         precision: ``fp32`` or ``fp16``.
-        target: ``portable``, or ``onnxruntime`` for that library alone, the fastest on a CPU.
-        input_dtype: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC, RGB).
+        target: ``portable``; ``onnxruntime`` for that library alone, the fastest on a CPU; or
+            ``plain``, one flat graph without functions, for OpenCV and converters.
+        input_dtype: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to 255, NCHW, normalised
+            in the file) or ``uint8`` (pixels, NHWC, RGB).
+        input_name: What the input is called in the file.
+        output_name: What the output is called, by default ``logits`` or ``labels``; of both
+            outputs two names.
         outputs: ``logits`` (B, K, H/4, W/4), ``labels`` (B, H, W), or ``both``.
         rewrites_off: Names of exact rewrites to leave out.
         checkpoint_format: Whose code trained it, where its keys do not tell.
@@ -85,6 +93,7 @@ def export_onnx(
         reference: A ``.npz`` with ``x``, an input (1, C, H, W) as the owner's network took it, and
             ``logits``, what it gave: the export must give the same labels.
         force: Replace files that segpp did not write, too; never one that is read.
+        memory_limit: Bytes that the export may take; by default what this process may use.
 
     Returns:
         The manifest, and warnings: why merging may cost more than it saves here, for example.
@@ -92,7 +101,8 @@ def export_onnx(
     Raises:
         InputError: The checkpoint, a number or a place to write to cannot be used.
         CheckError: The file does not follow PyTorch, or breaks a rule of its targets.
-        MissingError: A package of ``segpp[export]`` is not installed.
+        MissingError: A package of ``segpp[export]`` is not installed, or there is less memory than
+            it needs.
 
     Example:
         >>> result = segpp.export_onnx("model.pth", "b0.onnx", preset="hq", size="512x1024")
@@ -114,6 +124,8 @@ def export_onnx(
         precision=precision,
         target=target,
         input_dtype=input_dtype,
+        input_name=input_name,
+        output_names=_names(output_name),
         outputs=outputs,
         rewrites_off=tuple(rewrites_off),
         checkpoint_format=checkpoint_format,
@@ -130,6 +142,7 @@ def export_onnx(
         fit=fit,
         reference=None if reference is None else Path(reference),
         force=force,
+        memory_limit=memory_limit,
     )
     # torch takes seconds to import: what is wrong without it is told before.
     check_config(config)
@@ -139,6 +152,12 @@ def export_onnx(
     from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
 
     return export(config)
+
+
+def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def build_engine(

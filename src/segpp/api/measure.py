@@ -9,6 +9,7 @@ from segpp.errors import InputError
 from segpp.utils.files import atomic_write, check_writable
 
 if TYPE_CHECKING:
+    from segpp.images.palette import Color
     from segpp.inspection import Report
     from segpp.runtime.benchmark.report import BenchmarkReport
     from segpp.runtime.evaluation.report import EvaluationReport
@@ -27,7 +28,9 @@ def evaluate(
     image_suffix: str = "",
     label_suffix: str = "",
     ignore: Collection[int] | None = None,
-    reduce_zero_label: bool = False,
+    reduce_zero_label: bool | None = None,
+    label_offset: int = 0,
+    palette: "PathLike | tuple[Color, ...] | None" = None,
     limit: int | None = None,
     backend: str = "auto",
     provider: str | None = None,
@@ -38,6 +41,7 @@ def evaluate(
     tile: bool = False,
     overlap: float | None = None,
     protocol: str = "whole",
+    output_name: str | None = None,
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
     confusion: PathLike | None = None,
     plot: PathLike | None = None,
@@ -51,13 +55,19 @@ def evaluate(
     Args:
         models: ONNX files of the same classes; the others are compared with the first.
         images: A folder of images.
-        labels: A folder of images of class numbers, named like the images.
+        labels: A folder of images of class numbers or of the classes' colours, named like the
+            images; of another size too, and scored at theirs.
         image_suffix: End of the images' names that their partners lack (``_leftImg8bit``).
         label_suffix: The same for labels (``_gtFine_labelTrainIds``).
         ignore: Labels whose pixels do not count; by default the models' own, and 255.
-        reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K).
+        reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K); by default as
+            the models were trained.
+        label_offset: Added to every label but 255, before ``ignore``: -1 where labels start at 1.
+        palette: The colours of the classes in labels that are in colour, by default the models';
+            (R, G, B) of each, or a file of one ``R G B`` per line.
         limit: Only the first so many images.
-        backend, provider, threads, precision, cache, fit, tile, overlap: As in ``load``.
+        backend, provider, threads, precision, cache: As in ``load``.
+        output_name, fit, tile, overlap: As in ``load``.
         protocol: ``whole`` images, or ``slide``: tiles at a stride of two thirds of a side, as in
             papers that train on crops.
         after_each: Called with how many images are done, and of how many.
@@ -77,7 +87,8 @@ def evaluate(
         >>> sorted(report.miou)
         ['b0']
     """
-    from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - when it is called
+    from segpp.images.palette import read_palette  # noqa: PLC0415 - when it is called
+    from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - as above
     from segpp.runtime.evaluation.files import (  # noqa: PLC0415 - as above
         evaluate_files,
         tiles_of,
@@ -94,6 +105,8 @@ def evaluate(
         to_paths(models),
         pairs,
         ignored=ignore,
+        palette=read_palette(Path(palette)) if isinstance(palette, str | Path) else palette,
+        label_offset=label_offset,
         reduce_zero_label=reduce_zero_label,
         settings={
             "backend": backend,
@@ -104,6 +117,7 @@ def evaluate(
             "fit": fit,
             "tile": tile,
             "overlap": overlap,
+            "output_name": output_name,
         },
         after_each=lambda: after_each(next(done), len(pairs)),
         worst=_WORST if html else 0,
@@ -156,6 +170,7 @@ def benchmark(
     threads: int | None = None,
     precision: str = "fp32",
     cache: bool = True,
+    output_name: str | None = None,
     after_each: Callable[[], object] = lambda: None,
 ) -> "BenchmarkReport":
     """Measure latency by stage, throughput and peak memory of several files side by side.
@@ -171,7 +186,7 @@ def benchmark(
         warmup: Calls that do not count.
         percentiles: Those to report, 0 to 100, by nearest rank; by default those of 50, 90, 95 and
             99 that the calls suffice for.
-        backend, provider, threads, precision, cache: As in ``load``.
+        backend, provider, threads, precision, cache, output_name: As in ``load``.
         after_each: Called after every round.
 
     Returns:
@@ -201,7 +216,12 @@ def benchmark(
         BenchmarkConfig(warmup, iterations, duration),
         image=None if image is None else Path(image),
         percents=None if percentiles is None else tuple(percentiles),
-        settings={"provider": provider, "threads": threads, "cache": cache},
+        settings={
+            "provider": provider,
+            "threads": threads,
+            "cache": cache,
+            "output_name": output_name,
+        },
         after_each=after_each,
     )
 

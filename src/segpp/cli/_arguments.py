@@ -23,8 +23,11 @@ __all__ = [
     "backend_settings",
     "check_flags",
     "fit_settings",
+    "memory_size",
     "renamed",
 ]
+
+_UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -41,7 +44,10 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         "--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (default: cpu)"
     )
     group.add_argument(
-        "--threads", type=int, metavar="N", help="CPU threads (default: the library's choice)"
+        "--threads",
+        type=int,
+        metavar="N",
+        help="CPU threads (default: the library's choice, or the CPUs that this process may use)",
     )
     group.add_argument(
         "--precision",
@@ -55,6 +61,11 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         action="store_true",
         help="do not keep what openvino compiles in MODEL.onnx.cache/ beside the file",
     )
+    group.add_argument(
+        "--output-name",
+        metavar="NAME",
+        help="output to make masks of, where a file has several (default: labels, else logits)",
+    )
     return group
 
 
@@ -66,6 +77,7 @@ def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
         "threads": args.threads,
         "precision": args.precision,
         "cache": not args.no_cache,
+        "output_name": args.output_name,
     }
 
 
@@ -114,6 +126,19 @@ def add_force_argument(group: Any) -> None:
         action="store_true",
         help="replace files that segpp did not write, too; never one that is read",
     )
+
+
+def memory_size(text: str) -> int:
+    """Return ``512M`` or ``2G`` in bytes.
+
+    Raises:
+        argparse.ArgumentTypeError: It is something else.
+    """
+    match = re.fullmatch(r"(\d{1,6})([KMG])", text)
+    if match is None or int(match[1]) == 0:
+        problem = f"{text!r:.80} is not a size: a whole number and K, M or G, as 512M or 2G"
+        raise argparse.ArgumentTypeError(problem)
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def renamed(arguments: Sequence[str], names: Mapping[str, str]) -> list[str]:

@@ -91,8 +91,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "--labels",
         metavar="DIR",
         type=Path,
-        help="folder of images of class numbers (one channel, or a palette's indices), "
-        "named like the images",
+        help="folder of images of class numbers (one channel, or a palette's indices) or of the "
+        "classes' colours, named like the images",
     )
     data.add_argument(
         "--dataset",
@@ -114,8 +114,23 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     )
     data.add_argument(
         "--reduce-zero-label",
-        action="store_true",
-        help="label 0 is no class and the classes start at 1 (ADE20K)",
+        action=argparse.BooleanOptionalAction,
+        help="label 0 is no class and the classes start at 1 (ADE20K; default: as the model was "
+        "trained)",
+    )
+    data.add_argument(
+        "--label-offset",
+        metavar="N",
+        type=int,
+        default=0,
+        help="added to every label but 255, before --ignore: -1 where labels start at 1",
+    )
+    data.add_argument(
+        "--palette",
+        metavar="FILE",
+        type=Path,
+        help="colours of the classes in labels in colour: one 'R G B' per line, or JSON (default: "
+        "the model's)",
     )
     data.add_argument("--limit", metavar="N", type=int, help="only the first N images")
 
@@ -135,6 +150,8 @@ def run(args: argparse.Namespace) -> int:
             label_suffix=args.label_suffix,
             ignore=_ignored(args.ignore),
             reduce_zero_label=args.reduce_zero_label,
+            label_offset=args.label_offset,
+            palette=args.palette,
             limit=args.limit,
             **backend_settings(args),
             **fit_settings(args),

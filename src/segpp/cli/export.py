@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import segpp
-from segpp.cli._arguments import add_force_argument, add_json_argument
+from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
 from segpp.cli._reading import add_reading, reading_of
 from segpp.manifest import (
     Manifest,
@@ -101,8 +101,8 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         "--input-dtype",
         default="float32",
         metavar="TYPE",
-        help="float32: normalised, NCHW; uint8: pixels, NHWC RGB, normalised in the graph "
-        "(default: float32)",
+        help="float32: normalised, NCHW; float32-pixels: 0 to 255, NCHW, normalised in the graph; "
+        "uint8: pixels, NHWC RGB, normalised in the graph (default: float32)",
     )
     group.add_argument(
         "--outputs",
@@ -116,7 +116,8 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         default="portable",
         metavar="T",
         help="portable: standard operators, for every engine; onnxruntime: with that engine's own "
-        "attention, the fastest on a CPU (default: portable)",
+        "attention, the fastest on a CPU; plain: one flat graph with everything folded, for "
+        "OpenCV and converters (default: portable)",
     )
     group.add_argument(
         "--no-rewrite",
@@ -125,6 +126,14 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="leave out an exact rewrite of the network; all are on; repeatable",
+    )
+    group.add_argument(
+        "--input-name", default="image", metavar="NAME", help="name of the input (default: image)"
+    )
+    group.add_argument(
+        "--output-name",
+        metavar="NAME",
+        help="name of the output, or of both: LOGITS,LABELS (default: logits, labels)",
     )
     group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
 
@@ -210,6 +219,12 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.npz",
         help="compare with the owner's own numbers too: x, an input, and logits, what it gave",
     )
+    group.add_argument(
+        "--memory-limit",
+        type=memory_size,
+        metavar="SIZE",
+        help="memory that the export may take, as 512M or 8G (default: what this process may use)",
+    )
     results = parser.add_argument_group("results")
     add_json_argument(results, "the manifest")
 
@@ -229,6 +244,8 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         target=args.target,
         input_dtype=args.input_dtype,
+        input_name=args.input_name,
+        output_name=args.output_name and args.output_name.split(","),
         outputs=args.outputs,
         rewrites_off=args.no_rewrite,
         checkpoint_format=args.checkpoint_format,
@@ -238,6 +255,7 @@ def run(args: argparse.Namespace) -> int:
         **reading_of(args),
         reference=args.reference,
         force=args.force,
+        memory_limit=args.memory_limit,
     )
     manifest, warnings = result.manifest, result.warnings
     sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)

@@ -12,9 +12,20 @@ from numpy.typing import NDArray
 from segpp.errors import InputError
 from segpp.utils.files import check_file
 
-__all__ = ["Color", "colorize", "default_palette", "overlay", "read_class_names", "read_palette"]
+__all__ = [
+    "BINARY_NAMES",
+    "Color",
+    "colorize",
+    "default_palette",
+    "overlay",
+    "read_class_names",
+    "read_palette",
+]
 
 Color = tuple[int, int, int]
+
+# The classes of a network with one output channel, where nothing names them.
+BINARY_NAMES = ("background", "foreground")
 
 # The golden angle never lands near an earlier hue soon; the shades tell apart what it cannot.
 _GOLDEN_TURN = 0.6180339887498949

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
 from segpp.images.fit import Placement, Span, place, unseen_label
-from segpp.manifest import InputSpec, OutputSpec
+from segpp.manifest import TENSOR_DIMENSIONS, InputSpec, OutputSpec
 
 __all__ = [
     "UINT8_CLASSES",
     "best_class",
     "check_finite",
     "labels_from",
+    "planes_first",
     "resize_argmax",
     "resize_labels",
     "resize_values",
@@ -59,6 +60,7 @@ def labels_from(
     """
     if output.kind == "logits":
         check_finite(raw)
+    raw = planes_first(raw, output)
     return tuple(
         _labels_of(one, output, size, classes, spec) for one, size in zip(raw, sizes, strict=False)
     )
@@ -89,6 +91,14 @@ def _hide(labels: NDArray[Any], placed: Placement, classes: int) -> NDArray[Any]
     return hidden
 
 
+def planes_first(raw: NDArray[Any], output: OutputSpec) -> NDArray[Any]:
+    """Return an output as logits (B, K, h, w) or labels (B, H, W), wherever its channels are."""
+    if raw.ndim != TENSOR_DIMENSIONS:
+        return raw
+    planes = raw.transpose(0, 3, 1, 2) if output.layout == "NHWC" else raw
+    return planes[:, 0] if output.kind == "labels" else planes
+
+
 def resize_argmax(
     logits: NDArray[Any],
     size: tuple[int, int],
@@ -100,7 +110,8 @@ def resize_argmax(
 
     The same as resizing all logits and taking the argmax (lowest class on ties), except where
     the two best differ by less than 8 * 2^-24 of the largest corner: there rounding decides.
-    Not-a-number never wins.
+    Not-a-number never wins. A single channel is the logit of a sigmoid: label 1 where it is above
+    0, else 0.
 
     Args:
         logits: (B, K, h, w), any float type; computed in float32.
@@ -118,8 +129,14 @@ def resize_argmax(
     labels = np.empty((len(logits), *size), kind)
     rows, columns = _axes(logits.shape[2:], size, placed, align_corners=align_corners)
     for image, out in zip(logits, labels, strict=True):
-        _fill(image.astype(np.float32, copy=False), rows, columns, out)
+        values = image.astype(np.float32, copy=False)
+        _fill(_with_background(values) if len(values) == 1 else values, rows, columns, out)
     return labels
+
+
+def _with_background(logit: Floats) -> Floats:
+    # The sigmoid of one logit is the softmax of it and 0: above 0.5 where the logit is above 0.
+    return np.concatenate([np.zeros_like(logit), logit])
 
 
 def resize_values(

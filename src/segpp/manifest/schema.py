@@ -96,7 +96,8 @@ class InputSpec:
 
     The image is brought to the tensor's height and width as ``fit`` says, by the filter that
     ``resize`` names, ``(pixel - mean) / std`` per channel on the 0-255 scale, and laid out as
-    ``layout``.
+    ``layout``. Floats of mean 0 and std 1 are the pixels themselves, which the file
+    normalises; uint8 always is.
 
     Attributes:
         fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads,
@@ -136,13 +137,25 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """What comes out: logits (B, K, h, w), to be resized bilinearly, or labels (B, H, W)."""
+    """What comes out: logits (B, K, h, w), to be resized bilinearly, or labels (B, H, W).
+
+    Attributes:
+        layout: Of four dimensions: where the channels are. Labels have one channel then.
+    """
 
     name: str
     kind: Literal["logits", "labels"]
     shape: tuple[int, ...]
     dtype: str
     align_corners: bool = False
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+
+    @property
+    def channels(self) -> int:
+        """Values per pixel: K of logits."""
+        if len(self.shape) != TENSOR_DIMENSIONS:
+            return 1
+        return self.shape[1] if self.layout == "NCHW" else self.shape[3]
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Contract:
         attributes: The integer attributes that carry meaning. Every node also has the strings
             ``plugin_version`` and ``plugin_namespace``, by which TensorRT finds a plugin.
         meaning: One sentence; the oracle of the same name is the exact text.
+        optional: Attributes that a node may lack, which is the same as 0.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Contract:
     outputs: tuple[str, ...]
     attributes: tuple[str, ...]
     meaning: str
+    optional: tuple[str, ...] = ()
 
 
 CONTRACTS = {
@@ -75,8 +77,10 @@ CONTRACTS = {
             ("logits",),
             ("labels",),
             # TensorRT asks for the type of the labels before it tells a shape.
-            ("height", "width", "classes"),
-            "logits (B,K,h,w) to labels (B,H,W): bilinear resize, then argmax over K",
+            ("height", "width", "classes", "align_corners"),
+            "logits (B,K,h,w) to labels (B,H,W): bilinear resize, then argmax over K, or for K = 1"
+            " whether the logit is above 0",
+            ("align_corners",),
         ),
     )
 }

@@ -130,32 +130,42 @@ def unmerge_reference(y: Array, slot: Slots) -> Array:
     return np.stack([rows[index] for rows, index in zip(y, slot, strict=True)])
 
 
-def resize_argmax_reference(logits: Array, *, height: int, width: int) -> NDArray[np.integer]:
+def resize_argmax_reference(
+    logits: Array, *, height: int, width: int, align_corners: bool = False
+) -> NDArray[np.integer]:
     """Resize logits bilinearly and take the best class (lowest on ties) at every pixel.
 
-    Half-pixel centres, ``align_corners=False``, FP32, columns before rows, no antialiasing:
+    FP32, columns before rows, no antialiasing:
     ``(1-v) * ((1-u) * p00 + u * p01) + v * ((1-u) * p10 + u * p11)``.
+    A single channel is the logit of a sigmoid: label 1 where it is above 0, else 0.
 
     Args:
         logits: (B, K, h, w).
+        align_corners: Map corner pixels onto corner pixels; otherwise centres are at half pixels.
 
     Returns:
         Labels (B, height, width), INT8 when K <= 127, INT32 otherwise.
     """
     wide = logits.astype(np.float32)
-    top, bottom, v = _neighbours(height, wide.shape[2])
-    left, right, u = _neighbours(width, wide.shape[3])
+    top, bottom, v = _neighbours(height, wide.shape[2], align_corners=align_corners)
+    left, right, u = _neighbours(width, wide.shape[3], align_corners=align_corners)
     columns = (1 - u) * wide[..., left] + u * wide[..., right]
     v = v[:, None]
     pixels = (1 - v) * columns[:, :, top] + v * columns[:, :, bottom]
     kind = np.int8 if logits.shape[1] <= MAX_INT8_CLASSES else np.int32
-    labels: NDArray[np.integer] = pixels.argmax(1).astype(kind)
-    return labels
+    labels = pixels[:, 0] > 0 if logits.shape[1] == 1 else pixels.argmax(1)
+    chosen: NDArray[np.integer] = labels.astype(kind)
+    return chosen
 
 
-def _neighbours(out: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-    scale = np.float32(size) / np.float32(out)
-    source = (np.arange(out, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
-    source = np.maximum(source, np.float32(0))
+def _neighbours(
+    out: int, size: int, *, align_corners: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    index = np.arange(out, dtype=np.float32)
+    if align_corners:
+        source = index * (np.float32(size - 1) / np.float32(max(out - 1, 1)))
+    else:
+        scale = np.float32(size) / np.float32(out)
+        source = np.maximum((index + np.float32(0.5)) * scale - np.float32(0.5), np.float32(0))
     low = np.floor(source).astype(np.int64)
     return low, np.minimum(low + 1, size - 1), (source - low).astype(np.float32)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpp.errors import CheckError
+from segpp.errors import CheckError, InputError
 from segpp.export.config import ExportConfig
 from segpp.export.images import ParityImage
 from segpp.export.models.loading import load_checkpoint
@@ -67,6 +67,78 @@ def test_pixels_give_the_bits_that_normalised_floats_give(
     assert (found == run(of_floats, prepare([picture], FLOATS))["logits"]).all()
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_float_pixels_are_normalised_inside(
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8], precision: str
+) -> None:
+    options = {"precision": precision, "min_agreement": 0.9 if precision == "fp16" else None}
+    plain = written(tiny_checkpoint, tmp_path / "floats.onnx", **options)
+    pixels = written(tiny_checkpoint, tmp_path / "x.onnx", input_dtype="float32-pixels", **options)
+
+    spec = read_manifest(pixels).input
+    tensor = picture.transpose(2, 0, 1)[None].astype(np.float32)
+    expected = run(plain, prepare([picture], FLOATS))["logits"]
+
+    assert (run(pixels, tensor)["logits"] == expected).all()
+    assert (spec.dtype, spec.layout, spec.mean, spec.std) == (
+        "float32", "NCHW", (0.0,) * 3, (1.0,) * 3,
+    )  # fmt: skip
+    # Whoever does what the manifest says feeds the pixels.
+    assert (prepare([picture], spec) == tensor).all()
+    assert "mean 123.675 116.28 103.53" in read_manifest(pixels).options["normalization"]
+    with open_session(pixels) as session:
+        assert (session(picture, logits=True).logits == expected).all()
+
+
+def test_input_and_outputs_are_called_as_the_caller_wants(
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    usual = written(tiny_checkpoint, tmp_path / "usual.onnx", outputs="both")
+    # Names that values inside the file have by default must be free too.
+    inner = onnx.load(usual).graph.node[3].output[0]
+    constant = onnx.load(usual).graph.initializer[0].name
+    names = ("input_0/data:0", inner, constant)
+
+    file = written(
+        tiny_checkpoint,
+        tmp_path / "x.onnx",
+        outputs="both",
+        input_name=names[0],
+        output_names=names[1:],
+    )
+
+    manifest, graph = read_manifest(file), onnx.load(file).graph
+    assert (manifest.input.name, *(output.name for output in manifest.outputs)) == names
+    assert (graph.input[0].name, *(output.name for output in graph.output)) == names
+    assert [output.kind for output in manifest.outputs] == ["logits", "labels"]
+    expected = run(usual, prepare([picture], FLOATS))
+    with open_session(file, output_name=inner) as session:
+        result = session(picture, logits=True)
+    with open_session(file, output_name=constant) as session:
+        [labels] = session(picture).masks
+    assert (result.logits == expected["logits"]).all()
+    assert (labels == expected["labels"][0]).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ({"input_name": "a b"}, "'a b' is no name"),
+        ({"input_name": ""}, "'' is no name"),
+        ({"input_name": "logits"}, "two of the names logits, logits are the same"),
+        ({"output_names": ("a", "b")}, "gives 2 names for 1 outputs"),
+        ({"output_names": ("a",), "outputs": "both"}, "gives 1 names for 2 outputs"),
+    ],
+)
+def test_names_that_cannot_be_are_refused(
+    tiny_checkpoint: Path, tmp_path: Path, names: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        written(tiny_checkpoint, tmp_path / "x.onnx", **names)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_torch_normalises_pixels_to_the_bit_as_the_runtime_does(
     picture: NDArray[np.uint8],
 ) -> None:
@@ -113,6 +185,53 @@ def test_the_manifest_describes_pixels_and_labels(tiny_checkpoint: Path, tmp_pat
         ("labels", "labels", (1, *SIZE), "int8"),
     ]
     assert lint(onnx.load(file)) == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, of in FORMATS.items() if of.numerics.align_corners]
+)
+def test_labels_follow_a_checkpoint_that_aligns_the_corners(
+    tmp_path: Path, picture: NDArray[np.uint8], name: str
+) -> None:
+    architecture = replace(MINIATURE, head=FORMATS[name].head, classes=5)
+    checkpoint = saved(tmp_path, name, architecture)
+
+    file = written(checkpoint, tmp_path / "x.onnx", outputs="both", checkpoint_format=name)
+
+    found = run(file, prepare([picture], FLOATS))
+    pixels = torch.nn.functional.interpolate(
+        torch.from_numpy(found["logits"]), tuple(SIZE), mode="bilinear", align_corners=True
+    )
+    first, second = pixels.topk(2, dim=1).values.unbind(1)
+    clear = (first - second).numpy() > 8 * 2.0**-24 * float(pixels.abs().max())
+    assert clear.mean() > 0.999
+    assert (found["labels"] == pixels.argmax(1).numpy())[clear].all()
+    assert lint(onnx.load(file)) == []
+
+
+@pytest.mark.parametrize("outputs", ["logits", "both"])
+def test_one_channel_gives_two_classes(
+    tmp_path: Path, picture: NDArray[np.uint8], outputs: str
+) -> None:
+    architecture = replace(MINIATURE, classes=1)
+    checkpoint = saved(tmp_path, "mmsegmentation", architecture, centered_on=picture)
+
+    file = written(checkpoint, tmp_path / "x.onnx", outputs=outputs)
+
+    manifest = read_manifest(file)
+    found = run(file, prepare([picture], FLOATS))
+    pixels = torch.nn.functional.interpolate(
+        torch.from_numpy(found["logits"]), tuple(SIZE), mode="bilinear"
+    )
+    expected = (torch.sigmoid(pixels)[0, 0] > 0.5).numpy()
+    with open_session(file) as session:
+        [mask] = session(picture).masks
+    assert manifest.classes.names == ("background", "foreground")
+    assert manifest.architecture.classes == 1
+    assert (mask == expected).mean() > 0.9999
+    assert 0.05 < mask.mean() < 0.95
+    assert manifest.parity is not None
+    assert manifest.parity.pixel_agreement >= 0.999
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -169,9 +288,21 @@ def test_labels_of_many_classes_are_int32(tmp_path: Path, architecture: Architec
     assert labels.dtype == np.uint8
 
 
-def saved(folder: Path, name: str, architecture: Architecture) -> Path:
+def saved(
+    folder: Path,
+    name: str,
+    architecture: Architecture,
+    *,
+    centered_on: NDArray[np.uint8] | None = None,
+) -> Path:
+    """Save random weights; one channel has as many pixels above 0 as below on a picture."""
     torch.manual_seed(0)
-    model = SegFormer(architecture, FORMATS[name].numerics)
+    model = SegFormer(architecture, FORMATS[name].numerics).eval()
+    if centered_on is not None:
+        with torch.no_grad():
+            logits = model(torch.from_numpy(prepare([centered_on], FLOATS)))
+            [bias] = (p for n, p in model.named_parameters() if p.shape == (1,) and "bias" in n)
+            bias -= logits.median()
     path = folder / "checkpoint.pth"
     torch.save(state_dict_for(name, model.state_dict()), path)
     return path

@@ -1,5 +1,8 @@
 """onnxruntime as a backend: its providers, threads and errors. Sessions test the rest of it."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +32,28 @@ def test_threads_and_sleeping_threads_do_not_change_the_answer(
     path = network()
     with open_session(path) as usual, open_session(path, threads=1, spinning=False) as quiet:
         assert (usual(stripes(32, 64)).masks[0] == quiet(stripes(32, 64)).masks[0]).all()
+
+
+THREADS = """
+import os, sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from segpp.runtime.inference.session import open_session
+with open_session(sys.argv[1], backend=sys.argv[2], cache=False) as session:
+    tasks = os.listdir("/proc/self/task")
+    used = {cpu for task in tasks for cpu in os.sched_getaffinity(int(task))}
+    print(session.threads, *sorted(used))
+"""
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one CPU cannot be limited further")
+def test_a_pinned_process_runs_one_thread_and_stays_on_its_cpu(
+    network: Network, backend: str
+) -> None:
+    command = [sys.executable, "-c", THREADS, str(network()), backend]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["1", str(min(os.sched_getaffinity(0)))]
 
 
 def test_it_declares_what_the_file_takes_and_gives(network: Network) -> None:

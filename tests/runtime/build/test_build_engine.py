@@ -84,7 +84,7 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def write_manifest(path: Path, *, sites: int) -> None:
+def write_manifest(path: Path, *, sites: int, target: str = "portable") -> None:
     """Write a manifest for ``path`` whose network has ``sites`` blocks of attention."""
     manifest = Manifest(
         kind="onnx",
@@ -101,12 +101,29 @@ def write_manifest(path: Path, *, sites: int) -> None:
         precision="fp32",
         tools={"onnx": "1.0"},
         parity=Parity("street", "0" * 64, 1.0, 0.0, 1e-3, 0.999),
+        options={"target": target},
     )  # fmt: skip
     manifest_path(path).write_text(render_manifest(manifest))
 
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def test_a_file_for_onnxruntime_alone_is_refused(segpp: Command, folder: Path) -> None:
+    foreign = HEAD.replace("18]", '18, "com.microsoft": 1]')
+    text = ATTENTION.replace(HEAD, foreign).replace("Softmax<axis = -1>", "com.microsoft.QuickGelu")
+    by_operators = write(folder / "a.onnx", text)
+    by_manifest = write(folder / "b.onnx", ATTENTION)
+    write_manifest(by_manifest, sites=1, target="onnxruntime")
+
+    for source in (by_operators, by_manifest):
+        done = segpp("build-engine", source, folder / "x.engine")
+
+        assert done.returncode == 2
+        assert "is for ONNX Runtime alone" in done.stderr
+        assert "--target portable" in done.stderr
+        assert not (folder / "x.engine").exists()
 
 
 def test_engine_and_manifest_come_with_a_report(segpp: Command, folder: Path) -> None:

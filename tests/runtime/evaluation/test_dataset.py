@@ -10,7 +10,13 @@ from PIL import Image
 
 from segpp.errors import ImageError, InputError
 from segpp.images.preprocess import IMAGE_SUFFIXES
-from segpp.runtime.evaluation.dataset import find_pairs, load_labels, load_pair
+from segpp.runtime.evaluation.dataset import (
+    LabelRules,
+    check_known_labels,
+    find_pairs,
+    load_labels,
+    load_pair,
+)
 from tests.helpers.datasets import dataset, save
 
 HALVES = np.array([[0, 0, 1, 1]], np.uint8)
@@ -94,20 +100,76 @@ def test_class_numbers_survive_every_way_of_writing_them(
     assert np.array_equal(load_labels(tmp_path / "x.png"), labels)
 
 
-def test_label_colours_are_not_class_numbers(tmp_path: Path) -> None:
-    path = save(tmp_path / "x.png", np.zeros((2, 2, 3), np.uint8))
+PALETTE = ((128, 64, 128), (0, 0, 142), (70, 130, 180))
 
-    with pytest.raises(InputError, match=r"colour image \(mode RGB\)") as caught:
-        load_labels(path)
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_are_the_classes_that_the_palette_gives_them(tmp_path: Path, channels: int) -> None:
+    labels = np.random.default_rng(0).integers(0, 3, (5, 7))
+    colors = np.concatenate([np.array(PALETTE)[labels], np.full((5, 7, 1), 255)], axis=2)
+    path = save(tmp_path / "x.png", colors[..., :channels].astype(np.uint8))
+
+    # Neither counts from 1: colours say themselves which class they are.
+    for rules in (LabelRules(PALETTE), LabelRules(PALETTE, offset=-1)):
+        assert np.array_equal(load_labels(path, rules), labels)
+
+
+def test_black_is_no_class_unless_the_palette_has_it(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.png", np.array([[PALETTE[1], (0, 0, 0)]], np.uint8))
+
+    assert load_labels(path, LabelRules(PALETTE)).tolist() == [[1, 255]]
+    assert load_labels(path, LabelRules((*PALETTE, (0, 0, 0)))).tolist() == [[1, 3]]
+
+
+def test_an_unknown_colour_is_named_with_its_place(tmp_path: Path) -> None:
+    colors = np.full((4, 6, 3), PALETTE[0], np.uint8)
+    colors[2, 3:] = 128, 64, 129
+    path = save(tmp_path / "x.png", colors)
+
+    with pytest.raises(InputError, match=r"colour 128 64 129 .*row 2, column 3") as caught:
+        load_labels(path, LabelRules(PALETTE))
 
     # Not a damaged file, which would merely be skipped.
     assert not isinstance(caught.value, ImageError)
 
 
+@pytest.mark.parametrize(
+    ("palette", "says"), [((), "no palette"), ((PALETTE[0],) * 2, "two classes")]
+)
+def test_colours_need_a_palette_that_tells_them_apart(
+    tmp_path: Path, palette: tuple[tuple[int, int, int], ...], says: str
+) -> None:
+    path = save(tmp_path / "x.png", np.zeros((2, 2, 3), np.uint8))
+
+    with pytest.raises(InputError, match=says):
+        load_labels(path, LabelRules(palette))
+
+
+def test_an_offset_moves_all_labels_but_255(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.png", np.array([[1, 2, 12, 255]], np.uint8))
+
+    assert load_labels(path, LabelRules(offset=-1)).tolist() == [[0, 1, 11, 255]]
+
+
+def test_labels_that_start_at_one_are_told_of_with_the_way_out(tmp_path: Path) -> None:
+    labels = np.array([[1, 2, 3, 255]], np.int32)
+
+    with pytest.raises(InputError, match=r"label 3(.|\n)*start at 1\n.*--label-offset -1"):
+        check_known_labels(labels, 3, {255}, tmp_path)
+    with pytest.raises(InputError, match=r"label 4(.|\n)*--label-offset -1"):
+        check_known_labels(np.array([[1, 4]], np.int32), 3, {3, 255}, tmp_path)
+    with pytest.raises(InputError) as zero:
+        check_known_labels(np.array([[0, 3]], np.int32), 3, {255}, tmp_path)
+    with pytest.raises(InputError, match=r"label 0, which the offset makes -1"):
+        check_known_labels(labels - 2, 3, {255}, tmp_path, LabelRules(offset=-1))
+    assert "start at 1" not in str(zero.value)
+    check_known_labels(labels - 1, 3, {254}, tmp_path, LabelRules(offset=-1))
+
+
 def test_reducing_the_zero_label_counts_down_and_keeps_255_ignored(tmp_path: Path) -> None:
     path = save(tmp_path / "x.png", np.array([[0, 1, 150, 255]], np.uint8))
 
-    assert load_labels(path, reduce_zero_label=True).tolist() == [[255, 0, 149, 255]]
+    assert load_labels(path, LabelRules(reduce_zero_label=True)).tolist() == [[255, 0, 149, 255]]
 
 
 def test_a_pair_of_real_photographs_is_read(shared: Path) -> None:

@@ -19,12 +19,12 @@ from tests.helpers.datasets import dataset, save
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def perfect(image: ImageArray) -> NDArray[np.uint8]:
+def perfect(image: ImageArray, _size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.minimum(image[..., 0], 1)
 
 
-def all_zero(image: ImageArray) -> NDArray[np.uint8]:
-    return np.zeros(image.shape[:2], np.uint8)
+def all_zero(_image: ImageArray, size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.zeros(size, np.uint8)
 
 
 HALVES = np.array([[0, 0, 1, 1]], np.uint8)
@@ -49,9 +49,9 @@ def test_only_one_image_is_read_at_a_time(tmp_path: Path) -> None:
     pairs = find_pairs(*dataset(tmp_path, [HALVES, ONES, HALVES]))
     seen: list[str] = []
 
-    def model(image: ImageArray) -> NDArray[np.uint8]:
+    def model(image: ImageArray, size: tuple[int, int]) -> NDArray[np.uint8]:
         seen.append("model")
-        return perfect(image)
+        return perfect(image, size)
 
     evaluate([model], pairs, classes=2, after_each=lambda: seen.append("done"))
 
@@ -102,21 +102,40 @@ def test_a_label_that_is_no_class_can_be_ignored(tmp_path: Path) -> None:
     found = evaluate([perfect], pairs, classes=2, ignored={7, 255})
 
     assert found.scores[0].confusion.pixels == 2
+    assert found.ignored_pixels == 2
 
 
-def test_different_sizes_of_image_and_label_are_an_error(tmp_path: Path) -> None:
+def test_labels_of_other_proportions_than_the_image_are_an_error(tmp_path: Path) -> None:
     images, labels = dataset(tmp_path, [HALVES])
-    save(labels / "0.png", ONES)
+    save(labels / "0.png", np.zeros((6, 2), np.uint8))
 
-    with pytest.raises(InputError, match=r"different sizes\n  image:  1x4\n  labels: 2x2 in .*0"):
+    with pytest.raises(InputError, match=r"proportions\n  image:  1x4\n  labels: 6x2 in .*0"):
         evaluate([perfect], find_pairs(images, labels), classes=2)
+
+
+def test_labels_of_another_size_are_scored_at_theirs(tmp_path: Path) -> None:
+    images, labels = dataset(tmp_path, [np.zeros((6, 8), np.uint8)])
+    small = np.array([[0, 0, 1, 1], [0, 0, 1, 255], [0, 1, 1, 1]], np.uint8)
+    save(labels / "0.png", small)
+    asked: list[tuple[int, int]] = []
+
+    def model(image: ImageArray, size: tuple[int, int]) -> NDArray[np.uint8]:
+        assert image.shape == (6, 8, 3)
+        asked.append(size)
+        return np.minimum(small, 1)
+
+    found = evaluate([model, all_zero], find_pairs(images, labels), classes=2)
+
+    assert asked == [(3, 4)]
+    assert [score.confusion.pixel_accuracy for score in found.scores] == [1.0, 5 / 11]
+    assert found.ignored_pixels == 1
 
 
 def test_a_model_that_gives_another_size_is_an_error(tmp_path: Path) -> None:
     pairs = find_pairs(*dataset(tmp_path, [HALVES]))
 
-    with pytest.raises(InputError, match=r"labels \(1, 2\) for an image \(1, 4\)"):
-        evaluate([lambda image: perfect(image)[:, ::2]], pairs, classes=2)
+    with pytest.raises(InputError, match=r"labels \(1, 2\) where \(1, 4\) are known"):
+        evaluate([lambda image, size: perfect(image, size)[:, ::2]], pairs, classes=2)
 
 
 @pytest.mark.slow
@@ -133,7 +152,7 @@ def test_the_exported_network_scores_as_pytorch_does(
     network = load_checkpoint(checkpoint).build()
     said: list[NDArray[Any]] = []
 
-    def pytorch(image: ImageArray) -> NDArray[Any]:
+    def pytorch(image: ImageArray, _size: tuple[int, int]) -> NDArray[Any]:
         x = torch.from_numpy(prepare([image], session.input))
         with torch.inference_mode():
             logits = torch.nn.functional.interpolate(network(x), image.shape[:2], mode="bilinear")
@@ -144,7 +163,10 @@ def test_the_exported_network_scores_as_pytorch_does(
     pairs = find_pairs(folder / "images", folder / "labels")[:3]
     with open_session(tmp_path / "b0.onnx", threads=1) as session:
         found = evaluate(
-            [pytorch, lambda image: session(image).masks[0]], pairs, classes=11, ignored={11}
+            [pytorch, lambda image, _size: session(image).masks[0]],
+            pairs,
+            classes=11,
+            ignored={11},
         )
 
     truth = np.stack([load_labels(pair.labels) for pair in pairs])

@@ -14,14 +14,17 @@ from segpp.runtime.evaluation.report import EvaluationReport
 MATRIX = np.array([[2, 1, 0], [0, 1, 0], [0, 0, 0]])
 SCORE = Score(ConfusionMatrix(MATRIX, frozenset({255})), agreement=1.0, seconds=2.0)
 REPORT = EvaluationReport(
-    Evaluation((SCORE,), images=4, skipped=()), ("b0",), ("road", "car", "sky"), frozenset({255})
+    Evaluation((SCORE,), images=4, skipped=(), ignored_pixels=12),
+    ("b0",),
+    ("road", "car", "sky"),
+    frozenset({255}),
 )
 
 
 def test_a_class_that_occurs_nowhere_is_told_apart_and_not_listed() -> None:
     lines = REPORT.text().splitlines()
 
-    assert lines[0] == "4 images, 4 labelled pixels; all in percent"
+    assert lines[0] == "4 images, 4 labelled pixels, 12 ignored (75.0%); scores in percent"
     assert [line.split() for line in lines if line.startswith(("road", "car", "sky"))] == [
         ["road", "75.00", "66.67"],
         ["car", "25.00", "50.00"],

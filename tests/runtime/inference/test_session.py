@@ -48,6 +48,20 @@ def test_logits_are_resized_straight_to_the_image(network: Network) -> None:
     assert (result.masks[0] == resize_argmax(result.logits, (50, 70))[0]).all()
 
 
+def test_masks_can_be_asked_for_at_sizes_of_their_own(network: Network) -> None:
+    images = list(np.random.default_rng(0).integers(0, 256, (3, 50, 70, 3), np.uint8))
+    sizes = [(25, 35), (50, 70), (9, 80)]
+
+    with open_session(network(batch=2)) as session:
+        result = session(images, logits=True, sizes=sizes)
+        with pytest.raises(InputError, match="1 sizes are given for 3 images"):
+            session(images, sizes=sizes[:1])
+
+    assert result.logits is not None
+    for mask, logits, size in zip(result.masks, result.logits, sizes, strict=True):
+        assert (mask == resize_argmax(logits[None], size)[0]).all()
+
+
 def test_logits_are_returned_only_when_asked(network: Network, stripes: Stripes) -> None:
     with open_session(network()) as session:
         assert session(stripes(32, 64)).logits is None

@@ -55,10 +55,10 @@ extern "C" int unmerge(void const* y, std::int32_t const* slot, void* x, std::in
 
 extern "C" int labels(void const* logits, void* out, std::int64_t type, std::int64_t batch,
     std::int64_t classes, std::int64_t height, std::int64_t width, std::int64_t outHeight,
-    std::int64_t outWidth, std::int64_t offset)
+    std::int64_t outWidth, std::int64_t alignCorners, std::int64_t offset)
 {
     segpp::ResizeArgmaxShape const shape{narrow(batch), narrow(classes), narrow(height),
-        narrow(width), narrow(outHeight), narrow(outWidth)};
+        narrow(width), narrow(outHeight), narrow(outWidth), alignCorners != 0};
     return segpp::resizeArgmax(
         shape, typeOf(type), moved(logits, offset), moved(out, offset), nullptr);
 }

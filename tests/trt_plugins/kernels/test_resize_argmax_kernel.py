@@ -47,46 +47,60 @@ def kernels(open_kernels: Open) -> Kernels:
 
 
 def labels_of(
-    kernels: Kernels, logits: Any, size: tuple[int, int], *, offset: int = 0, order: int = 0
+    kernels: Kernels,
+    logits: Any,
+    size: tuple[int, int],
+    *,
+    offset: int = 0,
+    order: int = 0,
+    align_corners: bool = False,
 ) -> NDArray[Any]:
     batch, classes = logits.shape[:2]
     narrow = classes <= MAX_INT8_CLASSES
     out = poisoned((batch, *size), np.int8 if narrow else np.int32)
     given = shifted(logits, offset), shifted(out, offset)
-    sizes = (*logits.shape, *size)
+    sizes = (*logits.shape, *size, int(align_corners))
     answer = kernels.call("labels", *given, TYPES.index(logits.dtype), *sizes, offset, order=order)
     assert answer.code == 0
     assert (answer.arrays[1][:offset] == 0xFF).all()
     return answer.arrays[1][offset:].view(out.dtype).reshape(out.shape)
 
 
-def axis(size: int, out: int) -> tuple[Any, Any, Any]:
+def axis(size: int, out: int, *, align_corners: bool) -> tuple[Any, Any, Any]:
     """The oracle's neighbours, except that one of weight zero is not looked at."""
-    scale = np.float32(size) / np.float32(out)
-    centre = (np.arange(out, dtype=np.float32) + np.float32(0.5)) * scale
-    source = np.maximum(centre - np.float32(0.5), np.float32(0))
+    ends = (size - 1, max(out - 1, 1)) if align_corners else (size, out)
+    centre = np.float32(0 if align_corners else 0.5)
+    scale = np.float32(ends[0]) / np.float32(ends[1])
+    source = (np.arange(out, dtype=np.float32) + centre) * scale - centre
+    source = np.maximum(source, np.float32(0))
     low = np.floor(source).astype(int)
     weight = source - low
     return low, np.where(weight > 0, np.minimum(low + 1, size - 1), low), weight
 
 
-def pixels(logits: Any, size: tuple[int, int], kind: Any) -> NDArray[Any]:
-    """Interpolated logits (B, K, H, W) in ``kind``."""
-    top, bottom, down = axis(logits.shape[2], size[0])
-    left, right, across = axis(logits.shape[3], size[1])
+def pixels(
+    logits: Any, size: tuple[int, int], kind: Any, *, align_corners: bool = False
+) -> NDArray[Any]:
+    """Interpolated logits (B, K, H, W) in ``kind``; a lone class is held to one of zeros."""
+    if logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    top, bottom, down = axis(logits.shape[2], size[0], align_corners=align_corners)
+    left, right, across = axis(logits.shape[3], size[1], align_corners=align_corners)
     wide = logits.astype(kind)
     across, down = across.astype(kind), down.astype(kind)[:, None]
     columns = (1 - across) * wide[..., left] + across * wide[..., right]
     return (1 - down) * columns[:, :, top] + down * columns[:, :, bottom]
 
 
-def assert_best(logits: Any, labels: Any) -> None:
+def assert_best(logits: Any, labels: Any, *, align_corners: bool = False) -> None:
     """The oracle's labels, or others that are as good up to rounding."""
-    expected = resize_argmax_reference(logits, height=labels.shape[1], width=labels.shape[2])
+    expected = resize_argmax_reference(
+        logits, height=labels.shape[1], width=labels.shape[2], align_corners=align_corners
+    )
     assert labels.dtype == expected.dtype
     if (labels == expected).all():
         return
-    exact = pixels(logits, labels.shape[1:], np.float64)
+    exact = pixels(logits, labels.shape[1:], np.float64, align_corners=align_corners)
     best, chosen = (
         np.take_along_axis(exact, found[:, None].astype(int), axis=1)
         for found in (expected, labels)
@@ -104,6 +118,35 @@ def test_labels_are_the_best_classes(kernels: Kernels, kind: Any, order: int) ->
         labels = labels_of(kernels, logits, high, order=order)
 
         assert_best(logits, labels)
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+def test_corners_can_be_aligned(kernels: Kernels, kind: Any) -> None:
+    random = np.random.default_rng(2)
+    for batch, (classes, low, high) in enumerate(SHAPES):
+        logits = random.standard_normal((batch % 3 + 1, classes, *low)).astype(kind)
+
+        labels = labels_of(kernels, logits, high, align_corners=True)
+
+        assert_best(logits, labels, align_corners=True)
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("size", [(5, 7), (20, 28), (13, 40)])
+def test_a_single_class_is_present_where_its_logit_is_above_zero(
+    kernels: Kernels, kind: Any, size: tuple[int, int]
+) -> None:
+    logits = np.random.default_rng(3).standard_normal((2, 1, 5, 7)).astype(kind)
+    logits[0, 0, 2:4, 3:5] = 0
+    logits[1, 0, 2:4, 3:5] = np.nan
+
+    labels = labels_of(kernels, logits, size)
+
+    value = pixels(logits, size, np.float32)[:, 1]
+    clear = np.isnan(value) | (np.abs(value) > TIE * 4) | (value == 0)
+    assert (labels == (value > 0))[clear].all()
+    assert clear.mean() > 0.99
+    assert 0.2 < labels.mean() < 0.8
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=str)
@@ -178,7 +221,7 @@ def test_not_a_number_never_wins(kernels: Kernels, size: tuple[int, int]) -> Non
 def test_sizes_that_mean_nothing_are_refused(kernels: Kernels, sizes: tuple[int, ...]) -> None:
     logits, out = np.zeros((1, 2, 2, 2), np.float32), poisoned((1, 4, 4), np.int8)
 
-    answer = kernels.call("labels", logits, out, 0, *sizes, 0)
+    answer = kernels.call("labels", logits, out, 0, *sizes, 0, 0)
 
     assert answer.code != 0
     assert (answer.arrays[1] == -1).all()

@@ -42,3 +42,17 @@ def test_every_help_screen_fits_into_ascii(verb: str) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.isascii()
+
+
+def test_a_reader_that_goes_away_is_no_failure() -> None:
+    code = "import sys; from segpp.cli import main; sys.exit(main(['doctor', '--json']))"
+    read, write = os.pipe()
+    os.close(read)
+
+    with os.fdopen(write, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=nobody, stderr=subprocess.PIPE, check=False
+        )
+
+    assert done.stderr == b""
+    assert done.returncode == 0

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from segpp.errors import CheckpointError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.architecture import Numerics
+from segpp.export.models.segformer.loading.hf_config import gelu_of, normalisation_of
 from segpp.utils.files import sha256_of
 from tests.helpers.checkpoints import theirs
 
@@ -83,3 +84,17 @@ def test_a_config_of_another_network_is_refused(
 
     with pytest.raises(CheckpointError, match=says):
         load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("value", [[], {}, None, 1])
+def test_an_activation_that_is_no_name_is_refused(value: object) -> None:
+    with pytest.raises(CheckpointError, match="the activation"):
+        gelu_of({"hidden_act": value})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
+def test_a_mean_that_is_no_number_is_refused(value: float) -> None:
+    preprocessor = {"image_mean": [value] * 3, "image_std": [1.0] * 3}
+
+    with pytest.raises(CheckpointError, match="a number that is none"):
+        normalisation_of(preprocessor, 3)

@@ -1,6 +1,6 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
-from segpp.manifest.json_file import difference, parse_manifest, read_manifest, render_manifest
+from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
 from segpp.manifest.schema import (
     LABEL_DIMENSIONS,
     TENSOR_DIMENSIONS,
@@ -39,7 +39,6 @@ __all__ = [
     "Reference",
     "Resize",
     "Source",
-    "difference",
     "parse_manifest",
     "read_manifest",
     "render_manifest",

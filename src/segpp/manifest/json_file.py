@@ -8,9 +8,9 @@ from segpp.errors import ManifestError
 from segpp.manifest.consistency import check_consistent
 from segpp.manifest.schema import SCHEMA, Manifest
 from segpp.utils.dataclass_json import decode, encode
-from segpp.utils.files import check_file, manifest_path, sha256_of
+from segpp.utils.files import check_file, difference, manifest_path
 
-__all__ = ["difference", "parse_manifest", "read_manifest", "render_manifest"]
+__all__ = ["parse_manifest", "read_manifest", "render_manifest"]
 
 # A manifest is a few kilobytes; anything much larger is not one.
 _MAX_BYTES = 4 << 20
@@ -36,23 +36,15 @@ def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
     beside = manifest_path(path)
     check_file(beside, kind="manifest", error=ManifestError)
     manifest = parse_manifest(_load(beside), str(beside))
-    if verify and (found := difference(manifest, path)) is not None:
+    about = manifest.file
+    if verify and (found := difference(path, about.bytes, about.sha256)) is not None:
         raise ManifestError(
             f"{beside} was written for another file than {path}",
-            f"built for: {manifest.file.name} {manifest.file.sha256[:16]}…",
+            f"built for: {about.name} {about.sha256[:16]}…",
             f"found:     {path.name} {found}",
             hint="export again, or put the manifest that belongs to the file beside it",
         )
     return manifest
-
-
-def difference(manifest: Manifest, path: Path) -> str | None:
-    """Return how a file differs from the one that a manifest describes, or None if it does not."""
-    # One of another size need not be read: it may be very large.
-    if (size := path.stat().st_size) != manifest.file.bytes:
-        return f"{size:,} bytes, not {manifest.file.bytes:,}"
-    digest = sha256_of(path)
-    return None if digest == manifest.file.sha256 else f"{digest[:16]}…"
 
 
 def parse_manifest(value: Any, where: str = "manifest") -> Manifest:

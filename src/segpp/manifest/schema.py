@@ -26,6 +26,9 @@ __all__ = [
     "Reference",
     "Resize",
     "Source",
+    "parse_manifest",
+    "read_manifest",
+    "render_manifest",
 ]
 
 SCHEMA = 1

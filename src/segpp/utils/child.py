@@ -17,8 +17,6 @@ import site
 import sys
 from pathlib import Path
 
-import segpp
-
 __all__ = ["child_command"]
 
 _START = """
@@ -50,7 +48,7 @@ def child_command(module: str, *arguments: str) -> list[str]:
         module: Dotted name of the module.
         arguments: Its command line.
     """
-    folder = str(Path(segpp.__file__).absolute().parents[1])
+    folder = str(Path(__file__).absolute().parents[2])
     own = [str(os.getpid()), _users_packages(), folder]
     return [sys.executable, "-I", "-u", "-c", _START, *own, module, *arguments]
 

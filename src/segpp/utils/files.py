@@ -15,6 +15,7 @@ __all__ = [
     "atomic_write",
     "check_file",
     "check_writable",
+    "difference",
     "manifest_path",
     "remove_parts",
     "sha256_of",
@@ -43,6 +44,15 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def difference(path: Path, size: int, sha256: str) -> str | None:
+    """Return how a file differs from one that was described, or None if it is the same."""
+    # One of another size need not be read: it may be very large.
+    if (found := path.stat().st_size) != size:
+        return f"{found:,} bytes, not {size:,}"
+    digest = sha256_of(path)
+    return None if digest == sha256 else f"{digest[:16]}…"
 
 
 def check_file(path: Path, *, kind: str, error: type[InputError] = InputError) -> None:

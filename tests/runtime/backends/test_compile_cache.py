@@ -1,5 +1,6 @@
 """What is compiled once is kept beside its file, and replaced where it is not what it should be."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,15 @@ def test_a_key_tells_its_parts_apart() -> None:
         len({cache_key("ab", "c"), cache_key("a", "bc"), cache_key("abc"), cache_key("abc", "")})
         == 4
     )
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_in_its_place_is_nothing_kept(tmp_path: Path, kind: str) -> None:
+    """A pipe may never begin, and a device never end."""
+    path = tmp_path / "x.blob"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+
+    assert load(path, cache_key("a")) is None

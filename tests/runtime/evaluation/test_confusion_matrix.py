@@ -117,3 +117,8 @@ def test_iou_is_intersection_over_union_of_pixel_sets(
         said = {i for i, v in enumerate(predicted) if v == label and truth[i] != 255}
         expected = len(true & said) / len(true | said) if true | said else float("nan")
         assert np.array_equal(iou[label], expected, equal_nan=True)
+
+
+def test_a_matrix_that_no_memory_holds_is_refused() -> None:
+    with pytest.raises(InputError, match="20,000 classes take a matrix of 20,000 x 20,000"):
+        empty_matrix(20_000)

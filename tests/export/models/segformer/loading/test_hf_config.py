@@ -8,6 +8,7 @@ import pytest
 from segpp.errors import CheckpointError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.architecture import Numerics
+from segpp.export.models.segformer.loading.hf_config import gelu_of, normalisation_of
 from segpp.utils.files import sha256_of
 
 
@@ -117,3 +118,20 @@ def test_the_processor_of_a_trainer_lies_one_folder_up(hf_folder: Path) -> None:
     assert checkpoint.size == (512, 640)
     assert checkpoint.mean == (123.675, 116.28, 103.53)
     assert any("preprocessor_config.json one folder up" in note for note in checkpoint.notes)
+
+
+        load_checkpoint(folder)
+
+
+@pytest.mark.parametrize("value", [[], {}, None, 1])
+def test_an_activation_that_is_no_name_is_refused(value: object) -> None:
+    with pytest.raises(CheckpointError, match="the activation"):
+        gelu_of({"hidden_act": value})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400])
+def test_a_mean_that_is_no_number_is_refused(value: float) -> None:
+    preprocessor = {"image_mean": [value] * 3, "image_std": [1.0] * 3}
+
+    with pytest.raises(CheckpointError, match="a number that is none"):
+        normalisation_of(preprocessor, 3)

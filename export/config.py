@@ -1,4 +1,4 @@
-"""What a caller can choose about an export."""
+"""What a caller can choose about an export, and what it gives him."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,10 @@ from typing import Literal
 
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.targets import PORTABLE
+from segpp.manifest import Manifest
 from segpp.ops.grid import Size
 
-__all__ = ["AUTO", "ExportConfig"]
+__all__ = ["AUTO", "ExportConfig", "ExportResult"]
 
 # To measure in how many blocks one match can serve, rather than to be told.
 AUTO: Literal["auto"] = "auto"
@@ -55,3 +56,17 @@ class ExportConfig:
     outputs: str = "logits"
     match_interval: int | Literal["auto"] = 1
     search_images: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export wrote and what it has to say about it.
+
+    Attributes:
+        manifest: As written beside the file.
+        warnings: Why merging may not pay off, a sentence each; also among the manifest's notes,
+            which hold advice on single sites besides.
+    """
+
+    manifest: Manifest
+    warnings: tuple[str, ...]

@@ -12,14 +12,13 @@
 """
 
 import platform
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import onnx
 
 from segpp import __version__
-from segpp.export.config import AUTO, ExportConfig
+from segpp.export.config import AUTO, ExportConfig, ExportResult
 from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
@@ -54,7 +53,7 @@ from segpp.manifest import (
 from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
 from segpp.utils.progress import step
 
-__all__ = ["ExportResult", "export_onnx"]
+__all__ = ["export_onnx"]
 
 _RECORDED_PACKAGES = (
     "torch",
@@ -64,20 +63,6 @@ _RECORDED_PACKAGES = (
     "onnxruntime",
     "numpy",
 )
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """What an export wrote and what it has to say about it.
-
-    Attributes:
-        manifest: As written beside the file.
-        warnings: Why merging may not pay off, a sentence each; also among the manifest's notes,
-            which hold advice on single sites besides.
-    """
-
-    manifest: Manifest
-    warnings: tuple[str, ...]
 
 
 def export_onnx(config: ExportConfig) -> ExportResult:

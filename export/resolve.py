@@ -66,9 +66,9 @@ def check_config(config: ExportConfig) -> None:
     check_choice(config.target, TARGETS, kind="target")
     if config.target == ONNXRUNTIME and config.precision != "fp32":
         raise InputError(
-            f"--target {ONNXRUNTIME} with --precision {config.precision}",
+            f"`target={ONNXRUNTIME}` with `precision={config.precision}`",
             "ONNX Runtime's own attention computes in FP32 on a CPU",
-            hint=f"leave --target at {PORTABLE}, or --precision at fp32",
+            hint=f"leave `target` at {PORTABLE}, or `precision` at fp32",
         )
     for given in (config.checkpoint, config.parity_image, *config.search_images):
         if given and given.exists() and config.out.exists() and config.out.samefile(given):
@@ -76,7 +76,7 @@ def check_config(config: ExportConfig) -> None:
     if not 1 <= config.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {config.batch} images", f"allowed: 1 to {_MAX_BATCH}")
     if config.min_agreement is not None and not 0 <= config.min_agreement <= 1:
-        raise InputError(f"--min-agreement {config.min_agreement:g}", "allowed: 0 to 1")
+        raise InputError(f"`min_agreement={config.min_agreement:g}`", "allowed: 0 to 1")
     _check_match_interval(config)
     check_with_any(lambda family: _check_with(family, config))
 
@@ -88,9 +88,9 @@ def _check_with(family: ModelFamily, config: ExportConfig) -> None:
     if config.match_interval == AUTO and not any(r.is_content_based for r in reduction.values()):
         methods = ", ".join(sorted({r.name for r in reduction.values()}))
         raise InputError(
-            f"--match-interval {AUTO} has no match to use again",
+            f"`match_interval={AUTO}` has no match to use again",
             f"{methods} looks at the grid alone" if reduction else "no tokens are merged",
-            hint="merge by similarity, as with --preset hq or --ratio 0.5",
+            hint="merge by similarity, as with `preset=hq` or `ratio=0.5`",
         )
 
 
@@ -99,11 +99,13 @@ def _check_match_interval(config: ExportConfig) -> None:
         return
     if config.match_interval < 1:
         raise InputError(
-            f"--match-interval {config.match_interval}",
+            f"`match_interval={config.match_interval}`",
             hint="1 matches in every block, as in the paper",
         )
     if config.search_images:
-        raise InputError("--search-images goes with --match-interval auto, which measures on them")
+        raise InputError(
+            f"`search_images` goes with `match_interval={AUTO}`, which measures on them"
+        )
 
 
 def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
@@ -118,9 +120,9 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
     family.check_size(size)
     if "labels" in OUTPUTS[config.outputs] and checkpoint.align_corners:
         raise InputError(
-            f"--outputs {config.outputs} cannot follow a {checkpoint.format} checkpoint",
+            f"`outputs={config.outputs}` cannot follow a {checkpoint.format} checkpoint",
             "it resizes logits with align_corners=True, the operator for labels with False",
-            hint="--outputs logits: segpp-run resizes them as in training",
+            hint="with `outputs=logits` segpp resizes them as in training",
         )
     channels = checkpoint.architecture.channels
     is_pixels = config.input_dtype == "uint8"

@@ -116,7 +116,7 @@ def check_known_labels(labels: Labels, classes: int, ignored: Collection[int], p
             f"{path} holds the label {unknown[0]}, which is no class",
             f"the model has classes 0 to {classes - 1}",
             f"ignored labels: {', '.join(map(str, sorted(ignored))) or 'none'}",
-            hint=f"if its pixels are not to count: --ignore {more}",
+            hint=f"if its pixels are not to count: `ignore={more}`",
         )
 
 
@@ -153,7 +153,7 @@ def _check_partners(names: dict[str, Path], partners: dict[str, Path], partner: 
             f"{len(alone)} of {len(names)} files have no {partner}",
             *listed,
             hint="names must be the same up to the ending, or up to "
-            "--image-suffix and --label-suffix",
+            "`image_suffix` and `label_suffix`",
         )
 
 

@@ -49,6 +49,8 @@ def evaluate_files(
         ]
         names, notes = _class_names(models, sessions)
         labels = _usually_ignored(sessions) if ignored is None else frozenset(ignored)
+        if labels.issuperset(range(len(names))):
+            raise InputError(f"all {len(names)} classes are ignored", hint="leave some to measure")
         evaluation = evaluate(
             [_segmenter(path, session) for path, session in zip(models, sessions, strict=True)],
             pairs,

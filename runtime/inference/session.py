@@ -14,12 +14,19 @@ from numpy.typing import NDArray
 from segpp.errors import ImageError, InputError
 from segpp.images.palette import Color, overlay
 from segpp.images.postprocess import labels_from
-from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageArray, ImageLike, prepare
+from segpp.images.preprocess import (
+    IMAGE_DIMENSIONS,
+    ImageArray,
+    ImageLike,
+    check_frame,
+    prepare,
+)
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec, backends_for
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
 from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.packages import is_installed
+from segpp.utils import arguments
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_file, manifest_path
 
@@ -71,12 +78,17 @@ class Result:
         Args:
             image: The image that the mask is of.
             alpha: Share of the color, 0 to 1.
-            index: Which of the masks.
+            index: Which of the masks; from the end where negative.
 
         Raises:
-            InputError: The image has another size than the mask, or alpha is out of range.
+            ImageError: It is not uint8 (H, W, 3).
+            InputError: The image has another size than the mask, there is no such mask, or alpha is
+                out of range.
         """
-        return overlay(image, self.masks[index], self.palette, alpha)
+        count = len(self.masks)
+        number = arguments.whole_number("index", index, least=-count, most=count - 1)
+        check_frame(image)
+        return overlay(image, self.masks[number], self.palette, arguments.share("alpha", alpha))
 
 
 class Session(AbstractContextManager["Session"]):
@@ -98,7 +110,8 @@ class Session(AbstractContextManager["Session"]):
         assumed: bool = False,
         precision_check: PrecisionCheck | None = None,
     ) -> None:
-        self._backend = backend
+        self._open_backend: Backend | None = backend
+        self._description = backend.description
         self._precision_check = precision_check
         self.backend_name = backend_name
         self.manifest = manifest
@@ -117,7 +130,13 @@ class Session(AbstractContextManager["Session"]):
     @property
     def description(self) -> str:
         """The backend's library, version and device in words."""
-        return self._backend.description
+        return self._description
+
+    @property
+    def _backend(self) -> Backend:
+        if self._open_backend is None:
+            raise InputError("the session is closed", hint="call it inside its with block")
+        return self._open_backend
 
     def __call__(self, images: ImageLike | Sequence[ImageLike], *, logits: bool = False) -> Result:
         """Segment one image or a batch of any length.
@@ -130,11 +149,12 @@ class Session(AbstractContextManager["Session"]):
 
         Raises:
             ImageError: Something is not such an image.
-            InputError: ``logits``, but the network gives only labels.
+            InputError: ``logits``, but the network gives only labels; or the session is closed.
             CheckError: The network gave infinities or not-a-numbers; or in a lower precision its
                 labels for the first images are too far from those in FP32.
         """
         listed = _as_list(images)
+        arguments.flag("logits", logits)
         output = _choose_output(self.manifest.outputs, logits=logits)
         size = self.input.batch
         batches = [listed[first : first + size] for first in range(0, len(listed), size)]
@@ -147,20 +167,22 @@ class Session(AbstractContextManager["Session"]):
             tensor: Of the shape and type of ``input``: (B, C, H, W) or (B, H, W, C).
 
         Raises:
-            InputError: The tensor has not the input's shape and type.
+            InputError: The tensor has not the input's shape and type, or the session is closed.
         """
         spec = self.input
+        takes = f"the network takes {spec.dtype} {spec.shape}"
+        if not isinstance(tensor, np.ndarray):
+            raise InputError(f"the tensor is a {type(tensor).__name__}", takes)
         if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            raise InputError(
-                f"the tensor is {tensor.dtype} {tensor.shape}",
-                f"the network takes {spec.dtype} {spec.shape}",
-            )
+            raise InputError(f"the tensor is {tensor.dtype} {tensor.shape}", takes)
         names = [output.name for output in self.manifest.outputs]
         return dict(zip(names, self._backend.run({spec.name: tensor}, names), strict=True))
 
     def close(self) -> None:
-        """Give back the network's memory."""
-        self._backend.close()
+        """Give back the network's memory; a closed session runs no more."""
+        backend, self._open_backend = self._open_backend, None
+        if backend is not None:
+            backend.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -306,9 +328,16 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
 
 
 def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    if isinstance(images, np.ndarray) and images.ndim == IMAGE_DIMENSIONS:
+    # Of a batch the images are checked; any other array is shown as the caller gave it.
+    if isinstance(images, np.ndarray) and images.ndim != IMAGE_DIMENSIONS + 1:
         return [images]
-    listed: list[ImageLike] = list(images)
+    try:
+        listed: list[ImageLike] = list(images)
+    except TypeError as failure:
+        raise ImageError(
+            f"an image must be uint8 (H, W, C), not a {type(images).__name__}",
+            hint="segpp.load_image reads files; numpy.asarray takes Pillow's images",
+        ) from failure
     if not listed:
         raise ImageError("there is no image in the batch")
     return listed

@@ -25,7 +25,7 @@ def check_size(size: Size) -> None:
     if any(side < _CELL or side % _CELL for side in size):
         raise InputError(
             f"the size {size} is not a multiple of {_CELL} in height and width",
-            hint=f"the nearest that is: --size {nearest}",
+            hint=f"the nearest that is: `size={nearest}`",
         )
     if size.height * size.width > MAX_PIXELS:
         raise InputError(f"the size {size} has more than {MAX_PIXELS:,} pixels")

@@ -1,14 +1,14 @@
 """Files run: a session to call on images, or a whole folder at once."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segpp.api._types import PathLike
-
-if TYPE_CHECKING:
-    from segpp.images.palette import Color
-    from segpp.runtime.inference.predict_files import AfterEach, RunSummary
-    from segpp.runtime.inference.session import Session
+from segpp.api._types import PathLike, checked_settings
+from segpp.errors import InputError
+from segpp.images.palette import Color
+from segpp.runtime.inference.predict_files import AfterEach, RunSummary, predict_files
+from segpp.runtime.inference.session import Session, open_session
+from segpp.utils import arguments
 
 __all__ = ["load", "predict"]
 
@@ -23,7 +23,7 @@ def load(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
-) -> "Session":
+) -> Session:
     """Load an exported network; call what is returned on images.
 
     Without a manifest beside it a file works too if it has one image input and one output that is
@@ -54,18 +54,17 @@ def load(
         >>> result.masks[0].shape
         (512, 1024)
     """
-    from segpp.runtime.inference.session import open_session  # noqa: PLC0415 - when it is called
-
-    return open_session(
-        model,
+    file = arguments.path("model", model)
+    settings = checked_settings(
         backend=backend,
         provider=provider,
         threads=threads,
         precision=precision,
         cache=cache,
-        spinning=spin,
+        spin=spin,
         min_agreement=min_agreement,
     )
+    return open_session(file, **settings)
 
 
 def predict(
@@ -75,8 +74,8 @@ def predict(
     *,
     save: str = "overlay",
     alpha: float = 0.5,
-    class_names: PathLike | tuple[str, ...] | None = None,
-    palette: "PathLike | tuple[Color, ...] | None" = None,
+    class_names: PathLike | Sequence[str] | None = None,
+    palette: PathLike | Sequence[Color] | None = None,
     backend: str = "auto",
     provider: str | None = None,
     threads: int | None = None,
@@ -84,8 +83,8 @@ def predict(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
-    after_each: "AfterEach" = lambda _outcome, _total: None,
-) -> "RunSummary":
+    after_each: AfterEach = lambda _outcome, _total: None,
+) -> RunSummary:
     """Segment an image, a folder, a pattern or a video, and write masks or overlays.
 
     Args:
@@ -114,25 +113,49 @@ def predict(
         >>> [str(path) for path in summary.done[0].outputs]
         ['street.overlay.png']
     """
-    from segpp.runtime.inference.predict_files import predict_files  # noqa: PLC0415 - when called
-
+    settings = checked_settings(
+        backend=backend,
+        provider=provider,
+        threads=threads,
+        precision=precision,
+        cache=cache,
+        spin=spin,
+        min_agreement=min_agreement,
+    )
     # A trailing slash says that a folder is meant, and a Path would lose it.
     return predict_files(
-        str(model),
-        str(source),
-        str(out),
-        save=save,
-        alpha=alpha,
-        class_names=Path(class_names) if isinstance(class_names, str) else class_names,
-        palette=Path(palette) if isinstance(palette, str) else palette,
-        settings={
-            "backend": backend,
-            "provider": provider,
-            "threads": threads,
-            "precision": precision,
-            "cache": cache,
-            "spinning": spin,
-            "min_agreement": min_agreement,
-        },
-        after_each=after_each,
+        arguments.path_text("model", model),
+        arguments.path_text("source", source, hint="segpp.load segments arrays"),
+        arguments.path_text("out", out),
+        save=arguments.text("save", save),
+        alpha=arguments.share("alpha", alpha),
+        class_names=_names_or_file(class_names),
+        palette=_colors_or_file(palette),
+        settings=settings,
+        after_each=arguments.function("after_each", after_each),
     )
+
+
+def _names_or_file(given: PathLike | Sequence[str] | None) -> Path | tuple[str, ...] | None:
+    if given is None or isinstance(given, str | Path):
+        return arguments.optional(arguments.path, "class_names", given)
+    return arguments.several(arguments.text, "class_names", given, least=1)
+
+
+def _colors_or_file(given: PathLike | Sequence[Color] | None) -> Path | tuple[Color, ...] | None:
+    if given is None or isinstance(given, str | Path):
+        return arguments.optional(arguments.path, "palette", given)
+    return arguments.several(_color, "palette", given, least=1)
+
+
+def _color(name: str, value: object) -> Color:
+    try:
+        red, green, blue = arguments.several(_channel, name, value)
+    except (InputError, ValueError) as failure:
+        expected = "(R, G, B), three whole numbers from 0 to 255, for each class"
+        raise arguments.wrong(name, value, expected) from failure
+    return red, green, blue
+
+
+def _channel(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=0, most=255)

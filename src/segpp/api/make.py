@@ -1,14 +1,15 @@
 """Files made: a checkpoint as ONNX, ONNX as an engine."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from segpp.api._types import PathLike, SizeLike, to_size
-
-if TYPE_CHECKING:
-    from segpp.export.pipeline import ExportResult
-    from segpp.runtime.build import BuildReport
+from segpp.api._types import OneOrMore, PathLike, SizeLike, to_size
+from segpp.errors import InputError
+from segpp.export.config import AUTO, ExportConfig, ExportResult
+from segpp.export.reduction.config import ReductionChoice
+from segpp.runtime.build import BuildConfig, BuildReport
+from segpp.runtime.build import build_engine as build
+from segpp.utils import arguments
 
 __all__ = ["build_engine", "export_onnx"]
 
@@ -20,20 +21,20 @@ def export_onnx(
     size: SizeLike | None = None,
     preset: str | None = None,
     ratio: float | None = None,
-    reduce: Sequence[str] = (),
-    match_interval: "int | Literal['auto']" = 1,
-    search_images: Sequence[PathLike] = (),
+    reduce: str | Sequence[str] = (),
+    match_interval: int | Literal["auto"] = 1,
+    search_images: OneOrMore = (),
     batch: int = 1,
     precision: str = "fp32",
     target: str = "portable",
     input_dtype: str = "float32",
     outputs: str = "logits",
-    rewrites_off: Sequence[str] = (),
+    rewrites_off: str | Sequence[str] = (),
     checkpoint_format: str | None = None,
     parity_image: PathLike | None = None,
     min_agreement: float | None = None,
     check: bool = True,
-) -> "ExportResult":
+) -> ExportResult:
     """Write a checkpoint as ONNX with every shape fixed, tokens merged and masks proved.
 
     The file and its manifest (``output`` with ``.json`` behind it) appear together or not at all.
@@ -74,32 +75,44 @@ def export_onnx(
         >>> result.manifest.parity.pixel_agreement >= 0.999
         True
     """
-    # torch and onnx; arguments that need neither are checked first.
-    resolved = to_size(size)
-    from segpp.export.config import ExportConfig  # noqa: PLC0415 - as above
-    from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
-    from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415 - as above
-
-    return export(
-        ExportConfig(
-            checkpoint=Path(checkpoint),
-            out=Path(output),
-            size=resolved,
-            reduction=ReductionChoice(preset, ratio, tuple(reduce)),
-            match_interval=match_interval,
-            search_images=tuple(map(Path, search_images)),
-            batch=batch,
-            precision=precision,
-            target=target,
-            input_dtype=input_dtype,
-            outputs=outputs,
-            rewrites_off=tuple(rewrites_off),
-            checkpoint_format=checkpoint_format,
-            parity_image=None if parity_image is None else Path(parity_image),
-            min_agreement=min_agreement,
-            check=check,
-        )
+    config = ExportConfig(
+        checkpoint=arguments.path("checkpoint", checkpoint),
+        out=arguments.path("output", output),
+        size=to_size(size),
+        reduction=ReductionChoice(
+            arguments.optional(arguments.text, "preset", preset),
+            arguments.optional(arguments.number, "ratio", ratio),
+            arguments.several(arguments.text, "reduce", reduce),
+        ),
+        match_interval=_match_interval(match_interval),
+        search_images=arguments.several(arguments.path, "search_images", search_images),
+        batch=arguments.whole_number("batch", batch),
+        precision=arguments.text("precision", precision),
+        target=arguments.text("target", target),
+        input_dtype=arguments.text("input_dtype", input_dtype),
+        outputs=arguments.text("outputs", outputs),
+        rewrites_off=arguments.several(arguments.text, "rewrites_off", rewrites_off),
+        checkpoint_format=arguments.optional(
+            arguments.text, "checkpoint_format", checkpoint_format
+        ),
+        parity_image=arguments.optional(arguments.path, "parity_image", parity_image),
+        min_agreement=arguments.optional(arguments.share, "min_agreement", min_agreement),
+        check=arguments.flag("check", check),
     )
+    # torch and onnx, which a wrong argument need not wait for.
+    from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
+
+    return export(config)
+
+
+def _match_interval(given: object) -> int | Literal["auto"]:
+    if isinstance(given, str) and given == AUTO:
+        return AUTO
+    try:
+        return arguments.whole_number("match_interval", given)
+    except InputError as failure:
+        expected = f"a number of blocks, or {AUTO!r}"
+        raise arguments.wrong("match_interval", given, expected) from failure
 
 
 def build_engine(
@@ -107,9 +120,9 @@ def build_engine(
     output: PathLike,
     *,
     backend: str = "auto",
-    compute_capabilities: Sequence[str] = (),
+    compute_capabilities: str | Sequence[str] = (),
     workspace: int | None = None,
-) -> "BuildReport":
+) -> BuildReport:
     """Compile an ONNX file to an engine for GPUs; this machine needs none.
 
     Args:
@@ -130,15 +143,19 @@ def build_engine(
         >>> report.attention_found == report.attention_expected
         True
     """
-    from segpp.runtime.build import BuildConfig  # noqa: PLC0415 - imported when it is called
-    from segpp.runtime.build import build_engine as build  # noqa: PLC0415 - as above
-
     return build(
         BuildConfig(
-            onnx=Path(onnx),
-            output=Path(output),
-            builder=backend,
-            compute_capabilities=tuple(compute_capabilities),
-            workspace=workspace,
+            onnx=arguments.path("onnx", onnx),
+            output=arguments.path("output", output),
+            builder=arguments.text("backend", backend),
+            compute_capabilities=arguments.several(
+                arguments.text, "compute_capabilities", compute_capabilities
+            ),
+            workspace=arguments.optional(_workspace, "workspace", workspace),
         )
     )
+
+
+def _workspace(name: str, value: object) -> int:
+    # The library takes it as a signed number of 64 bits.
+    return arguments.whole_number(name, value, least=1, most=2**63 - 1)

@@ -1,28 +1,30 @@
 """Files measured and looked into: accuracy, speed, what they are."""
 
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segpp.api._types import PathLike, SizeLike, to_paths, to_size
-from segpp.errors import InputError
-
-if TYPE_CHECKING:
-    from segpp.inspection import Report
-    from segpp.runtime.benchmark.report import BenchmarkReport
-    from segpp.runtime.evaluation.report import EvaluationReport
+from segpp.api._types import OneOrMore, PathLike, SizeLike, checked_settings, to_size
+from segpp.inspection import Report, inspect_file
+from segpp.runtime.benchmark.case import parse_case
+from segpp.runtime.benchmark.interleave import BenchmarkConfig
+from segpp.runtime.benchmark.report import BenchmarkReport
+from segpp.runtime.benchmark.run import run_benchmark
+from segpp.runtime.benchmark.statistics import check_percentiles
+from segpp.runtime.evaluation.dataset import find_pairs
+from segpp.runtime.evaluation.files import evaluate_files
+from segpp.runtime.evaluation.report import EvaluationReport
+from segpp.utils import arguments
 
 __all__ = ["benchmark", "evaluate", "inspect"]
 
 
 def evaluate(
-    models: PathLike | Sequence[PathLike],
+    models: OneOrMore,
     *,
     images: PathLike,
     labels: PathLike,
     image_suffix: str = "",
     label_suffix: str = "",
-    ignore: Collection[int] | None = None,
+    ignore: int | Collection[int] | None = None,
     reduce_zero_label: bool = False,
     limit: int | None = None,
     backend: str = "auto",
@@ -31,7 +33,7 @@ def evaluate(
     precision: str = "fp32",
     cache: bool = True,
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
-) -> "EvaluationReport":
+) -> EvaluationReport:
     """Measure mIoU and pixel accuracy of one or several files over labelled images.
 
     IoU is pixels of both over pixels of either, over all images together; mIoU is the mean over
@@ -59,45 +61,46 @@ def evaluate(
         >>> sorted(report.miou)
         ['b0']
     """
-    from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - when it is called
-    from segpp.runtime.evaluation.files import evaluate_files  # noqa: PLC0415 - as above
-
-    if limit is not None and limit < 1:
-        raise InputError(f"a limit of {limit} leaves no image")
-    suffixes = {"image_suffix": image_suffix, "label_suffix": label_suffix}
-    pairs = find_pairs(Path(images), Path(labels), **suffixes)[:limit]
+    files = arguments.several(arguments.path, "models", models, least=1)
+    folders = arguments.path("images", images), arguments.path("labels", labels)
+    ignored = arguments.optional(_labels, "ignore", ignore)
+    is_zero_nothing = arguments.flag("reduce_zero_label", reduce_zero_label)
+    most = arguments.optional(_positive, "limit", limit)
+    settings = checked_settings(
+        backend=backend, provider=provider, threads=threads, precision=precision, cache=cache
+    )
+    report_each = arguments.function("after_each", after_each)
+    pairs = find_pairs(
+        *folders,
+        image_suffix=arguments.text("image_suffix", image_suffix),
+        label_suffix=arguments.text("label_suffix", label_suffix),
+    )[:most]
     done = iter(range(1, len(pairs) + 1))
     return evaluate_files(
-        to_paths(models),
+        files,
         pairs,
-        ignored=ignore,
-        reduce_zero_label=reduce_zero_label,
-        settings={
-            "backend": backend,
-            "provider": provider,
-            "threads": threads,
-            "precision": precision,
-            "cache": cache,
-        },
-        after_each=lambda: after_each(next(done), len(pairs)),
+        ignored=ignored,
+        reduce_zero_label=is_zero_nothing,
+        settings=settings,
+        after_each=lambda: report_each(next(done), len(pairs)),
     )
 
 
 def benchmark(
-    models: PathLike | Sequence[PathLike],
+    models: OneOrMore,
     *,
     image: PathLike | None = None,
     iterations: int = 10,
     duration: float = 0.0,
     warmup: int = 3,
-    percentiles: Sequence[float] = (50, 90, 95, 99),
+    percentiles: float | Sequence[float] = (50, 90, 95, 99),
     backend: str = "auto",
     provider: str | None = None,
     threads: int | None = None,
     precision: str = "fp32",
     cache: bool = True,
     after_each: Callable[[], object] = lambda: None,
-) -> "BenchmarkReport":
+) -> BenchmarkReport:
     """Measure latency by stage, throughput and peak memory of several files side by side.
 
     They run in turn, one call each a round, so that a change of the machine falls on all alike.
@@ -109,7 +112,7 @@ def benchmark(
         iterations: At least so many calls of each.
         duration: And at least so many seconds.
         warmup: Calls that do not count.
-        percentiles: Those to report, 0 to 100, by nearest rank.
+        percentiles: Those to report, 0.01 to 99.99, by nearest rank.
         backend, provider, threads, precision, cache: As in ``load``.
         after_each: Called after every round.
 
@@ -125,23 +128,25 @@ def benchmark(
         >>> [result.name for result in report.results]
         ['none', 'hq']
     """
-    from segpp.runtime.benchmark.case import parse_case  # noqa: PLC0415 - when it is called
-    from segpp.runtime.benchmark.interleave import BenchmarkConfig  # noqa: PLC0415 - as above
-    from segpp.runtime.benchmark.run import run_benchmark  # noqa: PLC0415 - as above
-
-    # Not-a-number and infinity never end.
-    if iterations < 1 or warmup < 0 or not 0.0 <= duration < float("inf"):
-        raise InputError(
-            f"cannot measure {iterations} times in {duration:g} s after {warmup} calls to warm up"
-        )
-    texts = [models] if isinstance(models, str | Path) else models
+    texts = arguments.several(arguments.path_text, "models", models, least=1)
+    settings = checked_settings(
+        backend=backend, provider=provider, threads=threads, precision=precision, cache=cache
+    )
+    shared = {name: settings.pop(name) for name in ("backend", "precision")}
+    config = BenchmarkConfig(
+        warmup=arguments.whole_number("warmup", warmup, least=0),
+        rounds=_positive("iterations", iterations),
+        seconds=arguments.number("duration", duration, least=0),
+    )
     return run_benchmark(
-        [parse_case(str(text), backend=backend, precision=precision) for text in texts],
-        BenchmarkConfig(warmup, iterations, duration),
-        image=None if image is None else Path(image),
-        percents=tuple(percentiles),
-        settings={"provider": provider, "threads": threads, "cache": cache},
-        after_each=after_each,
+        [parse_case(text, **shared) for text in texts],
+        config,
+        image=arguments.optional(arguments.path, "image", image),
+        percents=check_percentiles(
+            arguments.several(arguments.number, "percentiles", percentiles, least=1)
+        ),
+        settings=settings,
+        after_each=arguments.function("after_each", after_each),
     )
 
 
@@ -150,9 +155,9 @@ def inspect(
     *,
     size: SizeLike | None = None,
     ratio: float | None = None,
-    reduce: Sequence[str] = (),
+    reduce: str | Sequence[str] = (),
     checkpoint_format: str | None = None,
-) -> "Report":
+) -> Report:
     """Say what a checkpoint, an ONNX file, an engine or a manifest is.
 
     Args:
@@ -172,12 +177,24 @@ def inspect(
         >>> print(segpp.inspect("b0.onnx").text().splitlines()[0])
         b0.onnx: an ONNX file
     """
-    from segpp.inspection import inspect_file  # noqa: PLC0415 - imported when it is called
-
     return inspect_file(
-        Path(path),
+        arguments.path("path", path),
         size=to_size(size),
-        ratio=ratio,
-        reduce=tuple(reduce),
-        checkpoint_format=checkpoint_format,
+        ratio=arguments.optional(arguments.number, "ratio", ratio),
+        reduce=arguments.several(arguments.text, "reduce", reduce),
+        checkpoint_format=arguments.optional(
+            arguments.text, "checkpoint_format", checkpoint_format
+        ),
     )
+
+
+def _positive(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=1)
+
+
+def _labels(name: str, value: object) -> tuple[int, ...]:
+    return arguments.several(_label, name, value)
+
+
+def _label(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=0)

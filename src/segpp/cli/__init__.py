@@ -19,7 +19,7 @@ from pkgutil import iter_modules
 from typing import NoReturn, Protocol, cast
 
 from segpp import __version__
-from segpp.cli._arguments import renamed
+from segpp.cli._arguments import flags_with_value, in_flags, renamed
 from segpp.errors import InputError, MissingError, SegppError
 from segpp.utils.choices import check_choice
 from segpp.utils.process import clean_up_when_stopped, flush_results, forget_interrupt
@@ -110,11 +110,11 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     clean_up_when_stopped()
     try:
         check_choice(verb, VERBS, kind="command")
-        args = parser_of(verb).parse_args(renamed(arguments, _renamed_flags(verb)))
+        args = _parse(verb, arguments)
         logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
         return _module(verb).run(args)
     except SegppError as failure:
-        return _report(str(failure), failure.exit_code, verbose=verbose)
+        return _report(in_flags(str(failure)), failure.exit_code, verbose=verbose)
     except KeyboardInterrupt:
         forget_interrupt()
         return _report("interrupted; nothing half-written is left", _INTERRUPTED, verbose=False)
@@ -163,8 +163,10 @@ def _module(verb: str) -> _Verb:
     return cast("_Verb", import_module(VERBS[verb]))
 
 
-def _renamed_flags(verb: str) -> Mapping[str, str]:
-    return cast("Mapping[str, str]", getattr(_module(verb), "RENAMED", {}))
+def _parse(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
+    parser = parser_of(verb)
+    names = cast("Mapping[str, str]", getattr(_module(verb), "RENAMED", {}))
+    return parser.parse_args(renamed(arguments, names, takes_value=flags_with_value(parser)))
 
 
 def _overview() -> str:

@@ -5,13 +5,29 @@ that a flag has one spelling, one default and one help text everywhere.
 """
 
 import argparse
+import inspect
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import segpp
+from segpp.errors import InputError
 from segpp.runtime.backends.base import BACKENDS
 
-__all__ = ["add_backend_arguments", "add_json_argument", "backend_settings", "renamed"]
+__all__ = [
+    "add_backend_arguments",
+    "add_json_argument",
+    "backend_settings",
+    "flags_with_value",
+    "in_flags",
+    "renamed",
+]
+
+# Where a flag is not the argument's name with hyphens, or there is none.
+_OTHERWISE = {"rewrites_off": "--no-rewrite", "compute_capabilities": "--compute-capability"}
+_OPPOSITES = {"`check=False`": "--no-check", "`cache=False`": "--no-cache"}
+_POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "source"}
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -61,19 +77,64 @@ def add_json_argument(group: Any, what: str) -> None:
     group.add_argument("--json", action="store_true", help=f"print {what} as JSON")
 
 
-def renamed(arguments: Sequence[str], names: Mapping[str, str]) -> list[str]:
+def renamed(
+    arguments: Sequence[str], names: Mapping[str, str], *, takes_value: Collection[str] = ()
+) -> list[str]:
     """Return the arguments with every old name of a flag replaced, each with a warning on stderr.
 
     Args:
+        arguments: As they were typed.
         names: Old name to new name.
+        takes_value: The flags (new names) behind which a value stands, which is no flag.
+
+    Raises:
+        InputError: A flag was given under both of its names.
     """
     current: list[str] = []
+    given: dict[str, str] = {}
+    is_value = False
     for place, argument in enumerate(arguments):
         if argument == "--":
             return [*current, *arguments[place:]]
-        old, equals, value = argument.partition("=")
-        new = names.get(old)
-        if new:
-            sys.stderr.write(f"warning: {old} is called {new} now, and goes with version 0.3\n")
-        current.append(f"{new}{equals}{value}" if new else argument)
+        typed, equals, value = argument.partition("=")
+        flag = typed if is_value else names.get(typed, typed)
+        if flag != typed:
+            sys.stderr.write(f"warning: {typed} is called {flag} now, and goes with version 0.3\n")
+        current.append(flag + equals + value)
+        if flag in names.values() and not is_value and given.setdefault(flag, typed) != typed:
+            old = min(typed, given[flag], key=lambda name: name == flag)
+            raise InputError(f"{old} and {flag} are one flag and were both given")
+        is_value = flag in takes_value and not equals and not is_value
     return current
+
+
+def flags_with_value(parser: argparse.ArgumentParser) -> frozenset[str]:
+    """Return the flags of a parser behind which a value stands."""
+    actions = parser._actions  # noqa: SLF001 - argparse tells them nowhere else
+    return frozenset(
+        flag for action in actions if action.nargs != 0 for flag in action.option_strings
+    )
+
+
+def in_flags(message: str) -> str:
+    """Return a message of the library with flags where it names arguments of the Python API."""
+    functions = [getattr(segpp, name) for name in segpp.__all__]
+    known = {
+        name
+        for function in functions
+        if inspect.isfunction(function)
+        for name in inspect.signature(function).parameters
+    }
+
+    def flag_of(found: "re.Match[str]") -> str:
+        name, value = found[1], found[2]
+        if name not in known:
+            return found[0]
+        if found[0] in _OPPOSITES:
+            return _OPPOSITES[found[0]]
+        if name in _POSITIONAL:
+            return found[0].strip("`")
+        flag = _OTHERWISE.get(name, f"--{name.replace('_', '-')}")
+        return flag if value is None else f"{flag} {value}"
+
+    return re.sub(r"`([a-z_]+)(?:=([^`]*))?`", flag_of, message)

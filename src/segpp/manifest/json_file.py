@@ -7,6 +7,7 @@ from typing import Any
 from segpp.errors import ManifestError
 from segpp.manifest.consistency import check_consistent
 from segpp.manifest.schema import SCHEMA, Manifest
+from segpp.utils import arguments
 from segpp.utils.dataclass_json import decode, encode
 from segpp.utils.files import check_file, manifest_path, sha256_of
 
@@ -23,7 +24,7 @@ def render_manifest(manifest: Manifest) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
-def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
+def read_manifest(path: Path | str, *, verify: bool = True) -> Manifest:
     """Read the manifest beside ``path``.
 
     Args:
@@ -32,11 +33,21 @@ def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
 
     Raises:
         ManifestError: It is missing, damaged, of another schema, or about another file.
+        InputError: An argument is wrong, or the file that the manifest is about cannot be read.
+
+    Example:
+        >>> segpp.read_manifest("b0.onnx").input.shape
+        (1, 3, 512, 1024)
     """
+    path = arguments.path("path", path)
+    is_verified = arguments.flag("verify", verify)
     beside = manifest_path(path)
     check_file(beside, kind="manifest", error=ManifestError)
     manifest = parse_manifest(_load(beside), str(beside))
-    if verify and (found := sha256_of(path)) != manifest.file.sha256:
+    if not is_verified:
+        return manifest
+    check_file(path, kind="file")
+    if (found := sha256_of(path)) != manifest.file.sha256:
         raise ManifestError(
             f"{beside} was written for another file than {path}",
             f"built for: {manifest.file.name} {manifest.file.sha256[:16]}…",

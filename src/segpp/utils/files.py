@@ -5,13 +5,20 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
+from threading import Lock
 
 from segpp.errors import InputError, OutputError
 
 __all__ = ["atomic_write", "check_file", "check_writable", "manifest_path", "sha256_of"]
 
 _CHUNK_BYTES = 1 << 20
+
+# next() of it is one step of the interpreter, so no two threads get the same number.
+_CALLS = count(1)
+# Of two threads that write the same files, one moves all of its own before the other does.
+_MOVING = Lock()
 
 
 def manifest_path(path: Path) -> Path:
@@ -90,7 +97,8 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
             yield parts
             for part in parts:
                 _flush(part)
-            _move_all(parts, paths)
+            with _MOVING:
+                _move_all(parts, paths)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
@@ -128,7 +136,9 @@ def _restore(path: Path, old: Path) -> None:
 
 
 def _part(path: Path, role: str = "part") -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.{role}")
+    # Another name at every call: two threads may write one file, and the last one wins. The
+    # process in it tells whose it is.
+    return path.with_name(f".{path.name}.{os.getpid()}-{next(_CALLS)}.{role}")
 
 
 def _flush(path: Path) -> None:

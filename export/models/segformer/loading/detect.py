@@ -89,5 +89,5 @@ def _ambiguous(best: list[str], path: Path) -> CheckpointError:
     return CheckpointError(
         f"{path} could be from {', '.join(best[:-1])} or {best[-1]}: their names are the same",
         *facts,
-        hint=f"say whose code trained it: --checkpoint-format {best[0]}",
+        hint=f"say whose code trained it: `checkpoint_format={best[0]}`",
     )

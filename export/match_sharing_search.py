@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from segpp.export.images import normalized_image
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.network import Network
 from segpp.export.parity import MIN_AGREEMENT
-from segpp.export.parity.images import normalized_image
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.match_sharing import MatchInterval
 from segpp.images.postprocess import resize_argmax

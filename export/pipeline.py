@@ -19,7 +19,10 @@ import onnx
 
 from segpp import __version__
 from segpp.export.config import AUTO, ExportConfig, ExportResult
+from segpp.export.config.check import check_config
+from segpp.export.config.resolve import ResolvedExport, resolve, resolve_input, resolve_reduction
 from segpp.export.cost_model import cost_advice, cost_warnings
+from segpp.export.images import ParityImage, images_in, read_parity_image
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
@@ -31,15 +34,7 @@ from segpp.export.onnx_graph.io_wrapper import ModelWithIO
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import check_parity, measure_parity
-from segpp.export.parity.images import ParityImage, images_in, read_parity_image
 from segpp.export.reduction.config import ReductionConfig
-from segpp.export.resolve import (
-    ResolvedExport,
-    check_config,
-    resolve,
-    resolve_input,
-    resolve_reduction,
-)
 from segpp.images import sample_image
 from segpp.manifest import (
     FileInfo,
@@ -50,7 +45,7 @@ from segpp.manifest import (
     Source,
     render_manifest,
 )
-from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
+from segpp.utils.files import atomic_write, manifest_path, sha256_of
 from segpp.utils.progress import step
 
 __all__ = ["export_onnx"]
@@ -75,7 +70,6 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     """
     # What is wrong without looking at the checkpoint is told before it is read.
     check_config(config)
-    check_writable(config.out)
     # 1. Load
     with step("reading the checkpoint"):
         checkpoint = load_checkpoint(config.checkpoint, checkpoint_format=config.checkpoint_format)
@@ -119,7 +113,7 @@ def _match_sharing(
 def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     config = plan.config
     # 4. to 6. The rewritten copy is for the file alone; ``model`` stays what the check runs.
-    with step("tracing"):
+    with step(f"tracing at {plan.size}"):
         rewritten = apply_rewrites(model, plan.rewrites.on.values())
         network = cast_model(rewritten, config.precision)
         module = ModelWithIO(network, plan.input, config.outputs)
@@ -133,7 +127,8 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
 
 
 def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
-    with step(f"comparing with PyTorch on {image.name}"):
+    whose = ", the bundled picture" if plan.config.parity_image is None else ""
+    with step(f"comparing with PyTorch on {image.name}{whose}"):
         parity = measure_parity(
             model,
             part,

@@ -11,13 +11,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from segpp.errors import CheckpointError
+from segpp.export.checkpoints.check_weights import CONFIG, check_weights, weights_kind
 from segpp.export.checkpoints.safe_unpickle import read_pickle
-from segpp.utils.file_type import kind_of
-from segpp.utils.files import check_file, sha256_of
+from segpp.utils.files import sha256_of
 
 __all__ = ["WeightsFile", "read_weights"]
 
-_CONFIG = "config.json"
 _PREPROCESSOR = "preprocessor_config.json"
 # In the order of preference; an index lists the parts of weights that were split.
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -58,19 +57,13 @@ def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
     """
     if path.is_dir():
         return _folder(path, model_types)
-    if path.name in _WEIGHTS and (path.parent / _CONFIG).is_file():
+    if path.name in _WEIGHTS and (path.parent / CONFIG).is_file():
         return _with_json(path.parent, [path], model_types)
     return WeightsFile(_content(path), sha256_of(path))
 
 
 def _folder(folder: Path, model_types: Collection[str]) -> WeightsFile:
-    if not (folder / _CONFIG).is_file():
-        inside = sorted(child.name for child in folder.iterdir())
-        raise CheckpointError(
-            f"folder {folder} has no {_CONFIG}",
-            f"it holds: {', '.join(inside[:5]) or 'nothing'}{' …' if len(inside) > 5 else ''}",  # noqa: PLR2004 - enough to detect_format a folder
-            hint="give the checkpoint file itself, or a folder written by save_pretrained",
-        )
+    check_weights(folder)
     for name in _WEIGHTS:
         if (folder / name).is_file():
             return _with_json(folder, [folder / name], model_types)
@@ -78,14 +71,14 @@ def _folder(folder: Path, model_types: Collection[str]) -> WeightsFile:
         if (folder / name).is_file():
             return _with_json(folder, _parts(folder / name), model_types)
     raise CheckpointError(
-        f"folder {folder} has a {_CONFIG} and no weights",
+        f"folder {folder} has a {CONFIG} and no weights",
         f"expected one of: {', '.join((*_WEIGHTS, *_INDEXES))}",
         hint="download the weights too; with Git, run: git lfs pull",
     )
 
 
 def _with_json(folder: Path, weights: list[Path], model_types: Collection[str]) -> WeightsFile:
-    config = _json(folder / _CONFIG)
+    config = _json(folder / CONFIG)
     if "model_type" in config and (kind := config["model_type"]) not in model_types:
         expected = " or ".join(map(repr, model_types))
         raise CheckpointError(
@@ -123,13 +116,8 @@ def _mapping(path: Path) -> Mapping[Any, Any]:
 
 
 def _content(path: Path) -> Any:
-    if path.exists() and not path.is_file():
-        raise CheckpointError(f"{path} is a device or a pipe, not a checkpoint")
-    check_file(path, kind="checkpoint", error=CheckpointError)
-    kind = kind_of(path)
-    if kind.holds is None:
-        raise CheckpointError(f"{path} is {kind.says}, not a checkpoint", hint=kind.hint)
-    return _safetensors(path) if kind.holds == "safetensors" else read_pickle(path)
+    is_safetensors = weights_kind(path).holds == "safetensors"
+    return _safetensors(path) if is_safetensors else read_pickle(path)
 
 
 def _safetensors(path: Path) -> dict[str, Any]:

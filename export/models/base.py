@@ -14,7 +14,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol
 
-from segpp.errors import InputError
+from segpp.errors import CheckpointError, InputError
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture, Classes, ReductionSite
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from segpp.export.models.network import Network
     from segpp.export.models.rewriting import Rewrite
 
-__all__ = ["Checkpoint", "ModelFamily", "check_with_any", "families", "family_of"]
+__all__ = ["Checkpoint", "ModelFamily", "check_with_any", "families", "families_for", "family_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +162,21 @@ def families() -> dict[str, ModelFamily]:
         module.name for module in iter_modules(import_module(package).__path__) if module.ispkg
     ]
     return {name: import_module(f"{package}.{name}").FAMILY for name in sorted(folders)}
+
+
+def families_for(checkpoint_format: str | None) -> dict[str, ModelFamily]:
+    """Return the families that a checkpoint may be of: all, or that whose format it is.
+
+    Raises:
+        CheckpointError: There is no such format.
+    """
+    known = families()
+    if checkpoint_format is None:
+        return known
+    formats = {name: family for family in known.values() for name in family.formats()}
+    check_choice(checkpoint_format, formats, kind="checkpoint format", error=CheckpointError)
+    family = formats[checkpoint_format]
+    return {family.name: family}
 
 
 def family_of(architecture: Architecture) -> ModelFamily:

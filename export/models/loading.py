@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-from segpp.errors import CheckpointError
 from segpp.export.checkpoints.state_dict import extract_state_dict
 from segpp.export.checkpoints.weights import read_weights
-from segpp.export.models.base import Checkpoint, families
-from segpp.utils.choices import check_choice
+from segpp.export.models.base import Checkpoint, families_for
 
 __all__ = ["load_checkpoint"]
 
@@ -22,12 +20,8 @@ def load_checkpoint(path: Path, *, checkpoint_format: str | None = None) -> Chec
         CheckpointError: It is missing, damaged, dangerous, foreign or incomplete, or could be of
             several formats; or there is no such format.
     """
-    known = families()
-    if checkpoint_format is not None:
-        # An unknown name is refused before a large file is read.
-        formats = {name: family for family in known.values() for name in family.formats()}
-        check_choice(checkpoint_format, formats, kind="source", error=CheckpointError)
-        known = {formats[checkpoint_format].name: formats[checkpoint_format]}
+    # An unknown name is refused before a large file is read.
+    known = families_for(checkpoint_format)
     model_types = [name for family in known.values() for name in family.model_types]
     weights = read_weights(path, model_types)
     state_dict = extract_state_dict(weights.content, path)

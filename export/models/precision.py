@@ -11,15 +11,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from segpp.export.config import PRECISIONS
 from segpp.export.models.layers import LayerNorm
 from segpp.export.models.network import Network
 from segpp.utils.choices import check_choice
 
-__all__ = ["PRECISIONS", "Precision", "PrecisionWrapper", "cast_model"]
+__all__ = ["Precision", "PrecisionWrapper", "cast_model"]
 
 Precision = Literal["fp32", "fp16"]
 
-PRECISIONS: dict[str, torch.dtype] = {"fp32": torch.float32, "fp16": torch.float16}
+_DTYPES = dict(zip(PRECISIONS, (torch.float32, torch.float16), strict=True))
 
 
 class PrecisionWrapper(nn.Module):
@@ -43,7 +44,7 @@ def cast_model(model: Network, precision: str) -> PrecisionWrapper:
         InputError: There is no such precision.
     """
     check_choice(precision, PRECISIONS, kind="precision")
-    dtype = PRECISIONS[precision]
+    dtype = _DTYPES[precision]
     if dtype == torch.float32:
         return PrecisionWrapper(model, dtype)
     half = copy.deepcopy(model).to(dtype)

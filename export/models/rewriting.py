@@ -9,16 +9,18 @@ import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Any, TypeVar
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from segpp.export.targets import PORTABLE, TARGETS
 from segpp.utils.choices import check_choice
 
+if TYPE_CHECKING:
+    # Rewrites are listed and chosen without torch.
+    from torch import nn
+
 __all__ = ["Rewrite", "RewriteSelection", "apply_rewrites", "ordered_rewrites", "select_rewrites"]
 
-_Model = TypeVar("_Model", bound=nn.Module)
+_Model = TypeVar("_Model", bound="nn.Module")
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from segpp.export.config import OUTPUTS
 from segpp.export.custom_ops import torch_ops
 from segpp.export.models.precision import PrecisionWrapper
 from segpp.manifest import InputSpec
 
-__all__ = ["INPUTS", "OUTPUTS", "ModelWithIO"]
-
-INPUTS = ("float32", "uint8")
-
-# What each choice of outputs puts into the file, in the file's order.
-OUTPUTS = {"logits": ("logits",), "labels": ("labels",), "both": ("logits", "labels")}
+__all__ = ["ModelWithIO"]
 
 
 class ModelWithIO(nn.Module):
@@ -22,7 +18,7 @@ class ModelWithIO(nn.Module):
         network: Normalised images to logits.
         spec: The file's input. Pixels are normalised before the first convolution pads them with
             zeros, so that its padding means the mean colour, as in training.
-        outputs: One of ``OUTPUTS``.
+        outputs: One of ``segpp.export.config.OUTPUTS``.
     """
 
     def __init__(self, network: PrecisionWrapper, spec: InputSpec, outputs: str = "logits") -> None:

@@ -15,9 +15,9 @@ from torch import Tensor
 from segpp import ops
 from segpp.errors import CheckError
 from segpp.export.custom_ops.torch_ops import MatchSettings, matching_by
+from segpp.export.images import ParityImage
 from segpp.export.models.base import family_of
 from segpp.export.models.network import Network
-from segpp.export.parity.images import ParityImage
 from segpp.export.parity.replay_matches import MatchReplay
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import Parity

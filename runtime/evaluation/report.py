@@ -47,7 +47,7 @@ class EvaluationReport:
         pixels = self.evaluation.scores[0].confusion.pixels
         return "\n".join(
             [
-                f"{self.evaluation.images} images, {pixels:,} labelled pixels; scores in percent",
+                f"{self.evaluation.images} images, {pixels:,} labelled pixels; all in percent",
                 "",
                 self._model_table(),
                 "",
@@ -100,7 +100,7 @@ class EvaluationReport:
             [self.classes[i], _percent(shares[i]), *(_percent(iou[i]) for iou in ious)]
             for i in self._present()
         ]
-        heading = ["class", "pixels", *(f"IoU {name}" for name in self.models)]
+        heading = ["class", "share of pixels", *(f"IoU {name}" for name in self.models)]
         return table([heading, *rows], "lr" + "r" * len(ious))
 
     def _absent(self) -> list[str]:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +29,7 @@ from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.packages import is_installed
 from segpp.utils import arguments
 from segpp.utils.choices import check_choice
+from segpp.utils.file_type import kind_of
 from segpp.utils.files import check_file, manifest_path
 
 __all__ = ["Result", "Session", "Timing", "open_session"]
@@ -247,7 +249,7 @@ def open_session(
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
-        path: The network, an ONNX file or an engine.
+        path: The network, an ONNX file.
         backend: The library that runs it, "auto" for the one that fits the file.
         threads: CPU threads; the library's choice if not given.
         provider: Device or execution provider of the library ("cpu", "cuda").
@@ -304,7 +306,11 @@ def _resolve_backend(name: str, path: Path, manifest: Manifest | None) -> str:
     check_choice(name, BACKENDS, kind="backend")
     suffixes = BACKENDS[name].suffixes
     if path.suffix.lower() not in suffixes:
-        raise InputError(f"{name} does not run {path}", f"it runs {' and '.join(suffixes)} files")
+        raise InputError(
+            f"{name} does not run {path}",
+            f"it runs {' and '.join(suffixes)} files",
+            hint=_export_hint(path),
+        )
     return name
 
 
@@ -322,9 +328,20 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
     fitting = backends_for(suffix)
     if not fitting:
         suffixes = sorted({suffix for spec in BACKENDS.values() for suffix in spec.suffixes})
-        raise InputError(f"no backend runs {path}", f"files that run: {', '.join(suffixes)}")
+        raise InputError(
+            f"no backend runs {path}",
+            f"files that run: {', '.join(suffixes)}",
+            hint=_export_hint(path),
+        )
     installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
     return (installed or fitting)[0]
+
+
+def _export_hint(path: Path) -> str | None:
+    """Return what to do with a file of weights; None for another."""
+    if not kind_of(path).holds:
+        return None
+    return f"export it first: segpp-export {quote(str(path))} {quote(path.stem)}.onnx"
 
 
 def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:

@@ -1,5 +1,6 @@
 """Where images come from: a file, a folder, a pattern or a video."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -58,10 +59,11 @@ def find_source(text: str) -> ImageSource:
     order of names; a pattern may hold ``**``.
 
     Raises:
-        ImageError: There is nothing of the kind.
+        ImageError: There is nothing of the kind, or it is a camera or a stream.
         MissingError: It is a video, and the package av is not installed.
     """
     path = Path(text)
+    _check_is_stored(text)
     if path.is_dir():
         return _folder(text)
     if not path.exists() and any(sign in text for sign in "*?["):
@@ -71,6 +73,17 @@ def find_source(text: str) -> ImageSource:
     if not path.exists():
         raise ImageError(f"image {path} does not exist")
     return ImageSource("image", text, lambda: _items([path]), count=1, files=(path,))
+
+
+def _check_is_stored(text: str) -> None:
+    # Cameras are named although they may not be plugged in: V4L2's devices, and streams.
+    is_live = re.match(r"/dev/(video|v4l)|\w+://", text)
+    if is_live or Path(text).is_char_device():
+        raise ImageError(
+            f"{text} is a device or a stream, and segpp reads files",
+            hint="record a video of it and give that, or read its frames in Python and call "
+            "what segpp.load returns on each",
+        )
 
 
 def _folder(text: str) -> ImageSource:

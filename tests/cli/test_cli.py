@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,22 +19,12 @@ from segpp.cli import GROUPS, VERBS, main, parser_of
 from segpp.cli._arguments import renamed
 from segpp.errors import CheckError, InputError, MissingError
 from segpp.runtime.backends.base import BACKENDS
-from segpp.runtime.system.packages import known_packages
 from segpp.utils.files import atomic_write
-
-# What comes with an extra.
-HEAVY = tuple(module for module, package in known_packages().items() if package.extra)
-# None among the modules is how Python marks one that is not there.
-WITHOUT = "import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
+from tests.helpers.commands import HEAVY, python_without
 
 Capture = pytest.CaptureFixture[str]
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 Verb = Callable[[Callable[[], int]], None]
-
-
-def run_python(code: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
@@ -67,7 +58,7 @@ def raising(failure: BaseException) -> Callable[[], int]:
 @pytest.fixture(scope="module")
 def helps() -> dict[str, str]:
     """The help screens, printed where no heavy package can be imported."""
-    code = WITHOUT.format(missing=HEAVY) + (
+    code = (
         "from segpp.cli import VERBS, main\n"
         "assert main(['--help']) == 0\n"
         "for verb in VERBS:\n"
@@ -75,7 +66,7 @@ def helps() -> dict[str, str]:
         "    try: main([verb, '--help'])\n"
         "    except SystemExit as end: assert end.code == 0\n"
     )
-    done = run_python(code)
+    done = python_without(HEAVY, code)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     overview, *rest = done.stdout.split("\0")
@@ -109,6 +100,19 @@ def test_what_must_not_be_loaded_for_help_is_what_comes_with_an_extra() -> None:
 
 
 @pytest.mark.parametrize("name", VERBS)
+def test_every_argument_stands_in_a_group_with_a_name(helps: dict[str, str], name: str) -> None:
+    assert not re.search(r"^(positional arguments|options):", helps[name], re.MULTILINE)
+    assert re.search(r"^results:\n(  .*\n)*  --json +print ", helps[name], re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_default_is_told_in_the_same_form(name: str) -> None:
+    for action in parser_of(name)._actions:
+        if action.default not in (None, False, "", [], argparse.SUPPRESS):
+            assert f"(default: {action.default}" in str(action.help)
+
+
+@pytest.mark.parametrize("name", VERBS)
 def test_every_example_of_a_help_screen_is_accepted(name: str) -> None:
     for example in import_module(VERBS[name]).EXAMPLES:
         command, *arguments = example.split()
@@ -122,6 +126,18 @@ def test_every_flag_is_kebab_case(name: str) -> None:
     for action in parser_of(name)._actions:
         for flag in action.option_strings:
             assert flag == flag.lower().replace("_", "-")
+
+
+def test_the_verbs_of_a_group_stand_in_the_order_in_which_they_are_needed(
+    helps: dict[str, str],
+) -> None:
+    verbs = re.findall(r"^  segpp (\S+)", helps[""], re.MULTILINE)
+
+    assert verbs[:5] == ["export", "build-engine", "run", "eval", "bench"]
+    for group in GROUPS:
+        modules = [import_module(name) for name in VERBS.values()]
+        orders = [module.ORDER for module in modules if group == module.GROUP]
+        assert len(set(orders)) == len(orders)
 
 
 def test_every_verb_stands_in_one_group_of_the_overview(helps: dict[str, str]) -> None:
@@ -146,7 +162,7 @@ def test_an_old_name_of_a_flag_works_with_a_warning(capsys: Capture) -> None:
     told = capsys.readouterr().err
     assert code == 2
     assert "warning: --engine is called --backend now, and goes with version 0.3\n" in told
-    assert "unrecognized" not in told
+    assert "unknown argument" not in told
 
 
 def test_an_old_spelling_of_a_rewrite_works_with_a_warning(capsys: Capture) -> None:
@@ -201,8 +217,26 @@ def test_no_argument_is_wrong_usage_and_shows_the_overview(capsys: Capture) -> N
         (["Run"], "hint: did you mean 'run'?"),
         (["-v"], "unknown command '-v'"),
         (["run"], "the following arguments are required: MODEL, INPUT, --out"),
-        (["run", "a", "b", "--out", "c", "--nope"], "unrecognized arguments: --nope"),
-        (["run", "a", "b", "--out", "c", "--thr", "2"], "unrecognized arguments: --thr 2"),
+        (
+            ["run", "a", "b", "--out", "c", "--nope"],
+            "error: unknown argument --nope\n  hint: segpp-run -h lists the arguments\n",
+        ),
+        (
+            ["run", "a", "b", "--out", "c", "--thr", "2"],
+            "error: unknown argument --thr\n  hint: did you mean --threads?\n",
+        ),
+        # What follows is an argument like any other, and the next one is not too many.
+        (
+            ["export", "--sise", "512x1024", "a", "b"],
+            "error: unknown argument --sise\n  hint: did you mean --size?\n",
+        ),
+        (
+            ["export", "a", "b", "--Size=512x1024"],
+            "unknown argument --Size\n  hint: did you mean --s",
+        ),
+        (["run", "a", "b", "--otu", "c"], "unknown argument --otu\n  hint: did you mean --out?\n"),
+        (["run", "a", "b", "--out", "c", "--alpha", "-1", "d"], "unrecognized arguments: d\n"),
+        (["run", "a", "b", "--", "--otu"], "the following arguments are required: --out"),
         (["run", "a", "b", "--out", "c", "--alpha", "x"], "--alpha: invalid float value: 'x'"),
         (["run", "a", "b", "--out"], "argument --out: expected one argument"),
         (["run", "a", "b", "c", "--out", "d"], "hint: segpp-run -h lists the arguments"),
@@ -264,39 +298,6 @@ def test_a_verb_decides_on_its_code(verb: Verb, code: int) -> None:
     verb(lambda: code)
 
     assert main(["try"]) == code
-
-
-@pytest.mark.parametrize(
-    ("package", "extra", "arguments"),
-    [
-        ("torch", "export", ("export", "a.pth", "a.onnx")),
-        ("onnx", "export", ("export", "a.pth", "a.onnx")),
-        ("onnx_ir", "export", ("export", "a.pth", "a.onnx")),
-        ("safetensors", "export", ("export", "a.pth", "a.onnx")),
-        ("torch", "export", ("export", "--list-rewrites")),
-        ("onnxruntime", "cpu", ("export", "a.pth", "a.onnx")),
-    ],
-)
-def test_a_missing_package_is_one_sentence_and_exit_3(
-    package: str, extra: str, arguments: tuple[str, ...]
-) -> None:
-    code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
-
-    done = run_python(WITHOUT.format(missing=[package]) + code, *arguments)
-
-    assert done.returncode == 3
-    assert done.stderr == (
-        f"error: the package {package} is not installed\n  hint: pip install 'segpp[{extra}]'\n"
-    )
-
-
-def test_the_reductions_are_listed_without_torch() -> None:
-    code = "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
-
-    done = run_python(WITHOUT.format(missing=["torch"]) + code, "export", "--list-reductions")
-
-    assert done.returncode == 0, done.stderr
-    assert "bsm" in done.stdout
 
 
 def test_a_package_that_is_not_ours_to_miss_is_a_bug(verb: Verb) -> None:

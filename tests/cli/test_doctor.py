@@ -9,12 +9,9 @@ import numpy as np
 import pytest
 
 from segpp.runtime.backends.base import BACKENDS
-from segpp.runtime.system.packages import known_packages
+from tests.helpers.commands import HEAVY
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-# What comes with an extra.
-HEAVY = {module for module, package in known_packages().items() if package.extra}
 
 
 def doctor_without(*modules: str, arguments: tuple[str, ...] = ()) -> dict[str, object]:

@@ -31,7 +31,7 @@ VECTORS = """<ir_version: 8, opset_import: ["": 18]>
 g (float[1,64] a, float[1,64] b) => (float[1,64] out) { out = Add(a, b) }"""
 
 # What a log holds before the error: steps that were done, a bar that did not move.
-PROGRESS = re.compile(r"|\S.* … (stopped after )?\d+\.\d s| *\d+%\|.* images/s\]")
+PROGRESS = re.compile(r"|\S.* …( (stopped after )?\d+\.\d s)?| *\d+%\|.* images/s\]")
 
 rtx = pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs TensorRT-RTX (extra rtx)")
 
@@ -116,6 +116,11 @@ CASES = [
     (f"eval text.pth {EVAL} --csv {{out}}/b.csv", "text.pth"),
     ("inspect text.pth", "text.pth is text"),
     ("inspect text.onnx.json", "text.onnx.json is not JSON"),
+    # a checkpoint where its ONNX file is due
+    ("run b0.pth images --out {out}", "hint: export it first: segpp-export b0.pth b0.onnx"),
+    (f"eval b0.pth {EVAL} --csv {{out}}/b.csv", "hint: export it first: segpp-export b0.pth"),
+    # a camera
+    ("run b0.onnx /dev/video0 --out {out}", "/dev/video0 is a device or a stream"),
     # a JPEG named .onnx
     ("export photo.onnx {out}/b.onnx", "photo.onnx is a JPEG image, not a checkpoint"),
     ("run photo.onnx images --out {out}", "photo.onnx"),
@@ -149,6 +154,7 @@ CASES = [
     ("build-engine b0.onnx {out}/b.engine --backend tensort", "unknown engine builder 'tensort'"),
     # places to write to
     ("export b0.pth {out}", "is a folder"),
+    ("export b0.pth {out}/b.engine", "b.engine does not end in .onnx"),
     ("export b0.pth {out}/none/b.onnx", "hint: create the folder first"),
     ("export b0.pth b0.pth", "would overwrite"),
     ("export b0.pth /dev/null", "/dev/null is a device or a pipe"),

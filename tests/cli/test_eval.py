@@ -82,7 +82,7 @@ def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: 
     assert lines[2] == ["model", "mIoU", "pixel", "accuracy", "agreement", "images/s"]
     assert lines[3][:4] == ["bright", "100.00", "100.00", "100.00"]
     assert lines[4][:4] == ["dark", "0.00", "0.00", "0.00"]
-    assert lines[6] == ["class", "pixels", "IoU", "bright", "IoU", "dark"]
+    assert lines[6] == ["class", "share", "of", "pixels", "IoU", "bright", "IoU", "dark"]
     assert lines[7] == ["0", "50.00", "100.00", "0.00"]
 
 

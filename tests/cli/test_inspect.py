@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,6 +116,13 @@ def test_the_json_of_a_checkpoint_has_the_counted_macs(segpp: Command, checkpoin
     assert asked["macs"]["total"] == macs_of(SMALL, SIZE, sites).total
 
 
+def test_the_format_of_a_checkpoint_is_called_so(segpp: Command, checkpoint: Path) -> None:
+    text, data = segpp("inspect", checkpoint), segpp("inspect", checkpoint, "--json")
+
+    assert re.search(r"^  format +mmsegmentation$", text.stdout, re.MULTILINE)
+    assert json.loads(data.stdout)["format"] == "mmsegmentation"
+
+
 def test_a_preset_that_does_not_fit_is_told_and_the_rest_shown(
     segpp: Command, checkpoint: Path
 ) -> None:
@@ -199,9 +207,13 @@ def test_the_text_of_an_onnx_file_has_all_sections(segpp: Command, exported: Pat
         "exact rewrites",
         "input and output",
         "token reduction, in every block of the stage",
-        "multiply-accumulates per image, in billions",
+        "multiply-accumulates per image before exact rewrites, in billions",
         "parity with PyTorch",
     ]
+    # Two counts, of two networks: the file's own nodes, and those before the rewrites.
+    assert re.search(
+        r"^  MACs +\d+\.\d\d billion a call, of the nodes in this file$", done.stdout, re.MULTILINE
+    )
     assert max(map(len, done.stdout.splitlines()[1:])) <= 100
 
 

@@ -316,7 +316,7 @@ def test_the_overview_works_on_a_bare_board(board: dict[str, str]) -> None:
 
 
 def test_a_bare_board_is_told_what_an_export_needs(board: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "b0.pth").write_bytes(b"x")
+    (tmp_path / "b0.pth").write_bytes(b"PK\x03\x04")
 
     done = on(board, "-m", "segpp", "export", str(tmp_path / "b0.pth"), str(tmp_path / "b0.onnx"))
 

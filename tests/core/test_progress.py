@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from segpp.utils.progress import step
+from segpp.utils.progress import announce, step
 
 
 class Terminal(io.StringIO):
@@ -30,6 +30,12 @@ def test_a_log_gets_one_line_when_the_step_is_done(capsys: pytest.CaptureFixture
     said = capsys.readouterr()
     assert re.fullmatch(r"tracing … \d+\.\d s\n", said.err)
     assert said.out == ""
+
+
+def test_what_is_about_to_be_done_is_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    announce("exporting a.pth")
+
+    assert capsys.readouterr() == ("", "exporting a.pth …\n")
 
 
 @pytest.mark.parametrize("failure", [ValueError("no"), KeyboardInterrupt()], ids=repr)

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from segpp.export.config import AUTO, ExportConfig
+from segpp.export.images import normalized_image
 from segpp.export.match_sharing_search import TOLERANCE, candidates, search
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.presets import PRESETS
-from segpp.export.parity.images import normalized_image
 from segpp.export.pipeline import export_onnx
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest

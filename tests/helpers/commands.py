@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from segpp.cli import main
+from segpp.runtime.system.packages import known_packages
 
-__all__ = ["Completed", "in_process", "in_subprocess"]
+__all__ = ["HEAVY", "Completed", "in_process", "in_subprocess", "python_without"]
+
+# What comes with an extra.
+HEAVY = tuple(module for module, package in known_packages().items() if package.extra)
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -38,6 +42,18 @@ def in_process(*arguments: object, cwd: Path | None = None) -> Completed:
         with redirect_stdout(out), redirect_stderr(err):
             code = _exit_code(words)
         return Completed(["segpp", *words], code, out.getvalue(), err.getvalue())
+
+
+def python_without(
+    packages: Iterable[str], code: str, *arguments: object, cwd: Path | None = None
+) -> Completed:
+    """Run Python code in a process of its own, in which none of ``packages`` is installed."""
+    # None among the modules is how Python marks one that is not there.
+    marks = f"import sys; sys.modules.update(dict.fromkeys({list(packages)!r}))\n"
+    command = [sys.executable, "-c", marks + code, *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=120, cwd=cwd
+    )
 
 
 def _exit_code(words: list[str]) -> int:

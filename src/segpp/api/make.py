@@ -6,10 +6,12 @@ from typing import Literal
 from segpp.api._types import OneOrMore, PathLike, SizeLike, to_size
 from segpp.errors import InputError
 from segpp.export.config import AUTO, ExportConfig, ExportResult
+from segpp.export.config.check import check_config
 from segpp.export.reduction.config import ReductionChoice
 from segpp.runtime.build import BuildConfig, BuildReport
 from segpp.runtime.build import build_engine as build
 from segpp.utils import arguments
+from segpp.utils.progress import announce
 
 __all__ = ["build_engine", "export_onnx"]
 
@@ -99,7 +101,10 @@ def export_onnx(
         min_agreement=arguments.optional(arguments.share, "min_agreement", min_agreement),
         check=arguments.flag("check", check),
     )
-    # torch and onnx, which a wrong argument need not wait for.
+    # torch takes seconds to import: what is wrong without it is told before.
+    check_config(config)
+    where = config.size or "the checkpoint's own size"
+    announce(f"exporting {config.checkpoint} to {config.out} at {where}")
     from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
 
     return export(config)

@@ -1,10 +1,10 @@
 """The command line: finds the verbs and turns errors into exit codes.
 
 Each verb is a module of this folder, found by scanning it, with ``SUMMARY`` (its first help line),
-``GROUP`` (where the overview lists it), ``EXAMPLES``, ``add_arguments``, ``run``; ``RENAMED`` maps
-flags that had another name to the one they have. A verb's module is imported only when it is
-called, and must import anything heavy inside ``run``, so that every help screen works on every
-machine. Commands hold no logic of their own: they parse, call a stage, and print.
+``GROUP`` and ``ORDER`` (where the overview lists it), ``EXAMPLES``, ``add_arguments``, ``run``;
+``RENAMED`` maps flags that had another name to the one they have. A verb's module is imported only
+when it is called, and must import anything heavy inside ``run``, so that every help screen works on
+every machine. Commands hold no logic of their own: they parse, call a stage, and print.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pkgutil import iter_modules
 from typing import NoReturn, Protocol, cast
 
 from segpp import __version__
-from segpp.cli._arguments import flags_with_value, in_flags, renamed
+from segpp.cli._arguments import check_flags, flags_with_value, in_flags, renamed
 from segpp.errors import InputError, MissingError, SegppError
 from segpp.utils.choices import check_choice
 from segpp.utils.process import clean_up_when_stopped, flush_results, forget_interrupt
@@ -47,6 +47,7 @@ _SCRIPT = "segpp-"
 class _Verb(Protocol):
     SUMMARY: str
     GROUP: str
+    ORDER: int
     EXAMPLES: tuple[str, ...]
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
@@ -166,7 +167,13 @@ def _module(verb: str) -> _Verb:
 def _parse(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
     parser = parser_of(verb)
     names = cast("Mapping[str, str]", getattr(_module(verb), "RENAMED", {}))
-    return parser.parse_args(renamed(arguments, names, takes_value=flags_with_value(parser)))
+    current = renamed(arguments, names, takes_value=flags_with_value(parser))
+    try:
+        return parser.parse_args(current)
+    except InputError:
+        # argparse cannot tell the value of an unknown flag from an argument, and blames others.
+        check_flags(parser, current)
+        raise
 
 
 def _overview() -> str:
@@ -175,7 +182,8 @@ def _overview() -> str:
 
 
 def _group_lines(group: str) -> str:
-    verbs = [verb for verb in VERBS if group == _module(verb).GROUP]
+    members = (verb for verb in VERBS if group == _module(verb).GROUP)
+    verbs = sorted(members, key=lambda verb: _module(verb).ORDER)
     return "\n".join([f"{group}:", *(f"  segpp {v:<13} {_module(v).SUMMARY}" for v in verbs)])
 
 

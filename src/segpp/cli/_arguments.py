@@ -8,7 +8,9 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any
 
 import segpp
@@ -19,6 +21,7 @@ __all__ = [
     "add_backend_arguments",
     "add_json_argument",
     "backend_settings",
+    "check_flags",
     "flags_with_value",
     "in_flags",
     "renamed",
@@ -40,8 +43,12 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         help=f"library that runs it: {', '.join(BACKENDS)}, auto (default: auto, onnxruntime "
         "where it is installed)",
     )
-    group.add_argument("--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (cpu)")
-    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (library's choice)")
+    group.add_argument(
+        "--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (default: cpu)"
+    )
+    group.add_argument(
+        "--threads", type=int, metavar="N", help="CPU threads (default: the library's choice)"
+    )
     group.add_argument(
         "--precision",
         default="fp32",
@@ -138,3 +145,32 @@ def in_flags(message: str) -> str:
         return flag if value is None else f"{flag} {value}"
 
     return re.sub(r"`([a-z_]+)(?:=([^`]*))?`", flag_of, message)
+
+
+def check_flags(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Raise InputError for the first flag that the parser does not know, and propose the nearest.
+
+    Args:
+        arguments: As typed, the flags' values among them.
+    """
+    actions = parser._actions  # noqa: SLF001 - argparse has no other list of them
+    known = {flag for action in actions for flag in action.option_strings}
+    shown = {flag for a in actions if a.help != argparse.SUPPRESS for flag in a.option_strings}
+    for argument in takewhile(lambda word: word != "--", arguments):
+        flag = argument.partition("=")[0]
+        if _is_flag(flag) and flag not in known:
+            raise InputError(
+                f"unknown argument {flag:.80}", hint=_nearest(flag, shown, parser.prog)
+            )
+
+
+def _is_flag(word: str) -> bool:
+    # As argparse decides: negative numbers are values, and so is "-" (stdin).
+    return bool(re.fullmatch(r"-(?!\d|\.\d)\S+", word))
+
+
+def _nearest(flag: str, known: Iterable[str], program: str) -> str:
+    # Without the dashes, which all have and which would make everything alike.
+    names = {name.lstrip("-"): name for name in known}
+    near = get_close_matches(flag.lstrip("-").lower(), names, n=1)
+    return f"did you mean {names[near[0]]}?" if near else f"{program} -h lists the arguments"

@@ -15,10 +15,11 @@ from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
 from segpp.utils.files import atomic_write, check_writable
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Measure latency by stage, throughput and peak memory, of several models side by side."
 GROUP = "run and measure it"
+ORDER = 3
 
 # What flags were called before, and what they are called now.
 RENAMED = {
@@ -42,11 +43,11 @@ _ROUNDS, _SECONDS = 10, 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = f"{SUMMARY}\n\n{_RULES}"
-    parser.add_argument(
+    parser.add_argument_group("models").add_argument(
         "models",
         metavar="MODEL",
         nargs="+",
-        help="ONNX file or engine, also as FILE@BACKEND or FILE@BACKEND:PRECISION; the others are "
+        help="ONNX file, also as FILE@BACKEND or FILE@BACKEND:PRECISION; the others are "
         "compared with the first",
     )
     effort = parser.add_argument_group("measurement")
@@ -72,7 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--warmup", metavar="N", type=int, default=3, help="calls that do not count (default: 3)"
     )
     effort.add_argument(
-        "--percentiles", metavar="P,…", default="50,90,95,99", help="default: 50,90,95,99"
+        "--percentiles",
+        metavar="P,…",
+        default="50,90,95,99",
+        help="which to report (default: 50,90,95,99)",
     )
     add_backend_arguments(parser)
     results = parser.add_argument_group("results")

@@ -7,15 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 import segpp
+from segpp.cli._arguments import add_json_argument
 from segpp.errors import InputError
 from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
 from segpp.utils.progress import step
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Compile an ONNX file to an engine for a GPU."
 GROUP = "make a model smaller"
+ORDER = 2
 
 # What flags were called before, and what they are called now.
 RENAMED = {
@@ -59,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="most scratch memory a layer may use, as 512M or 2G (default: the library's)",
     )
-    build.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_json_argument(parser.add_argument_group("results"), "the report")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from segpp import __version__
+from segpp.cli._arguments import add_json_argument
 from segpp.errors import MissingError
 from segpp.runtime.system.capabilities import Capability, capabilities_of, is_useful, try_out
 from segpp.runtime.system.hardware import Gpu, Machine, this_machine
@@ -16,19 +17,20 @@ from segpp.runtime.system.plugins import Plugins, SearchResult, find_plugins
 from segpp.utils.progress import step
 from segpp.utils.table import table
 
-__all__ = ["EXAMPLES", "GROUP", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Say what this machine can do, and what is missing for the rest."
 GROUP = "look into things"
+ORDER = 1
 EXAMPLES = ("segpp-doctor", "segpp-doctor --verify --json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
+    parser.add_argument_group("checks").add_argument(
         "--verify", action="store_true", help="load every library and run or build a tiny network"
     )
-    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    add_json_argument(parser.add_argument_group("results"), "the findings")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -11,10 +11,11 @@ from segpp.cli._arguments import add_backend_arguments, add_json_argument, backe
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write, check_writable
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Measure mIoU and pixel accuracy over labelled images, for one or several models."
 GROUP = "run and measure it"
+ORDER = 2
 
 # What flags were called before, and what they are called now.
 RENAMED = {
@@ -39,12 +40,12 @@ labels' size before the argmax; a model that gives labels only is resized to the
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.description = f"{SUMMARY}\n\n{_RULES}"
-    parser.add_argument(
+    parser.add_argument_group("models").add_argument(
         "models",
         metavar="MODEL",
         nargs="+",
         type=Path,
-        help="ONNX file or engine; the others are compared with the first",
+        help="ONNX file; the others are compared with the first",
     )
     _add_data(parser)
     add_backend_arguments(parser)

@@ -6,21 +6,24 @@ from pathlib import Path
 from typing import Literal
 
 import segpp
+from segpp.cli._arguments import add_json_argument
 from segpp.manifest import (
     Manifest,
     MatchSearch,
     MatchTrial,
     OutputSpec,
+    Parity,
     ReductionSite,
     render_manifest,
 )
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = (
     "Write a SegFormer checkpoint as ONNX with every shape fixed, tokens merged, masks proved."
 )
 GROUP = "make a model smaller"
+ORDER = 1
 
 # What flags were called before, and what they are called now.
 RENAMED = {
@@ -46,6 +49,10 @@ EXAMPLES = (
     "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
     "segpp-export --reduce 3.q=bsm:ratio=0.8,sy=4,sx=4 model.pth out.onnx",
 )
+
+
+# Who reads that all pixels agree may take it for what merging costs.
+_UNMERGED = "(the unmerged network is another question: export it too, and give both to segpp-eval)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -209,7 +216,8 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16)",
     )
-    group.add_argument("--json", action="store_true", help="print the manifest instead of words")
+    results = parser.add_argument_group("results")
+    add_json_argument(results, "the manifest")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -256,7 +264,7 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
     ] or ["tokens   none merged"]
     lines += _search_lines(manifest)
     lines += [
-        _parity_line(manifest),
+        *_parity_lines(manifest),
         *(f"note     {note}" for note in manifest.notes if note not in warned),
     ]
     return "\n".join(lines) + "\n"
@@ -294,17 +302,25 @@ def _output_text(output: OutputSpec) -> str:
     return f"{output.kind} {'x'.join(map(str, output.shape))} {output.dtype}"
 
 
-def _parity_line(manifest: Manifest) -> str:
+def _parity_lines(manifest: Manifest) -> list[str]:
     parity = manifest.parity
     if parity is None:
-        return "check    skipped"
-    line = f"check    {parity.pixel_agreement:.5f} of the pixels agree with PyTorch in FP32"
+        return ["check    skipped"]
+    merging = " merging the same tokens" if manifest.reduction else ""
+    line = (
+        f"check    {parity.pixel_agreement:.5f} of the pixels agree with PyTorch in FP32{merging}"
+    )
+    lines = [f"{'':<8} {_UNMERGED}"] if merging else []
+    return [f"{line}{_logits_text(parity)}", *lines]
+
+
+def _logits_text(parity: Parity) -> str:
     if parity.max_logit_difference is None:
-        return line
-    line += f"; logits within {parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"
+        return ""
+    text = f"; logits within {parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"
     if parity.matches_differing:
-        line += f", {parity.matches_differing:,} of {parity.matches:,} matches decided by a tie"
-    return line
+        text += f", {parity.matches_differing:,} of {parity.matches:,} matches decided by a tie"
+    return text
 
 
 class _ListReductions(argparse.Action):
@@ -337,7 +353,7 @@ class _ListRewrites(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.models.base import families  # noqa: PLC0415 - imports torch
+        from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
         from segpp.export.models.rewriting import ordered_rewrites  # noqa: PLC0415
         from segpp.export.targets import TARGETS  # noqa: PLC0415
 

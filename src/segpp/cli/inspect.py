@@ -8,10 +8,11 @@ import segpp
 from segpp.cli._arguments import add_json_argument
 from segpp.errors import CheckError
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Say what a checkpoint, an ONNX file, an engine or a manifest is."
 GROUP = "look into things"
+ORDER = 2
 
 # What flags were called before, and what they are called now.
 RENAMED = {
@@ -28,7 +29,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
+    parser.add_argument_group("file").add_argument(
         "file",
         metavar="FILE",
         type=Path,

@@ -11,18 +11,19 @@ from typing import Any
 from tqdm import tqdm
 
 import segpp
-from segpp.cli._arguments import add_backend_arguments, backend_settings
+from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.predict_files import RunSummary
 
-__all__ = ["EXAMPLES", "GROUP", "RENAMED", "SUMMARY", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 _LARGEST = 3  # classes named in the summary line
 
 SUMMARY = "Segment an image, a folder, a pattern or a video with an exported network."
 
 GROUP = "run and measure it"
+ORDER = 1
 
 # What flags were called before, and what they are called now.
 RENAMED = {
@@ -83,9 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let idle threads sleep: slower, but leaves the cores to others",
     )
-    parser.add_argument_group("report").add_argument(
-        "--json", action="store_true", help="report every image on stdout as JSON"
-    )
+    add_json_argument(parser.add_argument_group("results"), "what became of every image")
 
 
 def run(args: argparse.Namespace) -> int:

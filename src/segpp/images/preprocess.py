@@ -124,9 +124,7 @@ def stack_frames(image: ImageLike, channels: int) -> ImageArray:
     Raises:
         ImageError: It is not uint8, or does not have ``channels`` channels.
     """
-    frames = list(image) if isinstance(image, list | tuple) else [image]
-    for frame in frames:
-        check_frame(frame)
+    frames = list(map(check_frame, image if isinstance(image, list | tuple) else [image]))
     if not frames:
         raise ImageError("an image has no frames")
     if len({frame.shape[:2] for frame in frames}) != 1:
@@ -141,14 +139,18 @@ def stack_frames(image: ImageLike, channels: int) -> ImageArray:
     return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=2)
 
 
-def check_frame(frame: Any) -> None:
-    """Raise ImageError unless ``frame`` is uint8 (H, W, C)."""
+def check_frame(frame: object) -> ImageArray:
+    """Return ``frame`` if it is an array uint8 (H, W, C).
+
+    Raises:
+        ImageError: It is something else.
+    """
     if not isinstance(frame, np.ndarray):
         found = f"a {type(frame).__name__}"
     elif frame.dtype != np.uint8 or frame.ndim != IMAGE_DIMENSIONS:
         found = f"{frame.dtype} {frame.shape}"
     else:
-        return
+        return frame
     raise ImageError(f"an image must be uint8 (H, W, C), not {found}")
 
 

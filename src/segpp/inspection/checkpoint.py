@@ -86,7 +86,7 @@ def _network(checkpoint: Checkpoint) -> Section:
         "network",
         {
             "architecture": shape.name,
-            "layout": checkpoint.format,
+            "format": checkpoint.format,
             "widths": _listed(shape.dims),
             "blocks": _listed(shape.depths),
             "heads": _listed(shape.heads),
@@ -136,7 +136,7 @@ def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
         [f"of {next(iter(counts))}", *(f"{c.total / whole:.1%}" for c in counts.values())],
         ["attention", *map(giga, attention)],
     ]
-    title = f"multiply-accumulates per image of {size}, in billions"
+    title = f"multiply-accumulates per image of {size} before exact rewrites, in billions"
     return rows(title, cells, "l" + "r" * len(counts))
 
 
@@ -168,7 +168,7 @@ def _data(
     counts: Mapping[str, Macs],
 ) -> dict[str, Any]:
     return {
-        "layout": checkpoint.format,
+        "format": checkpoint.format,
         "architecture": asdict(checkpoint.architecture),
         "numerics": checkpoint.numeric_settings,
         "parameters": _parameters(checkpoint),

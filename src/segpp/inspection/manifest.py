@@ -197,7 +197,7 @@ def _macs(manifest: Manifest) -> Section:
     merged, whole = counts
     share = f", {merged.total / whole.total:.1%} of those without reduction"
     return facts(
-        "multiply-accumulates per image, in billions",
+        "multiply-accumulates per image before exact rewrites, in billions",
         {
             **{f"stage {i}": giga(s.total) for i, s in enumerate(merged.stages, start=1)},
             "head": giga(merged.head.total),

@@ -104,7 +104,7 @@ def _file(path: Path, model: ModelProto, macs: OnnxMacs, manifest: str) -> Secti
             "versions": f"IR {model.ir_version}, "
             + ", ".join(f"{name} {version}" for name, version in _opsets(model).items()),
             "parameters": _parameters_text(model),
-            "MACs": f"{giga(macs.graph)} billion",
+            "MACs": f"{giga(macs.graph)} billion a call, of the nodes in this file",
             "in functions": _bodies(macs),
             "not counted": ", ".join(f"{n} {name}" for name, n in macs.uncounted.items()),
             "manifest": manifest,

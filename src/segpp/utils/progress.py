@@ -1,4 +1,4 @@
-"""Progress on stderr: what is being done, and how long it took."""
+"""Progress on stderr: what is about to be done, what is being done, and how long it took."""
 
 import sys
 import threading
@@ -6,9 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["step"]
+__all__ = ["announce", "step"]
 
 _REFRESH_SECONDS = 0.5
+
+
+def announce(text: str) -> None:
+    """Write a line at once: what comes takes seconds before its first step is done."""
+    _write(f"{text} …\n")
 
 
 @contextmanager

@@ -153,7 +153,9 @@ def test_both_families_are_found_and_each_checkpoint_by_its_own(
 
 @pytest.mark.usefixtures("second_family")
 def test_an_unknown_format_lists_those_of_all_families() -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)unknown source 'patchnets'.*nvlabs, patchnet"):
+    with pytest.raises(
+        CheckpointError, match=r"(?s)unknown checkpoint format 'patchnets'.*nvlabs, patchnet"
+    ):
         load_checkpoint(Path("absent.pth"), checkpoint_format="patchnets")
 
 

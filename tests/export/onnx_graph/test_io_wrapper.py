@@ -13,6 +13,7 @@ from PIL import Image
 
 from segpp.errors import CheckError
 from segpp.export.config import ExportConfig
+from segpp.export.images import ParityImage
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.precision import cast_model
 from segpp.export.models.segformer.architecture import segformer
@@ -23,7 +24,6 @@ from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.onnx_graph.io_wrapper import ModelWithIO
 from segpp.export.onnx_graph.lint import lint
 from segpp.export.parity import check_parity, measure_parity
-from segpp.export.parity.images import ParityImage
 from segpp.export.pipeline import export_onnx
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from segpp.errors import CheckError
+from segpp.export.images import Floats, ParityImage
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.parity import check_parity, measure_parity
-from segpp.export.parity.images import Floats, ParityImage
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import MINIATURE, trace_network

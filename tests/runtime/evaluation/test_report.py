@@ -21,7 +21,7 @@ REPORT = EvaluationReport(
 def test_a_class_that_occurs_nowhere_is_told_apart_and_not_listed() -> None:
     lines = REPORT.text().splitlines()
 
-    assert lines[0] == "4 images, 4 labelled pixels; scores in percent"
+    assert lines[0] == "4 images, 4 labelled pixels; all in percent"
     assert [line.split() for line in lines if line.startswith(("road", "car", "sky"))] == [
         ["road", "75.00", "66.67"],
         ["car", "25.00", "50.00"],

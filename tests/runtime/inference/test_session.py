@@ -180,3 +180,12 @@ def test_unknown_engines_providers_and_suffixes_are_named(network: Network, tmp_
         open_session(other, backend="onnxruntime")
     with pytest.raises(InputError, match="cannot run on 0 threads"):
         open_session(path, threads=0)
+
+
+@pytest.mark.parametrize("backend", ["auto", "onnxruntime"])
+def test_a_checkpoint_is_to_be_exported_first(tmp_path: Path, backend: str) -> None:
+    path = tmp_path / "my model.pth"
+    path.write_bytes(b"PK\x03\x04")
+
+    with pytest.raises(InputError, match=r"hint: export it first: segpp-export '.*' 'my model'"):
+        open_session(path, backend=backend)

@@ -89,3 +89,13 @@ def test_nothing_to_read_is_said(tmp_path: Path) -> None:
         find_source(f"{tmp_path}/*.png")
     with pytest.raises(ImageError, match=r"none\.png does not exist"):
         find_source(str(tmp_path / "none.png"))
+
+
+@pytest.mark.parametrize(
+    "text", ["/dev/video0", "/dev/v4l/by-id/usb-camera", "/dev/null", "rtsp://camera:554/live"]
+)
+def test_a_camera_is_no_file_whether_it_is_plugged_in_or_not(text: str) -> None:
+    with pytest.raises(
+        ImageError, match=f"{text} is a device or a stream(.|\n)*hint: record a video"
+    ):
+        find_source(text)

@@ -1,34 +1,28 @@
 """Any SegFormer checkpoint to one state dict, with what is needed to compute as its trainer did."""
+# ruff: noqa: PLC0415 - the formats are listed without torch
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
-from segpp.export.checkpoints.state_dict import StateDict
-from segpp.export.checkpoints.weights import WeightsFile
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.segformer.architecture import Numerics
 from segpp.export.models.segformer.loading import hf_config
-from segpp.export.models.segformer.loading.detect import detect_format
 from segpp.export.models.segformer.loading.formats import (
     FORMATS,
     CheckpointFormat,
     from_segpp,
     to_segpp,
 )
-from segpp.export.models.segformer.loading.infer_architecture import architecture_of, expected_by
 from segpp.export.models.segformer.loading.metadata import read_metadata
-from segpp.export.models.segformer.loading.validate import (
-    check_finite,
-    check_shapes,
-    check_sound,
-    unused_keys,
-)
-from segpp.export.models.segformer.model import SegFormer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from segpp.export.checkpoints.state_dict import StateDict
+    from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.segformer.model import SegFormer
 
 __all__ = ["SegFormerCheckpoint", "load", "state_dict_for"]
 
@@ -55,8 +49,12 @@ class SegFormerCheckpoint(Checkpoint):
         """The numerics by name."""
         return asdict(self.numerics)
 
-    def build(self) -> SegFormer:
+    def build(self) -> "SegFormer":
         """Return the network with these weights, ready for inference."""
+        import torch
+
+        from segpp.export.models.segformer.model import SegFormer
+
         with torch.device("meta"):
             model = SegFormer(self.architecture, self.numerics)
         # Old files lack the counters of BatchNorm, which only training reads.
@@ -66,8 +64,8 @@ class SegFormerCheckpoint(Checkpoint):
 
 
 def load(
-    weights: WeightsFile,
-    state_dict: StateDict,
+    weights: "WeightsFile",
+    state_dict: "StateDict",
     path: Path,
     checkpoint_format: str | None = None,
 ) -> SegFormerCheckpoint:
@@ -82,6 +80,18 @@ def load(
     Raises:
         CheckpointError: It is foreign or incomplete, or could be of several formats.
     """
+    from segpp.export.models.segformer.loading.detect import detect_format
+    from segpp.export.models.segformer.loading.infer_architecture import (
+        architecture_of,
+        expected_by,
+    )
+    from segpp.export.models.segformer.loading.validate import (
+        check_finite,
+        check_shapes,
+        check_sound,
+        unused_keys,
+    )
+
     tensors, config = state_dict.tensors, weights.config
     # 1. Whose file it is, and that its tensors are plain numbers.
     name = detect_format(tensors, path, checkpoint_format)
@@ -111,7 +121,7 @@ def load(
     )
 
 
-def state_dict_for(checkpoint_format: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def state_dict_for(checkpoint_format: str, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return our state dict as the codebase of ``checkpoint_format`` would have saved it.
 
     Raises:
@@ -127,7 +137,9 @@ def _numerics(fmt: CheckpointFormat, config: Mapping[str, Any]) -> Numerics:
     return replace(fmt.numerics, gelu=hf_config.gelu_of(config))
 
 
-def _owned(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _owned(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    import torch
+
     # A copy: the originals may be views into a file that somebody replaces.
     return {
         name: tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)

@@ -51,7 +51,7 @@ def _check_fits(checkpoint_format: str, names: list[str], path: Path) -> None:
         raise CheckpointError(
             f"{path} has none of the names of {checkpoint_format}",
             f"found: {shortened(names)}",
-            hint="leave the source out, and segpp recognises it",
+            hint="leave --checkpoint-format out, and segpp recognises it",
         )
 
 
@@ -62,12 +62,12 @@ def _foreign(names: list[str], path: Path) -> CheckpointError:
         rooted = [f"{encoder_root(fmt)}.{name}" for name in names]
         if 2 * count_known(fmt, rooted) > len(names):
             return CheckpointError(
-                f"{path} {ENCODER_ONLY}", f"layout: {fmt.title}", inside, hint=_NEEDS_HEAD
+                f"{path} {ENCODER_ONLY}", f"format: {fmt.title}", inside, hint=_NEEDS_HEAD
             )
     return CheckpointError(
         f"{path} is not a SegFormer that segpp knows",
         inside,
-        f"known layouts: {', '.join(FORMATS)}",
+        f"known formats: {', '.join(FORMATS)}",
         hint="give the checkpoint of a SegFormer, saved as a state dict",
     )
 

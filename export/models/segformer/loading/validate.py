@@ -60,7 +60,7 @@ def check_present(
         return
     present = len(expected) - len(missing)
     facts = (
-        f"layout: {fmt.title}, {present} of {len(expected)} tensors found",
+        f"format: {fmt.title}, {present} of {len(expected)} tensors found",
         f"missing: {shortened(missing)}",
     )
     encoder = f"{encoder_root(fmt)}."
@@ -98,7 +98,7 @@ def unused_keys(
     if strange:
         raise CheckpointError(
             f"{path} has {_counted(strange)} that a SegFormer has no place for",
-            f"layout: {fmt.title}",
+            f"format: {fmt.title}",
             f"found: {shortened(strange)}",
             hint="a changed network cannot be exported; give a plain SegFormer",
         )

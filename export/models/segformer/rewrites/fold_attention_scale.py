@@ -3,16 +3,22 @@
 ``s * (W x + b) = (s W) x + s b`` with ``s = (C / heads) ** -0.5`` (Vaswani et al., 2017,
 arXiv:1706.03762, equation 1). One multiplication of every query is saved.
 """
+# ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
-from segpp.export.models.segformer.model import SegFormer
+from typing import TYPE_CHECKING
+
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
-from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
+
+if TYPE_CHECKING:
+    from segpp.export.models.segformer.model import SegFormer
 
 __all__ = ["fold_attention_scale"]
 
 
-def fold_attention_scale(model: SegFormer) -> None:
+def fold_attention_scale(model: "SegFormer") -> None:
     """Multiply the weights of every block's queries by the scale."""
+    from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
+
     for attention in attentions(model):
         q, scale = attention.q, attention.scale
         attention.q = linear(q.weight * scale, q.bias * scale)

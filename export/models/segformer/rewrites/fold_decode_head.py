@@ -1,99 +1,23 @@
-"""The decode head without its concatenation: 1x1 convolutions below the upsampling.
+"""The decode head without its concatenation; ``_replacements.folded_head`` says why it may."""
+# ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
-A 1x1 convolution mixes channels and bilinear resizing mixes pixels, with weights that sum to one;
-so the two commute, bias included. The fusing convolution of the concatenated levels is a sum of one
-convolution per level, and each can run at its level's own size. Where nothing but a linear layer
-lies between features and fusion, the two are one matrix.
+from typing import TYPE_CHECKING, cast
 
-With F the fusing weights (D, 4 * D) as blocks F_i (D, D) of the four levels, P_i and p_i weights
-and bias of a level's projection, U bilinear resizing and f the fusing bias:
-
-    F [U(P_1 x_1 + p_1); ...] + f  =  sum_i U((F_i P_i) x_i) + (f + sum_i F_i p_i)
-
-Source of the head: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3.2.
-"""
-
-from typing import cast
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from segpp.export.models.segformer.decode_head import Head, Projection
-from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
-from segpp.export.models.segformer.rewrites._module_utils import conv_1x1
 
-__all__ = ["FoldedHead", "fold_decode_head"]
+if TYPE_CHECKING:
+    from segpp.export.models.segformer.decode_head import Head
+    from segpp.export.models.segformer.model import SegFormer
 
-
-class FoldedHead(nn.Module):
-    """The head as one chain per level, summed at a quarter of the image's size.
-
-    Args:
-        levels: From a stage's features to what they add to the fused map.
-        norm: What follows the sum, before the ReLU.
-    """
-
-    def __init__(self, levels: list[nn.Module], norm: nn.Module, classifier: nn.Conv2d) -> None:
-        super().__init__()
-        self.levels = nn.ModuleList(levels)
-        self.norm = norm
-        self.classifier = classifier
-
-    def forward(self, features: list[Tensor]) -> Tensor:
-        """Return logits (B, K, H/4, W/4) from the four stages' feature maps."""
-        size = features[0].shape[2:]
-        # 1. What each level adds, at its own size: (B, D, h_i, w_i)
-        first, *others = [
-            level(feature) for level, feature in zip(self.levels, features, strict=True)
-        ]
-        # 2. All at a quarter of the image's size: (B, D, H/4, W/4)
-        deeper = [F.interpolate(x, size, mode="bilinear", align_corners=False) for x in others]
-        # 3. The convolution's own output last: an engine adds the rest in the convolution's pass.
-        fused = self.norm(first + sum(deeper[1:], deeper[0])).relu()
-        logits: Tensor = self.classifier(fused)
-        return logits
+__all__ = ["fold_decode_head"]
 
 
-def fold_decode_head(model: SegFormer) -> None:
+def fold_decode_head(model: "SegFormer") -> None:
     """Replace the head."""
-    head = model.head
-    projections = [cast("Projection", module) for module in head.projections]
-    weights = head.fuse.conv.weight[:, :, 0, 0].chunk(len(projections), 1)
-    folded = all(projection.norm is None for projection in projections)
-    make = _linear_levels if folded else _normed_levels
-    levels = make(projections, weights, head.fuse.conv.bias)
+    from segpp.export.models.segformer.rewrites._replacements.folded_head import folded
+
     # The head's type is that of the trained network; what follows it needs only the same call.
-    model.head = cast("Head", FoldedHead(levels, head.fuse.norm, head.classifier))
-
-
-def _linear_levels(
-    projections: list[Projection], weights: tuple[Tensor, ...], bias: Tensor | None
-) -> list[nn.Module]:
-    # In double precision: the products are rounded once.
-    kind = weights[0].dtype
-    total = torch.zeros(weights[0].shape[0], dtype=torch.float64)
-    total = total if bias is None else total + bias.double()
-    products = []
-    for projection, weight in zip(projections, weights, strict=True):
-        own = projection.conv
-        products.append(weight.double() @ own.weight[:, :, 0, 0].double())
-        if own.bias is not None:
-            total = total + weight.double() @ own.bias.double()
-    # The first level is not resized; its convolution carries the bias of the whole sum.
-    biases = [total.to(kind), None, None, None]
-    return [conv_1x1(p.to(kind), b) for p, b in zip(products, biases, strict=True)]
-
-
-def _normed_levels(
-    projections: list[Projection], weights: tuple[Tensor, ...], bias: Tensor | None
-) -> list[nn.Module]:
-    biases = [bias, None, None, None]
-    return [
-        nn.Sequential(projection, conv_1x1(weight, own))
-        for projection, weight, own in zip(projections, weights, biases, strict=True)
-    ]
+    model.head = cast("Head", folded(model.head))
 
 
 REWRITES.register("fold-decode-head")(

@@ -2,18 +2,24 @@
 
 Both are made of the same tokens, so their weights (C, C) can stand below one another, (2 * C, C).
 """
+# ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
-import torch
+from typing import TYPE_CHECKING
 
-from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
-from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
+
+if TYPE_CHECKING:
+    from segpp.export.models.segformer.model import SegFormer
 
 __all__ = ["fuse_kv_projection"]
 
 
-def fuse_kv_projection(model: SegFormer) -> None:
+def fuse_kv_projection(model: "SegFormer") -> None:
     """Join the two layers of every block; the attention splits the product along channels."""
+    import torch
+
+    from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
+
     for attention in attentions(model):
         k, v = attention.k, attention.v
         attention.kv = linear(torch.cat((k.weight, v.weight)), torch.cat((k.bias, v.bias)))

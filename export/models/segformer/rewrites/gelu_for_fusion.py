@@ -5,29 +5,23 @@ multiplies by x, and ONNX Runtime then runs five operators where it could run on
 
 Source: Hendrycks & Gimpel, Gaussian Error Linear Units, 2016 (arXiv:1606.08415), section 2.
 """
+# ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
-from math import sqrt
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
-from segpp.export.models.segformer.rewrites._module_utils import blocks
 
-__all__ = ["FusableGelu", "gelu_for_fusion"]
+if TYPE_CHECKING:
+    from segpp.export.models.segformer.model import SegFormer
 
-
-class FusableGelu(nn.Module):
-    """The exact GELU, the half last."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x * (1 + erf(x / sqrt(2))) * 0.5``."""
-        return x * (torch.erf(x / sqrt(2)) + 1.0) * 0.5
+__all__ = ["gelu_for_fusion"]
 
 
-def gelu_for_fusion(model: SegFormer) -> None:
+def gelu_for_fusion(model: "SegFormer") -> None:
     """Replace the exact GELU of every block; the one by ``tanh`` stays."""
+    from segpp.export.models.segformer.rewrites._module_utils import blocks
+    from segpp.export.models.segformer.rewrites._replacements.fusable_gelu import FusableGelu
+
     for block in blocks(model):
         if getattr(block.ffn.activation, "approximate", None) == "none":
             block.ffn.activation = FusableGelu()

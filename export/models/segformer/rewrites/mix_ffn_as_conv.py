@@ -3,37 +3,23 @@
 The depthwise convolution needs the tokens as a feature map; with the linear layers on the map too,
 what is transposed has the block's channels and not the four times as many between them.
 """
+# ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
-from segpp.export.models.layers import nchw_to_tokens, tokens_to_nchw
-from segpp.export.models.segformer.model import MixFfn, SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES, Rewrite
-from segpp.export.models.segformer.rewrites._module_utils import blocks, conv_1x1
-from segpp.ops.grid import Grid
 
-__all__ = ["ConvMixFfn", "mix_ffn_as_conv"]
+if TYPE_CHECKING:
+    from segpp.export.models.segformer.model import SegFormer
 
-
-class ConvMixFfn(nn.Module):
-    """1x1 convolution, depthwise 3x3 convolution, GELU, 1x1 convolution."""
-
-    def __init__(self, ffn: MixFfn) -> None:
-        super().__init__()
-        self.fc1 = conv_1x1(ffn.fc1.weight, ffn.fc1.bias)
-        self.dwconv = ffn.dwconv
-        self.fc2 = conv_1x1(ffn.fc2.weight, ffn.fc2.bias)
-        self.activation = ffn.activation
-
-    def forward(self, x: Tensor, grid: Grid) -> Tensor:
-        """Transform tokens (B, N, C)."""
-        # (B, N, C) -> (B, C, h, w), and only there the fourfold channels: (B, 4 * C, h, w)
-        hidden = self.activation(self.dwconv(self.fc1(tokens_to_nchw(x, grid))))
-        return nchw_to_tokens(self.fc2(hidden))
+__all__ = ["mix_ffn_as_conv"]
 
 
-def mix_ffn_as_conv(model: SegFormer) -> None:
+def mix_ffn_as_conv(model: "SegFormer") -> None:
     """Replace the MixFFN of every block."""
+    from segpp.export.models.segformer.rewrites._module_utils import blocks
+    from segpp.export.models.segformer.rewrites._replacements.conv_mix_ffn import ConvMixFfn
+
     for block in blocks(model):
         block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
 

@@ -1,6 +1,6 @@
 """Every rewrite found computes what the network computed, alone and with the others.
 
-Tests models/segformer/rewrites/*.py.
+Tests models/segformer/rewrites/*.py and models/segformer/rewrites/_replacements/*.py.
 """
 
 import re

@@ -27,4 +27,4 @@ __all__ = [
     "to_segpp",
 ]
 
-FORMATS: Registry[CheckpointFormat] = Registry(__name__, "source", CheckpointError)
+FORMATS: Registry[CheckpointFormat] = Registry(__name__, "checkpoint format", CheckpointError)

@@ -1,9 +1,8 @@
 """Weights from a file's form to ours and back: stacked rows, 1x1 convolutions, order of levels."""
+# ruff: noqa: PLC0415 - the formats are listed without torch
 
 from collections.abc import Mapping
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from segpp.errors import CheckpointError
 from segpp.export.models.segformer.loading.formats._base import CheckpointFormat
@@ -13,16 +12,21 @@ from segpp.export.models.segformer.loading.formats._key_mapping import (
     match_key,
 )
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = ["from_segpp", "to_segpp"]
 
 
-def from_segpp(fmt: CheckpointFormat, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def from_segpp(fmt: CheckpointFormat, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return our state dict under the names of a format and in its form.
 
     Raises:
         CheckpointError: The format's network has no place for one of the tensors, because its head
             is another one.
     """
+    import torch
+
     _check_head(fmt, state)
     converted: dict[str, Tensor] = {}
     for match in key_matches(fmt, state):
@@ -32,7 +36,7 @@ def from_segpp(fmt: CheckpointFormat, state: Mapping[str, Tensor]) -> dict[str, 
     return converted
 
 
-def to_segpp(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def to_segpp(fmt: CheckpointFormat, tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Return tensors, all of names and shapes that the format knows, as our state dict."""
     state: dict[str, Tensor] = {}
     for key, tensor in tensors.items():
@@ -45,7 +49,7 @@ def to_segpp(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> dict[str, 
     return state
 
 
-def _check_head(fmt: CheckpointFormat, state: Mapping[str, Tensor]) -> None:
+def _check_head(fmt: CheckpointFormat, state: "Mapping[str, Tensor]") -> None:
     normed = any(name.startswith("head.projections.0.norm.") for name in state)
     if normed != (fmt.head == "conv-bn"):
         raise CheckpointError(
@@ -55,7 +59,7 @@ def _check_head(fmt: CheckpointFormat, state: Mapping[str, Tensor]) -> None:
         )
 
 
-def _to_stored_form(fmt: CheckpointFormat, match: KeyMatch, tensor: Tensor) -> Tensor:
+def _to_stored_form(fmt: CheckpointFormat, match: KeyMatch, tensor: "Tensor") -> "Tensor":
     if match.leaf != "weight":
         return tensor
     if match.rule.stored == "conv":
@@ -66,7 +70,7 @@ def _to_stored_form(fmt: CheckpointFormat, match: KeyMatch, tensor: Tensor) -> T
     return _reorder_levels(tensor, fmt.fuse_order) if is_fuse else tensor
 
 
-def _to_our_form(fmt: CheckpointFormat, match: KeyMatch, tensor: Tensor) -> Tensor:
+def _to_our_form(fmt: CheckpointFormat, match: KeyMatch, tensor: "Tensor") -> "Tensor":
     if match.leaf != "weight":
         return tensor
     if match.rule.stored == "conv":
@@ -79,7 +83,9 @@ def _to_our_form(fmt: CheckpointFormat, match: KeyMatch, tensor: Tensor) -> Tens
     return _reorder_levels(tensor, inverse) if is_fuse else tensor
 
 
-def _reorder_levels(weight: Tensor, order: tuple[int, ...]) -> Tensor:
+def _reorder_levels(weight: "Tensor", order: tuple[int, ...]) -> "Tensor":
+    import torch
+
     # (D, 4D, 1, 1): the input is one block of D channels per level.
     blocks = weight.chunk(len(order), 1)
     return torch.cat([blocks[level] for level in order], 1)

@@ -40,12 +40,14 @@ def test_a_source_decides_on_the_numerics(source: str, write: Write) -> None:
 
 
 def test_a_source_that_does_not_fit_is_an_error(write: Write) -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)has none of the names of smp.*leave the sourc"):
+    with pytest.raises(
+        CheckpointError, match=r"(?s)has none of the names of smp.*leave --checkpoint-format out"
+    ):
         load_checkpoint(write(theirs("huggingface")), checkpoint_format="smp")
 
 
 def test_an_unknown_source_is_an_error_before_the_file_is_read(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)unknown source 'nvlab'.*'nvlabs'"):
+    with pytest.raises(CheckpointError, match=r"(?s)unknown checkpoint format 'nvlab'.*'nvlabs'"):
         load_checkpoint(tmp_path / "absent.pth", checkpoint_format="nvlab")
 
 

@@ -256,5 +256,7 @@ def test_a_linear_head_is_not_written_as_mmsegmentation() -> None:
 
 
 def test_an_unknown_layout_proposes_the_nearest() -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)unknown source 'mmseg'.*'mmsegmentation'"):
+    with pytest.raises(
+        CheckpointError, match=r"(?s)unknown checkpoint format 'mmseg'.*'mmsegmentation'"
+    ):
         state_dict_for("mmseg", {})

@@ -4,12 +4,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from segpp.export.models.base import ModelFamily
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.targets import PORTABLE
 from segpp.manifest import Manifest
 from segpp.ops.grid import Size
 
-__all__ = ["AUTO", "ExportConfig", "ExportResult"]
+__all__ = [
+    "AUTO",
+    "INPUTS",
+    "OUTPUTS",
+    "PRECISIONS",
+    "ExportConfig",
+    "ExportResult",
+    "reduction_of",
+]
+
+PRECISIONS = ("fp32", "fp16")
+
+INPUTS = ("float32", "uint8")
+
+# What each choice of outputs puts into the file, in the file's order.
+OUTPUTS = {"logits": ("logits",), "labels": ("labels",), "both": ("logits", "labels")}
 
 # To measure in how many blocks one match can serve, rather than to be told.
 AUTO: Literal["auto"] = "auto"
@@ -27,14 +43,14 @@ class ExportConfig:
             is known; no tokens are merged if None.
         size: Input in pixels; the checkpoint's own, else the family's default, if None.
         batch: Images per call.
-        precision: ``fp32`` or ``fp16``.
+        precision: One of ``PRECISIONS``.
         parity_image: What to compare the file with PyTorch on; the bundled scene if None.
         check: Compare at all.
         min_agreement: Share of pixels that must agree; by precision if None.
         target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
         rewrites_off: Names of exact rewrites to leave out.
-        input_dtype: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
-        outputs: ``logits``, ``labels`` at the input's size, or ``both``.
+        input_dtype: One of ``INPUTS``: ``float32`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
+        outputs: One of ``OUTPUTS``: ``logits``, ``labels`` at the input's size, or ``both``.
         match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
             measures what each stage can bear.
         search_images: What ``AUTO`` measures on, files or folders; the parity image if empty.
@@ -70,3 +86,14 @@ class ExportResult:
 
     manifest: Manifest
     warnings: tuple[str, ...]
+
+
+def reduction_of(config: ExportConfig, family: ModelFamily) -> ReductionConfig:
+    """Return the reduction at each site of the family's networks.
+
+    Raises:
+        ReductionError: A name is unknown, or a number is out of range.
+    """
+    if isinstance(config.reduction, ReductionChoice):
+        return family.reduction_config(config.reduction)
+    return config.reduction or {}

@@ -1,4 +1,4 @@
-"""What a config may ask for, alone and of a checkpoint."""
+"""What a config may ask of a checkpoint."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from segpp.errors import InputError
-from segpp.export.config import AUTO, ExportConfig
+from segpp.export.config import ExportConfig
+from segpp.export.config.resolve import resolve, resolve_input, resolve_reduction
 from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import load_checkpoint
@@ -15,11 +16,8 @@ from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.pipeline import export_onnx
 from segpp.export.reduction.config import ReductionChoice
-from segpp.export.resolve import resolve, resolve_input, resolve_reduction
-from segpp.images import sample_image
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import Write, theirs
 
@@ -44,29 +42,6 @@ def saved(folder: Path, name: str, *, classes: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("reduce", "says"),
-    [([], "no tokens are merged"), (["3.q=n2d:rows=2,cols=2"], "n2d looks at the grid alone")],
-)
-def test_without_a_match_there_is_nothing_to_measure(
-    tiny_checkpoint: Path, tmp_path: Path, reduce: list[str], says: str
-) -> None:
-    reduction = reduction_config(reduce=reduce)
-    out = tmp_path / "tiny.onnx"
-
-    with pytest.raises(InputError, match=f"no match to use again\n  {says}"):
-        export_onnx(
-            ExportConfig(tiny_checkpoint, out, size=SIZE, reduction=reduction, match_interval=AUTO)
-        )
-
-
-def test_images_without_auto_are_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--search-images goes with --match-interval auto"):
-        export_onnx(
-            ExportConfig(tiny_checkpoint, tmp_path / "x.onnx", search_images=(sample_image(),))
-        )
-
-
 def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -> None:
     [aligned, *_] = [name for name, of in FORMATS.items() if of.numerics.align_corners]
     checkpoint = saved(tmp_path, aligned, classes=5)
@@ -75,37 +50,6 @@ def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -
         written(checkpoint, tmp_path / "tiny.onnx", outputs="both", checkpoint_format=aligned)
 
     written(checkpoint, tmp_path / "tiny.onnx", checkpoint_format=aligned)
-
-
-# What messages call the choices.
-FIELDS = {"input": "input_dtype", "output": "outputs"}
-
-
-@pytest.mark.parametrize(("key", "value"), [("input", "uint9"), ("output", "mask")])
-def test_unknown_interfaces_are_refused(
-    tiny_checkpoint: Path, tmp_path: Path, key: str, value: str
-) -> None:
-    with pytest.raises(InputError, match=rf"unknown {key} .{value}."):
-        written(tiny_checkpoint, tmp_path / "tiny.onnx", **{FIELDS[key]: value})
-
-
-def test_the_dialect_of_onnxruntime_is_for_single_precision(
-    tiny_checkpoint: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(InputError, match="--target onnxruntime with --precision fp16"):
-        export_onnx(
-            config(tiny_checkpoint, tmp_path / "tiny.onnx", target="onnxruntime", precision="fp16")
-        )
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_less_than_one_block_is_refused(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--match-interval 0"):
-        export_onnx(ExportConfig(tiny_checkpoint, tmp_path / "tiny.onnx", match_interval=0))
-
-
-# --- of a checkpoint
 
 
 def loaded(write: Write, **changes: int) -> Checkpoint:

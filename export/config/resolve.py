@@ -3,27 +3,21 @@
 from dataclasses import dataclass
 
 from segpp.errors import InputError, ReductionError
-from segpp.export.config import AUTO, ExportConfig
+from segpp.export.config import OUTPUTS, ExportConfig, reduction_of
 from segpp.export.match_sharing_search import MatchSharing
-from segpp.export.models.base import Checkpoint, ModelFamily, check_with_any, family_of
-from segpp.export.models.precision import PRECISIONS
+from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.rewriting import RewriteSelection, select_rewrites
-from segpp.export.onnx_graph.io_wrapper import INPUTS, OUTPUTS
 from segpp.export.parity import MIN_AGREEMENT
-from segpp.export.reduction.config import ReductionChoice, ReductionConfig, count_tokens
-from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
+from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.images.palette import default_palette
 from segpp.manifest import Classes, InputSpec, ReductionSite
 from segpp.ops.grid import Size
-from segpp.utils.choices import check_choice
 
-__all__ = ["ResolvedExport", "check_config", "resolve", "resolve_input", "resolve_reduction"]
+__all__ = ["ResolvedExport", "resolve", "resolve_input", "resolve_reduction"]
 
 # ImageNet's, on the 0-255 scale: what every published network of this kind was trained with.
 _MEAN = (123.675, 116.28, 103.53)
 _STD = (58.395, 57.12, 57.375)
-
-_MAX_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -56,56 +50,6 @@ class ResolvedExport:
     def size(self) -> Size:
         """The input in pixels."""
         return Size(self.input.height, self.input.width)
-
-
-def check_config(config: ExportConfig) -> None:
-    """Raise InputError for numbers and names that no checkpoint could make right."""
-    check_choice(config.precision, PRECISIONS, kind="precision")
-    check_choice(config.input_dtype, INPUTS, kind="input")
-    check_choice(config.outputs, OUTPUTS, kind="output")
-    check_choice(config.target, TARGETS, kind="target")
-    if config.target == ONNXRUNTIME and config.precision != "fp32":
-        raise InputError(
-            f"`target={ONNXRUNTIME}` with `precision={config.precision}`",
-            "ONNX Runtime's own attention computes in FP32 on a CPU",
-            hint=f"leave `target` at {PORTABLE}, or `precision` at fp32",
-        )
-    for given in (config.checkpoint, config.parity_image, *config.search_images):
-        if given and given.exists() and config.out.exists() and config.out.samefile(given):
-            raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
-    if not 1 <= config.batch <= _MAX_BATCH:
-        raise InputError(f"a batch of {config.batch} images", f"allowed: 1 to {_MAX_BATCH}")
-    if config.min_agreement is not None and not 0 <= config.min_agreement <= 1:
-        raise InputError(f"`min_agreement={config.min_agreement:g}`", "allowed: 0 to 1")
-    _check_match_interval(config)
-    check_with_any(lambda family: _check_with(family, config))
-
-
-def _check_with(family: ModelFamily, config: ExportConfig) -> None:
-    reduction = _reduction_of(config, family)
-    if config.size is not None:
-        family.check_size(config.size)
-    if config.match_interval == AUTO and not any(r.is_content_based for r in reduction.values()):
-        methods = ", ".join(sorted({r.name for r in reduction.values()}))
-        raise InputError(
-            f"`match_interval={AUTO}` has no match to use again",
-            f"{methods} looks at the grid alone" if reduction else "no tokens are merged",
-            hint="merge by similarity, as with `preset=hq` or `ratio=0.5`",
-        )
-
-
-def _check_match_interval(config: ExportConfig) -> None:
-    if config.match_interval == AUTO:
-        return
-    if config.match_interval < 1:
-        raise InputError(
-            f"`match_interval={config.match_interval}`",
-            hint="1 matches in every block, as in the paper",
-        )
-    if config.search_images:
-        raise InputError(
-            f"`search_images` goes with `match_interval={AUTO}`, which measures on them"
-        )
 
 
 def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
@@ -147,7 +91,7 @@ def resolve_reduction(
         ReductionError: The network has no such site, or the reduction does not fit its grid.
     """
     family = family_of(checkpoint.architecture)
-    reduction = _reduction_of(config, family)
+    reduction = reduction_of(config, family)
     # A reduction given as objects, not as text, has been checked by nobody.
     if absent := [str(site) for site in reduction if site not in family.sites]:
         raise ReductionError(
@@ -185,12 +129,6 @@ def resolve(
         sites=count_tokens(reduction, grids, match_interval=sharing.interval),
         min_agreement=MIN_AGREEMENT[config.precision] if agreement is None else agreement,
     )
-
-
-def _reduction_of(config: ExportConfig, family: ModelFamily) -> ReductionConfig:
-    if isinstance(config.reduction, ReductionChoice):
-        return family.reduction_config(config.reduction)
-    return config.reduction or {}
 
 
 def _repeated(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

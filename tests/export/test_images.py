@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segpp.errors import ImageError
-from segpp.export.parity.images import images_in
+from segpp.export.images import images_in
 from segpp.images import sample_image
 
 

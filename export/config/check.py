@@ -1,0 +1,99 @@
+"""What is wrong with a config whatever its checkpoint holds, told before torch is imported."""
+
+from segpp.errors import ImageError, InputError, OutputError
+from segpp.export.checkpoints.check_weights import check_weights
+from segpp.export.config import AUTO, INPUTS, OUTPUTS, PRECISIONS, ExportConfig, reduction_of
+from segpp.export.images import images_in
+from segpp.export.models.base import ModelFamily, check_with_any, families_for
+from segpp.export.models.rewriting import select_rewrites
+from segpp.export.reduction.config import count_tokens
+from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
+from segpp.utils.choices import check_choice
+from segpp.utils.files import check_file, check_writable
+
+__all__ = ["check_config"]
+
+_MAX_BATCH = 64
+_SUFFIX = ".onnx"
+
+
+def check_config(config: ExportConfig) -> None:
+    """Raise InputError for names, numbers and files that no checkpoint could make right."""
+    _check_names(config)
+    _check_numbers(config)
+    _check_match_interval(config)
+    check_with_any(lambda family: _check_with(family, config))
+    _check_output(config)
+    _check_inputs(config)
+
+
+def _check_names(config: ExportConfig) -> None:
+    check_choice(config.precision, PRECISIONS, kind="precision")
+    check_choice(config.input_dtype, INPUTS, kind="input")
+    check_choice(config.outputs, OUTPUTS, kind="output")
+    check_choice(config.target, TARGETS, kind="target")
+    families_for(config.checkpoint_format)
+    if config.target == ONNXRUNTIME and config.precision != "fp32":
+        raise InputError(
+            f"`target={ONNXRUNTIME}` with `precision={config.precision}`",
+            "ONNX Runtime's own attention computes in FP32 on a CPU",
+            hint=f"leave `target` at {PORTABLE}, or `precision` at fp32",
+        )
+
+
+def _check_numbers(config: ExportConfig) -> None:
+    if not 1 <= config.batch <= _MAX_BATCH:
+        raise InputError(f"a batch of {config.batch} images", f"allowed: 1 to {_MAX_BATCH}")
+    if config.min_agreement is not None and not 0 <= config.min_agreement <= 1:
+        raise InputError(f"`min_agreement={config.min_agreement:g}`", "allowed: 0 to 1")
+
+
+def _check_match_interval(config: ExportConfig) -> None:
+    if config.match_interval == AUTO:
+        return
+    if config.match_interval < 1:
+        raise InputError(
+            f"`match_interval={config.match_interval}`",
+            hint="1 matches in every block, as in the paper",
+        )
+    if config.search_images:
+        raise InputError(
+            f"`search_images` goes with `match_interval={AUTO}`, which measures on them"
+        )
+
+
+def _check_with(family: ModelFamily, config: ExportConfig) -> None:
+    reduction = reduction_of(config, family)
+    if config.size is not None:
+        family.check_size(config.size)
+        grids = family.grids(config.size)
+        # A site of another family is told with the checkpoint's.
+        count_tokens({s: r for s, r in reduction.items() if s in grids}, grids)
+    if config.match_interval == AUTO and not any(r.is_content_based for r in reduction.values()):
+        methods = ", ".join(sorted({r.name for r in reduction.values()}))
+        raise InputError(
+            f"`match_interval={AUTO}` has no match to use again",
+            f"{methods} looks at the grid alone" if reduction else "no tokens are merged",
+            hint="merge by similarity, as with `preset=hq` or `ratio=0.5`",
+        )
+    select_rewrites(family.rewrites(), config.target, off=config.rewrites_off)
+
+
+def _check_output(config: ExportConfig) -> None:
+    for given in (config.checkpoint, config.parity_image, *config.search_images):
+        if given and given.exists() and config.out.exists() and config.out.samefile(given):
+            raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
+    check_writable(config.out)
+    # What runs a file knows it by its name.
+    if config.out.suffix.lower() != _SUFFIX:
+        raise OutputError(
+            f"{config.out} does not end in {_SUFFIX}, and would not be run",
+            hint=f"name it {config.out.stem}{_SUFFIX}",
+        )
+
+
+def _check_inputs(config: ExportConfig) -> None:
+    check_weights(config.checkpoint)
+    given = () if config.parity_image is None else (config.parity_image,)
+    for image in (*given, *images_in(config.search_images)):
+        check_file(image, kind="image", error=ImageError)

@@ -1,0 +1,130 @@
+"""What a config may ask for, whatever its checkpoint holds.
+
+Tests config/__init__.py and checkpoints/check_weights.py.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from segpp.errors import CheckpointError, ImageError, InputError, OutputError
+from segpp.export.config import AUTO, ExportConfig
+from segpp.export.config.check import check_config
+from segpp.export.models.segformer.presets import reduction_config
+from segpp.export.reduction.config import ReductionChoice
+from segpp.images import sample_image
+from segpp.ops.grid import Size
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """What looks like a checkpoint from outside."""
+    path = tmp_path / "model.pth"
+    path.write_bytes(b"PK\x03\x04")
+    return path
+
+
+def check(checkpoint: Path, **options: object) -> None:
+    settings = {"out": checkpoint.with_name("x.onnx"), **options}
+    check_config(ExportConfig(checkpoint, **settings))  # type: ignore[arg-type]  # as the test says
+
+
+def test_what_any_checkpoint_could_be_exported_with_is_let_through(checkpoint: Path) -> None:
+    check(
+        checkpoint,
+        size=Size(128, 256),
+        reduction=ReductionChoice(preset="hq"),
+        rewrites_off=("fold-batch-norm",),
+        checkpoint_format="nvlabs",
+        parity_image=sample_image(),
+        match_interval=AUTO,
+        search_images=(sample_image().parent,),
+    )
+
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"input_dtype": "uint9"}, "unknown input .uint9."),
+        ({"outputs": "mask"}, "unknown output .mask."),
+        ({"precision": "fp8"}, "unknown precision .fp8."),
+        ({"target": "tensorrt"}, "unknown target .tensorrt."),
+        ({"rewrites_off": ("fold-norm",)}, "(?s)unknown rewrite .fold-norm..*fold-batch-norm"),
+        ({"target": "onnxruntime", "precision": "fp16"}, "--target onnxruntime with --precision"),
+        ({"batch": 0}, "a batch of 0 images"),
+        ({"min_agreement": 1.5}, "--min-agreement 1.5"),
+        ({"match_interval": 0}, "--match-interval 0"),
+        ({"search_images": (sample_image(),)}, "--search-images goes with --match-interval auto"),
+        ({"size": Size(100, 200)}, "not a multiple of 32"),
+        ({"size": Size(32, 32), "reduction": ReductionChoice(preset="hq")}, "stage 1, kv: bsm"),
+        ({"reduction": ReductionChoice(preset="hq", ratio=0.5)}, "exclude each other"),
+    ],
+    ids=str,
+)
+def test_names_and_numbers_that_are_never_right_are_refused(
+    checkpoint: Path, options: dict[str, object], says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        check(checkpoint, **options)
+
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
+
+
+def test_an_unknown_format_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"(?s)unknown checkpoint format .nvlab..*.nvlabs."):
+        check(checkpoint, checkpoint_format="nvlab")
+
+
+@pytest.mark.parametrize(
+    ("reduce", "says"),
+    [([], "no tokens are merged"), (["3.q=n2d:rows=2,cols=2"], "n2d looks at the grid alone")],
+)
+def test_without_a_match_there_is_nothing_to_measure(
+    checkpoint: Path, reduce: list[str], says: str
+) -> None:
+    with pytest.raises(InputError, match=f"no match to use again\n  {says}"):
+        check(checkpoint, reduction=reduction_config(reduce=reduce), match_interval=AUTO)
+
+
+@pytest.mark.parametrize("name", ["x", "x.trt", "x.onnx.json"])
+def test_an_output_of_another_suffix_is_refused(checkpoint: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=f"{name} does not end in .onnx"):
+        check(checkpoint, out=checkpoint.with_name(name))
+
+
+def test_an_output_that_is_an_input_is_refused(checkpoint: Path) -> None:
+    with pytest.raises(InputError, match="would overwrite"):
+        check(checkpoint, out=checkpoint)
+
+
+def test_a_folder_without_a_configuration_is_no_checkpoint(checkpoint: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"has no config\.json\n  it holds: model\.pth"):
+        check(checkpoint.parent, out=checkpoint.with_name("x.onnx"))
+
+
+def test_what_is_no_checkpoint_by_its_first_bytes_is_refused(checkpoint: Path) -> None:
+    checkpoint.write_bytes(b"\x89PNG")
+
+    with pytest.raises(CheckpointError, match="is a PNG image, not a checkpoint"):
+        check(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"parity_image": Path("none.jpg")},
+        {
+            "search_images": (Path("none.jpg"),),
+            "match_interval": AUTO,
+            "reduction": ReductionChoice(preset="hq"),
+        },
+    ],
+    ids=["parity", "search"],
+)
+def test_an_image_that_is_not_there_is_refused(
+    checkpoint: Path, options: dict[str, object]
+) -> None:
+    with pytest.raises(ImageError, match=r"image none\.jpg does not exist"):
+        check(checkpoint, **options)

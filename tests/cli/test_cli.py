@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 import pytest
 
@@ -179,12 +180,61 @@ def test_an_old_spelling_of_a_rewrite_works_with_a_warning(capsys: Capture) -> N
         (["--old=x=y"], {"--old": "--new"}, ["--new=x=y"]),
         (["--older", "x"], {"--old": "--new"}, ["--older", "x"]),
         (["--", "--old"], {"--old": "--new"}, ["--", "--old"]),
+        (["--name", "--old", "x"], {"--old": "--new"}, ["--name", "--old", "x"]),
+        (["--name=y", "--old", "x"], {"--old": "--new"}, ["--name=y", "--new", "x"]),
+        (["--old", "--old", "x"], {"--old": "--new"}, ["--new", "--old", "x"]),
     ],
 )
 def test_only_a_flag_of_the_old_name_is_replaced(
     arguments: list[str], names: dict[str, str], current: list[str]
 ) -> None:
-    assert renamed(arguments, names) == current
+    assert renamed(arguments, names, takes_value=["--name", "--new"]) == current
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--old=x", "--new=x"], ["--new", "x", "--old", "y"]], ids=" ".join
+)
+def test_a_flag_under_both_of_its_names_is_refused(arguments: list[str]) -> None:
+    with pytest.raises(InputError, match="--old and --new are one flag and were both given"):
+        renamed(arguments, {"--old": "--new"}, takes_value=["--new"])
+
+
+@pytest.mark.parametrize(
+    ("given", "left_out"), [("known-gelu=off", ["gelu-for-fusion"]), ("known-gelu=on", [])]
+)
+def test_the_old_flag_of_a_rewrite_means_what_it_meant(
+    given: str, left_out: list[str], capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keep(*_: object, **options: object) -> NoReturn:
+        assert options["rewrites_off"] == left_out
+        raise CheckError("reached")
+
+    monkeypatch.setattr("segpp.export_onnx", keep, raising=False)
+
+    assert main(["export", "a.pth", "a.onnx", "--rewrite", given]) == CheckError.exit_code
+    told = capsys.readouterr().err
+    assert "--rewrite NAME=off is called --no-rewrite NAME now" in told
+    assert "known-gelu is called gelu-for-fusion now" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--rewrite", "known-gelu"], "argument --rewrite: 'known-gelu' is not NAME=off"),
+        (["--rewrite", "known-gelu="], "argument --rewrite: 'known-gelu=' is not NAME=off"),
+        (
+            ["--rewrite", "known-gelu=off", "--no-rewrite", "fold-batch-norm"],
+            "argument --no-rewrite: not allowed with argument --rewrite",
+        ),
+    ],
+    ids=str,
+)
+def test_an_old_flag_of_a_rewrite_that_means_nothing_is_refused(
+    arguments: list[str], told: str, capsys: Capture
+) -> None:
+    assert main(["export", "a.pth", "a.onnx", *arguments]) == 2
+    assert told in capsys.readouterr().err
+    assert "--rewrite" not in parser_of("export").format_help().replace("--no-rewrite", "")
 
 
 def test_the_name_of_the_program_is_the_verb(

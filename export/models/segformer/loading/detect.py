@@ -51,7 +51,7 @@ def _check_fits(checkpoint_format: str, names: list[str], path: Path) -> None:
         raise CheckpointError(
             f"{path} has none of the names of {checkpoint_format}",
             f"found: {shortened(names)}",
-            hint="leave --checkpoint-format out, and segpp recognises it",
+            hint="leave `checkpoint_format` out, and segpp recognises it",
         )
 
 

@@ -39,7 +39,7 @@ def test_another_size_is_refused_with_the_nearest_that_works(size: Size, nearest
 
     assert str(failure.value) == (
         f"the size {size} is not a multiple of 32 in height and width\n"
-        f"  hint: the nearest that is: --size {nearest}"
+        f"  hint: the nearest that is: `size={nearest}`"
     )
 
 
@@ -48,7 +48,7 @@ def test_what_is_proposed_works(height: int, width: int) -> None:
     try:
         check_size(Size(height, width))
     except InputError as failure:
-        check_size(parse_size(str(failure).rpartition("--size ")[2]))
+        check_size(parse_size(str(failure).rpartition("`size=")[2].rstrip("`")))
 
 
 @pytest.mark.parametrize("size", [Size(8192, 8224), Size(999_968, 999_968)], ids=str)

@@ -14,6 +14,7 @@
 import platform
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 
 import onnx
 
@@ -60,8 +61,12 @@ _RECORDED_PACKAGES = (
 )
 
 
+# While torch traces a network it takes every network of the process for one that is traced.
+_ONE_AT_A_TIME = Lock()
+
+
 def export_onnx(config: ExportConfig) -> ExportResult:
-    """Write ``config.out`` and its manifest.
+    """Write ``config.out`` and its manifest; of several threads one exports and the others wait.
 
     Raises:
         InputError: The checkpoint, a number or a place to write to cannot be used.
@@ -70,6 +75,11 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     """
     # What is wrong without looking at the checkpoint is told before it is read.
     check_config(config)
+    with _ONE_AT_A_TIME:
+        return _export(config)
+
+
+def _export(config: ExportConfig) -> ExportResult:
     # 1. Load
     with step("reading the checkpoint"):
         checkpoint = load_checkpoint(config.checkpoint, checkpoint_format=config.checkpoint_format)

@@ -61,6 +61,8 @@ _DICTIONARIES = (
 _STAND_INS = dict.fromkeys(_INERT, _Inert) | dict.fromkeys(_DICTIONARIES, OrderedDict)
 
 _HARMLESS = {*_STAND_INS, "collections.OrderedDict", "collections.Counter", "_codecs.encode"}
+# Packed tensors are unpacked into memory; a B5 with its optimizer's state has 1 GB.
+_MOST_UNPACKED = 1 << 30
 # What attacks reach for. It decides on the wording alone; everything unknown is refused.
 _DANGEROUS = {"ctypes", "importlib", "marshal", "nt", "os", "pickle", "posix", "pty", "runpy"}
 _DANGEROUS |= {"shutil", "socket", "subprocess", "sys", "webbrowser"}
@@ -121,7 +123,14 @@ def _check_torch_archive(path: Path) -> bool:
             f"it holds: {first or 'nothing'}",
             hint="if a checkpoint is packed inside, unpack it first",
         )
-    return all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+    packed = [entry for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
+    if (size := sum(entry.file_size for entry in packed)) > _MOST_UNPACKED:
+        raise CheckpointError(
+            f"{path} is {path.stat().st_size:,} bytes and unpacks to {size:,}",
+            "torch.save packs nothing, and no SegFormer is that large",
+            hint="load it where it was made, and save the weights alone again",
+        )
+    return not packed
 
 
 def _refusal(path: Path, failure: Exception) -> CheckpointError:

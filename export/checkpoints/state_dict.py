@@ -1,20 +1,28 @@
-"""The named tensors of a checkpoint, out of whatever they are wrapped in."""
+"""The named tensors of one network, out of whatever they are wrapped in."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from segpp.errors import CheckpointError
+from segpp.export.checkpoints.averaged import (
+    average_notes,
+    averaged_tensors,
+    copies_in,
+    without_swapped,
+)
+from segpp.export.checkpoints.choices import ReadChoices
+from segpp.export.checkpoints.mappings import TensorMapping, tensor_mappings
+from segpp.export.checkpoints.networks import FoundNetwork, Knowledge, choose, networks_in
+from segpp.export.checkpoints.training_only import left_out, names_and_more, why_unused
 
 __all__ = ["StateDict", "extract_state_dict"]
 
-_WRAPPERS = ("state_dict", "model", "model_state_dict")
-_MAX_DEPTH = 4
-# What DataParallel, an outer module and torch.compile put before every name.
-_PREFIXES = ("module.", "model.", "_orig_mod.")
+_OF_ANOTHER = "of another network"
 
 
 @dataclass(frozen=True)
@@ -23,72 +31,100 @@ class StateDict:
 
     Attributes:
         tensors: By name, without the prefixes of wrapping modules.
-        context: The entries beside the tensors: ``meta`` and the like.
-        ignored: Names inside that are no tensors of the network, averaged copies included.
+        context: The entries around them: ``meta`` and the like.
+        ignored: Names beside the network that take no part in a mask, averaged copies included.
+        notes: What a person must know of the choice, one sentence each.
     """
 
     tensors: dict[str, Tensor]
     context: dict[str, Any]
-    ignored: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def extract_state_dict(content: Any, path: Path) -> StateDict:
-    """Find the named tensors in what a checkpoint file holds.
+def extract_state_dict(
+    content: Any, path: Path, known: Knowledge, choices: ReadChoices
+) -> StateDict:
+    """Find the one network in what a checkpoint file holds.
 
     Raises:
-        CheckpointError: There are none, or two of them have the same name.
+        CheckpointError: There are no tensors, several networks, or tensors beside the network that
+            it may need.
     """
-    context: dict[str, Any] = {}
-    for _ in range(_MAX_DEPTH):
-        inner = _inner(content)
-        if inner is None:
-            break
-        context |= {str(key): value for key, value in content.items() if value is not inner}
-        content = inner
-    if not isinstance(content, Mapping):
-        raise _without_tensors(path, f"found: a {type(content).__name__}")
-    named = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    if not named:
-        keys = ", ".join(str(key) for key in list(content)[:5]) or "nothing"
-        raise _without_tensors(path, f"found: {keys}")
-    return _stripped(named, context, [str(key) for key in content if str(key) not in named], path)
-
-
-def _inner(content: Any) -> Mapping[Any, Any] | None:
-    if not isinstance(content, Mapping):
-        return None
-    inner = (content.get(wrapper) for wrapper in _WRAPPERS)
-    return next((value for value in inner if isinstance(value, Mapping)), None)
-
-
-def _stripped(
-    named: dict[str, Tensor], context: dict[str, Any], ignored: list[str], path: Path
-) -> StateDict:
-    tensors: dict[str, Tensor] = {}
-    for full, tensor in named.items():
-        name = _without_prefixes(full)
-        if name.startswith("ema_"):
-            ignored.append(full)
-            continue
-        if name in tensors:
-            raise CheckpointError(
-                f"{path} has two tensors for {name}",
-                f"one of them is called {full}",
-                hint="save the state dict of one network alone",
-            )
-        tensors[name] = tensor.detach()
-    return StateDict(tensors, context, tuple(ignored))
-
-
-def _without_prefixes(name: str) -> str:
-    while prefix := next((p for p in _PREFIXES if name.startswith(p)), None):
-        name = name.removeprefix(prefix)
-    return name
-
-
-def _without_tensors(path: Path, content: str) -> CheckpointError:
-    return CheckpointError(
-        f"{path} holds no named tensors",
-        content,
-        hint="save the weights with torch.save(model.state_dict(), 'weights.pth')",
+    mappings, ignored = _without_ignored(tensor_mappings(content, path), choices, path)
+    # 1. Which network.
+    found = networks_in(mappings, known)
+    candidates = found if choices.prefix is not None else without_swapped(found)
+    chosen = choose(candidates, choices.prefix, choices.weights, path)
+    tensors = chosen.tensors
+    if choices.weights == "ema":
+        tensors = averaged_tensors(chosen, found, path)
+    # 2. What lies beside it in the same state dict.
+    others = _reasons_of_others(chosen, found, known)
+    used = [chosen.prefix + name for name in tensors]
+    told = left_out(
+        _layers_of(others), used, path, f"the network lies under: {chosen.label or 'no prefix'}"
     )
+    notes = (*average_notes(chosen, found, choices.weights), told, _on_request(ignored))
+    return StateDict(
+        tensors={n: t for n, t in tensors.items() if chosen.prefix + n not in others},
+        context=chosen.mapping.context,
+        ignored=(*others, *ignored),
+        notes=tuple(note for note in notes if note),
+    )
+
+
+def _without_ignored(
+    mappings: Sequence[TensorMapping], choices: ReadChoices, path: Path
+) -> tuple[list[TensorMapping], list[str]]:
+    ignored: dict[str, None] = {}
+    for pattern in choices.ignore_tensors:
+        names = [name for one in mappings for name in one.tensors if fnmatchcase(name, pattern)]
+        if not names:
+            raise CheckpointError(
+                f"{path} has no tensor like {pattern!r:.80} (--ignore-tensors)",
+                f"found: {names_and_more(mappings[0].tensors)}",
+            )
+        ignored |= dict.fromkeys(names)
+    kept = [
+        replace(one, tensors={n: t for n, t in one.tensors.items() if n not in ignored})
+        for one in mappings
+    ]
+    return [one for one in kept if one.tensors], list(ignored)
+
+
+def _reasons_of_others(
+    chosen: FoundNetwork, found: Sequence[FoundNetwork], known: Knowledge
+) -> dict[str, str | None]:
+    """Return why each tensor that is none of the network's takes no part, None if it may."""
+    rivals = [one for one in found if one.mapping is chosen.mapping and one is not chosen]
+    copies = set(copies_in(chosen).values())
+    reasons: dict[str, str | None] = {}
+    for name in chosen.mapping.tensors:
+        if name in copies or any(_is_of(rival, name, chosen, known) for rival in rivals):
+            reasons[name] = _OF_ANOTHER
+        elif not name.startswith(chosen.prefix):
+            reasons[name] = why_unused(name)
+    return reasons
+
+
+def _is_of(rival: FoundNetwork, name: str, chosen: FoundNetwork, known: Knowledge) -> bool:
+    if not name.startswith(rival.prefix):
+        return False
+    # Where one prefix lies within the other, the inner one's names are its own.
+    if chosen.prefix.startswith(rival.prefix):
+        return not name.startswith(chosen.prefix) and bool(
+            known.count_known([name.removeprefix(rival.prefix)])
+        )
+    return True
+
+
+def _layers_of(reasons: dict[str, str | None]) -> dict[str, str | None]:
+    # Other networks are told of by their prefixes, where they are chosen between.
+    return {name: why for name, why in reasons.items() if why != _OF_ANOTHER}
+
+
+def _on_request(ignored: Sequence[str]) -> str | None:
+    if not ignored:
+        return None
+    return f"left out on request (--ignore-tensors): {names_and_more(ignored)}"

@@ -54,6 +54,7 @@ class ExportConfig:
         match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
             measures what each stage can bear.
         search_images: What ``AUTO`` measures on, files or folders; the parity image if empty.
+        force: Replace files that segpp did not write, too.
     """
 
     checkpoint: Path
@@ -72,6 +73,7 @@ class ExportConfig:
     outputs: str = "logits"
     match_interval: int | Literal["auto"] = 1
     search_images: tuple[Path, ...] = ()
+    force: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from segpp.export.models.rewriting import select_rewrites
 from segpp.export.reduction.config import count_tokens
 from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
 from segpp.utils.choices import check_choice
-from segpp.utils.files import check_file, check_writable
+from segpp.utils.files import check_file, manifest_path
+from segpp.utils.overwrite import check_output_file
 
 __all__ = ["check_config"]
 
@@ -80,10 +81,10 @@ def _check_with(family: ModelFamily, config: ExportConfig) -> None:
 
 
 def _check_output(config: ExportConfig) -> None:
-    for given in (config.checkpoint, config.parity_image, *config.search_images):
-        if given and given.exists() and config.out.exists() and config.out.samefile(given):
-            raise InputError(f"the ONNX file would overwrite {given}", hint="name another file")
-    check_writable(config.out)
+    read = [config.checkpoint, config.parity_image, *config.search_images]
+    inputs = [path for path in read if path is not None]
+    check_output_file(config.out, "onnx", inputs=inputs, force=config.force)
+    check_output_file(manifest_path(config.out), "manifest", inputs=inputs, force=config.force)
     # What runs a file knows it by its name.
     if config.out.suffix.lower() != _SUFFIX:
         raise OutputError(

@@ -8,22 +8,23 @@ Importable without torch: a board reads sizes and costs from the manifest of a f
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from segpp.errors import CheckpointError, InputError
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.sites import Site
-from segpp.manifest import Architecture, Classes, ReductionSite
+from segpp.manifest import Architecture, Classes, Origin, ReductionSite, Resize
 from segpp.ops.grid import Grid, Size
 from segpp.utils.choices import check_choice
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from segpp.export.checkpoints.choices import ReadChoices
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
     from segpp.export.models.macs import Macs
@@ -45,10 +46,17 @@ class Checkpoint(ABC):
         sha256: Of the weights file.
         classes: Names and colours, if the checkpoint tells either.
         size: The input size it was made for, if it tells.
-        mean: Per channel on the 0-255 scale, if it tells.
+        mean: Per channel of RGB on the 0-255 scale, if it tells.
         std: Likewise.
+        colors: The order of the channels that it was trained on, if it tells; ``build`` gives a
+            network that takes RGB all the same.
+        fit: How a picture of another shape is brought to that size, if it tells.
+        resize: By which filter, if it tells.
+        reduce_labels: Whether label 0 of its data set counts for nothing.
+        origins: Where what a mask depends on comes from, as in ``Manifest.origins``; what is not
+            there is left to the caller.
         ignored: Names in the file that take no part in the result.
-        notes: What stands in the file and is not used, one sentence each.
+        notes: What a person must know of how it was read, one sentence each.
     """
 
     state: "dict[str, Tensor]"
@@ -59,6 +67,11 @@ class Checkpoint(ABC):
     size: Size | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    colors: Literal["rgb", "bgr"] | None = None
+    fit: Literal["stretch", "letterbox", "crop"] | None = None
+    resize: Resize | None = None
+    reduce_labels: bool = False
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -104,20 +117,27 @@ class ModelFamily(Protocol):
         """Return how many of a state dict's names the best of its formats knows."""
         ...
 
+    def is_network(self, names: Collection[str]) -> bool:
+        """Whether a state dict's names have the first and the last weights of one of its formats.
+
+        Asked of every prefix in a file, so it must be quick.
+        """
+        ...
+
     def load(
         self,
         weights: "WeightsFile",
         state_dict: "StateDict",
         path: Path,
-        checkpoint_format: str | None = None,
+        choices: "ReadChoices",
     ) -> Checkpoint:
         """Return what a weights file holds.
 
         Args:
             weights: The file as read, with the JSON beside it.
-            state_dict: The tensors in it.
+            state_dict: The tensors of one network in it.
             path: Of the file, for messages.
-            checkpoint_format: One of ``formats``, where the user says it.
+            choices: What the user says about it.
 
         Raises:
             CheckpointError: It is none of its networks, incomplete, or could be of several formats.

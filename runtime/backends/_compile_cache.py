@@ -34,13 +34,17 @@ def cache_key(*parts: str) -> bytes:
 
 def load(path: Path, key: bytes) -> bytes | None:
     """Return what was kept at ``path`` under ``key``, or None if that is not there unharmed."""
+    head = _MAGIC + key
     try:
-        content = path.read_bytes()
+        # A pipe may never begin and a device never end; what is foreign is not read to its end.
+        if path.is_symlink() or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            known = file.read(len(head)) == head
+            digest, blob = (file.read(_DIGEST_BYTES), file.read()) if known else (b"", b"")
     except OSError:
         return None
-    start = len(_MAGIC) + 2 * _DIGEST_BYTES
-    blob = content[start:]
-    if content[:start] == _MAGIC + key + hashlib.sha256(blob).digest():
+    if known and digest == hashlib.sha256(blob).digest():
         return blob
     _LOG.info("%s is damaged or of another file or version; it will be replaced", path)
     return None

@@ -1,5 +1,6 @@
 """onnxruntime: runs ONNX files on any CPU, and on what its providers reach."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,8 @@ from numpy.typing import NDArray
 
 from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
-from segpp.runtime.onnx_reader.external_data import check_weights_inside
+from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.utils.choices import check_choice
-from segpp.utils.file_type import check_onnx
 
 __all__ = ["OnnxRuntime"]
 
@@ -39,8 +39,7 @@ class OnnxRuntime:
         ort = _import_onnxruntime()
         _check_precision(config.precision)
         provider = _provider(ort, config.provider or "cpu")
-        check_onnx(path)
-        check_weights_inside(path)
+        check_model(path)
         try:
             self._session = ort.InferenceSession(
                 str(path), _session_options(ort, config), providers=[provider]
@@ -78,6 +77,9 @@ def _import_onnxruntime() -> Any:
         raise MissingError(
             "the package onnxruntime is not installed", hint="pip install 'segpp[cpu]'"
         ) from failure
+    # Whoever imported it before segpp had no variable set; some builds have no such function.
+    if os.environ.get("ORT_DISABLE_TELEMETRY") != "0":
+        getattr(onnxruntime, "disable_telemetry_events", lambda: None)()
     return onnxruntime
 
 

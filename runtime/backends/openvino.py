@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends._compile_cache import cache_key, compiled_path, load, store
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
-from segpp.runtime.onnx_reader.external_data import check_weights_inside, has_functions
+from segpp.runtime.onnx_reader.external_data import check_model, has_functions
 from segpp.utils.choices import check_choice
-from segpp.utils.file_type import check_onnx
 from segpp.utils.files import sha256_of
 
 __all__ = ["OpenVino"]
@@ -49,8 +48,7 @@ class OpenVino:
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ov = _import_openvino()
         check_choice(config.provider or "cpu", ["cpu"], kind="provider")
-        check_onnx(path)
-        external_files = check_weights_inside(path)
+        external_files = check_model(path)
         core = ov.Core()
         _check_precision(core, config.precision)
         try:

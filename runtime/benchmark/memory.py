@@ -1,4 +1,4 @@
-"""Peak memory of one network: ``python -m segpp.runtime.benchmark.memory``, a process of its own.
+"""Peak memory of one network, in a process of its own that runs this module.
 
 The process loads and compiles the network, as for the first time, and runs it three times; its
 peak is the high-water mark of everything it held, the interpreter and the library included.
@@ -15,6 +15,7 @@ from typing import Any
 
 from segpp.errors import GraphError, SegppError
 from segpp.runtime.benchmark.case import BenchmarkCase
+from segpp.utils.child import child_command
 
 __all__ = ["PeakMemory", "measure_peak_memory"]
 
@@ -48,9 +49,10 @@ def measure_peak_memory(case: BenchmarkCase, image: Path, settings: dict[str, An
     """
     task = {"path": str(case.path), "image": str(image), "settings": settings}
     done = subprocess.run(  # noqa: S603 - our own module
-        [sys.executable, "-m", "segpp.runtime.benchmark.memory", json.dumps(task)],
+        child_command("segpp.runtime.benchmark.memory", json.dumps(task)),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if done.returncode:

@@ -7,6 +7,7 @@ from segpp.errors import MissingError
 from segpp.runtime.benchmark.interleave import STAGES, series
 from segpp.runtime.benchmark.report import BenchmarkReport
 from segpp.runtime.benchmark.statistics import percentile
+from segpp.utils.overwrite import MARK
 
 __all__ = ["check_plotting", "draw"]
 
@@ -47,7 +48,7 @@ def draw(report: BenchmarkReport, path: Path) -> None:
     _draw_stages(report, bars)
     _draw_times(report, times)
     figure.suptitle(_title(report), fontsize="medium")
-    figure.savefig(path, format="png", dpi=150)
+    figure.savefig(path, format="png", dpi=150, metadata={"Software": MARK})
 
 
 def _draw_stages(report: BenchmarkReport, axes: Any) -> None:

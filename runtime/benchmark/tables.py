@@ -150,7 +150,7 @@ def _facts(report: BenchmarkReport) -> list[list[str]]:
         "threads": "the library's choice" if report.threads is None else str(report.threads),
         "clocks": _clocks(environment.before),
         "temperature": _temperature(environment),
-        "load": ", ".join(f"{value:g}" for value in environment.before.load),
+        "load average": ", ".join(f"{value:g}" for value in environment.before.load),
         "others": f"used {environment.others:.0%} of the CPUs meanwhile"
         if environment.others is not None
         else "",

@@ -18,11 +18,12 @@ from segpp.manifest import (
 from segpp.runtime.build.builders import BUILDERS, BuildConfig, EngineBuilder
 from segpp.runtime.build.log import LogFacts, LogRecord, read_facts
 from segpp.runtime.build.worker import build_in_subprocess
+from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
-from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
-from segpp.utils.file_type import check_onnx
+from segpp.utils.files import atomic_write, manifest_path, sha256_of
+from segpp.utils.overwrite import check_output_file, is_own
 
 __all__ = ["BuildConfig", "BuildReport", "build_engine", "resolve_builder"]
 
@@ -95,9 +96,15 @@ def build_engine(config: BuildConfig) -> BuildReport:
             engine_manifest = _engine_manifest(manifest, config, report, parts[0])
             parts[1].write_text(render_manifest(engine_manifest), encoding="utf-8")
     if manifest is None:
-        # That of an engine which is no longer there.
-        manifest_path(config.output).unlink(missing_ok=True)
+        _remove_manifest(config.output)
     return report
+
+
+def _remove_manifest(engine: Path) -> None:
+    """Remove the manifest of an engine that is no longer there; what is no manifest stays."""
+    beside = manifest_path(engine)
+    if beside.is_file() and is_own(beside, "manifest"):
+        beside.unlink()
 
 
 def resolve_builder(name: str) -> str:
@@ -144,12 +151,12 @@ def _load(name: str) -> EngineBuilder:
 def _check_files(config: BuildConfig) -> Manifest | None:
     """Check what is read and what is written, and return the manifest of what is read."""
     onnx, output = config.onnx, config.output
-    check_onnx(onnx)
-    if output.exists() and output.samefile(onnx):
-        raise InputError(f"the engine would overwrite its source {onnx}")
-    check_writable(output)
+    check_model(onnx)
+    read = (onnx, manifest_path(onnx))
+    check_output_file(output, "engine", inputs=read, force=config.force)
     if not manifest_path(onnx).exists():
         return None
+    check_output_file(manifest_path(output), "manifest", inputs=read, force=config.force)
     manifest = read_manifest(onnx)
     if manifest.kind != "onnx":
         raise InputError(f"{onnx} is not an ONNX file but an {manifest.kind}")

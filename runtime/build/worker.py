@@ -3,8 +3,8 @@
 The library is native code that reads a foreign file: what makes it crash must not take segpp
 down, and Ctrl-C must end it at once, which Python cannot do inside a native call.
 
-    1. The parent starts ``python -m segpp.runtime.build.worker CONFIG``, CONFIG being a
-       ``BuildConfig`` as JSON, in a session of its own: Ctrl-C reaches the parent alone.
+    1. The parent starts this module (``utils.child``) with a ``BuildConfig`` as JSON, in a session
+       of its own: Ctrl-C reaches the parent alone.
     2. The worker's output, both streams, is the log: records as ``log.render_record`` writes them,
        and whatever native code prints between them.
     3. The worker writes the engine to the path in CONFIG and ends with an exit code:
@@ -35,6 +35,7 @@ from segpp.errors import GraphError
 from segpp.runtime.build.builders import BUILDERS, BuildConfig, BuildRefused
 from segpp.runtime.build.diagnose import diagnose
 from segpp.runtime.build.log import LogRecord, parse_log, render_record
+from segpp.utils.child import child_command
 
 __all__ = ["build_in_subprocess"]
 
@@ -42,13 +43,6 @@ __all__ = ["build_in_subprocess"]
 _BUILT, _REFUSED, _UNWRITTEN = 0, 80, 81
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-_ENVIRONMENT = {
-    # Without it -m would import whatever the current folder holds (Python 3.11 and later).
-    "PYTHONSAFEPATH": "1",
-    # Names out of a foreign file go into the log; one that no locale takes must not end it.
-    "PYTHONIOENCODING": "utf-8:replace",
-}
 
 
 def build_in_subprocess(config: BuildConfig, name: str) -> tuple[LogRecord, ...]:
@@ -79,7 +73,7 @@ def build_in_subprocess(config: BuildConfig, name: str) -> tuple[LogRecord, ...]
 
 def _run(config: BuildConfig, log: IO[bytes]) -> int:
     argument = json.dumps(asdict(config), default=str)
-    command = [sys.executable, "-u", "-m", "segpp.runtime.build.worker", argument]
+    command = child_command("segpp.runtime.build.worker", argument)
     # A stop that came while the process is being started would leave it running, known to nobody.
     with _signals_held() as let_through, _start(command, log) as process:
         try:
@@ -100,7 +94,6 @@ def _start(command: Sequence[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        env={**os.environ, **_ENVIRONMENT},
     )
 
 

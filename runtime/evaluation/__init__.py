@@ -13,11 +13,14 @@ from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
 from segpp.runtime.evaluation.dataset import Pair, check_known_labels, load_pair
 
-__all__ = ["Evaluation", "Score", "Segmenter", "evaluate"]
+__all__ = ["Evaluation", "Score", "Segmenter", "Watch", "evaluate"]
 
 # RGB uint8 (H, W, 3) to class numbers (H, W). Logits are to be resized bilinearly to the image
 # before the argmax, as every published mIoU does.
 Segmenter = Callable[[ImageArray], NDArray[Any]]
+
+# What is told of every image: its pair, its pixels, its labels and what each model gave.
+Watch = Callable[[Pair, ImageArray, NDArray[np.int32], Sequence[NDArray[Any]]], object]
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,13 @@ class Score:
         confusion: Pixel counts over all images; the scores are its properties.
         agreement: Share of all pixels, ignored ones included, with the first model's class.
         seconds: Time in the model over all images, preparation and resizing included.
+        unseen: Labelled pixels that the model did not see; they count for nothing.
     """
 
     confusion: ConfusionMatrix
     agreement: float
     seconds: float
+    unseen: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,9 @@ def evaluate(
     classes: int,
     ignored: Collection[int] = (255,),
     reduce_zero_label: bool = False,
+    unseen: int | None = None,
     after_each: Callable[[], object] = lambda: None,
+    watch: Watch = lambda _pair, _image, _truth, _predictions: None,
 ) -> Evaluation:
     """Run every model over the images and compare with the labels.
 
@@ -70,7 +77,9 @@ def evaluate(
         classes: K, the same for all models.
         ignored: Labels whose pixels do not count.
         reduce_zero_label: Label 0 is no class; the others count down by one.
+        unseen: What models give for pixels that they do not see, if they may.
         after_each: Called after every image, read or not.
+        watch: Called with every image that was read, and what the models gave for it.
 
     Raises:
         InputError: Sizes differ, or labels or predictions are outside the classes.
@@ -85,7 +94,7 @@ def evaluate(
             skipped.append(str(failure))
         else:
             check_known_labels(truth, classes, ignored, pair.labels)
-            _add_image(all_totals, models, image, truth)
+            watch(pair, image, truth, _add_image(all_totals, models, image, truth, unseen))
             images += 1
         after_each()
     if images == 0:
@@ -101,6 +110,7 @@ class _ModelTotals:
     agreeing: int = 0
     pixels: int = 0
     seconds: float = 0.0
+    unseen: int = 0
 
     def run(self, model: Segmenter, image: ImageArray) -> NDArray[Any]:
         start = time.perf_counter()
@@ -108,16 +118,26 @@ class _ModelTotals:
         self.seconds += time.perf_counter() - start
         return labels
 
-    def add(self, labels: NDArray[Any], first: NDArray[Any], truth: NDArray[np.int32]) -> None:
+    def add(
+        self,
+        labels: NDArray[Any],
+        first: NDArray[Any],
+        truth: NDArray[np.int32],
+        unseen: int | None,
+    ) -> None:
         if labels.shape != truth.shape:
             raise InputError(f"a model gave labels {labels.shape} for an image {truth.shape}")
         self.agreeing += int(np.count_nonzero(labels == first))
         self.pixels += labels.size
         classes, ignored = len(self.confusion.matrix), self.confusion.ignored
+        if unseen is not None:
+            seen = labels != unseen
+            self.unseen += int(np.count_nonzero(~np.isin(truth[~seen], list(ignored))))
+            truth, labels = truth[seen], labels[seen]
         self.confusion += count_pixels(truth, labels, classes, ignored)
 
     def score(self) -> Score:
-        return Score(self.confusion, self.agreeing / self.pixels, self.seconds)
+        return Score(self.confusion, self.agreeing / self.pixels, self.seconds, self.unseen)
 
 
 def _add_image(
@@ -125,10 +145,11 @@ def _add_image(
     models: Sequence[Segmenter],
     image: ImageArray,
     truth: NDArray[np.int32],
-) -> None:
-    first: NDArray[Any] | None = None
+    unseen: int | None,
+) -> list[NDArray[Any]]:
+    predictions: list[NDArray[Any]] = []
     for totals, model in zip(all_totals, models, strict=True):
-        labels = totals.run(model, image)
+        predictions.append(totals.run(model, image))
         # The first agrees with itself, so the column shows at once which one it is.
-        first = labels if first is None else first
-        totals.add(labels, first, truth)
+        totals.add(predictions[-1], predictions[0], truth, unseen)
+    return predictions

@@ -2,19 +2,27 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
+from segpp.images.fit import unseen_label
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Segmenter, evaluate
-from segpp.runtime.evaluation.dataset import Pair
+from segpp.runtime.evaluation.dataset import Labels, Pair
 from segpp.runtime.evaluation.report import EvaluationReport
+from segpp.runtime.evaluation.worst import WorstImages
 from segpp.runtime.inference.session import Session, open_session
+from segpp.utils.choices import check_choice
 
-__all__ = ["evaluate_files"]
+__all__ = ["PROTOCOLS", "evaluate_files", "tiles_of"]
+
+PROTOCOLS = ("whole", "slide")
+# Crops of 512 at a stride of 341, as is usual where networks are trained on crops.
+_SLIDE_OVERLAP = 1 / 3
 
 # Nearly every data set marks pixels without a class like this.
 _USUALLY_IGNORED = 255
@@ -28,6 +36,7 @@ def evaluate_files(
     reduce_zero_label: bool = False,
     settings: Mapping[str, Any],
     after_each: Callable[[], object] = lambda: None,
+    worst: int = 0,
 ) -> EvaluationReport:
     """Run every file over the images and compare with the labels.
 
@@ -38,6 +47,7 @@ def evaluate_files(
         reduce_zero_label: Label 0 is no class; the others count down by one.
         settings: More of ``open_session``: backend, provider, threads, precision, cache.
         after_each: Called after every image, read or not.
+        worst: How many of the images that go worst are kept as small pictures.
 
     Raises:
         InputError: The models have other classes, or the labels others than they.
@@ -51,15 +61,45 @@ def evaluate_files(
         labels = _usually_ignored(sessions) if ignored is None else frozenset(ignored)
         if labels.issuperset(range(len(names))):
             raise InputError(f"all {len(names)} classes are ignored", hint="leave some to measure")
+        palette = next((s for s in sessions if not s.assumed), sessions[0]).classes.palette
+        kept = WorstImages(worst, palette, labels, _short(models))
         evaluation = evaluate(
             [_segmenter(path, session) for path, session in zip(models, sessions, strict=True)],
             pairs,
             classes=len(names),
             ignored=labels,
             reduce_zero_label=reduce_zero_label,
+            unseen=_unseen(sessions),
             after_each=after_each,
+            watch=partial(_watch, kept),
         )
-    return EvaluationReport(evaluation, _short(models), names, labels, notes)
+        fits = tuple(session.fit for session in sessions)
+        notes = (*notes, *_notes_on_fits(models, sessions))
+    return EvaluationReport(
+        evaluation, _short(models), names, labels, notes, fits, palette, tuple(kept.kept)
+    )
+
+
+def tiles_of(protocol: str, *, tile: bool, overlap: float | None) -> tuple[bool, float | None]:
+    """Return whether a protocol needs tiles, and their overlap.
+
+    Raises:
+        InputError: There is no such protocol.
+    """
+    check_choice(protocol, PROTOCOLS, kind="protocol")
+    if protocol == "slide":
+        return True, _SLIDE_OVERLAP if overlap is None else overlap
+    return tile, overlap
+
+
+def _watch(
+    kept: WorstImages,
+    pair: Pair,
+    image: ImageArray,
+    truth: Labels,
+    predictions: Sequence[NDArray[Any]],
+) -> None:
+    kept.add(pair.image.name, image, truth, predictions)
 
 
 def _open(path: Path, settings: Mapping[str, Any], *, alone: bool) -> Session:
@@ -89,6 +129,20 @@ def _class_names(
             mine, other = next(pair for pair in zip(names, theirs, strict=True) if len({*pair}) > 1)
             notes.append(f"{path} calls {other!r} what {paths[first]} calls {mine!r}")
     return names, tuple(notes)
+
+
+def _unseen(sessions: Sequence[Session]) -> int | None:
+    """Return the label of what a crop leaves out, if there is a crop."""
+    is_cropped = any(session.fit == "crop" for session in sessions)
+    return unseen_label(len(sessions[0].classes.names)) if is_cropped else None
+
+
+def _notes_on_fits(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:
+    return [
+        f"{path}: {note}"
+        for path, session in zip(paths, sessions, strict=True)
+        for note in session.notes
+    ]
 
 
 def _usually_ignored(sessions: Sequence[Session]) -> frozenset[int]:

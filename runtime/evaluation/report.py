@@ -4,10 +4,13 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from segpp.images.palette import Color
 from segpp.runtime.evaluation import Evaluation, Score
+from segpp.runtime.evaluation.worst import WorstImage
 from segpp.utils.table import table
 
 __all__ = ["EvaluationReport"]
@@ -26,6 +29,9 @@ class EvaluationReport:
         classes: A name for each class.
         ignored: The labels whose pixels did not count.
         notes: What a reader should know of the models, a sentence each.
+        fits: How pictures filled the input of each model; nothing if that is not known.
+        palette: A colour for each class.
+        worst: The images that went worst, where they were asked for.
     """
 
     evaluation: Evaluation
@@ -33,6 +39,15 @@ class EvaluationReport:
     classes: tuple[str, ...]
     ignored: frozenset[int]
     notes: tuple[str, ...] = ()
+    fits: tuple[str, ...] = ()
+    palette: tuple[Color, ...] = ()
+    worst: tuple[WorstImage, ...] = ()
+
+    @property
+    def present(self) -> list[int]:
+        """The classes that occur in labels or predictions: those with an IoU."""
+        ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
+        return [i for i in range(len(self.classes)) if not all(math.isnan(iou[i]) for iou in ious)]
 
     @property
     def miou(self) -> dict[str, float]:
@@ -53,6 +68,7 @@ class EvaluationReport:
                 "",
                 self._class_table(),
                 *self._absent(),
+                *self._unseen(),
             ]
         )
 
@@ -79,7 +95,7 @@ class EvaluationReport:
         return text.getvalue()
 
     def _model_table(self) -> str:
-        heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s"]
+        heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s", "fit"]
         rows = [
             [
                 name,
@@ -87,10 +103,11 @@ class EvaluationReport:
                 _percent(score.confusion.pixel_accuracy),
                 _percent(score.agreement),
                 f"{self._rate(score):.2f}",
+                fit or _NONE,
             ]
-            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+            for name, fit, score in self._models()
         ]
-        return table([heading, *rows], "lrrrr")
+        return table([heading, *rows], "lrrrrl")
 
     def _class_table(self) -> str:
         counts = self.evaluation.scores[0].confusion.matrix.sum(1)
@@ -98,21 +115,31 @@ class EvaluationReport:
         ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
         rows = [
             [self.classes[i], _percent(shares[i]), *(_percent(iou[i]) for iou in ious)]
-            for i in self._present()
+            for i in self.present
         ]
         heading = ["class", "share of pixels", *(f"IoU {name}" for name in self.models)]
         return table([heading, *rows], "lr" + "r" * len(ious))
 
+    def _models(self) -> Iterator[tuple[str, str | None, Score]]:
+        """Iterate over the models with their fits, None where it is not known."""
+        return zip(
+            self.models, self.fits or [None] * len(self.models), self.evaluation.scores, strict=True
+        )
+
+    def _unseen(self) -> list[str]:
+        return [
+            f"{name} did not see {score.unseen:,} labelled pixels outside of its crop; they did "
+            "not count"
+            for name, _, score in self._models()
+            if score.unseen
+        ]
+
     def _absent(self) -> list[str]:
-        absent = [name for i, name in enumerate(self.classes) if i not in self._present()]
+        absent = [name for i, name in enumerate(self.classes) if i not in self.present]
         if not absent:
             return []
         listed = ", ".join(absent) if len(absent) <= _LISTED else f"{len(absent)} classes"
         return [f"neither labelled nor predicted: {listed}"]
-
-    def _present(self) -> list[int]:
-        ious = [score.confusion.iou.tolist() for score in self.evaluation.scores]
-        return [i for i in range(len(self.classes)) if not all(math.isnan(iou[i]) for iou in ious)]
 
     def _rows(self) -> list[dict[str, Any]]:
         return [
@@ -122,9 +149,11 @@ class EvaluationReport:
                 "pixel_accuracy": _null_if_nan(score.confusion.pixel_accuracy),
                 "agreement": score.agreement,
                 "images_per_second": self._rate(score),
+                "fit": fit,
+                "unseen_pixels": score.unseen,
                 "iou": [_null_if_nan(value) for value in score.confusion.iou.tolist()],
             }
-            for name, score in zip(self.models, self.evaluation.scores, strict=True)
+            for name, fit, score in self._models()
         ]
 
     def _rate(self, score: Score) -> float:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError
+from segpp.images.drawing.differences import share_different
 from segpp.images.preprocess import ImageArray
-from segpp.runtime.inference.session import Session, Timing
+from segpp.runtime.inference.seeing import Seeing
+from segpp.runtime.inference.session import Timing
 from segpp.runtime.media.sources import ImageItem, ImageSource
 from segpp.runtime.media.writers import Write
 
@@ -27,6 +29,7 @@ class Prediction:
         shares: Share of the pixels per class number.
         timing: This image's part of its batch.
         outputs: The files that were written for it.
+        different: Share of the pixels that a second network labels otherwise, if there is one.
     """
 
     item: ImageItem
@@ -34,6 +37,7 @@ class Prediction:
     shares: tuple[float, ...]
     timing: Timing
     outputs: list[Path]
+    different: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,12 @@ class _LoadedImage:
 
 
 def predict_all(
-    session: Session, source: ImageSource, write: Write
+    seeing: Seeing, source: ImageSource, write: Write
 ) -> Iterator[Prediction | FailedImage]:
     """Segment every image of a source and write its outputs, batch by batch.
 
     Args:
-        session: The network.
+        seeing: The network, and what is wanted of it.
         source: The images.
         write: Writes one image's outputs.
 
@@ -70,7 +74,7 @@ def predict_all(
         OutputError: An output cannot be written.
     """
     any_loaded = False
-    for batch in _batches(_load_all(source.items()), session.input.batch):
+    for batch in _batches(_load_all(source.items()), seeing.session.input.batch):
         loaded = [entry for entry in batch if isinstance(entry, _LoadedImage)]
         failed = [entry for entry in batch if isinstance(entry, FailedImage)]
         any_loaded = any_loaded or bool(loaded)
@@ -78,20 +82,23 @@ def predict_all(
             raise failed[0].error
         yield from failed
         if loaded:
-            yield from _predict_batch(session, loaded, write)
+            yield from _predict_batch(seeing, loaded, write)
     if not any_loaded and source.kind == "video":
         raise ImageError(f"the video {source.name} has no frames")
 
 
 def _predict_batch(
-    session: Session, loaded: list[_LoadedImage], write: Write
+    seeing: Seeing, loaded: list[_LoadedImage], write: Write
 ) -> Iterator[Prediction]:
-    result = session([entry.pixels for entry in loaded])
-    timing = _per_image(result.timing, len(loaded))
-    classes = len(session.classes.names)
-    for entry, labels in zip(loaded, result.masks, strict=True):
-        outputs = write(entry.item.name, entry.pixels, labels)
-        yield Prediction(entry.item, labels.shape, _shares(labels, classes), timing, outputs)
+    shown, time = seeing([entry.pixels for entry in loaded])
+    timing = _per_image(time, len(loaded))
+    classes = len(seeing.session.classes.names)
+    for entry, one in zip(loaded, shown, strict=True):
+        labels, others = one.labels, one.others
+        outputs = write(entry.item.name, one)
+        different = None if others is None else share_different(labels, others)
+        shares = _shares(labels, classes)
+        yield Prediction(entry.item, labels.shape, shares, timing, outputs, different)
 
 
 def _per_image(timing: Timing, count: int) -> Timing:

@@ -1,24 +1,31 @@
 """A whole run: an image, a folder, a pattern or a video in; masks or overlays out."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from segpp.errors import InputError
 from segpp.images.palette import Color, read_class_names, read_palette
+from segpp.runtime.html_report.run_page import Album, write_run_page
 from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
+from segpp.runtime.inference.seeing import Seeing, check_comparable
 from segpp.runtime.inference.session import Session, open_session
-from segpp.runtime.media.sources import find_source
+from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.looks.base import LEGENDS, LOOKS, RenderConfig, Segmented, kinds_of
+from segpp.runtime.media.sources import ImageSource, find_sources
+from segpp.runtime.media.window import Window, open_window
 from segpp.runtime.media.writers import (
-    KINDS,
-    RenderConfig,
+    OutputTarget,
+    Write,
     check_output,
+    default_output,
     open_writer,
     resolve_output,
 )
 from segpp.utils.choices import check_choice
+from segpp.utils.overwrite import check_output_file
 
 __all__ = ["RunSummary", "predict_files"]
 
@@ -28,33 +35,10 @@ T = TypeVar("T")
 AfterEach = Callable[[Prediction | FailedImage, int | None], object]
 
 
-@dataclass
-class RunSummary:
-    """What became of the images.
-
-    Args:
-        backend: Library, version and device in words.
-        input_size: Height and width of the network's input.
-        names: Of the classes.
-        notes: What was assumed for want of a manifest, a sentence each.
-        done: The images that were segmented and written.
-        failed: Those that could not be read.
-        seconds: Wall time of all.
-    """
-
-    backend: str
-    input_size: tuple[int, int]
-    names: tuple[str, ...]
-    notes: tuple[str, ...] = ()
-    done: list[Prediction] = field(default_factory=list)
-    failed: list[FailedImage] = field(default_factory=list)
-    seconds: float = 0.0
-
-
 def predict_files(
     model: str,
-    source_text: str,
-    out: str,
+    inputs: Sequence[str],
+    out: str | None,
     *,
     save: str = "overlay",
     alpha: float = 0.5,
@@ -62,44 +46,154 @@ def predict_files(
     palette: Path | tuple[Color, ...] | None = None,
     settings: Mapping[str, Any],
     after_each: AfterEach = lambda _outcome, _total: None,
+    legend: str = "panel",
+    contours: bool = False,
+    compare: str | None = None,
+    show: bool = False,
+    html: Path | None = None,
+    force: bool = False,
 ) -> RunSummary:
-    """Segment everything that a source names and write what it gives.
+    """Segment everything that the inputs name and write what it gives.
 
     Args:
         model: The network's file.
-        source_text: An image, a folder, a pattern or a video.
-        out: A file or a folder.
-        save: "overlay", "mask" or "both".
+        inputs: Images, folders and patterns, or one video.
+        out: A file or a folder; None for places named after the inputs, or with ``show`` none.
+        save: Names of ``LOOKS``, separated by commas, or "both" for overlay and mask.
         alpha: Share of the color in an overlay, 0 to 1.
         class_names: Instead of the manifest's; names, or a file of them.
         palette: Instead of the manifest's; colors, or a file of them.
         settings: More of ``open_session``.
         after_each: Called after every image.
+        legend: "panel", "inside" or "none".
+        contours: Draw lines between the classes.
+        compare: A second network's file.
+        show: Show the pictures in a window too; ``q`` ends the run.
+        html: A file for a report with all of it.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Raises:
         SegppError: Nothing can be read, loaded or written; a single damaged image of several ends
             up in ``failed`` instead.
     """
-    check_choice(save, KINDS, kind="thing to save")
+    kinds = kinds_of(save if save != "overlay" or compare is None else "compare")
+    check_choice(legend, LEGENDS, kind="place of the legend")
     if not 0.0 <= alpha <= 1.0:
         raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
     # All that can be found out is found out before the network is loaded.
-    source = find_source(source_text)
-    output = resolve_output(out, source, KINDS[save])
-    check_output(output, source)
-    with open_session(model, **settings) as session:
-        summary = _summary(session, class_names)
-        colors = session.classes.palette
-        if palette is not None:
-            colors = _fitting(palette, read_palette, session, "colours")
-        render = RenderConfig(KINDS[save], colors, alpha)
+    source = find_sources(inputs)
+    read = [given for given in (class_names, palette) if isinstance(given, Path)]
+    read += [Path(file) for file in (model, compare) if file]
+    output = None
+    if out is not None or not show:
+        output = _output(out, source, kinds)
+        check_output(output, source, kinds, inputs=read, force=force)
+    if html:
+        check_output_file(html, "report", inputs=[*read, *source.files], force=force)
+    with ExitStack() as stack:
+        window = stack.enter_context(open_window(model)) if show else None
+        seeing = _open_all(stack, model, compare, kinds, settings)
+        summary = _summary(seeing.session, class_names)
+        render = RenderConfig(
+            kinds=kinds,
+            palette=_palette(seeing.session, palette),
+            alpha=alpha,
+            names=summary.names,
+            legend=legend,
+            contours=contours,
+            models=_short(model, compare),
+            film=source.kind == "video",
+            force=force,
+        )
+        summary.out = _named(output, source, kinds)
+        album = Album(render) if html else None
         start = time.perf_counter()
-        with open_writer(output, render, rate=source.rate) as write:
-            for outcome in predict_all(session, source, write):
+        with _writer(output, render, source.rate) as write:
+            for outcome in predict_all(seeing, source, _also(write, window, album, render)):
                 _add(summary, outcome)
                 after_each(outcome, source.count)
+                if window and window.closed:
+                    break
         summary.seconds = time.perf_counter() - start
+        summary.notes += seeing.session.notes
+        if html and album:
+            write_run_page(html, summary, album)
+        if window:
+            window.wait()
     return summary
+
+
+def _output(out: str | None, source: ImageSource, kinds: tuple[str, ...]) -> OutputTarget:
+    """Return where the outputs go."""
+    return default_output(source, kinds) if out is None else resolve_output(out, source, kinds)
+
+
+def _named(output: OutputTarget | None, source: ImageSource, kinds: tuple[str, ...]) -> str:
+    """Return what was written, for a message: the single files, else their folder."""
+    if output is None:
+        return ""
+    if output.one_file or source.kind != "image":
+        return str(output.path)
+    if output.path == Path():
+        return " and ".join(map(str, output.paths(source.files[0].stem, kinds)))
+    return str(output.path)
+
+
+@contextmanager
+def _writer(
+    output: OutputTarget | None, render: RenderConfig, rate: float | None
+) -> Iterator[Write]:
+    if output is None:
+        yield lambda _name, _shown: []
+        return
+    with open_writer(output, render, rate=rate) as write:
+        yield write
+
+
+def _also(write: Write, window: Window | None, album: Album | None, render: RenderConfig) -> Write:
+    """Return what writes, and shows and keeps what it writes."""
+
+    def write_all(name: str, shown: Segmented) -> list[Path]:
+        if window:
+            window.show(LOOKS[render.kinds[0]].in_color(shown, render), name)
+        if album:
+            album.add(name, shown)
+        return write(name, shown)
+
+    return write_all
+
+
+def _open_all(
+    stack: ExitStack,
+    model: str,
+    compare: str | None,
+    kinds: tuple[str, ...],
+    settings: Mapping[str, Any],
+) -> Seeing:
+    # The threads of a network that waits for its turn would slow the other down.
+    session = stack.enter_context(open_session(model, **settings, alone=compare is None))
+    other = None
+    if compare is not None:
+        other = stack.enter_context(open_session(compare, **settings, alone=False))
+        check_comparable(session, other)
+    needs_confidence = any(LOOKS[kind].needs == "confidence" for kind in kinds)
+    seeing = Seeing(session, other, confidence=needs_confidence)
+    seeing.check_can_show(kinds)
+    return seeing
+
+
+def _short(model: str, compare: str | None) -> tuple[str, str]:
+    """Return what two files are called: their names, or their paths where the names are one."""
+    first, second = Path(model), Path(compare or "")
+    if first.name == second.name:
+        return model, str(second)
+    return first.name, second.name
+
+
+def _palette(session: Session, given: Path | tuple[Color, ...] | None) -> tuple[Color, ...]:
+    if given is None:
+        return session.classes.palette
+    return _fitting(given, read_palette, session, "colours")
 
 
 def _summary(session: Session, class_names: Path | tuple[str, ...] | None) -> RunSummary:

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from itertools import islice
+from math import prod
 from pathlib import Path
 from shlex import quote
 from typing import Any, TypeVar
@@ -13,19 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
-from segpp.images.palette import Color, overlay
-from segpp.images.postprocess import labels_from
+from segpp.images.fit import check_fit, misfit
+from segpp.images.postprocess import check_finite, labels_from
 from segpp.images.preprocess import (
     IMAGE_DIMENSIONS,
     ImageArray,
     ImageLike,
-    check_frame,
     prepare,
+    stack_frames,
 )
+from segpp.images.tiles import OVERLAP, check_overlap, tile_labels
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec, backends_for
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
+from segpp.runtime.inference.result import Result, Timing
 from segpp.runtime.inference.signature import check_signature, infer_manifest
+from segpp.runtime.system.hardware import available_memory
 from segpp.runtime.system.packages import is_installed
 from segpp.utils import arguments
 from segpp.utils.choices import check_choice
@@ -37,62 +42,6 @@ __all__ = ["Result", "Session", "Timing", "open_session"]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Timing:
-    """Wall time of one call in milliseconds, all its images together.
-
-    Args:
-        preprocess_ms: From images to the input tensor.
-        inference_ms: In the backend, from tensor to tensor.
-        postprocess_ms: From the output to labels at the images' sizes.
-    """
-
-    preprocess_ms: float
-    inference_ms: float
-    postprocess_ms: float
-
-    @property
-    def total_ms(self) -> float:
-        """From images to labels."""
-        return self.preprocess_ms + self.inference_ms + self.postprocess_ms
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one call gives.
-
-    Args:
-        masks: Class numbers (H, W) per image at that image's own size; uint8 up to 256
-            classes, else int32.
-        logits: (B, K, h, w) as the network gives them, float32; only when asked for.
-        timing: How long it took.
-        palette: A color (R, G, B) for each class.
-    """
-
-    masks: tuple[NDArray[Any], ...]
-    logits: NDArray[np.float32] | None
-    timing: Timing
-    palette: tuple[Color, ...] = ()
-
-    def overlay(self, image: ImageArray, *, alpha: float = 0.5, index: int = 0) -> ImageArray:
-        """Return an image (H, W, 3) with its mask painted over it.
-
-        Args:
-            image: The image that the mask is of.
-            alpha: Share of the color, 0 to 1.
-            index: Which of the masks; from the end where negative.
-
-        Raises:
-            ImageError: It is not uint8 (H, W, 3).
-            InputError: The image has another size than the mask, there is no such mask, or alpha is
-                out of range.
-        """
-        count = len(self.masks)
-        number = arguments.whole_number("index", index, least=-count, most=count - 1)
-        check_frame(image)
-        return overlay(image, self.masks[number], self.palette, arguments.share("alpha", alpha))
-
-
 class Session(AbstractContextManager["Session"]):
     """A loaded network with its manifest; close it, or use it in a ``with`` block.
 
@@ -101,6 +50,10 @@ class Session(AbstractContextManager["Session"]):
         backend_name: Its name in ``BACKENDS``.
         manifest: The file's, or what was assumed for want of one (``assumed`` tells).
         precision_check: What the first labels must pass, where they come from a lower precision.
+        overlap: Cut pictures into tiles that share so much of a side; None fits them as a whole.
+
+    Attributes:
+        notes: What the pictures so far gave reason to say, a sentence each.
     """
 
     def __init__(
@@ -111,9 +64,12 @@ class Session(AbstractContextManager["Session"]):
         *,
         assumed: bool = False,
         precision_check: PrecisionCheck | None = None,
+        overlap: float | None = None,
     ) -> None:
         self._open_backend: Backend | None = backend
         self._description = backend.description
+        self.notes: tuple[str, ...] = ()
+        self._overlap = overlap
         self._precision_check = precision_check
         self.backend_name = backend_name
         self.manifest = manifest
@@ -140,6 +96,11 @@ class Session(AbstractContextManager["Session"]):
             raise InputError("the session is closed", hint="call it inside its with block")
         return self._open_backend
 
+    @property
+    def fit(self) -> str:
+        """How pictures fill the input: ``stretch``, ``letterbox``, ``crop``, or ``tiles 0.25``."""
+        return self.input.fit if self._overlap is None else f"tiles {self._overlap:.2g}"
+
     def __call__(self, images: ImageLike | Sequence[ImageLike], *, logits: bool = False) -> Result:
         """Segment one image or a batch of any length.
 
@@ -151,16 +112,23 @@ class Session(AbstractContextManager["Session"]):
 
         Raises:
             ImageError: Something is not such an image.
-            InputError: ``logits``, but the network gives only labels; or the session is closed.
+            InputError: ``logits``, but the network gives only labels, or sees tiles; or the session
+                is closed.
             CheckError: The network gave infinities or not-a-numbers; or in a lower precision its
                 labels for the first images are too far from those in FP32.
         """
         listed = _as_list(images)
         arguments.flag("logits", logits)
+        if self._overlap is not None:
+            if logits:
+                raise InputError("a picture in tiles has no logits of its own")
+            return _concatenate([self._run_tiles(image, self._overlap) for image in listed])
         output = _choose_output(self.manifest.outputs, logits=logits)
         size = self.input.batch
         batches = [listed[first : first + size] for first in range(0, len(listed), size)]
-        return _concatenate([self._run_batch(batch, output, logits=logits) for batch in batches])
+        results = [self._run_batch(batch, output, logits=logits) for batch in batches]
+        self._note_misfit(listed)
+        return _concatenate(results)
 
     def run_raw(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return every output for a prepared input tensor, by name, as the network gives it.
@@ -215,7 +183,37 @@ class Session(AbstractContextManager["Session"]):
         self, raw: NDArray[Any], images: Sequence[ImageLike], output: OutputSpec
     ) -> tuple[NDArray[Any], ...]:
         sizes = [_size_of(image) for image in images]
-        return labels_from(raw, output, sizes, classes=len(self.classes.names))
+        return labels_from(raw, output, sizes, len(self.classes.names), self.input)
+
+    def _run_tiles(self, image: ImageLike, overlap: float) -> Result:
+        """Segment one image, tile by tile."""
+        output = _choose_output(self.manifest.outputs, logits=True)
+        spent = {"preprocess": 0.0, "inference": 0.0}
+
+        def logits_of(tiles: Sequence[ImageArray]) -> NDArray[np.float32]:
+            tensor, preprocess_ms = _timed(self._preprocess, tiles)
+            raw, inference_ms = _timed(self._infer, tensor, output)
+            spent["preprocess"] += preprocess_ms
+            spent["inference"] += inference_ms
+            check_finite(raw)
+            if self._precision_check:
+                labels = self._postprocess(raw, tiles, output)
+                self._check_precision(tensor, tiles, output, labels)
+            return raw.astype(np.float32, copy=False)
+
+        picture = stack_frames(image, self.input.channels)
+        corners = output.align_corners
+        cut = partial(tile_labels, overlap=overlap, align_corners=corners)
+        labels, total_ms = _timed(cut, picture, self.input, logits_of)
+        preprocess_ms, inference_ms = spent.values()
+        timing = Timing(preprocess_ms, inference_ms, total_ms - preprocess_ms - inference_ms)
+        return Result((labels,), None, timing, self.classes.palette)
+
+    def _note_misfit(self, images: Sequence[ImageLike]) -> None:
+        """Say once what the fit costs a picture of another shape than the network's."""
+        if not self.notes:
+            found = (misfit(_size_of(image), self.input) for image in images)
+            self.notes = tuple(islice(filter(None, found), 1))
 
     def _check_precision(
         self,
@@ -242,6 +240,9 @@ def open_session(
     precision: str = "fp32",
     min_agreement: float | None = MIN_AGREEMENT,
     cache: bool = True,
+    fit: str | None = None,
+    tile: bool = False,
+    overlap: float | None = None,
 ) -> Session:
     """Load a network with the manifest beside it.
 
@@ -260,6 +261,9 @@ def open_session(
         min_agreement: Share of pixels that a lower precision must label as FP32 does, on the
             first images, for which both are computed; None does without.
         cache: Keep what openvino compiles in ``x.onnx.cache`` beside the file.
+        fit: How pictures fill the input, instead of the manifest's way: one of ``FITS``.
+        tile: Cut pictures into tiles of the input's size instead.
+        overlap: What neighbouring tiles share of a side; a quarter if not given.
 
     Raises:
         GraphError: The file is damaged, or not a segmentation network with fixed shapes.
@@ -271,6 +275,7 @@ def open_session(
     check_file(path, kind="model")
     if threads is not None and threads < 1:
         raise InputError(f"cannot run on {threads} threads")
+    share = _check_tiles(fit, overlap, tile=tile)
     manifest = read_manifest(path) if manifest_path(path).exists() else None
     name = _resolve_backend(backend, path, manifest)
     config = BackendConfig(threads, provider, spinning, alone, precision, cache)
@@ -279,15 +284,61 @@ def open_session(
         on_failure.callback(loaded.close)
         if manifest:
             check_signature(path, manifest, loaded)
+        described = manifest or infer_manifest(path, loaded)
+        _check_memory(path, described)
         session = Session(
             loaded,
             name,
-            manifest or infer_manifest(path, loaded),
+            _refitted(described, path, fit, tile=tile),
             assumed=manifest is None,
+            overlap=share,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
         )
         on_failure.pop_all()
     return session
+
+
+def _check_tiles(fit: str | None, overlap: float | None, *, tile: bool) -> float | None:
+    """Return how much tiles overlap, None without tiles; raise InputError for a contradiction."""
+    if not tile:
+        if overlap is not None:
+            raise InputError("an overlap goes with tiles", hint="--tile --overlap 0.25")
+        return None
+    if fit is not None:
+        raise InputError(f"tiles are not fitted, and {fit} was asked for", hint="leave one out")
+    check_overlap(share := OVERLAP if overlap is None else overlap)
+    return share
+
+
+def _refitted(manifest: Manifest, path: Path, fit: str | None, *, tile: bool) -> Manifest:
+    """Return the manifest with the fit that was asked for."""
+    if tile and all(output.kind == "labels" for output in manifest.outputs):
+        raise InputError(
+            f"{path} gives labels only, and what tiles share is blended as logits",
+            hint="export it with --outputs logits or both",
+        )
+    if fit is None:
+        return manifest
+    spec = replace(manifest.input, fit=check_fit(fit))
+    return replace(manifest, input=spec, origins={**manifest.origins, "fit": "given"})
+
+
+def _check_memory(path: Path, manifest: Manifest) -> None:
+    """Raise InputError for an input and outputs that no call could hold."""
+    spec, free = manifest.input, available_memory()
+    # An input is float32 while it is prepared, whatever the network takes.
+    sizes = [4 * prod(spec.shape), *(4 * prod(output.shape) for output in manifest.outputs)]
+    if free is not None and sum(sizes) > free:
+        raise InputError(
+            f"{path} takes {_shape_text(spec.shape)}: its input and outputs alone are "
+            f"{sum(sizes) / 1e9:,.1f} GB",
+            f"free memory: {free / 1e9:,.1f} GB",
+            hint="export it at a smaller --size or --batch",
+        )
+
+
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
 
 
 def _precision_check(

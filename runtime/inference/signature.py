@@ -33,6 +33,8 @@ ASSUMED = (
 )
 
 _RGB = 3
+# Masks are written with 16 bits.
+_MOST_CLASSES = 1 << 16
 
 _Dtype = Literal["float32", "float16", "uint8"]
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
@@ -53,6 +55,10 @@ def infer_manifest(path: Path, backend: Backend) -> Manifest:
     spec, output = _input(path, backend), _output(path, backend)
     # A file that gives only labels does not tell its number of classes.
     classes = output.shape[1] if output.kind == "logits" else UINT8_CLASSES
+    if classes > _MOST_CLASSES:
+        raise GraphError(
+            f"{path} gives {classes:,} classes", f"at most {_MOST_CLASSES:,} fit into a mask"
+        )
     digest = sha256_of(path)
     return Manifest(
         kind="onnx",

@@ -11,7 +11,14 @@ from typing import Literal
 from segpp.errors import ImageError
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image
 
-__all__ = ["VIDEO_SUFFIXES", "ImageItem", "ImageSource", "find_source", "numbered"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "ImageItem",
+    "ImageSource",
+    "find_source",
+    "find_sources",
+    "numbered",
+]
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
@@ -66,7 +73,7 @@ def find_source(text: str) -> ImageSource:
     _check_is_stored(text)
     if path.is_dir():
         return _folder(text)
-    if not path.exists() and any(sign in text for sign in "*?["):
+    if not path.exists() and _is_pattern(text):
         return _pattern(text)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return _video(path)
@@ -84,6 +91,39 @@ def _check_is_stored(text: str) -> None:
             hint="record a video of it and give that, or read its frames in Python and call "
             "what segpp.load returns on each",
         )
+
+
+def find_sources(texts: Sequence[str]) -> ImageSource:
+    """Return what several texts name together, each as for ``find_source``; one for itself.
+
+    An image that two of them name is taken once.
+
+    Raises:
+        ImageError: One of them names nothing, or a video beside others.
+    """
+    if len(texts) == 1:
+        return find_source(texts[0])
+    if texts and not _exists(texts[-1]):
+        # Many commands take their output last.
+        raise ImageError(
+            f"image {texts[-1]} does not exist", hint=f"if it is to be written: --out {texts[-1]}"
+        )
+    sources = [find_source(text) for text in texts]
+    for text, source in zip(texts, sources, strict=True):
+        if source.kind == "video":
+            raise ImageError(f"{text} is a video", hint="run one video at a time, and alone")
+    if not sources:
+        raise ImageError("no image is named")
+    files = {file.resolve(): file for source in sources for file in source.files}
+    return _many(", ".join(texts), list(files.values()))
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
+
+
+def _exists(text: str) -> bool:
+    return Path(text).exists() or _is_pattern(text)
 
 
 def _folder(text: str) -> ImageSource:

@@ -16,6 +16,7 @@ import numpy as np
 from segpp.errors import ImageError, MissingError, OutputError
 from segpp.images.preprocess import ImageArray
 from segpp.utils.files import check_file
+from segpp.utils.overwrite import MARK
 
 __all__ = ["VideoInfo", "VideoWriter", "frames", "probe"]
 
@@ -113,6 +114,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         av = _import_av()
         self._av = av
         self._container = av.open(str(path), "w", format="mp4")
+        self._container.metadata["comment"] = MARK
         self._rate = Fraction(rate).limit_denominator(_RATE_DENOMINATOR)
         self._stream: Any = None
 

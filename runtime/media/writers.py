@@ -1,57 +1,40 @@
 """Masks and overlays on the disk: where they go, checked early, and how they are written."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from segpp.errors import OutputError
-from segpp.images.palette import Color, colorize, overlay
-from segpp.images.postprocess import UINT8_CLASSES
-from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.images.preprocess import IMAGE_SUFFIXES
+from segpp.runtime.media.looks.base import LOOKS, RenderConfig, Segmented
 from segpp.runtime.media.sources import VIDEO_SUFFIXES, ImageSource
 from segpp.runtime.media.video import VideoWriter
 from segpp.utils.files import atomic_write, check_writable
+from segpp.utils.overwrite import MARK, OutputKind, check_output_file
 
 __all__ = [
-    "KINDS",
     "OutputTarget",
-    "RenderConfig",
     "Write",
     "check_output",
+    "default_output",
     "open_writer",
     "resolve_output",
 ]
 
-# what --save says -> what is written
-KINDS = {"overlay": ("overlay",), "mask": ("mask",), "both": ("overlay", "mask")}
+# Beside the current folder, where several pictures go whose place nobody named.
+_DEFAULT_FOLDER = "segpp-out"
 
 _JPEG = {".jpg", ".jpeg"}
 _VIDEO = ".mp4"
 _WRITTEN = {".png", *_JPEG, _VIDEO}
 
-# Takes an image's name, its pixels (H, W, 3) and its labels (H, W); returns the files it wrote.
-Write = Callable[[str, ImageArray, NDArray[Any]], list[Path]]
-
-
-@dataclass(frozen=True)
-class RenderConfig:
-    """How the labels are shown.
-
-    Args:
-        kinds: "overlay", "mask" or both.
-        palette: A color for each class.
-        alpha: Share of the color in an overlay, 0 to 1.
-    """
-
-    kinds: tuple[str, ...]
-    palette: tuple[Color, ...]
-    alpha: float
+# Takes an image's name and what is known of it; returns the files it wrote.
+Write = Callable[[str, Segmented], list[Path]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +50,24 @@ class OutputTarget:
             return [self.path]
         return [self.path / f"{name}.{kind}.png" for kind in kinds]
 
+    @property
+    def holds(self) -> OutputKind:
+        """What is written there, as ``check_output_file`` calls it."""
+        return "video" if self.one_file and self.path.suffix.lower() == _VIDEO else "picture"
+
+
+def default_output(source: ImageSource, kinds: tuple[str, ...]) -> OutputTarget:
+    """Return where the outputs go if nobody says: named after the input, in the current folder.
+
+    One picture becomes ``street.overlay.png``, a video ``drive.overlay.mp4``; several pictures get
+    the folder ``segpp-out``, and so do the frames of a video with several looks.
+    """
+    if source.kind == "image":
+        return OutputTarget(Path(), one_file=False)
+    if source.kind == "video" and len(kinds) == 1:
+        return OutputTarget(Path(f"{source.files[0].stem}.{kinds[0]}{_VIDEO}"), one_file=True)
+    return OutputTarget(Path(_DEFAULT_FOLDER), one_file=False)
+
 
 def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> OutputTarget:
     """Return where the outputs go, given what they are.
@@ -74,7 +75,7 @@ def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> Out
     Args:
         out: A file or a folder, as the user typed it; a folder may end in "/" or be missing.
         source: The images.
-        kinds: What is written of each: "overlay", "mask" or both.
+        kinds: What is written of each, names of ``LOOKS``.
 
     Raises:
         OutputError: A file is named where several belong, or its format does not fit.
@@ -87,30 +88,43 @@ def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> Out
             raise OutputError(f"{path} is a file", hint="give a folder, or a name ending in .png")
         return OutputTarget(path, one_file=False)
     if source.kind == "images" or len(kinds) > 1:
-        contents = "several images" if source.kind == "images" else "a mask and an overlay"
+        contents = "several images" if source.kind == "images" else " and ".join(kinds)
         raise OutputError(f"{contents} do not fit into {path}", hint="give a folder")
     if (source.kind == "video") != (suffix == _VIDEO):
         raise OutputError(
             f"a {source.kind} cannot become {path}",
             hint="name a .png for an image, a .mp4 for a video, or a folder",
         )
-    if kinds == ("mask",) and suffix in _JPEG:
+    if LOOKS[kinds[0]].lossless and suffix in _JPEG:
         raise OutputError(f"{path} would lose class numbers: JPEG", hint="name a .png")
     return OutputTarget(path, one_file=True)
 
 
-def check_output(output: OutputTarget, source: ImageSource) -> None:
+def check_output(
+    output: OutputTarget,
+    source: ImageSource,
+    kinds: tuple[str, ...] = (),
+    *,
+    inputs: Sequence[Path] = (),
+    force: bool = False,
+) -> None:
     """Find out now, before the network runs, whether the outputs can be written.
 
+    Args:
+        output: Where they go.
+        source: The images.
+        kinds: What is written of each.
+        inputs: What else is read: the network, a palette.
+        force: Replace files that segpp did not write, too.
+
     Raises:
-        OutputError: They cannot, or would replace what is read.
+        OutputError: They cannot, or would replace what is read or what segpp did not write.
     """
-    if output.one_file:
-        if output.path.resolve() in {file.resolve() for file in source.files}:
-            raise OutputError(f"{output.path} is the input itself", hint="write to another file")
-        check_writable(output.path)
-        return
+    read = (*source.files, *inputs)
     folders = {file.resolve().parent for file in source.files}
+    if output.one_file:
+        check_output_file(output.path, output.holds, inputs=read, force=force)
+        return
     if source.kind == "images" and output.path.resolve() in folders:
         # A second run would take the masks of the first for images.
         raise OutputError(f"{output.path} holds the input images", hint="write to another folder")
@@ -118,6 +132,11 @@ def check_output(output: OutputTarget, source: ImageSource) -> None:
         path for path in (output.path, *output.path.absolute().parents) if path.exists()
     )
     check_writable(existing / "segpp-run")
+    # Of a video nobody knows how many there will be; each is checked when it is written.
+    names = [] if source.kind == "video" else [item.name for item in source.items()]
+    for path in (path for name in names for path in output.paths(name, kinds)):
+        if os.path.lexists(path):
+            check_output_file(path, output.holds, inputs=read, force=force)
 
 
 @contextmanager
@@ -142,16 +161,13 @@ def open_writer(
     if not output.one_file:
         _make_folder(output.path)
 
-    def write_files(name: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
+    def write_files(name: str, shown: Segmented) -> list[Path]:
         paths = output.paths(name, config.kinds)
+        for path in filter(os.path.lexists, paths):
+            check_output_file(path, output.holds, force=config.force)
         with atomic_write(*paths) as parts:
             for kind, path, part in zip(config.kinds, paths, parts, strict=True):
-                picture = (
-                    Image.fromarray(_render(kind, image, labels, config))
-                    if kind == "overlay"
-                    else _indexed_mask(labels, config.palette)
-                )
-                _save(picture, path.suffix.lower(), part)
+                _save(LOOKS[kind].draw(shown, config), path.suffix.lower(), part)
         return paths
 
     yield write_files
@@ -161,40 +177,22 @@ def open_writer(
 def _video_writer(path: Path, config: RenderConfig, rate: float) -> Iterator[Write]:
     with atomic_write(path) as (part,), VideoWriter(part, rate) as video:
 
-        def write_frame(_: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
+        def write_frame(_: str, shown: Segmented) -> list[Path]:
             [kind] = config.kinds
-            video.write(_render(kind, image, labels, config))
+            video.write(LOOKS[kind].in_color(shown, config))
             return [path]
 
         yield write_frame
 
 
-def _render(kind: str, image: ImageArray, labels: NDArray[Any], config: RenderConfig) -> ImageArray:
-    """Return the image (H, W, 3) with its labels over it, or the labels alone, in color."""
-    if kind == "overlay":
-        return overlay(image, labels, config.palette, config.alpha)
-    return colorize(labels, config.palette)
-
-
-def _indexed_mask(labels: NDArray[Any], palette: tuple[Color, ...]) -> Image.Image:
-    """Return an image whose pixels are the class numbers (H, W), shown in the palette's colors."""
-    if labels.dtype != np.uint8:
-        # A palette has 256 entries; 16 bits of grey hold the numbers of any class list.
-        return Image.fromarray(labels.astype(np.uint16))
-    mask = Image.fromarray(labels).convert("L")
-    # Attaching a palette makes it mode P; the pixels stay the class numbers. All 256 entries,
-    # or Pillow packs the numbers into fewer bits and the ignored 255 becomes a class.
-    table = [*palette, *[(0, 0, 0)] * UINT8_CLASSES][:UINT8_CLASSES]
-    mask.putpalette([value for color in table for value in color])
-    return mask
-
-
 def _save(picture: Image.Image, suffix: str, part: Path) -> None:
     if suffix in _JPEG:
-        picture.save(part, format="JPEG", quality=95, subsampling=0)
+        picture.save(part, format="JPEG", quality=95, subsampling=0, comment=MARK.encode())
     else:
         # Level 1 is several times faster than the default and costs a seventh in size.
-        picture.save(part, format="PNG", compress_level=1)
+        text = PngInfo()
+        text.add_text("Software", MARK)
+        picture.save(part, format="PNG", compress_level=1, pnginfo=text)
 
 
 def _make_folder(path: Path) -> None:

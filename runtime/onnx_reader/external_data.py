@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from segpp.errors import GraphError
-from segpp.runtime.onnx_reader.wire_format import Span, fields
+from segpp.runtime.onnx_reader.expansion import check_expansion
+from segpp.runtime.onnx_reader.wire_format import Span, fields, records
+from segpp.utils.file_type import check_onnx
 
-__all__ = ["check_weights_inside", "has_functions"]
+__all__ = ["check_model", "check_weights_inside", "has_functions"]
 
 # message -> the fields that lead on to tensors, and the message that each holds
 _FIELDS = {
@@ -40,6 +42,7 @@ _FIELDS = {
 }
 _GRAPH_FIELD, _FUNCTION_FIELD = 7, 25
 _MAX_DEPTH = 100  # messages within messages, as for protobuf's own readers
+_MAX_FIELDS = 4_000_000  # seconds of reading; a B5 has 200,000
 
 
 def check_weights_inside(path: Path) -> tuple[str, ...]:
@@ -58,13 +61,42 @@ def check_weights_inside(path: Path) -> tuple[str, ...]:
             raise GraphError(
                 f"{path} is not an ONNX file, or only part of one", str(failure)
             ) from failure
-    folder = path.resolve().parent
     for location in locations:
-        if not (folder / location).resolve().is_relative_to(folder):
-            raise GraphError(
-                f"{path} asks for weights outside its folder: {location!r}",
-                hint="a file that does this is broken or hostile; do not run it",
-            )
+        _check_location(path, location)
+    return locations
+
+
+def _check_location(path: Path, location: str) -> None:
+    folder = path.resolve().parent
+    try:
+        # Also through a symbolic link: what counts is where it ends.
+        target = (folder / location).resolve()
+        inside, is_odd = target.is_relative_to(folder), target.exists() and not target.is_file()
+    except (OSError, RuntimeError) as failure:
+        # A name that is too long, or links in a circle.
+        raise GraphError(f"{path} asks for weights that cannot be read", str(failure)) from failure
+    if not inside:
+        raise GraphError(
+            f"{path} asks for weights outside its folder: {location!r}",
+            hint="a file that does this is broken or hostile; do not run it",
+        )
+    if is_odd:
+        raise GraphError(f"{path} asks for weights in a folder, device or pipe: {location!r}")
+
+
+def check_model(path: Path) -> tuple[str, ...]:
+    """Check what every reader of an ONNX file has to rely on, before a library opens it.
+
+    Returns:
+        The files that it takes weights from besides itself.
+
+    Raises:
+        GraphError: It is no ONNX file, too large, only part of one, takes weights from elsewhere,
+            or has too many nodes once its functions are written out.
+    """
+    check_onnx(path)
+    locations = check_weights_inside(path)
+    check_expansion(path)
     return locations
 
 
@@ -81,19 +113,23 @@ def _all_locations(data: mmap.mmap) -> Iterator[str]:
     everything = (0, len(data))
     if not any(field == _GRAPH_FIELD for field, _ in fields(data, everything)):
         raise ValueError("it holds no graph")
-    yield from _locations(data, everything, "Model", _MAX_DEPTH)
+    yield from _locations(data, everything, "Model", _MAX_DEPTH, iter(range(_MAX_FIELDS)))
 
 
-def _locations(data: mmap.mmap, span: Span, message: str, depth: int) -> Iterator[str]:
+def _locations(
+    data: mmap.mmap, span: Span, message: str, depth: int, budget: Iterator[int]
+) -> Iterator[str]:
     if depth == 0:
         raise ValueError(f"its graphs are nested deeper than {_MAX_DEPTH}")
     inner_messages = _FIELDS[message]
-    for field, inner in fields(data, span):
-        kind = inner_messages.get(field)
-        if kind == "Entry":
-            yield from _location(data, inner)
-        elif kind:
-            yield from _locations(data, inner, kind, depth - 1)
+    for record in records(data, span):
+        if next(budget, None) is None:
+            raise ValueError(f"it has more than {_MAX_FIELDS:,} fields")
+        kind = inner_messages.get(record.field) if record.body else None
+        if kind == "Entry" and record.body:
+            yield from _location(data, record.body)
+        elif kind and record.body:
+            yield from _locations(data, record.body, kind, depth - 1, budget)
 
 
 def _location(data: mmap.mmap, span: Span) -> Iterator[str]:

@@ -72,6 +72,9 @@ def records(data: Data, span: Span) -> Iterator[Record]:
     while at < end:
         start = at
         key, at = _varint(data, at, end)  # step 1
+        if key < 1 << 3:
+            # No field has the number 0: a hole in a file, which would be read for hours.
+            raise ValueError(f"byte {start} starts no protobuf field")
         wire, body = key & 7, None  # step 2
         if wire == _BYTES:
             length, at = _varint(data, at, end)

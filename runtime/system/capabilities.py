@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from segpp.runtime.system.hardware import Machine
 from segpp.runtime.system.packages import distribution_of, is_installed
 from segpp.runtime.system.plugins import LIBRARY, VARIABLE, Plugins, find_plugins
 from segpp.runtime.system.self_test import EXPORT_MODULES
+from segpp.utils.child import child_command
 
 __all__ = ["Capability", "capabilities_of", "is_useful", "try_out"]
 
@@ -62,10 +62,15 @@ def try_out(capability: Capability) -> Capability:
     """Return the capability as it shows itself when tried, in a process of its own."""
     if not capability.works or capability.key == "run-engines":
         return capability
-    command = [sys.executable, "-m", "segpp.runtime.system.self_test", capability.key]
+    command = child_command("segpp.runtime.system.self_test", capability.key)
     try:
         done = subprocess.run(  # noqa: S603 - our own module
-            command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            timeout=_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
         return replace(

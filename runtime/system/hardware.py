@@ -9,7 +9,7 @@ from pathlib import Path
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.system_files import read_system_file
 
-__all__ = ["Cpu", "Gpu", "Jetson", "Machine", "this_machine"]
+__all__ = ["Cpu", "Gpu", "Jetson", "Machine", "available_memory", "this_machine"]
 
 # The kernel's names for what makes INT8 and FP32 products fast, and what people call them.
 _FEATURES = {
@@ -136,6 +136,11 @@ def this_machine(root: Path = Path("/")) -> Machine:
         gpu=_gpu(root),
         jetson=_jetson(root),
     )
+
+
+def available_memory(root: Path = Path("/")) -> int | None:
+    """Return how many bytes this process could get, None where the system does not tell."""
+    return _memory(root).get("MemAvailable")
 
 
 def _system(root: Path) -> str:

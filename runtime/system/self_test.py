@@ -1,6 +1,6 @@
-"""Try one thing for real: ``python -m segpp.runtime.system.self_test NAME``.
+"""Try one thing for real, by name, in a process of its own that runs this module.
 
-A process of its own, because a native library that does not fit the machine may crash.
+A native library that does not fit the machine may crash.
 """
 
 import ctypes

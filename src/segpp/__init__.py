@@ -8,6 +8,14 @@
 Nothing heavy is imported until it is used.
 """
 
+import os
+import sys
+
+# ``python -m segpp`` looks first into the current folder, where anybody's typing.py may lie. Only
+# then is this the first argument, and only then is that folder the first of the path.
+if sys.argv[:1] == ["-m"] and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    del sys.path[0]
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -30,6 +38,10 @@ if TYPE_CHECKING:
     from segpp.manifest import Manifest, read_manifest
 
 __version__ = "0.1.0"
+
+# From its import on, onnxruntime 1.31 keeps a database under ~/.cache for its maker's collector;
+# its function that switches this off comes too late. Who wants it sets the variable to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "CheckError",

@@ -3,12 +3,15 @@
 import csv
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.helpers.html_reader import read
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -79,8 +82,9 @@ def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: 
 
     lines = [line.split() for line in done.stdout.splitlines()]
     assert done.stdout.startswith("1 images, 64 labelled pixels")
-    assert lines[2] == ["model", "mIoU", "pixel", "accuracy", "agreement", "images/s"]
+    assert lines[2] == ["model", "mIoU", "pixel", "accuracy", "agreement", "images/s", "fit"]
     assert lines[3][:4] == ["bright", "100.00", "100.00", "100.00"]
+    assert lines[3][-1] == "stretch"
     assert lines[4][:4] == ["dark", "0.00", "0.00", "0.00"]
     assert lines[6] == ["class", "share", "of", "pixels", "IoU", "bright", "IoU", "dark"]
     assert lines[7] == ["0", "50.00", "100.00", "0.00"]
@@ -172,3 +176,132 @@ def test_models_of_one_name_are_told_apart_by_their_folders(
     done = segpp("eval", models[0], twin, "--dataset", data, "--json")
 
     assert [m["model"] for m in json.loads(done.stdout)["models"]] == [str(models[0]), str(twin)]
+
+
+@pytest.fixture
+def wide(tmp_path: Path) -> Path:
+    """One image of 8x16, bright and labelled 1 in its first three columns, else 0."""
+    pixels = np.zeros((8, 16, 3), np.uint8)
+    pixels[:, :3] = 255
+    for kind, array in (("images", pixels), ("labels", (pixels[..., 0] > 0).astype(np.uint8))):
+        folder = tmp_path / "wide" / kind
+        folder.mkdir(parents=True)
+        Image.fromarray(array).save(folder / "a.png")
+    return tmp_path / "wide"
+
+
+def scored(segpp: Command, *arguments: object) -> tuple[dict[str, object], str]:
+    done = segpp("eval", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
+def test_padding_counts_for_nothing(segpp: Command, models: list[Path], wide: Path) -> None:
+    found, said = scored(segpp, models[0], "--dataset", wide, "--fit", "letterbox")
+
+    [bright] = found["models"]
+    assert bright["fit"] == "letterbox"
+    assert found["labelled_pixels"] == 8 * 16
+    # The third column is one half of a pixel of the network.
+    assert bright["pixel_accuracy"] >= 15 / 16
+    assert "50% of the network's pixels are padding" in said
+
+
+def test_what_a_crop_does_not_see_is_not_counted(
+    segpp: Command, models: list[Path], wide: Path
+) -> None:
+    found, said = scored(segpp, models[0], "--dataset", wide, "--fit", "crop")
+
+    [bright] = found["models"]
+    # The middle half is dark and labelled so.
+    assert (bright["fit"], bright["unseen_pixels"]) == ("crop", 8 * 8)
+    assert found["labelled_pixels"] == 8 * 8
+    assert bright["pixel_accuracy"] == 1.0
+    assert "50% of the picture is cut off" in said
+    done = segpp("eval", models[0], "--dataset", wide, "--fit", "crop")
+    assert "did not see 64 labelled pixels outside of its crop" in done.stdout
+
+
+@pytest.mark.parametrize("how", [["--tile"], ["--protocol", "slide"]], ids=" ".join)
+def test_tiles_see_every_pixel_at_its_own_resolution(
+    segpp: Command, models: list[Path], wide: Path, how: list[str]
+) -> None:
+    found, said = scored(segpp, models[0], "--dataset", wide, *how)
+
+    [bright] = found["models"]
+    assert bright["fit"] == ("tiles 0.25" if how == ["--tile"] else "tiles 0.33")
+    assert bright["pixel_accuracy"] == 1.0
+    assert "padding" not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--fit", "streched"], "did you mean 'stretch'"),
+        (["--overlap", "0.5"], "an overlap goes with tiles"),
+        (["--tile", "--fit", "crop"], "tiles are not fitted"),
+        (["--tile", "--overlap", "1"], "allowed: 0 to 0.9 of a tile"),
+        (["--protocol", "sliding"], "unknown protocol 'sliding'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_fits_that_contradict_each_other_are_refused(
+    segpp: Command, models: list[Path], wide: Path, arguments: list[str], says: str
+) -> None:
+    done = segpp("eval", models[0], "--dataset", wide, *arguments)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+
+
+def test_the_scores_as_pictures_and_as_a_page(
+    segpp: Command, data: Path, models: list[Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib (segpp[plot]) draws")
+    flags = [("--confusion", "taken.png"), ("--plot", "iou.png"), ("--html", "page.html")]
+
+    done = segpp(
+        "eval",
+        *(*models, "--dataset", data),
+        *(part for flag, name in flags for part in (flag, tmp_path / name)),
+    )
+
+    assert done.returncode == 0, done.stderr
+    for name in ("taken.png", "iou.png"):
+        with Image.open(tmp_path / name) as image:
+            assert image.format == "PNG"
+    found = read((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "Evaluation of bright, dark" in found.text
+    assert found.text.count("bright 100.00 %, dark 0.00 %") == 2
+    # Of each image: input, labels, and of each model the prediction and its errors.
+    assert sum(element == "img" for element, _ in found.elements) == 2 * 6
+
+
+@pytest.mark.parametrize("flag", ["--confusion", "--plot"])
+def test_without_matplotlib_a_picture_is_refused_before_anything_runs(
+    *,
+    segpp: Command,
+    data: Path,
+    models: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flag: str,
+) -> None:
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+    done = segpp("eval", models[0], "--dataset", data, flag, tmp_path / "a.png")
+
+    assert done.returncode == 3
+    assert "pip install 'segpp[plot]'" in done.stderr
+    assert not (tmp_path / "a.png").exists()
+
+
+@pytest.mark.parametrize("flag", ["--confusion", "--plot", "--html"])
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_runs(
+    segpp: Command, data: Path, models: list[Path], flag: str
+) -> None:
+    done = segpp("eval", models[0], "--dataset", data, flag, "/nowhere/a.png")
+
+    assert done.returncode == 2
+    assert "cannot write /nowhere/a.png" in done.stderr

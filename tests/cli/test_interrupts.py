@@ -1,6 +1,7 @@
 """Ctrl-C, or a stop of the system, in the middle of the work: exit 130, and folders as before."""
 
 import fcntl
+import json
 import os
 import signal
 import struct
@@ -16,10 +17,29 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segpp.utils.files import sha256_of
+from segpp.utils.overwrite import TABLE_HEADS
+from tests.helpers.tiny_networks import write_graph
+
 IMAGES = 200
 SECONDS = 120
 
 rtx = pytest.mark.skipif(find_spec("tensorrt_rtx") is None, reason="needs TensorRT-RTX (extra rtx)")
+
+# A product of matrices of 4096x4096 takes seconds, and there are forty.
+SLOW = (
+    """(float[1,3,32,64] image) => (float[1,3,8,16] out) {
+    one = ReduceMean<keepdims=1>(image)
+    side = Constant<value_ints=[1,1,4096,4096]>()
+    m0 = Expand(one, side)
+    """
+    + "".join(f"m{i + 1} = MatMul(m{i}, m0)\n" for i in range(40))
+    + """
+    last = ReduceMean<keepdims=1>(m40)
+    small = AveragePool<kernel_shape=[4,4], strides=[4,4]>(image)
+    out = Max(small, last)
+}"""
+)
 
 Start = Callable[..., "Running"]
 
@@ -50,6 +70,17 @@ class Running:
             time.sleep(0.01)
         assert happened(self.said), self.said
         assert self.process.poll() is None, f"it ended too early: {self.said}"
+
+    def wait_until_busy(self, seconds: float) -> None:
+        """Wait until the command has used so many seconds of a CPU."""
+        ticks, status = os.sysconf("SC_CLK_TCK"), Path(f"/proc/{self.process.pid}/stat")
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"it ended too early: {self.said}"
+            user, system = status.read_text().rpartition(")")[2].split()[11:13]
+            if (int(user) + int(system)) / ticks >= seconds:
+                return
+            time.sleep(0.05)
 
     def stop(self, number: signal.Signals) -> int:
         """Send a signal, and return the exit code."""
@@ -90,11 +121,16 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    """A folder with the results of an earlier run."""
+    """A folder with the results of an earlier run, as far as segpp knows its own by."""
     folder = tmp_path / "out"
     folder.mkdir()
-    for name in ("b.onnx", "b.onnx.json", "b.engine", "b.engine.json", "b.csv"):
-        (folder / name).write_text(f"earlier {name}")
+    (folder / "b.onnx").write_bytes(b"\x08\x08\x12\x05segpp, earlier")
+    (folder / "b.engine").write_bytes(b"ftrt, earlier")
+    for name in ("b.onnx", "b.engine"):
+        about = {"sha256": sha256_of(folder / name)}
+        earlier = {"kind": name[2:], "segpp": "0.1.0", "schema": 1, "file": about}
+        (folder / f"{name}.json").write_text(json.dumps(earlier))
+    (folder / "b.csv").write_text(f"{TABLE_HEADS[0]}\nearlier\n")
     return folder
 
 
@@ -178,6 +214,25 @@ def test_a_run_that_is_stopped_keeps_whole_images_only(
         with Image.open(masks / name) as image:
             image.load()
             assert image.size == (128, 64)
+
+
+def test_a_network_that_computes_for_minutes_is_stopped_at_once(
+    start: Start, tmp_path: Path
+) -> None:
+    """One call of native code, in which no exception can be raised."""
+    slow, image, folder = tmp_path / "slow.onnx", tmp_path / "a.png", tmp_path / "out"
+    folder.mkdir()
+    write_graph(slow, SLOW)
+    Image.fromarray(np.full((32, 64, 3), 9, np.uint8)).save(image)
+    running = start("run", slow, image, "--out", folder / "o.png", "--threads", 1)
+    # Busy for longer than loading takes: it is in the network.
+    running.wait_until_busy(seconds=6)
+    asked = time.monotonic()
+
+    assert running.stop(signal.SIGTERM) == 130
+    assert time.monotonic() - asked < 2
+    assert "interrupted; nothing half-written is left" in running.said
+    assert list(folder.iterdir()) == []
 
 
 def test_an_evaluation_that_is_stopped_changes_nothing(

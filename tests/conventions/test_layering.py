@@ -70,7 +70,7 @@ def third_parties(modules: set[str]) -> set[str]:
 
 def packages_of_ours(modules: set[str]) -> set[str]:
     parts = [module.split(".") for module in modules]
-    return {names[1] for names in parts if names[0] == "segpp" and names[1] in PACKAGES}
+    return {names[1] for names in parts if names[0] == "segpp" and {*names[1:2]} & {*PACKAGES}}
 
 
 def allowed(layer: str, path: Path) -> set[str]:

@@ -15,6 +15,10 @@ ELSEWHERE = {
     "evaluation/__init__.py": "runtime/evaluation/test_evaluate.py",
     "evaluation/files.py": "cli/test_eval.py",
     "inference/predict_files.py": "cli/test_run.py",
+    **{
+        f"media/looks/{name}.py": "runtime/media/looks/test_looks.py"
+        for name in ("base", "compare", "confidence", "mask", "overlay", "side_by_side")
+    },
 }
 
 

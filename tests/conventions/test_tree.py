@@ -13,8 +13,8 @@ from tests.helpers.source import imported_by_call
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("src/segpp", "export", "calib", "runtime")
 MOST_ENTRIES = 12
-# Data, not rooms: one file per picture or result.
-LISTS = {"docs/results", "examples/street_scenes/images", "examples/street_scenes/labels"}
+# Data, not rooms: one file per picture or result; and the pages, which the README lists.
+LISTS = {"docs", "docs/results", "examples/street_scenes/images", "examples/street_scenes/labels"}
 # What uses the package from outside, and could reach into it all the same.
 USERS = ("benchmarks", "examples")
 
@@ -147,7 +147,7 @@ def test_every_way_to_reach_a_module_is_seen(source: str) -> None:
 def test_the_ratchets_look_at_the_whole_tree() -> None:
     """A moved folder would make them pass on nothing."""
     found = entries_of_folders()
-    assert {".", "docs", "export", "runtime", "src/segpp", "trt_plugins"} <= found.keys()
+    assert {".", "docs/images", "export", "runtime", "src/segpp", "trt_plugins"} <= found.keys()
     assert {"docs", "src", "tests"} <= found["."]
     assert {name.partition(".")[0] for name in outside_modules()} == set(USERS)
     assert {"segpp.cli", "segpp.export.pipeline", "segpp.runtime.build"} <= package_modules().keys()

@@ -4,6 +4,9 @@ import hashlib
 import os
 import re
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +16,14 @@ from threading import Barrier
 import pytest
 
 from segpp.errors import ImageError, InputError, OutputError
-from segpp.utils.files import atomic_write, check_file, check_writable, manifest_path, sha256_of
+from segpp.utils.files import (
+    atomic_write,
+    check_file,
+    check_writable,
+    manifest_path,
+    remove_parts,
+    sha256_of,
+)
 
 
 @contextmanager
@@ -242,7 +252,43 @@ def test_two_threads_that_write_one_pair_of_files_do_not_break_each_other(tmp_pa
 def test_a_part_tells_the_process_that_writes_it(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "a") as (part,):
         part.write_bytes(b"1")
-        names = re.fullmatch(r"\.a\.(\d+)-\d+\.part", part.name)
+        names = re.fullmatch(r"\.segpp\.[.0-9a-f]+\.(\d+)-\d+\.part", part.name)
 
     assert names
     assert int(names[1]) == os.getpid()
+
+
+def test_parts_of_a_process_that_was_killed_go_and_others_stay(tmp_path: Path) -> None:
+    """The part of a live process stays, and so does what only looks like one."""
+    write = (
+        "import os, sys; from pathlib import Path; from segpp.utils.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as (part,):\n"
+        "    part.write_bytes(b'half'); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run([sys.executable, "-c", write, tmp_path / "a"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    [left] = tmp_path.iterdir()
+    mine = left.with_name(left.name.replace(left.name.split(".")[-2], str(os.getpid())))
+    mine.write_bytes(b"of a process that lives")
+    (tmp_path / ".a.12345.part").write_bytes(b"somebody's")
+
+    check_writable(tmp_path / "b")
+
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / ".a.12345.part", mine])
+
+
+def test_a_name_as_long_as_the_disk_allows_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+
+    with atomic_write(path) as (part,):
+        part.write_bytes(b"1")
+
+    assert path.read_bytes() == b"1"
+
+
+def test_parts_are_removed_from_another_thread_before_the_end(tmp_path: Path) -> None:
+    with pytest.raises(OutputError), atomic_write(tmp_path / "a") as (part,):
+        part.write_bytes(b"half")
+        remove_parts()
+
+    assert contents(tmp_path) == {}

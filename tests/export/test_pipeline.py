@@ -66,6 +66,59 @@ def test_two_threads_may_export_at_once(tiny_checkpoint: Path, tmp_path: Path) -
     assert read_manifest(b).file.sha256 == sha256_of(b)
 
 
+# Each of the methods, on grids that neither their cells nor the spatial reduction divides.
+EVERY_METHOD = reduction_config(
+    reduce=[
+        "1.kv=bsm:ratio=0.4,sy=1,sx=2",
+        "2.q=n1d:length=3",
+        "2.kv=n2d",
+        "3.q=bsm:ratio=0.7,sy=2,sx=2,window=1",
+        "4.q=n1d",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "reduction"),
+    [
+        (Size(33, 47), PRESETS["2x2"]),
+        (Size(101, 131), EVERY_METHOD),
+        (Size(135, 241), PRESETS["hq"]),
+        (Size(135, 241), PRESETS["fast"]),
+    ],
+    ids=["smallest", "methods", "hq", "fast"],
+)
+def test_a_size_that_nothing_divides_passes_its_gate_with_labels_at_that_size(
+    tiny_checkpoint: Path, tmp_path: Path, size: Size, reduction: object
+) -> None:
+    choice = config(
+        tiny_checkpoint, tmp_path / "x.onnx", size=size, reduction=reduction, outputs="both"
+    )
+
+    manifest = export_onnx(choice).manifest
+
+    logits, labels = manifest.outputs
+    assert logits.shape[2:] == (-(-size.height // 4), -(-size.width // 4))
+    assert labels.shape[1:] == size
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_b0_passes_its_gate_at_the_size_of_a_camera(
+    b0_checkpoint: Path, tmp_path: Path, preset: str
+) -> None:
+    choice = config(
+        b0_checkpoint, tmp_path / "b0.onnx", size=Size(360, 480), reduction=PRESETS[preset]
+    )
+
+    manifest = export_onnx(choice).manifest
+
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches == 1.0
+
+
 def test_queries_and_keys_that_are_the_same_tokens_may_merge_alike(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import onnx_ir
 import torch
 from torch import Tensor
 
+from segpp.export.models.base import Checkpoint
 from segpp.export.models.network import Network
 from segpp.export.models.precision import cast_model
 from segpp.export.models.segformer.architecture import HEADS, Numerics
@@ -44,12 +45,28 @@ def theirs(checkpoint_format: str = "mmsegmentation", **changes: Any) -> dict[st
     return state_dict_for(checkpoint_format, ours(replace(MINIATURE, **{"head": head, **changes})))
 
 
+def lively(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors in sizes at which masks have several classes and no variance is negative."""
+    made = {}
+    for name, tensor in state.items():
+        fan_in = tensor[0].numel() if tensor.ndim > 1 else 1
+        made[name] = tensor * (1.6 / fan_in) ** 0.5 if tensor.ndim > 1 else tensor * 0.1
+        if name.endswith("running_var") or (tensor.ndim == 1 and name.endswith("weight")):
+            made[name] = made[name].abs() + 0.8
+    return made
+
+
 def nvlabs() -> dict[str, Tensor]:
     """NVlabs' files have an untrained classifier of 128 channels under mmsegmentation's name."""
     return theirs("nvlabs") | {
         "decode_head.conv_seg.weight": torch.zeros(3, 128, 1, 1),
         "decode_head.conv_seg.bias": torch.zeros(3),
     }
+
+
+def told(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The notes on a miniature, without what is assumed of the heads of any."""
+    return tuple(note for note in checkpoint.notes if "no published ones" not in note)
 
 
 def assert_same(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -24,9 +24,11 @@ Completed = subprocess.CompletedProcess[str]
 _HIDDEN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
-def in_subprocess(*arguments: object, **options: object) -> Completed:
+def in_subprocess(
+    *arguments: object, python: Sequence[str] = (sys.executable,), **options: object
+) -> Completed:
     """Run ``segpp VERB …`` in a process of its own; ``options`` are those of ``subprocess.run``."""
-    command = [sys.executable, "-m", "segpp", *map(str, arguments)]
+    command = [*python, "-m", "segpp", *map(str, arguments)]
     settings: dict[str, object] = {"capture_output": True, "text": True, "timeout": 600}
     return subprocess.run(command, check=False, **{**settings, **options})  # type: ignore[call-overload,no-any-return]  # forwarded options
 

@@ -56,6 +56,7 @@ class Numerics:
         gelu: Exact (``none``) or ``tanh``, as ``torch.nn.functional.gelu`` calls them.
         batch_norm_eps: BatchNorm in the head.
         align_corners: How the logits are meant to be resized to the image.
+        head_align_corners: How the head resizes the deeper levels.
     """
 
     patch_norm_eps: float
@@ -65,6 +66,7 @@ class Numerics:
     gelu: Literal["none", "tanh"] = "none"
     batch_norm_eps: float = 1e-5
     align_corners: bool = False
+    head_align_corners: bool = False
 
 
 def size_name(dims: tuple[int, ...], depths: tuple[int, ...]) -> str:

@@ -48,6 +48,7 @@ class Head(nn.Module):
     def __init__(self, architecture: Architecture, numerics: Numerics) -> None:
         super().__init__()
         eps = numerics.batch_norm_eps
+        self.align_corners = numerics.head_align_corners
         self.projections = nn.ModuleList(
             Projection(dim, architecture, eps) for dim in architecture.dims
         )
@@ -63,6 +64,7 @@ class Head(nn.Module):
         ]
         # Deeper levels are coarser: all are resized to the first, a quarter of the image's size.
         first, *others = projected
-        resized = [F.interpolate(x, size, mode="bilinear", align_corners=False) for x in others]
+        aligned = self.align_corners
+        resized = [F.interpolate(x, size, mode="bilinear", align_corners=aligned) for x in others]
         logits: Tensor = self.classifier(self.fuse([first, *resized]))
         return logits

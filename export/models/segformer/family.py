@@ -22,6 +22,7 @@ from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
 
 if TYPE_CHECKING:
+    from segpp.export.checkpoints.choices import ReadChoices
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
     from segpp.export.models.rewriting import Rewrite
@@ -52,12 +53,18 @@ class SegFormerFamily:
 
         return max(count_known(fmt, names) for fmt in FORMATS.values())
 
+    def is_network(self, names: Collection[str]) -> bool:
+        """Whether ``names`` have the first and the last weights of one of the formats."""
+        from segpp.export.models.segformer.loading.detect import has_both_ends
+
+        return has_both_ends(names)
+
     def load(
         self,
         weights: "WeightsFile",
         state_dict: "StateDict",
         path: Path,
-        checkpoint_format: str | None = None,
+        choices: "ReadChoices",
     ) -> Checkpoint:
         """Return what a weights file holds.
 
@@ -66,7 +73,7 @@ class SegFormerFamily:
         """
         from segpp.export.models.segformer.loading import load
 
-        return load(weights, state_dict, path, checkpoint_format)
+        return load(weights, state_dict, path, choices)
 
     def check_size(self, size: Size) -> None:
         """Raise InputError unless the networks take images of ``size``."""

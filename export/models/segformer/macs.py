@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
-from segpp.export.models.segformer.architecture import FFN_RATIO, STAGES
+from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture, ReductionSite
@@ -38,8 +38,7 @@ def _stage(
 ) -> StageMacs:
     q, kv = reductions.get(Site(stage, "q")), reductions.get(Site(stage, "kv"))
     dim, depth = architecture.dims[stage - 1], architecture.depths[stage - 1]
-    grid, reduced = grids[Site(stage, "q")], grids[Site(stage, "kv")]
-    tokens = grid.tokens
+    tokens, reduced = grids[Site(stage, "q")].tokens, grids[Site(stage, "kv")]
     queries = q.tokens_out if q else tokens
     keys = kv.tokens_out if kv else reduced.tokens
     merged = [site for site in (q, kv) if site]
@@ -49,7 +48,7 @@ def _stage(
         projections=depth * _SIDES * (queries + keys) * dim**2,
         # Over all heads together: N x M scores from C channels each, and back.
         products=depth * _SIDES * queries * keys * dim,
-        reduction=depth * _tokens_reduced(grid, reduced) * dim**2,
+        reduction=depth * _tokens_reduced(reduced, SR_RATIOS[stage - 1]) * dim**2,
         # Two linear layers, and the depthwise convolution between them.
         ffn=depth * tokens * dim * FFN_RATIO * (_SIDES * dim + _KERNEL**2),
         matching=sum(
@@ -66,12 +65,9 @@ def _patch_embedding(architecture: Architecture, stage: int, tokens: int) -> int
     return tokens * architecture.dims[stage - 1] * channels * kernel**2
 
 
-def _tokens_reduced(grid: Grid, reduced: Grid) -> int:
+def _tokens_reduced(reduced: Grid, ratio: int) -> int:
     """Return how many tokens the strided convolution reads; the last stage has none."""
-    if grid == reduced:
-        return 0
-    side = grid.height // reduced.height
-    return reduced.tokens * side**2
+    return reduced.tokens * ratio**2 if ratio > 1 else 0
 
 
 def _head(architecture: Architecture, grids: Mapping[Site, Grid]) -> HeadMacs:

@@ -6,7 +6,7 @@ Algorithms, 2nd ed., 2002, section 2.8). An image passes through its products on
 so their errors add up.
 """
 
-from math import sqrt
+from math import ceil, sqrt
 
 from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STRIDES
 from segpp.manifest import Architecture
@@ -20,8 +20,8 @@ _DEPTHWISE = 3 * 3
 
 
 def key_tokens(size: Size) -> int:
-    """Return the most keys per query for an image of ``size``: one per 32 x 32 pixels."""
-    return size.height * size.width // STRIDES[-1] ** 2
+    """Return the most keys per query for an image of ``size``: one per 32 x 32 pixels or less."""
+    return ceil(size.height / STRIDES[-1]) * ceil(size.width / STRIDES[-1])
 
 
 def relative_tolerance(architecture: Architecture, keys: int) -> float:
@@ -29,7 +29,7 @@ def relative_tolerance(architecture: Architecture, keys: int) -> float:
 
     Args:
         architecture: The sizes that the lengths of its products follow from.
-        keys: Keys per query, H/32 x W/32 without merging.
+        keys: Keys per query, H/32 x W/32 without merging, both rounded up.
     """
     lengths = [*_encoder(architecture, keys), *_head(architecture)]
     return _UNIT_ROUNDOFF * sum(sqrt(length) for length in lengths)

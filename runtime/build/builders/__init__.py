@@ -28,6 +28,7 @@ class BuildConfig:
         builder: A name in ``BUILDERS``, or "auto".
         compute_capabilities: The GPUs to build for ("8.9"); empty for the builder's default.
         workspace: Most scratch memory that a layer may use, in bytes; None for the library's own.
+        force: Replace files that segpp did not write, too.
     """
 
     onnx: Path
@@ -35,6 +36,7 @@ class BuildConfig:
     builder: str = "auto"
     compute_capabilities: tuple[str, ...] = ()
     workspace: int | None = None
+    force: bool = False
 
 
 class BuildRefused(Exception):  # noqa: N818 - a verdict of the library; its log says why

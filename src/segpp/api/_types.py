@@ -74,4 +74,7 @@ _SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {
     "cache": arguments.flag,
     "spin": arguments.flag,
     "min_agreement": _optional(arguments.share),
+    "fit": _optional(arguments.text),
+    "tile": arguments.flag,
+    "overlap": _optional(arguments.share),
 }

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segpp.api._types import PathLike, checked_settings
+from segpp.api._types import OneOrMore, PathLike, checked_settings
 from segpp.errors import InputError
 from segpp.images.palette import Color
-from segpp.runtime.inference.predict_files import AfterEach, RunSummary, predict_files
+from segpp.runtime.inference.predict_files import AfterEach, predict_files
 from segpp.runtime.inference.session import Session, open_session
+from segpp.runtime.inference.summary import RunSummary
 from segpp.utils import arguments
 
 __all__ = ["load", "predict"]
@@ -23,6 +24,9 @@ def load(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
+    fit: str | None = None,
+    tile: bool = False,
+    overlap: float | None = None,
 ) -> Session:
     """Load an exported network; call what is returned on images.
 
@@ -41,6 +45,12 @@ def load(
         spin: Let idle threads spin between calls: fastest, but they keep the cores busy.
         min_agreement: Share of the first image's pixels that a lower precision must label as FP32
             does; None does without that check.
+        fit: How pictures fill the network, instead of the file's own way: ``stretch``,
+            ``letterbox`` (keeps the shape and pads) or ``crop`` (keeps it and cuts: what lies
+            outside gets the label 255).
+        tile: Cut pictures into tiles of the network's size at their own resolution instead, and
+            blend the logits where they overlap.
+        overlap: What neighbouring tiles share of a side, 0 to 0.9; by default a quarter.
 
     Raises:
         GraphError: The file is damaged, or no segmentation network with fixed shapes.
@@ -63,14 +73,17 @@ def load(
         cache=cache,
         spin=spin,
         min_agreement=min_agreement,
+        fit=fit,
+        tile=tile,
+        overlap=overlap,
     )
     return open_session(file, **settings)
 
 
 def predict(
     model: PathLike,
-    source: PathLike,
-    out: PathLike,
+    source: OneOrMore,
+    out: PathLike | None = None,
     *,
     save: str = "overlay",
     alpha: float = 0.5,
@@ -83,29 +96,53 @@ def predict(
     cache: bool = True,
     spin: bool = True,
     min_agreement: float | None = 0.98,
+    fit: str | None = None,
+    tile: bool = False,
+    overlap: float | None = None,
     after_each: AfterEach = lambda _outcome, _total: None,
+    legend: str = "panel",
+    contours: bool = False,
+    compare: PathLike | None = None,
+    show: bool = False,
+    html: PathLike | None = None,
+    force: bool = False,
 ) -> RunSummary:
-    """Segment an image, a folder, a pattern or a video, and write masks or overlays.
+    """Segment images, folders, patterns or a video, and write what can be looked at.
 
     Args:
         model: An ONNX file.
-        source: An image, a folder, a pattern (``a/*.png``) or a video.
-        out: An image or .mp4 for one input, else a folder (``street.overlay.png``).
-        save: ``overlay`` (colors over the image), ``mask`` (class numbers with a palette), or
-            ``both``.
+        source: An image, a folder, a pattern (``a/*.png``) or a video; or several of them in a
+            list, a video only alone.
+        out: An image or .mp4 for one input, else a folder (``street.overlay.png``). By default
+            ``street.overlay.png`` in the current folder, for several inputs the folder
+            ``segpp-out``; ``summary.out`` tells.
+        save: ``overlay`` (colors over the image), ``mask`` (class numbers with a palette),
+            ``side-by-side`` (image and overlay), ``compare`` (the overlays of two networks and
+            where they differ), ``confidence`` (probability of the class shown); several separated
+            by commas, or ``both`` for overlay and mask.
         alpha: Share of the color in an overlay, 0 to 1.
         class_names: Instead of those in the manifest; names, or a file of one per line.
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
             one ``R G B`` per line.
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
+        fit, tile, overlap: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
+        legend: What the colors mean: ``panel`` (beside or below the picture), ``inside`` (in a
+            corner of it) or ``none``.
+        contours: Draw a line between the classes.
+        compare: A second ONNX file of the same classes, for ``save="compare"``, which is then the
+            default.
+        show: Show the pictures in a window too, and write only if ``out`` is given; ``q`` quits.
+        html: A file for a report with all of it, which opens without a network.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Returns:
         What was done and what failed, with times and the share of each class.
 
     Raises:
         ImageError: Nothing can be read; one damaged image of several is in ``failed`` instead.
-        OutputError: An output cannot be written, or would replace an input.
+        OutputError: An output cannot be written, or would replace an input or a foreign file.
+        MissingError: ``show``, and there is no display or no tkinter.
         SegppError: The model cannot be loaded or run.
 
     Example:
@@ -121,19 +158,32 @@ def predict(
         cache=cache,
         spin=spin,
         min_agreement=min_agreement,
+        fit=fit,
+        tile=tile,
+        overlap=overlap,
     )
     # A trailing slash says that a folder is meant, and a Path would lose it.
     return predict_files(
         arguments.path_text("model", model),
-        arguments.path_text("source", source, hint="segpp.load segments arrays"),
-        arguments.path_text("out", out),
+        arguments.several(_source, "source", source, least=1),
+        arguments.optional(arguments.path_text, "out", out),
         save=arguments.text("save", save),
         alpha=arguments.share("alpha", alpha),
         class_names=_names_or_file(class_names),
         palette=_colors_or_file(palette),
         settings=settings,
         after_each=arguments.function("after_each", after_each),
+        legend=arguments.text("legend", legend),
+        contours=arguments.flag("contours", contours),
+        compare=arguments.optional(arguments.path_text, "compare", compare),
+        show=arguments.flag("show", show),
+        html=arguments.optional(arguments.path, "html", html),
+        force=arguments.flag("force", force),
     )
+
+
+def _source(name: str, value: object) -> str:
+    return arguments.path_text(name, value, hint="segpp.load segments arrays")
 
 
 def _names_or_file(given: PathLike | Sequence[str] | None) -> Path | tuple[str, ...] | None:

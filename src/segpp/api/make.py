@@ -36,6 +36,7 @@ def export_onnx(
     parity_image: PathLike | None = None,
     min_agreement: float | None = None,
     check: bool = True,
+    force: bool = False,
 ) -> ExportResult:
     """Write a checkpoint as ONNX with every shape fixed, tokens merged and masks proved.
 
@@ -63,6 +64,7 @@ def export_onnx(
         parity_image: What to compare file and PyTorch on; by default a bundled street scene.
         min_agreement: Share of its pixels that must agree; by default 0.999, in fp16 0.99.
         check: Whether to compare at all; the manifest says if not.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Returns:
         The manifest, and warnings: why merging may cost more than it saves here, for example.
@@ -100,11 +102,13 @@ def export_onnx(
         parity_image=arguments.optional(arguments.path, "parity_image", parity_image),
         min_agreement=arguments.optional(arguments.share, "min_agreement", min_agreement),
         check=arguments.flag("check", check),
+        force=arguments.flag("force", force),
     )
     # torch takes seconds to import: what is wrong without it is told before.
     check_config(config)
-    where = config.size or "the checkpoint's own size"
-    announce(f"exporting {config.checkpoint} to {config.out} at {where}")
+    # Which size it is where none is given, the checkpoint tells, or does not.
+    where = f" at {config.size}" if config.size else ""
+    announce(f"exporting {config.checkpoint} to {config.out}{where}")
     from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
 
     return export(config)
@@ -127,6 +131,7 @@ def build_engine(
     backend: str = "auto",
     compute_capabilities: str | Sequence[str] = (),
     workspace: int | None = None,
+    force: bool = False,
 ) -> BuildReport:
     """Compile an ONNX file to an engine for GPUs; this machine needs none.
 
@@ -137,6 +142,7 @@ def build_engine(
         compute_capabilities: GPUs to build for, as ``["8.9", "12.0"]``; by default this machine's,
             without a GPU all from 8.0 on that the library knows.
         workspace: Most scratch memory a layer may use, in bytes; by default the library's choice.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Raises:
         GraphError: The file is no ONNX file, or the library refuses it.
@@ -157,6 +163,7 @@ def build_engine(
                 arguments.text, "compute_capabilities", compute_capabilities
             ),
             workspace=arguments.optional(_workspace, "workspace", workspace),
+            force=arguments.flag("force", force),
         )
     )
 

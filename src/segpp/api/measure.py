@@ -1,20 +1,29 @@
 """Files measured and looked into: accuracy, speed, what they are."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from pathlib import Path
 
 from segpp.api._types import OneOrMore, PathLike, SizeLike, checked_settings, to_size
 from segpp.inspection import Report, inspect_file
 from segpp.runtime.benchmark.case import parse_case
 from segpp.runtime.benchmark.interleave import BenchmarkConfig
+from segpp.runtime.benchmark.plot import check_plotting
 from segpp.runtime.benchmark.report import BenchmarkReport
 from segpp.runtime.benchmark.run import run_benchmark
 from segpp.runtime.benchmark.statistics import check_percentiles
 from segpp.runtime.evaluation.dataset import find_pairs
-from segpp.runtime.evaluation.files import evaluate_files
+from segpp.runtime.evaluation.files import evaluate_files, tiles_of
+from segpp.runtime.evaluation.plot import draw_confusion, draw_iou
 from segpp.runtime.evaluation.report import EvaluationReport
+from segpp.runtime.html_report.evaluation_page import write_evaluation_page
 from segpp.utils import arguments
+from segpp.utils.files import atomic_write, check_writable
 
 __all__ = ["benchmark", "evaluate", "inspect"]
+
+# Of a report's images: enough to see what goes wrong, few enough to open at once.
+_WORST = 12
 
 
 def evaluate(
@@ -32,7 +41,14 @@ def evaluate(
     threads: int | None = None,
     precision: str = "fp32",
     cache: bool = True,
+    fit: str | None = None,
+    tile: bool = False,
+    overlap: float | None = None,
+    protocol: str = "whole",
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
+    confusion: PathLike | None = None,
+    plot: PathLike | None = None,
+    html: PathLike | None = None,
 ) -> EvaluationReport:
     """Measure mIoU and pixel accuracy of one or several files over labelled images.
 
@@ -48,13 +64,20 @@ def evaluate(
         ignore: Labels whose pixels do not count; by default the models' own, and 255.
         reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K).
         limit: Only the first so many images.
-        backend, provider, threads, precision, cache: As in ``load``.
+        backend, provider, threads, precision, cache, fit, tile, overlap: As in ``load``.
+        protocol: ``whole`` images, or ``slide``: tiles at a stride of two thirds of a side, as in
+            papers that train on crops.
         after_each: Called with how many images are done, and of how many.
+        confusion: A PNG for the confusion matrices: which class was taken for which.
+        plot: A PNG for the IoU of each class as bars.
+        html: A file for a report with all of it and the worst images, which opens without a
+            network.
 
     Raises:
         ImageError: A folder is missing or empty, or a file has no partner.
         InputError: The labels are outside the classes, or an argument is wrong.
         CheckError: No image could be read.
+        MissingError: A picture is asked for, and matplotlib is not installed.
 
     Example:
         >>> report = segpp.evaluate(["b0.onnx"], images="val/images", labels="val/labels")
@@ -62,28 +85,69 @@ def evaluate(
         ['b0']
     """
     files = arguments.several(arguments.path, "models", models, least=1)
-    folders = arguments.path("images", images), arguments.path("labels", labels)
+    find = partial(
+        find_pairs,
+        arguments.path("images", images),
+        arguments.path("labels", labels),
+        image_suffix=arguments.text("image_suffix", image_suffix),
+        label_suffix=arguments.text("label_suffix", label_suffix),
+    )
     ignored = arguments.optional(_labels, "ignore", ignore)
     is_zero_nothing = arguments.flag("reduce_zero_label", reduce_zero_label)
     most = arguments.optional(_positive, "limit", limit)
     settings = checked_settings(
-        backend=backend, provider=provider, threads=threads, precision=precision, cache=cache
+        backend=backend,
+        provider=provider,
+        threads=threads,
+        precision=precision,
+        cache=cache,
+        fit=fit,
+        tile=tile,
+        overlap=overlap,
+    )
+    settings["tile"], settings["overlap"] = tiles_of(
+        arguments.text("protocol", protocol), tile=settings["tile"], overlap=settings["overlap"]
     )
     report_each = arguments.function("after_each", after_each)
-    pairs = find_pairs(
-        *folders,
-        image_suffix=arguments.text("image_suffix", image_suffix),
-        label_suffix=arguments.text("label_suffix", label_suffix),
-    )[:most]
+    pictures = {
+        "confusion": arguments.optional(arguments.path, "confusion", confusion),
+        "plot": arguments.optional(arguments.path, "plot", plot),
+        "html": arguments.optional(arguments.path, "html", html),
+    }
+    _check_pictures(**pictures)
+    pairs = find()[:most]
     done = iter(range(1, len(pairs) + 1))
-    return evaluate_files(
+    report = evaluate_files(
         files,
         pairs,
         ignored=ignored,
         reduce_zero_label=is_zero_nothing,
         settings=settings,
         after_each=lambda: report_each(next(done), len(pairs)),
+        worst=_WORST if html else 0,
     )
+    _write_pictures(report, **pictures)
+    return report
+
+
+def _check_pictures(confusion: Path | None, plot: Path | None, html: Path | None) -> None:
+    """Find out before minutes of work whether the pictures can be drawn and written."""
+    if confusion or plot:
+        check_plotting()
+    for path in (confusion, plot, html):
+        if path:
+            check_writable(path)
+
+
+def _write_pictures(
+    report: EvaluationReport, confusion: Path | None, plot: Path | None, html: Path | None
+) -> None:
+    for path, draw in ((confusion, draw_confusion), (plot, draw_iou)):
+        if path:
+            with atomic_write(path) as (part,):
+                draw(report, part)
+    if html:
+        write_evaluation_page(html, report)
 
 
 def benchmark(

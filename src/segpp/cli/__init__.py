@@ -22,7 +22,14 @@ from segpp import __version__
 from segpp.cli._arguments import check_flags, flags_with_value, in_flags, renamed
 from segpp.errors import InputError, MissingError, SegppError
 from segpp.utils.choices import check_choice
-from segpp.utils.process import clean_up_when_stopped, flush_results, forget_interrupt
+from segpp.utils.process import (
+    INTERRUPTED,
+    INTERRUPTION,
+    clean_up_when_stopped,
+    flush_results,
+    forget_interrupt,
+)
+from segpp.utils.terminal import guarded_streams
 
 __all__ = ["GROUPS", "VERBS", "main", "parser_of"]
 
@@ -40,7 +47,6 @@ EXIT_STATUS = """exit status:
   0 done; 1 a check failed; 2 wrong usage or input; 3 a package or device is missing;
   130 interrupted"""
 
-_INTERRUPTED = 130
 _SCRIPT = "segpp-"
 
 
@@ -62,14 +68,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The verb and its arguments; by default the process's own. Started as ``segpp-VERB``,
             the verb is in the program's name.
     """
-    arguments = _process_arguments() if argv is None else list(argv)
+    with guarded_streams():
+        return _flushed(_run(_process_arguments() if argv is None else list(argv)))
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["help"]:
+        # ``segpp help`` and ``segpp help run``, as other programs have it.
+        arguments = [*arguments[1:2], "--help"]
     if not arguments or arguments[0] in {"-h", "--help"}:
         print(_overview())  # noqa: T201 - the help screen is the result
         return 0 if arguments else 2
     if arguments[0] == "--version":
         print(__version__)  # noqa: T201 - the version is the result
         return 0
-    return _flushed(_run_verb(arguments[0], arguments[1:]))
+    try:
+        with clean_up_when_stopped():
+            return _run_verb(arguments[0], arguments[1:])
+    except SystemExit as end:
+        # A help screen or a version, from within argparse.
+        return int(end.code or 0)
 
 
 def _process_arguments() -> list[str]:
@@ -108,7 +126,6 @@ class _Parser(argparse.ArgumentParser):
 
 def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
-    clean_up_when_stopped()
     try:
         check_choice(verb, VERBS, kind="command")
         args = _parse(verb, arguments)
@@ -118,10 +135,14 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
         return _report(in_flags(str(failure)), failure.exit_code, verbose=verbose)
     except KeyboardInterrupt:
         forget_interrupt()
-        return _report("interrupted; nothing half-written is left", _INTERRUPTED, verbose=False)
+        return _report(INTERRUPTION, INTERRUPTED, verbose=False)
     except ModuleNotFoundError as failure:
         missing = _missing(failure)
         return _report(str(missing), missing.exit_code, verbose=verbose)
+    except MemoryError as failure:
+        # The last net, as below: what can be foreseen is refused before.
+        problem = f"it takes more memory than there is {failure or ''}".strip()
+        return _report(problem, InputError.exit_code, verbose=verbose)
     except BrokenPipeError:
         # The reader of our output went away (head, less): not a failure of ours.
         return 0

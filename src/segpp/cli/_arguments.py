@@ -19,9 +19,12 @@ from segpp.runtime.backends.base import BACKENDS
 
 __all__ = [
     "add_backend_arguments",
+    "add_fit_arguments",
+    "add_force_argument",
     "add_json_argument",
     "backend_settings",
     "check_flags",
+    "fit_settings",
     "flags_with_value",
     "in_flags",
     "renamed",
@@ -75,6 +78,35 @@ def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def add_fit_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the arguments that say how images fill a network's input; return their group."""
+    group = parser.add_argument_group("images of other sizes")
+    group.add_argument(
+        "--fit",
+        metavar="NAME",
+        help="stretch, letterbox (keeps the shape and pads), crop (keeps it and cuts: no class "
+        "outside) (default: as the file's manifest says)",
+    )
+    group.add_argument(
+        "--tile",
+        action="store_true",
+        help="cut images into tiles of the network's size at their own resolution instead, and "
+        "blend the logits where they overlap",
+    )
+    group.add_argument(
+        "--overlap",
+        type=float,
+        metavar="X",
+        help="share of a side that neighbouring tiles have in common, 0 to 0.9 (default: 0.25)",
+    )
+    return group
+
+
+def fit_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what those arguments mean to ``segpp.load``."""
+    return {"fit": args.fit, "tile": args.tile, "overlap": args.overlap}
+
+
 def add_json_argument(group: Any, what: str) -> None:
     """Add ``--json`` to a parser or group of one.
 
@@ -82,6 +114,15 @@ def add_json_argument(group: Any, what: str) -> None:
         what: What is printed that way ("the scores").
     """
     group.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def add_force_argument(group: Any) -> None:
+    """Add ``--force`` to a parser or group of one."""
+    group.add_argument(
+        "--force",
+        action="store_true",
+        help="replace files that segpp did not write, too; never one that is read",
+    )
 
 
 def renamed(

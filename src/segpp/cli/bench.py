@@ -8,12 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import segpp
-from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
+from segpp.cli._arguments import (
+    add_backend_arguments,
+    add_force_argument,
+    add_json_argument,
+    backend_settings,
+)
+from segpp.errors import OutputError
+from segpp.runtime.benchmark.case import parse_case
 from segpp.runtime.benchmark.plot import check_plotting, draw
 from segpp.runtime.benchmark.report import BenchmarkReport, as_csv, as_json
 from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
-from segpp.utils.files import atomic_write, check_writable
+from segpp.utils.files import atomic_write
+from segpp.utils.overwrite import OutputKind, check_output_file
+from segpp.utils.terminal import unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -86,17 +95,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     results.add_argument(
         "--csv", metavar="FILE", type=Path, help="also write a row per model and stage"
     )
-    results.add_argument("--plot", metavar="FILE", type=Path, help="also draw it, as PNG")
+    results.add_argument("--plot", metavar="FILE.png", type=Path, help="also draw it, as PNG")
+    add_force_argument(results)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure the models and print how they did."""
     percentiles = parse_percentiles(args.percentiles)
-    if args.plot:
-        check_plotting()
-    for path in (args.csv, args.plot):
-        if path:
-            check_writable(path)
+    _check_files(args)
     with _progress() as after_each:
         report = segpp.benchmark(
             args.models,
@@ -113,6 +119,23 @@ def run(args: argparse.Namespace) -> int:
     render = as_json if args.json else as_markdown if args.markdown else as_text
     print(render(report))  # noqa: T201 - the result
     return 0
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Raise now, before the long work, for files that cannot or must not be written."""
+    if args.plot:
+        check_plotting()
+        if args.plot.suffix.lower() != ".png":
+            raise OutputError(
+                f"--plot {args.plot} would be a PNG under another name",
+                hint=f"name it {args.plot.with_suffix('.png').name}",
+            )
+    cases = [parse_case(text, backend="auto", precision="fp32").path for text in args.models]
+    read = [*cases, *([args.image] if args.image else [])]
+    outputs: list[tuple[Path | None, OutputKind]] = [(args.csv, "table"), (args.plot, "picture")]
+    for path, kind in outputs:
+        if path:
+            check_output_file(path, kind, inputs=read, force=args.force)
 
 
 def _duration(args: argparse.Namespace) -> dict[str, Any]:
@@ -138,5 +161,5 @@ def _write_files(args: argparse.Namespace, report: BenchmarkReport) -> None:
 def _progress() -> Iterator[Callable[[], object]]:
     from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
 
-    with tqdm(unit="round", file=sys.stderr, disable=None, leave=False) as bar:
+    with tqdm(unit="round", file=unguarded(sys.stderr), disable=None, leave=False) as bar:
         yield bar.update

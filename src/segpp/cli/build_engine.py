@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import add_json_argument
+from segpp.cli._arguments import add_force_argument, add_json_argument
 from segpp.errors import InputError
 from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="file to write; its manifest goes beside it",
     )
+    add_force_argument(files)
     build = parser.add_argument_group("build")
     build.add_argument(
         "--backend",
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
             backend=args.backend,
             compute_capabilities=capabilities,
             workspace=workspace,
+            force=args.force,
         )
     print(json.dumps(asdict(report)) if args.json else _text(report))  # noqa: T201 - the result
     return 0

@@ -7,9 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
+from segpp.cli._arguments import (
+    add_backend_arguments,
+    add_fit_arguments,
+    add_force_argument,
+    add_json_argument,
+    backend_settings,
+    fit_settings,
+)
 from segpp.errors import CheckError, InputError
-from segpp.utils.files import atomic_write, check_writable
+from segpp.utils.files import atomic_write
+from segpp.utils.overwrite import check_output_file
+from segpp.utils.terminal import unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -26,6 +35,7 @@ RENAMED = {
 EXAMPLES = (
     "segpp-eval b0.onnx --images val/images --labels val/labels",
     "segpp-eval b0.onnx b0-fast.onnx --dataset val --ignore 11,255 --csv scores.csv",
+    "segpp-eval b0.onnx b0-fast.onnx --dataset val --confusion taken.png --html val.html",
     (
         "segpp-eval b5.onnx --images leftImg8bit/val --image-suffix _leftImg8bit "
         "--labels gtFine/val --label-suffix _gtFine_labelTrainIds"
@@ -48,10 +58,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ONNX file; the others are compared with the first",
     )
     _add_data(parser)
+    fit = add_fit_arguments(parser)
+    fit.add_argument(
+        "--protocol",
+        metavar="NAME",
+        default="whole",
+        help="whole, or slide: --tile --overlap 0.33, a stride of two thirds of a side as in "
+        "papers that train on crops (default: whole)",
+    )
     add_backend_arguments(parser)
     results = parser.add_argument_group("results")
     add_json_argument(results, "the scores")
     results.add_argument("--csv", metavar="FILE", type=Path, help="also write one row per model")
+    results.add_argument(
+        "--confusion", metavar="FILE", help="also draw which class is taken for which, as PNG"
+    )
+    results.add_argument(
+        "--plot", metavar="FILE", help="also draw the IoU of each class as bars, as PNG"
+    )
+    results.add_argument(
+        "--html",
+        metavar="FILE",
+        help="also write it all as one page with the worst images, pictures inside",
+    )
+    add_force_argument(results)
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +124,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate the models and print their scores."""
     images, labels = _folders(args)
     if args.csv:
-        check_writable(args.csv)
+        read = [*args.models, *_files_in(images, args.csv), *_files_in(labels, args.csv)]
+        check_output_file(args.csv, "table", inputs=read, force=args.force)
     with _progress() as after_each:
         report = segpp.evaluate(
             args.models,
@@ -106,7 +137,12 @@ def run(args: argparse.Namespace) -> int:
             reduce_zero_label=args.reduce_zero_label,
             limit=args.limit,
             **backend_settings(args),
+            **fit_settings(args),
+            protocol=args.protocol,
             after_each=after_each,
+            confusion=args.confusion,
+            plot=args.plot,
+            html=args.html,
         )
     for message in (
         *(f"note: {note}" for note in report.notes),
@@ -132,6 +168,12 @@ def _folders(args: argparse.Namespace) -> tuple[Path, Path]:
     return args.images, args.labels
 
 
+def _files_in(folder: Path, output: Path) -> list[Path]:
+    """Return the file of ``output``'s name in a folder that is read, if the output lies in it."""
+    inside = output.resolve().is_relative_to(folder.resolve())
+    return [output] if inside and output.suffix.lower() != ".csv" else []
+
+
 def _ignored(text: str | None) -> frozenset[int] | None:
     if text is None:
         return None
@@ -150,7 +192,7 @@ def _ignored(text: str | None) -> frozenset[int] | None:
 def _progress() -> Iterator[Callable[[int, int], None]]:
     from tqdm import tqdm  # noqa: PLC0415 - help screens need no progress bar
 
-    with tqdm(unit="image", file=sys.stderr, disable=None, leave=False) as bar:
+    with tqdm(unit="image", file=unguarded(sys.stderr), disable=None, leave=False) as bar:
 
         def after_each(_done: int, total: int) -> None:
             bar.total = total

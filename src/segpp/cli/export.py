@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import segpp
-from segpp.cli._arguments import add_json_argument
+from segpp.cli._arguments import add_force_argument, add_json_argument
 from segpp.manifest import (
     Manifest,
     MatchSearch,
@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="whose checkpoint it is, where the keys do not tell",
     )
+    add_force_argument(model)
     _add_reduction(parser)
     _add_graph(parser)
     _add_check(parser)
@@ -241,6 +242,7 @@ def run(args: argparse.Namespace) -> int:
         parity_image=args.parity_image,
         min_agreement=args.min_agreement,
         check=not args.no_check,
+        force=args.force,
     )
     manifest, warnings = result.manifest, result.warnings
     sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)

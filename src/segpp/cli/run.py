@@ -11,16 +11,25 @@ from typing import Any
 from tqdm import tqdm
 
 import segpp
-from segpp.cli._arguments import add_backend_arguments, add_json_argument, backend_settings
+from segpp.cli._arguments import (
+    add_backend_arguments,
+    add_fit_arguments,
+    add_force_argument,
+    add_json_argument,
+    backend_settings,
+    fit_settings,
+)
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
-from segpp.runtime.inference.predict_files import RunSummary
+from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.looks.base import LEGENDS, LOOKS
+from segpp.utils.terminal import harmless, one_line, unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 _LARGEST = 3  # classes named in the summary line
 
-SUMMARY = "Segment an image, a folder, a pattern or a video with an exported network."
+SUMMARY = "Segment images, folders, patterns or a video with an exported network."
 
 GROUP = "run and measure it"
 ORDER = 1
@@ -35,7 +44,9 @@ RENAMED = {
 }
 
 EXAMPLES = (
-    "segpp-run b0.onnx street.png --out street.overlay.png",
+    "segpp-run b0.onnx street.png",
+    "segpp-run b0.onnx a.png b.jpg frames/ --save side-by-side,confidence --html run.html",
+    "segpp-run b0.onnx street.png --compare b0-fast.onnx --contours --out compared.png",
     "segpp-run b0.onnx frames/ --out masks/ --save both",
     "segpp-run b0.onnx drive.mp4 --out drive.overlay.mp4 --alpha 0.4",
 )
@@ -46,20 +57,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("files")
     files.add_argument("model", metavar="MODEL", help="network to run (.onnx)")
     files.add_argument(
-        "input", metavar="INPUT", help="image, folder, quoted pattern ('a/*.png') or video"
+        "input",
+        metavar="INPUT",
+        nargs="+",
+        help="image, folder, quoted pattern ('a/*.png'), or one video",
     )
     files.add_argument(
         "--out",
         metavar="PATH",
-        required=True,
-        help="image or .mp4 for one input, else a folder: street.overlay.png, street.mask.png",
+        help="image or .mp4 for one input, else a folder: street.overlay.png, street.mask.png "
+        "(default: street.overlay.png in the current folder, for several inputs segpp-out/)",
     )
     looks = parser.add_argument_group("looks")
     looks.add_argument(
         "--save",
-        choices=("overlay", "mask", "both"),
         default="overlay",
-        help="colours over the image, class numbers with a palette, or both (default: overlay)",
+        metavar="KIND,…",
+        help=f"{', '.join(LOOKS)}, or both (overlay and mask); several separated by commas "
+        "(default: overlay)",
     )
     looks.add_argument(
         "--alpha",
@@ -70,6 +85,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     looks.add_argument("--class-names", metavar="FILE", help="class names, one per line, or JSON")
     looks.add_argument("--palette", metavar="FILE", help="one 'R G B' per line, or JSON")
+    looks.add_argument(
+        "--legend",
+        choices=LEGENDS,
+        default="panel",
+        help="what the colours mean: beside or below the picture, in a corner of it, or not at "
+        "all (default: panel)",
+    )
+    looks.add_argument("--contours", action="store_true", help="draw a line between the classes")
+    looks.add_argument(
+        "--compare",
+        metavar="OTHER",
+        help="second network of the same classes: both overlays, and the pixels that differ",
+    )
+    looks.add_argument(
+        "--show",
+        action="store_true",
+        help="show it in a window, and write only if there is --out; q quits",
+    )
+    add_fit_arguments(parser)
     backend = add_backend_arguments(parser)
     backend.add_argument(
         "--min-agreement",
@@ -84,7 +118,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let idle threads sleep: slower, but leaves the cores to others",
     )
-    add_json_argument(parser.add_argument_group("results"), "what became of every image")
+    results = parser.add_argument_group("results")
+    add_json_argument(results, "what became of every image")
+    results.add_argument(
+        "--html", metavar="FILE", help="also write it all as one page, pictures inside"
+    )
+    add_force_argument(files)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,13 +138,20 @@ def run(args: argparse.Namespace) -> int:
             class_names=args.class_names,
             palette=args.palette,
             **backend_settings(args),
+            **fit_settings(args),
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,
+            legend=args.legend,
+            contours=args.contours,
+            compare=args.compare,
+            show=args.show,
+            html=args.html,
+            force=args.force,
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
-    report = _json(summary, args.model) if args.json else _line(summary, args.out)
+    report = _json(summary, args.model) if args.json else _line(summary, args.compare)
     print(report)  # noqa: T201 - the report is the result
     return 1 if summary.failed else 0
 
@@ -121,7 +167,8 @@ def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], Non
                 bars.append(stack.enter_context(_bar(total)))
             if isinstance(outcome, FailedImage):
                 # Above the progress bar, not through it.
-                tqdm.write(f"skipped {outcome.item.name}: {outcome.error}", file=sys.stderr)
+                said = f"skipped {one_line(outcome.item.name)}: {outcome.error}"
+                tqdm.write(harmless(said), file=unguarded(sys.stderr))
             for bar in bars:
                 bar.update()
 
@@ -137,11 +184,11 @@ def _bar(total: int | None) -> Any:
         # A log takes a line every ten seconds, a terminal ten a second.
         mininterval=0.1 if sys.stderr.isatty() else 10.0,
         bar_format=f"{shown} [{{elapsed}}, {{rate_noinv_fmt}}]",
-        file=sys.stderr,
+        file=unguarded(sys.stderr),
     )
 
 
-def _line(summary: RunSummary, out: str) -> str:
+def _line(summary: RunSummary, compare: str | None) -> str:
     """Return the summary: how many, how fast, what was seen, where it went."""
     done, failed = summary.done, summary.failed
     skipped = f"; {len(failed)} skipped" if failed else ""
@@ -153,7 +200,11 @@ def _line(summary: RunSummary, out: str) -> str:
     else:
         rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
         what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each"
-    return f"{what}; {_seen(done, summary.names)}; wrote {out}{skipped}"
+    differing = [one.different for one in done if one.different is not None]
+    if differing:
+        what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {compare}'s"
+    wrote = f"; wrote {summary.out}" if summary.out else ""
+    return f"{what}; {_seen(done, summary.names)}{wrote}{skipped}"
 
 
 def _json(summary: RunSummary, model: str) -> str:
@@ -180,6 +231,7 @@ def _image(one: Prediction, names: tuple[str, ...]) -> dict[str, Any]:
         "postprocess_ms": round(one.timing.postprocess_ms, 3),
         "classes": {n: round(s, 6) for n, s in zip(names, one.shares, strict=False) if s},
         "outputs": list(map(str, one.outputs)),
+        **({} if one.different is None else {"different": round(one.different, 6)}),
     }
 
 

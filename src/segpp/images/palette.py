@@ -125,7 +125,7 @@ def _rows_of_table(labels: NDArray[Any], colors: int) -> NDArray[Any]:
 def _color(row: Any, where: str) -> Color:
     try:
         red, green, blue = (int(value) for value in row)
-    except (TypeError, ValueError) as failure:
+    except (TypeError, ValueError, OverflowError) as failure:
         raise InputError(f"{where}: {row!r:.60} is not a colour", "expected: R G B") from failure
     if not all(0 <= value <= 255 for value in (red, green, blue)):  # noqa: PLR2004 - 8 bits
         raise InputError(f"{where}: the colour {row!r:.60} leaves 0-255")

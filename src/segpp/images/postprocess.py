@@ -7,17 +7,27 @@ the classes that can win there. Both arguments hold for the rounded numbers too,
 step of the interpolation is monotone; only exact ties may fall to another class.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
-from segpp.manifest import OutputSpec
+from segpp.images.fit import Placement, Span, place, unseen_label
+from segpp.manifest import InputSpec, OutputSpec
 
-__all__ = ["UINT8_CLASSES", "labels_from", "resize_argmax", "resize_labels"]
+__all__ = [
+    "UINT8_CLASSES",
+    "best_class",
+    "check_finite",
+    "labels_from",
+    "resize_argmax",
+    "resize_labels",
+    "resized_planes",
+]
 
 Floats = NDArray[np.float32]
 
@@ -27,7 +37,11 @@ _STRIP_VALUES = 1 << 17
 
 
 def labels_from(
-    raw: NDArray[Any], output: OutputSpec, sizes: Sequence[tuple[int, int]], classes: int
+    raw: NDArray[Any],
+    output: OutputSpec,
+    sizes: Sequence[tuple[int, int]],
+    classes: int,
+    spec: InputSpec | None = None,
 ) -> tuple[NDArray[Any], ...]:
     """Return the labels (H, W) of each image.
 
@@ -36,22 +50,50 @@ def labels_from(
         output: What it is, logits or labels.
         sizes: Height and width of each image.
         classes: How many the network has.
+        spec: How the images became the input; without it each filled the whole. What a crop leaves
+            out gets ``unseen_label``.
 
     Raises:
         CheckError: The logits hold infinities or not-a-numbers.
     """
-    images = zip(raw, sizes, strict=False)
-    if output.kind == "labels":
-        return tuple(resize_labels(_as_labels(one, classes), size) for one, size in images)
-    _check_finite(raw)
+    if output.kind == "logits":
+        check_finite(raw)
     return tuple(
-        resize_argmax(one[None], size, align_corners=output.align_corners)[0]
-        for one, size in images
+        _labels_of(one, output, size, classes, spec) for one, size in zip(raw, sizes, strict=False)
     )
 
 
+def _labels_of(
+    one: NDArray[Any],
+    output: OutputSpec,
+    size: tuple[int, int],
+    classes: int,
+    spec: InputSpec | None,
+) -> NDArray[Any]:
+    placed = None if spec is None or spec.fit == "stretch" else place(size, spec)
+    if output.kind == "labels":
+        labels = resize_labels(_as_labels(one, classes), size, placed)
+    else:
+        corners = output.align_corners
+        labels = resize_argmax(one[None], size, align_corners=corners, placed=placed)[0]
+    return labels if placed is None or not placed.is_cut else _hide(labels, placed, classes)
+
+
+def _hide(labels: NDArray[Any], placed: Placement, classes: int) -> NDArray[Any]:
+    """Return labels (H, W) without a class where the network did not see the picture."""
+    unseen = unseen_label(classes)
+    seen = placed.rows.seen, placed.columns.seen
+    hidden = np.full(labels.shape, unseen, labels.dtype if unseen >= 0 else np.int32)
+    hidden[seen] = labels[seen]
+    return hidden
+
+
 def resize_argmax(
-    logits: NDArray[Any], size: tuple[int, int], *, align_corners: bool = False
+    logits: NDArray[Any],
+    size: tuple[int, int],
+    *,
+    align_corners: bool = False,
+    placed: Placement | None = None,
 ) -> NDArray[Any]:
     """Return the best class of every pixel of the bilinearly resized logits.
 
@@ -63,6 +105,8 @@ def resize_argmax(
         logits: (B, K, h, w), any float type; computed in float32.
         size: Height and width of the labels.
         align_corners: Map corner pixels onto corner pixels, as ``torch`` does under that name.
+        placed: Where the picture of ``size`` lies in the network's input, whose logits these are;
+            by default it fills it.
 
     Returns:
         Labels (B, H, W), uint8 up to 256 classes, else int32.
@@ -71,21 +115,66 @@ def resize_argmax(
         raise InputError(f"logits {logits.shape} cannot be resized to {tuple(size)}")
     kind = np.uint8 if logits.shape[1] <= UINT8_CLASSES else np.int32
     labels = np.empty((len(logits), *size), kind)
-    rows = _axis(logits.shape[2], size[0], align_corners=align_corners)
-    columns = _axis(logits.shape[3], size[1], align_corners=align_corners)
+    spans = (None, None) if placed is None else (placed.rows, placed.columns)
+    rows, columns = (
+        _axis(count, wanted, align_corners=align_corners)
+        if span is None
+        else _axis_through(count, span, align_corners=align_corners)
+        for count, wanted, span in zip(logits.shape[2:], size, spans, strict=True)
+    )
     for image, out in zip(logits, labels, strict=True):
         _fill(image.astype(np.float32, copy=False), rows, columns, out)
     return labels
 
 
-def resize_labels(labels: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Return labels (H, W) at another size, each pixel from the nearest (half-pixel centres)."""
-    if labels.shape == tuple(size):
+def resize_labels(
+    labels: NDArray[Any], size: tuple[int, int], placed: Placement | None = None
+) -> NDArray[Any]:
+    """Return labels (H, W) at another size, each pixel from the nearest (half-pixel centres).
+
+    Args:
+        labels: Class numbers (h, w).
+        size: Height and width wanted.
+        placed: As in ``resize_argmax``.
+    """
+    if placed is not None:
+        rows = _nearest(labels.shape[0], placed.rows)
+        columns = _nearest(labels.shape[1], placed.columns)
+    elif labels.shape == tuple(size):
         return labels
-    rows = ((np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]).astype(np.intp)
-    columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(np.intp)
+    else:
+        rows = ((np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]).astype(np.intp)
+        columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(np.intp)
     resized: NDArray[Any] = labels[rows[:, None], columns]
     return resized
+
+
+def resized_planes(
+    logits: NDArray[Any], placed: Placement, *, align_corners: bool = False
+) -> Iterator[Floats]:
+    """Yield class by class the logits (K, h, w) at every pixel (H, W) of a placed picture."""
+    rows = _axis_through(logits.shape[1], placed.rows, align_corners=align_corners)
+    columns = _axis_through(logits.shape[2], placed.columns, align_corners=align_corners)
+    for plane in logits.astype(np.float32, copy=False):
+        wide = _between(plane[:, columns.low], plane[:, columns.high], columns.weight)
+        yield _between(wide[rows.low], wide[rows.high], rows.weight[:, None])
+
+
+def best_class(logits: Floats) -> NDArray[Any]:
+    """Return the best class (h, w) of logits (K, h, w), the lowest on ties."""
+    return _argmax(logits, np.uint8 if len(logits) <= UINT8_CLASSES else np.int32)
+
+
+def check_finite(logits: NDArray[Any]) -> None:
+    """Raise CheckError for logits with infinities or not-a-numbers."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(logits.sum(dtype=np.float64)):
+            return
+    share = 1 - np.isfinite(logits).mean()
+    raise CheckError(
+        f"{share:.2%} of the network's logits are infinite or not a number",
+        hint="in FP16 this is an overflow; export it in FP32 and compare",
+    )
 
 
 @dataclass(frozen=True)
@@ -103,6 +192,33 @@ def _axis(count: int, wanted: int, *, align_corners: bool) -> _Axis:
         position = index * ((count - 1) / (wanted - 1) if wanted > 1 else 0.0)
     else:
         position = np.maximum((index + 0.5) * (count / wanted) - 0.5, 0.0)
+    return _around(position, count)
+
+
+def _axis_through(count: int, span: Span, *, align_corners: bool) -> _Axis:
+    """Return the axis of a picture that lies somewhere in the network's input.
+
+    Logits whose centre lies in the padding are not looked at, as there are none beyond an edge.
+    """
+    if align_corners:
+        scale = (count - 1) / (span.network - 1) if span.network > 1 else 0.0
+        shift = -0.5 * scale
+    else:
+        scale, shift = count / span.network, -0.5
+    edges = span.start * scale + shift, (span.start + span.content) * scale + shift
+    lowest, highest = max(0, ceil(edges[0])), min(count - 1, floor(edges[1]))
+    if lowest > highest:
+        # A picture thinner than a logit lies between two.
+        lowest, highest = 0, count - 1
+    return _around((span.centers * scale + shift).clip(lowest, highest), count)
+
+
+def _nearest(count: int, span: Span) -> NDArray[np.intp]:
+    nearest: NDArray[np.intp] = np.floor(span.centers * (count / span.network)).astype(np.intp)
+    return nearest.clip(0, count - 1)
+
+
+def _around(position: NDArray[np.float64], count: int) -> _Axis:
     low = np.minimum(position.astype(np.intp), count - 1)
     return _Axis(low, np.minimum(low + 1, count - 1), (position - low).astype(np.float32))
 
@@ -207,14 +323,3 @@ def _as_labels(raw: NDArray[Any], classes: int) -> NDArray[Any]:
     labels = raw.view(np.uint8) if raw.dtype == np.int8 else raw
     small = classes <= UINT8_CLASSES and labels.min() >= 0 and labels.max() < UINT8_CLASSES
     return labels.astype(np.uint8 if small else np.int32, copy=False)
-
-
-def _check_finite(logits: NDArray[Any]) -> None:
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(logits.sum(dtype=np.float64)):
-            return
-    share = 1 - np.isfinite(logits).mean()
-    raise CheckError(
-        f"{share:.2%} of the network's logits are infinite or not a number",
-        hint="in FP16 this is an overflow; export it in FP32 and compare",
-    )

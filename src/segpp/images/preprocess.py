@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError
+from segpp.images.fit import Span, padding_color, place
 from segpp.manifest import InputSpec
 from segpp.utils import arguments
 from segpp.utils.files import check_file
@@ -29,6 +30,7 @@ __all__ = [
     "ImageLike",
     "check_frame",
     "load_image",
+    "pad_image",
     "prepare",
     "resize_image",
     "stack_frames",
@@ -55,7 +57,11 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 # What the manifest calls a way to resize -> Pillow's filter, which averages where it shrinks.
-_RESAMPLING = {"pillow-bilinear": Image.Resampling.BILINEAR}
+_RESAMPLING = {
+    "pillow-bilinear": Image.Resampling.BILINEAR,
+    "pillow-bicubic": Image.Resampling.BICUBIC,
+    "pillow-nearest": Image.Resampling.NEAREST,
+}
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -98,9 +104,10 @@ def load_image(path: Path | str) -> ImageArray:
 def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
     """Return images as a batch for the network, (B, C, H, W) or (B, H, W, C) after ``spec``.
 
-    Each is resized on 8 bits as ``spec.resize`` says and, unless the network takes uint8,
-    normalised as ``(pixel - mean) / std`` in float32. ``mean`` and ``std`` follow the channels
-    of the tensor. A uint8 network normalises inside; its pixels pass as they are.
+    Each is resized on 8 bits as ``spec.resize`` says, fills the tensor as ``spec.fit`` says
+    (``segpp.images.fit``), and unless the network takes uint8 is normalised as
+    ``(pixel - mean) / std`` in float32. ``mean`` and ``std`` follow the channels of the tensor. A
+    uint8 network normalises inside; its pixels pass as they are.
 
     Args:
         images: RGB, of any sizes.
@@ -114,7 +121,7 @@ def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
         batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
     for image, out in zip(images, batch, strict=True):
         planes = out.transpose(2, 0, 1) if spec.layout == "NHWC" else out
-        _fill(planes, resize_image(stack_frames(image, spec.channels), spec), spec)
+        _fill(planes, _fitted(stack_frames(image, spec.channels), spec), spec)
     return batch.astype(np.float16) if spec.dtype == "float16" else batch
 
 
@@ -160,13 +167,22 @@ def resize_image(image: ImageArray, spec: InputSpec) -> ImageArray:
     Args:
         image: Returned as it is if it has the size.
     """
+    return _resize(image, (spec.height, spec.width), spec)
+
+
+def pad_image(image: ImageArray, spec: InputSpec) -> ImageArray:
+    """Return an image (H, W, C) in the middle of the network's height and width, in mean colour.
+
+    Args:
+        image: No larger than that; returned as it is if it has the size.
+    """
     if image.shape[:2] == (spec.height, spec.width):
         return image
-    # Pillow resizes at most four channels at once, each for itself.
-    channels = image.shape[2]
-    step = _RGB if channels % _RGB == 0 else 1
-    parts = [_resize(image[:, :, first : first + step], spec) for first in range(0, channels, step)]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+    canvas = np.empty((spec.height, spec.width, spec.channels), np.uint8)
+    canvas[:] = padding_color(spec)[[_source(channel, spec) for channel in range(spec.channels)]]
+    top, left = (spec.height - image.shape[0]) // 2, (spec.width - image.shape[1]) // 2
+    canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return canvas
 
 
 def _decode(path: Path) -> ImageArray:
@@ -188,6 +204,31 @@ def _fill(planes: NDArray[Any], image: ImageArray, spec: InputSpec) -> None:
             np.divide(plane, np.float32(spec.std[channel]), out=plane)
 
 
+def _fitted(image: ImageArray, spec: InputSpec) -> ImageArray:
+    """Return an image (H, W, C) at the network's size, padded or cut as ``spec.fit`` says."""
+    if spec.fit == "stretch":
+        return resize_image(image, spec)
+    placed = place(image.shape[:2], spec)
+    spans = placed.rows, placed.columns
+    if spec.fit == "crop":
+        return _resize(image, (spec.height, spec.width), spec, box=_cut(*spans))
+    return pad_image(_resize(image, (placed.rows.content, placed.columns.content), spec), spec)
+
+
+def _cut(rows: Span, columns: Span) -> tuple[float, float, float, float]:
+    """Return what the network sees of a picture: left, top, right, bottom in its pixels."""
+    # A part that is resized equals the part of a whole that is resized, whose size may have no
+    # bounds: Pillow's filter reaches over the edges of the part.
+    (top, bottom), (left, right) = (
+        [
+            min(max((edge - span.start) * span.picture / span.content, 0.0), float(span.picture))
+            for edge in (0, span.network)
+        ]
+        for span in (rows, columns)
+    )
+    return left, top, right, bottom
+
+
 def _source(channel: int, spec: InputSpec) -> int:
     """Return the image's channel for the tensor's: BGR swaps within each frame."""
     if spec.colours == "RGB" or spec.channels % _RGB:
@@ -195,9 +236,33 @@ def _source(channel: int, spec: InputSpec) -> int:
     return channel - channel % _RGB + (_RGB - 1 - channel % _RGB)
 
 
-def _resize(part: ImageArray, spec: InputSpec) -> ImageArray:
+def _resize(
+    image: ImageArray,
+    size: tuple[int, int],
+    spec: InputSpec,
+    box: tuple[float, float, float, float] | None = None,
+) -> ImageArray:
+    """Return an image (H, W, C), or the part of it in ``box``, at another height and width."""
+    if image.shape[:2] == size and box in {None, (0, 0, size[1], size[0])}:
+        return image
+    # Pillow resizes at most four channels at once, each for itself.
+    channels = image.shape[2]
+    step = _RGB if channels % _RGB == 0 else 1
+    parts = [
+        _resize_part(image[:, :, first : first + step], size, spec, box)
+        for first in range(0, channels, step)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=2)
+
+
+def _resize_part(
+    part: ImageArray,
+    size: tuple[int, int],
+    spec: InputSpec,
+    box: tuple[float, float, float, float] | None,
+) -> ImageArray:
     flat = Image.fromarray(np.ascontiguousarray(part if part.shape[2] == _RGB else part[:, :, 0]))
-    resized = np.asarray(flat.resize((spec.width, spec.height), _RESAMPLING[spec.resize]))
+    resized = np.asarray(flat.resize(size[::-1], _RESAMPLING[spec.resize], box=box))
     return resized if resized.ndim == IMAGE_DIMENSIONS else resized[:, :, None]
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from segpp.errors import InputError
 from segpp.inspection.manifest import inspect_engine, inspect_manifest
+from segpp.inspection.report import Report
 from segpp.ops.grid import Size
 from segpp.utils.file_type import kind_of
 from segpp.utils.files import check_file
-from segpp.utils.report import Report
 
 __all__ = ["Report", "inspect_file"]
 

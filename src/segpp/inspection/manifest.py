@@ -5,11 +5,11 @@ from pathlib import Path
 from segpp.errors import InputError, ManifestError
 from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
-from segpp.manifest import Manifest, OutputSpec, read_manifest
+from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
+from segpp.manifest import Manifest, OutputSpec, difference, read_manifest
 from segpp.ops.grid import Size
 from segpp.utils.dataclass_json import encode
-from segpp.utils.files import check_file, manifest_path, sha256_of
-from segpp.utils.report import Report, Section, facts, giga, megabytes, rows
+from segpp.utils.files import check_file, manifest_path
 
 __all__ = ["inspect_engine", "inspect_manifest", "manifest_sections", "read_beside"]
 
@@ -81,7 +81,7 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
 def _compare(path: Path, manifest: Manifest) -> tuple[str, tuple[str, ...]]:
     if not path.is_file():
         return "not here", ()
-    if sha256_of(path) == manifest.file.sha256:
+    if difference(manifest, path) is None:
         return f"here, and the one described ({megabytes(manifest.file.bytes)})", ()
     return "here, but another one than described", (
         f"{path} is not the file that its manifest describes (SHA-256 differs)",

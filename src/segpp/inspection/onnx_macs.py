@@ -15,6 +15,8 @@ from segpp.ops.partition import BipartitePartition
 __all__ = ["OnnxMacs", "Shapes", "count_macs", "shapes_of"]
 
 Shape = tuple[int, ...]
+# Of a picture of 8192x8192; the partition of more would fill the memory.
+_MOST_TOKENS = 1 << 22
 # Fully known shapes of values, by name.
 Shapes = Mapping[str, Shape]
 
@@ -108,6 +110,8 @@ def _match(node: NodeProto, shapes: Shapes) -> int:
     batch, _, dim = shapes[node.input[0]]
     values = _integers(node)
     grid = Grid(values["height"], values["width"])
+    if grid.tokens > _MOST_TOKENS:
+        raise ValueError(f"a grid of {grid}")
     partition = BipartitePartition(grid, values["stride_y"], values["stride_x"])
     return batch * partition.compared_pairs(values.get("window", 0)) * dim
 

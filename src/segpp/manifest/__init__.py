@@ -1,6 +1,6 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
-from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
+from segpp.manifest.json_file import difference, parse_manifest, read_manifest, render_manifest
 from segpp.manifest.schema import (
     LABEL_DIMENSIONS,
     TENSOR_DIMENSIONS,
@@ -17,6 +17,7 @@ from segpp.manifest.schema import (
     Parity,
     ReductionSite,
     Reference,
+    Resize,
     Source,
 )
 
@@ -36,7 +37,9 @@ __all__ = [
     "Parity",
     "ReductionSite",
     "Reference",
+    "Resize",
     "Source",
+    "difference",
     "parse_manifest",
     "read_manifest",
     "render_manifest",

@@ -33,7 +33,8 @@ def _classes_problems(classes: Classes, architecture: Architecture) -> Iterator[
     named, colored, trained = len(classes.names), len(classes.palette), architecture.classes
     if named != colored:
         yield f"names {named} classes and colours {colored}"
-    if named != max(trained, 2):
+    # Files of one channel named a single class before they told its background.
+    if named not in ({1, 2} if trained == 1 else {trained}):
         yield f"names {named} classes of a network with {trained}"
     if not all(0 <= value <= _MAX_COLOR for color in classes.palette for value in color):
         yield "has a colour outside 0-255"

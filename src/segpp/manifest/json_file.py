@@ -11,7 +11,7 @@ from segpp.utils import arguments
 from segpp.utils.dataclass_json import decode, encode
 from segpp.utils.files import check_file, manifest_path, sha256_of
 
-__all__ = ["parse_manifest", "read_manifest", "render_manifest"]
+__all__ = ["difference", "parse_manifest", "read_manifest", "render_manifest"]
 
 # A manifest is a few kilobytes; anything much larger is not one.
 _MAX_BYTES = 4 << 20
@@ -47,14 +47,23 @@ def read_manifest(path: Path | str, *, verify: bool = True) -> Manifest:
     if not is_verified:
         return manifest
     check_file(path, kind="file")
-    if (found := sha256_of(path)) != manifest.file.sha256:
+    if (found := difference(manifest, path)) is not None:
         raise ManifestError(
             f"{beside} was written for another file than {path}",
             f"built for: {manifest.file.name} {manifest.file.sha256[:16]}…",
-            f"found:     {path.name} {found[:16]}…",
+            f"found:     {path.name} {found}",
             hint="export again, or put the manifest that belongs to the file beside it",
         )
     return manifest
+
+
+def difference(manifest: Manifest, path: Path) -> str | None:
+    """Return how a file differs from the one that a manifest describes, or None if it does not."""
+    # One of another size need not be read: it may be very large.
+    if (size := path.stat().st_size) != manifest.file.bytes:
+        return f"{size:,} bytes, not {manifest.file.bytes:,}"
+    digest = sha256_of(path)
+    return None if digest == manifest.file.sha256 else f"{digest[:16]}…"
 
 
 def parse_manifest(value: Any, where: str = "manifest") -> Manifest:

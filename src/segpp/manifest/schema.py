@@ -24,12 +24,16 @@ __all__ = [
     "Parity",
     "ReductionSite",
     "Reference",
+    "Resize",
     "Source",
 ]
 
 SCHEMA = 1
 
 Origin = Literal["given", "stored", "config", "assumed"]
+
+# Pillow's filters, which average where they shrink; nearest takes one pixel.
+Resize = Literal["pillow-bilinear", "pillow-bicubic", "pillow-nearest"]
 
 # (B, C, H, W) or (B, H, W, C); and (B, H, W).
 TENSOR_DIMENSIONS = 4
@@ -106,7 +110,7 @@ class InputSpec:
     colours: Literal["RGB", "BGR"]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    resize: Literal["pillow-bilinear"] = "pillow-bilinear"
+    resize: Resize = "pillow-bilinear"
     fit: Literal["stretch", "letterbox", "crop"] = "stretch"
 
     @property

@@ -11,6 +11,8 @@ __all__ = ["FileKind", "check_onnx", "kind_of"]
 
 _HEAD_BYTES = 1024
 _TAR_MAGIC_AT = 257
+# protobuf's own limit for one message.
+_MAX_ONNX_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,15 @@ def check_onnx(path: Path) -> None:
     like nothing that is known may be ONNX.
     """
     check_file(path, kind="ONNX file", error=GraphError)
+    if path.stat().st_size >= _MAX_ONNX_BYTES:
+        raise GraphError(
+            f"{path} is {path.stat().st_size:,} bytes, and an ONNX file ends below 2 GiB",
+            hint="weights beyond that belong into files beside it (external data)",
+        )
     kind = kind_of(path)
     if kind not in (_ONNX, _TEXT, _UNKNOWN):
-        raise GraphError(f"{path} is not an ONNX file", f"it looks like {kind.says}")
+        raise GraphError(
+            f"{path} is not an ONNX file",
+            f"it looks like {kind.says}",
+            hint="a checkpoint is exported first: segpp-export" if kind.holds else None,
+        )

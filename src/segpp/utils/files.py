@@ -3,22 +3,36 @@
 import errno
 import hashlib
 import os
+import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from threading import Lock
 
 from segpp.errors import InputError, OutputError
 
-__all__ = ["atomic_write", "check_file", "check_writable", "manifest_path", "sha256_of"]
+__all__ = [
+    "atomic_write",
+    "check_file",
+    "check_writable",
+    "manifest_path",
+    "remove_parts",
+    "sha256_of",
+]
 
 _CHUNK_BYTES = 1 << 20
+# Of this machine alone: on a shared disk the process may live on another.
+_HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:6]
+_PART = re.compile(rf"\.segpp\.[0-9a-f]{{12}}\.{_HOST}\.(\d{{1,10}})(?:-\d+)?\.part")
+# Folders that this process has looked into: once each, or a run over 10,000 images would crawl.
+_cleaned: set[Path] = set()
+# What is being written now, and whether it is just being moved into place.
+_live: set[Path] = set()
+_moving = threading.Lock()
 
 # next() of it is one step of the interpreter, so no two threads get the same number.
 _CALLS = count(1)
-# Of two threads that write the same files, one moves all of its own before the other does.
-_MOVING = Lock()
 
 
 def manifest_path(path: Path) -> Path:
@@ -63,12 +77,20 @@ def check_writable(path: Path) -> None:
     Tries for real: permissions alone do not show a read-only mount or a full disk.
     """
     with _as_output_error(path):
+        _check_name(path)
         _check_replaceable(path)
+        _remove_stale(path.parent)
         part = _part(path)
         try:
             part.write_bytes(b"\0")
         finally:
             part.unlink(missing_ok=True)
+
+
+def _check_name(path: Path) -> None:
+    # The name of the part may be shorter than this one, and fit where this does not.
+    with suppress(FileNotFoundError):
+        path.lstat()
 
 
 def _check_replaceable(path: Path) -> None:
@@ -93,15 +115,30 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
     try:
         with _as_output_error(paths[0]):
             for path in paths:
+                _check_name(path)
                 _check_replaceable(path)
+            _remove_stale(paths[0].parent)
+            _live.update(parts)
             yield parts
             for part in parts:
                 _flush(part)
-            with _MOVING:
+            with _moving:
                 _move_all(parts, paths)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
+        _live.difference_update(parts)
+
+
+def remove_parts() -> None:
+    """Remove what this process is writing, from another thread, right before its end."""
+    # What is being moved is whole: it may arrive, if that takes no longer than a moment.
+    held = _moving.acquire(timeout=0.5)
+    for part in tuple(_live):
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    if held:
+        _moving.release()
 
 
 def _move_all(parts: tuple[Path, ...], paths: tuple[Path, ...]) -> None:
@@ -136,9 +173,33 @@ def _restore(path: Path, old: Path) -> None:
 
 
 def _part(path: Path, role: str = "part") -> Path:
-    # Another name at every call: two threads may write one file, and the last one wins. The
-    # process in it tells whose it is.
-    return path.with_name(f".{path.name}.{os.getpid()}-{next(_CALLS)}.{role}")
+    # Not the name itself: one that is as long as the disk allows would leave no room.
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
+    # Another one at every call: two threads may write one file, and the last one wins.
+    return path.with_name(f".segpp.{digest}.{_HOST}.{os.getpid()}-{next(_CALLS)}.{role}")
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove the parts that processes of this machine left when they were killed."""
+    if folder.resolve() in _cleaned:
+        return
+    _cleaned.add(folder.resolve())
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            found = _PART.fullmatch(entry.name)
+            if found and not _lives(int(found[1])) and not entry.is_dir():
+                with suppress(OSError):
+                    entry.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

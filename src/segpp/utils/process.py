@@ -1,23 +1,86 @@
 """How a command ends: cleanly when it is stopped, and without a word when its reader goes away."""
 
 import os
+import select
 import signal
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["clean_up_when_stopped", "flush_results", "forget_interrupt"]
+from segpp.utils.files import remove_parts
+from segpp.utils.terminal import unguarded
+
+__all__ = [
+    "INTERRUPTED",
+    "INTERRUPTION",
+    "clean_up_when_stopped",
+    "flush_results",
+    "forget_interrupt",
+]
+
+# The exit code of a command that was stopped, and what it says.
+INTERRUPTED = 130
+INTERRUPTION = "interrupted; nothing half-written is left"
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Python acts on a signal between two of its own instructions, and a network may run for minutes
+# inside one. After so long the thread that watches ends the process; two seconds were promised.
+_PATIENCE_SECONDS = 1.2
 
 
-def clean_up_when_stopped() -> None:
-    """Make SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, so that cleanup runs."""
+@contextmanager
+def clean_up_when_stopped() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, so that cleanup runs.
+
+    Where native code computes and lets no exception in, a thread removes what is half-written and
+    ends the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's, and so is what to do about them.
+        yield
+        return
     for number in (signal.SIGTERM, signal.SIGHUP):
         # Only where it would end us: nohup makes a closed terminal harmless, and stays in force.
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    threading.Thread(target=_watch, args=(reading,), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _watch(reading: int) -> None:
+    """Wait for a signal, and then for the end; if that does not come, bring it about."""
+    deadline: float | None = None
+    while True:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([reading], [], [], left)[0]:
+            _end_now()
+        numbers = os.read(reading, 1 << 10)
+        if not numbers:
+            os.close(reading)
+            return
+        if deadline is None and set(numbers) & set(_STOP_SIGNALS):
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+
+
+def _end_now() -> None:
+    remove_parts()
+    with suppress(OSError):
+        os.write(2, f"\nerror: {INTERRUPTION}\n".encode())
+    os._exit(INTERRUPTED)
 
 
 def forget_interrupt() -> None:
@@ -38,6 +101,9 @@ def flush_results() -> OSError | None:
         sys.stdout.flush()
     except OSError as failure:
         # Python would try again at exit and complain in its own words.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, unguarded(sys.stdout).fileno())
+            os.close(nowhere)
         return None if isinstance(failure, BrokenPipeError) else failure
     return None

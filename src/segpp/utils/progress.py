@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from segpp.utils.terminal import one_line, unguarded
+
 __all__ = ["announce", "step"]
 
 _REFRESH_SECONDS = 0.5
@@ -22,6 +24,7 @@ def step(label: str) -> Iterator[None]:
 
     On a terminal the line counts up; elsewhere it is written once, at the end.
     """
+    label = one_line(label)
     start, done = time.monotonic(), threading.Event()
     ticker = threading.Thread(target=_tick, args=(label, start, done), daemon=True)
     if sys.stderr.isatty():
@@ -50,6 +53,7 @@ def _finish(ticker: threading.Thread, done: threading.Event) -> None:
 def _write(text: str) -> None:
     # \r and the erase code redraw the line on a terminal; a log gets plain lines.
     # A reader who closed the pipe must not end the work.
+    stream = unguarded(sys.stderr)
     with suppress(OSError):
-        sys.stderr.write(f"\r\x1b[K{text}" if sys.stderr.isatty() else text)
-        sys.stderr.flush()
+        stream.write(f"\r\x1b[K{text}" if stream.isatty() else text)
+        stream.flush()

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from segpp.utils.terminal import one_line
+
 __all__ = ["table"]
 
 _GAP = "  "
@@ -14,8 +16,10 @@ def table(rows: Sequence[Sequence[str]], align: str, *, indent: str = "") -> str
         rows: The heading first, if there is one; all of one length.
         align: ``l`` or ``r`` for every column.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(indent + _line(row, widths, align) for row in rows)
+    # Names come from foreign files, and would break the lines or the columns.
+    plain = [[one_line(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    return "\n".join(indent + _line(row, widths, align) for row in plain)
 
 
 def _line(row: Sequence[str], widths: Sequence[int], align: str) -> str:

@@ -2,15 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.predict import (
     FailedImage,
     Prediction,
@@ -18,21 +15,23 @@ from segpp.runtime.inference.predict import (
     _shares,
     predict_all,
 )
+from segpp.runtime.inference.seeing import Seeing
 from segpp.runtime.inference.session import Timing, open_session
+from segpp.runtime.media.looks.base import Segmented
 from segpp.runtime.media.sources import ImageSource, find_source, numbered
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
 
 
-def write(name: str, image: ImageArray, labels: NDArray[Any]) -> list[Path]:
-    assert image.shape[:2] == labels.shape
+def write(name: str, shown: Segmented) -> list[Path]:
+    assert shown.image.shape[:2] == shown.labels.shape
     return [Path(f"{name}.png")]
 
 
 def outcomes(network: Path, text: str) -> list[Prediction | FailedImage]:
     with open_session(network, threads=1) as session:
-        return list(predict_all(session, find_source(text), write))
+        return list(predict_all(Seeing(session), find_source(text), write))
 
 
 @pytest.fixture
@@ -84,7 +83,7 @@ def test_a_source_without_files_is_predicted_frame_by_frame(
     camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
 
     with open_session(network(), threads=1) as session:
-        found = list(predict_all(session, camera, write))
+        found = list(predict_all(Seeing(session), camera, write))
 
     assert [(one.item.name, type(one)) for one in found] == [
         ("frame-000001", Prediction),
@@ -98,7 +97,7 @@ def test_a_frame_that_is_lost_at_the_end_ends_nothing(network: Network, stripes:
     camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
 
     with open_session(network(), threads=1) as session:
-        found = list(predict_all(session, camera, write))
+        found = list(predict_all(Seeing(session), camera, write))
 
     assert [type(one) for one in found] == [Prediction, FailedImage]
 
@@ -120,4 +119,4 @@ def test_a_source_without_files_and_frames_is_named(network: Network) -> None:
         open_session(network(), threads=1) as session,
         pytest.raises(ImageError, match="the video camera 0 has no frames"),
     ):
-        list(predict_all(session, camera, write))
+        list(predict_all(Seeing(session), camera, write))

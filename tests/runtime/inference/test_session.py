@@ -255,3 +255,82 @@ def test_run_raw_refuses_another_type(network: Network) -> None:
         pytest.raises(InputError, match=r"the tensor is float64 .*\n  the network takes float32"),
     ):
         session.run_raw(np.zeros((1, 3, 32, 64)))
+
+
+@pytest.mark.parametrize("kind", ["logits", "labels", "uint8"])
+@pytest.mark.parametrize("size", [(64, 64), (30, 100), (45, 99)], ids=str)
+def test_a_letterbox_gives_masks_of_the_whole_image(
+    network: Network, stripes: Stripes, kind: str, size: tuple[int, int]
+) -> None:
+    with open_session(network(kind), fit="letterbox") as session:
+        [labels] = session(stripes(*size)).masks
+
+    assert session.manifest.origins["fit"] == "given"
+    assert labels.shape == size
+    assert thirds(labels) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["logits", "labels", "uint8"])
+def test_a_crop_gives_no_class_outside(network: Network, stripes: Stripes, kind: str) -> None:
+    with open_session(network(kind), fit="crop") as session:
+        [labels] = session(stripes(32, 192)).masks
+
+    # The middle third of 192 columns, all of it green.
+    assert np.unique(labels[:, 64:128]).tolist() == [1]
+    assert np.unique(labels[:, [*range(64), *range(128, 192)]]).tolist() == [255]
+
+
+def test_a_misfit_is_noted_once(network: Network, stripes: Stripes) -> None:
+    with open_session(network()) as session:
+        session(stripes(32, 66))
+        assert session.notes == ()
+        session([stripes(40, 40), stripes(40, 30)])
+        session(stripes(90, 20))
+
+    [note] = session.notes
+    assert note.startswith("pictures of 40x40 in a network of 32x64: stretching makes everything")
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("kind", ["logits", "uint8"])
+def test_tiles_see_a_large_image_at_its_own_resolution(
+    network: Network, batch: int, kind: str
+) -> None:
+    image = np.zeros((100, 150, 3), np.uint8)
+    # Squares of 20 pixels, which would be 8 if the image were resized to 64 columns.
+    y, x = np.indices((100, 150)) // 20
+    classes = (y + x) % 3
+    image[np.arange(100)[:, None], np.arange(150), classes] = 255
+
+    with open_session(network(kind, batch=batch), tile=True, overlap=0.5) as session:
+        result = session(image)
+
+    assert session.fit == "tiles 0.5"
+    assert session.notes == ()
+    assert result.timing.inference_ms > 0
+    assert (result.masks[0][10::20, 10::20] == classes[10::20, 10::20]).all()
+    # Means of four pixels lie on the borders of squares, nowhere else.
+    assert (result.masks[0] == classes).mean() > 0.95
+
+
+def test_tiles_and_logits_of_the_whole_image_do_not_go_together(
+    network: Network, stripes: Stripes
+) -> None:
+    with (
+        open_session(network(), tile=True) as session,
+        pytest.raises(InputError, match="in tiles has no logits"),
+    ):
+        session(stripes(32, 64), logits=True)
+
+
+def test_tiles_of_a_network_of_labels_are_refused(network: Network) -> None:
+    with pytest.raises(InputError, match="gives labels only, and what tiles share is blended"):
+        open_session(network("labels"), tile=True)
+
+
+def test_tiles_with_infinite_logits_are_an_error(network: Network, stripes: Stripes) -> None:
+    with (
+        open_session(network("nan"), tile=True) as session,
+        pytest.raises(CheckError, match="infinite or not a number"),
+    ):
+        session(stripes(32, 64))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from segpp.errors import ImageError
-from segpp.runtime.media.sources import find_source
+from segpp.runtime.media.sources import find_source, find_sources
 
 
 def put(path: Path, value: int = 0) -> Path:
@@ -99,3 +99,39 @@ def test_a_camera_is_no_file_whether_it_is_plugged_in_or_not(text: str) -> None:
         ImageError, match=f"{text} is a device or a stream(.|\n)*hint: record a video"
     ):
         find_source(text)
+
+
+def test_several_inputs_become_one_series_without_repetitions(tmp_path: Path) -> None:
+    put(tmp_path / "in" / "a.png", 1)
+    put(tmp_path / "in" / "b.png", 2)
+    put(tmp_path / "c.png", 3)
+
+    source = find_sources(
+        [str(tmp_path / name) for name in ("c.png", "in", "in/a.png", "in/*.png")]
+    )
+
+    assert (source.kind, source.count) == ("images", 3)
+    assert [item.name for item in source.items()] == ["c", "a", "b"]
+
+
+def test_one_input_among_none_is_what_it_is_alone(tmp_path: Path) -> None:
+    assert find_sources([str(put(tmp_path / "a.png"))]).kind == "image"
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (["a.png", "out.png"], r"out\.png does not exist[\s\S]*--out"),
+        (["none.png", "a.png"], r"none\.png does not exist"),
+        (["a.png", "*.gif"], r"no file matches"),
+        ([], "no image is named"),
+    ],
+)
+def test_what_is_not_there_is_told_of_by_name(
+    texts: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(ImageError, match=says):
+        find_sources(texts)

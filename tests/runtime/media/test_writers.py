@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from segpp.errors import OutputError
+from segpp.runtime.media.looks.base import RenderConfig, Segmented
 from segpp.runtime.media.sources import ImageSource
 from segpp.runtime.media.writers import (
     OutputTarget,
-    RenderConfig,
     check_output,
+    default_output,
     open_writer,
     resolve_output,
 )
@@ -50,6 +51,36 @@ def test_a_folder_gets_a_file_per_image_and_kind() -> None:
         Path("out/street.overlay.png"),
         Path("out/street.mask.png"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "kinds", "expected"),
+    [
+        ("image", ("overlay",), [Path("street.overlay.png")]),
+        ("image", ("overlay", "mask"), [Path("street.overlay.png"), Path("street.mask.png")]),
+        ("images", ("mask",), [Path("segpp-out/street.mask.png")]),
+        ("video", ("overlay",), [Path("street.overlay.mp4")]),
+        (
+            "video",
+            ("overlay", "mask"),
+            [Path("segpp-out/f.overlay.png"), Path("segpp-out/f.mask.png")],
+        ),
+    ],
+)
+def test_without_a_place_the_outputs_are_named_after_the_input(
+    kind: str, kinds: tuple[str, ...], expected: list[Path]
+) -> None:
+    read = source(kind, Path("in/street.png"))
+    name = "f" if kind == "video" else "street"
+
+    assert default_output(read, kinds).paths(name, kinds) == expected
+
+
+def test_a_folder_that_any_of_the_images_lies_in_is_refused(tmp_path: Path) -> None:
+    read = source("images", tmp_path / "a" / "1.png", tmp_path / "b" / "2.png")
+
+    with pytest.raises(OutputError, match="holds the input images"):
+        check_output(OutputTarget(tmp_path / "b", one_file=False), read)
 
 
 def test_a_folder_below_a_missing_one_can_be_written(tmp_path: Path) -> None:
@@ -94,7 +125,7 @@ def test_a_mask_keeps_its_numbers_and_an_overlay_its_image(tmp_path: Path) -> No
     config = RenderConfig(("overlay", "mask"), PALETTE, alpha=0.0)
 
     with open_writer(OutputTarget(tmp_path / "o", one_file=False), config, rate=None) as write:
-        overlay, mask = write("a", IMAGE, LABELS)
+        overlay, mask = write("a", Segmented(IMAGE, LABELS))
 
     with Image.open(mask) as image:
         assert image.mode == "P"
@@ -109,7 +140,7 @@ def test_numbers_beyond_a_byte_take_sixteen_bits(tmp_path: Path) -> None:
     config = RenderConfig(("mask",), PALETTE, alpha=1.0)
 
     with open_writer(OutputTarget(tmp_path / "m.png", one_file=True), config, rate=None) as write:
-        [path] = write("a", IMAGE[:1], labels)
+        [path] = write("a", Segmented(IMAGE[:1], labels))
 
     with Image.open(path) as image:
         assert image.mode == "I;16"

@@ -16,7 +16,8 @@ from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
 TIE = 8 * 2.0**-24
 
 # Classes, then the size of the logits and of the labels: cells of 2, 4 and 8, a lone logit, a
-# single row and column, and sizes that only the pixel kernel does.
+# single row and column, and sizes that only the pixel
+# kernel does, the last as of an image that 4 does not divide.
 SHAPES = (
     (19, (5, 7), (20, 28)),
     (19, (16, 33), (64, 132)),
@@ -36,6 +37,7 @@ SHAPES = (
     (19, (8, 8), (3, 5)),
     (150, (5, 5), (7, 13)),
     (7, (4, 4), (8, 16)),
+    (19, (9, 12), (33, 47)),
 )
 
 

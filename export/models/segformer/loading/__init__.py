@@ -6,7 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segpp.export.checkpoints.choices import ReadChoices
+from segpp.export.checkpoints.training_only import left_out
 from segpp.export.models.base import Checkpoint
+from segpp.export.models.colors import turned_channels
 from segpp.export.models.segformer.architecture import Numerics
 from segpp.export.models.segformer.loading import hf_config
 from segpp.export.models.segformer.loading.formats import (
@@ -15,7 +18,13 @@ from segpp.export.models.segformer.loading.formats import (
     from_segpp,
     to_segpp,
 )
-from segpp.export.models.segformer.loading.metadata import read_metadata
+from segpp.export.models.segformer.loading.heads import choose_heads, unusual_shape_notes
+from segpp.export.models.segformer.loading.metadata import Sources, read_metadata
+from segpp.export.models.segformer.loading.mm_config import (
+    TrainingConfig,
+    config_of,
+    read_training_config,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["SegFormerCheckpoint", "load", "state_dict_for"]
 
 _COUNTER = ".num_batches_tracked"
+# The convolution that sees the image.
+_FIRST = "stages.0.patch_embed.conv.weight"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +78,15 @@ def load(
     weights: "WeightsFile",
     state_dict: "StateDict",
     path: Path,
-    checkpoint_format: str | None = None,
+    choices: ReadChoices,
 ) -> SegFormerCheckpoint:
     """Return the SegFormer in a weights file of any known format.
 
     Args:
         weights: The file as read, with the JSON beside it.
-        state_dict: The tensors in it.
+        state_dict: The tensors of the network in it.
         path: Of the file, for messages.
-        checkpoint_format: Whose code trained it, where the names do not tell: a key of ``FORMATS``.
+        choices: What the caller says about it.
 
     Raises:
         CheckpointError: It is foreign or incomplete, or could be of several formats.
@@ -94,30 +105,43 @@ def load(
 
     tensors, config = state_dict.tensors, weights.config
     # 1. Whose file it is, and that its tensors are plain numbers.
-    name = detect_format(tensors, path, checkpoint_format)
+    name = detect_format(tensors, path, choices.checkpoint_format)
     fmt = FORMATS[name]
     hf_config.check_strides(config)
     check_sound(fmt, tensors, path)
     # 2. Which network it is, and that it is that network and nothing else.
-    architecture = architecture_of(fmt, tensors, hf_config.heads_of(config), path)
+    training = read_training_config(config_of(state_dict.context), path)
+    heads, origin = choose_heads(choices.heads, config, training.heads)
+    architecture = architecture_of(fmt, tensors, heads, path)
     expected = expected_by(fmt, architecture)
     unused = unused_keys(fmt, tensors, expected, path)
+    told = filter(None, [left_out(unused, expected, path)])
     check_shapes(tensors, expected, architecture.name, path)
     check_finite(tensors, expected, path)
     # 3. What else the file says.
-    metadata = read_metadata(state_dict.context, config, weights.preprocessor, architecture)
+    sources = Sources(state_dict.context, training, config, weights.preprocessor, choices.colors)
+    metadata = read_metadata(sources, architecture)
+    state = _owned(to_segpp(fmt, {key: tensors[key] for key in expected}))
+    if metadata.colors == "bgr":
+        state[_FIRST] = turned_channels(state[_FIRST])
+    unusual = unusual_shape_notes(architecture, origin)
     return SegFormerCheckpoint(
-        state=_owned(to_segpp(fmt, {key: tensors[key] for key in expected})),
+        state=state,
         architecture=architecture,
-        numerics=_numerics(fmt, config),
+        numerics=_numerics(fmt, config, training),
         format=name,
         sha256=weights.sha256,
         classes=metadata.classes,
         size=metadata.size,
         mean=metadata.mean,
         std=metadata.std,
+        colors=metadata.colors,
+        fit=metadata.fit,
+        resize=metadata.resize,
+        reduce_labels=metadata.reduce_labels,
+        origins={"heads": origin, **metadata.origins},
         ignored=(*state_dict.ignored, *unused),
-        notes=metadata.notes,
+        notes=(*unusual, *state_dict.notes, *told, *training.notes, *metadata.notes),
     )
 
 
@@ -131,10 +155,15 @@ def state_dict_for(checkpoint_format: str, state: "Mapping[str, Tensor]") -> "di
     return {key: tensor.contiguous() for key, tensor in converted.items()}
 
 
-def _numerics(fmt: CheckpointFormat, config: Mapping[str, Any]) -> Numerics:
-    if "hidden_act" not in config:
-        return fmt.numerics
-    return replace(fmt.numerics, gelu=hf_config.gelu_of(config))
+def _numerics(
+    fmt: CheckpointFormat, config: Mapping[str, Any], training: TrainingConfig
+) -> Numerics:
+    numerics = fmt.numerics
+    if training.align_corners:
+        # mmsegmentation's head resizes its levels the same way; the original's does not.
+        in_head = fmt.head == "conv-bn"
+        numerics = replace(numerics, align_corners=True, head_align_corners=in_head)
+    return replace(numerics, gelu=hf_config.gelu_of(config)) if "hidden_act" in config else numerics
 
 
 def _owned(state: "dict[str, Tensor]") -> "dict[str, Tensor]":

@@ -1,7 +1,8 @@
 """Which codebase a state dict comes from, by its names."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 
 from segpp.errors import CheckpointError
@@ -11,11 +12,14 @@ from segpp.export.models.segformer.loading.formats import (
     CheckpointFormat,
     encoder_root,
     is_unused,
+    key_matches,
     match_key,
 )
 from segpp.export.models.segformer.loading.validate import ENCODER_ONLY, shortened
 
-__all__ = ["count_known", "detect_format"]
+__all__ = ["count_known", "detect_format", "has_both_ends"]
+
+_ENDS = ("stages.0.patch_embed.conv.weight", "head.classifier.weight")
 
 
 def detect_format(names: Iterable[str], path: Path, checkpoint_format: str | None = None) -> str:
@@ -44,6 +48,16 @@ def detect_format(names: Iterable[str], path: Path, checkpoint_format: str | Non
 def count_known(fmt: CheckpointFormat, names: Iterable[str]) -> int:
     """Return how many of the tensors' names a format knows."""
     return sum(match_key(fmt, name) is not None or is_unused(fmt, name) for name in names)
+
+
+def has_both_ends(names: Collection[str]) -> bool:
+    """Whether the names have the first and the last weights of a network of some format."""
+    return any(first in names and last in names for first, last in _ends())
+
+
+@lru_cache(maxsize=1)
+def _ends() -> list[tuple[str, ...]]:
+    return [tuple(match.key for match in key_matches(fmt, _ENDS)) for fmt in FORMATS.values()]
 
 
 def _check_fits(checkpoint_format: str, names: list[str], path: Path) -> None:

@@ -1,13 +1,24 @@
 """What ``config.json`` and ``preprocessor_config.json`` say beyond the weights."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, TypeGuard
 
 from segpp.errors import CheckpointError
 from segpp.export.models.segformer.architecture import HEADS, STAGES
+from segpp.manifest import Resize
 from segpp.ops.grid import Size
 
-__all__ = ["check_strides", "gelu_of", "heads_of", "names_of", "normalisation_of", "size_of"]
+__all__ = [
+    "check_strides",
+    "gelu_of",
+    "heads_of",
+    "names_of",
+    "normalisation_of",
+    "resize_of",
+    "short_edge_of",
+    "size_of",
+]
 
 _GELU: dict[str, Literal["none", "tanh"]] = {
     "gelu": "none",
@@ -16,6 +27,13 @@ _GELU: dict[str, Literal["none", "tanh"]] = {
     "gelu_pytorch_tanh": "tanh",
 }
 _STRIDES = [4, 2, 2, 2]
+# As Pillow numbers them.
+_FILTERS: dict[object, Resize] = {
+    0: "pillow-nearest",
+    2: "pillow-bilinear",
+    3: "pillow-bicubic",
+}
+_MAX_EDGE = 8192
 
 
 def heads_of(config: Mapping[str, Any]) -> tuple[int, ...]:
@@ -40,7 +58,7 @@ def gelu_of(config: Mapping[str, Any]) -> Literal["none", "tanh"]:
         CheckpointError: The activation is another one.
     """
     name = config.get("hidden_act", "gelu")
-    if name not in _GELU:
+    if not isinstance(name, str) or name not in _GELU:
         raise CheckpointError(
             f"config.json gives the activation {name!r:.80}", f"known: {', '.join(_GELU)}"
         )
@@ -55,15 +73,22 @@ def check_strides(config: Mapping[str, Any]) -> None:
         )
 
 
-def names_of(config: Mapping[str, Any]) -> list[str] | None:
-    """Return the class names in order, or None if there are none but numbered stand-ins."""
+def names_of(config: Mapping[str, Any], count: int) -> tuple[list[str] | None, str | None]:
+    """Return the class names in order, and what does not fit in one sentence.
+
+    Stand-ins by number count for none; where numbers are left out, the others keep their names.
+    """
     labels = config.get("id2label")
     if not isinstance(labels, dict):
-        return None
-    names = [labels.get(str(index)) for index in range(len(labels))]
-    if names == [f"LABEL_{index}" for index in range(len(labels))]:
-        return None
-    return [str(name) for name in names] if None not in names else None
+        return None, None
+    known = {int(key): str(name) for key, name in labels.items() if str(key).isdecimal()}
+    if all(name == f"LABEL_{number}" for number, name in known.items()):
+        return None, None
+    if sorted(known) == list(range(len(known))):
+        return [known[number] for number in range(len(known))], None
+    names = [known.get(number, f"class {number}") for number in range(count)]
+    beyond = ", ".join(f"{n} ({known[n]})" for n in sorted(known) if n >= count) or "none"
+    return names, f"config.json does not name every class; numbers beyond the {count}: {beyond}"
 
 
 def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
@@ -72,6 +97,26 @@ def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
     sides = [size.get("height"), size.get("width")] if isinstance(size, dict) else [size, size]
     counts = [side for side in sides if _is_count(side)]
     return Size(*counts) if len(counts) == len(sides) else None
+
+
+def short_edge_of(preprocessor: Mapping[str, Any]) -> int | None:
+    """Return what the shorter side of images is resized to, where only that is fixed."""
+    size = preprocessor.get("size")
+    edge = size.get("shortest_edge") if isinstance(size, dict) else None
+    return edge if _is_count(edge) and edge <= _MAX_EDGE else None
+
+
+def resize_of(preprocessor: Mapping[str, Any]) -> tuple[Resize | None, str | None]:
+    """Return the filter that images are resized by, and in one sentence if it is not followed."""
+    number = preprocessor.get("resample")
+    if number is None or preprocessor.get("do_resize") is False:
+        return None, None
+    if number in _FILTERS:
+        return _FILTERS[number], None
+    return None, (
+        f"the processor resizes with Pillow's filter {number!r:.20}, which segpp does not have: "
+        "bilinear instead"
+    )
 
 
 def normalisation_of(
@@ -92,6 +137,11 @@ def normalisation_of(
     numbers = [mean, std, [factor]]
     if not all(isinstance(n, list) and all(_is_number(x) for x in n) for n in numbers):
         return None
+    if not all(_is_finite(x) for n in numbers for x in n):
+        raise CheckpointError(
+            "preprocessor_config.json normalises by a number that is none",
+            f"image_mean {mean!r:.80}, image_std {std!r:.80}, rescale_factor {factor!r:.40}",
+        )
     if not len(mean) == len(std) == channels or min(*std, factor) <= 0:
         return None
     return tuple(_scaled(x, factor) for x in mean), tuple(_scaled(x, factor) for x in std)
@@ -104,6 +154,14 @@ def _scaled(value: float, factor: float) -> float:
 
 def _is_count(value: Any) -> TypeGuard[int]:
     return type(value) is int and value > 0
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        # A whole number that no float holds.
+        return False
 
 
 def _is_number(value: Any) -> bool:

@@ -15,6 +15,7 @@ from segpp.export.models.segformer.loading.formats import (
     key_matches,
     match_key,
 )
+from segpp.export.models.segformer.loading.heads import check_heads_divide
 from segpp.export.models.segformer.loading.validate import check_present
 from segpp.export.models.segformer.model import SegFormer
 from segpp.manifest import Architecture
@@ -45,7 +46,7 @@ def architecture_of(
         for module in (*_PATCHES, "head.fuse.conv", "head.classifier")
     }
     dims = tuple(shapes[module][0] for module in _PATCHES)
-    _check_heads_divide(dims, heads, path)
+    check_heads_divide(dims, heads, path)
     return Architecture(
         name=size_name(dims, named.depths),
         dims=dims,
@@ -88,14 +89,3 @@ def _shape_of(
             f"{match.key}: expected 4 dimensions (out, in, height, width), found {shape}",
         )
     return shape
-
-
-def _check_heads_divide(dims: tuple[int, ...], heads: tuple[int, ...], path: Path) -> None:
-    for stage, (dim, count) in enumerate(zip(dims, heads, strict=True), start=1):
-        if dim % count:
-            raise CheckpointError(
-                f"{path} has {dim} channels in stage {stage}, no multiple of {count} heads",
-                f"widths: {dims}",
-                f"heads:  {heads}",
-                hint="a network with other heads needs the config.json that tells them beside it",
-            )

@@ -1,18 +1,44 @@
 """What a checkpoint says about its classes and its input, as far as it is consistent."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
+from segpp.export.models.colors import turned
 from segpp.export.models.segformer.loading import hf_config
-from segpp.images.palette import default_palette
-from segpp.manifest import Architecture, Classes
+from segpp.export.models.segformer.loading.class_names import classes_of, reduces_labels
+from segpp.export.models.segformer.loading.mm_config import TrainingConfig
+from segpp.manifest import Architecture, Classes, Origin, Resize
 from segpp.ops.grid import Size
 
-__all__ = ["Metadata", "read_metadata"]
+__all__ = ["Metadata", "Sources", "read_metadata"]
 
-_CHANNEL_MAX = 255
+# Keys and values live on a grid of one token per 32 pixels.
+_CELL = 32
+# Of streets, which most networks of this kind look at; width per height.
+_USUAL_ASPECT = 2
+
+
+_BGR = "trained on BGR: the first convolution is turned round, so that the file takes RGB"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a checkpoint may say something about its input and its classes.
+
+    Attributes:
+        context: The entries around the tensors.
+        training: The training configuration inside.
+        config: ``config.json``, empty without.
+        preprocessor: ``preprocessor_config.json``, empty without.
+        colors: The order of the channels, where the caller says it.
+    """
+
+    context: Mapping[str, Any]
+    training: TrainingConfig
+    config: Mapping[str, Any]
+    preprocessor: Mapping[str, Any]
+    colors: Literal["rgb", "bgr"] | None = None
 
 
 @dataclass(frozen=True)
@@ -20,133 +46,111 @@ class Metadata:
     """What stands in the file beside the weights; None where it says nothing.
 
     Attributes:
-        notes: What was found and not used, one sentence each.
+        mean: Per channel of RGB.
+        std: Likewise.
+        colors: The order that the network was trained on.
+        origins: Where each comes from.
+        notes: What a person must know of it, one sentence each.
     """
 
     classes: Classes | None
     size: Size | None
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
+    colors: Literal["rgb", "bgr"] | None
+    fit: Literal["stretch", "letterbox"] | None
+    resize: Resize | None
+    reduce_labels: bool
     notes: tuple[str, ...]
+    origins: dict[str, Origin] = field(default_factory=dict)
 
 
-def read_metadata(
-    context: Mapping[str, Any],
-    config: Mapping[str, Any],
-    preprocessor: Mapping[str, Any],
-    architecture: Architecture,
-) -> Metadata:
+def read_metadata(sources: Sources, architecture: Architecture) -> Metadata:
     """Collect what the wrappers of a state dict and the JSON beside it say.
 
     Args:
-        context: The entries beside the tensors.
-        config: ``config.json``, empty without.
-        preprocessor: ``preprocessor_config.json``, empty without.
+        sources: Where it may stand.
         architecture: What the weights say; where the two disagree, the weights are right.
     """
     notes: list[str] = []
-    meta = _dict(context.get("meta"))
-    # Its training configuration, as Python: mmsegmentation 0.x, then 1.x.
-    text = next((text for key in ("config", "cfg") if isinstance(text := meta.get(key), str)), "")
-    normalisation = hf_config.normalisation_of(preprocessor, architecture.channels)
-    mean, std = normalisation or (
-        _numbers(text, "mean", architecture.channels),
-        _numbers(text, "std", architecture.channels),
-    )
-    if re.search(r"\b(bgr_)?to_rgb\s*=\s*False", text):
-        notes.append("the training configuration feeds BGR images (to_rgb=False)")
+    training, preprocessor = sources.training, sources.preprocessor
+    meta = sources.context.get("meta")
+    meta = meta if isinstance(meta, Mapping) else {}
+    colors = sources.colors or training.colors or _colors_of(preprocessor)
+    mean, std = _normalization(sources, architecture.channels, notes)
+    resize, unknown = hf_config.resize_of(preprocessor)
+    notes += [unknown] if unknown else []
+    notes += [_BGR] if colors == "bgr" else []
+    size, fit = _size_and_fit(sources, notes)
+    classes = classes_of(meta, sources.config, architecture.classes, notes)
+    said: dict[str, object] = {"mean": mean, "std": std, "resize": resize, "fit": fit, "size": size}
+    said |= {"classes": classes, "colors": colors}
     return Metadata(
-        classes=_classes(meta, config, architecture.classes, notes),
-        size=hf_config.size_of(preprocessor) or _resolution(context) or _crop_size(text),
-        mean=mean if std else None,
-        std=std if mean else None,
+        classes=classes,
+        size=size,
+        mean=turned(mean) if mean and colors == "bgr" else mean,
+        std=turned(std) if std and colors == "bgr" else std,
+        colors=colors,
+        fit=fit,
+        resize=resize,
+        reduce_labels=training.reduce_labels or reduces_labels(meta, preprocessor),
         notes=tuple(notes),
+        origins={key: _origin(key, sources) for key, value in said.items() if value is not None},
     )
 
 
-def _classes(
-    meta: Mapping[str, Any], config: Mapping[str, Any], count: int, notes: list[str]
-) -> Classes | None:
-    dataset = _dict(meta.get("dataset_meta"))
-    names = dataset.get("classes") or meta.get("CLASSES") or hf_config.names_of(config)
-    palette = dataset.get("palette") or meta.get("PALETTE")
-    names = _consistent(names, _names(names), count, "class names", notes)
-    colors = _consistent(palette, _palette(palette), count, "colours", notes)
-    if names is None and colors is None:
+def _origin(key: str, sources: Sources) -> Origin:
+    return "given" if key == "colors" and sources.colors else "config"
+
+
+def _normalization(
+    sources: Sources, channels: int, notes: list[str]
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Return mean and std in the order in which the network takes its channels, both or neither."""
+    if beside := hf_config.normalisation_of(sources.preprocessor, channels):
+        return beside
+    if "image_mean" in sources.preprocessor:
+        notes.append(f"the processor's mean and std do not fit {channels} channels: not used")
+    mean, std = sources.training.mean, sources.training.std
+    if not mean or not std:
+        return None, None
+    if len(mean) == len(std) == channels and min(std) > 0:
+        return mean, std
+    notes.append(
+        f"mean and std of the training configuration ({len(mean)} and {len(std)} numbers) do not "
+        f"fit {channels} channels: not used"
+    )
+    return None, None
+
+
+def _colors_of(preprocessor: Mapping[str, Any]) -> Literal["rgb", "bgr"] | None:
+    # transformers opens images as RGB.
+    if not preprocessor:
         return None
-    return Classes(
-        names=names or tuple(f"class {index}" for index in range(count)),
-        palette=colors or default_palette(count),
-        ignore=_ignored_label(config),
-    )
+    return "bgr" if preprocessor.get("do_flip_channel_order") is True else "rgb"
 
 
-def _consistent(
-    given: Any, read: tuple[Any, ...] | None, count: int, what: str, notes: list[str]
-) -> Any:
-    """Return what was ``read`` from what is ``given``, or None and a note if it does not fit."""
-    if not given or (read and len(read) == count):
-        return read
-    size = f"{len(read)}" if read else "unreadable"
-    notes.append(f"the checkpoint's {what} ({size}) do not fit its {count} classes: not used")
-    return None
-
-
-def _names(value: Any) -> tuple[str, ...] | None:
-    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
-        return tuple(value)
-    return None
-
-
-def _palette(value: Any) -> tuple[tuple[int, ...], ...] | None:
-    if isinstance(value, list | tuple) and all(_is_color(color) for color in value):
-        return tuple(tuple(color) for color in value)
-    return None
-
-
-def _is_color(value: Any) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and len(value) == 3  # noqa: PLR2004 - red, green, blue
-        and all(type(part) is int and 0 <= part <= _CHANNEL_MAX for part in value)
-    )
-
-
-def _ignored_label(config: Mapping[str, Any]) -> int:
-    label = config.get("semantic_loss_ignore_index", 255)
-    return label if type(label) is int and 0 <= label <= _CHANNEL_MAX else 255
+def _size_and_fit(
+    sources: Sources, notes: list[str]
+) -> tuple[Size | None, Literal["stretch", "letterbox"] | None]:
+    if edge := hf_config.short_edge_of(sources.preprocessor):
+        sides = (edge, edge * _USUAL_ASPECT)
+        usual = Size(*(max(1, round(side / _CELL)) * _CELL for side in sides))
+        notes.append(
+            f"the processor fixes the shorter side alone, at {edge}: {usual} is one shape of many "
+            "(--size)"
+        )
+        return usual, "letterbox"
+    if fixed := hf_config.size_of(sources.preprocessor):
+        return fixed, "stretch"
+    return _resolution(sources.context) or sources.training.size, sources.training.fit
 
 
 def _resolution(context: Mapping[str, Any]) -> Size | None:
-    value = _dict(context.get("additional_info")).get("image_resolution")
+    info = context.get("additional_info")
+    value = info.get("image_resolution") if isinstance(info, Mapping) else None
     if isinstance(value, list | tuple) and len(value) == 2:  # noqa: PLR2004 - width, height
         width, height = value
         if type(width) is int and type(height) is int and min(width, height) > 0:
             return Size(height, width)
     return None
-
-
-def _crop_size(text: str) -> Size | None:
-    crops = set(re.findall(r"crop_size\s*=\s*[(\[]\s*(\d{1,5})\s*,\s*(\d{1,5})\s*[)\]]", text))
-    # Two different ones (training and sliding window) leave it open which one is meant.
-    sizes = [Size(int(height), int(width)) for height, width in crops]
-    return sizes[0] if len(sizes) == 1 and min(sizes[0]) > 0 else None
-
-
-def _numbers(text: str, key: str, channels: int) -> tuple[float, ...] | None:
-    lists = set(re.findall(rf"\b{key}\s*=\s*[(\[]([\d\s.,]+)[)\]]", text))
-    values = {_floats(group) for group in lists}
-    [first] = values if len(values) == 1 else [()]
-    usable = len(first) == channels and (key != "std" or min(first) > 0)
-    return first if usable else None
-
-
-def _floats(group: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in group.split(",") if part.strip())
-    except ValueError:
-        return ()
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

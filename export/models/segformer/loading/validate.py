@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from segpp.errors import CheckpointError
+from segpp.export.checkpoints.training_only import is_counter, left_out, why_unused
 from segpp.export.models.segformer.loading.formats import (
     CheckpointFormat,
     encoder_root,
@@ -79,30 +80,24 @@ def check_present(
 
 def unused_keys(
     fmt: CheckpointFormat, tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path
-) -> tuple[str, ...]:
-    """Return the names of tensors that take no part in the result.
+) -> dict[str, str]:
+    """Return the names of tensors that take no part in a mask, and why.
 
     Raises:
-        CheckpointError: A tensor inside the network's own modules has no place in a SegFormer, so
-            that leaving it out would change the result.
+        CheckpointError: A tensor may take part and has no place in a SegFormer.
     """
-    others = [name for name in tensors if name not in expected]
-    counters = {name for name in others if name.endswith("num_batches_tracked")}
-    strange = [
-        name
-        for name in others
-        if name.partition(".")[0] in root_modules(fmt)
-        and name not in counters
-        and not is_unused(fmt, name)
-    ]
-    if strange:
-        raise CheckpointError(
-            f"{path} has {_counted(strange)} that a SegFormer has no place for",
-            f"format: {fmt.title}",
-            f"found: {shortened(strange)}",
-            hint="a changed network cannot be exported; give a plain SegFormer",
-        )
-    return tuple(name for name in others if name not in counters)
+    unused = {name: _why_unused(fmt, name) for name in tensors if name not in expected}
+    left_out(unused, expected, path, f"format: {fmt.title}")
+    return {name: why for name, why in unused.items() if why and not is_counter(name)}
+
+
+def _why_unused(fmt: CheckpointFormat, name: str) -> str | None:
+    if is_unused(fmt, name):
+        return "never trained"
+    # Inside the network's own modules, what is called like a metric may still be a layer.
+    inside = name.partition(".")[0] in root_modules(fmt)
+    reason = why_unused(name)
+    return None if inside and not is_counter(name) and reason != "a loss" else reason
 
 
 def check_shapes(

@@ -8,38 +8,29 @@ from segpp.errors import InputError
 from segpp.export.models.segformer.input_size import DEFAULT_SIZE, MAX_PIXELS, check_size
 from segpp.ops.grid import Size, parse_size
 
-sides = st.integers(1, 256).map(lambda cells: 32 * cells)
 
-
-@given(sides, sides)
-def test_multiples_of_32_pass(height: int, width: int) -> None:
+@given(st.integers(32, 8192), st.integers(32, 8192))
+def test_every_size_from_32_pixels_on_passes(height: int, width: int) -> None:
     check_size(Size(height, width))
 
 
-@pytest.mark.parametrize("size", [DEFAULT_SIZE, Size(32, 32), Size(8192, 8192), Size(1088, 1920)])
+@pytest.mark.parametrize("size", [DEFAULT_SIZE, Size(32, 32), Size(8192, 8192), Size(1080, 1920)])
 def test_published_and_extreme_sizes_pass(size: Size) -> None:
     check_size(size)
 
 
 @pytest.mark.parametrize(
     ("size", "nearest"),
-    [
-        (Size(1, 1), "32x32"),
-        (Size(31, 64), "32x64"),
-        (Size(33, 64), "32x64"),
-        (Size(512, 1000), "512x992"),
-        (Size(1080, 1920), "1088x1920"),
-        (Size(640, 481), "640x480"),
-    ],
+    [(Size(1, 1), "32x32"), (Size(31, 65), "32x65"), (Size(720, 20), "720x32")],
     ids=str,
 )
-def test_another_size_is_refused_with_the_nearest_that_works(size: Size, nearest: str) -> None:
+def test_a_smaller_size_is_refused_with_the_nearest_that_works(size: Size, nearest: str) -> None:
     with pytest.raises(InputError) as failure:
         check_size(size)
 
     assert str(failure.value) == (
-        f"the size {size} is not a multiple of 32 in height and width\n"
-        f"  hint: the nearest that is: `size={nearest}`"
+        f"the size {size} is below 32 pixels in a side\n"
+        f"  hint: the nearest that works: `size={nearest}`"
     )
 
 

@@ -45,7 +45,7 @@ def sites_of(preset: str, size: Size) -> tuple[ReductionSite, ...]:
     return count_tokens(PRESETS[preset], site_grids(size))
 
 
-@pytest.mark.parametrize("size", [Size(128, 256), Size(160, 160)], ids=str)
+@pytest.mark.parametrize("size", [Size(128, 256), Size(160, 160), Size(143, 189)], ids=str)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_formula_equals_torchs_counter(preset: str, size: Size) -> None:
     architecture = segformer("b0", classes=19)

@@ -109,6 +109,19 @@ def test_logits_equal_those_of_transformers(
     assert relative_difference(logits, model(image).logits) < RELATIVE
 
 
+@pytest.mark.parametrize("size", [(33, 47), (90, 160), (101, 131)])
+def test_logits_equal_those_of_transformers_at_sizes_that_nothing_divides(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
+    model = hugging_face("b0")
+
+    logits = load_checkpoint(to_folder(model, tmp_path)).build()(image)
+
+    assert logits.shape == model(image).logits.shape
+    assert relative_difference(logits, model(image).logits) < RELATIVE
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_logits_equal_those_of_smp(size: str, tmp_path: Path, image: Tensor) -> None:
     model = spread(smp.Segformer(f"mit_{size}", encoder_weights=None, classes=7))

@@ -4,7 +4,7 @@ import pytest
 
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.sites import stage_grids
+from segpp.export.models.segformer.sites import SITES, site_grids, stage_grids
 from segpp.ops.grid import Grid, Size
 
 torch = pytest.importorskip("torch")
@@ -24,6 +24,19 @@ def test_stage_grids_are_those_of_the_network(size: Size) -> None:
         grids.append(Grid(*features.shape[2:]))
 
     assert stage_grids(size) == tuple(grids)
+
+
+@pytest.mark.parametrize("size", [Size(32, 32), Size(33, 47), Size(143, 189)], ids=str)
+def test_tokens_at_each_site_are_those_of_the_network(size: Size) -> None:
+    with torch.device("meta"):
+        stages = SegFormer(segformer("b0", classes=2), NUMERICS).stages
+        features, grids = torch.empty(1, 3, *size), []
+    for stage in stages:
+        tokens, grid = stage.patch_embed(features)
+        grids += [grid, stage.blocks[0].attention.context(tokens, grid)[1]]
+        features = stage(features)
+
+    assert site_grids(size) == dict(zip(SITES, grids, strict=True))
 
 
 def test_tokens_of_each_stage_at_a_known_size() -> None:

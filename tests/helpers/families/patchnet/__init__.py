@@ -18,6 +18,7 @@ from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
 
 if TYPE_CHECKING:
+    from segpp.export.checkpoints.choices import ReadChoices
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
     from segpp.export.models.rewriting import Rewrite
@@ -46,12 +47,15 @@ class PatchNetFamily:
     def detect(self, names: Collection[str]) -> int:
         return sum(name.startswith("patchnet/") for name in names)
 
+    def is_network(self, names: Collection[str]) -> bool:
+        return "patchnet/embed.conv.weight" in names and "patchnet/head.weight" in names
+
     def load(
         self,
         weights: "WeightsFile",
         state_dict: "StateDict",
         path: Path,
-        checkpoint_format: str | None = None,
+        choices: "ReadChoices",
     ) -> Checkpoint:
         from segpp.export.models.patchnet.network import load  # noqa: PLC0415 - imports torch
 

@@ -31,10 +31,19 @@ class FoldedHead(nn.Module):
     Args:
         levels: From a stage's features to what they add to the fused map.
         norm: What follows the sum, before the ReLU.
+        align_corners: How the deeper levels are resized.
     """
 
-    def __init__(self, levels: list[nn.Module], norm: nn.Module, classifier: nn.Conv2d) -> None:
+    def __init__(
+        self,
+        levels: list[nn.Module],
+        norm: nn.Module,
+        classifier: nn.Conv2d,
+        *,
+        align_corners: bool = False,
+    ) -> None:
         super().__init__()
+        self.align_corners = align_corners
         self.levels = nn.ModuleList(levels)
         self.norm = norm
         self.classifier = classifier
@@ -47,7 +56,8 @@ class FoldedHead(nn.Module):
             level(feature) for level, feature in zip(self.levels, features, strict=True)
         ]
         # 2. All at a quarter of the image's size: (B, D, H/4, W/4)
-        deeper = [F.interpolate(x, size, mode="bilinear", align_corners=False) for x in others]
+        aligned = self.align_corners
+        deeper = [F.interpolate(x, size, mode="bilinear", align_corners=aligned) for x in others]
         # 3. The convolution's own output last: an engine adds the rest in the convolution's pass.
         fused = self.norm(first + sum(deeper[1:], deeper[0])).relu()
         logits: Tensor = self.classifier(fused)
@@ -61,7 +71,7 @@ def folded(head: Head) -> FoldedHead:
     is_linear = all(projection.norm is None for projection in projections)
     make = _linear_levels if is_linear else _normed_levels
     levels = make(projections, weights, head.fuse.conv.bias)
-    return FoldedHead(levels, head.fuse.norm, head.classifier)
+    return FoldedHead(levels, head.fuse.norm, head.classifier, align_corners=head.align_corners)
 
 
 def _linear_levels(

@@ -9,7 +9,7 @@ import torch
 from segpp.errors import CheckpointError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.loading.formats import FORMATS
-from tests.helpers.checkpoints import AMBIGUOUS, MINIATURE, Write, assert_same, ours, theirs
+from tests.helpers.checkpoints import AMBIGUOUS, MINIATURE, Write, assert_same, ours, theirs, told
 
 
 @pytest.mark.parametrize("layout", sorted(set(FORMATS) - {*AMBIGUOUS, "nvlabs"}))
@@ -20,7 +20,7 @@ def test_a_layout_is_recognised_by_its_names(layout: str, write: Write) -> None:
     assert checkpoint.numerics == FORMATS[layout].numerics
     assert checkpoint.architecture == replace(MINIATURE, head=FORMATS[layout].head)
     assert_same(checkpoint.state, ours(checkpoint.architecture))
-    assert (checkpoint.classes, checkpoint.ignored, checkpoint.notes) == (None, (), ())
+    assert (checkpoint.classes, checkpoint.ignored, told(checkpoint)) == (None, (), ())
 
 
 def test_names_that_several_codebases_share_need_a_source(write: Write) -> None:

@@ -9,7 +9,7 @@ import torch
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.architecture import segformer
 from segpp.utils.files import sha256_of
-from tests.helpers.checkpoints import MINIATURE, Write, assert_same, nvlabs, ours, theirs
+from tests.helpers.checkpoints import MINIATURE, Write, assert_same, nvlabs, ours, theirs, told
 
 
 def test_nvlabs_untrained_classifier_is_reported_and_not_used(write: Write) -> None:
@@ -17,6 +17,7 @@ def test_nvlabs_untrained_classifier_is_reported_and_not_used(write: Write) -> N
 
     assert checkpoint.format == "nvlabs"
     assert checkpoint.ignored == ("decode_head.conv_seg.weight", "decode_head.conv_seg.bias")
+    assert "decode_head.conv_seg.weight (never trained)" in told(checkpoint)[0]
     assert_same(checkpoint.state, ours(replace(MINIATURE, head="linear")))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from segpp.export.models.loading import load_checkpoint
 from segpp.images.palette import default_palette
-from tests.helpers.checkpoints import Write, theirs
+from tests.helpers.checkpoints import Write, theirs, told
 
 MMSEG_1 = {"dataset_meta": {"classes": ("a", "b", "c"), "palette": [[1, 2, 3], [4, 5, 6], [7] * 3]}}
 MMSEG_0 = {"CLASSES": ["a", "b", "c"], "PALETTE": [[1, 2, 3], [4, 5, 6], [7, 7, 7]]}
@@ -47,7 +47,7 @@ def test_names_and_colours_that_do_not_fit_are_noted_and_not_used(
     checkpoint = load_checkpoint(write({"state_dict": theirs(), "meta": meta}))
 
     assert checkpoint.classes is None
-    [note] = checkpoint.notes
+    [note] = told(checkpoint)
     assert "do not fit its 3 classes: not used" in note
 
 
@@ -63,3 +63,13 @@ def test_the_training_configuration_tells_size_and_normalisation(write: Write) -
     assert checkpoint.size == (512, 1024)
     assert checkpoint.mean == (123.675, 116.28, 103.53)
     assert checkpoint.std == (58.395, 57.12, 57.375)
+
+
+def test_one_channel_tells_the_background_from_what_is_named(write: Write) -> None:
+    meta = {"CLASSES": ("road",), "PALETTE": [[1, 2, 3]]}
+
+    classes = load_checkpoint(write({"state_dict": theirs(classes=1), "meta": meta})).classes
+
+    assert classes
+    assert classes.names == ("background", "road")
+    assert classes.palette == ((0, 0, 0), (1, 2, 3))

@@ -73,7 +73,7 @@ def test_weights_that_are_not_numbers_are_named(value: float, write: Write) -> N
     ],
 )
 def test_a_changed_network_is_not_taken_for_a_plain_one(name: str, write: Write) -> None:
-    with pytest.raises(CheckpointError, match=r"(?s)1 tensor that a SegFormer has no place for"):
+    with pytest.raises(CheckpointError, match=r"(?s)1 tensor that the network has no place for"):
         load_checkpoint(write(theirs() | {name: torch.zeros(1)}))
 
 
@@ -82,4 +82,39 @@ def test_a_tensor_that_pretends_to_be_large_is_refused(write: Write) -> None:
     state = theirs() | {"decode_head.conv_seg.weight": torch.zeros(1).expand(10**6, 10**6)}
 
     with pytest.raises(CheckpointError, match=r"does not hold the numbers of decode_h"):
+        load_checkpoint(write(state))
+
+
+def test_a_neck_between_backbone_and_head_is_not_dropped(write: Write) -> None:
+    neck = {f"neck.convs.{i}.conv.weight": torch.eye(8)[:, :, None, None] for i in range(4)}
+
+    with pytest.raises(CheckpointError) as error:
+        load_checkpoint(write(theirs() | neck))
+
+    assert "4 tensors that the network has no place for" in str(error.value)
+    assert "found: neck.convs.0.conv.weight" in str(error.value)
+    assert "--ignore-tensors 'neck.*'" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["auxiliary_head.conv.weight", "loss.weight", "iou.confmat"])
+def test_what_serves_training_alone_is_left_out_with_a_note(name: str, write: Write) -> None:
+    checkpoint = load_checkpoint(write(theirs() | {name: torch.zeros(3)}))
+
+    assert checkpoint.ignored == (name,)
+    [note] = [note for note in checkpoint.notes if "left out" in note]
+    assert name in note
+
+
+@pytest.mark.parametrize("name", ["decode_head.metric.weight", "backbone.aux_head.weight"])
+def test_inside_the_network_such_a_name_is_a_changed_network(name: str, write: Write) -> None:
+    with pytest.raises(CheckpointError, match="1 tensor that the network has no place for"):
+        load_checkpoint(write(theirs() | {name: torch.zeros(3)}))
+
+
+def test_blocks_with_a_gap_in_their_numbers_are_an_error(write: Write) -> None:
+    state = {
+        name.replace("layers.1.1.1.", "layers.1.1.2."): tensor for name, tensor in theirs().items()
+    }
+
+    with pytest.raises(CheckpointError, match=r"missing: backbone\.layers\.1\.1\.1\."):
         load_checkpoint(write(state))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segpp.utils.table import table
+from segpp.utils.terminal import harmless, one_line
 
 __all__ = ["GLUE", "Report", "Section", "facts", "giga", "megabytes", "rows"]
 
@@ -44,7 +45,7 @@ class Report:
     def text(self) -> str:
         """Return the sections as text."""
         parts = [f"{section.title}\n{section.body}" for section in self.sections if section.body]
-        return _printable("\n\n".join([f"{self.name}: {self.says}", *parts]))
+        return harmless("\n\n".join([f"{one_line(self.name)}: {self.says}", *parts]))
 
     def json(self) -> str:
         """Return the data as JSON."""
@@ -75,11 +76,6 @@ def facts(title: str, values: Mapping[str, object]) -> Section:
 def rows(title: str, cells: Sequence[Sequence[str]], align: str) -> Section:
     """Return a section with a table; the first row is its heading. Without others it is empty."""
     return Section(title, table(cells, align, indent=_INDENT) if len(cells) > 1 else "")
-
-
-def _printable(text: str) -> str:
-    # Names come from the file, and a terminal obeys what it is sent.
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
 
 
 def giga(count: int) -> str:

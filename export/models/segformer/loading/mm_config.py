@@ -1,0 +1,219 @@
+"""What a training configuration of mmsegmentation, stored in the checkpoint, says of the masks.
+
+Two generations write it: 0.x normalises in its pipelines and names data sets under ``data``, 1.x
+normalises in a ``data_preprocessor`` and names data loaders.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from segpp.errors import CheckpointError
+from segpp.export.checkpoints.python_config import PythonConfig, parse_python_config, values_under
+from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES
+from segpp.ops.grid import Size
+
+__all__ = ["TrainingConfig", "config_of", "read_training_config"]
+
+# What no shape shows, or what would change the computation: only these are exported.
+_BACKBONE = {
+    "strides": [4, 2, 2, 2],
+    "patch_sizes": [7, 3, 3, 3],
+    "sr_ratios": list(SR_RATIOS),
+    "mlp_ratio": FFN_RATIO,
+    "out_indices": list(range(STAGES)),
+    "act_cfg.type": "GELU",
+    "norm_cfg.eps": 1e-6,
+}
+_HEAD = {
+    "in_index": list(range(STAGES)),
+    "interpolate_mode": "bilinear",
+    "act_cfg.type": "ReLU",
+    "norm_cfg.eps": 1e-5,
+    "threshold": None,
+}
+
+# Data sets of mmsegmentation whose label 0 is no class.
+_REDUCING = {
+    "ADE20KDataset",
+    "ISPRSDataset",
+    "LoveDADataset",
+    "PascalContextDataset59",
+    "PotsdamDataset",
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What the configuration says; None where it says nothing.
+
+    Attributes:
+        mean: Per channel, in the order in which the network takes them.
+        std: Likewise.
+        colors: That order.
+        align_corners: How the head resizes its levels and the logits.
+        fit: How a picture of another shape is brought to the input's size in tests.
+        notes: What a person must know of it, one sentence each.
+    """
+
+    heads: tuple[int, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    colors: Literal["rgb", "bgr"] | None = None
+    align_corners: bool = False
+    size: Size | None = None
+    fit: Literal["stretch", "letterbox"] | None = None
+    reduce_labels: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def config_of(context: Mapping[str, Any]) -> PythonConfig:
+    """Return the configuration among the entries around a state dict, empty without one."""
+    meta = _dict(context.get("meta"))
+    # 0.x, then 1.x.
+    texts = (meta.get(key) for key in ("config", "cfg"))
+    text = next((text for text in texts if isinstance(text, str)), "")
+    return parse_python_config(text)
+
+
+def read_training_config(config: PythonConfig, path: Path) -> TrainingConfig:
+    """Return what ``config`` says of how masks are computed.
+
+    Raises:
+        CheckpointError: It describes another network than a SegFormer.
+    """
+    values = config.values
+    model = _dict(values.get("model"))
+    backbone, head = _dict(model.get("backbone")), _dict(model.get("decode_head"))
+    _check(backbone, _BACKBONE, "backbone", path)
+    _check(head, _HEAD, "decode_head", path)
+    said, colors, told = _normalization(values, model)
+    slides = _dict(model.get("test_cfg")).get("mode") == "slide"
+    notes = (config.problem, told, _SLIDE if slides else None)
+    return TrainingConfig(
+        heads=_heads(backbone, path),
+        mean=_floats(said.get("mean")),
+        std=_floats(said.get("std")),
+        colors=colors,
+        align_corners=head.get("align_corners") is True,
+        size=_crop_size(values),
+        fit=_fit(values),
+        reduce_labels=_reduces(values),
+        notes=tuple(note for note in notes if note),
+    )
+
+
+_SLIDE = "the training configuration tests with a sliding window: segpp-eval --protocol slide"
+
+
+def _check(part: Mapping[str, Any], expected: Mapping[str, Any], name: str, path: Path) -> None:
+    for key, usual in expected.items():
+        outer, _, inner = key.partition(".")
+        found = _dict(part.get(outer)).get(inner, usual) if inner else part.get(outer, usual)
+        plain = list(found) if isinstance(found, tuple) else found
+        if plain is not None and plain != usual:
+            raise CheckpointError(
+                f"{path} is of a network with the {name}'s {key} {found!r:.80}",
+                f"expected: {usual!r}",
+                "found in the training configuration inside",
+                hint="a changed network cannot be exported; give a plain SegFormer",
+            )
+
+
+def _heads(backbone: Mapping[str, Any], path: Path) -> tuple[int, ...] | None:
+    heads = backbone.get("num_heads")
+    if heads is None:
+        return None
+    if _is_list(heads) and len(heads) == STAGES and all(type(h) is int and h > 0 for h in heads):
+        return tuple(heads)
+    raise CheckpointError(
+        f"{path} gives the attention heads as {heads!r:.80}",
+        f"expected: {STAGES} whole numbers in num_heads of the training configuration inside",
+        hint="say them: --heads 1,2,5,8",
+    )
+
+
+def _normalization(
+    values: Mapping[str, Any], model: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], Literal["rgb", "bgr"] | None, str | None]:
+    """Return the settings that count when the network is tested, and what stands there besides."""
+    preprocessor = _dict(model.get("data_preprocessor")) or _dict(values.get("data_preprocessor"))
+    if preprocessor.get("mean") is not None:
+        # mmengine: images come as BGR from the disk, and stay so unless it is told otherwise.
+        return (
+            preprocessor,
+            "rgb" if preprocessor.get("bgr_to_rgb") else "bgr",
+            _stale(values, preprocessor),
+        )
+    steps = [step for step in _test_steps(values) if step.get("type") == "Normalize"]
+    norm = next(iter(steps), _dict(values.get("img_norm_cfg")))
+    if norm.get("mean") is None:
+        return {}, None, None
+    return norm, "bgr" if norm.get("to_rgb") is False else "rgb", None
+
+
+def _stale(values: Mapping[str, Any], used: Mapping[str, Any]) -> str | None:
+    other = _dict(values.get("img_norm_cfg"))
+    if not other or all(_floats(other.get(key)) == _floats(used.get(key)) for key in _BOTH):
+        return None
+    return "mean and std are the data_preprocessor's; img_norm_cfg beside it has others"
+
+
+_BOTH = ("mean", "std")
+
+
+def _test_steps(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the steps that prepare a picture in tests, those inside an augmentation too."""
+    loaded = _dict(_dict(values.get("test_dataloader")).get("dataset"))
+    tested = _dict(_dict(values.get("data")).get("test"))
+    pipelines = (loaded.get("pipeline"), tested.get("pipeline"), values.get("test_pipeline"))
+    for step in map(_dict, _list(next(filter(_list, pipelines), ()))):
+        yield step
+        yield from map(_dict, _list(step.get("transforms")))
+
+
+def _fit(values: Mapping[str, Any]) -> Literal["stretch", "letterbox"] | None:
+    resizes = [step for step in _test_steps(values) if step.get("type") == "Resize"]
+    if not resizes:
+        return None
+    # 0.x keeps the aspect unless told otherwise, 1.x does not.
+    keeps = resizes[0].get("keep_ratio", "data" in values)
+    return "letterbox" if keeps else "stretch"
+
+
+def _crop_size(values: Mapping[str, Any]) -> Size | None:
+    crops = {tuple(crop) for crop in values_under(values, "crop_size") if _is_list(crop)}
+    sizes = [crop for crop in crops if len(crop) == 2 and all(type(x) is int for x in crop)]  # noqa: PLR2004 - height, width
+    # Two different ones (training and sliding window) leave it open which one is meant.
+    return Size(*sizes[0]) if len(sizes) == 1 and min(sizes[0]) > 0 else None
+
+
+def _reduces(values: Mapping[str, Any]) -> bool:
+    loaded = _dict(_dict(values.get("test_dataloader")).get("dataset"))
+    tested = _dict(_dict(values.get("data")).get("test"))
+    places = [place for place in (loaded, tested, values) if place]
+    for place in places:
+        said = {value for value in values_under(place, "reduce_zero_label") if type(value) is bool}
+        if said:
+            return True in said
+    types = [kind for kind in values_under(values, "type") if isinstance(kind, str)]
+    return not _REDUCING.isdisjoint(types)
+
+
+def _floats(value: Any) -> tuple[float, ...] | None:
+    if _is_list(value) and value and all(type(x) in (int, float) for x in value):
+        return tuple(map(float, value))
+    return None
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _list(value: Any) -> list[Any] | tuple[Any, ...]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _dict(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,127 @@
+"""A picture in tiles of the network's size, whose logits are blended where they overlap.
+
+The picture keeps its own resolution. Tiles begin every ``(1 - overlap)`` of a tile, the last one
+ends at the picture's far edge. The logits of a tile are resized to its pixels and added; the class
+with the highest sum has the highest mean. A side shorter than a tile is padded with the mean
+colour, and its padding is in no sum.
+
+Only a band of one tile's height is summed at a time: K x tile height x W values, however high the
+picture is.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import InputError
+from segpp.images.fit import Placement, Span
+from segpp.images.postprocess import best_class, resized_planes
+from segpp.images.preprocess import ImageArray, pad_image
+from segpp.manifest import InputSpec
+
+__all__ = ["MAX_OVERLAP", "OVERLAP", "check_overlap", "tile_labels", "tile_starts"]
+
+Logits = NDArray[np.float32]
+
+OVERLAP = 0.25
+# Nearer to 1 the number of tiles has no bound.
+MAX_OVERLAP = 0.9
+
+
+def check_overlap(overlap: float) -> None:
+    """Raise InputError unless neighbouring tiles can share that part of a side."""
+    if not 0.0 <= overlap <= MAX_OVERLAP:
+        raise InputError(f"an overlap of {overlap:g}", f"allowed: 0 to {MAX_OVERLAP:g} of a tile")
+
+
+def tile_starts(length: int, tile: int, overlap: float) -> list[int]:
+    """Return where tiles begin along a side of a picture; the last ends with the side."""
+    last = max(0, length - tile)
+    step = max(1, round(tile * (1 - overlap)))
+    return [*range(0, last, step), last]
+
+
+def tile_labels(
+    picture: ImageArray,
+    spec: InputSpec,
+    logits_of: Callable[[Sequence[ImageArray]], Logits],
+    *,
+    overlap: float = OVERLAP,
+    align_corners: bool = False,
+) -> NDArray[Any]:
+    """Return the labels (H, W) of a picture (H, W, C).
+
+    Args:
+        picture: Of any size.
+        spec: The network's input.
+        logits_of: Gives logits (B, K, h, w) for up to ``spec.batch`` images of the network's size.
+        overlap: What neighbouring tiles share of a side, 0 to ``MAX_OVERLAP``.
+        align_corners: How logits are meant to be resized.
+    """
+    rows, columns = (
+        _tile_span(length, side)
+        for length, side in zip(picture.shape[:2], (spec.height, spec.width), strict=True)
+    )
+    starts = list(
+        product(
+            tile_starts(picture.shape[0], spec.height, overlap),
+            tile_starts(picture.shape[1], spec.width, overlap),
+        )
+    )
+    band: _Band | None = None
+    for some in _batches(starts, spec.batch):
+        parts = [picture[y : y + rows.picture, x : x + columns.picture] for y, x in some]
+        logits = logits_of([pad_image(part, spec) for part in parts])
+        for (y, x), one in zip(some, logits, strict=False):
+            band = band or _Band(len(one), rows.picture, picture.shape[:2])
+            band.move_to(y)
+            planes = resized_planes(one, Placement(rows, columns), align_corners=align_corners)
+            band.add(planes, x, columns.picture)
+    if band is None:
+        raise InputError(f"a picture {picture.shape} has no pixels")
+    return band.finish()
+
+
+class _Band:
+    """Sums of logits of as many rows as a tile has; rows above are labels already."""
+
+    def __init__(self, classes: int, height: int, size: tuple[int, int]) -> None:
+        self._sums = np.zeros((classes, height, size[1]), np.float32)
+        self._top = 0
+        self._labels = np.empty(size, best_class(self._sums[:, :1, :1]).dtype)
+
+    def move_to(self, top: int) -> None:
+        """Label the rows above ``top``, which no later tile reaches."""
+        done = top - self._top
+        if done == 0:
+            return
+        self._labels[self._top : top] = best_class(self._sums[:, :done])
+        kept = self._sums.shape[1] - done
+        # The rows overlap, so they move in steps that do not.
+        for plane in self._sums:
+            plane[:kept] = plane[done:].copy()
+            plane[kept:] = 0
+        self._top = top
+
+    def add(self, planes: Iterator[Logits], left: int, width: int) -> None:
+        """Add a tile's logits, class by class."""
+        for sums, plane in zip(self._sums, planes, strict=True):
+            sums[:, left : left + width] += plane
+
+    def finish(self) -> NDArray[Any]:
+        """Label the last rows and return all."""
+        self._labels[self._top :] = best_class(self._sums[:, : len(self._labels) - self._top])
+        return self._labels
+
+
+def _tile_span(length: int, tile: int) -> Span:
+    """Return where one side of a tile lies in the network's input: in the middle if it is short."""
+    part = min(length, tile)
+    return Span(part, tile, part, (tile - part) // 2)
+
+
+def _batches(starts: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:
+    return (starts[first : first + size] for first in range(0, len(starts), size))

@@ -1,0 +1,120 @@
+"""Which existing files an output may replace: those that segpp wrote itself, of the same kind.
+
+Whatever segpp writes carries a mark that can be found without a library:
+
+    onnx      the producer ``segpp`` in the first bytes of the model
+    engine    a manifest beside it with the file's SHA-256
+    manifest  a JSON object with the keys ``segpp`` and ``schema``
+    picture   PNG: a text chunk ``Software`` of ``segpp``; JPEG: a comment ``segpp``
+    table     CSV: the first columns of one of segpp's tables
+    video     the container's comment ``segpp``
+    report    HTML: ``<meta name="generator" content="segpp">``
+
+Docs: docs/file-formats.md, "What is replaced".
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from segpp.errors import OutputError
+from segpp.utils.files import check_writable, manifest_path, sha256_of
+
+__all__ = ["MARK", "TABLE_HEADS", "OutputKind", "check_output_file", "is_own"]
+
+OutputKind = Literal["onnx", "engine", "manifest", "picture", "table", "video", "report"]
+
+# What stands in the files of every kind that has room for it.
+MARK = "segpp"
+
+# The first columns of the tables, which no other program is likely to write.
+TABLE_HEADS = (
+    "model,miou,pixel_accuracy,agreement,images_per_second",
+    "model,file,backend,stage,samples,mean,deviation,min,max",
+)
+
+_HEAD_BYTES = _TAIL_BYTES = 1 << 14
+_MAX_MANIFEST_BYTES = 4 << 20
+
+_NAMES: dict[OutputKind, str] = {
+    "onnx": "an ONNX file",
+    "engine": "an engine",
+    "manifest": "a manifest",
+    "picture": "a picture",
+    "table": "a table",
+    "video": "a video",
+    "report": "a report",
+}
+
+
+def check_output_file(
+    path: Path, kind: OutputKind, *, inputs: Iterable[Path] = (), force: bool = False
+) -> None:
+    """Raise OutputError now if ``path`` cannot or must not be written.
+
+    Args:
+        kind: What is going to be written there.
+        inputs: Files that are read; none of them is replaced, forced or not.
+        force: Replace a file that segpp did not write, too.
+    """
+    check_writable(path)
+    if not path.exists():
+        return
+    for given in inputs:
+        if given.exists() and path.samefile(given):
+            raise OutputError(
+                f"{path} is the input itself, and would be replaced by {_NAMES[kind]}",
+                hint="write to another file",
+            )
+    if not force and not is_own(path, kind):
+        raise OutputError(
+            f"{path} exists, and is not {_NAMES[kind]} that segpp wrote",
+            hint="name another file, or replace this one: --force (force=True)",
+        )
+
+
+def is_own(path: Path, kind: OutputKind) -> bool:
+    """Return whether a file is one of ``kind`` that segpp wrote, or empty."""
+    if path.stat().st_size == 0:
+        return True
+    if kind == "engine":
+        return _has_manifest(path)
+    if kind == "manifest":
+        return "kind" in _manifest(path)
+    return _carries_mark(path, kind)
+
+
+def _carries_mark(path: Path, kind: OutputKind) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        tail = file.read(_TAIL_BYTES)
+    mark = MARK.encode()
+    if kind == "onnx":
+        # ir_version (field 1, one byte), then producer_name (field 2) with its length.
+        return head[:1] == b"\x08" and head[2:].startswith(bytes([0x12, len(mark)]) + mark)
+    if kind == "picture":
+        png, jpeg = b"tEXtSoftware\0" + mark, b"\xff\xfe\0" + bytes([len(mark) + 2]) + mark
+        return any(one in head for one in (png, jpeg))
+    if kind == "table":
+        return head.startswith(tuple(columns.encode() for columns in TABLE_HEADS))
+    if kind == "video":
+        return mark in tail.rpartition(b"\xa9cmt")[2][:64] and b"\xa9cmt" in tail
+    return b'<meta name="generator" content="' + mark + b'"' in head
+
+
+def _has_manifest(path: Path) -> bool:
+    about = _manifest(manifest_path(path)).get("file")
+    return isinstance(about, dict) and about.get("sha256") == sha256_of(path)
+
+
+def _manifest(path: Path) -> dict[str, object]:
+    """Return what a manifest holds, or nothing if the file is none."""
+    if not path.is_file() or path.stat().st_size > _MAX_MANIFEST_BYTES:
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, OSError):
+        return {}
+    return value if isinstance(value, dict) and {"segpp", "schema"} <= value.keys() else {}

@@ -132,7 +132,7 @@ def _stacked(path: Path, spec: InputSpec) -> ImageArray:
     if channels % image.shape[2]:
         raise ImageError(
             f"{path} has {image.shape[2]} channels and the network takes {channels}",
-            hint="--no-check writes the file without comparing it",
+            hint="`check=False` writes the file without comparing it",
         )
     # A network of several frames sees the same one in each.
     return np.concatenate([image] * (channels // image.shape[2]), axis=2)

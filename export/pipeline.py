@@ -12,15 +12,16 @@
 """
 
 import platform
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 
 import onnx
 
 from segpp import __version__
 from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.config import AUTO, OUTPUTS, ExportConfig
+from segpp.export.config import AUTO, OUTPUTS, ExportConfig, ExportResult
 from segpp.export.config.check import check_config
 from segpp.export.config.resolve import (
     ResolvedExport,
@@ -72,7 +73,7 @@ from segpp.utils.files import atomic_write, manifest_path, sha256_of
 from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
-__all__ = ["ExportResult", "export_onnx"]
+__all__ = ["export_onnx"]
 
 _FRAME = 3
 
@@ -86,23 +87,13 @@ _RECORDED_PACKAGES = (
 )
 
 
-@dataclass(frozen=True)
-class ExportResult:
-    """What an export wrote and what it has to say about it.
-
-    Attributes:
-        manifest: As written beside the file.
-        warnings: Why merging may not pay off, a sentence each; also among the manifest's notes,
-            which hold advice on single sites besides.
-    """
-
-    manifest: Manifest
-    warnings: tuple[str, ...]
+# While torch traces a network it takes every network of the process for one that is traced.
+_ONE_AT_A_TIME = Lock()
 
 
 @telling_when_memory_is_out()
 def export_onnx(config: ExportConfig) -> ExportResult:
-    """Write ``config.out`` and its manifest.
+    """Write ``config.out`` and its manifest; of several threads one exports and the others wait.
 
     Raises:
         InputError: The checkpoint, a number or a place to write to cannot be used.
@@ -112,6 +103,11 @@ def export_onnx(config: ExportConfig) -> ExportResult:
     """
     # What is wrong without looking at the checkpoint is told before it is read.
     check_config(config)
+    with _ONE_AT_A_TIME:
+        return _export(config)
+
+
+def _export(config: ExportConfig) -> ExportResult:
     # 1. Load
     with step("reading the checkpoint"):
         checkpoint = load_checkpoint(config.checkpoint, choices=_choices(config))

@@ -1,4 +1,4 @@
-"""What a caller can choose about an export."""
+"""What a caller can choose about an export, and what it gives him."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,18 @@ from typing import Literal
 from segpp.export.models.base import ModelFamily
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.targets import PORTABLE
+from segpp.manifest import Manifest
 from segpp.ops.grid import Size
 
-__all__ = ["AUTO", "INPUTS", "OUTPUTS", "PRECISIONS", "ExportConfig", "reduction_of"]
+__all__ = [
+    "AUTO",
+    "INPUTS",
+    "OUTPUTS",
+    "PRECISIONS",
+    "ExportConfig",
+    "ExportResult",
+    "reduction_of",
+]
 
 PRECISIONS = ("fp32", "fp16")
 
@@ -91,6 +100,20 @@ class ExportConfig:
     output_names: tuple[str, ...] = ()
     memory_limit: int | None = None
     force: bool = False
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export wrote and what it has to say about it.
+
+    Attributes:
+        manifest: As written beside the file.
+        warnings: Why merging may not pay off, a sentence each; also among the manifest's notes,
+            which hold advice on single sites besides.
+    """
+
+    manifest: Manifest
+    warnings: tuple[str, ...]
 
 
 def reduction_of(config: ExportConfig, family: ModelFamily) -> ReductionConfig:

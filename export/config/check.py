@@ -46,9 +46,9 @@ def _check_names(config: ExportConfig) -> None:
     families_for(config.checkpoint_format)
     if config.target == ONNXRUNTIME and config.precision != "fp32":
         raise InputError(
-            f"--target {ONNXRUNTIME} with --precision {config.precision}",
+            f"`target={ONNXRUNTIME}` with `precision={config.precision}`",
             "ONNX Runtime's own attention computes in FP32 on a CPU",
-            hint=f"leave --target at {PORTABLE}, or --precision at fp32",
+            hint=f"leave `target` at {PORTABLE}, or `precision` at fp32",
         )
 
 
@@ -75,7 +75,7 @@ def _check_numbers(config: ExportConfig) -> None:
     if not 1 <= config.batch <= _MAX_BATCH:
         raise InputError(f"a batch of {config.batch} images", f"allowed: 1 to {_MAX_BATCH}")
     if config.min_agreement is not None and not 0 <= config.min_agreement <= 1:
-        raise InputError(f"--min-agreement {config.min_agreement:g}", "allowed: 0 to 1")
+        raise InputError(f"`min_agreement={config.min_agreement:g}`", "allowed: 0 to 1")
 
 
 def _check_match_interval(config: ExportConfig) -> None:
@@ -83,11 +83,13 @@ def _check_match_interval(config: ExportConfig) -> None:
         return
     if config.match_interval < 1:
         raise InputError(
-            f"--match-interval {config.match_interval}",
+            f"`match_interval={config.match_interval}`",
             hint="1 matches in every block, as in the paper",
         )
     if config.search_images:
-        raise InputError("--search-images goes with --match-interval auto, which measures on them")
+        raise InputError(
+            f"`search_images` goes with `match_interval={AUTO}`, which measures on them"
+        )
 
 
 def _check_with(family: ModelFamily, config: ExportConfig) -> None:
@@ -100,9 +102,9 @@ def _check_with(family: ModelFamily, config: ExportConfig) -> None:
     if config.match_interval == AUTO and not any(r.is_content_based for r in reduction.values()):
         methods = ", ".join(sorted({r.name for r in reduction.values()}))
         raise InputError(
-            f"--match-interval {AUTO} has no match to use again",
+            f"`match_interval={AUTO}` has no match to use again",
             f"{methods} looks at the grid alone" if reduction else "no tokens are merged",
-            hint="merge by similarity, as with --preset hq or --ratio 0.5",
+            hint="merge by similarity, as with `preset=hq` or `ratio=0.5`",
         )
     select_rewrites(family.rewrites(), config.target, off=config.rewrites_off)
 

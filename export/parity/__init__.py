@@ -93,7 +93,7 @@ def check_parity(parity: Parity) -> None:
         raise CheckError(
             f"the file's masks agree with FP32 PyTorch on {agreement:.5f} of the pixels",
             f"asked for: {parity.min_agreement}",
-            hint="see --min-agreement, or --no-check to write the file all the same",
+            hint="see `min_agreement`, or `check=False` to write the file all the same",
         )
     difference, tolerance = parity.max_logit_difference, parity.tolerance
     # `not <=` is true for NaN as well.

@@ -54,7 +54,7 @@ def build_config(
     """
     if choice.preset is not None and choice.ratio is not None:
         raise ReductionError(
-            f"--preset {choice.preset} and --ratio {choice.ratio:g} exclude each other"
+            f"`preset={choice.preset}` and `ratio={choice.ratio:g}` exclude each other"
         )
     if choice.ratio is None:
         preset = choice.preset or "none"
@@ -113,7 +113,7 @@ def _count_site(
 def _check_ratio(ratio: float) -> None:
     if not 0 <= ratio < 1:
         raise ReductionError(
-            f"--ratio {ratio:g} cannot be merged away",
+            f"`ratio={ratio:g}` cannot be merged away",
             "the ratio is the share of tokens to merge at each site, in [0, 1)",
             hint="0.5 halves the tokens",
         )
@@ -123,7 +123,7 @@ def _parse_reduce(text: str, sites: Collection[Site]) -> tuple[Site, TokenReduct
     where, equals, how = text.partition("=")
     if not equals:
         raise ReductionError(
-            f"--reduce {text!r} is not STAGE.{{q,kv}}=METHOD:KEY=VALUE,…",
+            f"`reduce={text!r}` is not STAGE.{{q,kv}}=METHOD:KEY=VALUE,…",
             hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4",
         )
     site = parse_site(where, sites)

@@ -101,7 +101,7 @@ def _check_precision(name: str) -> None:
     if name != "fp32":
         raise InputError(
             f"onnxruntime does not compute an FP32 file in {name.upper()}",
-            hint="--backend openvino does, on CPUs that have it",
+            hint="`backend=openvino` does, on CPUs that have it",
         )
 
 

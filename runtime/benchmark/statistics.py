@@ -15,6 +15,7 @@ from segpp.errors import InputError
 __all__ = [
     "Ratio",
     "Summary",
+    "check_percentiles",
     "parse_percentiles",
     "percentile",
     "ratio",
@@ -132,12 +133,25 @@ def parse_percentiles(text: str) -> tuple[float, ...]:
     """Return the numbers of a list as ``50,90,99.9``, sorted.
 
     Raises:
-        InputError: Something in it is no number between 0 and 100.
+        InputError: Something in it is no number, or not between 0 and 100.
     """
     try:
-        percents = sorted({float(part) for part in text.split(",")})
+        percents = [float(part) for part in text.split(",")]
     except ValueError as failure:
-        raise InputError(f"--percentiles {text!r:.80} is no list of numbers") from failure
-    if not all(_LEAST <= percent <= 100 - _LEAST for percent in percents):
-        raise InputError(f"--percentiles {text!r:.80}", f"allowed: {_LEAST} to {100 - _LEAST}")
-    return tuple(percents)
+        raise InputError(f"`percentiles` {text!r:.80} is no list of numbers") from failure
+    return check_percentiles(percents)
+
+
+def check_percentiles(percents: Iterable[float]) -> tuple[float, ...]:
+    """Return the percentiles sorted, each once.
+
+    Raises:
+        InputError: One is not between 0 and 100, or closer to one of them than can be measured.
+    """
+    different = sorted(set(percents))
+    for percent in different:
+        # Of not-a-number neither comparison holds.
+        if not _LEAST <= percent <= 100 - _LEAST:
+            allowed = f"allowed: {_LEAST} to {100 - _LEAST}"
+            raise InputError(f"`percentiles` has {percent:g}", allowed)
+    return tuple(different)

@@ -34,11 +34,11 @@ _TAIL = re.compile(r"\.? In \w+ at /.*$", re.DOTALL)
 _HINTS = (
     (
         r"K exceeds the maximum value",
-        "its TopK ends at 3840; export at a smaller --size or with another --ratio or --preset",
+        "its TopK ends at 3840; export at a smaller `size` or with another `ratio` or `preset`",
     ),
     (r"dynamic or shape inputs", "fix every dimension; segpp-export writes such files"),
-    (r"OutOfMemory|workspace limit", "give a larger --workspace, or none"),
-    (r"for Turing", "leave 7.5 out of --compute-capability, or export with --precision fp16"),
+    (r"OutOfMemory|workspace limit", "give a larger `workspace`, or none"),
+    (r"for Turing", "leave 7.5 out of `compute_capabilities`, or export with `precision=fp16`"),
     (r"of same types|same type", "the file mixes precisions; segpp-export types it consistently"),
     (
         r"ParseFromCodedStream|at least one output",

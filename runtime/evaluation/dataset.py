@@ -260,7 +260,7 @@ def _check_partners(names: dict[str, Path], partners: dict[str, Path], partner: 
             f"{len(alone)} of {len(names)} files have no {partner}",
             *listed,
             hint="names must be the same up to the ending, or up to "
-            "--image-suffix and --label-suffix",
+            "`image_suffix` and `label_suffix`",
         )
 
 

@@ -71,6 +71,8 @@ def evaluate_files(
             rules = replace(rules, palette=_fitting(palette, names))
         notes = (*notes, *told, *_assumptions(models, sessions))
         labels = _usually_ignored(sessions) if ignored is None else frozenset(ignored)
+        if labels.issuperset(range(len(names))):
+            raise InputError(f"all {len(names)} classes are ignored", hint="leave some to measure")
         palette = next((s for s in sessions if not s.assumed), sessions[0]).classes.palette
         kept = WorstImages(worst, palette, labels, _short(models))
         evaluation = evaluate(

@@ -70,6 +70,6 @@ class PrecisionCheck:
             raise CheckError(
                 f"in {self._precision} the labels agree with FP32 on {agreement:.5f} of the pixels",
                 f"asked for: {self._min_agreement:g}",
-                hint="see --min-agreement; segpp-eval measures what it costs in mIoU",
+                hint="see `min_agreement`; segpp-eval measures what it costs in mIoU",
             )
         return agreement

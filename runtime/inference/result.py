@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.images.palette import Color, overlay
-from segpp.images.preprocess import ImageArray
+from segpp.images.preprocess import ImageArray, check_frame
+from segpp.utils import arguments
 
 __all__ = ["Result", "Timing"]
 
@@ -55,9 +56,14 @@ class Result:
         Args:
             image: The image that the mask is of.
             alpha: Share of the color, 0 to 1.
-            index: Which of the masks.
+            index: Which of the masks; from the end where negative.
 
         Raises:
-            InputError: The image has another size than the mask, or alpha is out of range.
+            ImageError: It is not uint8 (H, W, 3).
+            InputError: The image has another size than the mask, there is no such mask, or alpha is
+                out of range.
         """
-        return overlay(image, self.masks[index], self.palette, alpha)
+        count = len(self.masks)
+        number = arguments.whole_number("index", index, least=-count, most=count - 1)
+        check_frame(image)
+        return overlay(image, self.masks[number], self.palette, arguments.share("alpha", alpha))

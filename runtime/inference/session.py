@@ -32,6 +32,7 @@ from segpp.runtime.inference.result import Result, Timing
 from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.hardware import available_memory
 from segpp.runtime.system.packages import is_installed
+from segpp.utils import arguments
 from segpp.utils.choices import check_choice
 from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
 from segpp.utils.files import check_file, manifest_path
@@ -68,9 +69,10 @@ class Session(AbstractContextManager["Session"]):
         overlap: float | None = None,
         threads: int | None = None,
     ) -> None:
+        self._open_backend: Backend | None = backend
+        self._description = backend.description
         self.notes: tuple[str, ...] = ()
         self._overlap = overlap
-        self._backend = backend
         self.threads = threads
         self._precision_check = precision_check
         self.backend_name = backend_name
@@ -90,7 +92,13 @@ class Session(AbstractContextManager["Session"]):
     @property
     def description(self) -> str:
         """The backend's library, version and device in words."""
-        return self._backend.description
+        return self._description
+
+    @property
+    def _backend(self) -> Backend:
+        if self._open_backend is None:
+            raise InputError("the session is closed", hint="call it inside its with block")
+        return self._open_backend
 
     @property
     def fit(self) -> str:
@@ -115,11 +123,13 @@ class Session(AbstractContextManager["Session"]):
 
         Raises:
             ImageError: Something is not such an image.
-            InputError: ``logits``, but the network gives only labels, or sees tiles.
+            InputError: ``logits``, but the network gives only labels, or sees tiles; or the session
+                is closed.
             CheckError: The network gave infinities or not-a-numbers; or in a lower precision its
                 labels for the first images are too far from those in FP32.
         """
         listed = _as_list(images)
+        arguments.flag("logits", logits)
         if sizes is not None and len(sizes) != len(listed):
             raise InputError(f"{len(sizes)} sizes are given for {len(listed)} images")
         if self._overlap is not None:
@@ -144,20 +154,22 @@ class Session(AbstractContextManager["Session"]):
             tensor: Of the shape and type of ``input``: (B, C, H, W) or (B, H, W, C).
 
         Raises:
-            InputError: The tensor has not the input's shape and type.
+            InputError: The tensor has not the input's shape and type, or the session is closed.
         """
         spec = self.input
+        takes = f"the network takes {spec.dtype} {spec.shape}"
+        if not isinstance(tensor, np.ndarray):
+            raise InputError(f"the tensor is a {type(tensor).__name__}", takes)
         if tensor.shape != spec.shape or tensor.dtype != spec.dtype:
-            raise InputError(
-                f"the tensor is {tensor.dtype} {tensor.shape}",
-                f"the network takes {spec.dtype} {spec.shape}",
-            )
+            raise InputError(f"the tensor is {tensor.dtype} {tensor.shape}", takes)
         names = [output.name for output in self.manifest.outputs]
         return dict(zip(names, self._backend.run({spec.name: tensor}, names), strict=True))
 
     def close(self) -> None:
-        """Give back the network's memory."""
-        self._backend.close()
+        """Give back the network's memory; a closed session runs no more."""
+        backend, self._open_backend = self._open_backend, None
+        if backend is not None:
+            backend.close()
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -438,9 +450,16 @@ def _export_hint(path: Path) -> str | None:
 
 
 def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    if isinstance(images, np.ndarray) and images.ndim == IMAGE_DIMENSIONS:
+    # Of a batch the images are checked; any other array is shown as the caller gave it.
+    if isinstance(images, np.ndarray) and images.ndim != IMAGE_DIMENSIONS + 1:
         return [images]
-    listed: list[ImageLike] = list(images)
+    try:
+        listed: list[ImageLike] = list(images)
+    except TypeError as failure:
+        raise ImageError(
+            f"an image must be uint8 (H, W, C), not a {type(images).__name__}",
+            hint="segpp.load_image reads files; numpy.asarray takes Pillow's images",
+        ) from failure
     if not listed:
         raise ImageError("there is no image in the batch")
     return listed

@@ -17,7 +17,7 @@ if sys.argv[:1] == ["-m"] and not (sys.flags.isolated or getattr(sys.flags, "saf
     del sys.path[0]
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segpp.api import benchmark, build_engine, evaluate, export_onnx, inspect, load, predict
@@ -86,11 +86,14 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _LAZY.items():
-        if name in names:
-            return getattr(import_module(module), name)
-    raise AttributeError(f"module 'segpp' has no attribute {name!r}")
+# A type checker takes the names from the imports above; with this it would take any other too.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        for module, names in _LAZY.items():
+            if name in names:
+                return getattr(import_module(module), name)
+        raise AttributeError(f"module 'segpp' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

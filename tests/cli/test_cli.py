@@ -16,7 +16,6 @@ import pytest
 
 from segpp import __version__
 from segpp.cli import GROUPS, VERBS, main, parser_of
-from segpp.cli._arguments import renamed
 from segpp.errors import CheckError, InputError, MissingError
 from segpp.runtime.backends.base import BACKENDS
 from segpp.utils.files import atomic_write
@@ -144,47 +143,6 @@ def test_every_verb_stands_in_one_group_of_the_overview(helps: dict[str, str]) -
     assert {import_module(module).GROUP for module in VERBS.values()} == set(GROUPS)
     for verb in VERBS:
         assert helps[""].count(f"  segpp {verb} ") == 1
-
-
-@pytest.mark.parametrize("name", VERBS)
-def test_a_flag_that_was_renamed_is_gone_from_the_help_and_its_new_name_is_there(name: str) -> None:
-    options = {flag for action in parser_of(name)._actions for flag in action.option_strings}
-    names = getattr(import_module(VERBS[name]), "RENAMED", {})
-
-    # ``segpp-eval`` has --labels for folders, which ``segpp-run`` once had for names of classes.
-    assert set(names.values()) <= options
-    assert not set(names) & options
-
-
-def test_an_old_name_of_a_flag_works_with_a_warning(capsys: Capture) -> None:
-    code = main(["run", "none.onnx", "a.png", "--out=b.png", "--engine=onnxruntime"])
-
-    told = capsys.readouterr().err
-    assert code == 2
-    assert "warning: --engine is called --backend now, and goes with version 0.3\n" in told
-    assert "unknown argument" not in told
-
-
-def test_an_old_spelling_of_a_rewrite_works_with_a_warning(capsys: Capture) -> None:
-    args = parser_of("export").parse_args(["a.pth", "a.onnx", "--no-rewrite", "known-gelu=off"])
-
-    assert args.no_rewrite == ["gelu-for-fusion"]
-    assert "warning: known-gelu is called gelu-for-fusion now" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "names", "current"),
-    [
-        (["--old", "x"], {"--old": "--new"}, ["--new", "x"]),
-        (["--old=x=y"], {"--old": "--new"}, ["--new=x=y"]),
-        (["--older", "x"], {"--old": "--new"}, ["--older", "x"]),
-        (["--", "--old"], {"--old": "--new"}, ["--", "--old"]),
-    ],
-)
-def test_only_a_flag_of_the_old_name_is_replaced(
-    arguments: list[str], names: dict[str, str], current: list[str]
-) -> None:
-    assert renamed(arguments, names) == current
 
 
 def test_the_name_of_the_program_is_the_verb(

@@ -9,6 +9,7 @@ import pytest
 
 from segpp.runtime.backends.base import BACKENDS
 from segpp.runtime.build.builders import BUILDERS
+from tests.helpers.source import imported_by_call, relative_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("export", "calib", "runtime")
@@ -38,6 +39,8 @@ ENGINE_FOLDERS = (ROOT / "runtime" / "backends", ROOT / "runtime" / "build" / "b
 # What single files may import besides, inside a function, with the extra that brings it.
 BESIDES = {
     ROOT / "runtime" / "media" / "video.py": {"av"},
+    # Whether it loads is one of the doctor's questions.
+    ROOT / "runtime" / "system" / "self_test.py": {"av"},
     ROOT / "runtime" / "benchmark" / "plot.py": {"matplotlib"},
     **{
         ROOT / "runtime" / "backends" / f"{name}.py": set(spec.needs)
@@ -50,7 +53,7 @@ BESIDES = {
 
 def imports(tree: ast.AST) -> set[str]:
     """Return every module that a tree imports, dotted; a relative one starts with a dot."""
-    found: set[str] = set()
+    found = set(imported_by_call(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
@@ -62,13 +65,13 @@ def imports(tree: ast.AST) -> set[str]:
 
 def third_parties(modules: set[str]) -> set[str]:
     roots = {module.partition(".")[0] for module in modules}
-    return roots - sys.stdlib_module_names - {"segpp"}
+    # A relative import has no root, and a test of its own.
+    return roots - sys.stdlib_module_names - {"segpp", ""}
 
 
 def packages_of_ours(modules: set[str]) -> set[str]:
     parts = [module.split(".") for module in modules]
-    inside = [names for names in parts if names[0] == "segpp" and len(names) > 1]
-    return {names[1] for names in inside if names[1] in PACKAGES}
+    return {names[1] for names in parts if names[0] == "segpp" and {*names[1:2]} & {*PACKAGES}}
 
 
 def allowed(layer: str, path: Path) -> set[str]:
@@ -147,6 +150,25 @@ def test_nothing_imports_a_folder_at_the_root_by_its_own_name() -> None:
     assert forbidden == {}
 
 
+def test_every_import_names_its_module_whole() -> None:
+    """A relative one would pass by the tests of who may import what."""
+    relative = {
+        named(path): found
+        for folder in CODE
+        for path in (ROOT / folder).rglob("*.py")
+        if (found := list(relative_imports(ast.parse(path.read_text(encoding="utf-8")))))
+    }
+
+    assert relative == {}
+
+
+@pytest.mark.parametrize(
+    "source", ["from . import x", "from ..export import x", "from .x import y"]
+)
+def test_every_form_of_a_relative_import_is_seen(source: str) -> None:
+    assert list(relative_imports(ast.parse(source))) == [source]
+
+
 def test_an_engine_file_imports_one_library_and_only_inside_a_function() -> None:
     for path, tree in trees_of("runtime"):
         libraries = third_parties(imports(tree)) & ENGINES
@@ -185,8 +207,10 @@ def test_every_layer_has_files() -> None:
         ("import torch.nn.functional as F", {"torch"}),
         ("from torch import nn", {"torch"}),
         ("def run():\n    import onnx", {"onnx"}),
-        ("from . import neighbour", {""}),
-        ("from ..export import model", {""}),
+        ("from . import neighbour", set()),
+        ("from ..export import model", set()),
+        ("import importlib\nimportlib.import_module('onnx.checker')", {"onnx"}),
+        ("__import__('torch')", {"torch"}),
         ("import os, numpy", {"numpy"}),
         ("from segpp.ops.grid import Grid", set()),
     ],
@@ -201,6 +225,7 @@ def test_every_form_of_a_foreign_import_is_seen(source: str, found: set[str]) ->
         "import segpp.export.pipeline",
         "from segpp import export",
         "from segpp.export import x",
+        "from importlib import import_module\nimport_module('segpp.export.pipeline')",
     ],
 )
 def test_every_form_of_an_import_between_packages_is_seen(source: str) -> None:

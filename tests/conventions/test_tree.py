@@ -3,16 +3,20 @@
 import ast
 import subprocess
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.helpers.source import imported_by_call
+
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("src", "export", "calib", "runtime", "trt_plugins", "tests", "benchmarks", "examples")
 PACKAGES = ("src/segpp", "export", "calib", "runtime")
 MOST_ENTRIES = 12
-# Data, not rooms: one file per picture or result.
-LISTS = {"examples/street_scenes/images", "examples/street_scenes/labels"}
+# Data, not rooms: one file per picture or result; and the pages, which the README lists.
+LISTS = {"docs", "docs/results", "examples/street_scenes/images", "examples/street_scenes/labels"}
+# What uses the package from outside, and could reach into it all the same.
+USERS = ("benchmarks", "examples")
 
 
 def tracked() -> list[PurePosixPath]:
@@ -26,15 +30,20 @@ def tracked() -> list[PurePosixPath]:
 
 
 def entries_of_folders() -> dict[str, set[str]]:
-    """Return what lies in every folder of code; links and a package's own file do not count."""
+    """Return what lies in every folder.
+
+    Links to folders and a package's own file do not count, nor do files at the root, where tools
+    look for theirs.
+    """
     found: dict[str, set[str]] = defaultdict(set)
     for path in tracked():
-        if path.parts[0] not in CODE or (ROOT / path).is_symlink() or path.name == "__init__.py":
+        is_second_door = (ROOT / path).is_symlink() and (ROOT / path).is_dir()
+        if is_second_door or path.name == "__init__.py":
             continue
         for child in (path, *path.parents):
-            if child.parent != child:
+            if child.parent != child and not (child == path and len(path.parts) == 1):
                 found[child.parent.as_posix()].add(child.name)
-    return {folder: names for folder, names in found.items() if folder not in {".", *LISTS}}
+    return {folder: names for folder, names in found.items() if folder not in LISTS}
 
 
 def package_modules() -> dict[str, Path]:
@@ -48,16 +57,39 @@ def package_modules() -> dict[str, Path]:
     return found
 
 
-def imported(path: Path) -> set[str]:
-    """Return every module of segpp that a file imports, and what it imports from one."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def outside_modules() -> dict[str, Path]:
+    """Return every module of the folders that use the package, by its dotted name."""
+    return {
+        ".".join(path.with_suffix("").parts): ROOT / path
+        for path in tracked()
+        if path.suffix == ".py" and path.parts[0] in USERS
+    }
+
+
+def reached(source: str) -> set[str]:
+    """Return every module of segpp that a file imports, and what it takes from one."""
+    tree = ast.parse(source)
+    bound = dict(bindings(tree))
+    found = {*bound.values(), *imported_by_call(tree)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Attribute):
+            first, *rest = ast.unparse(node).split(".")
+            found.add(".".join([bound.get(first, ""), *rest]))
     return {name for name in found if name.partition(".")[0] == "segpp"}
+
+
+def bindings(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield every name that an import binds, and what it stands for, dotted."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                own = alias.name.partition(".")[0]
+                yield (alias.asname, alias.name) if alias.asname else (own, own)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield alias.asname or alias.name, f"{node.module}.{alias.name}"
 
 
 def is_private_to_another(name: str, user: str, modules: dict[str, Path]) -> bool:
@@ -84,19 +116,40 @@ def test_no_folder_has_more_entries_than_one_can_take_in() -> None:
 def test_nobody_imports_what_another_package_keeps_to_itself() -> None:
     modules = package_modules()
 
-    reached = {
+    private = {
         (user, name)
-        for user, path in modules.items()
-        for name in imported(path)
+        for user, path in (modules | outside_modules()).items()
+        for name in reached(path.read_text(encoding="utf-8"))
         if is_private_to_another(name, user, modules)
     }
 
-    assert reached == set()
+    assert private == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import segpp.a._b",
+        "from segpp.a import _b",
+        "from segpp.a._b import name",
+        "import segpp.a as a\na._b.name",
+        "from segpp import a\ndef f():\n    return a._b",
+        "import segpp.a\nsegpp.a._b.name()",
+        "from importlib import import_module\nimport_module('segpp.a._b')",
+        "import importlib\nimportlib.import_module('segpp.a._b')",
+        "__import__('segpp.a._b')",
+    ],
+)
+def test_every_way_to_reach_a_module_is_seen(source: str) -> None:
+    assert {name for name in reached(source) if name.startswith("segpp.a._b")}
 
 
 def test_the_ratchets_look_at_the_whole_tree() -> None:
     """A moved folder would make them pass on nothing."""
-    assert {"export", "runtime", "src/segpp", "trt_plugins"} <= entries_of_folders().keys()
+    found = entries_of_folders()
+    assert {".", "docs/images", "export", "runtime", "src/segpp", "trt_plugins"} <= found.keys()
+    assert {"docs", "src", "tests"} <= found["."]
+    assert {name.partition(".")[0] for name in outside_modules()} == set(USERS)
     assert {"segpp.cli", "segpp.export.pipeline", "segpp.runtime.build"} <= package_modules().keys()
 
 

@@ -2,13 +2,16 @@
 
 import hashlib
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -224,6 +227,35 @@ def test_the_new_file_gets_the_usual_permissions(tmp_path: Path) -> None:
         part.write_bytes(b"1")
 
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_two_threads_that_write_one_pair_of_files_do_not_break_each_other(tmp_path: Path) -> None:
+    """Each pair is of one writer, whoever is the last."""
+    a, b = tmp_path / "a", tmp_path / "b"
+    both_inside = Barrier(2)
+
+    def write(content: bytes) -> None:
+        for turn in range(20):
+            check_writable(a)
+            with atomic_write(a, b) as parts:
+                both_inside.wait(timeout=30)
+                for part in parts:
+                    part.write_bytes(content + bytes([turn]))
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(write, content) for content in (b"one", b"two")]:
+            done.result()
+
+    assert contents(tmp_path) in ({"a": last, "b": last} for last in (b"one\x13", b"two\x13"))
+
+
+def test_a_part_tells_the_process_that_writes_it(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "a") as (part,):
+        part.write_bytes(b"1")
+        names = re.fullmatch(r"\.segpp\.[.0-9a-f]+\.(\d+)-\d+\.part", part.name)
+
+    assert names
+    assert int(names[1]) == os.getpid()
 
 
 def test_parts_of_a_process_that_was_killed_go_and_others_stay(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import doctest
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ FUNCTIONS = [name for name in segpp.__all__ if inspect.isfunction(getattr(segpp,
 ERRORS = [name for name in segpp.__all__ if name.endswith("Error")]
 # What a board need not have, and what takes long to import.
 HEAVY = tuple(known_packages())
+EXTRAS = tuple(name for name, package in known_packages().items() if package.extra)
 IMPORT_SECONDS = 0.1
 
 
@@ -38,6 +40,47 @@ def test_every_name_is_there_and_the_list_is_sorted() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'exprot_onnx'"):
         segpp.exprot_onnx  # noqa: B018 - the access is the test
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_types_of_a_function_can_be_asked_for(name: str) -> None:
+    """Without what a board need not have."""
+    code = (
+        "import sys, typing, segpp\n"
+        f"hints = typing.get_type_hints(segpp.{name})\n"
+        f"print('return' in hints, sorted(set({EXTRAS!r}) & set(sys.modules)))"
+    )
+
+    assert python(code) == "True []\n"
+
+
+@pytest.mark.slow
+def test_a_type_checker_knows_the_names_and_no_others(tmp_path: Path) -> None:
+    pytest.importorskip("mypy", reason="mypy is the type checker")
+    file = tmp_path / "program.py"
+    file.write_text(
+        "import segpp\n"
+        "with segpp.load('a.onnx') as session:\n"
+        "    reveal_type(session)\n"
+        "segpp.exprot_onnx('a.pth', 'a.onnx')\n"
+        "segpp.export_onnx('a.pth', 'a.onnx', bacth=2)\n"
+    )
+    root = Path(segpp.__file__).parents[1]
+    command = [sys.executable, "-m", "mypy", "--strict", "--ignore-missing-imports", file.name]
+
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    told = [line for line in done.stdout.splitlines() if line.startswith("program.py")]
+    assert 'note: Revealed type is "segpp.runtime.inference.session.Session"' in told[0]
+    assert 'program.py:4: error: Module has no attribute "exprot_onnx"' in told[1]
+    assert 'program.py:5: error: Unexpected keyword argument "bacth"' in told[2]
 
 
 def test_every_error_is_ours() -> None:

@@ -1,7 +1,9 @@
 """The whole export: the file computes what PyTorch computes, and says truly what it is."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import onnx
@@ -46,6 +48,22 @@ def test_every_preset_passes_its_gate_and_the_lint(
     assert manifest.parity is not None
     assert manifest.parity.agreement_given_matches == 1.0
     assert all(site.tokens_out < site.tokens_in for site in manifest.reduction)
+
+
+def test_two_threads_may_export_at_once(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    both = Barrier(2)
+
+    def export(name: str) -> Path:
+        both.wait(timeout=60)
+        choice = config(tiny_checkpoint, tmp_path / name, reduction=PRESETS["hq"])
+        assert export_onnx(choice).manifest.parity is not None
+        return choice.out
+
+    with ThreadPoolExecutor(2) as pool:
+        a, b = pool.map(export, ["a.onnx", "b.onnx"])
+
+    assert sha256_of(a) == sha256_of(b)
+    assert read_manifest(b).file.sha256 == sha256_of(b)
 
 
 # Each of the methods, on grids that neither their cells nor the spatial reduction divides.

@@ -25,7 +25,7 @@ def check_size(size: Size) -> None:
         nearest = Size(*(max(_MIN_SIDE, side) for side in size))
         raise InputError(
             f"the size {size} is below {_MIN_SIDE} pixels in a side",
-            hint=f"the nearest that works: --size {nearest}",
+            hint=f"the nearest that works: `size={nearest}`",
         )
     if size.height * size.width > MAX_PIXELS:
         raise InputError(f"the size {size} has more than {MAX_PIXELS:,} pixels")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
-from segpp.export.reduction.methods._cells import cells_of, check_cell
+from segpp.export.reduction.cells import cells_of, check_cell
 from segpp.export.reduction.sites import Side
 from segpp.ops.grid import Grid
 
@@ -50,7 +50,7 @@ class Neighbor1d(TokenReduction):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the runs; the tokens are not looked at."""
         # A board lists methods and counts tokens without torch.
-        from segpp.export.reduction.methods._cell_means import CellMeans  # noqa: PLC0415
+        from segpp.export.reduction.cell_means import CellMeans  # noqa: PLC0415
 
         return CellMeans(_line(grid), 1, self.length)
 

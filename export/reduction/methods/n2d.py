@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
-from segpp.export.reduction.methods._cells import cells_of, check_cell
+from segpp.export.reduction.cells import cells_of, check_cell
 from segpp.ops.grid import Grid
 
 if TYPE_CHECKING:
@@ -48,6 +48,6 @@ class Neighbor2d(TokenReduction):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the cells; the tokens are not looked at."""
         # A board lists methods and counts tokens without torch.
-        from segpp.export.reduction.methods._cell_means import CellMeans  # noqa: PLC0415
+        from segpp.export.reduction.cell_means import CellMeans  # noqa: PLC0415
 
         return CellMeans(grid, self.rows, self.cols)

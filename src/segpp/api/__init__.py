@@ -1,6 +1,7 @@
 """The functions of ``import segpp``: what the commands do, for programs.
 
-Each imports its stage when it is called, so that a board without torch runs files and a laptop
+They check what they are given, name for name, and hand it to a stage. torch, onnx and the backends
+are imported when a function needs them, so that a board without torch runs files and a laptop
 without TensorRT exports them. Everything a program may use is listed in ``segpp.__all__``.
 """
 

@@ -1,23 +1,81 @@
-"""What the functions of the API take for paths and sizes, and how it becomes ours."""
+"""What the functions of the API take for paths, sizes and settings, and what becomes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from segpp.errors import InputError
 from segpp.ops.grid import Size, parse_size
+from segpp.utils import arguments
 
-__all__ = ["PathLike", "SizeLike", "to_paths", "to_size"]
+__all__ = ["OneOrMore", "PathLike", "SizeLike", "checked_settings", "to_size"]
 
 PathLike = Path | str
 SizeLike = Size | tuple[int, int] | str
 
+# One stands for a list of it.
+OneOrMore = PathLike | Sequence[PathLike]
+
+# As many digits as a size may have as text.
+_LARGEST_SIDE = 999_999
+_MOST_THREADS = 1024
+
 
 def to_size(size: SizeLike | None) -> Size | None:
-    """Return ``(512, 1024)`` or ``"512x1024"`` as a size, None as None."""
+    """Return ``(512, 1024)`` or ``"512x1024"`` as a size, None as None.
+
+    Raises:
+        InputError: It is neither.
+    """
     if size is None:
         return None
-    return parse_size(size) if isinstance(size, str) else Size(*size)
+    if isinstance(size, str):
+        return parse_size(size)
+    try:
+        height, width = size
+        sides = [
+            arguments.whole_number("size", side, least=1, most=_LARGEST_SIDE)
+            for side in (height, width)
+        ]
+    except (InputError, TypeError, ValueError) as failure:
+        hint = 'height first: (512, 1024) or "512x1024"'
+        raise arguments.wrong("size", size, "two whole numbers", hint=hint) from failure
+    return Size(*sides)
 
 
-def to_paths(models: PathLike | Sequence[PathLike]) -> list[Path]:
-    """Return one path or several as a list."""
-    return [Path(models)] if isinstance(models, str | Path) else list(map(Path, models))
+def checked_settings(**given: object) -> dict[str, Any]:
+    """Return the settings of a session under the names of ``open_session``.
+
+    Args:
+        given: Some of backend, provider, threads, precision, cache, spin and min_agreement.
+
+    Raises:
+        InputError: One has the wrong type or is out of range.
+    """
+    checked = {name: _SETTINGS[name](name, value) for name, value in given.items()}
+    if "spin" in checked:
+        checked["spinning"] = checked.pop("spin")
+    return checked
+
+
+def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: arguments.optional(check, name, value)
+
+
+def _threads(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=1, most=_MOST_THREADS)
+
+
+_SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {
+    "backend": arguments.text,
+    "provider": _optional(arguments.text),
+    "threads": _optional(_threads),
+    "precision": arguments.text,
+    "cache": arguments.flag,
+    "spin": arguments.flag,
+    "min_agreement": _optional(arguments.share),
+    "fit": _optional(arguments.text),
+    "tile": arguments.flag,
+    "overlap": _optional(arguments.share),
+    "output_name": _optional(arguments.text),
+}

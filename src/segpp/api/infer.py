@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segpp.api._types import PathLike
-
-if TYPE_CHECKING:
-    from segpp.images.palette import Color
-    from segpp.runtime.inference.predict_files import AfterEach
-    from segpp.runtime.inference.session import Session
-    from segpp.runtime.inference.summary import RunSummary
+from segpp.api._palette import colors_or_file
+from segpp.api._types import OneOrMore, PathLike, checked_settings
+from segpp.images.palette import Color
+from segpp.runtime.inference.predict_files import AfterEach, predict_files
+from segpp.runtime.inference.session import Session, open_session
+from segpp.runtime.inference.summary import RunSummary
+from segpp.utils import arguments
 
 __all__ = ["load", "predict"]
 
@@ -29,7 +28,7 @@ def load(
     tile: bool = False,
     overlap: float | None = None,
     output_name: str | None = None,
-) -> "Session":
+) -> Session:
     """Load an exported network; call what is returned on images.
 
     Without a manifest beside it a file works too if it has one image input and an output that is
@@ -69,33 +68,32 @@ def load(
         >>> result.masks[0].shape
         (512, 1024)
     """
-    from segpp.runtime.inference.session import open_session  # noqa: PLC0415 - when it is called
-
-    return open_session(
-        model,
+    file = arguments.path("model", model)
+    settings = checked_settings(
         backend=backend,
         provider=provider,
         threads=threads,
         precision=precision,
         cache=cache,
-        spinning=spin,
+        spin=spin,
         min_agreement=min_agreement,
         fit=fit,
         tile=tile,
         overlap=overlap,
         output_name=output_name,
     )
+    return open_session(file, **settings)
 
 
 def predict(
     model: PathLike,
-    source: PathLike | Sequence[PathLike],
+    source: OneOrMore,
     out: PathLike | None = None,
     *,
     save: str | None = None,
     alpha: float = 0.5,
-    class_names: PathLike | tuple[str, ...] | None = None,
-    palette: "PathLike | tuple[Color, ...] | None" = None,
+    class_names: PathLike | Sequence[str] | None = None,
+    palette: PathLike | Sequence[Color] | None = None,
     backend: str = "auto",
     provider: str | None = None,
     threads: int | None = None,
@@ -107,14 +105,14 @@ def predict(
     tile: bool = False,
     overlap: float | None = None,
     output_name: str | None = None,
-    after_each: "AfterEach" = lambda _outcome, _total: None,
+    after_each: AfterEach = lambda _outcome, _total: None,
     legend: str = "panel",
     contours: bool = False,
     compare: PathLike | None = None,
     show: bool = False,
     html: PathLike | None = None,
     force: bool = False,
-) -> "RunSummary":
+) -> RunSummary:
     """Segment images, folders, patterns or a video, and write what can be looked at.
 
     Args:
@@ -158,35 +156,44 @@ def predict(
         >>> [str(path) for path in summary.done[0].outputs]
         ['street.overlay.png']
     """
-    from segpp.runtime.inference.predict_files import predict_files  # noqa: PLC0415 - when called
-
+    settings = checked_settings(
+        backend=backend,
+        provider=provider,
+        threads=threads,
+        precision=precision,
+        cache=cache,
+        spin=spin,
+        min_agreement=min_agreement,
+        fit=fit,
+        tile=tile,
+        overlap=overlap,
+        output_name=output_name,
+    )
     # A trailing slash says that a folder is meant, and a Path would lose it.
     return predict_files(
-        str(model),
-        [str(source)] if isinstance(source, str | Path) else list(map(str, source)),
-        None if out is None else str(out),
-        save=save,
-        alpha=alpha,
-        class_names=Path(class_names) if isinstance(class_names, str) else class_names,
-        palette=Path(palette) if isinstance(palette, str) else palette,
-        settings={
-            "backend": backend,
-            "provider": provider,
-            "threads": threads,
-            "precision": precision,
-            "cache": cache,
-            "spinning": spin,
-            "min_agreement": min_agreement,
-            "fit": fit,
-            "tile": tile,
-            "overlap": overlap,
-            "output_name": output_name,
-        },
-        after_each=after_each,
-        legend=legend,
-        contours=contours,
-        compare=None if compare is None else str(compare),
-        show=show,
-        html=None if html is None else Path(html),
-        force=force,
+        arguments.path_text("model", model),
+        arguments.several(_source, "source", source, least=1),
+        arguments.optional(arguments.path_text, "out", out),
+        save=arguments.text("save", save),
+        alpha=arguments.share("alpha", alpha),
+        class_names=_names_or_file(class_names),
+        palette=colors_or_file(palette),
+        settings=settings,
+        after_each=arguments.function("after_each", after_each),
+        legend=arguments.text("legend", legend),
+        contours=arguments.flag("contours", contours),
+        compare=arguments.optional(arguments.path_text, "compare", compare),
+        show=arguments.flag("show", show),
+        html=arguments.optional(arguments.path, "html", html),
+        force=arguments.flag("force", force),
     )
+
+
+def _source(name: str, value: object) -> str:
+    return arguments.path_text(name, value, hint="segpp.load segments arrays")
+
+
+def _names_or_file(given: PathLike | Sequence[str] | None) -> Path | tuple[str, ...] | None:
+    if given is None or isinstance(given, str | Path):
+        return arguments.optional(arguments.path, "class_names", given)
+    return arguments.several(arguments.text, "class_names", given, least=1)

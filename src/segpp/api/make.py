@@ -1,17 +1,21 @@
 """Files made: a checkpoint as ONNX, ONNX as an engine."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
-from segpp.api._types import PathLike, SizeLike, to_size
+from segpp.api._types import OneOrMore, PathLike, SizeLike, to_size
+from segpp.errors import InputError
+from segpp.export.config import AUTO, ExportConfig, ExportResult
+from segpp.export.config.check import check_config
+from segpp.export.reduction.config import ReductionChoice
+from segpp.runtime.build import BuildConfig, BuildReport
+from segpp.runtime.build import build_engine as build
+from segpp.utils import arguments
 from segpp.utils.progress import announce
 
-if TYPE_CHECKING:
-    from segpp.export.pipeline import ExportResult
-    from segpp.runtime.build import BuildReport
-
 __all__ = ["build_engine", "export_onnx"]
+
+T = TypeVar("T")
 
 
 def export_onnx(
@@ -21,9 +25,9 @@ def export_onnx(
     size: SizeLike | None = None,
     preset: str | None = None,
     ratio: float | None = None,
-    reduce: Sequence[str] = (),
-    match_interval: "int | Literal['auto']" = 1,
-    search_images: Sequence[PathLike] = (),
+    reduce: str | Sequence[str] = (),
+    match_interval: int | Literal["auto"] = 1,
+    search_images: OneOrMore = (),
     batch: int = 1,
     precision: str = "fp32",
     target: str = "portable",
@@ -31,7 +35,7 @@ def export_onnx(
     input_name: str = "image",
     output_name: str | Sequence[str] | None = None,
     outputs: str = "logits",
-    rewrites_off: Sequence[str] = (),
+    rewrites_off: str | Sequence[str] = (),
     checkpoint_format: str | None = None,
     parity_image: PathLike | None = None,
     min_agreement: float | None = None,
@@ -47,7 +51,7 @@ def export_onnx(
     reference: PathLike | None = None,
     force: bool = False,
     memory_limit: int | None = None,
-) -> "ExportResult":
+) -> ExportResult:
     """Write a checkpoint as ONNX with every shape fixed, tokens merged and masks proved.
 
     The file and its manifest (``output`` with ``.json`` behind it) appear together or not at all.
@@ -109,40 +113,42 @@ def export_onnx(
         >>> result.manifest.parity.pixel_agreement >= 0.999
         True
     """
-    from segpp.export.config import ExportConfig  # noqa: PLC0415 - as above
-    from segpp.export.config.check import check_config  # noqa: PLC0415 - when it is called
-    from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415 - as above
-
     config = ExportConfig(
-        checkpoint=Path(checkpoint),
-        out=Path(output),
+        checkpoint=arguments.path("checkpoint", checkpoint),
+        out=arguments.path("output", output),
         size=to_size(size),
-        reduction=ReductionChoice(preset, ratio, tuple(reduce)),
-        match_interval=match_interval,
-        search_images=tuple(map(Path, search_images)),
-        batch=batch,
-        precision=precision,
-        target=target,
-        input_dtype=input_dtype,
-        input_name=input_name,
-        output_names=_names(output_name),
-        outputs=outputs,
-        rewrites_off=tuple(rewrites_off),
-        checkpoint_format=checkpoint_format,
-        parity_image=None if parity_image is None else Path(parity_image),
-        min_agreement=min_agreement,
-        check=check,
-        heads=None if heads is None else tuple(heads),
-        mean=None if mean is None else tuple(mean),
-        std=None if std is None else tuple(std),
-        colors=colors,
-        prefix=prefix,
-        weights=weights,
-        ignore_tensors=tuple(ignore_tensors),
-        fit=fit,
-        reference=None if reference is None else Path(reference),
-        force=force,
-        memory_limit=memory_limit,
+        reduction=ReductionChoice(
+            arguments.optional(arguments.text, "preset", preset),
+            arguments.optional(arguments.number, "ratio", ratio),
+            arguments.several(arguments.text, "reduce", reduce),
+        ),
+        match_interval=_match_interval(match_interval),
+        search_images=arguments.several(arguments.path, "search_images", search_images),
+        batch=arguments.whole_number("batch", batch),
+        precision=arguments.text("precision", precision),
+        target=arguments.text("target", target),
+        input_dtype=arguments.text("input_dtype", input_dtype),
+        input_name=arguments.text("input_name", input_name),
+        output_names=arguments.several(arguments.text, "output_name", output_name or ()),
+        outputs=arguments.text("outputs", outputs),
+        rewrites_off=arguments.several(arguments.text, "rewrites_off", rewrites_off),
+        checkpoint_format=arguments.optional(
+            arguments.text, "checkpoint_format", checkpoint_format
+        ),
+        parity_image=arguments.optional(arguments.path, "parity_image", parity_image),
+        min_agreement=arguments.optional(arguments.share, "min_agreement", min_agreement),
+        check=arguments.flag("check", check),
+        heads=_numbers(arguments.whole_number, "heads", heads),
+        mean=_numbers(arguments.number, "mean", mean),
+        std=_numbers(arguments.number, "std", std),
+        colors=arguments.optional(arguments.text, "colors", colors),
+        prefix=arguments.optional(arguments.text, "prefix", prefix),
+        weights=arguments.text("weights", weights),
+        ignore_tensors=arguments.several(arguments.text, "ignore_tensors", ignore_tensors),
+        fit=arguments.optional(arguments.text, "fit", fit),
+        reference=arguments.optional(arguments.path, "reference", reference),
+        force=arguments.flag("force", force),
+        memory_limit=arguments.optional(_bytes, "memory_limit", memory_limit),
     )
     # torch takes seconds to import: what is wrong without it is told before.
     check_config(config)
@@ -154,10 +160,22 @@ def export_onnx(
     return export(config)
 
 
-def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    return (given,) if isinstance(given, str) else tuple(given)
+def _bytes(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=1)
+
+
+def _numbers(check: Callable[[str, Any], T], name: str, value: object) -> tuple[T, ...] | None:
+    return None if value is None else arguments.several(check, name, value, least=1)
+
+
+def _match_interval(given: object) -> int | Literal["auto"]:
+    if isinstance(given, str) and given == AUTO:
+        return AUTO
+    try:
+        return arguments.whole_number("match_interval", given)
+    except InputError as failure:
+        expected = f"a number of blocks, or {AUTO!r}"
+        raise arguments.wrong("match_interval", given, expected) from failure
 
 
 def build_engine(
@@ -165,10 +183,10 @@ def build_engine(
     output: PathLike,
     *,
     backend: str = "auto",
-    compute_capabilities: Sequence[str] = (),
+    compute_capabilities: str | Sequence[str] = (),
     workspace: int | None = None,
     force: bool = False,
-) -> "BuildReport":
+) -> BuildReport:
     """Compile an ONNX file to an engine for GPUs; this machine needs none.
 
     Args:
@@ -190,16 +208,20 @@ def build_engine(
         >>> report.attention_found == report.attention_expected
         True
     """
-    from segpp.runtime.build import BuildConfig  # noqa: PLC0415 - imported when it is called
-    from segpp.runtime.build import build_engine as build  # noqa: PLC0415 - as above
-
     return build(
         BuildConfig(
-            onnx=Path(onnx),
-            output=Path(output),
-            builder=backend,
-            compute_capabilities=tuple(compute_capabilities),
-            workspace=workspace,
-            force=force,
+            onnx=arguments.path("onnx", onnx),
+            output=arguments.path("output", output),
+            builder=arguments.text("backend", backend),
+            compute_capabilities=arguments.several(
+                arguments.text, "compute_capabilities", compute_capabilities
+            ),
+            workspace=arguments.optional(_workspace, "workspace", workspace),
+            force=arguments.flag("force", force),
         )
     )
+
+
+def _workspace(name: str, value: object) -> int:
+    # The library takes it as a signed number of 64 bits.
+    return arguments.whole_number(name, value, least=1, most=2**63 - 1)

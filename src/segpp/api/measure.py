@@ -1,18 +1,27 @@
 """Files measured and looked into: accuracy, speed, what they are."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segpp.api._types import PathLike, SizeLike, to_paths, to_size
-from segpp.errors import InputError
-from segpp.utils.files import atomic_write, check_writable
-
-if TYPE_CHECKING:
-    from segpp.images.palette import Color
-    from segpp.inspection import Report
-    from segpp.runtime.benchmark.report import BenchmarkReport
-    from segpp.runtime.evaluation.report import EvaluationReport
+from segpp.api._palette import colors_or_file
+from segpp.api._types import OneOrMore, PathLike, SizeLike, checked_settings, to_size
+from segpp.images.palette import Color, read_palette
+from segpp.inspection import Report, inspect_file
+from segpp.runtime.benchmark.case import parse_case
+from segpp.runtime.benchmark.interleave import BenchmarkConfig
+from segpp.runtime.benchmark.plot import check_plotting
+from segpp.runtime.benchmark.report import BenchmarkReport
+from segpp.runtime.benchmark.run import run_benchmark
+from segpp.runtime.benchmark.statistics import check_percentiles
+from segpp.runtime.evaluation.dataset import find_pairs
+from segpp.runtime.evaluation.files import evaluate_files, tiles_of
+from segpp.runtime.evaluation.plot import draw_confusion, draw_iou
+from segpp.runtime.evaluation.report import EvaluationReport
+from segpp.runtime.html_report.evaluation_page import write_evaluation_page
+from segpp.utils import arguments
+from segpp.utils.files import atomic_write
+from segpp.utils.overwrite import check_output_file
 
 __all__ = ["benchmark", "evaluate", "inspect"]
 
@@ -21,16 +30,16 @@ _WORST = 12
 
 
 def evaluate(
-    models: PathLike | Sequence[PathLike],
+    models: OneOrMore,
     *,
     images: PathLike,
     labels: PathLike,
     image_suffix: str = "",
     label_suffix: str = "",
-    ignore: Collection[int] | None = None,
+    ignore: int | Collection[int] | None = None,
     reduce_zero_label: bool | None = None,
     label_offset: int = 0,
-    palette: "PathLike | tuple[Color, ...] | None" = None,
+    palette: PathLike | Sequence[Color] | None = None,
     limit: int | None = None,
     backend: str = "auto",
     provider: str | None = None,
@@ -46,7 +55,8 @@ def evaluate(
     confusion: PathLike | None = None,
     plot: PathLike | None = None,
     html: PathLike | None = None,
-) -> "EvaluationReport":
+    force: bool = False,
+) -> EvaluationReport:
     """Measure mIoU and pixel accuracy of one or several files over labelled images.
 
     IoU is pixels of both over pixels of either, over all images together; mIoU is the mean over
@@ -75,6 +85,7 @@ def evaluate(
         plot: A PNG for the IoU of each class as bars.
         html: A file for a report with all of it and the worst images, which opens without a
             network.
+        force: Replace files that segpp did not write, too; never one that is read.
 
     Raises:
         ImageError: A folder is missing or empty, or a file has no partner.
@@ -87,84 +98,92 @@ def evaluate(
         >>> sorted(report.miou)
         ['b0']
     """
-    from segpp.images.palette import read_palette  # noqa: PLC0415 - when it is called
-    from segpp.runtime.evaluation.dataset import find_pairs  # noqa: PLC0415 - as above
-    from segpp.runtime.evaluation.files import (  # noqa: PLC0415 - as above
-        evaluate_files,
-        tiles_of,
+    files = arguments.several(arguments.path, "models", models, least=1)
+    find = partial(
+        find_pairs,
+        arguments.path("images", images),
+        arguments.path("labels", labels),
+        image_suffix=arguments.text("image_suffix", image_suffix),
+        label_suffix=arguments.text("label_suffix", label_suffix),
     )
-
-    tile, overlap = tiles_of(protocol, tile=tile, overlap=overlap)
-    if limit is not None and limit < 1:
-        raise InputError(f"a limit of {limit} leaves no image")
-    _check_pictures(confusion, plot, html=html)
-    suffixes = {"image_suffix": image_suffix, "label_suffix": label_suffix}
-    pairs = find_pairs(Path(images), Path(labels), **suffixes)[:limit]
+    ignored = arguments.optional(_labels, "ignore", ignore)
+    is_zero_nothing = arguments.optional(arguments.flag, "reduce_zero_label", reduce_zero_label)
+    colors = colors_or_file(palette)
+    most = arguments.optional(_positive, "limit", limit)
+    settings = checked_settings(
+        backend=backend,
+        provider=provider,
+        threads=threads,
+        precision=precision,
+        cache=cache,
+        fit=fit,
+        tile=tile,
+        overlap=overlap,
+        output_name=output_name,
+    )
+    settings["tile"], settings["overlap"] = tiles_of(
+        arguments.text("protocol", protocol), tile=settings["tile"], overlap=settings["overlap"]
+    )
+    report_each = arguments.function("after_each", after_each)
+    pictures = {
+        "confusion": arguments.optional(arguments.path, "confusion", confusion),
+        "plot": arguments.optional(arguments.path, "plot", plot),
+        "html": arguments.optional(arguments.path, "html", html),
+    }
+    _check_pictures(**pictures, read=files, force=arguments.flag("force", force))
+    pairs = find()[:most]
     done = iter(range(1, len(pairs) + 1))
     report = evaluate_files(
-        to_paths(models),
+        files,
         pairs,
-        ignored=ignore,
-        palette=read_palette(Path(palette)) if isinstance(palette, str | Path) else palette,
-        label_offset=label_offset,
-        reduce_zero_label=reduce_zero_label,
-        settings={
-            "backend": backend,
-            "provider": provider,
-            "threads": threads,
-            "precision": precision,
-            "cache": cache,
-            "fit": fit,
-            "tile": tile,
-            "overlap": overlap,
-            "output_name": output_name,
-        },
-        after_each=lambda: after_each(next(done), len(pairs)),
+        ignored=ignored,
+        palette=read_palette(colors) if isinstance(colors, Path) else colors,
+        label_offset=arguments.whole_number("label_offset", label_offset),
+        reduce_zero_label=is_zero_nothing,
+        settings=settings,
+        after_each=lambda: report_each(next(done), len(pairs)),
         worst=_WORST if html else 0,
     )
-    _write_pictures(report, confusion=confusion, plot=plot, html=html)
+    _write_pictures(report, **pictures)
     return report
 
 
-def _check_pictures(*plots: PathLike | None, html: PathLike | None) -> None:
+def _check_pictures(
+    confusion: Path | None,
+    plot: Path | None,
+    html: Path | None,
+    *,
+    read: Sequence[Path],
+    force: bool,
+) -> None:
     """Find out before minutes of work whether the pictures can be drawn and written."""
-    from segpp.runtime.benchmark.plot import check_plotting  # noqa: PLC0415 - when it is called
-
-    if any(plots):
+    if confusion or plot:
         check_plotting()
-    for path in (*plots, html):
-        if path:
-            check_writable(Path(path))
+    for path in filter(None, (confusion, plot)):
+        check_output_file(path, "picture", inputs=read, force=force)
+    if html:
+        check_output_file(html, "report", inputs=read, force=force)
 
 
 def _write_pictures(
-    report: "EvaluationReport",
-    *,
-    confusion: PathLike | None,
-    plot: PathLike | None,
-    html: PathLike | None,
+    report: EvaluationReport, confusion: Path | None, plot: Path | None, html: Path | None
 ) -> None:
-    from segpp.runtime.evaluation.plot import draw_confusion, draw_iou  # noqa: PLC0415 - as above
-    from segpp.runtime.html_report.evaluation_page import (  # noqa: PLC0415 - as above
-        write_evaluation_page,
-    )
-
     for path, draw in ((confusion, draw_confusion), (plot, draw_iou)):
         if path:
-            with atomic_write(Path(path)) as (part,):
+            with atomic_write(path) as (part,):
                 draw(report, part)
     if html:
-        write_evaluation_page(Path(html), report)
+        write_evaluation_page(html, report)
 
 
 def benchmark(
-    models: PathLike | Sequence[PathLike],
+    models: OneOrMore,
     *,
     image: PathLike | None = None,
     iterations: int = 10,
     duration: float = 0.0,
     warmup: int = 3,
-    percentiles: Sequence[float] | None = None,
+    percentiles: float | Sequence[float] | None = None,
     backend: str = "auto",
     provider: str | None = None,
     threads: int | None = None,
@@ -172,7 +191,7 @@ def benchmark(
     cache: bool = True,
     output_name: str | None = None,
     after_each: Callable[[], object] = lambda: None,
-) -> "BenchmarkReport":
+) -> BenchmarkReport:
     """Measure latency by stage, throughput and peak memory of several files side by side.
 
     They run in turn, one call each a round, so that a change of the machine falls on all alike.
@@ -184,8 +203,8 @@ def benchmark(
         iterations: At least so many calls of each.
         duration: And at least so many seconds.
         warmup: Calls that do not count.
-        percentiles: Those to report, 0 to 100, by nearest rank; by default those of 50, 90, 95 and
-            99 that the calls suffice for.
+        percentiles: Those to report, 0.01 to 99.99, by nearest rank; by default those of 50, 90, 95
+            and 99 that the calls suffice for.
         backend, provider, threads, precision, cache, output_name: As in ``load``.
         after_each: Called after every round.
 
@@ -201,28 +220,28 @@ def benchmark(
         >>> [result.name for result in report.results]
         ['none', 'hq']
     """
-    from segpp.runtime.benchmark.case import parse_case  # noqa: PLC0415 - when it is called
-    from segpp.runtime.benchmark.interleave import BenchmarkConfig  # noqa: PLC0415 - as above
-    from segpp.runtime.benchmark.run import run_benchmark  # noqa: PLC0415 - as above
-
-    # Not-a-number and infinity never end.
-    if iterations < 1 or warmup < 0 or not 0.0 <= duration < float("inf"):
-        raise InputError(
-            f"cannot measure {iterations} times in {duration:g} s after {warmup} calls to warm up"
-        )
-    texts = [models] if isinstance(models, str | Path) else models
+    texts = arguments.several(arguments.path_text, "models", models, least=1)
+    settings = checked_settings(
+        backend=backend,
+        provider=provider,
+        threads=threads,
+        precision=precision,
+        cache=cache,
+        output_name=output_name,
+    )
+    shared = {name: settings.pop(name) for name in ("backend", "precision")}
+    config = BenchmarkConfig(
+        warmup=arguments.whole_number("warmup", warmup, least=0),
+        rounds=_positive("iterations", iterations),
+        seconds=arguments.number("duration", duration, least=0),
+    )
     return run_benchmark(
-        [parse_case(str(text), backend=backend, precision=precision) for text in texts],
-        BenchmarkConfig(warmup, iterations, duration),
-        image=None if image is None else Path(image),
-        percents=None if percentiles is None else tuple(percentiles),
-        settings={
-            "provider": provider,
-            "threads": threads,
-            "cache": cache,
-            "output_name": output_name,
-        },
-        after_each=after_each,
+        [parse_case(text, **shared) for text in texts],
+        config,
+        image=arguments.optional(arguments.path, "image", image),
+        percents=arguments.optional(_percentiles, "percentiles", percentiles),
+        settings=settings,
+        after_each=arguments.function("after_each", after_each),
     )
 
 
@@ -231,9 +250,9 @@ def inspect(
     *,
     size: SizeLike | None = None,
     ratio: float | None = None,
-    reduce: Sequence[str] = (),
+    reduce: str | Sequence[str] = (),
     checkpoint_format: str | None = None,
-) -> "Report":
+) -> Report:
     """Say what a checkpoint, an ONNX file, an engine or a manifest is.
 
     Args:
@@ -253,12 +272,28 @@ def inspect(
         >>> print(segpp.inspect("b0.onnx").text().splitlines()[0])
         b0.onnx: an ONNX file
     """
-    from segpp.inspection import inspect_file  # noqa: PLC0415 - imported when it is called
-
     return inspect_file(
-        Path(path),
+        arguments.path("path", path),
         size=to_size(size),
-        ratio=ratio,
-        reduce=tuple(reduce),
-        checkpoint_format=checkpoint_format,
+        ratio=arguments.optional(arguments.number, "ratio", ratio),
+        reduce=arguments.several(arguments.text, "reduce", reduce),
+        checkpoint_format=arguments.optional(
+            arguments.text, "checkpoint_format", checkpoint_format
+        ),
     )
+
+
+def _positive(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=1)
+
+
+def _labels(name: str, value: object) -> tuple[int, ...]:
+    return arguments.several(_label, name, value)
+
+
+def _label(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=0)
+
+
+def _percentiles(name: str, value: object) -> tuple[float, ...]:
+    return check_percentiles(arguments.several(arguments.number, name, value, least=1))

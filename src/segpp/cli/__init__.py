@@ -19,7 +19,7 @@ from pkgutil import iter_modules
 from typing import NoReturn, Protocol, cast
 
 from segpp import __version__
-from segpp.cli._arguments import check_flags, renamed
+from segpp.cli._arguments import check_flags, flags_with_value, in_flags, renamed
 from segpp.errors import InputError, MissingError, SegppError
 from segpp.utils.choices import check_choice
 from segpp.utils.process import (
@@ -128,14 +128,11 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     try:
         check_choice(verb, VERBS, kind="command")
-        current, parser = renamed(arguments, _renamed_flags(verb)), parser_of(verb)
-        # argparse cannot tell the value of an unknown flag from an argument, and blames others.
-        check_flags(parser, current)
-        args = parser.parse_args(current)
+        args = _parse(verb, arguments)
         logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
         return _module(verb).run(args)
     except SegppError as failure:
-        return _report(str(failure), failure.exit_code, verbose=verbose)
+        return _report(in_flags(str(failure)), failure.exit_code, verbose=verbose)
     except KeyboardInterrupt:
         forget_interrupt()
         return _report(INTERRUPTION, INTERRUPTED, verbose=False)
@@ -190,8 +187,13 @@ def _module(verb: str) -> _Verb:
     return cast("_Verb", import_module(VERBS[verb]))
 
 
-def _renamed_flags(verb: str) -> Mapping[str, str]:
-    return cast("Mapping[str, str]", getattr(_module(verb), "RENAMED", {}))
+def _parse(verb: str, arguments: Sequence[str]) -> argparse.Namespace:
+    parser = parser_of(verb)
+    names = cast("Mapping[str, str]", getattr(_module(verb), "RENAMED", {}))
+    current = renamed(arguments, names, takes_value=flags_with_value(parser))
+    # argparse cannot tell the value of an unknown flag from an argument, and blames others.
+    check_flags(parser, current)
+    return parser.parse_args(current)
 
 
 def _overview() -> str:

@@ -5,6 +5,7 @@ that a flag has one spelling, one default and one help text everywhere.
 """
 
 import argparse
+import inspect
 import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
@@ -12,6 +13,7 @@ from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
 
+import segpp
 from segpp.errors import InputError
 from segpp.runtime.backends.base import BACKENDS
 
@@ -23,11 +25,18 @@ __all__ = [
     "backend_settings",
     "check_flags",
     "fit_settings",
+    "flags_with_value",
+    "in_flags",
     "memory_size",
     "renamed",
 ]
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+# Where a flag is not the argument's name with hyphens, or there is none.
+_OTHERWISE = {"rewrites_off": "--no-rewrite", "compute_capabilities": "--compute-capability"}
+_OPPOSITES = {"`check=False`": "--no-check", "`cache=False`": "--no-cache"}
+_POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "source"}
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -141,22 +150,67 @@ def memory_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def renamed(arguments: Sequence[str], names: Mapping[str, str]) -> list[str]:
+def renamed(
+    arguments: Sequence[str], names: Mapping[str, str], *, takes_value: Collection[str] = ()
+) -> list[str]:
     """Return the arguments with every old name of a flag replaced, each with a warning on stderr.
 
     Args:
+        arguments: As they were typed.
         names: Old name to new name.
+        takes_value: The flags (new names) behind which a value stands, which is no flag.
+
+    Raises:
+        InputError: A flag was given under both of its names.
     """
     current: list[str] = []
+    given: dict[str, str] = {}
+    is_value = False
     for place, argument in enumerate(arguments):
         if argument == "--":
             return [*current, *arguments[place:]]
-        old, equals, value = argument.partition("=")
-        new = names.get(old)
-        if new:
-            sys.stderr.write(f"warning: {old} is called {new} now, and goes with version 0.3\n")
-        current.append(f"{new}{equals}{value}" if new else argument)
+        typed, equals, value = argument.partition("=")
+        flag = typed if is_value else names.get(typed, typed)
+        if flag != typed:
+            sys.stderr.write(f"warning: {typed} is called {flag} now, and goes with version 0.3\n")
+        current.append(flag + equals + value)
+        if flag in names.values() and not is_value and given.setdefault(flag, typed) != typed:
+            old = min(typed, given[flag], key=lambda name: name == flag)
+            raise InputError(f"{old} and {flag} are one flag and were both given")
+        is_value = flag in takes_value and not equals and not is_value
     return current
+
+
+def flags_with_value(parser: argparse.ArgumentParser) -> frozenset[str]:
+    """Return the flags of a parser behind which a value stands."""
+    actions = parser._actions  # noqa: SLF001 - argparse tells them nowhere else
+    return frozenset(
+        flag for action in actions if action.nargs != 0 for flag in action.option_strings
+    )
+
+
+def in_flags(message: str) -> str:
+    """Return a message of the library with flags where it names arguments of the Python API."""
+    functions = [getattr(segpp, name) for name in segpp.__all__]
+    known = {
+        name
+        for function in functions
+        if inspect.isfunction(function)
+        for name in inspect.signature(function).parameters
+    }
+
+    def flag_of(found: "re.Match[str]") -> str:
+        name, value = found[1], found[2]
+        if name not in known:
+            return found[0]
+        if found[0] in _OPPOSITES:
+            return _OPPOSITES[found[0]]
+        if name in _POSITIONAL:
+            return found[0].strip("`")
+        flag = _OTHERWISE.get(name, f"--{name.replace('_', '-')}")
+        return flag if value is None else f"{flag} {value}"
+
+    return re.sub(r"`([a-z_]+)(?:=([^`]*))?`", flag_of, message)
 
 
 def check_flags(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
@@ -165,12 +219,14 @@ def check_flags(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> No
     Args:
         arguments: As typed, the flags' values among them.
     """
-    known = {flag for action in parser._actions for flag in action.option_strings}  # noqa: SLF001 - argparse has no other list of them
+    actions = parser._actions  # noqa: SLF001 - argparse has no other list of them
+    known = {flag for action in actions for flag in action.option_strings}
+    shown = {flag for a in actions if a.help != argparse.SUPPRESS for flag in a.option_strings}
     for argument in takewhile(lambda word: word != "--", arguments):
         flag = argument.partition("=")[0]
         if _is_flag(flag) and flag not in known:
             raise InputError(
-                f"unknown argument {flag:.80}", hint=_nearest(flag, known, parser.prog)
+                f"unknown argument {flag:.80}", hint=_nearest(flag, shown, parser.prog)
             )
 
 

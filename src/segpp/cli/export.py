@@ -34,7 +34,6 @@ RENAMED = {
     "--images": "--search-images",
     "--source": "--checkpoint-format",
     "--match-every": "--match-interval",
-    "--rewrite": "--no-rewrite",
 }
 
 _RENAMED_REWRITES = {
@@ -119,13 +118,18 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         "attention, the fastest on a CPU; plain: one flat graph with everything folded, for "
         "OpenCV and converters (default: portable)",
     )
-    group.add_argument(
+    rewrites = group.add_mutually_exclusive_group()
+    rewrites.add_argument(
         "--no-rewrite",
         action="append",
         type=_rewrite_name,
         default=[],
         metavar="NAME",
         help="leave out an exact rewrite of the network; all are on; repeatable",
+    )
+    # What it was called before: NAME=off, and NAME=on for what is on anyway.
+    rewrites.add_argument(
+        "--rewrite", action="append", type=_old_rewrite, default=[], help=argparse.SUPPRESS
     )
     group.add_argument(
         "--input-name", default="image", metavar="NAME", help="name of the input (default: image)"
@@ -138,8 +142,19 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
 
 
+def _old_rewrite(text: str) -> tuple[str, bool]:
+    """Return the name of a rewrite and whether it is on."""
+    name, _, value = text.partition("=")
+    if value not in {"on", "off"}:
+        raise argparse.ArgumentTypeError(f"{text!r:.80} is not NAME=off")
+    sys.stderr.write(
+        "warning: --rewrite NAME=off is called --no-rewrite NAME now, and goes with version 0.3\n"
+    )
+    return _rewrite_name(name), value == "on"
+
+
 def _rewrite_name(text: str) -> str:
-    # The flag was --rewrite NAME=off, and some of the names were others.
+    # Some of the names were others.
     name = text.removesuffix("=off")
     if current := _RENAMED_REWRITES.get(name):
         sys.stderr.write(f"warning: {name} is called {current} now, and goes with version 0.3\n")
@@ -247,7 +262,7 @@ def run(args: argparse.Namespace) -> int:
         input_name=args.input_name,
         output_name=args.output_name and args.output_name.split(","),
         outputs=args.outputs,
-        rewrites_off=args.no_rewrite,
+        rewrites_off=[*args.no_rewrite, *(name for name, is_on in args.rewrite if not is_on)],
         checkpoint_format=args.checkpoint_format,
         parity_image=args.parity_image,
         min_agreement=args.min_agreement,

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from segpp.errors import ImageError
 from segpp.images.fit import Span, padding_color, place
 from segpp.manifest import InputSpec
+from segpp.utils import arguments
 from segpp.utils.files import check_file
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "ImageArray",
     "ImageLike",
+    "check_frame",
     "load_image",
     "pad_image",
     "prepare",
@@ -84,8 +86,9 @@ def load_image(path: Path | str) -> ImageArray:
 
     Raises:
         ImageError: It is missing, not an image, damaged, truncated or too large.
+        InputError: ``path`` is no path.
     """
-    path = Path(path)
+    path = arguments.path("path", path)
     check_file(path, kind="image", error=ImageError)
     try:
         return _decode(path)
@@ -128,15 +131,7 @@ def stack_frames(image: ImageLike, channels: int) -> ImageArray:
     Raises:
         ImageError: It is not uint8, or does not have ``channels`` channels.
     """
-    frames = [image] if isinstance(image, np.ndarray) else list(image)
-    for frame in frames:
-        if (
-            not isinstance(frame, np.ndarray)
-            or frame.dtype != np.uint8
-            or frame.ndim != IMAGE_DIMENSIONS
-        ):
-            found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame)
-            raise ImageError(f"an image must be uint8 (H, W, C), not {found}")
+    frames = list(map(check_frame, image if isinstance(image, list | tuple) else [image]))
     if not frames:
         raise ImageError("an image has no frames")
     if len({frame.shape[:2] for frame in frames}) != 1:
@@ -149,6 +144,21 @@ def stack_frames(image: ImageLike, channels: int) -> ImageArray:
             hint=hint if channels > _RGB else None,
         )
     return frames[0] if len(frames) == 1 else np.concatenate(frames, axis=2)
+
+
+def check_frame(frame: object) -> ImageArray:
+    """Return ``frame`` if it is an array uint8 (H, W, C).
+
+    Raises:
+        ImageError: It is something else.
+    """
+    if not isinstance(frame, np.ndarray):
+        found = f"a {type(frame).__name__}"
+    elif frame.dtype != np.uint8 or frame.ndim != IMAGE_DIMENSIONS:
+        found = f"{frame.dtype} {frame.shape}"
+    else:
+        return frame
+    raise ImageError(f"an image must be uint8 (H, W, C), not {found}")
 
 
 def resize_image(image: ImageArray, spec: InputSpec) -> ImageArray:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from segpp.errors import InputError
 from segpp.inspection.manifest import inspect_engine, inspect_manifest
+from segpp.inspection.report import Report
 from segpp.ops.grid import Size
 from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
 from segpp.utils.files import check_file
-from segpp.utils.report import Report
 
 __all__ = ["Report", "inspect_file"]
 
@@ -33,12 +33,12 @@ def inspect_file(
     Raises:
         InputError: It is none of these, or an argument for checkpoints goes with another file.
     """
-    asked = {"size": size, "ratio": ratio, "reduce": reduce, "checkpoint-format": checkpoint_format}
+    asked = {"size": size, "ratio": ratio, "reduce": reduce, "checkpoint_format": checkpoint_format}
     if not path.is_dir():
         check_file(path, kind="file")
     if path.is_dir() or kind_of(path).holds:
         return _inspect_checkpoint(path, size, ratio, reduce, checkpoint_format)
-    if unused := [f"--{name}" for name, value in asked.items() if value not in (None, (), [])]:
+    if unused := [f"`{name}`" for name, value in asked.items() if value not in (None, (), [])]:
         raise InputError(f"{unused[0]} goes with a checkpoint, and {path} is none")
     return _inspect_other(path)
 

@@ -14,9 +14,9 @@ from segpp.export.models.rewriting import ordered_rewrites
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, count_tokens
 from segpp.export.reduction.sites import Site
 from segpp.export.targets import TARGETS
+from segpp.inspection.report import Report, Section, facts, giga, rows
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Size
-from segpp.utils.report import Report, Section, facts, giga, rows
 
 __all__ = ["inspect_checkpoint"]
 

@@ -7,6 +7,7 @@ from typing import Any
 from segpp.errors import ManifestError
 from segpp.manifest.consistency import check_consistent
 from segpp.manifest.schema import SCHEMA, Manifest
+from segpp.utils import arguments
 from segpp.utils.dataclass_json import decode, encode
 from segpp.utils.files import check_file, difference, manifest_path
 
@@ -23,7 +24,7 @@ def render_manifest(manifest: Manifest) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
-def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
+def read_manifest(path: Path | str, *, verify: bool = True) -> Manifest:
     """Read the manifest beside ``path``.
 
     Args:
@@ -32,12 +33,22 @@ def read_manifest(path: Path, *, verify: bool = True) -> Manifest:
 
     Raises:
         ManifestError: It is missing, damaged, of another schema, or about another file.
+        InputError: An argument is wrong, or the file that the manifest is about cannot be read.
+
+    Example:
+        >>> segpp.read_manifest("b0.onnx").input.shape
+        (1, 3, 512, 1024)
     """
+    path = arguments.path("path", path)
+    is_verified = arguments.flag("verify", verify)
     beside = manifest_path(path)
     check_file(beside, kind="manifest", error=ManifestError)
     manifest = parse_manifest(_load(beside), str(beside))
+    if not is_verified:
+        return manifest
+    check_file(path, kind="file")
     about = manifest.file
-    if verify and (found := difference(path, about.bytes, about.sha256)) is not None:
+    if (found := difference(path, about.bytes, about.sha256)) is not None:
         raise ManifestError(
             f"{beside} was written for another file than {path}",
             f"built for: {about.name} {about.sha256[:16]}…",

@@ -26,9 +26,6 @@ __all__ = [
     "Reference",
     "Resize",
     "Source",
-    "parse_manifest",
-    "read_manifest",
-    "render_manifest",
 ]
 
 SCHEMA = 1

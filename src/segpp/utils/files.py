@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from segpp.errors import InputError, OutputError
@@ -24,12 +25,15 @@ __all__ = [
 _CHUNK_BYTES = 1 << 20
 # Of this machine alone: on a shared disk the process may live on another.
 _HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:6]
-_PART = re.compile(rf"\.segpp\.[0-9a-f]{{12}}\.{_HOST}\.(\d{{1,10}})\.part")
+_PART = re.compile(rf"\.segpp\.[0-9a-f]{{12}}\.{_HOST}\.(\d{{1,10}})(?:-\d+)?\.part")
 # Folders that this process has looked into: once each, or a run over 10,000 images would crawl.
 _cleaned: set[Path] = set()
 # What is being written now, and whether it is just being moved into place.
 _live: set[Path] = set()
 _moving = threading.Lock()
+
+# next() of it is one step of the interpreter, so no two threads get the same number.
+_CALLS = count(1)
 
 
 def manifest_path(path: Path) -> Path:
@@ -181,7 +185,8 @@ def _restore(path: Path, old: Path) -> None:
 def _part(path: Path, role: str = "part") -> Path:
     # Not the name itself: one that is as long as the disk allows would leave no room.
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
-    return path.with_name(f".segpp.{digest}.{_HOST}.{os.getpid()}.{role}")
+    # Another one at every call: two threads may write one file, and the last one wins.
+    return path.with_name(f".segpp.{digest}.{_HOST}.{os.getpid()}-{next(_CALLS)}.{role}")
 
 
 def _remove_stale(folder: Path) -> None:

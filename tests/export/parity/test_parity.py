@@ -1,5 +1,6 @@
 """The parity check lets a right file through and stops a wrong one."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,15 @@ import onnx
 import pytest
 import torch
 
+import segpp
 from segpp.errors import CheckError
 from segpp.export.images import Floats, ParityImage
+from segpp.export.models.base import family_of
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.onnx_graph.cleanup import clean
-from segpp.export.parity import check_parity, measure_parity
+from segpp.export.parity import MIN_AGREEMENT, check_parity, measure_parity
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import MINIATURE, trace_network
@@ -60,6 +63,11 @@ def test_a_right_file_agrees_on_masks_and_logits(
     assert parity.max_logit_difference is not None
     assert parity.tolerance is not None
     assert parity.max_logit_difference <= parity.tolerance
+    # Where no match differs, the logits are those that PyTorch gives by itself.
+    with torch.inference_mode():
+        largest = model(torch.from_numpy(image.normalized)).abs().max().item()
+    relative = family_of(model.architecture).tolerance(model.architecture, SIZE)
+    assert parity.tolerance == pytest.approx(relative * largest, rel=relative)
     # A block of stages 1 and 2 matches 20 keys, one of stage 3 80 queries, one of stage 4 20.
     matches = zip(model.architecture.depths, (20, 20, 80, 20), strict=True)
     assert parity.matches == sum(blocks * tokens for blocks, tokens in matches)
@@ -76,6 +84,8 @@ def test_a_wrong_weight_is_caught(
 
     parity = parity_of(model, tmp_path / "wrong.onnx", image)
 
+    # The largest of all differences, of which four fifths are rounding.
+    assert parity.max_logit_difference == pytest.approx(0.5, abs=parity.tolerance)
     with pytest.raises(CheckError, match=r"masks agree .* on 0\.|logits differ"):
         check_parity(parity)
 
@@ -90,6 +100,42 @@ def test_other_merge_counts_are_caught(
 
     with pytest.raises(CheckError, match="the file has no match"):
         parity_of(model, tmp_path / "other.onnx", image)
+
+
+def test_matches_of_the_same_tokens_count_once(
+    model: SegFormer, file: Path, image: ParityImage, tmp_path: Path
+) -> None:
+    """As a file has them whose equal nodes nobody joined."""
+    graph = onnx.load(file)
+    [first, *_] = [node for node in graph.graph.node if node.op_type == "SegppTokenMatch"]
+    users = [node for node in graph.graph.node if first.output[0] in node.input]
+    second = onnx.NodeProto.FromString(first.SerializeToString())
+    second.name, second.output[0] = f"{first.name}_again", f"{first.output[0]}_again"
+    users[-1].input[list(users[-1].input).index(first.output[0])] = second.output[0]
+    graph.graph.node.insert(list(graph.graph.node).index(first) + 1, second)
+    onnx.save(graph, tmp_path / "twice.onnx")
+
+    assert parity_of(model, tmp_path / "twice.onnx", image) == parity_of(model, file, image)
+
+
+def test_where_matches_differ_pytorch_runs_again_with_its_own(model: SegFormer, file: Path) -> None:
+    """On one color most tokens are equal, and rounding decides what is merged with what."""
+    flat: Floats = np.zeros((1, 3, *SIZE), np.float32)
+    runs: list[object] = []
+    handle = model.register_forward_hook(lambda *_: runs.append(None))
+
+    parity = parity_of(model, file, ParityImage("flat", "", flat, flat))
+    handle.remove()
+
+    assert parity.matches_differing > 0
+    assert len(runs) == 2
+
+
+def test_the_gates_are_those_that_the_documentation_tells() -> None:
+    told = re.search(r"by default ([\d.]+), in fp16 ([\d.]+)\.\n", segpp.export_onnx.__doc__ or "")
+
+    assert told
+    assert {"fp32": float(told[1]), "fp16": float(told[2])} == MIN_AGREEMENT
 
 
 def test_masks_below_the_limit_are_refused_with_both_numbers() -> None:

@@ -22,14 +22,14 @@ def test_a_ratio_outside_its_range_is_refused(ratio: float) -> None:
         reduction_config(ratio=ratio)
 
     assert str(failure.value) == (
-        f"--ratio {ratio:g} cannot be merged away\n"
+        f"`ratio={ratio:g}` cannot be merged away\n"
         "  the ratio is the share of tokens to merge at each site, in [0, 1)\n"
         "  hint: 0.5 halves the tokens"
     )
 
 
 def test_preset_and_ratio_exclude_each_other() -> None:
-    with pytest.raises(ReductionError, match=r"--preset hq and --ratio 0\.5 exclude each other"):
+    with pytest.raises(ReductionError, match=r"`preset=hq` and `ratio=0\.5` exclude each other"):
         reduction_config(preset="hq", ratio=0.5)
 
 
@@ -76,8 +76,8 @@ def test_the_last_word_on_a_site_counts() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("3.q", "--reduce '3.q' is not STAGE.{q,kv}=METHOD:KEY=VALUE,…\n  hint: for example 3.q="),
-        ("", "--reduce '' is not STAGE.{q,kv}="),
+        ("3.q", "`reduce='3.q'` is not STAGE.{q,kv}=METHOD:KEY=VALUE,…\n  hint: for example 3.q="),
+        ("", "`reduce=''` is not STAGE.{q,kv}="),
         ("=bsm", "'' is not a merge site\n  known: 1.q, 1.kv, 2.q, 2.kv"),
         ("q.3=bsm", "'q.3' is not a merge site"),
         ("3=bsm", "'3' is not a merge site"),

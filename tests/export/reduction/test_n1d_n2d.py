@@ -1,6 +1,7 @@
 """n1d and n2d: means of cells, edges, and the unmerged order of the reference.
 
-Tests reduction/methods/n1d.py and reduction/methods/n2d.py.
+Tests reduction/methods/n1d.py, reduction/methods/n2d.py, reduction/cells.py and
+reduction/cell_means.py.
 """
 
 import pytest

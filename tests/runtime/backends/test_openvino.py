@@ -134,7 +134,7 @@ def test_unknown_precisions_and_providers_are_named(network: Network) -> None:
         open_with(network(), provider="gpu")
     with pytest.raises(InputError, match="unknown precision 'fp23'"):
         open_session(network(), backend="onnxruntime", precision="fp23")
-    with pytest.raises(InputError, match=r"onnxruntime does not compute(.|\n)*--backend openvino"):
+    with pytest.raises(InputError, match=r"onnxruntime does not compute(.|\n)*`backend=openvino`"):
         open_session(network(), backend="onnxruntime", precision="bf16")
 
 

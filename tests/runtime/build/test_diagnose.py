@@ -76,7 +76,7 @@ def test_an_unknown_operator_is_named(verdict: str) -> None:
                 "size was 8446144 bytes.)"
             ),
             "OutOfMemory (Requested size was 8446144 bytes.)",
-            "a larger --workspace",
+            "a larger `workspace`",
         ),
         (
             (

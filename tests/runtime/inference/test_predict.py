@@ -8,9 +8,15 @@ import pytest
 from PIL import Image
 
 from segpp.errors import ImageError
-from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
+from segpp.runtime.inference.predict import (
+    FailedImage,
+    Prediction,
+    _per_image,
+    _shares,
+    predict_all,
+)
 from segpp.runtime.inference.seeing import Seeing
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.session import Timing, open_session
 from segpp.runtime.media.looks.base import Segmented
 from segpp.runtime.media.sources import ImageSource, find_source, numbered
 
@@ -84,6 +90,26 @@ def test_a_source_without_files_is_predicted_frame_by_frame(
         ("frame-000002", FailedImage),
         ("frame-000003", Prediction),
     ]
+
+
+def test_a_frame_that_is_lost_at_the_end_ends_nothing(network: Network, stripes: Stripes) -> None:
+    frames = [stripes(48, 90), ImageError("a frame was lost")]
+    camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
+
+    with open_session(network(), threads=1) as session:
+        found = list(predict_all(Seeing(session), camera, write))
+
+    assert [type(one) for one in found] == [Prediction, FailedImage]
+
+
+def test_every_time_of_a_batch_is_shared_by_its_images() -> None:
+    assert _per_image(Timing(2.0, 4.0, 6.0), 2) == Timing(1.0, 2.0, 3.0)
+
+
+def test_shares_are_of_all_pixels_those_without_a_class_too() -> None:
+    labels = np.array([[0, 1, 1, 255]], np.uint8)
+
+    assert _shares(labels, 3) == (0.25, 0.5, 0.0)
 
 
 def test_a_source_without_files_and_frames_is_named(network: Network) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from segpp.errors import (
 )
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
+from segpp.runtime.inference.session import Result, Timing, _concatenate, open_session
+from segpp.utils.files import manifest_path
 from tests.helpers.tiny_networks import thirds
 
 Network = Callable[..., Path]
@@ -203,6 +206,69 @@ def test_a_checkpoint_is_to_be_exported_first(tmp_path: Path, backend: str) -> N
 
     with pytest.raises(InputError, match=r"hint: export it first: segpp-export '.*' 'my model'"):
         open_session(path, backend=backend)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[BackendConfig]:
+    """How a backend called "any" was opened; it is ONNX Runtime, whatever it is asked for."""
+    configs: list[BackendConfig] = []
+    exact = BACKENDS["onnxruntime"]
+
+    def open_exact(path: Path, config: BackendConfig) -> Backend:
+        configs.append(config)
+        return exact.open(path, replace(config, precision="fp32"))
+
+    monkeypatch.setitem(BACKENDS._members, "any", replace(exact, open=open_exact))
+    return configs
+
+
+def test_a_lower_precision_is_compared_once_with_fp32_that_is_not_kept(
+    network: Network, stripes: Stripes, opened: list[BackendConfig]
+) -> None:
+    with open_session(network(), backend="any", precision="bf16", threads=1) as session:
+        for _ in range(2):
+            session(stripes(32, 64))
+
+    # What is compared with is loaded once, and must not replace what the file's cache holds.
+    asked, exact = opened
+    assert (asked.precision, asked.cache) == ("bf16", True)
+    assert exact == replace(asked, precision="fp32", cache=False)
+
+
+def test_a_backend_whose_file_does_not_fit_its_manifest_is_closed(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = network()
+    text = manifest_path(path).read_text()
+    manifest_path(path).write_text(text.replace('"name": "out"', '"name": "mask"'))
+    loaded: list[Backend] = []
+    exact = BACKENDS["onnxruntime"]
+
+    def open_exact(path: Path, config: BackendConfig) -> Backend:
+        loaded.append(exact.open(path, config))
+        return loaded[-1]
+
+    monkeypatch.setitem(BACKENDS._members, "any", replace(exact, open=open_exact))
+    with pytest.raises(InputError, match="another output than its manifest says"):
+        open_session(path, backend="any")
+
+    [backend] = loaded
+    with pytest.raises(GraphError, match="failed to run"):
+        backend.run({"image": np.zeros((1, 3, 32, 64), np.float32)}, ["out"])
+
+
+def test_the_times_of_all_batches_add_up() -> None:
+    parts = [Result((), None, Timing(*times)) for times in ((1.0, 2.0, 3.0), (10.0, 20.0, 30.0))]
+
+    assert _concatenate(parts).timing == Timing(11.0, 22.0, 33.0)
+
+
+def test_run_raw_refuses_another_type(network: Network) -> None:
+    with (
+        open_session(network()) as session,
+        pytest.raises(InputError, match=r"the tensor is float64 .*\n  the network takes float32"),
+    ):
+        session.run_raw(np.zeros((1, 3, 32, 64)))
 
 
 @pytest.mark.parametrize("kind", ["logits", "labels", "uint8"])

@@ -65,7 +65,7 @@ def _check_fits(checkpoint_format: str, names: list[str], path: Path) -> None:
         raise CheckpointError(
             f"{path} has none of the names of {checkpoint_format}",
             f"found: {shortened(names)}",
-            hint="leave --checkpoint-format out, and segpp recognises it",
+            hint="leave `checkpoint_format` out, and segpp recognises it",
         )
 
 
@@ -103,5 +103,5 @@ def _ambiguous(best: list[str], path: Path) -> CheckpointError:
     return CheckpointError(
         f"{path} could be from {', '.join(best[:-1])} or {best[-1]}: their names are the same",
         *facts,
-        hint=f"say whose code trained it: --checkpoint-format {best[0]}",
+        hint=f"say whose code trained it: `checkpoint_format={best[0]}`",
     )

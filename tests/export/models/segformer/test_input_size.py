@@ -30,7 +30,7 @@ def test_a_smaller_size_is_refused_with_the_nearest_that_works(size: Size, neare
 
     assert str(failure.value) == (
         f"the size {size} is below 32 pixels in a side\n"
-        f"  hint: the nearest that works: --size {nearest}"
+        f"  hint: the nearest that works: `size={nearest}`"
     )
 
 
@@ -39,7 +39,7 @@ def test_what_is_proposed_works(height: int, width: int) -> None:
     try:
         check_size(Size(height, width))
     except InputError as failure:
-        check_size(parse_size(str(failure).rpartition("--size ")[2]))
+        check_size(parse_size(str(failure).rpartition("`size=")[2].rstrip("`")))
 
 
 @pytest.mark.parametrize("size", [Size(8192, 8224), Size(999_968, 999_968)], ids=str)

@@ -29,7 +29,7 @@ def test_names_that_several_codebases_share_need_a_source(write: Write) -> None:
 
     assert "could be from bubbliiiing, nvlabs or sithu31296" in str(error.value)
     assert "bubbliiiing: block_norm_eps 1e-06, stage_norm_eps 1e-06, gelu tanh" in str(error.value)
-    assert "hint: say whose code trained it: --checkpoint-format bubbliiiing" in str(error.value)
+    assert "hint: say whose code trained it: `checkpoint_format=bubbliiiing`" in str(error.value)
 
 
 @pytest.mark.parametrize("source", AMBIGUOUS)
@@ -41,7 +41,7 @@ def test_a_source_decides_on_the_numerics(source: str, write: Write) -> None:
 
 def test_a_source_that_does_not_fit_is_an_error(write: Write) -> None:
     with pytest.raises(
-        CheckpointError, match=r"(?s)has none of the names of smp.*leave --checkpoint-format out"
+        CheckpointError, match=r"(?s)has none of the names of smp.*leave `checkpoint_format` out"
     ):
         load_checkpoint(write(theirs("huggingface")), checkpoint_format="smp")
 

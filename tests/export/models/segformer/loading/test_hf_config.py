@@ -120,9 +120,6 @@ def test_the_processor_of_a_trainer_lies_one_folder_up(hf_folder: Path) -> None:
     assert any("preprocessor_config.json one folder up" in note for note in checkpoint.notes)
 
 
-        load_checkpoint(folder)
-
-
 @pytest.mark.parametrize("value", [[], {}, None, 1])
 def test_an_activation_that_is_no_name_is_refused(value: object) -> None:
     with pytest.raises(CheckpointError, match="the activation"):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segpp.export.reduction.methods._cells import cells_of
+from segpp.export.reduction.cells import cells_of
 from segpp.ops.grid import Grid
 
 __all__ = ["CellMeans"]

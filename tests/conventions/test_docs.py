@@ -20,6 +20,7 @@ from PIL import Image
 
 import segpp as package
 from benchmarks.common.readme_table import table_of
+from benchmarks.networks import fits
 from segpp.cli import VERBS
 from tests.helpers.commands import Completed
 
@@ -159,6 +160,13 @@ def test_the_measured_table_is_that_of_the_committed_result(name: str) -> None:
     result = json.loads((ROOT / "docs" / "results" / name).read_text())
 
     assert table_of(result) in (ROOT / "docs" / "accuracy-and-speed.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_of_fits_and_seams_are_those_of_the_committed_result() -> None:
+    result = json.loads((ROOT / "docs/results/camvid_fits.json").read_text())
+    page = (ROOT / "docs" / "accuracy-and-speed.md").read_text(encoding="utf-8")
+
+    assert all(table in page for table in fits.tables_of(result).split("\n\n"))
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/accuracy-and-speed.md"])

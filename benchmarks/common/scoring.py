@@ -13,7 +13,8 @@ from segpp.images.preprocess import ImageArray
 from segpp.manifest import Manifest
 from segpp.runtime.evaluation import Score, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import Pair
-from segpp.runtime.inference.session import Session, open_session
+from segpp.runtime.inference.open_session import open_session
+from segpp.runtime.inference.session import Session
 
 Labels = NDArray[Any]
 

@@ -33,7 +33,7 @@ from segpp.images.preprocess import ImageArray, load_image, prepare
 from segpp.manifest import Manifest, read_manifest
 from segpp.ops.grid import Size, parse_size
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 
 VARIANTS: dict[str, ReductionConfig] = {**PRESETS, "ratio 0.5": reduction_config(ratio=0.5)}
 

@@ -32,7 +32,7 @@ from segpp.images.preprocess import ImageArray, load_image
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size, parse_size
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import check_writable
 
 MERGED = ("hq", "fast")

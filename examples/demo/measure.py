@@ -15,7 +15,8 @@ from segpp.images.preprocess import ImageArray, load_image
 from segpp.manifest import Manifest
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import Pair, find_pairs
-from segpp.runtime.inference.session import Session, Timing, open_session
+from segpp.runtime.inference.open_session import open_session
+from segpp.runtime.inference.session import Session, Timing
 
 __all__ = ["Measured", "measure", "merged_share"]
 

@@ -71,7 +71,7 @@ def measure_peak_memory(
 
 def _measure(task: dict[str, Any]) -> dict[str, int]:
     from segpp.images.channels import load_channels  # noqa: PLC0415 - not in the help screen
-    from segpp.runtime.inference.session import open_session  # noqa: PLC0415 - as above
+    from segpp.runtime.inference.open_session import open_session  # noqa: PLC0415 - as above
 
     image = load_channels(Path(task["image"]), task["channels"])
     before = _peak()

@@ -25,7 +25,8 @@ from segpp.runtime.benchmark.environment import (
 from segpp.runtime.benchmark.interleave import Sample
 from segpp.runtime.benchmark.memory import PeakMemory, measure_peak_memory
 from segpp.runtime.benchmark.report import CaseResult, Environment
-from segpp.runtime.inference.session import Result, Session, open_session
+from segpp.runtime.inference.open_session import open_session
+from segpp.runtime.inference.session import Result, Session
 from segpp.runtime.system.hardware import this_machine
 from segpp.runtime.system.packages import version_of
 

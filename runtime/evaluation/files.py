@@ -18,7 +18,8 @@ from segpp.runtime.evaluation import Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import LabelRules, Labels, Pair
 from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.evaluation.worst import WorstImages
-from segpp.runtime.inference.session import Session, open_session
+from segpp.runtime.inference.open_session import open_session
+from segpp.runtime.inference.session import Session
 from segpp.utils.choices import check_choice
 
 __all__ = ["PROTOCOLS", "evaluate_files", "tiles_of"]

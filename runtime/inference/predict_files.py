@@ -10,9 +10,10 @@ from segpp.errors import InputError
 from segpp.images.channels import GRAY_NOTE
 from segpp.images.palette import Color, read_class_names, read_palette
 from segpp.runtime.html_report.run_page import Album, write_run_page
+from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.seeing import Seeing, check_comparable
-from segpp.runtime.inference.session import Session, open_session
+from segpp.runtime.inference.session import Session
 from segpp.runtime.inference.summary import RunSummary
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS, RenderConfig, Segmented, kinds_of
 from segpp.runtime.media.sources import ImageSource, find_sources

@@ -2,20 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import islice
-from math import prod
-from pathlib import Path
-from shlex import quote
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
-from segpp.images.fit import check_fit, misfit
+from segpp.images.fit import misfit
 from segpp.images.postprocess import check_finite, labels_from, planes_first, resize_labels
 from segpp.images.preprocess import (
     IMAGE_DIMENSIONS,
@@ -24,21 +20,14 @@ from segpp.images.preprocess import (
     prepare,
     stack_frames,
 )
-from segpp.images.tiles import OVERLAP, check_overlap, tile_labels
-from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec, read_manifest
-from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig, BackendSpec, backends_for
-from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
+from segpp.images.tiles import tile_labels
+from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec
+from segpp.runtime.backends.base import Backend
+from segpp.runtime.inference.precision_check import PrecisionCheck
 from segpp.runtime.inference.result import Result, Timing
-from segpp.runtime.inference.signature import check_signature, infer_manifest
-from segpp.runtime.system.hardware import available_memory
-from segpp.runtime.system.packages import is_installed
 from segpp.utils import arguments
-from segpp.utils.choices import check_choice
-from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
-from segpp.utils.files import check_file, manifest_path
-from segpp.utils.limits import check_threads, default_threads
 
-__all__ = ["Result", "Session", "Timing", "open_session"]
+__all__ = ["Result", "Session", "Timing"]
 
 T = TypeVar("T")
 
@@ -254,199 +243,6 @@ class Session(AbstractContextManager["Session"]):
             labels_of = partial(self._postprocess, sizes=sizes, output=output)
             self._precision_check.check({self.input.name: tensor}, output.name, labels_of, labels)
             self._precision_check = None
-
-
-def open_session(
-    path: Path | str,
-    *,
-    backend: str = "auto",
-    threads: int | None = None,
-    provider: str | None = None,
-    spinning: bool = True,
-    alone: bool = True,
-    precision: str = "fp32",
-    min_agreement: float | None = MIN_AGREEMENT,
-    cache: bool = True,
-    fit: str | None = None,
-    tile: bool = False,
-    overlap: float | None = None,
-    output_name: str | None = None,
-) -> Session:
-    """Load a network with the manifest beside it.
-
-    Without a manifest it works if the file has one static image input and outputs that are
-    logits or labels; the rest is assumed, and ``session.assumed`` is true.
-
-    Args:
-        path: The network, an ONNX file.
-        backend: The library that runs it, "auto" for the one that fits the file.
-        threads: CPU threads; if not given the library's choice, or as many as the CPUs that the
-            process may use, where these are not all.
-        provider: Device or execution provider of the library ("cpu", "cuda").
-        spinning: Let idle threads spin, which is faster.
-        alone: Let them go on after a call; False where another network has its turn then.
-        precision: What the file's FP32 is computed in: "fp32", or "bf16" where library and CPU
-            can.
-        min_agreement: Share of pixels that a lower precision must label as FP32 does, on the
-            first images, for which both are computed; None does without.
-        cache: Keep what openvino compiles in ``x.onnx.cache`` beside the file.
-        fit: How pictures fill the input, instead of the manifest's way: one of ``FITS``.
-        tile: Cut pictures into tiles of the input's size instead.
-        overlap: What neighbouring tiles share of a side; a quarter if not given.
-        output_name: The output to make masks of, where there are several; labels if there are any,
-            else logits.
-
-    Raises:
-        GraphError: The file is damaged, or not a segmentation network with fixed shapes.
-        InputError: An argument is wrong.
-        ManifestError: The manifest is damaged, or about another file.
-        MissingError: The library or the provider is not installed.
-    """
-    path = Path(path)
-    check_file(path, kind="model")
-    if threads is not None:
-        check_threads(threads)
-    share = _check_tiles(fit, overlap, tile=tile)
-    manifest = read_manifest(path) if manifest_path(path).exists() else None
-    name = _resolve_backend(backend, path, manifest)
-    used = default_threads() if threads is None else threads
-    config = BackendConfig(
-        used, provider, spinning, alone, precision, cache, threads_asked_for=threads is not None
-    )
-    with ExitStack() as on_failure:
-        loaded = BACKENDS[name].open(path, config)
-        on_failure.callback(loaded.close)
-        if manifest:
-            check_signature(path, manifest, loaded)
-            described = _choosing(path, manifest, output_name)
-        else:
-            described = infer_manifest(path, loaded, output_name=output_name)
-        _check_memory(path, described)
-        session = Session(
-            loaded,
-            name,
-            _refitted(described, path, fit, tile=tile),
-            assumed=manifest is None,
-            overlap=share,
-            precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
-            threads=used,
-        )
-        on_failure.pop_all()
-    return session
-
-
-def _check_tiles(fit: str | None, overlap: float | None, *, tile: bool) -> float | None:
-    """Return how much tiles overlap, None without tiles; raise InputError for a contradiction."""
-    if not tile:
-        if overlap is not None:
-            raise InputError("an overlap goes with tiles", hint="--tile --overlap 0.25")
-        return None
-    if fit is not None:
-        raise InputError(f"tiles are not fitted, and {fit} was asked for", hint="leave one out")
-    check_overlap(share := OVERLAP if overlap is None else overlap)
-    return share
-
-
-def _refitted(manifest: Manifest, path: Path, fit: str | None, *, tile: bool) -> Manifest:
-    """Return the manifest with the fit that was asked for."""
-    if tile and all(output.kind == "labels" for output in manifest.outputs):
-        raise InputError(
-            f"{path} gives labels only, and what tiles share is blended as logits",
-            hint="export it with --outputs logits or both",
-        )
-    if fit is None:
-        return manifest
-    spec = replace(manifest.input, fit=check_fit(fit))
-    return replace(manifest, input=spec, origins={**manifest.origins, "fit": "given"})
-
-
-def _check_memory(path: Path, manifest: Manifest) -> None:
-    """Raise InputError for an input and outputs that no call could hold."""
-    spec, free = manifest.input, available_memory()
-    # An input is float32 while it is prepared, whatever the network takes.
-    sizes = [4 * prod(spec.shape), *(4 * prod(output.shape) for output in manifest.outputs)]
-    if free is not None and sum(sizes) > free:
-        raise InputError(
-            f"{path} takes {_shape_text(spec.shape)}: its input and outputs alone are "
-            f"{sum(sizes) / 1e9:,.1f} GB",
-            f"free memory: {free / 1e9:,.1f} GB",
-            hint="export it at a smaller --size or --batch",
-        )
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
-
-
-def _choosing(path: Path, manifest: Manifest, output_name: str | None) -> Manifest:
-    """Return the manifest with the output that the caller chose alone, if he chose one."""
-    if output_name is None:
-        return manifest
-    chosen = tuple(output for output in manifest.outputs if output.name == output_name)
-    if not chosen:
-        names = ", ".join(f"{output.name} ({output.kind})" for output in manifest.outputs)
-        raise InputError(f"{path} has no output {output_name!r}", f"its manifest names: {names}")
-    return replace(manifest, outputs=chosen)
-
-
-def _precision_check(
-    spec: BackendSpec, path: Path, config: BackendConfig, min_agreement: float | None
-) -> PrecisionCheck | None:
-    if config.precision == "fp32" or min_agreement is None:
-        return None
-    exact = replace(config, precision="fp32", cache=False)
-    return PrecisionCheck(partial(spec.open, path, exact), config.precision, min_agreement)
-
-
-def _resolve_backend(name: str, path: Path, manifest: Manifest | None) -> str:
-    """Return the backend to use, its name in ``BACKENDS``."""
-    if name == "auto":
-        name = _automatic(path, manifest)
-    check_choice(name, BACKENDS, kind="backend")
-    suffixes = BACKENDS[name].suffixes
-    if path.suffix.lower() not in suffixes:
-        raise InputError(
-            f"{name} does not run {path}",
-            f"it runs {' and '.join(suffixes)} files",
-            hint=_export_hint(path),
-        )
-    return name
-
-
-def _automatic(path: Path, manifest: Manifest | None) -> str:
-    if manifest and manifest.engine:
-        # An engine loads only with the library that built it.
-        if manifest.engine.library not in BACKENDS:
-            raise InputError(
-                f"{path} is an engine of {manifest.engine.library}, which segpp builds and does "
-                "not run yet",
-                hint="run the ONNX file that it was built from",
-            )
-        return manifest.engine.library
-    suffix = path.suffix.lower()
-    fitting = backends_for(suffix)
-    if not fitting:
-        suffixes = sorted({suffix for spec in BACKENDS.values() for suffix in spec.suffixes})
-        raise InputError(
-            f"no backend runs {path}",
-            f"files that run: {', '.join(suffixes)}",
-            hint=_hint_for(path),
-        )
-    installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
-    return (installed or fitting)[0]
-
-
-def _hint_for(path: Path) -> str | None:
-    """Return what to do with an engine or a file of weights; None for another."""
-    if path.suffix.lower() in ENGINE_SUFFIXES:
-        return "run the ONNX file that it was built from"
-    return _export_hint(path)
-
-
-def _export_hint(path: Path) -> str | None:
-    if not kind_of(path).holds:
-        return None
-    return f"export it first: segpp-export {quote(str(path))} {quote(path.stem)}.onnx"
 
 
 def _as_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from segpp.manifest import Architecture, Classes, InputSpec, OutputSpec, render_manifest
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import manifest_path
 from tests.helpers.html_reader import read
 from tests.helpers.tiny_networks import manifest_of

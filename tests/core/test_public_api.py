@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import segpp
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.system.packages import known_packages
 
 FUNCTIONS = [name for name in segpp.__all__ if inspect.isfunction(getattr(segpp, name))]

@@ -133,7 +133,8 @@ def test_a_side_shorter_than_a_tile_is_padded_and_its_padding_gets_no_label(
     for tile in seen:
         assert tile.shape == (32, 48, 3)
         rows, columns = min(32, size[0]), min(48, size[1])
-        top, left = (32 - rows) // 2, (48 - columns) // 2
+        # A margin of less than 64 pixels is all below, or on the right.
+        top, left = 0, 0
         assert (tile[top : top + rows, left : left + columns] == 200).all()
         assert int((tile == 200).sum()) == rows * columns * 3
         assert set(np.unique(tile)) <= {100, 200}
@@ -145,7 +146,7 @@ def test_what_is_added_around_an_image_has_the_colours_of_the_tensor() -> None:
     padded = pad_image(np.full((2, 2, 3), 9, np.uint8), spec)
 
     # The tensor's first channel is blue, the image's is red.
-    assert padded[0, 0].tolist() == [3, 2, 1]
+    assert padded[-1, -1].tolist() == [3, 2, 1]
 
 
 def test_memory_is_bounded_by_a_band_and_not_by_the_picture() -> None:
@@ -161,3 +162,15 @@ def test_memory_is_bounded_by_a_band_and_not_by_the_picture() -> None:
 
     band, all_at_once = 100 * 32 * 48 * 4, 100 * 4096 * 48 * 4
     assert peak < 4 * band < all_at_once / 20
+
+
+def test_one_channel_is_class_1_where_its_mean_logit_is_above_0() -> None:
+    picture = np.zeros((40, 100, 3), np.uint8)
+    picture[:, 50:] = 255
+
+    def bright(tiles: Sequence[ImageArray]) -> NDArray[np.float32]:
+        return np.stack(tiles)[:, None, :, :, 0].astype(np.float32) - 128
+
+    labels = tile_labels(picture, SPEC, bright, overlap=0.5)
+
+    assert (labels == (picture[..., 0] > 128)).all()

@@ -6,8 +6,9 @@ from pathlib import Path
 from segpp.api._palette import colors_or_file
 from segpp.api._types import OneOrMore, PathLike, checked_settings
 from segpp.images.palette import Color
+from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict_files import AfterEach, predict_files
-from segpp.runtime.inference.session import Session, open_session
+from segpp.runtime.inference.session import Session
 from segpp.runtime.inference.summary import RunSummary
 from segpp.utils import arguments
 

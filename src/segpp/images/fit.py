@@ -3,10 +3,12 @@
 Along one axis, with N pixels of the network's input and a picture of W pixels:
 
     stretch     content = N                                               start = 0
-    letterbox   content = max(1, round(W * smaller of the two scales))    start = floor((N - content) / 2)
+    letterbox   content = max(1, round(W * smaller of the two scales))    start = 32 * floor((N - content) / 64)
     crop        content = round(W * larger of the two scales)             start = floor((N - content) / 2)
 
-where a scale is the network's side over the picture's, and halves round up. The picture, resized to
+where a scale is the network's side over the picture's, and halves round up. A letterbox begins at
+whole steps of 32 pixels, as near to the middle as that lets it: the deepest tokens of a network
+stand for 32 x 32 pixels, and a picture that lies askew to them is segmented worse. The picture, resized to
 ``content``, begins at pixel ``start``: what is left beside it is padding, what lies outside (from a
 negative ``start`` on) is cut. The centre of the picture's pixel x lies at
 
@@ -36,6 +38,7 @@ __all__ = [
     "misfit",
     "padding_color",
     "place",
+    "start_of",
     "unseen_label",
 ]
 
@@ -123,10 +126,16 @@ def place(size: tuple[int, int], spec: InputSpec) -> Placement:
     network = (spec.height, spec.width)
     content = _content(size, network, spec.fit)
     rows, columns = (
-        Span(picture, whole, part, (whole - part) // 2)
+        Span(picture, whole, part, start_of(whole, part))
         for picture, whole, part in zip(size, network, content, strict=True)
     )
     return Placement(rows, columns)
+
+
+def start_of(network: int, content: int) -> int:
+    """Return where ``content`` pixels begin on a side of the network: negative if it is cut."""
+    margin = (network - content) // 2
+    return margin if margin < 0 else margin - margin % _MULTIPLE
 
 
 def padding_color(spec: InputSpec) -> NDArray[np.uint8]:

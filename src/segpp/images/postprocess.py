@@ -185,8 +185,9 @@ def resized_planes(
 
 
 def best_class(logits: Floats) -> NDArray[Any]:
-    """Return the best class (h, w) of logits (K, h, w), the lowest on ties."""
-    return _argmax(logits, np.uint8 if len(logits) <= UINT8_CLASSES else np.int32)
+    """Return the best class (h, w) of logits (K, h, w), the lowest on ties; 1 of one if above 0."""
+    planes = _with_background(logits) if len(logits) == 1 else logits
+    return _argmax(planes, np.uint8 if len(logits) <= UINT8_CLASSES else np.int32)
 
 
 def check_finite(logits: NDArray[Any]) -> None:

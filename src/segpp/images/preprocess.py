@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError
-from segpp.images.fit import Span, padding_color, place
+from segpp.images.fit import Span, padding_color, place, start_of
 from segpp.manifest import InputSpec
 from segpp.utils import arguments
 from segpp.utils.files import check_file
@@ -171,7 +171,7 @@ def resize_image(image: ImageArray, spec: InputSpec) -> ImageArray:
 
 
 def pad_image(image: ImageArray, spec: InputSpec) -> ImageArray:
-    """Return an image (H, W, C) in the middle of the network's height and width, in mean colour.
+    """Return an image (H, W, C) where a letterbox begins in the network's input, in mean colour.
 
     Args:
         image: No larger than that; returned as it is if it has the size.
@@ -180,7 +180,7 @@ def pad_image(image: ImageArray, spec: InputSpec) -> ImageArray:
         return image
     canvas = np.empty((spec.height, spec.width, spec.channels), np.uint8)
     canvas[:] = padding_color(spec)[[_source(channel, spec) for channel in range(spec.channels)]]
-    top, left = (spec.height - image.shape[0]) // 2, (spec.width - image.shape[1]) // 2
+    top, left = start_of(spec.height, image.shape[0]), start_of(spec.width, image.shape[1])
     canvas[top : top + image.shape[0], left : left + image.shape[1]] = image
     return canvas
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import InputError
-from segpp.images.fit import Placement, Span
+from segpp.images.fit import Placement, Span, start_of
 from segpp.images.postprocess import best_class, resized_planes
 from segpp.images.preprocess import ImageArray, pad_image
 from segpp.manifest import InputSpec
@@ -120,7 +120,7 @@ class _Band:
 def _tile_span(length: int, tile: int) -> Span:
     """Return where one side of a tile lies in the network's input: in the middle if it is short."""
     part = min(length, tile)
-    return Span(part, tile, part, (tile - part) // 2)
+    return Span(part, tile, part, start_of(tile, part))
 
 
 def _batches(starts: Sequence[tuple[int, int]], size: int) -> Iterator[Sequence[tuple[int, int]]]:

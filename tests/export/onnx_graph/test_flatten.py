@@ -25,7 +25,7 @@ from segpp.export.pipeline import export_onnx
 from segpp.export.targets import PLAIN
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 
 SIZE = Size(128, 256)
 Outputs = dict[str, NDArray[np.generic]]

@@ -29,7 +29,7 @@ from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare
 from segpp.manifest import Architecture, InputSpec, Parity, read_manifest
 from segpp.ops.grid import Size
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 from tests.helpers.checkpoints import MINIATURE
 
 SIZE = Size(128, 256)

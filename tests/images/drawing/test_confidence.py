@@ -62,7 +62,9 @@ def test_the_picture_is_brighter_where_it_is_surer_and_has_a_scale() -> None:
 
 @pytest.mark.parametrize("fit", ["letterbox", "crop"])
 def test_it_lies_where_the_picture_lay_and_is_0_where_it_was_not_seen(fit: Fit) -> None:
-    spec = InputSpec("x", (1, 3, 32, 64), "float32", "NCHW", "RGB", (0.0,) * 3, (1.0,) * 3, fit=fit)
+    spec = InputSpec(
+        "x", (1, 3, 64, 128), "float32", "NCHW", "RGB", (0.0,) * 3, (1.0,) * 3, fit=fit
+    )
     # Sure of the left half of the input, unsure of the right.
     logits = np.zeros((2, 8, 16), np.float32)
     logits[1, :, :8] = 50

@@ -13,7 +13,7 @@ import pytest
 
 from segpp.errors import GraphError, MissingError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, TensorInfo
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
@@ -37,7 +37,7 @@ def test_threads_and_sleeping_threads_do_not_change_the_answer(
 THREADS = """
 import os, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 with open_session(sys.argv[1], backend=sys.argv[2], cache=False) as session:
     tasks = os.listdir("/proc/self/task")
     used = {cpu for task in tasks for cpu in os.sched_getaffinity(int(task))}

@@ -15,7 +15,8 @@ from segpp.cli import main
 from segpp.errors import CheckError, GraphError, InputError, MissingError
 from segpp.images.preprocess import load_image
 from segpp.manifest import read_manifest
-from segpp.runtime.inference.session import Session, open_session
+from segpp.runtime.inference.open_session import open_session
+from segpp.runtime.inference.session import Session
 from segpp.runtime.system.hardware import this_machine
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO (segpp[openvino]) is not installed")

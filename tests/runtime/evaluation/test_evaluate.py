@@ -13,7 +13,7 @@ from segpp.errors import CheckError, InputError
 from segpp.images.preprocess import ImageArray, prepare
 from segpp.runtime.evaluation import evaluate
 from segpp.runtime.evaluation.dataset import find_pairs, load_labels
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 from tests.helpers.datasets import dataset, save
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from segpp.errors import GraphError, InputError
 from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 from tests.helpers.tiny_networks import Network
 
 HEIGHT, WIDTH, CLASSES = 64, 96, 4

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from segpp.errors import ImageError
+from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict import (
     FailedImage,
     Prediction,
@@ -16,7 +17,7 @@ from segpp.runtime.inference.predict import (
     predict_all,
 )
 from segpp.runtime.inference.seeing import Seeing
-from segpp.runtime.inference.session import Timing, open_session
+from segpp.runtime.inference.session import Timing
 from segpp.runtime.media.looks.base import Segmented
 from segpp.runtime.media.sources import ImageSource, find_source, numbered
 

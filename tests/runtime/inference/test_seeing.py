@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from segpp.errors import InputError
+from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.seeing import Seeing, check_comparable
-from segpp.runtime.inference.session import open_session
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]

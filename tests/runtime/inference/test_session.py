@@ -18,7 +18,8 @@ from segpp.errors import (
 from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import prepare
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
-from segpp.runtime.inference.session import Result, Timing, _concatenate, open_session
+from segpp.runtime.inference.open_session import open_session
+from segpp.runtime.inference.session import Result, Timing, _concatenate
 from segpp.utils.files import manifest_path
 from tests.helpers.tiny_networks import thirds
 

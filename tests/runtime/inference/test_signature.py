@@ -9,7 +9,7 @@ import onnx
 import pytest
 
 from segpp.errors import GraphError, ManifestError
-from segpp.runtime.inference.session import open_session
+from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import manifest_path
 from tests.helpers.tiny_networks import thirds
 

@@ -142,7 +142,7 @@ def test_unknown_precisions_and_providers_are_named(network: Network) -> None:
 def test_it_reports_nothing_to_its_maker(network: Network) -> None:
     """By default importing it sends an event to Google Analytics."""
     program = (
-        "import sys; from segpp.runtime.inference.session import open_session\n"
+        "import sys; from segpp.runtime.inference.open_session import open_session\n"
         "open_session(sys.argv[1], backend='openvino').close()\n"
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
@@ -176,7 +176,7 @@ def test_a_missing_package_is_exit_3(exported: Exported, tmp_path: Path, missing
 def test_a_file_without_functions_needs_no_onnx_package(network: Network) -> None:
     program = (
         "import sys; sys.modules['onnx'] = None\n"
-        "from segpp.runtime.inference.session import open_session\n"
+        "from segpp.runtime.inference.open_session import open_session\n"
         "print(open_session(sys.argv[1], backend='openvino').description)"
     )
     done = subprocess.run(

@@ -175,7 +175,7 @@ def predict(
         arguments.path_text("model", model),
         arguments.several(_source, "source", source, least=1),
         arguments.optional(arguments.path_text, "out", out),
-        save=arguments.text("save", save),
+        save=arguments.optional(arguments.text, "save", save),
         alpha=arguments.share("alpha", alpha),
         class_names=_names_or_file(class_names),
         palette=colors_or_file(palette),

@@ -130,6 +130,7 @@ def evaluate(
         "plot": arguments.optional(arguments.path, "plot", plot),
         "html": arguments.optional(arguments.path, "html", html),
     }
+    offset = arguments.whole_number("label_offset", label_offset)
     _check_pictures(**pictures, read=files, force=arguments.flag("force", force))
     pairs = find()[:most]
     done = iter(range(1, len(pairs) + 1))
@@ -138,7 +139,7 @@ def evaluate(
         pairs,
         ignored=ignored,
         palette=read_palette(colors) if isinstance(colors, Path) else colors,
-        label_offset=arguments.whole_number("label_offset", label_offset),
+        label_offset=offset,
         reduce_zero_label=is_zero_nothing,
         settings=settings,
         after_each=lambda: report_each(next(done), len(pairs)),
@@ -235,13 +236,16 @@ def benchmark(
         rounds=_positive("iterations", iterations),
         seconds=arguments.number("duration", duration, least=0),
     )
+    picture = arguments.optional(arguments.path, "image", image)
+    percents = arguments.optional(_percentiles, "percentiles", percentiles)
+    report_each = arguments.function("after_each", after_each)
     return run_benchmark(
         [parse_case(text, **shared) for text in texts],
         config,
-        image=arguments.optional(arguments.path, "image", image),
-        percents=arguments.optional(_percentiles, "percentiles", percentiles),
+        image=picture,
+        percents=percents,
         settings=settings,
-        after_each=arguments.function("after_each", after_each),
+        after_each=report_each,
     )
 
 

@@ -112,14 +112,15 @@ def _check_with(family: ModelFamily, config: ExportConfig) -> None:
 def _check_output(config: ExportConfig) -> None:
     read = [config.checkpoint, config.parity_image, *config.search_images]
     inputs = [path for path in read if path is not None]
-    check_output_file(config.out, "onnx", inputs=inputs, force=config.force)
-    check_output_file(manifest_path(config.out), "manifest", inputs=inputs, force=config.force)
     # What runs a file knows it by its name.
-    if config.out.suffix.lower() != _SUFFIX:
+    is_onnx = config.out.suffix.lower() == _SUFFIX
+    check_output_file(config.out, "onnx", inputs=inputs, force=config.force or not is_onnx)
+    if not is_onnx:
         raise OutputError(
             f"{config.out} does not end in {_SUFFIX}, and would not be run",
             hint=f"name it {config.out.stem}{_SUFFIX}",
         )
+    check_output_file(manifest_path(config.out), "manifest", inputs=inputs, force=config.force)
 
 
 def _check_inputs(config: ExportConfig) -> None:

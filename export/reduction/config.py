@@ -9,9 +9,9 @@ from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.match_sharing import MatchInterval, interval_at
 from segpp.export.reduction.sites import Site, parse_site
 from segpp.manifest import ReductionSite
+from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Grid
 from segpp.utils.choices import check_choice
-from segpp.utils.dataclass_json import encode
 
 __all__ = ["ReductionChoice", "ReductionConfig", "build_config", "count_tokens"]
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from segpp.images.channels import as_rgb
 from segpp.images.drawing.dark import lifted
 from segpp.images.drawing.differences import mark_differences, share_different
 from segpp.images.palette import Color, overlay
@@ -56,7 +58,7 @@ class WorstImages:
     def add(
         self, name: str, image: ImageArray, truth: Labels, predictions: Sequence[NDArray[Any]]
     ) -> None:
-        """Keep an image (H, W, 3) with its labels (H, W) if it is among the worst."""
+        """Keep an image (H, W, C) with its labels, of another size perhaps, if among the worst."""
         if self.limit == 0:
             return
         counted = ~np.isin(truth, list(self.ignored))
@@ -65,7 +67,7 @@ class WorstImages:
         right = tuple(1 - share_different(truth, one, counted) for one in predictions)
         if len(self.kept) == self.limit and min(right) >= min(self.kept[-1].accuracies):
             return
-        drawn = self._drawn(image, truth, predictions, counted)
+        drawn = self._drawn(_at(truth.shape, image), truth, predictions, counted)
         self.kept.append(WorstImage(name, right, tuple(drawn)))
         self.kept.sort(key=lambda one: min(one.accuracies))
         del self.kept[self.limit :]
@@ -87,3 +89,11 @@ class WorstImages:
         # Before a second model's, so that in rows of three the models stand below each other.
         drawn.insert(3, ("labels", overlay(bright, shown, self.palette, _ALPHA)))
         return [(title, thumbnail(picture)) for title, picture in drawn]
+
+
+def _at(size: tuple[int, ...], image: ImageArray) -> ImageArray:
+    """Return an image (H, W, C) as RGB at the size of its labels."""
+    shown = as_rgb(image)
+    if shown.shape[:2] == size:
+        return shown
+    return np.asarray(Image.fromarray(shown).resize((size[1], size[0])))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import InputError
+from segpp.images.channels import as_rgb
 from segpp.images.drawing.confidence import confidence_of
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.session import Result, Session, Timing
@@ -34,7 +35,7 @@ class Seeing:
         result = self.session(images, logits=self.confidence)
         others = self.other(images).masks if self.other else [None] * len(images)
         shown = [
-            Segmented(image, result.masks[i], self._confidence(result, i), others[i])
+            Segmented(as_rgb(image), result.masks[i], self._confidence(result, i), others[i])
             for i, image in enumerate(images)
         ]
         return shown, result.timing

@@ -105,11 +105,11 @@ def test_an_image_of_ones_own_is_read_anew_each_time(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("--iterations", "0"), "cannot measure 0 times"),
-        (("--warmup", "-1"), "after -1 calls to warm up"),
-        (("--duration", "-1"), "in -1 s"),
-        (("--duration", "nan"), "in nan s"),
-        (("--duration", "inf"), "in inf s"),
+        (("--iterations", "0"), "--iterations is 0"),
+        (("--warmup", "-1"), "--warmup is -1"),
+        (("--duration", "-1"), "--duration is -1"),
+        (("--duration", "nan"), "--duration is nan"),
+        (("--duration", "inf"), "--duration is inf"),
         (("--percentiles", "x"), "no list of numbers"),
         (("--csv", "no/such/t.csv"), "create the folder first"),
         (("--backend", "onnx"), "unknown backend 'onnx'"),

@@ -360,7 +360,7 @@ def a_web_page(path: Path) -> None:
     [
         ("x.pth", a_picture, "is a PNG image"),
         ("x.bin", a_web_page, "is a web page"),
-        ("x.onnx", half_a_model, "is not an ONNX file, or damaged"),
+        ("x.onnx", half_a_model, "is not an ONNX file, or only part of one"),
         ("x.json", a_configuration, "has the schema None"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from segpp.runtime.backends.base import BACKENDS
 from segpp.runtime.build.builders import BUILDERS
-from tests.helpers.source import imported_by_call, relative_imports
+from tests.conventions.source import imported_by_call, relative_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("export", "calib", "runtime")

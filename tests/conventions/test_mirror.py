@@ -13,7 +13,8 @@ ELSEWHERE = {
     "build/builders/tensorrt_rtx.py": "runtime/build/test_build_engine.py",
     "build/worker.py": "runtime/build/test_build_engine.py",
     "evaluation/__init__.py": "runtime/evaluation/test_evaluate.py",
-    "evaluation/files.py": "cli/test_eval.py",
+    "evaluation/files.py": "cli/eval/test_eval.py",
+    "inference/choose_backend.py": "runtime/inference/test_open_session.py",
     "inference/predict_files.py": "cli/test_run.py",
     **{
         f"media/looks/{name}.py": "runtime/media/looks/test_looks.py"

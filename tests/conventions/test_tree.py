@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.helpers.source import imported_by_call
+from tests.conventions.source import imported_by_call
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("src/segpp", "export", "calib", "runtime")

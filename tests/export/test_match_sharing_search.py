@@ -18,8 +18,8 @@ from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.pipeline import export_onnx
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest
+from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
-from segpp.utils.dataclass_json import encode
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

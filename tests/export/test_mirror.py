@@ -19,7 +19,7 @@ def modules() -> list[Path]:
 
 
 def docstrings() -> str:
-    files = [*(TESTS / "export").rglob("test_*.py"), *(TESTS / "ops").glob("test_*.py")]
+    files = [*(TESTS / "export").rglob("test_*.py"), *(TESTS / "core" / "ops").glob("test_*.py")]
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in files)
     return "\n".join(ast.get_docstring(tree) or "" for tree in trees)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
+from segpp.cli._listings import ListReductions, ListRewrites
 from segpp.cli._reading import add_reading, reading_of
 from segpp.manifest import (
     Manifest,
@@ -139,7 +140,7 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="name of the output, or of both: LOGITS,LABELS (default: logits, labels)",
     )
-    group.add_argument("--list-rewrites", action=_ListRewrites, help="print every rewrite and exit")
+    group.add_argument("--list-rewrites", action=ListRewrites, help="print every rewrite and exit")
 
 
 def _old_rewrite(text: str) -> tuple[str, bool]:
@@ -196,7 +197,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--list-reductions",
-        action=_ListReductions,
+        action=ListReductions,
         help="print every method, its keys and the presets, and exit",
     )
 
@@ -360,46 +361,3 @@ def _reference_lines(manifest: Manifest) -> list[str]:
         return []
     line = f"owner    {reference.pixel_agreement:.5f} of the labels are those of {reference.file}"
     return [f"{line}; {reference.unmerged_agreement:.5f} without merging"]
-
-
-class _ListReductions(argparse.Action):
-    """Prints the methods and presets that exist, found as the export finds them."""
-
-    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
-        from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
-
-        lines = ["methods, with their defaults:"]
-        for name, method in REDUCTIONS.items():
-            lines.append(
-                f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
-            )
-        presets = [preset for family in families().values() for preset in family.presets.items()]
-        for name, config in presets:
-            sites = [f"  {site}={reduction.to_string()}" for site, reduction in config.items()]
-            lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
-        sys.stdout.write("\n".join(lines) + "\n")
-        parser.exit()
-
-
-class _ListRewrites(argparse.Action):
-    """Prints the rewrites that exist, in the order in which they apply."""
-
-    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
-        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
-        from segpp.export.models.rewriting import ordered_rewrites  # noqa: PLC0415
-        from segpp.export.targets import TARGETS  # noqa: PLC0415
-
-        lines = []
-        known = [ordered_rewrites(family.rewrites()) for family in families().values()]
-        for name, rewrite in (item for rewrites in known for item in rewrites.items()):
-            only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
-            lines.append(f"{name:<27}  {rewrite.meaning}{only}")
-        sys.stdout.write("\n".join(lines) + "\n")
-        parser.exit()

@@ -7,8 +7,8 @@ from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
 from segpp.manifest import Manifest, OutputSpec, read_manifest
+from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
-from segpp.utils.dataclass_json import encode
 from segpp.utils.files import check_file, difference, manifest_path
 
 __all__ = ["inspect_engine", "inspect_manifest", "manifest_sections", "read_beside"]

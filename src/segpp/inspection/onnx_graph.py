@@ -16,8 +16,8 @@ from segpp.export.onnx_graph.lint import Finding, lint, target_of
 from segpp.inspection.manifest import manifest_sections, read_beside
 from segpp.inspection.onnx_macs import OnnxMacs, Shapes, count_macs, shapes_of
 from segpp.inspection.report import GLUE, Report, Section, facts, giga, megabytes, rows
+from segpp.manifest.dataclass_json import encode
 from segpp.runtime.onnx_reader.external_data import check_model
-from segpp.utils.dataclass_json import encode
 
 __all__ = ["inspect_onnx"]
 

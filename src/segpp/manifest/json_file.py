@@ -6,9 +6,9 @@ from typing import Any
 
 from segpp.errors import ManifestError
 from segpp.manifest.consistency import check_consistent
+from segpp.manifest.dataclass_json import decode, encode
 from segpp.manifest.schema import SCHEMA, Manifest
 from segpp.utils import arguments
-from segpp.utils.dataclass_json import decode, encode
 from segpp.utils.files import check_file, difference, manifest_path
 
 __all__ = ["parse_manifest", "read_manifest", "render_manifest"]

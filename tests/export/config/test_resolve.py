@@ -48,16 +48,6 @@ def saved(folder: Path, name: str, *, classes: int) -> Path:
     return path
 
 
-def test_labels_are_refused_where_training_aligned_the_corners(tmp_path: Path) -> None:
-    [aligned, *_] = [name for name, of in FORMATS.items() if of.numerics.align_corners]
-    checkpoint = saved(tmp_path, aligned, classes=5)
-
-    with pytest.raises(InputError, match=r"`outputs=both` cannot follow(.|\n)*align_corners=True"):
-        written(checkpoint, tmp_path / "tiny.onnx", outputs="both", checkpoint_format=aligned)
-
-    written(checkpoint, tmp_path / "tiny.onnx", checkpoint_format=aligned)
-
-
 def loaded(write: Write, **changes: int) -> Checkpoint:
     return load_checkpoint(write(theirs(**changes)))
 

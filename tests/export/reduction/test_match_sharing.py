@@ -15,8 +15,8 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.pipeline import export_onnx
 from segpp.manifest import parse_manifest, read_manifest
+from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
-from segpp.utils.dataclass_json import encode
 
 SIZE = Size(128, 256)
 

@@ -279,7 +279,7 @@ def test_any_value_anywhere_is_our_error_or_a_manifest(value: Any, key: str) -> 
 
 def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Path) -> None:
     """Of hq at 128x256 with one match for two blocks, pixels in, logits and labels out."""
-    old = Path(__file__).parents[1] / "helpers/manifests/segpp_0_1_0_before_families.json"
+    old = Path(__file__).parents[2] / "helpers/manifests/segpp_0_1_0_before_families.json"
     shutil.copy(old, manifest_path(tmp_path / "old.onnx"))
 
     manifest = read_manifest(tmp_path / "old.onnx", verify=False)

@@ -15,6 +15,7 @@ from PIL import Image
 from segpp.manifest import Architecture, Classes, InputSpec, OutputSpec, render_manifest
 from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import manifest_path
+from tests.cli.eval.conftest import BRIGHT, DARK, THREE_CLASSES, write_model
 from tests.helpers.html_reader import read
 from tests.helpers.tiny_networks import manifest_of
 
@@ -22,47 +23,6 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
-
-# The logits of class 0 are -x, those of class 1 +x, of the normalised red channel: class 1 where
-# red is above ImageNet's mean of 124.
-BRIGHT = """
-<ir_version: 8, opset_import: ["": 18]>
-g (float[1,3,8,8] image) => (float[1,2,8,8] logits)
-  <float[2,3,1,1] w = {-1, 0, 0, 1, 0, 0}> { logits = Conv(image, w) }
-"""
-# The other way round.
-DARK = BRIGHT.replace("{-1, 0, 0, 1, 0, 0}", "{1, 0, 0, -1, 0, 0}")
-THREE_CLASSES = BRIGHT.replace("[1,2,8,8] logits", "[1,3,8,8] logits").replace(
-    "float[2,3,1,1] w = {-1, 0, 0, 1, 0, 0}", "float[3,3,1,1] w = {-1, 0, 0, 1, 0, 0, 0, 0, 0}"
-)
-
-
-def write_model(path: Path, text: str) -> Path:
-    onnx.save(onnx.parser.parse_model(text), path)
-    return path
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Two images of 8x8: a bright left half, labelled 1; of the second one row is ignored."""
-    pixels = np.zeros((8, 8, 3), np.uint8)
-    pixels[:, :4] = 255
-    for name, ignored_rows in (("a", 0), ("b", 1)):
-        labels = (pixels[..., 0] > 0).astype(np.uint8)
-        labels[:ignored_rows] = 255
-        for kind, array in (("images", pixels), ("labels", labels)):
-            folder = tmp_path / "data" / kind
-            folder.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(array).save(folder / f"{name}.png")
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> list[Path]:
-    return [
-        write_model(tmp_path / "bright.onnx", BRIGHT),
-        write_model(tmp_path / "dark.onnx", DARK),
-    ]
 
 
 def test_two_models_are_scored_side_by_side(segpp: Command, data: Path, models: list[Path]) -> None:
@@ -301,82 +261,6 @@ def test_models_of_one_name_are_told_apart_by_their_folders(
     done = segpp("eval", models[0], twin, "--dataset", data, "--json")
 
     assert [m["model"] for m in json.loads(done.stdout)["models"]] == [str(models[0]), str(twin)]
-
-
-@pytest.fixture
-def wide(tmp_path: Path) -> Path:
-    """One image of 8x16, bright and labelled 1 in its first three columns, else 0."""
-    pixels = np.zeros((8, 16, 3), np.uint8)
-    pixels[:, :3] = 255
-    for kind, array in (("images", pixels), ("labels", (pixels[..., 0] > 0).astype(np.uint8))):
-        folder = tmp_path / "wide" / kind
-        folder.mkdir(parents=True)
-        Image.fromarray(array).save(folder / "a.png")
-    return tmp_path / "wide"
-
-
-def scored(segpp: Command, *arguments: object) -> tuple[dict[str, object], str]:
-    done = segpp("eval", *arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout), done.stderr
-
-
-def test_padding_counts_for_nothing(segpp: Command, models: list[Path], wide: Path) -> None:
-    found, said = scored(segpp, models[0], "--dataset", wide, "--fit", "letterbox")
-
-    [bright] = found["models"]
-    assert bright["fit"] == "letterbox"
-    assert found["labelled_pixels"] == 8 * 16
-    # The third column is one half of a pixel of the network.
-    assert bright["pixel_accuracy"] >= 15 / 16
-    assert "50% of the network's pixels are padding" in said
-
-
-def test_what_a_crop_does_not_see_is_not_counted(
-    segpp: Command, models: list[Path], wide: Path
-) -> None:
-    found, said = scored(segpp, models[0], "--dataset", wide, "--fit", "crop")
-
-    [bright] = found["models"]
-    # The middle half is dark and labelled so.
-    assert (bright["fit"], bright["unseen_pixels"]) == ("crop", 8 * 8)
-    assert found["labelled_pixels"] == 8 * 8
-    assert bright["pixel_accuracy"] == 1.0
-    assert "50% of the picture is cut off" in said
-    done = segpp("eval", models[0], "--dataset", wide, "--fit", "crop")
-    assert "did not see 64 labelled pixels outside of its crop" in done.stdout
-
-
-@pytest.mark.parametrize("how", [["--tile"], ["--protocol", "slide"]], ids=" ".join)
-def test_tiles_see_every_pixel_at_its_own_resolution(
-    segpp: Command, models: list[Path], wide: Path, how: list[str]
-) -> None:
-    found, said = scored(segpp, models[0], "--dataset", wide, *how)
-
-    [bright] = found["models"]
-    assert bright["fit"] == ("tiles 0.25" if how == ["--tile"] else "tiles 0.33")
-    assert bright["pixel_accuracy"] == 1.0
-    assert "padding" not in said
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--fit", "streched"], "did you mean 'stretch'"),
-        (["--overlap", "0.5"], "an overlap goes with tiles"),
-        (["--tile", "--fit", "crop"], "tiles are not fitted"),
-        (["--tile", "--overlap", "1"], "allowed: 0 to 0.9 of a tile"),
-        (["--protocol", "sliding"], "unknown protocol 'sliding'"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_fits_that_contradict_each_other_are_refused(
-    segpp: Command, models: list[Path], wide: Path, arguments: list[str], says: str
-) -> None:
-    done = segpp("eval", models[0], "--dataset", wide, *arguments)
-
-    assert done.returncode == 2
-    assert says in done.stderr
 
 
 def test_the_scores_as_pictures_and_as_a_page(

@@ -45,7 +45,7 @@ def test_a_missing_package_is_one_sentence_and_exit_3(
         "none.pth b.onnx",
         "a.pth b.trt",
         "a.pth none/b.onnx",
-        "a.pth b.onnx --size 100x200",
+        "a.pth b.onnx --size 16x200",
         "a.pth b.onnx --ratio 2",
         "a.pth b.onnx --preset fats",
         "a.pth b.onnx --preset hq --ratio 0.5",

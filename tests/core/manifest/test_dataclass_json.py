@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp.errors import ManifestError
-from segpp.utils.dataclass_json import decode, encode
+from segpp.manifest.dataclass_json import decode, encode
 
 
 @dataclass(frozen=True)

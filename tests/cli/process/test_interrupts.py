@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.earlier_results import write_earlier_results
+from tests.cli.earlier_results import write_earlier_results
 from tests.helpers.tiny_networks import write_graph
 
 IMAGES = 200

@@ -1,0 +1,49 @@
+"""What there is to choose from in an export, printed without torch."""
+
+import argparse
+import sys
+
+__all__ = ["ListReductions", "ListRewrites"]
+
+
+class ListReductions(argparse.Action):
+    """Prints the methods and presets that exist, found as the export finds them."""
+
+    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
+        from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
+
+        lines = ["methods, with their defaults:"]
+        for name, method in REDUCTIONS.items():
+            lines.append(
+                f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
+            )
+        presets = [preset for family in families().values() for preset in family.presets.items()]
+        for name, config in presets:
+            sites = [f"  {site}={reduction.to_string()}" for site, reduction in config.items()]
+            lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
+        sys.stdout.write("\n".join(lines) + "\n")
+        parser.exit()
+
+
+class ListRewrites(argparse.Action):
+    """Prints the rewrites that exist, in the order in which they apply."""
+
+    def __init__(self, option_strings: list[str], dest: str, **options: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(options.get("help")))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
+        from segpp.export.models.rewriting import ordered_rewrites  # noqa: PLC0415
+        from segpp.export.targets import TARGETS  # noqa: PLC0415
+
+        lines = []
+        known = [ordered_rewrites(family.rewrites()) for family in families().values()]
+        for name, rewrite in (item for rewrites in known for item in rewrites.items()):
+            only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
+            lines.append(f"{name:<27}  {rewrite.meaning}{only}")
+        sys.stdout.write("\n".join(lines) + "\n")
+        parser.exit()

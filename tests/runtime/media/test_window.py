@@ -1,26 +1,11 @@
-"""The window: refused in a sentence where there is none to open, and closed by ``q`` where is."""
+"""The window: refused in a sentence where there is none to open."""
 
-import shutil
-import subprocess
 import sys
 
 import pytest
 
 from segpp.errors import MissingError
 from segpp.runtime.media.window import open_window
-
-WITH_DISPLAY = """
-import numpy as np
-from segpp.runtime.media.window import open_window
-with open_window("test") as window:
-    window.show(np.full((40, 60, 3), 200, np.uint8), "one")
-    window._root.after(200, lambda: window._root.event_generate("<Key-q>"))
-    window._root.focus_force()
-    window.wait()
-    assert window.closed
-    window.show(np.zeros((40, 60, 3), np.uint8), "two")
-print("closed")
-"""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a display needs no DISPLAY")
@@ -46,19 +31,3 @@ def test_a_python_without_tkinter_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(MissingError, match=r"a window needs tkinter[\s\S]*python3-tk"):
         open_window("test")
-
-
-def test_where_there_is_a_display_q_closes_it() -> None:
-    pytest.importorskip("tkinter")
-    if not shutil.which("xvfb-run"):
-        pytest.skip("Xvfb is not installed, which stands in for a display")
-
-    done = subprocess.run(
-        ["xvfb-run", "-a", sys.executable, "-c", WITH_DISPLAY],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-    assert done.stdout == "closed\n", done.stderr

@@ -140,6 +140,8 @@ def measure(args: argparse.Namespace, pairs: Sequence[Pair], folder: Path) -> li
             size=args.size,
             target=args.target,
             match_interval=variant.match_every,
+            # As the networks of the committed results were trained.
+            fit="stretch",
         )
         export_onnx(request)
     with open_session(files[UNMERGED], threads=args.threads) as plain:

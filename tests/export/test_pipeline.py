@@ -115,8 +115,13 @@ def test_b0_passes_its_gate_at_the_size_of_a_camera(
 
     manifest = export_onnx(choice).manifest
 
-    assert manifest.parity is not None
-    assert manifest.parity.agreement_given_matches == 1.0
+    parity = manifest.parity
+    assert parity
+    assert parity.max_logit_difference is not None
+    assert parity.tolerance is not None
+    assert parity.max_logit_difference <= parity.tolerance
+    # But for pixels whose two best logits are within that difference.
+    assert (parity.agreement_given_matches or 0) >= 0.9999
 
 
 def test_queries_and_keys_that_are_the_same_tokens_may_merge_alike(

@@ -147,7 +147,8 @@ def test_the_exported_network_scores_as_pytorch_does(
     from segpp.export.models.loading import load_checkpoint  # noqa: PLC0415 - needs torch
 
     checkpoint = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
-    done = segpp("export", checkpoint, tmp_path / "b0.onnx", "--size", "352x480", "--no-check")
+    options = ("--size", "352x480", "--fit", "stretch", "--no-check")
+    done = segpp("export", checkpoint, tmp_path / "b0.onnx", *options)
     assert done.returncode == 0, done.stderr
     network = load_checkpoint(checkpoint).build()
     said: list[NDArray[Any]] = []

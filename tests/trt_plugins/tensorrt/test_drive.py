@@ -93,17 +93,26 @@ def test_unmerge_gives_every_token_the_row_of_its_slot(drive: Drive, kind: Any) 
 
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize(
-    ("classes", "label", "told"), [(19, np.int8, 19), (19, np.int8, 0), (150, np.int32, 150)]
+    ("classes", "label", "told", "corners"),
+    [
+        (19, np.int8, 19, {}),
+        (19, np.int8, 0, {"align_corners": 0}),
+        (19, np.int8, 19, {"align_corners": 1}),
+        (150, np.int32, 150, {}),
+        (1, np.int8, 1, {}),
+    ],
 )
-def test_resize_argmax_gives_the_oracles_labels(
-    drive: Drive, kind: Any, classes: int, label: Any, told: int
+def test_resize_argmax_gives_the_oracles_labels(  # noqa: PLR0917 - pytest gives them by name
+    drive: Drive, kind: Any, classes: int, label: Any, told: int, corners: dict[str, int]
 ) -> None:
-    attributes = {"height": 12, "width": 20, "classes": told}
+    attributes = {"height": 12, "width": 20, "classes": told, **corners}
     logits = tokens((1, classes, 3, 5), kind)
 
     labels, fields = drive("SegppResizeArgmax", attributes, [logits], ((1, 12, 20), label))
 
-    expected = ops.resize_argmax_reference(logits, height=12, width=20)
+    is_aligned = bool(corners.get("align_corners"))
+    expected = ops.resize_argmax_reference(logits, height=12, width=20, align_corners=is_aligned)
     assert labels.dtype == expected.dtype
     assert (labels == expected).all()
-    assert fields == attributes
+    # Files from before there were two ways do not name one.
+    assert fields == {"align_corners": 0, **attributes}

@@ -354,3 +354,11 @@ def test_an_unknown_fit_is_refused() -> None:
 @pytest.mark.parametrize(("classes", "label"), [(2, 255), (255, 255), (256, -1), (300, -1)])
 def test_what_is_not_seen_has_a_label_that_is_no_class(classes: int, label: int) -> None:
     assert unseen_label(classes) == label
+
+
+def test_a_size_that_the_network_has_already_is_not_proposed() -> None:
+    note = misfit((360, 480), spec_of((64, 96), "letterbox"))
+
+    assert (
+        note == "pictures of 360x480 in a network of 64x96: 11% of the network's pixels are padding"
+    )

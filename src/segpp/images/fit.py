@@ -165,10 +165,10 @@ def misfit(size: tuple[int, int], spec: InputSpec) -> str | None:
         "letterbox": f"{placed.share_padding:.0%} of the network's pixels are padding",
         "crop": f"{placed.share_cut:.0%} of the picture is cut off and gets no class",
     }
-    return (
-        f"pictures of {Size(*size)} in a network of {Size(spec.height, spec.width)}: "
-        f"{costs[spec.fit]}; an export with --size {_fitting(mine, spec)} would fit"
-    )
+    network, fitting = Size(spec.height, spec.width), _fitting(mine, spec)
+    # In small networks no other multiple of 32 may be nearer.
+    way_out = "" if fitting == network else f"; an export with --size {fitting} would fit"
+    return f"pictures of {Size(*size)} in a network of {network}: {costs[spec.fit]}{way_out}"
 
 
 def _content(size: tuple[int, int], network: tuple[int, int], fit: Fit) -> tuple[int, int]:

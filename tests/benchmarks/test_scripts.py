@@ -89,6 +89,7 @@ def test_naive_merging_is_timed_beside_the_files_and_labels_as_they_do(
     assert table.count("| PyTorch") == 3
 
 
+@pytest.mark.slow
 def test_the_share_of_the_peak_counts_what_each_file_computes(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -194,6 +195,7 @@ def test_cheaper_matching_is_scored_against_labels_and_no_merging(
     assert all(0 < row["miou"] < 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_fits_are_scored_and_seams_compared_with_the_whole_picture(
     checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def calls(
     return commands(network(), tiny_checkpoint, image)
 
 
+@pytest.mark.slow
 def test_no_command_runs_foreign_code_writes_at_home_or_opens_a_connection(
     calls: dict[str, list[object]], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from segpp.errors import InputError
 from segpp.ops.grid import Size, parse_size
 from segpp.utils import arguments
+from segpp.utils.limits import most_threads
 
 __all__ = ["OneOrMore", "PathLike", "SizeLike", "checked_settings", "to_size"]
 
@@ -18,7 +19,6 @@ OneOrMore = PathLike | Sequence[PathLike]
 
 # As many digits as a size may have as text.
 _LARGEST_SIDE = 999_999
-_MOST_THREADS = 1024
 
 
 def to_size(size: SizeLike | None) -> Size | None:
@@ -63,7 +63,7 @@ def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
 
 
 def _threads(name: str, value: object) -> int:
-    return arguments.whole_number(name, value, least=1, most=_MOST_THREADS)
+    return arguments.whole_number(name, value, least=1, most=most_threads())
 
 
 _SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {

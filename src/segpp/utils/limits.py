@@ -16,7 +16,14 @@ from pathlib import Path
 
 from segpp.errors import InputError
 
-__all__ = ["Room", "check_threads", "default_threads", "usable_cpus", "usable_memory"]
+__all__ = [
+    "Room",
+    "check_threads",
+    "default_threads",
+    "most_threads",
+    "usable_cpus",
+    "usable_memory",
+]
 
 _ROOT = Path("/")
 _CGROUPS = Path("sys/fs/cgroup")
@@ -56,11 +63,16 @@ def default_threads(root: Path = _ROOT) -> int | None:
     return usable if usable < _cpus() else None
 
 
+def most_threads() -> int:
+    """Return the largest number of threads that makes sense on this machine."""
+    return min(_MOST_THREADS, _MOST_THREADS_PER_CPU * _cpus())
+
+
 def check_threads(threads: int) -> None:
     """Raise InputError for a number of threads that makes no sense on this machine."""
     if threads < 1:
         raise InputError(f"cannot run on {threads} threads")
-    most = min(_MOST_THREADS, _MOST_THREADS_PER_CPU * _cpus())
+    most = most_threads()
     if threads > most:
         raise InputError(
             f"{threads:,} threads are too many for {_cpus()} CPUs",

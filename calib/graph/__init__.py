@@ -1,0 +1,1 @@
+"""What calibration needs to know of an ONNX graph: where its weighted products are."""

@@ -1,0 +1,110 @@
+"""Pictures to calibrate on: found, told apart by what is in them, and read as the network takes them.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+
+from segpp.errors import ImageError, InputError
+from segpp.images.channels import ARRAY_SUFFIX, load_channels
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.utils.files import check_file, sha256_of
+
+__all__ = ["FEW", "LEAST", "Picture", "find_pictures", "load_picture"]
+
+# Fewer say too little about ranges to ship anything; and below the other, they are warned about.
+LEAST = 8
+FEW = 100
+
+_READ = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
+_LIST_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One file that holds a picture, and what identifies it.
+
+    Attributes:
+        path: The file.
+        sha256: Of its bytes.
+    """
+
+    path: Path
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Of the file, without its folder."""
+        return self.path.name
+
+
+def find_pictures(sources: Iterable[str | Path]) -> tuple[Picture, ...]:
+    """Return the pictures that folders, patterns, lists and files name, each once, sorted by name.
+
+    A folder is read one level deep; a ``.txt`` file has a path a line, relative to its own folder.
+
+    Raises:
+        ImageError: One of the sources names no picture.
+        InputError: There are fewer than ``LEAST``.
+    """
+    paths = [path for source in sources for path in _paths_of(str(source))]
+    pictures: dict[str, Picture] = {}
+    for path in sorted(paths, key=lambda path: (path.name, str(path))):
+        check_file(path, kind="image", error=ImageError)
+        digest = sha256_of(path)
+        # A copy would count twice.
+        pictures.setdefault(digest, Picture(path, digest))
+    if len(pictures) < LEAST:
+        raise InputError(
+            f"{len(pictures)} different picture(s) are too few to calibrate on",
+            f"at least {LEAST} are needed; from {FEW} on the ranges are dependable",
+        )
+    return tuple(pictures.values())
+
+
+def load_picture(picture: Picture, channels: int) -> ImageArray:
+    """Return a picture (H, W, channels).
+
+    Raises:
+        ImageError: It cannot be read, or all of it has one colour: a cover, a lost frame.
+    """
+    image = load_channels(picture.path, channels)
+    if np.all(image == image[:1, :1]):
+        raise ImageError(
+            f"{picture.path} has one colour, {image[0, 0].tolist()}",
+            hint="calibrate on pictures as the camera gives them; leave this one out",
+        )
+    return image
+
+
+def _paths_of(source: str) -> list[Path]:
+    path = Path(source)
+    if path.is_dir():
+        found = [file for file in path.iterdir() if _is_picture(file)]
+    elif path.suffix.lower() == _LIST_SUFFIX:
+        found = list(_listed(path))
+    elif path.exists() or not any(sign in source for sign in "*?["):
+        found = [path]
+    else:
+        found = [Path(file) for file in glob(source, recursive=True) if _is_picture(Path(file))]  # noqa: PTH207 - a pattern may be absolute
+    if not found:
+        raise ImageError(f"{source} names no pictures", f"read are: {_endings(sorted(_READ))}")
+    return found
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in _READ and not path.name.startswith(".") and path.is_file()
+
+
+def _listed(path: Path) -> Iterator[Path]:
+    check_file(path, kind="list", error=ImageError)
+    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
+        if name := line.strip():
+            yield path.parent / name
+
+
+def _endings(suffixes: Sequence[str]) -> str:
+    return ", ".join(suffixes)

@@ -1,0 +1,23 @@
+"""What is to be quantized, and over which ranges: what every writer is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from segpp.calib.graph.sites import Site
+
+__all__ = ["Plan"]
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The sites that a file computes in INT8; all others stay float.
+
+    Attributes:
+        sites: In the order of the graph.
+        ranges: Of the activations, by tensor: the lowest and the highest value that is kept.
+    """
+
+    sites: tuple[Site, ...]
+    ranges: Mapping[str, Range]

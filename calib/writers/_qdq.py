@@ -1,0 +1,187 @@
+"""QuantizeLinear and DequantizeLinear around weighted products, as every engine reads them."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from segpp.calib.graph.sites import Site
+from segpp.calib.graph.wiring import Wiring, array_of, wiring_of
+from segpp.calib.plan import Plan
+from segpp.calib.writers.base import Grid, grid_of
+
+__all__ = ["Style", "insert"]
+
+_MOST_INT32 = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a dialect quantizes.
+
+    Args:
+        signed: Activations as int8 with the zero point 0; else uint8.
+        weight_limit: Largest magnitude of a weight: 127, or 63 where 16-bit sums could overflow.
+        bias: Biases as int32; else they stay float.
+        outputs: Whether what a site gives is quantized again, where the plan has its range.
+    """
+
+    signed: bool
+    weight_limit: int = 127
+    bias: bool = False
+    outputs: Callable[[Site], bool] = lambda _site: False
+
+
+def insert(model: onnx.ModelProto, plan: Plan, style: Style) -> onnx.ModelProto:
+    """Return a copy of a model in which the plan's sites take and hold 8-bit numbers.
+
+    A tensor that several sites take is quantized once; an initializer that nothing takes any more
+    is left out.
+    """
+    quantized = onnx.ModelProto()
+    quantized.CopyFrom(model)
+    edit = _Edit(quantized.graph, plan, style)
+    for site in plan.sites:
+        edit.quantize(site)
+    edit.finish()
+    return quantized
+
+
+class _Edit:
+    """The graph while it is changed: what stands before and behind which node."""
+
+    def __init__(self, graph: onnx.GraphProto, plan: Plan, style: Style) -> None:
+        self._graph, self._plan, self._style = graph, plan, style
+        self._wiring: Wiring = wiring_of(graph)
+        self._nodes = {node.name: node for node in graph.node}
+        self._before: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        self._behind: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        self._grids: dict[str, Grid] = {}
+        self._dequantized: dict[str, str] = {}
+
+    def quantize(self, site: Site) -> None:
+        node = self._nodes[site.node]
+        node.input[0] = self._activation(site.input, site.node)
+        scales = self._weight(site, node)
+        if self._style.bias and site.operator == "Conv" and len(node.input) > 2:  # noqa: PLR2004
+            self._bias(site, node, scales)
+        if self._style.outputs(site):
+            self._output(node)
+
+    def finish(self) -> None:
+        nodes = [
+            one
+            for node in self._graph.node
+            for one in (*self._before[node.name], node, *self._behind[node.name])
+        ]
+        del self._graph.node[:]
+        self._graph.node.extend(nodes)
+        _drop_unused(self._graph)
+
+    def _activation(self, tensor: str, node: str) -> str:
+        """Return the tensor as it comes back from 8 bits."""
+        if tensor not in self._dequantized:
+            grid = self._grid(tensor)
+            pair, name = self._pair(tensor, f"{tensor}/int8", grid)
+            self._before[node].extend(pair)
+            self._dequantized[tensor] = name
+        return self._dequantized[tensor]
+
+    def _grid(self, tensor: str) -> Grid:
+        low, high = self._plan.ranges[tensor]
+        return self._grids.setdefault(tensor, grid_of(low, high, signed=self._style.signed))
+
+    def _pair(self, tensor: str, prefix: str, grid: Grid) -> tuple[list[onnx.NodeProto], str]:
+        constants = [
+            self._constant(f"{prefix}/scale", np.asarray(grid.scale)),
+            self._constant(f"{prefix}/zero_point", np.asarray(grid.zero_point)),
+        ]
+        codes, back = f"{prefix}/codes", f"{prefix}/back"
+        return [
+            helper.make_node("QuantizeLinear", [tensor, *constants], [codes], name=codes),
+            helper.make_node("DequantizeLinear", [codes, *constants], [back], name=back),
+        ], back
+
+    def _weight(self, site: Site, node: onnx.NodeProto) -> NDArray[np.float32]:
+        weight = array_of(self._wiring.initializers[site.weight])
+        codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
+        prefix = f"{site.weight}/{site.node}"
+        inputs = [
+            self._constant(f"{prefix}/codes", codes),
+            self._constant(f"{prefix}/scale", scales),
+            self._constant(f"{prefix}/zero_point", np.zeros(len(scales), np.int8)),
+        ]
+        back = f"{prefix}/back"
+        self._before[site.node].append(
+            helper.make_node("DequantizeLinear", inputs, [back], axis=site.output_axis, name=back)
+        )
+        node.input[1] = back
+        return scales
+
+    def _bias(self, site: Site, node: onnx.NodeProto, scales: NDArray[np.float32]) -> None:
+        bias = array_of(self._wiring.initializers[node.input[2]])
+        scale = (self._grids[site.input].scale * scales).astype(np.float32)
+        codes = np.clip(np.round(bias / scale), -_MOST_INT32, _MOST_INT32).astype(np.int32)
+        prefix = f"{node.input[2]}/{site.node}"
+        inputs = [
+            self._constant(f"{prefix}/codes", codes),
+            self._constant(f"{prefix}/scale", scale),
+            self._constant(f"{prefix}/zero_point", np.zeros(len(scale), np.int32)),
+        ]
+        back = f"{prefix}/back"
+        self._before[site.node].append(
+            helper.make_node("DequantizeLinear", inputs, [back], axis=0, name=back)
+        )
+        node.input[2] = back
+
+    def _output(self, node: onnx.NodeProto) -> None:
+        """Quantize what a node gives, behind the ReLU that follows it if one does."""
+        users = self._wiring.users(node.output[0])
+        last = users[0] if len(users) == 1 and users[0].op_type == "Relu" else node
+        tensor = last.output[0]
+        if tensor not in self._plan.ranges or tensor in self._dequantized:
+            return
+        pair, back = self._pair(tensor, f"{tensor}/int8", self._grid(tensor))
+        for user in self._wiring.users(tensor):
+            for index, name in enumerate(user.input):
+                if name == tensor:
+                    user.input[index] = back
+        self._behind[last.name].extend(pair)
+        self._dequantized[tensor] = back
+
+    def _constant(self, name: str, value: NDArray[np.generic]) -> str:
+        if name not in self._wiring.initializers:
+            tensor = numpy_helper.from_array(value, name)
+            self._graph.initializer.append(tensor)
+            self._wiring.initializers[name] = tensor
+        return name
+
+
+def quantize_weight(
+    weight: NDArray[np.float32], axis: int, limit: int = 127
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Return a weight as int8 and the scale of each of its output channels.
+
+    Args:
+        weight: Of any shape.
+        axis: Of the output channels.
+        limit: Largest magnitude of a number.
+    """
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    smallest = np.float32(np.finfo(np.float32).tiny * 512)
+    scales = (np.maximum(np.abs(weight).max(others), smallest) / limit).astype(np.float32)
+    shaped = scales.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
+    return np.clip(np.round(weight / shaped), -limit, limit).astype(np.int8), scales
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    used = {name for node in graph.node for name in node.input} | {o.name for o in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+

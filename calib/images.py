@@ -1,5 +1,4 @@
-"""Pictures to calibrate on: found, told apart by what is in them, and read as the network takes them.
-"""
+"""Pictures to calibrate on: found, told apart by what is in them, and read for the network."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

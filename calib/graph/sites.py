@@ -6,7 +6,6 @@ functions is never looked at: there matching and merging compute, whose decision
 
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +46,10 @@ _ENDINGS = (
 )
 _BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
 _STAGE = re.compile(r"stages\.(\d+)\.")
+_PARTS = {
+    **dict.fromkeys(("reduce", "q", "kv", "out"), "attention"),
+    **dict.fromkeys(("fc1", "depthwise", "fc2"), "feed-forward"),
+}
 _OPERATORS = ("Conv", "Gemm", "MatMul")
 
 
@@ -63,6 +66,7 @@ class Site:
             ``head``.
         operator: ``Conv``, ``Gemm`` or ``MatMul``.
         input: Name of the activations.
+        output: Name of what it gives.
         weight: Name of the initializer.
         output_axis: Of the weight's dimensions, the one of output channels.
         groups: Of a convolution.
@@ -76,11 +80,18 @@ class Site:
     block: str
     operator: Literal["Conv", "Gemm", "MatMul"]
     input: str
+    output: str
     weight: str
     output_axis: int
     groups: int
     channel_axis: int
     channels: int
+
+    @property
+    def part(self) -> str:
+        """What is timed together: ``stage 1 attention``, ``stage 1 feed-forward``, ``head``."""
+        what = _PARTS.get(self.kind)
+        return f"{self.block.partition(' block ')[0]} {what}" if what else self.block
 
 
 def sites_of(model: onnx.ModelProto) -> tuple[Site, ...]:
@@ -126,7 +137,7 @@ def _site(node: onnx.NodeProto, wiring: Wiring) -> Site:
     weight = wiring.initializers[node.input[1]]
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     module = _module_of(node, wiring)
-    kind = _kind_of(module, weight, attributes)
+    kind = _kind_of(module)
     is_conv = node.op_type == "Conv"
     transposed = node.op_type == "Gemm" and bool(attributes.get("transB"))
     output_axis = 0 if is_conv or transposed else len(weight.dims) - 1
@@ -139,6 +150,7 @@ def _site(node: onnx.NodeProto, wiring: Wiring) -> Site:
         block=_block_of(module, kind),
         operator=node.op_type,  # type: ignore[arg-type]
         input=node.input[0],
+        output=node.output[0],
         weight=node.input[1],
         output_axis=output_axis,
         groups=groups,
@@ -156,12 +168,12 @@ def _module_of(node: onnx.NodeProto, wiring: Wiring) -> str:
             names.extend(user.input)
     for name in names:
         if name in wiring.initializers and name.endswith((".weight", ".bias")):
-            module = name.rsplit(".", 1)[0]
+            module = str(name).rsplit(".", 1)[0]
             return module.removeprefix("network.").removeprefix("model.")
-    return node.name
+    return str(node.name)
 
 
-def _kind_of(module: str, weight: onnx.TensorProto, attributes: Mapping[str, object]) -> str:
+def _kind_of(module: str) -> str:
     for ending, kind in _ENDINGS:
         if re.search(rf"(^|\.){ending}$", module):
             return kind

@@ -23,8 +23,10 @@ def least_squares_range(statistics: TensorStatistics) -> tuple[float, float]:
     # One end after the other, from the one that reaches further: a grid of both takes long, and
     # the ends hardly depend on each other.
     for _ in range(2):
-        high = min((high * s for s in _SHARES), key=lambda h, low=low: _error(statistics, low, h))
-        low = min((low * s for s in _SHARES), key=lambda w, high=high: _error(statistics, w, high))
+        errors = [_error(statistics, low, high * share) for share in _SHARES]
+        high *= float(_SHARES[np.argmin(errors)])
+        errors = [_error(statistics, low * share, high) for share in _SHARES]
+        low *= float(_SHARES[np.argmin(errors)])
     return low, high
 
 
@@ -38,5 +40,3 @@ def _error(statistics: TensorStatistics, low: float, high: float) -> float:
     # Inside, the error of rounding is even over one step: its variance is a twelfth of the square.
     inside = int(counts[kept == centers].sum())
     return clipped + inside * step * step / 12
-
-

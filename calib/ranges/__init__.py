@@ -1,2 +1,1 @@
-"""What activations a network has on pictures: collected once, kept in a file, used by every writer.
-"""
+"""What activations a network has on pictures: collected once, kept, used by every writer."""

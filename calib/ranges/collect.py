@@ -1,4 +1,4 @@
-"""Pictures through the network, and the ranges of its activations, one batch in memory at a time."""
+"""Pictures through the network, and the ranges of what it computes, a batch in memory at once."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,25 +9,21 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
-from segpp.calib.images import Picture, load_picture
+from segpp.calib.images import Picture
 from segpp.calib.ranges.file import Ranges, RangesOf, difference, read_ranges, write_ranges
 from segpp.calib.ranges.probes import Probe, add_probes
 from segpp.calib.ranges.statistics import TensorStatistics
+from segpp.calib.runs import Batch, batch_of, open_model
 from segpp.errors import CheckError, InputError
-from segpp.images.preprocess import prepare
 from segpp.manifest import Manifest
-from segpp.utils.limits import default_threads
 
 __all__ = ["ROWS", "collect_ranges"]
 
 # Places of each tensor of each picture: 128 pictures give 32,768 places of every channel.
 ROWS = 256
 _SAVE_SECONDS = 5.0
-
-Batch = NDArray[Any]
 
 
 def collect_ranges(
@@ -116,39 +112,20 @@ def _run(
         yield probes, dict(zip(names, outputs, strict=True)), count
 
 
-def open_model(model: onnx.ModelProto, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Return a session that runs a model on the CPU."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads or default_threads() or 0
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-
-
 def _batches(pictures: Sequence[Picture], manifest: Manifest) -> Iterator[tuple[Batch, int]]:
     """Yield pictures as the network takes them; the next are read while these are run."""
     size = manifest.input.batch
     groups = [pictures[start : start + size] for start in range(0, len(pictures), size)]
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(_batch, groups[0], manifest)
+        coming = reader.submit(batch_of, groups[0], manifest.input)
         for index, group in enumerate(groups):
             batch = coming.result()
             if index + 1 < len(groups):
-                coming = reader.submit(_batch, groups[index + 1], manifest)
+                coming = reader.submit(batch_of, groups[index + 1], manifest.input)
             yield batch, len(group)
 
 
-def _batch(pictures: Sequence[Picture], manifest: Manifest) -> Batch:
-    images = [load_picture(picture, manifest.input.channels) for picture in pictures]
-    # A last batch that is not full has its own pictures twice.
-    full = [images[i % len(images)] for i in range(manifest.input.batch)]
-    return prepare(full, manifest.input)
-
-
-def _add(
-    ranges: Ranges, probes: Sequence[Probe], outputs: Mapping[str, Batch], count: int
-) -> None:
+def _add(ranges: Ranges, probes: Sequence[Probe], outputs: Mapping[str, Batch], count: int) -> None:
     for probe in probes:
         low, high, mean, rows = (
             outputs[name] for name in (probe.low, probe.high, probe.mean, probe.rows)

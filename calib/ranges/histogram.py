@@ -41,7 +41,7 @@ class Histogram:
     @property
     def centers(self) -> NDArray[np.float64]:
         """The middle of every bin, (BINS,)."""
-        return (np.arange(BINS) - _HALF + 0.5) * self.width
+        return np.asarray((np.arange(BINS) - _HALF + 0.5) * self.width, np.float64)
 
     @property
     def total(self) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from segpp.errors import GraphError
@@ -17,7 +18,9 @@ from segpp.errors import GraphError
 __all__ = ["Probe", "add_probes"]
 
 _PREFIX = "segpp_probe"
-_PLANES = 4  # dimensions of (B, C, H, W)
+_REDUCTIONS = {"low": "ReduceMin", "high": "ReduceMax", "mean": "ReduceMean"}
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,39 @@ def add_probes(
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
     draw = np.random.default_rng(seed)
-    probes = tuple(
-        _add_probe(probed.graph, number, name, axis, _shape_of(shapes, name), rows, draw)
-        for number, (name, axis) in enumerate(axes.items())
-    )
-    return probed, probes
+    probes = []
+    for number, (name, axis) in enumerate(axes.items()):
+        seen = _Seen(name, _shape_of(shapes, name), axis)
+        kept = np.sort(draw.choice(seen.places, min(rows, seen.places), replace=False))
+        prefix = f"{_PREFIX}.{number}"
+        probes.append(_add_probe(probed.graph, seen, prefix, kept.astype(np.int64)))
+    return probed, tuple(probes)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A tensor that is looked at: its shape, and the axis of its channels."""
+
+    tensor: str
+    shape: tuple[int, ...]
+    axis: int
+
+    @property
+    def channel(self) -> int:
+        return self.axis % len(self.shape)
+
+    @property
+    def channels(self) -> int:
+        return self.shape[self.channel]
+
+    @property
+    def others(self) -> list[int]:
+        return [axis for axis in range(len(self.shape)) if axis != self.channel]
+
+    @property
+    def places(self) -> int:
+        """How many there are in one picture."""
+        return int(np.prod([self.shape[axis] for axis in self.others[1:]]))
 
 
 def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
@@ -80,61 +111,38 @@ def _shape_of(shapes: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ..
     return shape
 
 
-def _add_probe(
-    graph: onnx.GraphProto,
-    number: int,
-    name: str,
-    axis: int,
-    shape: tuple[int, ...],
-    rows: int,
-    draw: np.random.Generator,
-) -> Probe:
-    rank = len(shape)
-    channel = axis % rank
-    prefix = f"{_PREFIX}.{number}"
-    others = [i for i in range(rank) if i != channel]
-    outputs = {}
-    axes = _constant(graph, f"{prefix}.axes", np.array(others, np.int64))
-    for what, operator in (("low", "ReduceMin"), ("high", "ReduceMax"), ("mean", "ReduceMean")):
-        outputs[what] = f"{prefix}.{what}"
-        graph.node.append(
-            helper.make_node(operator, [name, axes], [outputs[what]], keepdims=0, name=outputs[what])
-        )
-        _declare(graph, outputs[what], (shape[channel],))
-    places = int(np.prod([shape[i] for i in others[1:]]))
-    kept = np.sort(draw.choice(places, min(rows, places), replace=False))
-    outputs["rows"] = f"{prefix}.rows"
-    _add_rows(graph, prefix, name, channel, shape, kept)
-    return Probe(name, shape[channel], **outputs)
+def _add_probe(graph: onnx.GraphProto, seen: _Seen, prefix: str, kept: Indices) -> Probe:
+    axes = _constant(graph, f"{prefix}.axes", np.array(seen.others, np.int64))
+    names = {what: f"{prefix}.{what}" for what in _REDUCTIONS}
+    for what, operator in _REDUCTIONS.items():
+        node = helper.make_node(operator, [seen.tensor, axes], [names[what]], names[what])
+        node.attribute.append(helper.make_attribute("keepdims", 0))
+        graph.node.append(node)
+        _declare(graph, names[what], (seen.channels,))
+    rows = _add_rows(graph, seen, prefix, kept)
+    return Probe(seen.tensor, seen.channels, rows=rows, **names)
 
 
-def _add_rows(
-    graph: onnx.GraphProto,
-    prefix: str,
-    name: str,
-    channel: int,
-    shape: tuple[int, ...],
-    kept: np.ndarray,
-) -> None:
-    batch, channels, flat = shape[0], shape[channel], f"{prefix}.flat"
-    picked = f"{prefix}.rows" if channel != 1 or len(shape) != _PLANES else f"{prefix}.picked"
-    planes = picked != f"{prefix}.rows"
-    form = (batch, channels, -1) if planes else (batch, -1, channels)
+def _add_rows(graph: onnx.GraphProto, seen: _Seen, prefix: str, kept: Indices) -> str:
+    """Hand out the channels of some places, (B, R, C)."""
+    flat, picked, rows = (f"{prefix}.{name}" for name in ("flat", "picked", "rows"))
+    first = seen.channel == 1
+    form = (seen.shape[0], seen.channels, -1) if first else (seen.shape[0], -1, seen.channels)
     as_rows = _constant(graph, f"{prefix}.form", np.array(form, np.int64))
-    indices = _constant(graph, f"{prefix}.indices", kept.astype(np.int64))
-    graph.node.append(helper.make_node("Reshape", [name, as_rows], [flat], name=flat))
-    graph.node.append(
-        helper.make_node("Gather", [flat, indices], [picked], axis=2 if planes else 1, name=picked)
+    indices = _constant(graph, f"{prefix}.indices", kept)
+    turn = [0, 2, 1] if first else [0, 1, 2]
+    graph.node.extend(
+        [
+            helper.make_node("Reshape", [seen.tensor, as_rows], [flat], flat),
+            helper.make_node("Gather", [flat, indices], [picked], picked, axis=2 if first else 1),
+            helper.make_node("Transpose", [picked], [rows], rows, perm=turn),
+        ]
     )
-    if planes:
-        turned = f"{prefix}.rows"
-        graph.node.append(
-            helper.make_node("Transpose", [picked], [turned], perm=[0, 2, 1], name=turned)
-        )
-    _declare(graph, f"{prefix}.rows", (batch, len(kept), channels))
+    _declare(graph, rows, (seen.shape[0], len(kept), seen.channels))
+    return rows
 
 
-def _constant(graph: onnx.GraphProto, name: str, value: np.ndarray) -> str:
+def _constant(graph: onnx.GraphProto, name: str, value: Indices) -> str:
     graph.initializer.append(numpy_helper.from_array(value, name))
     return name
 

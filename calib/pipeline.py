@@ -1,0 +1,250 @@
+"""The calibration, from a float file and pictures to a checked INT8 file and its manifest.
+
+1. Read: the file, its manifest, the pictures; three sets of these, which never mix.
+2. Collect: what ranges activations have on the first set, or read them where they were kept.
+3. Equalize: outliers into weights, where that is exact and brings a block closer.
+4. Choose: a range for every tensor; products that the dialect takes.
+5. Select: without what does not pay on this machine; within the budget on the second set.
+6. Write: in the dialect, and what its engine would refuse.
+7. Judge: against the float file on the third set.
+8. Keep: file and manifest, both or neither.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import onnx
+
+from segpp import __version__
+from segpp.calib.config import CalibrationConfig, check_config
+from segpp.calib.graph.sites import Site, sites_of
+from segpp.calib.images import Picture, find_pictures
+from segpp.calib.measure import Comparison, Measures
+from segpp.calib.observers import OBSERVERS
+from segpp.calib.plan import Plan
+from segpp.calib.provenance import Outcome, calibrated_manifest
+from segpp.calib.ranges.collect import collect_ranges
+from segpp.calib.ranges.file import Ranges
+from segpp.calib.runs import batch_of, logits_of
+from segpp.calib.selection.budget import fit_budget
+from segpp.calib.selection.drop import Drop, drop_of
+from segpp.calib.selection.payoff import PartGain, part_gains, without_loss
+from segpp.calib.selection.sensitivity import BlockCost, sensitivities
+from segpp.calib.sets import PictureSets, split
+from segpp.calib.writers import WRITERS
+from segpp.calib.writers.base import Writer
+from segpp.errors import CheckError
+from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
+from segpp.utils.files import atomic_write, manifest_path, sha256_of
+
+__all__ = ["CalibrationResult", "calibrate"]
+
+Progress = Callable[[str, int, int], object]
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """What came of a calibration.
+
+    Attributes:
+        manifest: Of the INT8 file.
+        drop: What it loses on pictures that it was not chosen on.
+        costs: What each block costs, where that was measured.
+        gains: What each part gains on this machine, where that was timed.
+        warnings: What speaks against trusting the numbers.
+    """
+
+    manifest: Manifest
+    drop: Drop
+    costs: tuple[BlockCost, ...]
+    gains: tuple[PartGain, ...]
+    warnings: tuple[str, ...]
+
+
+def calibrate(
+    config: CalibrationConfig,
+    measures: Measures,
+    *,
+    progress: Progress = lambda _what, _done, _total: None,
+) -> CalibrationResult:
+    """Write ``config.out`` and its manifest, if its masks are what was asked for.
+
+    Args:
+        config: What to do.
+        measures: How files are compared and timed.
+        progress: Told what is being done, how much of it is done and how much there is.
+
+    Raises:
+        CheckError: The file loses more than it may; nothing is written.
+        ImageError: A picture cannot be read or is of one colour.
+        InputError: An argument, the file or the pictures cannot be used.
+    """
+    check_config(config)
+    # 1. Read
+    manifest = read_manifest(config.model)
+    model = onnx.load(config.model)
+    sites = sites_of(model)
+    writer = WRITERS[config.target]
+    sets = split(find_pictures(config.pictures), selects=config.max_drop is not None)
+    # 2. Collect
+    ranges = collect_ranges(
+        model,
+        manifest,
+        observed(sites),
+        sets.calibration,
+        file=config.ranges_file,
+        version=__version__,
+        threads=config.threads,
+        after_each=partial(progress, "collecting ranges"),
+    )
+    work = _Work(config, measures, progress, manifest, model, writer, sets)
+    return work.finish(sites, ranges)
+
+
+def observed(sites: tuple[Site, ...]) -> dict[str, int]:
+    """Return the tensors whose ranges are of use, and the axis of each one's channels."""
+    axes = {site.input: site.channel_axis for site in sites}
+    # What a convolution gives may be quantized too, for engines that want it.
+    axes.update({site.output: 1 for site in sites if site.operator == "Conv"})
+    return axes
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Steps 3 to 8, and what all of them need."""
+
+    config: CalibrationConfig
+    measures: Measures
+    progress: Progress
+    manifest: Manifest
+    model: onnx.ModelProto
+    writer: Writer
+    sets: PictureSets
+
+    def finish(self, sites: tuple[Site, ...], ranges: Ranges) -> CalibrationResult:
+        # 4. Choose
+        floats = {site.node: why for site in sites if (why := self._stays_float(site))}
+        plan = self._plan(tuple(s for s in sites if s.node not in floats), ranges)
+        # 5. Select
+        gains = self._gains(plan)
+        paying = without_loss(plan, gains)
+        floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
+        fitting, costs = self._fit(paying)
+        floats.update(_difference(paying, fitting, "the budget on what may be lost"))
+        if not fitting.sites:
+            raise CheckError(
+                "nothing is left to compute in INT8",
+                *sorted(set(floats.values())),
+                hint="the float file is the better one on this engine",
+            )
+        # 6. to 8.
+        with atomic_write(self.config.out, manifest_path(self.config.out)) as (part, manifest_part):
+            part.write_bytes(self._written(fitting).SerializeToString())
+            outcome = self._judge(fitting, floats, part)
+            made = calibrated_manifest(self.manifest, self.config, sites, outcome, part)
+            manifest_part.write_text(render_manifest(made), encoding="utf-8")
+        return CalibrationResult(made, outcome.drop, costs, gains, self.sets.warnings)
+
+    def _stays_float(self, site: Site) -> str | None:
+        if site.node == _first(self.model):
+            return "the first convolution"
+        if site.kind in self.config.floats:
+            return "asked for"
+        return f"{self.writer.title} files" if site.kind in self.writer.floats else None
+
+    def _plan(self, sites: tuple[Site, ...], ranges: Ranges) -> Plan:
+        kinds = {site.input: site.kind for site in sites}
+        methods = {
+            tensor: OBSERVERS[self.config.methods.get(kinds.get(tensor, ""), self.config.method)]
+            for tensor in ranges.tensors
+        }
+        return Plan(sites, {name: methods[name](one) for name, one in ranges.tensors.items()})
+
+    def _gains(self, plan: Plan) -> tuple[PartGain, ...]:
+        if self.measures.time is None or not self.config.only_what_pays:
+            return ()
+        report = partial(self.progress, f"timing parts with {self.measures.engine}")
+        return part_gains(self.model, plan, self.writer, self.measures.time, after_each=report)
+
+    def _fit(self, plan: Plan) -> tuple[Plan, tuple[BlockCost, ...]]:
+        if self.config.max_drop is None or not plan.sites:
+            return plan, ()
+        batches = [batch_of([picture], self.manifest.input) for picture in self.sets.selection]
+        report = partial(self.progress, "measuring what blocks lose")
+        run = partial(logits_of, threads=self.config.threads)
+        costs = sensitivities(self.model, plan, self.writer, batches, run, after_each=report)
+        budget = fit_budget(plan, costs, self.config.max_drop, self._drop_of)
+        return budget.plan, costs
+
+    def _drop_of(self, plan: Plan) -> Drop:
+        """Return what a plan loses on the pictures of the selection."""
+        with TemporaryDirectory(prefix="segpp-") as folder:
+            path = Path(folder, "int8.onnx")
+            path.write_bytes(self._written(plan).SerializeToString())
+            return drop_of(self._compared(path, self.sets.selection))
+
+    def _compared(self, path: Path, pictures: tuple[Picture, ...]) -> Comparison:
+        beside = replace(
+            self.manifest, file=FileInfo(path.name, sha256_of(path), path.stat().st_size)
+        )
+        manifest_path(path).write_text(render_manifest(beside), encoding="utf-8")
+        try:
+            return self.measures.compare(self.config.model, path, pictures)
+        finally:
+            manifest_path(path).unlink(missing_ok=True)
+
+    def _written(self, plan: Plan) -> onnx.ModelProto:
+        written = self.writer.write(self.model, plan)
+        onnx.checker.check_model(written)
+        if faults := self.writer.faults(written):
+            raise CheckError(f"{self.writer.title} would refuse the INT8 file", *faults)
+        return written
+
+    def _judge(self, plan: Plan, floats: dict[str, str], part: Path) -> Outcome:
+        with TemporaryDirectory(prefix="segpp-") as folder:
+            path = Path(folder, "int8.onnx")
+            path.write_bytes(part.read_bytes())
+            comparison = self._compared(path, self.sets.report)
+            times = self._times(path)
+        agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)
+        self._check(agreement, drop)
+        return Outcome(plan, floats, (), self.sets, agreement, drop, times)
+
+    def _times(self, path: Path) -> dict[str, float]:
+        if self.measures.time is None or not self.config.only_what_pays:
+            return {}
+        before, after = self.measures.time([self.config.model, path])
+        if after >= before:
+            raise CheckError(
+                f"INT8 is not faster than float with {self.measures.engine} here",
+                f"float: {1000 * before:.1f} ms a call, INT8: {1000 * after:.1f} ms",
+                hint="keep the float file; `only_what_pays=False` writes the INT8 file all the same",
+            )
+        return {"float": 1000 * before, "int8": 1000 * after}
+
+    def _check(self, agreement: float, drop: Drop) -> None:
+        if agreement < self.config.min_agreement:
+            raise CheckError(
+                f"the INT8 file's masks agree with the float file's on {agreement:.5f} of the pixels",
+                f"asked for: {self.config.min_agreement}",
+                hint="`max_drop` leaves the worst blocks float",
+            )
+        if self.config.max_drop is not None and drop.points > self.config.max_drop:
+            raise CheckError(
+                f"the INT8 file loses {drop.points:.2f} points of {drop.measure}",
+                f"allowed: {self.config.max_drop}; on {drop.pictures} pictures held back",
+                hint="allow more, or calibrate on more pictures",
+            )
+
+
+def _first(model: onnx.ModelProto) -> str:
+    """Return the name of the convolution that sees the picture."""
+    return next((node.name for node in model.graph.node if node.op_type == "Conv"), "")
+
+
+def _difference(before: Plan, after: Plan, why: str) -> dict[str, str]:
+    kept = {site.node for site in after.sites}
+    return {site.node: why for site in before.sites if site.node not in kept}

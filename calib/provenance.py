@@ -1,0 +1,92 @@
+"""What the manifest of an INT8 file says of how it came about."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+from segpp.calib.config import CalibrationConfig
+from segpp.calib.graph.sites import Site
+from segpp.calib.images import Picture
+from segpp.calib.plan import Plan
+from segpp.calib.selection.drop import Drop
+from segpp.calib.sets import PictureSets
+from segpp.manifest import Calibration, CalibrationDrop, FileInfo, Manifest, Source
+from segpp.utils.files import sha256_of
+
+__all__ = ["Outcome", "calibrated_manifest"]
+
+_PACKAGES = ("onnx", "onnxruntime", "numpy")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was decided and measured.
+
+    Attributes:
+        plan: What is INT8.
+        floats: Why a site stayed float, by the name of its node.
+        equalized: Blocks whose outliers were moved into weights.
+        sets: The pictures.
+        agreement: Share of the report's pixels that keep their class.
+        drop: What is lost on them.
+        milliseconds: Of a call, float and INT8, where they were timed.
+    """
+
+    plan: Plan
+    floats: Mapping[str, str]
+    equalized: tuple[str, ...]
+    sets: PictureSets
+    agreement: float
+    drop: Drop
+    milliseconds: Mapping[str, float]
+
+
+def calibrated_manifest(
+    manifest: Manifest,
+    config: CalibrationConfig,
+    sites: Sequence[Site],
+    outcome: Outcome,
+    part: Path,
+) -> Manifest:
+    """Return the manifest of the INT8 file ``part``, made from the float file's."""
+    return replace(
+        manifest,
+        file=FileInfo(config.out.name, sha256_of(part), part.stat().st_size),
+        source=Source(manifest.file.name, manifest.file.sha256, "onnx"),
+        precision="int8",
+        parity=None,
+        tools={**manifest.tools, **{name: version(name) for name in _PACKAGES}},
+        options={**manifest.options, "int8": config.target},
+        calibration=Calibration(
+            target=config.target,
+            methods={kind: config.methods.get(kind, config.method) for kind in _kinds(outcome)},
+            equalized=outcome.equalized,
+            int8=dict(Counter(site.block for site in outcome.plan.sites)),
+            floats=_floats(sites, outcome),
+            images=_hashes(outcome.sets.calibration),
+            selected_on=_hashes(outcome.sets.selection),
+            reported_on=_hashes(outcome.sets.report),
+            agreement=outcome.agreement,
+            drop=_drop(outcome.drop),
+            faster=dict(outcome.milliseconds),
+        ),
+    )
+
+
+def _kinds(outcome: Outcome) -> list[str]:
+    return sorted({site.kind for site in outcome.plan.sites})
+
+
+def _floats(sites: Sequence[Site], outcome: Outcome) -> dict[str, str]:
+    """Return why sites stayed float, by module."""
+    return {site.module: outcome.floats[site.node] for site in sites if site.node in outcome.floats}
+
+
+def _hashes(pictures: Sequence[Picture]) -> tuple[str, ...]:
+    return tuple(picture.sha256 for picture in pictures)
+
+
+def _drop(drop: Drop) -> CalibrationDrop:
+    return CalibrationDrop(**asdict(drop))

@@ -1,0 +1,59 @@
+"""Blocks given back to float until what is lost is no more than the user allows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from segpp.calib.plan import Plan
+from segpp.calib.selection.drop import Drop
+from segpp.calib.selection.sensitivity import BlockCost
+
+__all__ = ["Budget", "fit_budget"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How a plan came to fit.
+
+    Attributes:
+        plan: What is INT8 still.
+        drop: What that loses, on the pictures that it was chosen on.
+        demoted: The blocks that were given back, the worst first.
+    """
+
+    plan: Plan
+    drop: Drop
+    demoted: tuple[str, ...]
+
+
+def fit_budget(
+    plan: Plan,
+    costs: Sequence[BlockCost],
+    most: float,
+    drop_of: Callable[[Plan], Drop],
+) -> Budget:
+    """Return the largest plan that loses at most ``most`` points, or one without any site.
+
+    The block that diverges most for what it gains goes first; after each the loss is measured
+    again, because what blocks lose does not add up.
+
+    Args:
+        plan: To begin with.
+        costs: Of each of its blocks.
+        most: Points.
+        drop_of: Measures a plan.
+    """
+    demoted: list[str] = []
+    drop = drop_of(plan)
+    for cost in sorted(costs, key=_worth, reverse=True):
+        if drop.points <= most or not plan.sites:
+            break
+        plan = replace(plan, sites=tuple(s for s in plan.sites if s.block != cost.block))
+        demoted.append(cost.block)
+        drop = drop_of(plan)
+    return Budget(plan, drop, tuple(demoted))
+
+
+def _worth(cost: BlockCost) -> float:
+    # Without times every block counts alike.
+    gained = 1.0 if cost.milliseconds is None else max(cost.milliseconds, 1e-3)
+    return cost.divergence / gained

@@ -1,0 +1,50 @@
+"""Three sets of pictures that never mix: to calibrate on, to choose by, to judge by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from segpp.calib.images import FEW, Picture
+
+__all__ = ["PictureSets", "split"]
+
+# Every fifth picture is held back to judge by; of the others every fifth chooses, if one has to.
+_EVERY = 5
+
+
+@dataclass(frozen=True)
+class PictureSets:
+    """Pictures by what they are for.
+
+    Attributes:
+        calibration: Ranges are of these.
+        selection: Blocks are chosen by these; empty where nothing is chosen.
+        report: The file is judged by these.
+    """
+
+    calibration: tuple[Picture, ...]
+    selection: tuple[Picture, ...]
+    report: tuple[Picture, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the numbers of pictures leave open."""
+        if len(self.calibration) >= FEW:
+            return ()
+        return (
+            f"{len(self.calibration)} pictures to calibrate on are few, and {len(self.report)} to "
+            f"judge by; from {FEW} on the numbers are dependable",
+        )
+
+
+def split(pictures: Sequence[Picture], *, selects: bool) -> PictureSets:
+    """Return the sets of some pictures, the same for the same pictures.
+
+    Neighbours by name are often neighbours in time, so each set takes them from everywhere.
+    """
+    report = tuple(pictures[_EVERY - 1 :: _EVERY])
+    others = [p for i, p in enumerate(pictures, start=1) if i % _EVERY]
+    if not selects:
+        return PictureSets(tuple(others), (), report)
+    selection = tuple(others[_EVERY - 1 :: _EVERY])
+    kept = tuple(p for i, p in enumerate(others, start=1) if i % _EVERY)
+    return PictureSets(kept, selection, report)

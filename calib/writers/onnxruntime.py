@@ -1,0 +1,40 @@
+"""ONNX Runtime on CPUs: uint8 activations, int8 weights, convolutions that give 8 bits too.
+
+It computes a convolution in 8 bits only where its output is quantized as well, and a matrix product
+also where it is not. Without VNNI the sums of two products of 8 bits are kept in 16, which full
+weights overflow: they have 7 bits there.
+"""
+
+import onnx
+
+from segpp.calib.graph.sites import Site
+from segpp.calib.plan import Plan
+from segpp.calib.writers import WRITERS
+from segpp.calib.writers._qdq import Style, insert
+from segpp.calib.writers.base import Writer
+from segpp.utils.cpu import has_vnni
+
+__all__ = ["write_for_onnxruntime"]
+
+_SEVEN_BITS = 63
+
+
+def write_for_onnxruntime(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
+    """Return the model with the plan's sites in 8 bits, for the CPU at hand."""
+    limit = 127 if has_vnni() else _SEVEN_BITS
+    return insert(model, plan, Style(False, limit, bias=True, outputs=_is_convolution))
+
+
+def _is_convolution(site: Site) -> bool:
+    return site.operator == "Conv"
+
+
+WRITERS.register("onnxruntime")(
+    Writer(
+        title="ONNX Runtime",
+        backend="onnxruntime",
+        floats=frozenset({"classifier"}),
+        write=write_for_onnxruntime,
+        faults=lambda _model: [],
+    )
+)

@@ -1,0 +1,29 @@
+"""OpenVINO on CPUs: uint8 activations and int8 weights on the inputs of weighted products.
+
+OpenVINO joins the pairs with the products itself, and decides what it hands on in 8 bits.
+"""
+
+import onnx
+
+from segpp.calib.plan import Plan
+from segpp.calib.writers import WRITERS
+from segpp.calib.writers._qdq import Style, insert
+from segpp.calib.writers.base import Writer
+
+__all__ = ["write_for_openvino"]
+
+
+def write_for_openvino(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
+    """Return the model with the plan's sites in 8 bits."""
+    return insert(model, plan, Style(signed=False))
+
+
+WRITERS.register("openvino")(
+    Writer(
+        title="OpenVINO",
+        backend="openvino",
+        floats=frozenset({"classifier"}),
+        write=write_for_openvino,
+        faults=lambda _model: [],
+    )
+)

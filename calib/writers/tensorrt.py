@@ -1,0 +1,63 @@
+"""TensorRT 10.3 to 11 and TensorRT-RTX: int8 around 0 on the inputs of weighted products.
+
+Nothing else is quantized: pairs on residual sums, normalisations and attention products cost
+accuracy, and split the fusions that make the float network fast. Biases stay float, which older
+parsers ask for (microsoft/onnxruntime#14229).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from segpp.calib.plan import Plan
+from segpp.calib.writers import WRITERS
+from segpp.calib.writers._qdq import Style, insert
+from segpp.calib.writers.base import Writer
+
+__all__ = ["faults_for_tensorrt", "write_for_tensorrt"]
+
+_PAIRS = ("QuantizeLinear", "DequantizeLinear")
+_MOST_OPSET = 22
+
+
+def write_for_tensorrt(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
+    """Return the model with the plan's sites in int8."""
+    return insert(model, plan, Style(signed=True))
+
+
+def faults_for_tensorrt(model: onnx.ModelProto) -> list[str]:
+    """Return what TensorRT would refuse: zero points, scales, unsigned numbers, quantized biases."""
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    faults = [
+        fault
+        for node in model.graph.node
+        if node.op_type in _PAIRS
+        for fault in _faults_of(node, constants)
+    ]
+    for opset in model.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version > _MOST_OPSET:
+            faults.append(f"opset {opset.version} is above {_MOST_OPSET}")
+    return faults
+
+
+def _faults_of(node: onnx.NodeProto, constants: dict[str, object]) -> Iterator[str]:
+    scale, zero = (np.asarray(constants.get(name)) for name in node.input[1:3])
+    if scale.dtype == object or zero.dtype == object:
+        yield f"{node.name}: its scale is computed, not a constant"
+    elif not (np.isfinite(scale) & (scale > 0)).all():
+        yield f"{node.name}: its scale is not above 0"
+    elif zero.dtype != np.int8 or zero.any():
+        yield f"{node.name}: its zero point is {zero.dtype} {zero.ravel()[:1].tolist()}, not int8 0"
+
+
+WRITERS.register("tensorrt")(
+    Writer(
+        title="TensorRT",
+        backend=None,
+        floats=frozenset({"classifier", "depthwise"}),
+        write=write_for_tensorrt,
+        faults=faults_for_tensorrt,
+    )
+)

@@ -326,6 +326,7 @@ def _manifest(
         options={
             "target": config.target,
             **_normalization(plan),
+            **_reading(config),
             "rewrites": " ".join(plan.rewrites.on) or "none",
             "rewrites_off": " ".join(plan.rewrites.off) or "none",
         },
@@ -338,6 +339,16 @@ def _normalization(plan: ResolvedExport) -> dict[str, str]:
         return {}
     mean, std = (" ".join(f"{v:g}" for v in values) for values in (plan.input.mean, plan.input.std))
     return {"normalization": f"inside, mean {mean}, std {std}"}
+
+
+def _reading(config: ExportConfig) -> dict[str, str]:
+    """Return which tensors of the checkpoint the caller chose, where he did."""
+    chosen = {
+        "prefix": config.prefix,
+        "weights": None if config.weights == "raw" else config.weights,
+        "ignore_tensors": " ".join(config.ignore_tensors),
+    }
+    return {key: value for key, value in chosen.items() if value}
 
 
 def _output_spec(plan: ResolvedExport, kind: str, output: onnx.ValueInfoProto) -> OutputSpec:

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import segmentation_models_pytorch as smp
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from segmentation_models_pytorch.decoders.segformer.decoder import SegformerDecoder
+from segmentation_models_pytorch.encoders.mix_transformer import MixVisionTransformerEncoder
+from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
@@ -34,6 +37,7 @@ __all__ = [
     "mmseg_state",
     "normalized",
     "picture",
+    "smp_network",
 ]
 
 State = dict[str, Tensor]
@@ -222,20 +226,41 @@ def hf_network(seed: int = 0, **changes: Any) -> SegformerForSemanticSegmentatio
         "decoder_hidden_size": _DECODER,
         "id2label": dict(enumerate(NAMES)),
     }
-    network = SegformerForSemanticSegmentation(SegformerConfig(**(given | changes)))
-    _enliven(network.eval(), _Draw(seed))
+    network = SegformerForSemanticSegmentation(SegformerConfig(**(given | changes))).eval()
+    _enliven(network, _Draw(seed))
+    with torch.no_grad():
+        network.decode_head.classifier.bias -= _means(network(_usual(3)).logits)
     return network
 
 
-def _enliven(network: SegformerForSemanticSegmentation, draw: _Draw) -> None:
+def smp_network(seed: int = 0) -> nn.Module:
+    """A tiny SegFormer of segmentation_models.pytorch, which aligns the corners of its logits."""
+    network = smp.Segformer(
+        "mit_b0", encoder_weights=None, decoder_segmentation_channels=_DECODER, classes=len(NAMES)
+    )
+    channels = [3, 0, *WIDTHS]
+    network.encoder = MixVisionTransformerEncoder(
+        out_channels=channels,
+        patch_size=4,
+        embed_dims=list(WIDTHS),
+        num_heads=list(HEADS),
+        qkv_bias=True,
+        depths=[1, 1, 1, 1],
+    )
+    network.decoder = SegformerDecoder(channels, segmentation_channels=_DECODER)
+    _enliven(network.eval(), _Draw(seed))
+    with torch.no_grad():
+        network.segmentation_head[0].bias -= _means(network(_usual(3)))
+    return network
+
+
+def _enliven(network: nn.Module, draw: _Draw) -> None:
     with torch.no_grad():
         for name, tensor in network.named_parameters():
             if tensor.ndim > 1:
                 tensor.copy_(draw.weight(*tensor.shape))
             elif name.endswith("bias"):
                 tensor.copy_(draw.small(len(tensor)))
-        classifier = network.decode_head.classifier
-        classifier.bias -= _means(network(_usual(network.config.num_channels)).logits)
 
 
 def hf_state(network: SegformerForSemanticSegmentation, folder: Path) -> State:

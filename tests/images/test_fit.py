@@ -116,6 +116,12 @@ def test_what_surrounds_a_letterbox_is_the_rounded_mean(dtype: str, colours: str
     assert padding_color(spec).tolist() == ([11, 255, 0] if dtype == "uint8" else [11, 254, 0])
 
 
+def test_a_file_that_normalises_floats_itself_says_what_surrounds_a_letterbox() -> None:
+    pixels = replace(SPEC, mean=(0.0,) * 3, std=(1.0,) * 3, padding=(124, 116, 104))
+
+    assert padding_color(pixels).tolist() == [124, 116, 104]
+
+
 @pytest.mark.parametrize("size", [(50, 300), (301, 77), (64, 97), (10, 10)], ids=str)
 def test_a_crop_is_what_is_cut_out_of_the_whole_resized_picture(size: tuple[int, int]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)

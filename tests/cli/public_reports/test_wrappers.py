@@ -121,8 +121,10 @@ def test_of_two_networks_the_prefix_chooses(tmp_path: Path) -> None:
     assert "they lie under: state_dict.student, state_dict.teacher" in said
     assert "--prefix state_dict.teacher" in said
 
-    found = mask(export(checkpoint, *AT_64, "--prefix", "teacher").file, tmp_path / "a.png")
+    model = export(checkpoint, *AT_64, "--prefix", "teacher")
 
+    found = mask(model.file, tmp_path / "a.png")
+    assert model.manifest.options["prefix"] == "teacher"
     assert agreement(found, mmseg_owner(teacher).mask(image)) >= SAME
     assert agreement(found, mmseg_owner(student).mask(image)) < 0.9
 
@@ -139,6 +141,7 @@ def test_averaged_weights_are_named_and_taken_on_request(tmp_path: Path) -> None
     assert agreement(found, mmseg_owner(averaged).mask(image)) >= SAME
     assert agreement(found, mmseg_owner(raw).mask(image)) < 0.9
     assert "the weights are the averaged ones, state_dict_ema" in chosen.manifest.notes
+    assert chosen.manifest.options["weights"] == "ema"
 
 
 def test_a_layer_in_front_of_the_network_is_refused_unless_it_is_ignored(tmp_path: Path) -> None:
@@ -160,6 +163,7 @@ def test_a_layer_in_front_of_the_network_is_refused_unless_it_is_ignored(tmp_pat
     assert agreement(mask(model.file, tmp_path / "a.png"), mmseg_owner(state).mask(image)) >= SAME
     told = "left out on request (--ignore-tensors): adapter.weight, adapter.bias"
     assert told in model.manifest.notes
+    assert model.manifest.options["ignore_tensors"] == "adapter.*"
 
 
 def test_a_neck_inside_is_refused_by_name(tmp_path: Path) -> None:

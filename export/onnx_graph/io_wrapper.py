@@ -28,9 +28,7 @@ def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
     if input_dtype != "float32-pixels":
         return spec
     padding = tuple(padding_color(spec).tolist())
-    return replace(
-        spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels, padding=padding
-    )
+    return replace(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels, padding=padding)
 
 
 class ModelWithIO(nn.Module):

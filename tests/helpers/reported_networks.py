@@ -52,6 +52,7 @@ IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 _DECODER = 16
 _FINEST = 4
+_BILINEAR = Image.Resampling.BILINEAR
 _LAST = "decode_head.conv_seg.bias"
 _PATCHES, _REDUCTIONS = (7, 3, 3, 3), (8, 4, 2, 1)
 _MMSEG = """img_norm_cfg = dict(mean={stale}, std=[58.395, 57.12, 57.375], to_rgb=True)
@@ -88,6 +89,14 @@ class Owner:
         """The labels of a picture at its own size, or at another."""
         return labels_of(self.logits(image), size or image.shape[:2])
 
+    def letterboxed(self, image: NDArray[np.uint8]) -> Labels:
+        """The labels of a picture (S, 2 S, C) that fills the upper half of the network's input."""
+        height, width = image.shape[0] // 2, image.shape[1] // 2
+        content = np.asarray(Image.fromarray(image).resize((width, height), _BILINEAR))
+        field = np.round(self._mean).astype(np.uint8)[None, None].repeat(height, 0).repeat(width, 1)
+        logits = self.logits(np.concatenate([content, field]))
+        return labels_of(logits, (2 * image.shape[0], image.shape[1]))[: image.shape[0]]
+
 
 def labels_of(logits: Tensor, size: Sequence[int]) -> Labels:
     """Labels (H, W) of logits (1, K, h, w): resized, then the best; above 0 of a single class."""
@@ -96,9 +105,7 @@ def labels_of(logits: Tensor, size: Sequence[int]) -> Labels:
     return best.numpy().astype(np.uint8)
 
 
-def normalized(
-    image: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float]
-) -> Tensor:
+def normalized(image: NDArray[np.uint8], mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """A picture (H, W, C) as (1, C, H, W)."""
     pixels = (image.astype(np.float32) - np.float32(mean)) / np.float32(std)
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))

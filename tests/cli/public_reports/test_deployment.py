@@ -127,6 +127,10 @@ def test_a_server_gets_its_names_and_pixels_with_the_normalisation_inside(tmp_pa
     # As in the parity check of a network of this depth: a few roundings of the largest logit.
     assert np.abs(logits - expected).max() <= 1e-4 * np.abs(expected).max()
     assert agreement(mask(model.file, tmp_path / "a.png"), mmseg_owner(STATE).mask(image)) >= SAME
+    # Around a picture of another shape lies the mean colour, though outside the mean is 0.
+    wide = picture(tmp_path / "wide.png", size=(64, 128))
+    boxed = mmseg_owner(STATE).letterboxed(wide)
+    assert agreement(mask(model.file, tmp_path / "wide.png"), boxed) >= SAME
     assert model.manifest.input.name == "input_1"
     assert model.manifest.outputs[0].name == "softmax_1"
 
@@ -157,7 +161,7 @@ def test_a_plain_file_is_one_flat_graph_of_standard_operators(plain: Exported) -
     assert onnx.TensorProto.DOUBLE not in kinds
 
 
-def test_a_plain_file_is_read_by_others_as_it_is(plain: Exported, tmp_path: Path) -> None:
+def test_a_plain_file_is_read_by_others_as_it_is(plain: Exported) -> None:
     image = picture(size=(128, 128))
     x = normalized(image, *IMAGENET).numpy()
     graph = onnx.load(plain.file)
@@ -261,9 +265,7 @@ def test_a_pinned_process_keeps_to_its_cpu(verb: str, tmp_path: Path) -> None:
 
 def test_too_little_address_space_is_told_before_tracing(tmp_path: Path) -> None:
     saved(STATE, tmp_path / "net.pth")
-    command = (
-        f"ulimit -v 4000000; exec {sys.executable} -m segpp export net.pth net.onnx --size 1024x2048"
-    )
+    command = f"ulimit -v 4000000; exec {sys.executable} -m segpp export net.pth net.onnx --size 1024x2048"
 
     done = subprocess.run(
         ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False,

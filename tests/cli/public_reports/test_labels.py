@@ -1,5 +1,4 @@
-"""Labels as data sets have them: in colour, of another size, from 1 on, reduced; and how a picture
-of another shape is scored.
+"""Labels as data sets have them: in colour, of another size, from 1 on, reduced; and windows.
 
 Each stands for a public report; the labels are what the owner's own code computes, so that the
 right reading of them scores 1.

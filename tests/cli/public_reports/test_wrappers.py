@@ -5,7 +5,6 @@ Each stands for a public report; what is right is what the owner's own code comp
 
 import json
 import pickle
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,8 @@ def under(prefix: str, state: State) -> State:
 
 
 def compiled_parts(state: State) -> State:
-    parts = ("segformer.", "decode_head.")
-    return {name.replace(part, f"{part}_orig_mod.", 1): tensor
-            for name, tensor in state.items() for part in parts if name.startswith(part)}  # fmt: skip
+    """The names of a model whose two parts ``torch.compile`` wraps."""
+    return {name.replace(".", "._orig_mod.", 1): tensor for name, tensor in state.items()}
 
 
 class TrainConfig:
@@ -177,7 +175,8 @@ def test_a_neck_inside_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("with_base", [True, False], ids=["beside its base", "alone"])
 def test_a_lora_adapter_is_refused_with_the_way_to_merge(
-    tmp_path: Path, with_base: bool  # noqa: FBT001 - a case
+    tmp_path: Path,
+    with_base: bool,  # noqa: FBT001 - a case
 ) -> None:
     folder = tmp_path / "lora"
     folder.mkdir()

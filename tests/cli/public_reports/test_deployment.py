@@ -265,11 +265,11 @@ def test_a_pinned_process_keeps_to_its_cpu(verb: str, tmp_path: Path) -> None:
 
 def test_too_little_address_space_is_told_before_tracing(tmp_path: Path) -> None:
     saved(STATE, tmp_path / "net.pth")
-    command = f"ulimit -v 4000000; exec {sys.executable} -m segpp export net.pth net.onnx --size 1024x2048"
+    words = [sys.executable, "-m", "segpp", "export", "net.pth", "net.onnx", "--size", "1024x2048"]
 
     done = subprocess.run(
-        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False,
-        timeout=120,
+        ["bash", "-c", 'ulimit -v 4000000; exec "$@"', "bash", *words],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
     assert done.returncode == 3, done.stderr

@@ -108,11 +108,7 @@ def test_what_is_given_by_flags_counts_and_is_called_given(tmp_path: Path) -> No
         "--heads", text(heads), "--mean", text(MEAN), "--std", text(STD), "--colors", "bgr",
     )  # fmt: skip
 
-    model = export(
-        saved(state, tmp_path / "bare.pth"),
-        *AT_64,
-        *(word for two in flags.items() for word in two),
-    )
+    model = export(saved(state, tmp_path / "bare.pth"), *AT_64, *flags)
 
     # Means are told in the order of the file, which takes RGB; the owner's are in that of his.
     given = {"mean": MEAN[::-1], "std": STD[::-1], "bgr": True}

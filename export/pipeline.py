@@ -260,7 +260,8 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
 
 
 def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
-    whose = ", the bundled picture" if plan.config.parity_image is None else ""
+    is_bundled = plan.config.parity_image is None and image.name != MADE
+    whose = ", the bundled picture" if is_bundled else ""
     with step(f"comparing with PyTorch on {image.name}{whose}"):
         parity = measure_parity(
             model,

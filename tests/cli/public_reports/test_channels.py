@@ -109,6 +109,7 @@ def test_other_channels_are_exported_checked_run_and_scored(
     assert parity is not None
     assert (parity.image, parity.pixel_agreement) == (MADE, 1.0)
     assert f"made image of {image.shape[2]} channel(s), not a photograph" in model.said
+    assert "bundled picture" not in model.said
 
 
 def test_a_grey_network_takes_pictures_in_colour_with_a_message(

@@ -202,3 +202,23 @@ def test_weights_of_paddle_are_one_true_sentence(tmp_path: Path) -> None:
     assert "holds weights of PaddlePaddle, not of PyTorch" in said
     assert "please file an issue" not in said
     assert "cut short" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "says"),
+    [
+        ("model.gguf", b"GGUF\x03\0\0\0", "holds a GGUF model, not a PyTorch checkpoint"),
+        ("model.h5", b"\x89HDF\r\n\x1a\n", "holds weights of Keras (HDF5), not of PyTorch"),
+        ("model.etlt", b"\x93\x01\xff\x7f", "holds an encrypted model of NVIDIA TAO"),
+    ],
+)
+def test_weights_of_other_programs_are_called_what_they_are(
+    tmp_path: Path, name: str, start: bytes, says: str
+) -> None:
+    (tmp_path / name).write_bytes(start + bytes(64))
+
+    said = refusal(tmp_path / name, *AT_64)
+
+    assert says in said
+    # Before anything is read or imported.
+    assert "reading the checkpoint" not in said

@@ -18,8 +18,8 @@ def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
     """Return the input as the file's reader has to feed it.
 
     Float pixels are normalised inside, so that outside their mean is 0 and their std 1: a reader
-    that does what the manifest says feeds them as they are. What surrounds a picture stays the mean
-    of training, as for every other input.
+    that does what the manifest says feeds them as they are. What lies beside a letterboxed
+    picture stays the mean of training, as for every other input.
 
     Args:
         spec: With the mean and std of training.

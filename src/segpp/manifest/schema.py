@@ -100,9 +100,9 @@ class InputSpec:
     normalises; uint8 always is.
 
     Attributes:
-        fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads,
-            ``crop`` keeps it and cuts what is too much, both around the middle.
-        padding: What lies around a letterboxed picture, 0 to 255 per channel; the rounded mean if
+        fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads
+            to the right or below, ``crop`` keeps it and cuts what is too much at both ends.
+        padding: What lies beside a letterboxed picture, 0 to 255 per channel; the rounded mean if
             None. Files that normalise floats themselves need it, since their mean is 0.
     """
 

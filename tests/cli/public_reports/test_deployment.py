@@ -127,7 +127,7 @@ def test_a_server_gets_its_names_and_pixels_with_the_normalisation_inside(tmp_pa
     # As in the parity check of a network of this depth: a few roundings of the largest logit.
     assert np.abs(logits - expected).max() <= 1e-4 * np.abs(expected).max()
     assert agreement(mask(model.file, tmp_path / "a.png"), mmseg_owner(STATE).mask(image)) >= SAME
-    # Around a picture of another shape lies the mean colour, though outside the mean is 0.
+    # Beside a picture of another shape lies the mean colour, though outside the mean is 0.
     wide = picture(tmp_path / "wide.png", size=(64, 128))
     boxed = mmseg_owner(STATE).letterboxed(wide)
     assert agreement(mask(model.file, tmp_path / "wide.png"), boxed) >= SAME

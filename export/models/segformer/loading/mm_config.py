@@ -150,9 +150,8 @@ def _heads(backbone: Mapping[str, Any], path: Path) -> tuple[int, ...] | None:
 
 
 def _depths(backbone: Mapping[str, Any]) -> tuple[int, ...] | None:
-    layers = backbone.get("num_layers")
-    is_plain = _is_list(layers) and all(type(count) is int for count in layers)
-    return tuple(layers) if is_plain else None
+    layers = _list(backbone.get("num_layers"))
+    return tuple(layers) if layers and all(type(count) is int for count in layers) else None
 
 
 def _normalization(

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
 from segpp.images.fit import misfit
-from segpp.images.postprocess import check_finite, labels_from, planes_first, resize_labels
+from segpp.images.postprocess import (
+    check_finite,
+    check_no_probabilities,
+    labels_from,
+    planes_first,
+    resize_labels,
+)
 from segpp.images.preprocess import (
     IMAGE_DIMENSIONS,
     ImageArray,
@@ -67,6 +73,8 @@ class Session(AbstractContextManager["Session"]):
         self.backend_name = backend_name
         self.manifest = manifest
         self.assumed = assumed
+        # Until the first values are seen.
+        self._is_doubtful = assumed
 
     @property
     def input(self) -> InputSpec:
@@ -192,6 +200,9 @@ class Session(AbstractContextManager["Session"]):
 
     def _infer(self, tensor: NDArray[Any], output: OutputSpec) -> NDArray[Any]:
         [raw] = self._backend.run({self.input.name: tensor}, [output.name])
+        if self._is_doubtful and output.kind == "logits" and output.channels == 1:
+            check_no_probabilities(raw, output)
+        self._is_doubtful = False
         return raw
 
     def _postprocess(

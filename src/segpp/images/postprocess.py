@@ -23,6 +23,7 @@ __all__ = [
     "UINT8_CLASSES",
     "best_class",
     "check_finite",
+    "check_no_probabilities",
     "labels_from",
     "planes_first",
     "resize_argmax",
@@ -200,6 +201,17 @@ def check_finite(logits: NDArray[Any]) -> None:
         f"{share:.2%} of the network's logits are infinite or not a number",
         hint="in FP16 this is an overflow; export it in FP32 and compare",
     )
+
+
+def check_no_probabilities(logits: NDArray[Any], output: OutputSpec) -> None:
+    """Raise CheckError for logits of one channel that are all from 0 to 1: cut at 0, all were 1."""
+    if logits.min() >= 0.0 and logits.max() <= 1.0 and logits.max() > 0.0:
+        raise CheckError(
+            f"every value of the network's output {output.name} lies between 0 and 1",
+            "one channel is expected to be a logit, which is cut at 0; these look like "
+            "probabilities or classes",
+            hint="export the network without its last operator",
+        )
 
 
 def _axes(

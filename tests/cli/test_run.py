@@ -86,6 +86,20 @@ def test_colours_and_names_come_from_files(
     assert "lawn 33" in capsys.readouterr().out
 
 
+def test_a_name_with_a_line_feed_stays_on_the_line_of_the_summary(
+    network: Network, street: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps(["a\nerror: forged", "b\x1b[2J", "c"]))
+
+    assert run(network(), street, "--out", tmp_path / "o.png", "--class-names", names) == 0
+
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert r"a\x0aerror: forged" in out
+    assert "\x1b" not in out
+
+
 @pytest.mark.parametrize("flag", ["--palette", "--class-names"])
 def test_files_for_another_number_of_classes_are_refused(
     network: Network, street: Path, tmp_path: Path, capsys: Capture, flag: str

@@ -203,7 +203,7 @@ def _line(summary: RunSummary, compare: str | None) -> str:
     if differing:
         what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {compare}'s"
     wrote = f"; wrote {summary.out}" if summary.out else ""
-    return f"{what}; {_seen(done, summary.names)}{wrote}{skipped}"
+    return one_line(f"{what}; {_seen(done, summary.names)}{wrote}{skipped}")
 
 
 def _json(summary: RunSummary, model: str) -> str:

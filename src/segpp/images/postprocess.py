@@ -35,6 +35,9 @@ __all__ = [
 Floats = NDArray[np.float32]
 
 UINT8_CLASSES = 256  # as many labels fit into uint8
+# Masks are written with 16 bits, of which the last number stands for -1.
+_MOST_LABELS = (1 << 16) - 1
+_NO_LABEL = -1
 # Interpolated values held at a time: half a megabyte of float32 stays in the second-level cache.
 _STRIP_VALUES = 1 << 17
 
@@ -375,5 +378,12 @@ def _take(axis: _Axis, chosen: NDArray[np.intp]) -> _Axis:
 def _as_labels(raw: NDArray[Any], classes: int) -> NDArray[Any]:
     # TensorRT plugins cannot give uint8, so our files give the same bits as int8.
     labels = raw.view(np.uint8) if raw.dtype == np.int8 else raw
+    for extreme in (int(labels.min()), int(labels.max())):
+        if not _NO_LABEL <= extreme < _MOST_LABELS:
+            raise CheckError(
+                f"the network gives the class {extreme}",
+                f"masks hold 0 to {_MOST_LABELS - 1}, and {_NO_LABEL} for no class",
+                hint="if the output is no mask, choose another one: --output-name",
+            )
     small = classes <= UINT8_CLASSES and labels.min() >= 0 and labels.max() < UINT8_CLASSES
     return labels.astype(np.uint8 if small else np.int32, copy=False)

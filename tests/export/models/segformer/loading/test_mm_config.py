@@ -103,6 +103,11 @@ def test_aligned_corners_hold_inside_the_head_too(write: Write) -> None:
         ),
         (f"img_norm_cfg = dict({IMAGENET})\nimg_norm_cfg['mean'] = [1, 2, 3]", None, "line 2 of"),
         (
+            "img_norm_cfg = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])",
+            (0.485, 0.456, 0.406),
+            "are those of pixels from 0 to 1",
+        ),
+        (
             RAW,
             (0.0, 0.0, 0.0),
             "mean and std are the data_preprocessor's",

@@ -48,16 +48,19 @@ def labels_from(
     sizes: Sequence[tuple[int, int]],
     classes: int,
     spec: InputSpec | None = None,
+    *,
+    pictures: Sequence[tuple[int, int]] | None = None,
 ) -> tuple[NDArray[Any], ...]:
     """Return the labels (H, W) of each image.
 
     Args:
         raw: The network's output, a batch; it may hold padding after the last image.
         output: What it is, logits or labels.
-        sizes: Height and width of each image.
+        sizes: Height and width of each image's labels.
         classes: How many the network has.
         spec: How the images became the input; without it each filled the whole. What a crop leaves
             out gets ``unseen_label``.
+        pictures: Height and width of each image, where its labels are of another size.
 
     Raises:
         CheckError: The logits hold infinities or not-a-numbers.
@@ -65,8 +68,15 @@ def labels_from(
     if output.kind == "logits":
         check_finite(raw)
     raw = planes_first(raw, output)
+    is_placed = spec is not None and spec.fit != "stretch"
+    # Where a picture lies depends on its own size alone; rounding another one would move it.
+    placed = [
+        place(own, spec).sampled(size) if is_placed and spec else None
+        for own, size in zip(pictures or sizes, sizes, strict=True)
+    ]
     return tuple(
-        _labels_of(one, output, size, classes, spec) for one, size in zip(raw, sizes, strict=False)
+        _labels_of(one, output, size, classes, where)
+        for one, size, where in zip(raw, sizes, placed, strict=False)
     )
 
 
@@ -75,9 +85,8 @@ def _labels_of(
     output: OutputSpec,
     size: tuple[int, int],
     classes: int,
-    spec: InputSpec | None,
+    placed: Placement | None,
 ) -> NDArray[Any]:
-    placed = None if spec is None or spec.fit == "stretch" else place(size, spec)
     if output.kind == "labels":
         labels = resize_labels(_as_labels(one, classes), size, placed)
     else:

@@ -69,10 +69,10 @@ def extract_state_dict(
     check_not_quantized(tensors, path)
     # 2. What lies beside it in the same state dict, and beside that.
     others = _reasons_of_others(chosen, found, known)
+    used = [chosen.prefix + name for name in tensors]
     if known.is_network(tensors):
         apart = _reasons_apart(mappings, chosen, found)
-        left_out(apart, (), path, f"the network lies under: {chosen.label or 'no prefix'}")
-    used = [chosen.prefix + name for name in tensors]
+        left_out(apart, used, path, f"the network lies under: {chosen.label or 'no prefix'}")
     told = left_out(
         _layers_of(others), used, path, f"the network lies under: {chosen.label or 'no prefix'}"
     )
@@ -111,7 +111,12 @@ def _without_ignored(
         )
         for one in mappings
     ]
-    return [one for one in kept if one.tensors], list(ignored)
+    if not (left := [one for one in kept if one.tensors]):
+        raise CheckpointError(
+            f"{path} has no tensor that is not left out (--ignore-tensors)",
+            f"patterns: {', '.join(patterns)[:200]}",
+        )
+    return left, list(ignored)
 
 
 def _is_like(pattern: str, mapping: TensorMapping, name: str) -> bool:

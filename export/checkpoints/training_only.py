@@ -32,14 +32,16 @@ _LEAVES = {
 }
 # What trainers write beside a network's state dict: a key on the way there, whatever lies below it.
 _BESIDE = {
-    r"(\w+_)?optim\w*|opt|opt_\w+": "an optimizer's state",
+    r"(\w+_)?optim\w*|opt": "an optimizer's state",
     r"(\w+_)?schedulers?(_\w+)?|(\w+_)?warmup(_\w+)?": "a schedule",
-    r"(\w+_)?scaler(_\w+)?|(\w+_)?amp(_\w+)?": "a scale of losses",
-    r"(\w+_)?(rng|random)(_\w+)?": "a random state",
+    r"((grad|loss|amp)_)?scaler(_state(_dict)?)?|amp|native_amp\w*": "a scale of losses",
+    r"(\w+_)?rng(_states?)?|random_states?": "a random state",
     r"(\w+_)?(ema|swa|shadow|averaged?)(_\w+)?": "averaged weights",
     r"(class|pos)_weights?": "a loss",
-    r"(\w+_)?(m?iou|dice|acc|accuracy|scores?|loss|losses|metrics?)(_\w+)?": "a metric",
-    r"(\w+_)?discriminator(_\w+)?": "a discriminator",
+    r"(\w+_)?(fitness|m?iou|dice|acc|accuracy|scores?|loss|losses|metrics?)(_per_class|_history)?": (
+        "a metric"
+    ),
+    r"(\w+_)?discriminator(_state(_dict)?)?": "a discriminator",
     r"frozen_param_\w+|param_shapes": "DeepSpeed's list of parameters",
     r"callbacks|loops|message_hub|history|logs?|args|config|cfg|meta|hparams|hyper_parameters": (
         "a setting or a log"

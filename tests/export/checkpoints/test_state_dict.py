@@ -197,6 +197,9 @@ def test_content_that_nests_without_end_is_left(write: Write) -> None:
         ({"adapters": {"lora": {"0": {"down": torch.ones(2, 2)}}}}, "adapters.lora.0.down"),
         ({"head": {"decode_head.conv_seg.bias": torch.ones(3)}}, "head.decode_head.conv_seg.bias"),
         ({"filters": [torch.ones(3, 3), torch.ones(3)]}, "filters.0, filters.1"),
+        ({"input_scaler": {"weight": torch.ones(3)}}, "input_scaler.weight"),
+        ({"random_projection": torch.ones(3, 3)}, "random_projection"),
+        ({"iou_head": {"weight": torch.ones(3, 3)}}, "iou_head.weight"),
     ],
 )
 def test_a_layer_outside_of_the_state_dict_is_refused_by_name(
@@ -230,7 +233,7 @@ def test_a_layer_outside_of_the_state_dict_is_refused_by_name(
             "val_iou": torch.ones(3),
             "criterion": {"a": torch.ones(2)},
         },
-        {"discriminator": {"0.weight": torch.ones(2, 2)}},
+        {"discriminator": {"0.weight": torch.ones(2, 2)}, "best_fitness": torch.ones(1)},
     ],
 )
 def test_what_trainers_write_beside_a_state_dict_is_passed_over(
@@ -239,3 +242,19 @@ def test_what_trainers_write_beside_a_state_dict_is_passed_over(
     checkpoint = load_checkpoint(write({"state_dict": theirs(), "epoch": 3, **beside}))
 
     assert_same(checkpoint.state, ours())
+
+
+def test_the_pattern_that_is_proposed_spares_the_network(write: Write) -> None:
+    # Its own tensors begin with "backbone." too.
+    path = write({"model": theirs(), "backbone": under("", {"backbone.stem": torch.ones(3)})})
+
+    with pytest.raises(CheckpointError, match=r"--ignore-tensors 'backbone\.backbone\.\*'"):
+        load_checkpoint(path)
+
+    assert_same(read(path, ignore_tensors=("backbone.backbone.*",)).state, ours())
+
+
+@pytest.mark.parametrize("pattern", ["*", "model.*"])
+def test_a_pattern_that_leaves_nothing_is_an_error(pattern: str, write: Write) -> None:
+    with pytest.raises(CheckpointError, match="has no tensor that is not left out"):
+        read(write({"model": theirs()}), ignore_tensors=(pattern,))

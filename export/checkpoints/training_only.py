@@ -38,9 +38,7 @@ _BESIDE = {
     r"(\w+_)?rng(_states?)?|random_states?": "a random state",
     r"(\w+_)?(ema|swa|shadow|averaged?)(_\w+)?": "averaged weights",
     r"(class|pos)_weights?": "a loss",
-    r"(\w+_)?(fitness|m?iou|dice|acc|accuracy|scores?|loss|losses|metrics?)(_per_class|_history)?": (
-        "a metric"
-    ),
+    r"(\w+_)?(fitness|m?iou|dice|acc|accuracy|scores?|loss(es)?|metrics?)(_per_class)?": "a metric",
     r"(\w+_)?discriminator(_state(_dict)?)?": "a discriminator",
     r"frozen_param_\w+|param_shapes": "DeepSpeed's list of parameters",
     r"callbacks|loops|message_hub|history|logs?|args|config|cfg|meta|hparams|hyper_parameters": (

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 import onnx_ir
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.fx import Node
 
 __all__ = ["OPSET", "trace"]
 
@@ -25,23 +27,63 @@ def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx_ir.Mo
         x: An example of its input, which fixes every size.
         names: The input's, then those of the outputs.
     """
-    # dynamo: the exporter that follows torch.export, which knows our symbolic operators.
     with _quiet(), torch.inference_mode():
-        program = torch.onnx.export(
-            module,
-            (x,),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=names[:1],
-            output_names=names[1:],
-            # A SegFormer-B5 has 340 MB of weights, far below protobuf's 2 GB.
-            external_data=False,
-            verbose=False,
-        )
-    if program is None:
+        # Not strict: our own modules need no bytecode analysis, which takes seconds.
+        program = torch.export.export(module, (x,), strict=False)
+        model = _translate(program, names)
+    _free_names(model.graph, names)
+    return model
+
+
+def _translate(program: ExportedProgram, names: tuple[str, ...]) -> onnx_ir.Model:
+    try:
+        return _convert(_whole(program), names)
+    except torch.onnx.OnnxExporterError:
+        # An operator without a translation of its own: torch knows smaller ones that have.
+        del program.run_decompositions
+        return _convert(program, names)
+
+
+def _convert(program: ExportedProgram, names: tuple[str, ...]) -> onnx_ir.Model:
+    # dynamo: the exporter that follows torch.export, which knows our symbolic operators.
+    converted = torch.onnx.export(
+        program,
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=names[:1],
+        output_names=names[1:],
+        # A SegFormer-B5 has 340 MB of weights, far below protobuf's 2 GB.
+        external_data=False,
+        verbose=False,
+    )
+    if converted is None:
         raise RuntimeError("torch.onnx.export returned nothing although no file was asked for")
-    _free_names(program.model.graph, names)
-    return program.model
+    return converted.model
+
+
+def _whole(program: ExportedProgram) -> ExportedProgram:
+    """Spare the program its decomposition into smaller operators, which is a second trace.
+
+    That takes as long as the first, and ONNX has every operator of these networks but the cast,
+    which gets the name here that it would get there.
+    """
+    for node in list(program.graph.nodes):
+        if node.target is torch.ops.aten.to.dtype:
+            _lower_cast(node)
+    program.run_decompositions = lambda *_args, **_kwargs: program
+    return program
+
+
+def _lower_cast(cast: Node) -> None:
+    source, dtype = cast.args[:2]
+    # The program knows its outputs by their nodes' names, so theirs stay.
+    outside = any(user.op == "output" for user in cast.users)
+    if isinstance(source, Node) and source.meta["val"].dtype == dtype and not outside:
+        cast.replace_all_uses_with(source)
+        cast.graph.erase_node(cast)
+    else:
+        cast.target = torch.ops.aten._to_copy.default  # noqa: SLF001 - its name in core ATen
+        cast.args, cast.kwargs = (source,), {"dtype": dtype}
 
 
 def _free_names(graph: onnx_ir.Graph, names: tuple[str, ...]) -> None:

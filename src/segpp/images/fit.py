@@ -2,21 +2,21 @@
 
 Along one axis, with N pixels of the network's input and a picture of W pixels:
 
-    stretch     content = N                                               start = 0
-    letterbox   content = max(1, round(W * smaller of the two scales))    start = 32 * floor((N - content) / 64)
-    crop        content = round(W * larger of the two scales)             start = floor((N - content) / 2)
+    stretch     content = N                                          start = 0
+    letterbox   content = max(1, round(W * smaller of both scales))  start = 0
+    crop        content = round(W * larger of both scales)           start = (N - content) // 2
 
-where a scale is the network's side over the picture's, and halves round up. A letterbox begins at
-whole steps of 32 pixels, as near to the middle as that lets it: the deepest tokens of a network
-stand for 32 x 32 pixels, and a picture that lies askew to them is segmented worse. The picture, resized to
+where a scale is the network's side over the picture's, and halves round up. The picture, resized to
 ``content``, begins at pixel ``start``: what is left beside it is padding, what lies outside (from a
-negative ``start`` on) is cut. The centre of the picture's pixel x lies at
+negative ``start`` on) is cut. A letterbox has its padding to the right and below alone, as trainers
+pad: a network that never saw padding above takes the sky below it for something else
+(docs/accuracy-and-speed.md). The centre of the picture's pixel x lies at
 
     (x + 1/2) * content / W + start
 
 from the network's edge, in pixels. Masks are sampled there (``segpp.images.postprocess``), so that
 no rounding of sizes and offsets shifts them.
-"""  # noqa: E501 - the table
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -139,8 +139,7 @@ def place(size: tuple[int, int], spec: InputSpec) -> Placement:
 
 def start_of(network: int, content: int) -> int:
     """Return where ``content`` pixels begin on a side of the network: negative if it is cut."""
-    margin = (network - content) // 2
-    return margin if margin < 0 else margin - margin % _MULTIPLE
+    return min(0, (network - content) // 2)
 
 
 def padding_color(spec: InputSpec) -> NDArray[np.uint8]:

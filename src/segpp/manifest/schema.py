@@ -100,8 +100,8 @@ class InputSpec:
     normalises; uint8 always is.
 
     Attributes:
-        fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads,
-            ``crop`` keeps it and cuts what is too much, both around the middle.
+        fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads
+            to the right or below, ``crop`` keeps it and cuts what is too much at both ends.
     """
 
     name: str

@@ -21,7 +21,7 @@ from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.html_report.evaluation_page import write_evaluation_page
 from segpp.utils import arguments
 from segpp.utils.files import atomic_write
-from segpp.utils.overwrite import check_output_file
+from segpp.utils.overwrite import check_distinct, check_output_file
 
 __all__ = ["benchmark", "evaluate", "inspect"]
 
@@ -131,8 +131,11 @@ def evaluate(
         "html": arguments.optional(arguments.path, "html", html),
     }
     offset = arguments.whole_number("label_offset", label_offset)
-    _check_pictures(**pictures, read=files, force=arguments.flag("force", force))
+    check_distinct(pictures.values())
     pairs = find()[:most]
+    read = [*files, *(file for pair in pairs for file in (pair.image, pair.labels))]
+    read += [colors] if isinstance(colors, Path) else []
+    _check_pictures(**pictures, read=read, force=arguments.flag("force", force))
     done = iter(range(1, len(pairs) + 1))
     report = evaluate_files(
         files,

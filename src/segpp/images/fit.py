@@ -19,7 +19,7 @@ no rounding of sizes and offsets shifts them.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -58,7 +58,7 @@ class Span:
     """One axis of a picture in a network's input, in pixels.
 
     Attributes:
-        picture: Of the picture.
+        picture: Of the picture, or of a mask of it of another size.
         network: Of the input.
         content: Of the picture when it is resized.
         start: Where the content begins in the input; negative if it is cut.
@@ -93,6 +93,11 @@ class Placement:
 
     rows: Span
     columns: Span
+
+    def sampled(self, size: tuple[int, int]) -> "Placement":
+        """Return the same place, looked at through a mask of another size than the picture."""
+        rows, columns = size
+        return Placement(replace(self.rows, picture=rows), replace(self.columns, picture=columns))
 
     @property
     def is_cut(self) -> bool:

@@ -42,6 +42,10 @@ class TensorMapping:
         """Return the keys in one word."""
         return ".".join(self.where)
 
+    def full(self, name: str) -> str:
+        """Return the keys and a name inside in one word."""
+        return ".".join((*self.where, name))
+
 
 def tensor_mappings(content: Any, path: Path) -> list[TensorMapping]:
     """Return the mappings with tensors in what a file holds, the outer ones first.
@@ -73,6 +77,8 @@ def _walk(content: Any) -> Iterator[tuple[tuple[str, ...], Mapping[Any, Any], di
         seen.add(id(value))
         if isinstance(value, Mapping):
             yield where, value, context
+        elif isinstance(value, list | tuple) and where:
+            yield where, dict(enumerate(value)), context
         if len(where) < _MAX_DEPTH:
             waiting += [
                 (key, child, context | _beside(value, child))

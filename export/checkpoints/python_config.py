@@ -42,6 +42,14 @@ class PythonConfig:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class _Scope:
+    """Plain values by name, and the lines with what is none."""
+
+    names: dict[str, Any]
+    unread: list[int]
+
+
 def parse_python_config(text: str) -> PythonConfig:
     """Return the plain values that ``text`` assigns to names."""
     if len(text) > _MAX_CHARS:
@@ -53,11 +61,16 @@ def parse_python_config(text: str) -> PythonConfig:
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as failure:
         return PythonConfig(problem=f"the configuration inside is not read: {_why(failure)}")
-    names: dict[str, Any] = {}
-    unread = [node.lineno for node in tree.body if not _assign(node, names)]
-    if unread:
-        return PythonConfig(names, f"line {unread[0]} of the configuration inside is not read")
-    return PythonConfig(names)
+    scope = _Scope({}, [])
+    for node in tree.body:
+        if not _assign(node, scope):
+            scope.unread.append(node.lineno)
+            # What it changes must not keep the value from before.
+            scope.names.update(dict.fromkeys(_changed_by(node)))
+    if scope.unread:
+        line = min(scope.unread)
+        return PythonConfig(scope.names, f"line {line} of the configuration inside is not read")
+    return PythonConfig(scope.names)
 
 
 def values_under(value: Any, key: str) -> Iterator[Any]:
@@ -72,22 +85,40 @@ def values_under(value: Any, key: str) -> Iterator[Any]:
             waiting += one
 
 
-def _assign(node: ast.stmt, names: dict[str, Any]) -> bool:
+def _assign(node: ast.stmt, scope: _Scope) -> bool:
     """Take in one statement; returns whether it was understood."""
     if isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets):
         for target in node.targets:
-            _bind(target, node.value, names)
+            _bind(target, node.value, scope)
         return True
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
-        _bind(node.target, node.value, names)
+        _bind(node.target, node.value, scope)
         return True
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _bind(target: ast.expr, value: ast.expr, names: dict[str, Any]) -> None:
+def _changed_by(node: ast.stmt) -> set[str]:
+    """Return the names that a statement assigns to, deletes, or whose contents it changes."""
+    changed: list[ast.expr] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+            changed.append(part.func)
+        elif isinstance(part, ast.Name | ast.Attribute | ast.Subscript):
+            changed += [] if isinstance(part.ctx, ast.Load) else [part]
+    return {name for one in changed if (name := _root(one))}
+
+
+def _root(node: ast.expr) -> str | None:
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def _bind(target: ast.expr, value: ast.expr, scope: _Scope) -> None:
     if isinstance(target, ast.Name):
         # What is assigned anew and not understood must not keep its old value.
-        read = _plain_or_none(value, names, 0)
+        read = _plain_or_none(value, scope, 0)
+        names = scope.names
         names[target.id] = read if _is_small([*names.values(), read]) else None
 
 
@@ -104,29 +135,30 @@ def _is_small(values: list[Any]) -> bool:
     return True
 
 
-def _plain_or_none(node: ast.expr, names: Mapping[str, Any], depth: int) -> Any:
+def _plain_or_none(node: ast.expr, scope: _Scope, depth: int) -> Any:
     try:
-        return _plain(node, names, depth)
+        return _plain(node, scope, depth)
     except _NotPlainError:
+        scope.unread.append(node.lineno)
         return None
 
 
-def _plain(node: ast.expr, names: Mapping[str, Any], depth: int) -> Any:
+def _plain(node: ast.expr, scope: _Scope, depth: int) -> Any:
     if depth > _MAX_DEPTH:
         raise _NotPlainError
     if isinstance(node, ast.Constant):
         return node.value
-    if isinstance(node, ast.Name) and node.id in names:
-        return names[node.id]
+    if isinstance(node, ast.Name) and node.id in scope.names:
+        return scope.names[node.id]
     if isinstance(node, ast.List | ast.Tuple):
-        items = [_plain_or_none(item, names, depth + 1) for item in node.elts]
+        items = [_plain_or_none(item, scope, depth + 1) for item in node.elts]
         return items if isinstance(node, ast.List) else tuple(items)
     if isinstance(node, ast.Dict | ast.Call):
-        return _dictionary(node, names, depth)
-    return _number(node, names, depth)
+        return _dictionary(node, scope, depth)
+    return _number(node, scope, depth)
 
 
-def _dictionary(node: ast.Dict | ast.Call, names: Mapping[str, Any], depth: int) -> dict[Any, Any]:
+def _dictionary(node: ast.Dict | ast.Call, scope: _Scope, depth: int) -> dict[Any, Any]:
     pairs: list[tuple[ast.expr | str | None, ast.expr]]
     if isinstance(node, ast.Dict):
         pairs = list(zip(node.keys, node.values, strict=True))
@@ -137,26 +169,26 @@ def _dictionary(node: ast.Dict | ast.Call, names: Mapping[str, Any], depth: int)
         raise _NotPlainError
     made: dict[Any, Any] = {}
     for key, value in pairs:
-        read = _plain_or_none(value, names, depth + 1)
+        read = _plain_or_none(value, scope, depth + 1)
         if key is None:
             made |= read if isinstance(read, dict) else {}
         else:
-            made[_key(key, names, depth)] = read
+            made[_key(key, scope, depth)] = read
     return made
 
 
-def _key(key: ast.expr | str, names: Mapping[str, Any], depth: int) -> str | int:
-    plain = key if isinstance(key, str) else _plain(key, names, depth + 1)
+def _key(key: ast.expr | str, scope: _Scope, depth: int) -> str | int:
+    plain = key if isinstance(key, str) else _plain(key, scope, depth + 1)
     if not isinstance(plain, str | int):
         raise _NotPlainError
     return plain
 
 
-def _number(node: ast.expr, names: Mapping[str, Any], depth: int) -> float:
+def _number(node: ast.expr, scope: _Scope, depth: int) -> float:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_real(_plain(node.operand, names, depth + 1))
+        return -_real(_plain(node.operand, scope, depth + 1))
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-        left, right = (_real(_plain(side, names, depth + 1)) for side in (node.left, node.right))
+        left, right = (_real(_plain(side, scope, depth + 1)) for side in (node.left, node.right))
         try:
             value: float = _ARITHMETIC[type(node.op)](left, right)
         except (ZeroDivisionError, OverflowError) as failure:

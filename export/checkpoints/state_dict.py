@@ -19,7 +19,12 @@ from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.checkpoints.mappings import TensorMapping, tensor_mappings
 from segpp.export.checkpoints.networks import FoundNetwork, Knowledge, choose, networks_in
 from segpp.export.checkpoints.other_formats import check_not_encrypted, check_not_quantized
-from segpp.export.checkpoints.training_only import left_out, names_and_more, why_unused
+from segpp.export.checkpoints.training_only import (
+    left_out,
+    names_and_more,
+    why_unused,
+    why_unused_beside,
+)
 
 __all__ = ["StateDict", "extract_state_dict"]
 
@@ -62,9 +67,12 @@ def extract_state_dict(
     if choices.weights == "ema":
         tensors = averaged_tensors(chosen, found, path)
     check_not_quantized(tensors, path)
-    # 2. What lies beside it in the same state dict.
+    # 2. What lies beside it in the same state dict, and beside that.
     others = _reasons_of_others(chosen, found, known)
     used = [chosen.prefix + name for name in tensors]
+    if known.is_network(tensors):
+        apart = _reasons_apart(mappings, chosen, found)
+        left_out(apart, used, path, f"the network lies under: {chosen.label or 'no prefix'}")
     told = left_out(
         _layers_of(others), used, path, f"the network lies under: {chosen.label or 'no prefix'}"
     )
@@ -81,19 +89,38 @@ def _without_ignored(
     mappings: Sequence[TensorMapping], choices: ReadChoices, path: Path
 ) -> tuple[list[TensorMapping], list[str]]:
     ignored: dict[str, None] = {}
-    for pattern in choices.ignore_tensors:
-        names = [name for one in mappings for name in one.tensors if fnmatchcase(name, pattern)]
-        if not names:
+    patterns = choices.ignore_tensors
+    for pattern in patterns:
+        matching = [
+            (one, name) for one in mappings for name in one.tensors if _is_like(pattern, one, name)
+        ]
+        if not matching:
             raise CheckpointError(
                 f"{path} has no tensor like {pattern!r:.80} (--ignore-tensors)",
                 f"found: {names_and_more(mappings[0].tensors)}",
             )
-        ignored |= dict.fromkeys(names)
+        ignored |= dict.fromkeys(name for _, name in matching)
     kept = [
-        replace(one, tensors={n: t for n, t in one.tensors.items() if n not in ignored})
+        replace(
+            one,
+            tensors={
+                n: t
+                for n, t in one.tensors.items()
+                if not any(_is_like(p, one, n) for p in patterns)
+            },
+        )
         for one in mappings
     ]
-    return [one for one in kept if one.tensors], list(ignored)
+    if not (left := [one for one in kept if one.tensors]):
+        raise CheckpointError(
+            f"{path} has no tensor that is not left out (--ignore-tensors)",
+            f"patterns: {', '.join(patterns)[:200]}",
+        )
+    return left, list(ignored)
+
+
+def _is_like(pattern: str, mapping: TensorMapping, name: str) -> bool:
+    return fnmatchcase(name, pattern) or fnmatchcase(mapping.full(name), pattern)
 
 
 def _reasons_of_others(
@@ -120,6 +147,22 @@ def _is_of(rival: FoundNetwork, name: str, chosen: FoundNetwork, known: Knowledg
             known.count_known([name.removeprefix(rival.prefix)])
         )
     return True
+
+
+def _reasons_apart(
+    mappings: Sequence[TensorMapping], chosen: FoundNetwork, found: Sequence[FoundNetwork]
+) -> dict[str, str | None]:
+    """Return why tensors outside of the network's state dict take no part, None if they may."""
+    reasons: dict[str, str | None] = {}
+    for mapping in mappings:
+        if mapping is chosen.mapping:
+            continue
+        prefixes = tuple(one.prefix for one in found if one.mapping is mapping)
+        for name, tensor in mapping.tensors.items():
+            if not (prefixes and name.startswith(prefixes)):
+                keys = (*mapping.where, *name.split("."))
+                reasons[mapping.full(name)] = why_unused_beside(keys, tensor)
+    return reasons
 
 
 def _layers_of(reasons: dict[str, str | None]) -> dict[str, str | None]:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from segpp.errors import CheckpointError
 
-__all__ = ["is_counter", "left_out", "names_and_more", "why_unused"]
+__all__ = ["is_counter", "left_out", "names_and_more", "why_unused", "why_unused_beside"]
 
 _COUNTER = "num_batches_tracked"
 
@@ -28,6 +30,21 @@ _LEAVES = {
     _COUNTER: "a counter of BatchNorm",
     r"n_averaged|steps": "a counter of averaged weights",
 }
+# What trainers write beside a network's state dict: a key on the way there, whatever lies below it.
+_BESIDE = {
+    r"(\w+_)?optim\w*|opt": "an optimizer's state",
+    r"(\w+_)?schedulers?(_\w+)?|(\w+_)?warmup(_\w+)?": "a schedule",
+    r"((grad|loss|amp)_)?scaler(_state(_dict)?)?|amp|native_amp\w*": "a scale of losses",
+    r"(\w+_)?rng(_states?)?|random_states?": "a random state",
+    r"(\w+_)?(ema|swa|shadow|averaged?)(_\w+)?": "averaged weights",
+    r"(class|pos)_weights?": "a loss",
+    r"(\w+_)?(fitness|m?iou|dice|acc|accuracy|scores?|loss(es)?|metrics?)(_per_class)?": "a metric",
+    r"(\w+_)?discriminator(_state(_dict)?)?": "a discriminator",
+    r"frozen_param_\w+|param_shapes": "DeepSpeed's list of parameters",
+    r"callbacks|loops|message_hub|history|logs?|args|config|cfg|meta|hparams|hyper_parameters": (
+        "a setting or a log"
+    ),
+}
 _SHOWN = 3
 
 
@@ -41,6 +58,21 @@ def why_unused(name: str) -> str | None:
         if any(re.fullmatch(pattern, part) for part in parts[:-1]):
             return reason
     return None
+
+
+def why_unused_beside(keys: Sequence[str], tensor: Tensor) -> str | None:
+    """Return why a tensor beside a network's state dict takes no part in a mask, None if it may.
+
+    Args:
+        keys: What leads to it, from the outside in.
+        tensor: Numbers without a dimension and whole numbers are of no layer.
+    """
+    for pattern, reason in _BESIDE.items():
+        if any(re.fullmatch(pattern, key, re.IGNORECASE) for key in keys):
+            return reason
+    if tensor.ndim == 0 or not tensor.is_floating_point():
+        return "a number"
+    return why_unused(".".join(keys))
 
 
 def is_counter(name: str) -> bool:

@@ -72,7 +72,6 @@ def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
 
 
 def _folder(folder: Path, model_types: Collection[str]) -> WeightsFile:
-    check_folder(folder)
     check_weights(folder)
     for name in _WEIGHTS:
         if (folder / name).is_file():
@@ -98,7 +97,14 @@ def _with_json(folder: Path, weights: list[Path], model_types: Collection[str]) 
     preprocessor, above = _preprocessor(folder)
     content: dict[Any, Any] = {}
     for part in weights:
-        content |= _mapping(part)
+        tensors = _mapping(part)
+        if twice := content.keys() & tensors.keys():
+            raise CheckpointError(
+                f"{folder} has {len(twice)} tensors in two of its parts",
+                f"found: {min(map(str, twice))}, again in {part.name}",
+                hint="parts of two checkpoints lie here: save the weights into an empty folder",
+            )
+        content |= tensors
     hashes = [sha256_of(part) for part in weights]
     return WeightsFile(
         content,
@@ -123,13 +129,20 @@ def _preprocessor(folder: Path) -> tuple[dict[str, Any], str | None]:
 
 def _newer_beside(folder: Path, used: Path) -> str | None:
     """Return a sentence if the weights that are used are older than others beside them."""
-    others = [folder / name for name in _WEIGHTS if name != used.name]
+    if used.name not in _WEIGHTS:
+        # Parts of an index are read only where there is no whole file.
+        return None
+    others = [folder / name for name in (*_WEIGHTS, *_INDEXES) if name != used.name]
     for other in others:
         if other.is_file() and other.stat().st_mtime > used.stat().st_mtime:
-            return (
-                f"{used.name} is read, and {other.name} beside it is newer: give that file instead"
-            )
+            return f"{used.name} is read, and {other.name} beside it is newer: {_way_to(other)}"
     return None
+
+
+def _way_to(other: Path) -> str:
+    if other.name in _INDEXES:
+        return "move the old file away for the parts that it lists"
+    return "give that file instead"
 
 
 def _parts(index: Path) -> list[Path]:

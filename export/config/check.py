@@ -110,7 +110,7 @@ def _check_with(family: ModelFamily, config: ExportConfig) -> None:
 
 
 def _check_output(config: ExportConfig) -> None:
-    read = [config.checkpoint, config.parity_image, *config.search_images]
+    read = [config.checkpoint, config.parity_image, config.reference, *config.search_images]
     inputs = [path for path in read if path is not None]
     # What runs a file knows it by its name.
     is_onnx = config.out.suffix.lower() == _SUFFIX

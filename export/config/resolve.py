@@ -116,7 +116,20 @@ def _given(flag: str, values: tuple[float, ...] | None, channels: int) -> tuple[
         )
     if not all(isfinite(value) for value in values) or (flag == "--std" and min(values) <= 0):
         raise InputError(f"{flag} {text}", "expected: numbers on the 0-255 scale")
+    _check_scale(flag, values)
     return values * (channels // len(values))
+
+
+def _check_scale(flag: str, values: tuple[float, ...]) -> None:
+    """Raise InputError for numbers that are meant for pixels from 0 to 1."""
+    # Raw pixels have the mean 0 and the deviation 1; nothing with a picture in it lies between.
+    if 0 < max(values) < 1 and min(values) >= 0:
+        there = ",".join(f"{255 * value:g}" for value in values)
+        raise InputError(
+            f"{flag} {','.join(f'{value:g}' for value in values)} is of pixels from 0 to 1",
+            "expected: numbers on the 0-255 scale",
+            hint=f"{flag} {there}",
+        )
 
 
 def resolve_origins(config: ExportConfig, checkpoint: Checkpoint) -> dict[str, Origin]:

@@ -10,6 +10,7 @@ from segpp.runtime.benchmark.environment import SystemState
 from segpp.runtime.benchmark.interleave import STAGES, Sample, series
 from segpp.runtime.benchmark.memory import PeakMemory
 from segpp.runtime.benchmark.statistics import Ratio, Summary, ratio
+from segpp.utils.table import spreadsheet_text
 
 __all__ = ["BenchmarkReport", "CaseResult", "Environment", "as_csv", "as_json"]
 
@@ -133,7 +134,8 @@ def as_csv(report: BenchmarkReport) -> str:
             is_total = stage == "total"
             writer.writerow(
                 [
-                    *(result.name, result.file, result.backend, stage, summary.count),
+                    *map(spreadsheet_text, (result.name, result.file, result.backend)),
+                    *(stage, summary.count),
                     *(f"{value:.4f}" for value in (*times, *summary.percentiles.values())),
                     f"{result.rate:.4f}" if is_total else "",
                     result.memory.peak if is_total else "",

@@ -11,7 +11,7 @@ from typing import Any
 from segpp.images.palette import Color
 from segpp.runtime.evaluation import Evaluation, Score
 from segpp.runtime.evaluation.worst import WorstImage
-from segpp.utils.table import table
+from segpp.utils.table import spreadsheet_text, table
 
 __all__ = ["EvaluationReport"]
 
@@ -91,8 +91,11 @@ class EvaluationReport:
         writer = csv.writer(text, lineterminator="\n")
         rows = self._rows()
         scores = [key for key in rows[0] if key != "iou"]
-        writer.writerow([*scores, *(f"iou {name}" for name in self.classes)])
-        writer.writerows([*(row[key] for key in scores), *row["iou"]] for row in rows)
+        writer.writerow([*scores, *(spreadsheet_text(f"iou {name}") for name in self.classes)])
+        for row in rows:
+            values = [row[key] for key in scores]
+            texts = [spreadsheet_text(one) if isinstance(one, str) else one for one in values]
+            writer.writerow([*texts, *row["iou"]])
         return text.getvalue()
 
     def _counts(self) -> str:

@@ -14,15 +14,18 @@ from typing import Literal
 from segpp.errors import GraphError
 from segpp.manifest import LABEL_DIMENSIONS, TENSOR_DIMENSIONS, InputSpec, OutputSpec
 from segpp.runtime.backends.base import TensorInfo
-from segpp.runtime.onnx_reader.operators import producer_of
+from segpp.runtime.onnx_reader.operators import origin_of
 
 __all__ = ["mask_outputs", "notes_on", "static_shape", "text_of"]
 
 _INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
 _FLOATS = ("float32", "float16", "float64")
 
-# Operators that make probabilities of the logits of one channel.
-_SIGMOIDS = {"Sigmoid", "HardSigmoid"}
+# Operators that make probabilities of logits.
+_SIGMOIDS = {"Sigmoid", "HardSigmoid", "Softmax"}
+# And those that decide: what they give are classes already.
+_DECIDING = {"ArgMax", "ArgMin", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Round"}
+_DECIDING |= {"Sign", "TopK"}
 
 _Layout = Literal["NCHW", "NHWC"]
 
@@ -138,9 +141,17 @@ def _is_in_proportion(height: int, width: int, spec: InputSpec) -> bool:
 def _check_no_probability(path: Path, output: OutputSpec) -> None:
     if output.kind == "labels" or output.channels != 1:
         return
-    if (operator := producer_of(path, output.name)) in _SIGMOIDS:
+    operator = origin_of(path, output.name)
+    if operator in _SIGMOIDS:
         raise GraphError(
             f"{path} gives probabilities: its output {output.name} comes from a {operator}",
             "a network of one channel is expected to give logits, which are cut at 0",
             hint="export it without the last operator",
+        )
+    if operator in _DECIDING:
+        raise GraphError(
+            f"{path} gives classes as {output.dtype}: its output {output.name} comes from a "
+            f"{operator}",
+            "float numbers of one channel are expected to be logits, which are cut at 0",
+            hint="export the classes as integers, or the logits",
         )

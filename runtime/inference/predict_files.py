@@ -27,7 +27,7 @@ from segpp.runtime.media.writers import (
     resolve_output,
 )
 from segpp.utils.choices import check_choice
-from segpp.utils.overwrite import check_output_file
+from segpp.utils.overwrite import check_distinct, check_output_file
 
 __all__ = ["RunSummary", "predict_files"]
 
@@ -94,6 +94,7 @@ def predict_files(
         output = _output(out, source, kinds)
         check_output(output, source, kinds, inputs=read, force=force)
     if html:
+        check_distinct([html, *_single_files(output, source, kinds)])
         check_output_file(html, "report", inputs=[*read, *source.files], force=force)
     with ExitStack() as stack:
         window = stack.enter_context(open_window(model)) if show else None
@@ -142,6 +143,17 @@ def _named(output: OutputTarget | None, source: ImageSource, kinds: tuple[str, .
     if output.path == Path():
         return " and ".join(map(str, output.paths(source.files[0].stem, kinds)))
     return str(output.path)
+
+
+def _single_files(
+    output: OutputTarget | None, source: ImageSource, kinds: tuple[str, ...]
+) -> list[Path]:
+    """Return the files that are written, as far as they are known now."""
+    if output is None or (source.kind == "video" and not output.one_file):
+        return []
+    if output.one_file:
+        return [output.path]
+    return [path for item in source.items() for path in output.paths(item.name, kinds)]
 
 
 @contextmanager

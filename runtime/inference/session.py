@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
 from segpp.images.fit import misfit
-from segpp.images.postprocess import check_finite, labels_from, planes_first, resize_labels
+from segpp.images.postprocess import (
+    check_finite,
+    check_no_probabilities,
+    labels_from,
+    planes_first,
+    resize_labels,
+)
 from segpp.images.preprocess import (
     IMAGE_DIMENSIONS,
     ImageArray,
@@ -67,6 +73,8 @@ class Session(AbstractContextManager["Session"]):
         self.backend_name = backend_name
         self.manifest = manifest
         self.assumed = assumed
+        # Until the first values are seen.
+        self._is_doubtful = assumed
 
     @property
     def input(self) -> InputSpec:
@@ -174,11 +182,12 @@ class Session(AbstractContextManager["Session"]):
         """Segment at most as many images as the network takes at once."""
         tensor, preprocess_ms = _timed(self._preprocess, images)
         # Not before: what is no image has no size.
-        sizes = sizes or [_size_of(image) for image in images]
+        own = [_size_of(image) for image in images]
+        sizes = sizes or own
         raw, inference_ms = _timed(self._infer, tensor, output)
-        labels, postprocess_ms = _timed(self._postprocess, raw, sizes, output)
+        labels, postprocess_ms = _timed(self._postprocess, raw, sizes, output, own)
         # Not timed: it happens once, and computes everything a second time.
-        self._check_precision(tensor, sizes, output, labels)
+        self._check_precision(tensor, sizes, output, labels, own)
         timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
         kept = None
         if logits:
@@ -192,12 +201,20 @@ class Session(AbstractContextManager["Session"]):
 
     def _infer(self, tensor: NDArray[Any], output: OutputSpec) -> NDArray[Any]:
         [raw] = self._backend.run({self.input.name: tensor}, [output.name])
+        if self._is_doubtful and output.kind == "logits" and output.channels == 1:
+            check_no_probabilities(raw, output)
+        self._is_doubtful = False
         return raw
 
     def _postprocess(
-        self, raw: NDArray[Any], sizes: Sequence[tuple[int, int]], output: OutputSpec
+        self,
+        raw: NDArray[Any],
+        sizes: Sequence[tuple[int, int]],
+        output: OutputSpec,
+        pictures: Sequence[tuple[int, int]],
     ) -> tuple[NDArray[Any], ...]:
-        return labels_from(raw, output, sizes, len(self.classes.names), self.input)
+        count = len(self.classes.names)
+        return labels_from(raw, output, sizes, count, self.input, pictures=pictures)
 
     def _run_tiles(self, image: ImageLike, size: tuple[int, int] | None, overlap: float) -> Result:
         """Segment one image, tile by tile."""
@@ -212,8 +229,8 @@ class Session(AbstractContextManager["Session"]):
             check_finite(raw)
             if self._precision_check:
                 own = [_size_of(tile) for tile in tiles]
-                labels = self._postprocess(raw, own, output)
-                self._check_precision(tensor, own, output, labels)
+                labels = self._postprocess(raw, own, output, own)
+                self._check_precision(tensor, own, output, labels, own)
             return planes_first(raw, output).astype(np.float32, copy=False)
 
         picture = stack_frames(image, self.input.channels)
@@ -237,10 +254,11 @@ class Session(AbstractContextManager["Session"]):
         sizes: Sequence[tuple[int, int]],
         output: OutputSpec,
         labels: tuple[NDArray[Any], ...],
+        pictures: Sequence[tuple[int, int]],
     ) -> None:
         """Compare the first labels in a lower precision with FP32; once passed, never again."""
         if self._precision_check:
-            labels_of = partial(self._postprocess, sizes=sizes, output=output)
+            labels_of = partial(self._postprocess, sizes=sizes, output=output, pictures=pictures)
             self._precision_check.check({self.input.name: tensor}, output.name, labels_of, labels)
             self._precision_check = None
 

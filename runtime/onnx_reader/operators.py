@@ -1,7 +1,7 @@
 """Which operators an ONNX file is made of, found without the onnx package.
 
     Model 7 graph, 8 opset_import      OperatorSetId 1 domain
-    Graph 1 node                       Node 2 output, 4 op_type
+    Graph 1 node                       Node 1 input, 2 output, 4 op_type
 
 Source: onnx.proto3 of ONNX 1.16 (field numbers).
 """
@@ -14,11 +14,18 @@ from typing import TypeVar
 from segpp.errors import GraphError
 from segpp.runtime.onnx_reader.wire_format import Data, Span, fields
 
-__all__ = ["operator_sets", "producer_of"]
+__all__ = ["SHAPING", "operator_sets", "origin_of"]
+
+# What moves values about, or changes their type and size, without changing what they mean.
+SHAPING = frozenset(
+    {"AveragePool", "Cast", "CastLike", "Clip", "Concat", "DequantizeLinear", "Expand", "Flatten"}
+    | {"Gather", "Identity", "MaxPool", "Pad", "QuantizeLinear", "Reshape", "Resize", "Slice"}
+    | {"Split", "Squeeze", "Transpose", "Unsqueeze", "Upsample"}
+)
 
 _MODEL_GRAPH, _MODEL_OPSET = 7, 8
 _GRAPH_NODE = 1
-_NODE_OUTPUT, _NODE_OPERATOR = 2, 4
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR = 1, 2, 4
 _OPSET_DOMAIN = 1
 
 T = TypeVar("T")
@@ -38,27 +45,39 @@ def operator_sets(path: Path) -> frozenset[str]:
     return _read(path, domains)
 
 
-def producer_of(path: Path, value: str) -> str | None:
-    """Return the operator that gives the value of that name in a file's graph, if one does.
+def origin_of(path: Path, value: str) -> str | None:
+    """Return the operator that computed a value, before anything in ``SHAPING`` moved it about.
+
+    None where a value of the graph's inputs or weights is moved about.
 
     Raises:
         GraphError: It is not an ONNX file, or only part of one.
     """
+    producers, name = _read(path, _producers), value
+    # A graph has no circles, but bytes may describe one.
+    for _ in range(len(producers)):
+        operator, source = producers.pop(name, (None, None))
+        if operator not in SHAPING or source is None:
+            return operator
+        name = source
+    return None
 
-    def operator(data: Data, everything: Span) -> str | None:
-        graphs = [span for field, span in fields(data, everything) if field == _MODEL_GRAPH]
-        nodes = (
-            span for graph in graphs for field, span in fields(data, graph) if field == _GRAPH_NODE
-        )
-        for node in nodes:
-            outputs = [
-                _string(data, span) for field, span in fields(data, node) if field == _NODE_OUTPUT
-            ]
-            if value in outputs:
-                return _text(data, node, _NODE_OPERATOR)
-        return None
 
-    return _read(path, operator)
+def _producers(data: Data, everything: Span) -> dict[str, tuple[str | None, str | None]]:
+    """Return the operator and its first input by each value that it gives."""
+    graphs = [span for field, span in fields(data, everything) if field == _MODEL_GRAPH]
+    found: dict[str, tuple[str | None, str | None]] = {}
+    for graph in graphs:
+        for field, node in fields(data, graph):
+            if field == _GRAPH_NODE:
+                inside = list(fields(data, node))
+                source = next(
+                    (_string(data, at) for kind, at in inside if kind == _NODE_INPUT), None
+                )
+                made = (_text(data, node, _NODE_OPERATOR), source)
+                outputs = [_string(data, at) for kind, at in inside if kind == _NODE_OUTPUT]
+                found |= {name: made for name in outputs if name not in found}
+    return found
 
 
 def _read(path: Path, find: Callable[[Data, Span], T]) -> T:

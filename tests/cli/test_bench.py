@@ -145,6 +145,18 @@ def test_without_matplotlib_a_plot_is_exit_3_before_anything_runs(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_plot_and_a_table_are_two_files(
+    nets: tuple[Path, Path], tmp_path: Path, capsys: Capture
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib (segpp[plot]) draws")
+    same = tmp_path / "t.png"
+
+    assert bench(nets[0], "--iterations", 1, "--csv", same, "--plot", same) == 2
+
+    assert "are one file, and both would be written" in capsys.readouterr().err
+    assert not same.exists()
+
+
 def test_the_plot_and_the_table_come_from_one_run(
     nets: tuple[Path, Path], tmp_path: Path, capsys: Capture
 ) -> None:

@@ -216,6 +216,28 @@ def test_the_page_holds_every_picture_and_every_failure(network: Network, here: 
     assert "c<b>.png is not an image" in found.text
 
 
+@pytest.mark.parametrize(
+    ("out", "html"), [("o.png", "o.png"), ("o.png", "./o.png"), ("o", "o/a.overlay.png")]
+)
+def test_a_page_and_a_picture_are_two_files(
+    network: Network, here: Path, capsys: Capture, out: str, html: str
+) -> None:
+    assert run(network(), here / "in/a.png", "--out", out, "--html", html) == 2
+
+    assert "are one file, and both would be written" in capsys.readouterr().err
+    assert written(here / "now") == []
+
+
+def test_a_page_never_replaces_a_manifest(network: Network, here: Path, capsys: Capture) -> None:
+    manifest = Path(f"{network()}.json")
+    before = manifest.read_bytes()
+
+    assert run(network(), here / "in/a.png", "--html", manifest, "--force") == 2
+
+    assert "is the input itself" in capsys.readouterr().err
+    assert manifest.read_bytes() == before
+
+
 def test_from_python_a_list_goes_the_same_way(network: Network, here: Path) -> None:
     summary = segpp.predict(network(), [here / "in/a.png", str(here / "in/b.jpg")])
 

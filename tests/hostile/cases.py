@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.hostile.mutate import damage_bytes, damage_json
+from tests.hostile.mutate import damage_bytes, damage_json, damage_npz
 from tests.hostile.traps import TRAPS
 
 __all__ = ["SOUND", "prepare_cases"]
@@ -43,6 +43,7 @@ _READERS: tuple[tuple[str, list[str]], ...] = (
     ("palette.txt", ["run", "net.onnx", "a.png", *_RUN, "--palette", "palette.txt"]),
     ("hf/config.json", ["export", "hf", "OUT/o.onnx", *_EXPORT]),
     ("zip.pth", ["export", "zip.pth", "OUT/o.onnx", *_EXPORT]),
+    ("owner.npz", ["export", "owner.pth", "OUT/o.onnx", *_EXPORT, "--reference", "owner.npz"]),
 )
 
 # On sound files: what a command takes that has nothing to complain of.
@@ -51,7 +52,11 @@ SOUND: tuple[list[str], ...] = (
     ["run", "net.onnx", "a.png", *_RUN],
     ["eval", "net.onnx", *_DATA],
     ["export", "zip.pth", "OUT/o.onnx", *_EXPORT],
+    ["export", "owner.pth", "OUT/o.onnx", *_EXPORT, "--reference", "owner.npz"],
 )
+
+# Damage to what a file holds, not to its bytes.
+_INSIDE = {".json": damage_json, ".npz": damage_npz}
 
 Prepare = Callable[[Path], list[str]]
 
@@ -74,8 +79,9 @@ def _damaging(file: str, arguments: list[str], seed: str) -> Prepare:
     def prepare(folder: Path) -> list[str]:
         chance = random.Random(seed)  # noqa: S311 - no secret
         path = folder / file
-        is_json = file.endswith(".json") and chance.random() < 0.8
-        path.write_bytes((damage_json if is_json else damage_bytes)(path.read_bytes(), chance))
+        is_inside = chance.random() < 0.8
+        damage = _INSIDE.get(path.suffix, damage_bytes) if is_inside else damage_bytes
+        path.write_bytes(damage(path.read_bytes(), chance))
         return arguments
 
     return prepare

@@ -1,11 +1,14 @@
-"""Damage: bytes flipped, cut, repeated; JSON with values that no writer meant."""
+"""Damage: bytes flipped, cut, repeated; JSON and arrays with values that no writer meant."""
 
+import ast
+import io
 import json
 import random
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["damage_bytes", "damage_json"]
+__all__ = ["damage_bytes", "damage_json", "damage_npz"]
 
 _DEEP: Any = json.loads("[" * 400 + "]" * 400)
 
@@ -46,6 +49,43 @@ def damage_json(content: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.randint(1, 2)):
         _replace_somewhere(value, chance)
     return json.dumps(value).encode()
+
+
+def damage_npz(content: bytes, chance: random.Random) -> bytes:
+    """Return arrays of numpy with damage that the checksums of the archive do not show."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        arrays = {name: archive.read(name) for name in archive.namelist()}
+    name = chance.choice(sorted(arrays))
+    arrays[name] = chance.choice(_ARRAY_DAMAGES)(arrays[name], chance)
+    if chance.random() < _SELDOM:
+        arrays[chance.choice(["x", "../x.npy", "y.npy", "logits.npy/"])] = arrays.pop(name)
+    kept = io.BytesIO()
+    packing = chance.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+    with zipfile.ZipFile(kept, "w", packing) as archive:
+        for inside, array in arrays.items():
+            archive.writestr(inside, array)
+    return kept.getvalue()
+
+
+def _redescribed(array: bytes, chance: random.Random) -> bytes:
+    """Return an array whose header says something else of the same bytes."""
+    length = 10 + int.from_bytes(array[8:10], "little")
+    key, value = chance.choice(_DESCRIPTIONS)
+    text = str(ast.literal_eval(array[10:length].decode()) | {key: value}).encode()
+    return array[:8] + len(text).to_bytes(2, "little") + text + array[length:]
+
+
+def _with_odd_numbers(array: bytes, chance: random.Random) -> bytes:
+    numbers = chance.choice([b"\0\0\xc0\x7f", b"\0\0\x80\xff", b"\xff\xff\x7f\x7f"])
+    return array[: -chance.choice([1, 7]) * 4] + numbers * 7
+
+
+def _of_another_length(array: bytes, chance: random.Random) -> bytes:
+    return array[: chance.randrange(len(array))] + bytes(chance.choice([0, 1, 1 << 16]))
+
+
+def _with_damaged_bytes(array: bytes, chance: random.Random) -> bytes:
+    return damage_bytes(array[:128], chance) + array[128:]
 
 
 def _replace_somewhere(value: Any, chance: random.Random) -> None:
@@ -122,6 +162,35 @@ def _large_number(content: bytearray, chance: random.Random) -> bytes:
     )
     return bytes(content)
 
+
+_SELDOM = 0.2
+# What a header of an array may say, and what nobody would.
+_DESCRIPTIONS: tuple[tuple[str, Any], ...] = (
+    ("descr", "|O"),
+    ("descr", ">f4"),
+    ("descr", "<f8"),
+    ("descr", "<c8"),
+    ("descr", "|V999999999"),
+    ("descr", "__import__('os').system('false')"),
+    ("descr", [["a", "<f4"]]),
+    ("fortran_order", True),
+    ("fortran_order", "\x1b[2J"),
+    ("shape", ()),
+    ("shape", (1, 3, 64)),
+    ("shape", (1, -3, -64, 64)),
+    ("shape", (1, 3, 64, 10**30)),
+    ("shape", (1, 3, 5000, 4000)),
+    ("shape", ("1", 3, 64, 64)),
+    ("shape", (2, 3, 64, 32)),
+    ("more", 1),
+)
+_ARRAY_DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    _redescribed,
+    _redescribed,
+    _with_odd_numbers,
+    _of_another_length,
+    _with_damaged_bytes,
+)
 
 _DAMAGES: tuple[Callable[[bytearray, random.Random], bytes], ...] = (
     _flipped,

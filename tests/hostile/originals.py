@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from segpp.manifest import render_manifest
 from segpp.utils.files import manifest_path
-from tests.helpers.checkpoints import theirs
+from tests.helpers.checkpoints import lively, theirs
+from tests.helpers.mmseg_reference import mmseg_logits
 from tests.helpers.tiny_networks import GRAPHS, manifest_of
 
 __all__ = ["write_originals"]
@@ -44,6 +45,7 @@ _META = {
 def write_originals(folder: Path) -> None:
     """Write them: checkpoints, a Hugging Face folder, networks, images, labels, lists."""
     _checkpoints(folder)
+    _reference(folder)
     _networks(folder)
     _images(folder)
     (folder / "names.txt").write_text("road\ncar\nsky\n")
@@ -66,6 +68,16 @@ def _checkpoints(folder: Path) -> None:
     named = theirs("huggingface")
     contiguous = {name: tensor.contiguous() for name, tensor in named.items()}
     save_file(contiguous, whole / "model.safetensors", {"format": "pt"})
+
+
+def _reference(folder: Path) -> None:
+    """Write a checkpoint, and what its owner's code gives for an input."""
+    state = lively(theirs())
+    torch.save(state, folder / "owner.pth")
+    # Threads of OpenMP that wait here would be missed in every copy of this process.
+    torch.set_num_threads(1)
+    x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    np.savez(folder / "owner.npz", x=x.numpy(), logits=mmseg_logits(state, x).numpy())
 
 
 def _networks(folder: Path) -> None:

@@ -8,8 +8,11 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
+import torch
 from onnx import TensorProto, helper, parser
+from safetensors.torch import load_file
 
 __all__ = ["TRAPS"]
 
@@ -92,6 +95,34 @@ def _packed_checkpoint(folder: Path) -> list[str]:
             for _ in range(2 << 6):
                 file.write(block)
     return ["inspect", "bomb.pth"]
+
+
+def _packed_reference(folder: Path) -> list[str]:
+    """Return arrays of a megabyte that unpack to a gigabyte of zeros."""
+    with zipfile.ZipFile(folder / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as bomb:
+        for name in ("x", "logits"):
+            with bomb.open(f"{name}.npy", "w", force_zip64=True) as file:
+                described = {"descr": "<f4", "fortran_order": False, "shape": (1, 3, 8192, 10922)}
+                np.lib.format.write_array_header_1_0(file, described)
+                for _ in range(64):
+                    file.write(bytes(1 << 24))
+    return ["export", "zip.pth", "OUT/o.onnx", "--size", "64x64", "--reference", "bomb.npz"]
+
+
+def _pickled_reference(folder: Path) -> list[str]:
+    np.savez(folder / "p.npz", x=np.array([folder], object), logits=np.zeros((1, 3, 16, 16)))
+    return ["export", "zip.pth", "OUT/o.onnx", "--size", "64x64", "--reference", "p.npz"]
+
+
+def _pipe_as_reference(folder: Path) -> list[str]:
+    os.mkfifo(folder / "pipe.npz")
+    return ["export", "zip.pth", "OUT/o.onnx", "--size", "64x64", "--reference", "pipe.npz"]
+
+
+def _layers_beside_the_state_dict(folder: Path) -> list[str]:
+    state = load_file(folder / "a.safetensors")
+    torch.save({"model": state, "stem": {"weight": torch.ones(3, 3)}}, folder / "b.pth")
+    return ["export", "b.pth", "OUT/o.onnx", "--size", "64x64"]
 
 
 def _many_classes(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segpp.errors import InputError
+from segpp.errors import CheckError, InputError
 from segpp.images.postprocess import labels_from, resize_argmax, resize_labels
 from segpp.manifest import OutputSpec
 
@@ -190,3 +190,21 @@ def test_nearest_labels_are_those_of_torch_nearest_exact(
 
     expected = F.interpolate(labels[None, None].double(), size=size, mode="nearest-exact")
     assert (resized == expected[0, 0].byte().numpy()).all()
+
+
+@pytest.mark.parametrize("number", [1 << 16, (1 << 16) - 1, 1 << 40, -2, -(1 << 33)])
+def test_labels_that_no_mask_holds_are_refused(number: int) -> None:
+    raw = np.array([[[0, 1], [2, number]]], np.int64)
+    output = OutputSpec("labels", "labels", raw.shape, "int64")
+
+    with pytest.raises(CheckError, match=f"the network gives the class {number}"):
+        labels_from(raw, output, [(2, 2)], classes=256)
+
+
+def test_the_largest_label_and_none_pass() -> None:
+    raw = np.array([[[0, 1], [-1, (1 << 16) - 2]]], np.int64)
+    output = OutputSpec("labels", "labels", raw.shape, "int64")
+
+    [found] = labels_from(raw, output, [(2, 2)], classes=256)
+
+    assert (found == raw[0]).all()

@@ -21,7 +21,7 @@ from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.html_report.evaluation_page import write_evaluation_page
 from segpp.utils import arguments
 from segpp.utils.files import atomic_write
-from segpp.utils.overwrite import check_output_file
+from segpp.utils.overwrite import check_distinct, check_output_file
 
 __all__ = ["benchmark", "evaluate", "inspect"]
 
@@ -131,8 +131,11 @@ def evaluate(
         "html": arguments.optional(arguments.path, "html", html),
     }
     offset = arguments.whole_number("label_offset", label_offset)
-    _check_pictures(**pictures, read=files, force=arguments.flag("force", force))
+    check_distinct(pictures.values())
     pairs = find()[:most]
+    read = [*files, *(file for pair in pairs for file in (pair.image, pair.labels))]
+    read += [colors] if isinstance(colors, Path) else []
+    _check_pictures(**pictures, read=read, force=arguments.flag("force", force))
     done = iter(range(1, len(pairs) + 1))
     report = evaluate_files(
         files,
@@ -256,6 +259,11 @@ def inspect(
     ratio: float | None = None,
     reduce: str | Sequence[str] = (),
     checkpoint_format: str | None = None,
+    heads: Sequence[int] | None = None,
+    colors: str | None = None,
+    prefix: str | None = None,
+    weights: str = "raw",
+    ignore_tensors: str | Sequence[str] = (),
 ) -> Report:
     """Say what a checkpoint, an ONNX file, an engine or a manifest is.
 
@@ -265,6 +273,7 @@ def inspect(
         ratio: For a checkpoint: add a column for this share of merged tokens.
         reduce: For a checkpoint: add a column with these sites, as in ``export_onnx``.
         checkpoint_format: Whose code trained it, where its keys do not tell.
+        heads, colors, prefix, weights, ignore_tensors: For a checkpoint: as in ``export_onnx``.
 
     Returns:
         Text (``.text()``), JSON (``.json()``), data, and what is wrong with the file.
@@ -284,7 +293,16 @@ def inspect(
         checkpoint_format=arguments.optional(
             arguments.text, "checkpoint_format", checkpoint_format
         ),
+        heads=None if heads is None else _heads("heads", heads),
+        colors=arguments.optional(arguments.text, "colors", colors),
+        prefix=arguments.optional(arguments.text, "prefix", prefix),
+        weights=arguments.text("weights", weights),
+        ignore_tensors=arguments.several(arguments.text, "ignore_tensors", ignore_tensors),
     )
+
+
+def _heads(name: str, value: object) -> tuple[int, ...]:
+    return arguments.several(arguments.whole_number, name, value, least=1)
 
 
 def _positive(name: str, value: object) -> int:

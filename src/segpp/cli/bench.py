@@ -21,7 +21,7 @@ from segpp.runtime.benchmark.report import BenchmarkReport, as_csv, as_json
 from segpp.runtime.benchmark.statistics import parse_percentiles
 from segpp.runtime.benchmark.tables import as_markdown, as_text
 from segpp.utils.files import atomic_write
-from segpp.utils.overwrite import OutputKind, check_output_file
+from segpp.utils.overwrite import OutputKind, check_distinct, check_output_file
 from segpp.utils.terminal import unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -133,6 +133,7 @@ def _check_files(args: argparse.Namespace) -> None:
     cases = [parse_case(text, backend="auto", precision="fp32").path for text in args.models]
     read = [*cases, *([args.image] if args.image else [])]
     outputs: list[tuple[Path | None, OutputKind]] = [(args.csv, "table"), (args.plot, "picture")]
+    check_distinct([path for path, _ in outputs])
     for path, kind in outputs:
         if path:
             check_output_file(path, kind, inputs=read, force=args.force)

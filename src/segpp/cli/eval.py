@@ -17,7 +17,7 @@ from segpp.cli._arguments import (
 )
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write
-from segpp.utils.overwrite import check_output_file
+from segpp.utils.overwrite import check_distinct, check_output_file
 from segpp.utils.terminal import unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -138,6 +138,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate the models and print their scores."""
     images, labels = _folders(args)
+    check_distinct([args.csv, args.confusion, args.plot, args.html])
     if args.csv:
         read = [*args.models, *_files_in(images, args.csv), *_files_in(labels, args.csv)]
         check_output_file(args.csv, "table", inputs=read, force=args.force)
@@ -160,6 +161,7 @@ def run(args: argparse.Namespace) -> int:
             confusion=args.confusion,
             plot=args.plot,
             html=args.html,
+            force=args.force,
         )
     for message in (
         *(f"note: {note}" for note in report.notes),

@@ -203,7 +203,7 @@ def _line(summary: RunSummary, compare: str | None) -> str:
     if differing:
         what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {compare}'s"
     wrote = f"; wrote {summary.out}" if summary.out else ""
-    return f"{what}; {_seen(done, summary.names)}{wrote}{skipped}"
+    return one_line(f"{what}; {_seen(done, summary.names)}{wrote}{skipped}")
 
 
 def _json(summary: RunSummary, model: str) -> str:
@@ -228,10 +228,19 @@ def _image(one: Prediction, names: tuple[str, ...]) -> dict[str, Any]:
         "preprocess_ms": round(one.timing.preprocess_ms, 3),
         "inference_ms": round(one.timing.inference_ms, 3),
         "postprocess_ms": round(one.timing.postprocess_ms, 3),
-        "classes": {n: round(s, 6) for n, s in zip(names, one.shares, strict=False) if s},
+        "classes": {name: round(share, 6) for name, share in _by_name(names, one.shares).items()},
         "outputs": list(map(str, one.outputs)),
         **({} if one.different is None else {"different": round(one.different, 6)}),
     }
+
+
+def _by_name(names: tuple[str, ...], shares: tuple[float, ...]) -> dict[str, float]:
+    """Return the shares of what occurs; classes of one name count together."""
+    sums: dict[str, float] = {}
+    for name, share in zip(names, shares, strict=False):
+        if share:
+            sums[name] = sums.get(name, 0.0) + share
+    return sums
 
 
 def _seen(done: list[Prediction], names: tuple[str, ...]) -> str:

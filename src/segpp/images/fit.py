@@ -2,24 +2,24 @@
 
 Along one axis, with N pixels of the network's input and a picture of W pixels:
 
-    stretch     content = N                                               start = 0
-    letterbox   content = max(1, round(W * smaller of the two scales))    start = 32 * floor((N - content) / 64)
-    crop        content = round(W * larger of the two scales)             start = floor((N - content) / 2)
+    stretch     content = N                                          start = 0
+    letterbox   content = max(1, round(W * smaller of both scales))  start = 0
+    crop        content = round(W * larger of both scales)           start = (N - content) // 2
 
-where a scale is the network's side over the picture's, and halves round up. A letterbox begins at
-whole steps of 32 pixels, as near to the middle as that lets it: the deepest tokens of a network
-stand for 32 x 32 pixels, and a picture that lies askew to them is segmented worse. The picture, resized to
+where a scale is the network's side over the picture's, and halves round up. The picture, resized to
 ``content``, begins at pixel ``start``: what is left beside it is padding, what lies outside (from a
-negative ``start`` on) is cut. The centre of the picture's pixel x lies at
+negative ``start`` on) is cut. A letterbox has its padding to the right and below alone, as trainers
+pad: a network that never saw padding above takes the sky below it for something else
+(docs/accuracy-and-speed.md). The centre of the picture's pixel x lies at
 
     (x + 1/2) * content / W + start
 
 from the network's edge, in pixels. Masks are sampled there (``segpp.images.postprocess``), so that
 no rounding of sizes and offsets shifts them.
-"""  # noqa: E501 - the table
+"""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -58,7 +58,7 @@ class Span:
     """One axis of a picture in a network's input, in pixels.
 
     Attributes:
-        picture: Of the picture.
+        picture: Of the picture, or of a mask of it of another size.
         network: Of the input.
         content: Of the picture when it is resized.
         start: Where the content begins in the input; negative if it is cut.
@@ -93,6 +93,11 @@ class Placement:
 
     rows: Span
     columns: Span
+
+    def sampled(self, size: tuple[int, int]) -> "Placement":
+        """Return the same place, looked at through a mask of another size than the picture."""
+        rows, columns = size
+        return Placement(replace(self.rows, picture=rows), replace(self.columns, picture=columns))
 
     @property
     def is_cut(self) -> bool:
@@ -134,12 +139,16 @@ def place(size: tuple[int, int], spec: InputSpec) -> Placement:
 
 def start_of(network: int, content: int) -> int:
     """Return where ``content`` pixels begin on a side of the network: negative if it is cut."""
-    margin = (network - content) // 2
-    return margin if margin < 0 else margin - margin % _MULTIPLE
+    return min(0, (network - content) // 2)
 
 
 def padding_color(spec: InputSpec) -> NDArray[np.uint8]:
-    """Return what surrounds a picture, a value per channel of the tensor: the rounded mean."""
+    """Return the colour beside a letterboxed picture, a value per channel: the rounded mean.
+
+    A file that normalises floats itself has mean 0 outside, and tells the colour.
+    """
+    if spec.padding is not None:
+        return np.array(spec.padding, np.uint8)
     rounded = [math.floor(value + 0.5) for value in spec.mean]
     return np.array(rounded).clip(0, _MAX_COLOR).astype(np.uint8)
 

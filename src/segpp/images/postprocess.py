@@ -23,6 +23,7 @@ __all__ = [
     "UINT8_CLASSES",
     "best_class",
     "check_finite",
+    "check_no_probabilities",
     "labels_from",
     "planes_first",
     "resize_argmax",
@@ -34,6 +35,9 @@ __all__ = [
 Floats = NDArray[np.float32]
 
 UINT8_CLASSES = 256  # as many labels fit into uint8
+# Masks are written with 16 bits, of which the last number stands for -1.
+_MOST_LABELS = (1 << 16) - 1
+_NO_LABEL = -1
 # Interpolated values held at a time: half a megabyte of float32 stays in the second-level cache.
 _STRIP_VALUES = 1 << 17
 
@@ -44,16 +48,19 @@ def labels_from(
     sizes: Sequence[tuple[int, int]],
     classes: int,
     spec: InputSpec | None = None,
+    *,
+    pictures: Sequence[tuple[int, int]] | None = None,
 ) -> tuple[NDArray[Any], ...]:
     """Return the labels (H, W) of each image.
 
     Args:
         raw: The network's output, a batch; it may hold padding after the last image.
         output: What it is, logits or labels.
-        sizes: Height and width of each image.
+        sizes: Height and width of each image's labels.
         classes: How many the network has.
         spec: How the images became the input; without it each filled the whole. What a crop leaves
             out gets ``unseen_label``.
+        pictures: Height and width of each image, where its labels are of another size.
 
     Raises:
         CheckError: The logits hold infinities or not-a-numbers.
@@ -61,8 +68,15 @@ def labels_from(
     if output.kind == "logits":
         check_finite(raw)
     raw = planes_first(raw, output)
+    is_placed = spec is not None and spec.fit != "stretch"
+    # Where a picture lies depends on its own size alone; rounding another one would move it.
+    placed = [
+        place(own, spec).sampled(size) if is_placed and spec else None
+        for own, size in zip(pictures or sizes, sizes, strict=True)
+    ]
     return tuple(
-        _labels_of(one, output, size, classes, spec) for one, size in zip(raw, sizes, strict=False)
+        _labels_of(one, output, size, classes, where)
+        for one, size, where in zip(raw, sizes, placed, strict=False)
     )
 
 
@@ -71,9 +85,8 @@ def _labels_of(
     output: OutputSpec,
     size: tuple[int, int],
     classes: int,
-    spec: InputSpec | None,
+    placed: Placement | None,
 ) -> NDArray[Any]:
-    placed = None if spec is None or spec.fit == "stretch" else place(size, spec)
     if output.kind == "labels":
         labels = resize_labels(_as_labels(one, classes), size, placed)
     else:
@@ -200,6 +213,17 @@ def check_finite(logits: NDArray[Any]) -> None:
         f"{share:.2%} of the network's logits are infinite or not a number",
         hint="in FP16 this is an overflow; export it in FP32 and compare",
     )
+
+
+def check_no_probabilities(logits: NDArray[Any], output: OutputSpec) -> None:
+    """Raise CheckError for logits of one channel that are all from 0 to 1: cut at 0, all were 1."""
+    if logits.min() >= 0.0 and logits.max() <= 1.0 and logits.max() > 0.0:
+        raise CheckError(
+            f"every value of the network's output {output.name} lies between 0 and 1",
+            "one channel is expected to be a logit, which is cut at 0; these look like "
+            "probabilities or classes",
+            hint="export the network without its last operator",
+        )
 
 
 def _axes(
@@ -363,5 +387,12 @@ def _take(axis: _Axis, chosen: NDArray[np.intp]) -> _Axis:
 def _as_labels(raw: NDArray[Any], classes: int) -> NDArray[Any]:
     # TensorRT plugins cannot give uint8, so our files give the same bits as int8.
     labels = raw.view(np.uint8) if raw.dtype == np.int8 else raw
+    for extreme in (int(labels.min()), int(labels.max())):
+        if not _NO_LABEL <= extreme < _MOST_LABELS:
+            raise CheckError(
+                f"the network gives the class {extreme}",
+                f"masks hold 0 to {_MOST_LABELS - 1}, and {_NO_LABEL} for no class",
+                hint="if the output is no mask, choose another one: --output-name",
+            )
     small = classes <= UINT8_CLASSES and labels.min() >= 0 and labels.max() < UINT8_CLASSES
     return labels.astype(np.uint8 if small else np.int32, copy=False)

@@ -15,13 +15,14 @@ Docs: docs/file-formats.md, "What is replaced".
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 from segpp.errors import OutputError
 from segpp.utils.files import check_writable, manifest_path, sha256_of
 
-__all__ = ["MARK", "TABLE_HEADS", "OutputKind", "check_output_file", "is_own"]
+__all__ = ["MARK", "TABLE_HEADS", "OutputKind", "check_distinct", "check_output_file", "is_own"]
 
 OutputKind = Literal["onnx", "engine", "manifest", "picture", "table", "video", "report"]
 
@@ -55,13 +56,14 @@ def check_output_file(
 
     Args:
         kind: What is going to be written there.
-        inputs: Files that are read; none of them is replaced, forced or not.
+        inputs: Files that are read; none of them is replaced, forced or not, nor a manifest
+            beside one.
         force: Replace a file that segpp did not write, too.
     """
     check_writable(path)
     if not path.exists():
         return
-    for given in inputs:
+    for given in chain.from_iterable((one, manifest_path(one)) for one in inputs):
         if given.exists() and path.samefile(given):
             raise OutputError(
                 f"{path} is the input itself, and would be replaced by {_NAMES[kind]}",
@@ -72,6 +74,20 @@ def check_output_file(
             f"{path} exists, and is not {_NAMES[kind]} that segpp wrote",
             hint="name another file, or replace this one: --force (force=True)",
         )
+
+
+def check_distinct(outputs: Iterable[Path | str | None]) -> None:
+    """Raise OutputError if two outputs are one file, of which the first would be lost.
+
+    Args:
+        outputs: Files that are going to be written; None stands for one that is not asked for.
+    """
+    seen: dict[Path, Path | str] = {}
+    for path in (one for one in outputs if one):
+        place = Path(path).resolve()
+        if place in seen:
+            raise OutputError(f"{seen[place]} and {path} are one file, and both would be written")
+        seen[place] = path
 
 
 def is_own(path: Path, kind: OutputKind) -> bool:

@@ -314,3 +314,49 @@ def test_a_picture_that_cannot_be_written_is_refused_before_anything_runs(
 
     assert done.returncode == 2
     assert "cannot write /nowhere/a.png" in done.stderr
+
+
+@pytest.mark.parametrize("other", ["--csv", "--confusion", "--plot"])
+def test_two_outputs_of_one_name_are_refused_before_anything_runs(
+    segpp: Command, data: Path, models: list[Path], tmp_path: Path, other: str
+) -> None:
+    same = tmp_path / "same.png"
+
+    done = segpp("eval", models[0], "--dataset", data, "--html", same, other, same)
+
+    assert done.returncode == 2
+    assert "are one file, and both would be written" in done.stderr
+    assert not same.exists()
+
+
+@pytest.mark.parametrize("flag", ["--csv", "--confusion", "--plot", "--html"])
+@pytest.mark.parametrize("kind", ["images", "labels", "manifest"])
+def test_no_output_replaces_what_is_read_forced_or_not(
+    *, segpp: Command, data: Path, models: list[Path], flag: str, kind: str
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib (segpp[plot]) draws")
+    read = Path(f"{models[0]}.json") if kind == "manifest" else data / kind / "a.png"
+    if kind == "manifest":
+        read.write_text("{}")
+    before = read.read_bytes()
+
+    done = segpp("eval", models[0], "--dataset", data, flag, read, "--force")
+
+    assert done.returncode == 2
+    assert "is the input itself" in done.stderr
+    assert read.read_bytes() == before
+
+
+@pytest.mark.parametrize("flag", ["--confusion", "--plot", "--html"])
+def test_a_foreign_file_is_replaced_if_forced(
+    segpp: Command, data: Path, models: list[Path], tmp_path: Path, flag: str
+) -> None:
+    pytest.importorskip("matplotlib", reason="matplotlib (segpp[plot]) draws")
+    foreign = tmp_path / "foreign.png"
+    foreign.write_text("mine")
+
+    refused = segpp("eval", models[0], "--dataset", data, flag, foreign)
+    forced = segpp("eval", models[0], "--dataset", data, flag, foreign, "--force")
+
+    assert (refused.returncode, forced.returncode) == (2, 0), forced.stderr
+    assert foreign.read_bytes() != b"mine"

@@ -15,7 +15,7 @@ from segpp.runtime.media.looks.base import RenderConfig, Segmented
 from segpp.runtime.media.video import VideoWriter
 from segpp.runtime.media.writers import OutputTarget, open_writer
 from segpp.utils.files import manifest_path
-from segpp.utils.overwrite import OutputKind, check_output_file, is_own
+from segpp.utils.overwrite import OutputKind, check_distinct, check_output_file, is_own
 from tests.helpers.benchmark_reports import BENCH
 
 PIXELS = np.zeros((32, 48, 3), np.uint8)
@@ -126,6 +126,25 @@ def test_an_input_is_never_replaced(tmp_path: Path, force: bool) -> None:  # noq
     for name in ("a.onnx", "link.onnx"):
         with pytest.raises(OutputError, match="is the input itself"):
             check_output_file(tmp_path / name, "onnx", inputs=[path], force=force)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_the_manifest_of_an_input_is_an_input(tmp_path: Path, force: bool) -> None:  # noqa: FBT001 - a case
+    path = onnx_file(tmp_path / "a.onnx", "segpp")
+    manifest_path(path).write_text('{"segpp": "0.1.0", "schema": 1, "kind": "onnx"}')
+
+    with pytest.raises(OutputError, match="is the input itself"):
+        check_output_file(manifest_path(path), "manifest", inputs=[path], force=force)
+
+
+def test_two_outputs_are_two_files(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    path, other = tmp_path / "a.png", tmp_path / "b.png"
+
+    check_distinct([path, other, None, None])
+    for same in (path, tmp_path / "link" / "a.png", tmp_path / "x" / ".." / "a.png"):
+        with pytest.raises(OutputError, match="are one file, and both would be written"):
+            check_distinct([path, other, same])
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000, b"[1]", b"\x08"])

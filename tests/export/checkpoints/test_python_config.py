@@ -64,11 +64,33 @@ def test_a_broken_text_is_told_in_a_sentence(text: str) -> None:
     assert "Error" in config.problem
 
 
-@pytest.mark.parametrize("text", ["a = 1\nimport os", "a = 1\na['b'] = 2", "a = 1\nif a: b = 2"])
-def test_other_statements_are_told_of(text: str) -> None:
-    config = parse_python_config(text)
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("import os", {"a": {"b": 1}, "c": 2}),
+        ("a['b'] = 2", {"a": None, "c": 2}),
+        ("a['b'].d = 2", {"a": None, "c": 2}),
+        ("a.update(b=2)", {"a": None, "c": 2}),
+        ("c += 1", {"a": {"b": 1}, "c": None}),
+        ("a, c = c, a", {"a": None, "c": None}),
+        ("del a['b']", {"a": None, "c": 2}),
+        ("if a: d = 2", {"a": {"b": 1}, "c": 2, "d": None}),
+        ("for c in []: pass", {"a": {"b": 1}, "c": None}),
+    ],
+)
+def test_other_statements_are_told_of_and_what_they_change_is_none(
+    statement: str, values: dict[str, Any]
+) -> None:
+    config = parse_python_config(f"a = dict(b=1)\nc = 2\n{statement}")
 
-    assert config.values == {"a": 1}
+    assert config.values == values
+    assert config.problem == "line 3 of the configuration inside is not read"
+
+
+@pytest.mark.parametrize("value", ["[1] + [2]", "make(1)", "[f()]", "dict(b=[1] * 2)", "not True"])
+def test_values_that_are_not_plain_are_told_of(value: str) -> None:
+    config = parse_python_config(f"c = 2\na = {value}")
+
     assert config.problem == "line 2 of the configuration inside is not read"
 
 

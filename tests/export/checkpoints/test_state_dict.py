@@ -187,3 +187,74 @@ def test_content_that_nests_without_end_is_left(write: Write) -> None:
 
     with pytest.raises(CheckpointError, match="holds no named tensors"):
         load_checkpoint(write(deep))
+
+
+@pytest.mark.parametrize(
+    ("beside", "names"),
+    [
+        ({"stem": {"weight": torch.ones(3, 3, 1, 1), "bias": torch.ones(3)}}, "stem.weight, stem"),
+        ({"class_bias": torch.ones(3)}, "class_bias"),
+        ({"adapters": {"lora": {"0": {"down": torch.ones(2, 2)}}}}, "adapters.lora.0.down"),
+        ({"head": {"decode_head.conv_seg.bias": torch.ones(3)}}, "head.decode_head.conv_seg.bias"),
+        ({"filters": [torch.ones(3, 3), torch.ones(3)]}, "filters.0, filters.1"),
+        ({"input_scaler": {"weight": torch.ones(3)}}, "input_scaler.weight"),
+        ({"random_projection": torch.ones(3, 3)}, "random_projection"),
+        ({"iou_head": {"weight": torch.ones(3, 3)}}, "iou_head.weight"),
+    ],
+)
+def test_a_layer_outside_of_the_state_dict_is_refused_by_name(
+    beside: dict[str, Any], names: str, write: Write
+) -> None:
+    path = write({"state_dict": theirs(), "epoch": 3, **beside})
+
+    with pytest.raises(CheckpointError) as error:
+        load_checkpoint(path)
+
+    assert "that the network has no place for" in str(error.value)
+    assert f"found: {names}" in str(error.value)
+
+    [outer] = beside
+    checkpoint = read(path, ignore_tensors=(f"{outer}*",))
+
+    assert_same(checkpoint.state, ours())
+    assert "left out on request (--ignore-tensors)" in told(checkpoint)[0]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"optimizer_states": [{"state": {0: {"exp_avg": torch.ones(3)}}}]},
+        {"lr_schedulers": [{"last": torch.ones(2)}], "grad_scaler": {"scale": torch.ones(1)}},
+        {"cuda_rng_state": [torch.zeros(8, dtype=torch.uint8)], "best": torch.tensor(0.7)},
+        {"ema": {"decay": 0.9, "shadow_params": [torch.ones(3, 3)]}},
+        {"callbacks": {"EarlyStopping{'monitor': 'val/loss'}": {"history": torch.ones(4)}}},
+        {
+            "class_weights": torch.ones(3),
+            "val_iou": torch.ones(3),
+            "criterion": {"a": torch.ones(2)},
+        },
+        {"discriminator": {"0.weight": torch.ones(2, 2)}, "best_fitness": torch.ones(1)},
+    ],
+)
+def test_what_trainers_write_beside_a_state_dict_is_passed_over(
+    beside: dict[str, Any], write: Write
+) -> None:
+    checkpoint = load_checkpoint(write({"state_dict": theirs(), "epoch": 3, **beside}))
+
+    assert_same(checkpoint.state, ours())
+
+
+def test_the_pattern_that_is_proposed_spares_the_network(write: Write) -> None:
+    # Its own tensors begin with "backbone." too.
+    path = write({"model": theirs(), "backbone": under("", {"backbone.stem": torch.ones(3)})})
+
+    with pytest.raises(CheckpointError, match=r"--ignore-tensors 'backbone\.backbone\.\*'"):
+        load_checkpoint(path)
+
+    assert_same(read(path, ignore_tensors=("backbone.backbone.*",)).state, ours())
+
+
+@pytest.mark.parametrize("pattern", ["*", "model.*"])
+def test_a_pattern_that_leaves_nothing_is_an_error(pattern: str, write: Write) -> None:
+    with pytest.raises(CheckpointError, match="has no tensor that is not left out"):
+        read(write({"model": theirs()}), ignore_tensors=(pattern,))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from segpp.errors import CheckpointError
 from segpp.export.models.loading import load_checkpoint
@@ -124,3 +124,26 @@ def test_a_folder_without_weights_names_what_was_expected(hf_folder: Path) -> No
 
     with pytest.raises(CheckpointError, match=r"(?s)and no weights.*pytorch_model\.bin"):
         load_checkpoint(hf_folder)
+
+
+def test_a_tensor_in_two_parts_is_refused(hf_folder: Path) -> None:
+    split(hf_folder)
+    first = next(iter(load_file(hf_folder / "part-1.safetensors")))
+    part = hf_folder / "part-2.safetensors"
+    save_file(load_file(part) | {first: load_file(hf_folder / "part-1.safetensors")[first]}, part)
+
+    with pytest.raises(CheckpointError, match="1 tensors in two of its parts"):
+        load_checkpoint(hf_folder)
+
+
+def test_newer_parts_beside_a_whole_file_are_told(hf_folder: Path) -> None:
+    whole = hf_folder / "model.safetensors"
+    content = whole.read_bytes()
+    split(hf_folder)
+    whole.write_bytes(content)
+    os.utime(whole, (1, 1))
+
+    assert any(
+        "model.safetensors is read, and model.safetensors.index.json beside it is newer" in note
+        for note in load_checkpoint(hf_folder).notes
+    )

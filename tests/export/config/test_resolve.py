@@ -145,6 +145,8 @@ def test_what_is_given_counts_and_is_not_assumed(write: Write) -> None:
     ("options", "says"),
     [
         ({"mean": (1.0, 2.0)}, "--mean 1,2 does not fit 3 channels"),
+        ({"mean": (0.485, 0.456, 0.406)}, r"pixels from 0 to 1(.|\n)*--mean 123.675,116.28,103.53"),
+        ({"std": (0.229, 0.224, 0.225)}, r"pixels from 0 to 1(.|\n)*--std 58.395,57.12,57.375"),
         ({"std": (0.0, 1.0, 1.0)}, "--std 0,1,1"),
         ({"mean": (float("nan"),)}, "--mean nan"),
     ],

@@ -144,3 +144,38 @@ def test_other_files_are_refused_with_the_way_to_make_one(tmp_path: Path) -> Non
     for name in ("a.npz", "b.npz"):
         with pytest.raises(InputError, match=r"is no reference(.|\n)*np\.savez"):
             read_reference(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8192, 8192), (1, 3, 10**9, 10**9)])
+def test_arrays_that_would_fill_the_memory_are_refused_by_their_headers(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    header = io.BytesIO()
+    described = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, described)
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        archive.writestr("x.npy", header.getvalue())
+
+    with pytest.raises(InputError, match="at most 67,108,864 numbers"):
+        read_reference(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("kind", [">f4", "<f2", "<f8"])
+def test_any_floating_point_is_read_part_by_part(kind: str, tmp_path: Path) -> None:
+    # More numbers than are read at once.
+    x = np.random.default_rng(0).normal(size=(1, 3, 1200, 1200)).astype(kind)
+    np.savez(tmp_path / "x.npz", x=x, logits=x[:, :1])
+
+    read = read_reference(tmp_path / "x.npz")
+
+    assert (read.x == x.astype(np.float32)).all()
+    assert (read.logits == x[:, :1].astype(np.float32)).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_float32_are_infinite_and_refused_without_a_warning(tmp_path: Path) -> None:
+    x = np.full((1, 3, 4, 4), 1e300)
+    np.savez(tmp_path / "x.npz", x=x, logits=x)
+
+    with pytest.raises(InputError, match="has NaN or infinity in x"):
+        read_reference(tmp_path / "x.npz")

@@ -65,9 +65,9 @@ def test_it_lies_where_the_picture_lay_and_is_0_where_it_was_not_seen(fit: Fit) 
     spec = InputSpec(
         "x", (1, 3, 64, 128), "float32", "NCHW", "RGB", (0.0,) * 3, (1.0,) * 3, fit=fit
     )
-    # Sure of the left half of the input, unsure of the right.
+    # Sure of the left half of the picture, unsure of the right; a letterbox has it at the left.
     logits = np.zeros((2, 8, 16), np.float32)
-    logits[1, :, :8] = 50
+    logits[1, :, : 4 if fit == "letterbox" else 8] = 50
 
     found = confidence_of(logits, (40, 40), spec=spec)
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -39,3 +40,12 @@ def test_csv_has_a_row_per_model_and_stage() -> None:
     assert hq["p90"] == "140.0000"
     assert hq["peak_memory_bytes"] == "300000000"
     assert float(hq["speed_up"]) == pytest.approx(240 / 140, abs=1e-4)
+
+
+def test_a_name_made_to_harm_is_plain_text_in_a_csv_file() -> None:
+    odd = replace(BENCH, results=[replace(BENCH.results[0], name="@SUM(A1)", file="a\n\x1b.onnx")])
+
+    first = next(csv.DictReader(io.StringIO(as_csv(odd))))
+
+    assert first["model"] == "'@SUM(A1)"
+    assert first["file"] == r"a\x0a\x1b.onnx"

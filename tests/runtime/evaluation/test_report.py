@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -44,3 +45,16 @@ def test_csv_has_a_column_per_class() -> None:
     [row] = csv.DictReader(io.StringIO(REPORT.csv()))
 
     assert [row[f"iou {name}"] for name in ("road", "car", "sky")] == [str(2 / 3), "0.5", ""]
+
+
+def test_names_made_to_harm_are_plain_text_in_a_csv_file() -> None:
+    names = ("=1+1", "\x1b[2Jcar\n", "sky")
+    report = replace(REPORT, models=("=cmd|' /C calc'!A0",), classes=names)
+
+    text = report.csv()
+
+    [row] = csv.DictReader(io.StringIO(text))
+    assert row["model"] == "'=cmd|' /C calc'!A0"
+    assert text.count("\n") == 2
+    assert "\x1b" not in text
+    assert r"iou \x1b[2Jcar\x0a" in row

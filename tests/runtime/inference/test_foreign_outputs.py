@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from segpp.errors import GraphError, InputError
+from segpp.errors import CheckError, GraphError, InputError
 from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from segpp.runtime.inference.open_session import open_session
 from tests.helpers.tiny_networks import Network
@@ -129,6 +129,68 @@ def test_probabilities_of_one_channel_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(GraphError, match="gives probabilities: its output logits comes from a Sig"):
         open_session(path)
+
+
+BEHIND = {
+    "cast to half and back": "h = Cast<to=10>(p) logits = Cast<to=1>(h)",
+    "resized": """scales = Constant<value_floats=[1.0, 1.0, 1.0, 1.0]>()
+        logits = Resize<mode="linear">(p, , scales)""",
+    "named anew": "logits = Identity(p)",
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize(
+    ("ends", "says"),
+    [
+        ("p = Sigmoid(y)", "gives probabilities: its output logits comes from a Sigmoid"),
+        (
+            """s = Softmax<axis=1>(pixel_values) one = Constant<value_ints=[1]>()
+            two = Constant<value_ints=[2]>() p = Slice(s, one, two, one)""",
+            "gives probabilities: its output logits comes from a Softmax",
+        ),
+        (
+            "i = ArgMax<axis=1, keepdims=1>(pixel_values) p = Cast<to=1>(i)",
+            "gives classes as float32: its output logits comes from a ArgMax",
+        ),
+        (
+            "zero = Constant<value_float=0.0>() g = Greater(y, zero) p = Cast<to=1>(g)",
+            "gives classes as float32: its output logits comes from a Greater",
+        ),
+    ],
+)
+def test_what_is_no_logit_is_found_behind_what_moves_it_about(
+    ends: str, says: str, behind: str, tmp_path: Path
+) -> None:
+    path = one_channel(tmp_path, f"{ends} {BEHIND[behind]}")
+
+    with pytest.raises(GraphError, match=says):
+        open_session(path)
+
+
+def one_channel(folder: Path, nodes: str) -> Path:
+    text = f"""<ir_version: 8, opset_import: ["": 18]>
+        g (float[1,3,{HEIGHT},{WIDTH}] pixel_values) => (float[1,1,{HEIGHT},{WIDTH}] logits) {{
+            channels = Constant<value_ints=[1]>()
+            y = ReduceMean<keepdims=1>(pixel_values, channels)
+            {nodes} }}"""
+    onnx.save(onnx.parser.parse_model(text), folder / "foreign.onnx")
+    return folder / "foreign.onnx"
+
+
+def test_values_that_are_all_probabilities_are_refused(tmp_path: Path) -> None:
+    # Of a sigmoid in parts no operator tells.
+    path = one_channel(
+        tmp_path,
+        """n = Neg(y) e = Exp(n) one = Constant<value_float=1.0>() d = Add(e, one)
+        logits = Div(one, d)""",
+    )
+
+    with (
+        open_session(path) as session,
+        pytest.raises(CheckError, match=r"every value of .* logits lies between 0 and 1"),
+    ):
+        session(PICTURE)
 
 
 def test_an_output_can_be_chosen(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def load(
         expected_by,
     )
     from segpp.export.models.segformer.loading.validate import (
+        check_depths,
         check_finite,
         check_shapes,
         check_sound,
@@ -117,6 +118,8 @@ def load(
     unused = unused_keys(fmt, tensors, expected, path)
     told = filter(None, [left_out(unused, expected, path)])
     check_shapes(tensors, expected, architecture.name, path)
+    for said in (config.get("depths"), training.depths):
+        check_depths(architecture.depths, said, path)
     check_finite(tensors, expected, path)
     # 3. What else the file says.
     sources = Sources(state_dict.context, training, config, weights.preprocessor, choices.colors)

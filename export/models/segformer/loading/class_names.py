@@ -44,9 +44,9 @@ def classes_of(
 def reduces_labels(meta: Mapping[str, Any], preprocessor: Mapping[str, Any]) -> bool:
     """Return whether label 0 of the data set counts for nothing."""
     said = _dict(meta.get("dataset_meta")).get("reduce_zero_label")
-    # `reduce_labels` in files of transformers before 4.40.
-    keys = ("do_reduce_labels", "reduce_labels")
-    return said is True or any(preprocessor.get(key) is True for key in keys)
+    # `reduce_labels` in files of transformers before 4.40; where both stand, the new one counts.
+    old = preprocessor.get("reduce_labels")
+    return said is True or preprocessor.get("do_reduce_labels", old) is True
 
 
 def _fitting(

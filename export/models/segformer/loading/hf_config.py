@@ -34,6 +34,9 @@ _FILTERS: dict[object, Resize] = {
     3: "pillow-bicubic",
 }
 _MAX_EDGE = 8192
+_MAX_DIGITS = 9
+# SegformerImageProcessor's own, where its file leaves them out.
+_MEAN, _STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
 def heads_of(config: Mapping[str, Any]) -> tuple[int, ...]:
@@ -81,7 +84,8 @@ def names_of(config: Mapping[str, Any], count: int) -> tuple[list[str] | None, s
     labels = config.get("id2label")
     if not isinstance(labels, dict):
         return None, None
-    known = {int(key): str(name) for key, name in labels.items() if str(key).isdecimal()}
+    numbers = [key for key in labels if str(key).isdecimal() and len(str(key)) <= _MAX_DIGITS]
+    known = {int(key): str(labels[key]) for key in numbers}
     if all(name == f"LABEL_{number}" for number, name in known.items()):
         return None, None
     if sorted(known) == list(range(len(known))):
@@ -93,7 +97,7 @@ def names_of(config: Mapping[str, Any], count: int) -> tuple[list[str] | None, s
 
 def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
     """Return the size that images are resized to, if it is a fixed one."""
-    size = preprocessor.get("size")
+    size = _size(preprocessor)
     sides = [size.get("height"), size.get("width")] if isinstance(size, dict) else [size, size]
     counts = [side for side in sides if _is_count(side)]
     return Size(*counts) if len(counts) == len(sides) else None
@@ -101,9 +105,14 @@ def size_of(preprocessor: Mapping[str, Any]) -> Size | None:
 
 def short_edge_of(preprocessor: Mapping[str, Any]) -> int | None:
     """Return what the shorter side of images is resized to, where only that is fixed."""
-    size = preprocessor.get("size")
+    size = _size(preprocessor)
     edge = size.get("shortest_edge") if isinstance(size, dict) else None
     return edge if _is_count(edge) and edge <= _MAX_EDGE else None
+
+
+def _size(preprocessor: Mapping[str, Any]) -> object:
+    # What is not resized keeps the camera's size, whatever stands there.
+    return None if preprocessor.get("do_resize") is False else preprocessor.get("size")
 
 
 def resize_of(preprocessor: Mapping[str, Any]) -> tuple[Resize | None, str | None]:
@@ -111,7 +120,7 @@ def resize_of(preprocessor: Mapping[str, Any]) -> tuple[Resize | None, str | Non
     number = preprocessor.get("resample")
     if number is None or preprocessor.get("do_resize") is False:
         return None, None
-    if number in _FILTERS:
+    if type(number) is int and number in _FILTERS:
         return _FILTERS[number], None
     return None, (
         f"the processor resizes with Pillow's filter {number!r:.20}, which segpp does not have: "
@@ -127,9 +136,14 @@ def normalisation_of(
     transformers rescales first and normalises then, (pixel * factor - mean) / std; both in one is
     (pixel - mean / factor) / (std / factor).
     """
-    if "image_mean" not in preprocessor or "image_std" not in preprocessor:
+    if not str(preprocessor.get("image_processor_type", "Segformer")).startswith("Segformer"):
+        # Of others the defaults are not known.
+        if not {"image_mean", "image_std"} <= preprocessor.keys():
+            return None
+    elif not preprocessor:
         return None
-    mean, std = preprocessor["image_mean"], preprocessor["image_std"]
+    mean = _per_channel(preprocessor.get("image_mean", _MEAN), channels)
+    std = _per_channel(preprocessor.get("image_std", _STD), channels)
     if preprocessor.get("do_normalize") is False:
         mean, std = [0.0] * channels, [1.0] * channels
     rescale = preprocessor.get("do_rescale", True)
@@ -145,6 +159,10 @@ def normalisation_of(
     if not len(mean) == len(std) == channels or min(*std, factor) <= 0:
         return None
     return tuple(_scaled(x, factor) for x in mean), tuple(_scaled(x, factor) for x in std)
+
+
+def _per_channel(value: Any, channels: int) -> Any:
+    return [value] * channels if _is_number(value) else value
 
 
 def _scaled(value: float, factor: float) -> float:

@@ -22,6 +22,12 @@ _USUAL_ASPECT = 2
 _BGR = "trained on BGR: the first convolution is turned round, so that the file takes RGB"
 
 
+_FRACTIONS = (
+    "mean and std of the training configuration are those of pixels from 0 to 1, and are taken "
+    "from pixels up to 255, as its own code does: see --mean and --std"
+)
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where a checkpoint may say something about its input and its classes.
@@ -115,6 +121,7 @@ def _normalization(
     if not mean or not std:
         return None, None
     if len(mean) == len(std) == channels and min(std) > 0:
+        notes += [_FRACTIONS] if max(std) < 1 else []
         return mean, std
     notes.append(
         f"mean and std of the training configuration ({len(mean)} and {len(std)} numbers) do not "

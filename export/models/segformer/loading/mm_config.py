@@ -31,7 +31,7 @@ _HEAD = {
     "interpolate_mode": "bilinear",
     "act_cfg.type": "ReLU",
     "norm_cfg.eps": 1e-5,
-    "threshold": None,
+    "threshold": 0.5,
 }
 
 # Data sets of mmsegmentation whose label 0 is no class.
@@ -58,6 +58,7 @@ class TrainingConfig:
     """
 
     heads: tuple[int, ...] | None = None
+    depths: tuple[int, ...] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     colors: str | None = None
@@ -72,9 +73,12 @@ def config_of(context: Mapping[str, Any]) -> PythonConfig:
     """Return the configuration among the entries around a state dict, empty without one."""
     meta = _dict(context.get("meta"))
     # 0.x, then 1.x.
-    texts = (meta.get(key) for key in ("config", "cfg"))
-    text = next((text for text in texts if isinstance(text, str)), "")
-    return parse_python_config(text)
+    kept = [meta.get(key) for key in ("config", "cfg")]
+    for one in kept:
+        if isinstance(one, str):
+            return parse_python_config(one)
+    # Some keep the settings themselves.
+    return next((PythonConfig(one) for one in kept if isinstance(one, Mapping)), PythonConfig())
 
 
 def read_training_config(config: PythonConfig, path: Path) -> TrainingConfig:
@@ -88,11 +92,12 @@ def read_training_config(config: PythonConfig, path: Path) -> TrainingConfig:
     backbone, head = _dict(model.get("backbone")), _dict(model.get("decode_head"))
     _check(backbone, _BACKBONE, "backbone", path)
     _check(head, _HEAD, "decode_head", path)
-    said, colors, told = _normalization(values, model)
+    said, colors, told = _normalization(config, model)
     slides = _dict(model.get("test_cfg")).get("mode") == "slide"
-    notes = (config.problem, told, _SLIDE if slides else None)
+    notes = (config.problem, told, _SLIDE if slides else None, _cut_of(head))
     return TrainingConfig(
         heads=_heads(backbone, path),
+        depths=_depths(backbone),
         mean=_floats(said.get("mean")),
         std=_floats(said.get("std")),
         colors=colors,
@@ -105,6 +110,16 @@ def read_training_config(config: PythonConfig, path: Path) -> TrainingConfig:
 
 
 _SLIDE = "the training configuration tests with a sliding window: segpp-eval --protocol slide"
+
+
+_CUT = (
+    "mmsegmentation cuts the one channel of this head at a probability of 0.3, which is its "
+    "default; masks here are cut at 0.5"
+)
+
+
+def _cut_of(head: Mapping[str, Any]) -> str | None:
+    return _CUT if head.get("out_channels") == 1 and head.get("threshold") is None else None
 
 
 def _check(part: Mapping[str, Any], expected: Mapping[str, Any], name: str, path: Path) -> None:
@@ -134,19 +149,26 @@ def _heads(backbone: Mapping[str, Any], path: Path) -> tuple[int, ...] | None:
     )
 
 
+def _depths(backbone: Mapping[str, Any]) -> tuple[int, ...] | None:
+    layers = _list(backbone.get("num_layers"))
+    return tuple(layers) if layers and all(type(count) is int for count in layers) else None
+
+
 def _normalization(
-    values: Mapping[str, Any], model: Mapping[str, Any]
+    config: PythonConfig, model: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], str | None, str | None]:
     """Return the settings that count when the network is tested, and what stands there besides."""
+    values = config.values
     preprocessor = _dict(model.get("data_preprocessor")) or _dict(values.get("data_preprocessor"))
-    if preprocessor.get("mean") is not None:
-        # mmengine: images come as BGR from the disk, and stay so unless it is told otherwise.
-        return (
-            preprocessor,
-            "rgb" if preprocessor.get("bgr_to_rgb") else "bgr",
-            _stale(values, preprocessor),
-        )
-    steps = [step for step in _test_steps(values) if step.get("type") == "Normalize"]
+    steps = [step for step in _test_steps(values) if _kind(step) == "Normalize"]
+    # Without a mean it passes pixels as they are; what was not read may have one.
+    is_raw = bool(preprocessor) and preprocessor.get("mean") is None and not config.problem
+    if preprocessor.get("mean") is not None or (is_raw and not steps):
+        used = {**preprocessor, **_RAW} if is_raw else preprocessor
+        # mmengine: images come as BGR from the disk, and stay so unless it is told to turn them
+        # round; both names do the same.
+        is_turned = preprocessor.get("bgr_to_rgb") or preprocessor.get("rgb_to_bgr")
+        return used, "rgb" if is_turned else "bgr", _stale(values, used)
     norm = next(iter(steps), _dict(values.get("img_norm_cfg")))
     if norm.get("mean") is None:
         return {}, None, None
@@ -161,6 +183,13 @@ def _stale(values: Mapping[str, Any], used: Mapping[str, Any]) -> str | None:
 
 
 _BOTH = ("mean", "std")
+_RAW = {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    """Return the type without the package before it: ``mmcv.transforms.Normalize``."""
+    kind = part.get("type")
+    return kind.rpartition(".")[2] if isinstance(kind, str) else ""
 
 
 def _test_steps(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -174,7 +203,7 @@ def _test_steps(values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _fit(values: Mapping[str, Any]) -> Literal["stretch", "letterbox"] | None:
-    resizes = [step for step in _test_steps(values) if step.get("type") == "Resize"]
+    resizes = [step for step in _test_steps(values) if _kind(step) == "Resize"]
     if not resizes:
         return None
     # 0.x keeps the aspect unless told otherwise, 1.x does not.
@@ -183,10 +212,11 @@ def _fit(values: Mapping[str, Any]) -> Literal["stretch", "letterbox"] | None:
 
 
 def _crop_size(values: Mapping[str, Any]) -> Size | None:
-    crops = {tuple(crop) for crop in values_under(values, "crop_size") if _is_list(crop)}
-    sizes = [crop for crop in crops if len(crop) == 2 and all(type(x) is int for x in crop)]  # noqa: PLR2004 - height, width
+    crops = [tuple(crop) for crop in values_under(values, "crop_size") if _is_list(crop)]
+    sizes = {crop for crop in crops if len(crop) == 2 and all(type(x) is int for x in crop)}  # noqa: PLR2004 - height, width
     # Two different ones (training and sliding window) leave it open which one is meant.
-    return Size(*sizes[0]) if len(sizes) == 1 and min(sizes[0]) > 0 else None
+    [size] = sizes if len(sizes) == 1 else [(0, 0)]
+    return Size(*size) if min(size) > 0 else None
 
 
 def _reduces(values: Mapping[str, Any]) -> bool:
@@ -197,7 +227,7 @@ def _reduces(values: Mapping[str, Any]) -> bool:
         said = {value for value in values_under(place, "reduce_zero_label") if type(value) is bool}
         if said:
             return True in said
-    types = [kind for kind in values_under(values, "type") if isinstance(kind, str)]
+    types = [_kind({"type": kind}) for kind in values_under(values, "type")]
     return not _REDUCING.isdisjoint(types)
 
 

@@ -1,6 +1,6 @@
 """Whether a state dict is a whole and healthy SegFormer of one format."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from segpp.export.models.segformer.loading.formats import (
 
 __all__ = [
     "ENCODER_ONLY",
+    "check_depths",
     "check_finite",
     "check_present",
     "check_shapes",
@@ -115,6 +116,25 @@ def check_shapes(
             ),
             hint="a changed network cannot be exported; give a plain SegFormer",
         )
+
+
+def check_depths(found: tuple[int, ...], said: object, path: Path) -> None:
+    """Raise CheckpointError if a configuration gives other numbers of blocks than the names.
+
+    Args:
+        found: Per stage.
+        said: What the configuration has there; anything but a list says nothing.
+    """
+    if isinstance(said, list | tuple) and tuple(said) != found:
+        raise CheckpointError(
+            f"{path} has {_listed(found)} blocks in its stages, and its configuration says "
+            f"{_listed(said)}"[:300],
+            hint="it lacks blocks, or the configuration is another network's: save both again",
+        )
+
+
+def _listed(numbers: Iterable[object]) -> str:
+    return ",".join(map(str, numbers))
 
 
 def check_finite(tensors: Mapping[str, Tensor], names: Mapping[str, Tensor], path: Path) -> None:

@@ -65,6 +65,70 @@ def change_processor(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "mean", "std"),
+    [
+        # As transformers' SegformerImageProcessor takes them: its defaults, one number for all.
+        ({"do_normalize": False}, (0.0,) * 3, (255.0,) * 3),
+        ({"do_rescale": False}, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ({"image_mean": 0.5, "image_std": 0.5}, (127.5,) * 3, (127.5,) * 3),
+        ({"image_mean": [0.5] * 3}, (127.5,) * 3, (58.395, 57.12, 57.375)),
+    ],
+)
+def test_what_the_processor_leaves_out_is_its_default(
+    changes: dict[str, object],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    hf_folder: Path,
+) -> None:
+    path = hf_folder / "preprocessor_config.json"
+    left = json.loads(path.read_text())
+    del left["image_mean"], left["image_std"]
+    path.write_text(json.dumps(left | changes))
+
+    checkpoint = load_checkpoint(hf_folder)
+
+    assert (checkpoint.mean, checkpoint.std) == (mean, std)
+    assert checkpoint.origins["mean"] == "config"
+
+
+def test_a_picture_that_is_not_resized_has_no_fixed_size(hf_folder: Path) -> None:
+    change_processor(hf_folder, do_resize=False)
+
+    checkpoint = load_checkpoint(hf_folder)
+
+    assert (checkpoint.size, checkpoint.fit) == (None, None)
+
+
+@pytest.mark.parametrize("number", [[], {"a": 1}, False, 2.0])
+def test_a_filter_that_is_no_number_is_told(number: object, hf_folder: Path) -> None:
+    change_processor(hf_folder, resample=number)
+
+    assert any("Pillow's filter" in note for note in load_checkpoint(hf_folder).notes)
+
+
+def test_a_block_that_is_missing_is_an_error(hf_folder: Path) -> None:
+    change_config(hf_folder, depths=[2, 2, 2, 2])
+
+    with pytest.raises(CheckpointError, match=r"1,2,1,1 blocks in its stages, .* says 2,2,2,2"):
+        load_checkpoint(hf_folder)
+
+
+def test_a_class_number_of_thousands_of_digits_is_none(hf_folder: Path) -> None:
+    change_config(hf_folder, id2label={"9" * 5000: "far", "0": "road", "1": "car", "2": "sky"})
+
+    checkpoint = load_checkpoint(hf_folder)
+
+    assert checkpoint.classes
+    assert checkpoint.classes.names == ("road", "car", "sky")
+
+
+def test_the_new_name_of_reduced_labels_counts(hf_folder: Path) -> None:
+    change_processor(hf_folder, do_reduce_labels=False, reduce_labels=True)
+
+    assert not load_checkpoint(hf_folder).reduce_labels
+
+
 def test_a_fixed_size_stretches_and_a_short_edge_does_not(hf_folder: Path) -> None:
     fixed = load_checkpoint(hf_folder)
     change_processor(hf_folder, size={"shortest_edge": 250})

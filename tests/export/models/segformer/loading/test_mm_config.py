@@ -27,6 +27,10 @@ img_norm_cfg = dict({IMAGENET}, to_rgb=True)
 data_preprocessor = dict({OTHER}, bgr_to_rgb=True)
 model = dict(data_preprocessor=data_preprocessor)
 """
+RAW = f"""
+img_norm_cfg = dict({IMAGENET})
+model = dict(data_preprocessor=dict(type='SegDataPreProcessor', bgr_to_rgb=True))
+"""
 AUGMENTED = f"""
 img_norm_cfg = dict({IMAGENET})
 test_pipeline = [
@@ -92,6 +96,22 @@ def test_aligned_corners_hold_inside_the_head_too(write: Write) -> None:
             None,
         ),
         ("img_norm_cfg = dict(mean=[1.0], std=[1.0])", None, "do not fit 3 channels: not used"),
+        (
+            f"test_pipeline = [dict(type='mmcv.transforms.Normalize', {OTHER})]",
+            (90.1, 95.2, 88.3),
+            None,
+        ),
+        (f"img_norm_cfg = dict({IMAGENET})\nimg_norm_cfg['mean'] = [1, 2, 3]", None, "line 2 of"),
+        (
+            "img_norm_cfg = dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])",
+            (0.485, 0.456, 0.406),
+            "are those of pixels from 0 to 1",
+        ),
+        (
+            RAW,
+            (0.0, 0.0, 0.0),
+            "mean and std are the data_preprocessor's",
+        ),
     ],
 )  # fmt: skip
 def test_mean_and_std_are_those_that_tests_use(
@@ -141,6 +161,7 @@ def test_a_network_trained_on_bgr_takes_rgb(key: str, text: str, write: Write) -
         ("backbone=dict(mlp_ratio=2)", "backbone's mlp_ratio"),
         ("backbone=dict(act_cfg=dict(type='ReLU'))", "backbone's act_cfg.type 'ReLU'"),
         ("decode_head=dict(interpolate_mode='nearest')", "decode_head's interpolate_mode"),
+        ("decode_head=dict(threshold=0.3)", "decode_head's threshold 0.3"),
         ("backbone=dict(num_heads=[1, 2])", r"attention heads as \[1, 2\]"),
     ],
 )
@@ -185,6 +206,7 @@ def test_the_fit_is_that_of_the_test_pipeline(text: str, fit: str | None, write:
         ("data = dict(test=dict(type='ADE20KDataset'))", {}, True),
         ("data = dict(test=dict(type='ADE20KDataset', reduce_zero_label=False))", {}, False),
         ("data = dict(test=dict(type='CityscapesDataset'))", {}, False),
+        ("data = dict(test=dict(type='mmseg.datasets.ADE20KDataset'))", {}, True),
     ],
 )
 def test_labels_that_count_from_one_are_known(
@@ -194,6 +216,49 @@ def test_labels_that_count_from_one_are_known(
     write: Write,
 ) -> None:
     assert read(write, text, **meta).reduce_labels is reduced
+
+
+@pytest.mark.parametrize("flag", ["bgr_to_rgb", "rgb_to_bgr"])
+def test_both_names_turn_the_colors_round(flag: str, write: Write) -> None:
+    checkpoint = read(write, f"data_preprocessor = dict({BGR}, {flag}=True)")
+
+    assert (checkpoint.mean, checkpoint.colors) == ((1.0, 2.0, 3.0), "rgb")
+
+
+def test_settings_that_are_kept_as_they_are_count_too(write: Write) -> None:
+    kept: Any = {"model": {"backbone": {"num_heads": [1, 1, 1, 1]}}}
+
+    assert read(write, kept).architecture.heads == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("head", "says"),
+    [
+        ("out_channels=1", "at a probability of 0.3, which is its default"),
+        ("out_channels=1, threshold=0.5", None),
+        ("out_channels=3", None),
+    ],
+)
+def test_where_one_channel_is_cut_is_told(head: str, says: str | None, write: Write) -> None:
+    state = lively(theirs(classes=1))
+
+    checkpoint = read(write, f"model = dict(decode_head=dict({head}))", state=state)
+
+    assert [note for note in checkpoint.notes if "probability" in note] == (
+        [f"mmsegmentation cuts the one channel of this head {says}; masks here are cut at 0.5"]
+        if says
+        else []
+    )
+
+
+def test_a_block_that_is_missing_is_an_error(write: Write) -> None:
+    with pytest.raises(CheckpointError, match=r"1,2,1,1 blocks in its stages, .* says 1,2,2,1"):
+        read(write, "model = dict(backbone=dict(num_layers=[1, 2, 2, 1]))")
+
+
+@pytest.mark.parametrize("crop", ["[[64, 64]]", "(dict(a=1), 2)", "[64]", "(0, 0)"])
+def test_a_crop_that_is_no_size_is_passed_over(crop: str, write: Write) -> None:
+    assert read(write, f"crop_size = {crop}").size is None
 
 
 def test_a_broken_configuration_is_a_note(write: Write) -> None:

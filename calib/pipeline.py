@@ -221,14 +221,14 @@ class _Work:
             raise CheckError(
                 f"INT8 is not faster than float with {self.measures.engine} here",
                 f"float: {1000 * before:.1f} ms a call, INT8: {1000 * after:.1f} ms",
-                hint="keep the float file; `only_what_pays=False` writes the INT8 file all the same",
+                hint="keep the float file, or write this one all the same: `only_what_pays=False`",
             )
         return {"float": 1000 * before, "int8": 1000 * after}
 
     def _check(self, agreement: float, drop: Drop) -> None:
         if agreement < self.config.min_agreement:
             raise CheckError(
-                f"the INT8 file's masks agree with the float file's on {agreement:.5f} of the pixels",
+                f"the INT8 file's masks agree with the float ones on {agreement:.5f} of the pixels",
                 f"asked for: {self.config.min_agreement}",
                 hint="`max_drop` leaves the worst blocks float",
             )

@@ -30,10 +30,8 @@ class PictureSets:
         """What the numbers of pictures leave open."""
         if len(self.calibration) >= FEW:
             return ()
-        return (
-            f"{len(self.calibration)} pictures to calibrate on are few, and {len(self.report)} to "
-            f"judge by; from {FEW} on the numbers are dependable",
-        )
+        held = f"{len(self.calibration)} pictures to calibrate on, {len(self.report)} to judge by"
+        return (f"{held}: few; from {FEW} on the numbers are dependable",)
 
 
 def split(pictures: Sequence[Picture], *, selects: bool) -> PictureSets:

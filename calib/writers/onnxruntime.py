@@ -10,9 +10,9 @@ import onnx
 from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
 from segpp.calib.writers import WRITERS
+from segpp.calib.writers._cpu import has_vnni
 from segpp.calib.writers._qdq import Style, insert
 from segpp.calib.writers.base import Writer
-from segpp.utils.cpu import has_vnni
 
 __all__ = ["write_for_onnxruntime"]
 

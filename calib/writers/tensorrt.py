@@ -5,10 +5,12 @@ accuracy, and split the fusions that make the float network fast. Biases stay fl
 parsers ask for (microsoft/onnxruntime#14229).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from segpp.calib.plan import Plan
@@ -36,17 +38,16 @@ def faults_for_tensorrt(model: onnx.ModelProto) -> list[str]:
         if node.op_type in _PAIRS
         for fault in _faults_of(node, constants)
     ]
-    for opset in model.opset_import:
-        if opset.domain in ("", "ai.onnx") and opset.version > _MOST_OPSET:
-            faults.append(f"opset {opset.version} is above {_MOST_OPSET}")
+    opsets = [one.version for one in model.opset_import if one.domain in ("", "ai.onnx")]
+    faults.extend(f"opset {v} is above {_MOST_OPSET}" for v in opsets if v > _MOST_OPSET)
     return faults
 
 
-def _faults_of(node: onnx.NodeProto, constants: dict[str, object]) -> Iterator[str]:
-    scale, zero = (np.asarray(constants.get(name)) for name in node.input[1:3])
-    if scale.dtype == object or zero.dtype == object:
-        yield f"{node.name}: its scale is computed, not a constant"
-    elif not (np.isfinite(scale) & (scale > 0)).all():
+def _faults_of(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> Iterator[str]:
+    scale, zero = (constants.get(name) for name in node.input[1:3])
+    if scale is None or zero is None:
+        yield f"{node.name}: its scale or zero point is computed, not a constant"
+    elif not (np.isfinite(scale).all() and (scale > 0).all()):
         yield f"{node.name}: its scale is not above 0"
     elif zero.dtype != np.int8 or zero.any():
         yield f"{node.name}: its zero point is {zero.dtype} {zero.ravel()[:1].tolist()}, not int8 0"

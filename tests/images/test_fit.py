@@ -279,44 +279,6 @@ def test_ready_labels_are_taken_from_the_nearest_pixel(fit: Fit) -> None:
         assert mask[y, x] == expected
 
 
-@pytest.mark.parametrize("fit", ["letterbox", "crop"])
-@pytest.mark.parametrize(
-    ("picture", "size"),
-    [
-        ((101, 199), (51, 100)),
-        ((199, 101), (100, 51)),
-        ((33, 47), (17, 24)),
-        ((37, 1000), (4, 100)),
-    ],
-)
-def test_labels_of_another_size_are_sampled_where_the_picture_lies(
-    picture: tuple[int, int], size: tuple[int, int], fit: Fit
-) -> None:
-    spec = spec_of((64, 128), fit)
-    numbers = np.arange(64 * 128).reshape(1, 64, 128)
-    output = OutputSpec("labels", "labels", numbers.shape, "int64")
-
-    [mask] = labels_from(numbers, output, [size], 64 * 128, spec, pictures=[picture])
-
-    # The picture's own scale and corner; the labels only look at more or fewer of its points.
-    scale = (min if fit == "letterbox" else max)(
-        Fraction(64, picture[0]), Fraction(128, picture[1])
-    )
-    places = []
-    for side, count, whole in zip(picture, size, (64, 128), strict=True):
-        content = max(1, rounded(side * scale))
-        start = 32 * ((whole - content) // 64) if fit == "letterbox" else (whole - content) // 2
-        places.append([Fraction(2 * i + 1, 2 * count) * content + start for i in range(count)])
-    expected = [
-        [
-            math.floor(y) * 128 + math.floor(x) if 0 <= y < 64 and 0 <= x < 128 else -1
-            for x in places[1]
-        ]
-        for y in places[0]
-    ]
-    assert (mask == np.array(expected)).all()
-
-
 def test_a_picture_of_the_networks_shape_gets_the_same_mask_from_every_fit() -> None:
     logits = np.random.default_rng(0).standard_normal((1, 2, 16, 24)).astype(np.float32)
 

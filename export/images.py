@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, load_image, prepare
+from segpp.images.channels import ARRAY_SUFFIX, load_channels
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, prepare
 from segpp.manifest import InputSpec
 from segpp.utils.files import sha256_of
 
@@ -18,6 +19,7 @@ __all__ = [
     "MADE",
     "ParityImage",
     "images_in",
+    "made_image",
     "made_parity_image",
     "normalized_image",
     "read_parity_image",
@@ -29,6 +31,7 @@ Floats = NDArray[np.float32]
 MADE = "made image"
 
 _WAVES = 6
+_READ = {*IMAGE_SUFFIXES, ARRAY_SUFFIX}
 
 
 @dataclass(frozen=True)
@@ -75,18 +78,25 @@ def made_parity_image(spec: InputSpec, *, fed: InputSpec | None = None) -> Parit
         spec: The input of the network.
         fed: The input as the file takes it, where that is something else.
     """
-    image = _waves(spec.height, spec.width, spec.channels)
+    image = _waves(spec)
     batch = [image] * spec.batch
     normalized = prepare(batch, _float_spec(spec, spec.batch))
     sha256 = hashlib.sha256(image.tobytes()).hexdigest()
     return ParityImage(MADE, sha256, prepare(batch, fed or spec), normalized)
 
 
-def _waves(height: int, width: int, channels: int) -> ImageArray:
+def made_image(spec: InputSpec) -> Floats:
+    """Return the same image as ``made_parity_image`` alone, (1, C, H, W), normalised."""
+    image: Floats = prepare([_waves(spec)], _float_spec(spec, 1))
+    return image
+
+
+def _waves(spec: InputSpec) -> ImageArray:
     draw = np.random.default_rng(0)
+    height, width = spec.height, spec.width
     rows, columns = np.mgrid[0 : 1 : complex(height), 0 : 1 : complex(width)]
     planes = []
-    for _ in range(channels):
+    for _ in range(spec.channels):
         waves = [
             np.sin(2 * np.pi * (fy * rows + fx * columns + shift))
             for fy, fx, shift in draw.uniform((-4, -4, 0), (4, 4, 1), (_WAVES, 3))
@@ -119,23 +129,16 @@ def _images_at(place: Path) -> Sequence[Path]:
     if not place.is_dir():
         return [place]
     inside = sorted(place.iterdir())
-    images = [path for path in inside if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    images = [path for path in inside if path.suffix.lower() in _READ and path.is_file()]
     if not images:
-        raise ImageError(
-            f"{place} holds no images", f"looked for: {', '.join(sorted(IMAGE_SUFFIXES))}"
-        )
+        raise ImageError(f"{place} holds no images", f"looked for: {', '.join(sorted(_READ))}")
     return images
 
 
 def _stacked(path: Path, spec: InputSpec) -> ImageArray:
-    image, channels = load_image(path), spec.channels
-    if channels % image.shape[2]:
-        raise ImageError(
-            f"{path} has {image.shape[2]} channels and the network takes {channels}",
-            hint="`check=False` writes the file without comparing it",
-        )
+    image = load_channels(path, spec.channels)
     # A network of several frames sees the same one in each.
-    return np.concatenate([image] * (channels // image.shape[2]), axis=2)
+    return np.concatenate([image] * (spec.channels // image.shape[2]), axis=2)
 
 
 def _float_spec(spec: InputSpec, batch: int) -> InputSpec:

@@ -9,14 +9,12 @@ of the whole choice.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segpp.export.images import normalized_image
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.network import Network
 from segpp.export.parity import MIN_AGREEMENT
@@ -33,6 +31,9 @@ __all__ = ["TOLERANCE", "MatchSharing", "candidates", "search", "search_match_sh
 # export could be held to.
 TOLERANCE = round(1 - MIN_AGREEMENT["fp32"], 9)
 
+# Gives one image (1, C, H, W), normalised.
+Draw = Callable[[], NDArray[np.float32]]
+
 # From blocks per match, by stage, to the share of pixels that are labelled as without merging; a
 # stage that is not named matches in every block.
 Agreement = Callable[[Mapping[int, int]], float]
@@ -47,15 +48,15 @@ class MatchSharing:
 
 
 def search_match_sharing(
-    checkpoint: Checkpoint, reduction: ReductionConfig, spec: InputSpec, images: Sequence[Path]
+    checkpoint: Checkpoint, reduction: ReductionConfig, spec: InputSpec, images: Sequence[Draw]
 ) -> MatchSharing:
     """Return the blocks per match that the images allow, and what they showed.
 
     Args:
         checkpoint: The network to measure, in PyTorch and FP32.
         reduction: The reduction at each site.
-        spec: How an image becomes an input.
-        images: Files; each weighs the same.
+        spec: What the network takes.
+        images: Each weighs the same.
 
     Raises:
         ImageError: An image cannot be read.
@@ -112,27 +113,26 @@ def _blocks_to_search(
 
 
 def _agreement(
-    checkpoint: Checkpoint, reduction: ReductionConfig, spec: InputSpec, images: Sequence[Path]
+    checkpoint: Checkpoint, reduction: ReductionConfig, spec: InputSpec, images: Sequence[Draw]
 ) -> Agreement:
     plain, model = checkpoint.build(), checkpoint.build()
     corners = checkpoint.align_corners
-    unmerged = [_labels(plain, path, spec, align_corners=corners) for path in images]
+    unmerged = [_labels(plain, draw, spec, align_corners=corners) for draw in images]
 
     def agreement(interval: Mapping[int, int]) -> float:
         model.apply_reductions(reduction, match_interval=interval)
         # Read again each time: hundreds of normalised images would fill the memory.
         shares = (
-            np.mean(_labels(model, path, spec, align_corners=corners) == labels)
-            for path, labels in zip(images, unmerged, strict=True)
+            np.mean(_labels(model, draw, spec, align_corners=corners) == labels)
+            for draw, labels in zip(images, unmerged, strict=True)
         )
         return float(np.mean(list(shares)))
 
     return agreement
 
 
-def _labels(model: Network, path: Path, spec: InputSpec, *, align_corners: bool) -> NDArray[Any]:
+def _labels(model: Network, draw: Draw, spec: InputSpec, *, align_corners: bool) -> NDArray[Any]:
     """Return the labels (1, H, W) that PyTorch gives one image."""
-    image = normalized_image(path, spec)
     with torch.inference_mode():
-        logits = model(torch.from_numpy(image)).numpy()
+        logits = model(torch.from_numpy(draw())).numpy()
     return resize_argmax(logits, (spec.height, spec.width), align_corners=align_corners)

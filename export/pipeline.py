@@ -12,12 +12,16 @@
 """
 
 import platform
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from segpp import __version__
 from segpp.export.checkpoints.choices import ReadChoices
@@ -35,7 +39,9 @@ from segpp.export.images import (
     MADE,
     ParityImage,
     images_in,
+    made_image,
     made_parity_image,
+    normalized_image,
     read_parity_image,
 )
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
@@ -137,7 +143,7 @@ def _export(config: ExportConfig) -> ExportResult:
         if arrays is not None:
             reference = measure_reference(arrays, checkpoint, part, spec)
         advice = cost_advice(checkpoint.architecture, plan.size, plan.sites)
-        told = (assumed_note(plan), _made_note(image, spec))
+        told = (assumed_note(plan), _made_note(image, spec), _search_note(config, spec))
         notes = (*checkpoint.notes, *filter(None, told), *findings, *advice, *warnings)
         manifest = replace(_manifest(plan, graph, part, parity, notes), reference=reference)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
@@ -157,14 +163,18 @@ def _choices(config: ExportConfig) -> ReadChoices:
 
 def _parity_image(config: ExportConfig, spec: InputSpec) -> ParityImage:
     fed = file_input(spec, config.input_dtype)
-    # The bundled scene has three channels; one frame stands for several, grey and depth for none.
-    if config.parity_image is None and spec.channels % _FRAME:
+    if config.parity_image is None and _has_no_picture(spec):
         return made_parity_image(spec, fed=fed)
     return read_parity_image(_parity_path(config), spec, fed=fed)
 
 
+def _has_no_picture(spec: InputSpec) -> bool:
+    # The bundled scene has three channels; one frame stands for several, grey and depth for none.
+    return bool(spec.channels % _FRAME)
+
+
 def _made_note(image: ParityImage | None, spec: InputSpec) -> str | None:
-    if image is None or not spec.channels % _FRAME or image.name != MADE:
+    if image is None or not _has_no_picture(spec) or image.name != MADE:
         return None
     return f"compared with PyTorch on a made image of {spec.channels} channel(s), not a photograph"
 
@@ -197,9 +207,32 @@ def _match_sharing(
 ) -> MatchSharing:
     if config.match_interval != AUTO:
         return MatchSharing(config.match_interval)
-    images = images_in(config.search_images or (_parity_path(config),))
+    images = _search_images(config, spec)
     with step(f"measuring which matches can be used again, on {len(images)} image(s)"):
         return search_match_sharing(checkpoint, reduction, spec, images)
+
+
+def _search_images(
+    config: ExportConfig, spec: InputSpec
+) -> list[Callable[[], NDArray[np.float32]]]:
+    if _searches_on_made_image(config, spec):
+        return [partial(made_image, spec)]
+    paths = images_in(config.search_images or (_parity_path(config),))
+    return [partial(normalized_image, path, spec) for path in paths]
+
+
+def _searches_on_made_image(config: ExportConfig, spec: InputSpec) -> bool:
+    named = config.search_images or config.parity_image
+    return config.match_interval == AUTO and not named and _has_no_picture(spec)
+
+
+def _search_note(config: ExportConfig, spec: InputSpec) -> str | None:
+    if not _searches_on_made_image(config, spec):
+        return None
+    return (
+        f"which matches serve again was measured on a made image of {spec.channels} channel(s), "
+        "not on photographs: --search-images"
+    )
 
 
 def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto, tuple[str, ...]]:
@@ -227,7 +260,8 @@ def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto,
 
 
 def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
-    whose = ", the bundled picture" if plan.config.parity_image is None else ""
+    is_bundled = plan.config.parity_image is None and image.name != MADE
+    whose = ", the bundled picture" if is_bundled else ""
     with step(f"comparing with PyTorch on {image.name}{whose}"):
         parity = measure_parity(
             model,
@@ -293,6 +327,7 @@ def _manifest(
         options={
             "target": config.target,
             **_normalization(plan),
+            **_reading(config),
             "rewrites": " ".join(plan.rewrites.on) or "none",
             "rewrites_off": " ".join(plan.rewrites.off) or "none",
         },
@@ -305,6 +340,16 @@ def _normalization(plan: ResolvedExport) -> dict[str, str]:
         return {}
     mean, std = (" ".join(f"{v:g}" for v in values) for values in (plan.input.mean, plan.input.std))
     return {"normalization": f"inside, mean {mean}, std {std}"}
+
+
+def _reading(config: ExportConfig) -> dict[str, str]:
+    """Return which tensors of the checkpoint the caller chose, where he did."""
+    chosen = {
+        "prefix": config.prefix,
+        "weights": None if config.weights == "raw" else config.weights,
+        "ignore_tensors": " ".join(config.ignore_tensors),
+    }
+    return {key: value for key, value in chosen.items() if value}
 
 
 def _output_spec(plan: ResolvedExport, kind: str, output: onnx.ValueInfoProto) -> OutputSpec:

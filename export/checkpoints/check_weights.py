@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from segpp.errors import CheckpointError
+from segpp.export.checkpoints.other_formats import check_folder, other_kind
 from segpp.utils.file_type import FileKind, kind_of
 from segpp.utils.files import check_file
 
@@ -19,9 +20,13 @@ def check_weights(path: Path) -> None:
     Args:
         path: A file of ``torch.save`` or safetensors, or a folder of ``save_pretrained``.
     """
+    if refusal := other_kind(path):
+        raise refusal
     if not path.is_dir():
         weights_kind(path)
-    elif not (path / CONFIG).is_file():
+        return
+    check_folder(path)
+    if not (path / CONFIG).is_file():
         inside = sorted(child.name for child in path.iterdir())
         raise CheckpointError(
             f"folder {path} has no {CONFIG}",

@@ -72,7 +72,6 @@ def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
 
 
 def _folder(folder: Path, model_types: Collection[str]) -> WeightsFile:
-    check_folder(folder)
     check_weights(folder)
     for name in _WEIGHTS:
         if (folder / name).is_file():

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from segpp.export.config import OUTPUTS
 from segpp.export.custom_ops import torch_ops
 from segpp.export.models.precision import PrecisionWrapper
+from segpp.images.fit import padding_color
 from segpp.manifest import InputSpec
 
 __all__ = ["ModelWithIO", "file_input"]
@@ -17,7 +18,8 @@ def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
     """Return the input as the file's reader has to feed it.
 
     Float pixels are normalised inside, so that outside their mean is 0 and their std 1: a reader
-    that does what the manifest says feeds them as they are.
+    that does what the manifest says feeds them as they are. What lies beside a letterboxed
+    picture stays the mean of training, as for every other input.
 
     Args:
         spec: With the mean and std of training.
@@ -25,7 +27,8 @@ def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
     """
     if input_dtype != "float32-pixels":
         return spec
-    return replace(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels)
+    padding = tuple(padding_color(spec).tolist())
+    return replace(spec, mean=(0.0,) * spec.channels, std=(1.0,) * spec.channels, padding=padding)
 
 
 class ModelWithIO(nn.Module):

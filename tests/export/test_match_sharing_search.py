@@ -11,15 +11,16 @@ import pytest
 import torch
 
 from segpp.export.config import AUTO, ExportConfig
-from segpp.export.images import normalized_image
+from segpp.export.images import made_image, normalized_image
 from segpp.export.match_sharing_search import TOLERANCE, candidates, search
 from segpp.export.models.loading import load_checkpoint
-from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.pipeline import export_onnx
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest
 from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
+from tests.helpers.checkpoints import Write, lively, theirs
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -140,6 +141,47 @@ def test_the_report_and_the_inspection_tell_the_figures(
     inspected = segpp("inspect", out).stdout
     assert "matches used again, measured on 1 image(s), 0.001 to lose" in inspected
     assert ["3", "2", f"{trial.agreement:.5f}"] in [line.split() for line in inspected.splitlines()]
+
+
+@pytest.mark.parametrize(("channels", "given"), [(1, "nothing"), (4, "arrays")])
+def test_networks_of_other_channels_are_measured_too(
+    segpp: Command, write: Write, tmp_path: Path, channels: int, given: str
+) -> None:
+    checkpoint, out = write(lively(theirs(channels=channels))), tmp_path / "x.onnx"
+    arrays = tmp_path / "arrays"
+    arrays.mkdir()
+    for seed in range(2):
+        draw = np.random.default_rng(seed)
+        coarse = draw.integers(0, 256, (8, 16, channels), dtype=np.uint8)
+        np.save(arrays / f"{seed}.npy", coarse.repeat(16, 0).repeat(16, 1))
+    flags = ("--search-images", arrays) if given == "arrays" else ()
+
+    done = segpp(
+        "export", checkpoint, out, "--reduce", "2.kv=bsm:ratio=0.5", "--match-interval", "auto",
+        "--size", SIZE, "--no-check", *flags,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    manifest = read_manifest(out)
+    found = manifest.match_search
+    assert found is not None
+    assert found.images == (1 if given == "nothing" else 2)
+    assert [(trial.stage, trial.match_every) for trial in found.trials] == [(2, 2)]
+    told = f"was measured on a made image of {channels} channel(s), not on photographs"
+    assert any(told in note for note in manifest.notes) is (given == "nothing")
+    # What PyTorch has in common with no merging, on the same inputs.
+    images = [made_image(manifest.input)]
+    if given == "arrays":
+        images = [normalized_image(path, manifest.input) for path in sorted(arrays.iterdir())]
+    plain, merged = (load_checkpoint(checkpoint).build() for _ in range(2))
+    merged.apply_reductions(reduction_config(reduce=("2.kv=bsm:ratio=0.5",)))
+    shares = []
+    for image in images:
+        with torch.inference_mode():
+            logits = [network(torch.from_numpy(image)).numpy() for network in (plain, merged)]
+        labels = [resize_argmax(one, tuple(SIZE)) for one in logits]
+        shares.append(np.mean(labels[0] == labels[1]))
+    assert found.agreement_fresh == float(np.mean(shares))
 
 
 def test_a_word_that_is_no_number_is_refused(segpp: Command, tmp_path: Path) -> None:

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpp.errors import InputError
-from segpp.images.fit import FITS, Fit, check_fit, misfit, padding_color, place, unseen_label
+from segpp.images.fit import FITS, Fit, padding_color, place, unseen_label
 from segpp.images.postprocess import labels_from, resize_argmax
 from segpp.images.preprocess import load_image, prepare
 from segpp.manifest import InputSpec, OutputSpec
@@ -114,6 +113,12 @@ def test_what_surrounds_a_letterbox_is_the_rounded_mean(dtype: str, colours: str
     assert np.abs(pixels[:, :8] - inside).max() <= 256 * 2**-24
     assert np.abs(pixels[:, 8:] - color).max() <= 256 * 2**-24
     assert padding_color(spec).tolist() == ([11, 255, 0] if dtype == "uint8" else [11, 254, 0])
+
+
+def test_a_file_that_normalises_floats_itself_says_what_surrounds_a_letterbox() -> None:
+    pixels = replace(SPEC, mean=(0.0,) * 3, std=(1.0,) * 3, padding=(124, 116, 104))
+
+    assert padding_color(pixels).tolist() == [124, 116, 104]
 
 
 @pytest.mark.parametrize("size", [(50, 300), (301, 77), (64, 97), (10, 10)], ids=str)
@@ -279,6 +284,44 @@ def test_ready_labels_are_taken_from_the_nearest_pixel(fit: Fit) -> None:
         assert mask[y, x] == expected
 
 
+@pytest.mark.parametrize("fit", ["letterbox", "crop"])
+@pytest.mark.parametrize(
+    ("picture", "size"),
+    [
+        ((101, 199), (51, 100)),
+        ((199, 101), (100, 51)),
+        ((33, 47), (17, 24)),
+        ((37, 1000), (4, 100)),
+    ],
+)
+def test_labels_of_another_size_are_sampled_where_the_picture_lies(
+    picture: tuple[int, int], size: tuple[int, int], fit: Fit
+) -> None:
+    spec = spec_of((64, 128), fit)
+    numbers = np.arange(64 * 128).reshape(1, 64, 128)
+    output = OutputSpec("labels", "labels", numbers.shape, "int64")
+
+    [mask] = labels_from(numbers, output, [size], 64 * 128, spec, pictures=[picture])
+
+    # The picture's own scale and corner; the labels only look at more or fewer of its points.
+    scale = (min if fit == "letterbox" else max)(
+        Fraction(64, picture[0]), Fraction(128, picture[1])
+    )
+    places = []
+    for side, count, whole in zip(picture, size, (64, 128), strict=True):
+        content = max(1, rounded(side * scale))
+        start = 0 if fit == "letterbox" else (whole - content) // 2
+        places.append([Fraction(2 * i + 1, 2 * count) * content + start for i in range(count)])
+    expected = [
+        [
+            math.floor(y) * 128 + math.floor(x) if 0 <= y < 64 and 0 <= x < 128 else -1
+            for x in places[1]
+        ]
+        for y in places[0]
+    ]
+    assert (mask == np.array(expected)).all()
+
+
 def test_a_picture_of_the_networks_shape_gets_the_same_mask_from_every_fit() -> None:
     logits = np.random.default_rng(0).standard_normal((1, 2, 16, 24)).astype(np.float32)
 
@@ -310,55 +353,3 @@ def test_a_picture_turned_by_exif_gets_a_mask_that_stands_upright(tmp_path: obje
 
 
 # --- what is said
-
-
-def test_pictures_of_nearly_the_networks_shape_are_said_nothing_about() -> None:
-    assert misfit((360, 480), replace(SPEC, shape=(1, 3, 352, 480))) is None
-    assert misfit((720, 1280), replace(SPEC, shape=(1, 3, 1080, 1920))) is None
-
-
-@pytest.mark.parametrize(
-    ("fit", "says"),
-    [
-        ("stretch", "stretching makes everything 33% lower than it is (--fit letterbox keeps"),
-        ("letterbox", "33% of the network's pixels are padding"),
-        ("crop", "33% of the picture is cut off and gets no class"),
-    ],
-)
-def test_a_misfit_tells_its_price_and_a_size_that_fits(fit: Fit, says: str) -> None:
-    note = misfit((360, 480), replace(SPEC, shape=(1, 3, 512, 1024), fit=fit))
-
-    assert note is not None
-    assert note.startswith("pictures of 360x480 in a network of 512x1024: ")
-    assert says in note
-    # 512 * 1024 pixels as 3:4 are 627 x 836.
-    assert note.endswith("an export with --size 640x832 would fit")
-
-
-@given(sizes, networks)
-def test_the_proposed_size_is_one_that_exports_take(
-    size: tuple[int, int], network: tuple[int, int]
-) -> None:
-    note = misfit(size, spec_of(network, "letterbox"))
-
-    if note is not None:
-        proposed = note.split("--size ")[1].split()[0].split("x")
-        assert all(int(side) >= 32 and int(side) % 32 == 0 for side in proposed)
-
-
-def test_an_unknown_fit_is_refused() -> None:
-    with pytest.raises(InputError, match="did you mean 'letterbox'"):
-        check_fit("leterbox")
-
-
-@pytest.mark.parametrize(("classes", "label"), [(2, 255), (255, 255), (256, -1), (300, -1)])
-def test_what_is_not_seen_has_a_label_that_is_no_class(classes: int, label: int) -> None:
-    assert unseen_label(classes) == label
-
-
-def test_a_size_that_the_network_has_already_is_not_proposed() -> None:
-    note = misfit((360, 480), spec_of((64, 96), "letterbox"))
-
-    assert (
-        note == "pictures of 360x480 in a network of 64x96: 11% of the network's pixels are padding"
-    )

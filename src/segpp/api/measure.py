@@ -260,6 +260,11 @@ def inspect(
     ratio: float | None = None,
     reduce: str | Sequence[str] = (),
     checkpoint_format: str | None = None,
+    heads: Sequence[int] | None = None,
+    colors: str | None = None,
+    prefix: str | None = None,
+    weights: str = "raw",
+    ignore_tensors: str | Sequence[str] = (),
 ) -> Report:
     """Say what a checkpoint, an ONNX file, an engine or a manifest is.
 
@@ -269,6 +274,7 @@ def inspect(
         ratio: For a checkpoint: add a column for this share of merged tokens.
         reduce: For a checkpoint: add a column with these sites, as in ``export_onnx``.
         checkpoint_format: Whose code trained it, where its keys do not tell.
+        heads, colors, prefix, weights, ignore_tensors: For a checkpoint: as in ``export_onnx``.
 
     Returns:
         Text (``.text()``), JSON (``.json()``), data, and what is wrong with the file.
@@ -288,7 +294,16 @@ def inspect(
         checkpoint_format=arguments.optional(
             arguments.text, "checkpoint_format", checkpoint_format
         ),
+        heads=None if heads is None else _heads("heads", heads),
+        colors=arguments.optional(arguments.text, "colors", colors),
+        prefix=arguments.optional(arguments.text, "prefix", prefix),
+        weights=arguments.text("weights", weights),
+        ignore_tensors=arguments.several(arguments.text, "ignore_tensors", ignore_tensors),
     )
+
+
+def _heads(name: str, value: object) -> tuple[int, ...]:
+    return arguments.several(arguments.whole_number, name, value, least=1)
 
 
 def _positive(name: str, value: object) -> int:

@@ -3,36 +3,32 @@
 import argparse
 from typing import Any
 
-__all__ = ["add_reading", "reading_of"]
+__all__ = ["add_feeding", "add_reading", "feeding_of", "reading_of"]
 
-_NAMES = ("heads", "mean", "std", "colors", "prefix", "weights", "ignore_tensors", "fit")
+_READING = ("heads", "colors", "prefix", "weights", "ignore_tensors")
+_FEEDING = ("mean", "std", "fit")
 
 
 def reading_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the options as the arguments of ``segpp.export_onnx``."""
-    return {name: getattr(args, name) for name in _NAMES}
+    """Return the options of ``add_reading`` as the arguments of ``segpp.inspect``."""
+    return {name: getattr(args, name) for name in _READING}
 
 
-def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Declare the options, none of which is needed where the checkpoint tells all."""
+def feeding_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the options of ``add_feeding`` as the arguments of ``segpp.export_onnx``."""
+    return {name: getattr(args, name) for name in _FEEDING}
+
+
+def add_reading(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Declare which network a checkpoint holds; none is needed where the checkpoint tells all."""
     group = parser.add_argument_group("reading the checkpoint (default: what it tells)")
     group.add_argument(
         "--heads", type=_counts, metavar="H,H,H,H", help="attention heads of the four stages"
     )
     group.add_argument(
-        "--mean", type=_numbers, metavar="R,G,B", help="what is subtracted, on the 0-255 scale"
-    )
-    group.add_argument("--std", type=_numbers, metavar="R,G,B", help="what it is divided by then")
-    group.add_argument(
         "--colors",
         metavar="ORDER",
         help="rgb or bgr, as it was trained on; the file takes RGB either way",
-    )
-    group.add_argument(
-        "--fit",
-        metavar="HOW",
-        help="stretch, letterbox or crop pictures of another shape (default: as the checkpoint "
-        "says, else letterbox)",
     )
     group.add_argument(
         "--prefix", metavar="NAME", help="which of several networks, by what precedes its names"
@@ -46,6 +42,21 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PATTERN",
         help="leave out tensors that the masks do not depend on, as 'adapter.*'; repeatable",
+    )
+    return group
+
+
+def add_feeding(group: argparse._ArgumentGroup) -> None:
+    """Declare how images become the input that the network was trained on."""
+    group.add_argument(
+        "--mean", type=_numbers, metavar="R,G,B", help="what is subtracted, on the 0-255 scale"
+    )
+    group.add_argument("--std", type=_numbers, metavar="R,G,B", help="what it is divided by then")
+    group.add_argument(
+        "--fit",
+        metavar="HOW",
+        help="stretch, letterbox or crop pictures of another shape (default: as the checkpoint "
+        "says, else letterbox)",
     )
 
 

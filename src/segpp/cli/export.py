@@ -8,7 +8,7 @@ from typing import Literal
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
 from segpp.cli._listings import ListReductions, ListRewrites
-from segpp.cli._reading import add_reading, reading_of
+from segpp.cli._reading import add_feeding, add_reading, feeding_of, reading_of
 from segpp.manifest import (
     Manifest,
     MatchSearch,
@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose checkpoint it is, where the keys do not tell",
     )
     add_force_argument(model)
-    add_reading(parser)
+    add_feeding(add_reading(parser))
     _add_reduction(parser)
     _add_graph(parser)
     _add_check(parser)
@@ -269,6 +269,7 @@ def run(args: argparse.Namespace) -> int:
         min_agreement=args.min_agreement,
         check=not args.no_check,
         **reading_of(args),
+        **feeding_of(args),
         reference=args.reference,
         force=args.force,
         memory_limit=args.memory_limit,

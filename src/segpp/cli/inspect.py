@@ -6,6 +6,7 @@ from pathlib import Path
 
 import segpp
 from segpp.cli._arguments import add_json_argument
+from segpp.cli._reading import add_reading, reading_of
 from segpp.errors import CheckError
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -22,6 +23,7 @@ RENAMED = {
 EXAMPLES = (
     "segpp-inspect model.pth --size 1024x2048",
     "segpp-inspect model.pth --ratio 0.5 --reduce 4.q=none",
+    "segpp-inspect distilled.pth --prefix student",
     "segpp-inspect b0.onnx --json",
     "segpp-inspect b0.engine.json",
 )
@@ -55,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="whose code trained it, if its names do not tell",
     )
+    add_reading(parser)
     add_json_argument(parser.add_argument_group("results"), "everything")
 
 
@@ -66,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
         ratio=args.ratio,
         reduce=args.reduce,
         checkpoint_format=args.checkpoint_format,
+        **reading_of(args),
     )
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
     for problem in report.problems:

@@ -143,7 +143,12 @@ def start_of(network: int, content: int) -> int:
 
 
 def padding_color(spec: InputSpec) -> NDArray[np.uint8]:
-    """Return what surrounds a picture, a value per channel of the tensor: the rounded mean."""
+    """Return the colour beside a letterboxed picture, a value per channel: the rounded mean.
+
+    A file that normalises floats itself has mean 0 outside, and tells the colour.
+    """
+    if spec.padding is not None:
+        return np.array(spec.padding, np.uint8)
     rounded = [math.floor(value + 0.5) for value in spec.mean]
     return np.array(rounded).clip(0, _MAX_COLOR).astype(np.uint8)
 

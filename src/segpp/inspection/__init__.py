@@ -1,7 +1,9 @@
 """What a file is: a checkpoint, an ONNX file, an engine or a manifest, one kind per module."""
+# ruff: noqa: PLC0415 - torch and onnx are for checkpoints and graphs alone
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from segpp.errors import InputError
 from segpp.inspection.manifest import inspect_engine, inspect_manifest
@@ -9,6 +11,10 @@ from segpp.inspection.report import Report
 from segpp.ops.grid import Size
 from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
 from segpp.utils.files import check_file
+
+if TYPE_CHECKING:
+    from segpp.export.checkpoints.choices import ReadChoices
+    from segpp.export.reduction.config import ReductionChoice
 
 __all__ = ["Report", "inspect_file"]
 
@@ -19,7 +25,7 @@ def inspect_file(
     size: Size | None = None,
     ratio: float | None = None,
     reduce: Sequence[str] = (),
-    checkpoint_format: str | None = None,
+    **reading: Any,
 ) -> Report:
     """Return what a file is, chosen by its first bytes and its suffix.
 
@@ -28,17 +34,21 @@ def inspect_file(
         size: For a checkpoint: the input that tokens and costs are counted for.
         ratio: For a checkpoint: add a column for this share of merged tokens.
         reduce: For a checkpoint: add a column with these sites.
-        checkpoint_format: Whose code trained it, where its keys do not tell.
+        reading: For a checkpoint: the fields of ``ReadChoices``.
 
     Raises:
         InputError: It is none of these, or an argument for checkpoints goes with another file.
     """
-    asked = {"size": size, "ratio": ratio, "reduce": reduce, "checkpoint_format": checkpoint_format}
+    from segpp.export.checkpoints.choices import ReadChoices
+
+    choices = ReadChoices(**reading)
     if not path.is_dir():
         check_file(path, kind="file")
     if path.is_dir() or kind_of(path).holds:
-        return _inspect_checkpoint(path, size, ratio, reduce, checkpoint_format)
-    if unused := [f"`{name}`" for name, value in asked.items() if value not in (None, (), [])]:
+        return _inspect_checkpoint(path, size, _asked(ratio, reduce), choices)
+    asked = {"size": size, "ratio": ratio, "reduce": reduce or None}
+    unread = {n: v for n, v in reading.items() if v != getattr(ReadChoices(), n)}
+    if unused := [f"`{name}`" for name, value in {**asked, **unread}.items() if value is not None]:
         raise InputError(f"{unused[0]} goes with a checkpoint, and {path} is none")
     return _inspect_other(path)
 
@@ -50,7 +60,7 @@ def _inspect_other(path: Path) -> Report:
     if suffix in ENGINE_SUFFIXES:
         return inspect_engine(path)
     if suffix == ".onnx" or "ONNX" in kind.says:
-        from segpp.inspection.onnx_graph import inspect_onnx  # noqa: PLC0415 - needs onnx
+        from segpp.inspection.onnx_graph import inspect_onnx
 
         return inspect_onnx(path)
     raise InputError(
@@ -59,18 +69,45 @@ def _inspect_other(path: Path) -> Report:
     )
 
 
+def _asked(ratio: float | None, reduce: Sequence[str]) -> "dict[str, ReductionChoice]":
+    from segpp.export.reduction.config import ReductionChoice
+
+    if ratio is None and not reduce:
+        return {}
+    name = "asked" if reduce else f"ratio {ratio:g}"
+    return {name: ReductionChoice(ratio=ratio, reduce=tuple(reduce))}
+
+
 def _inspect_checkpoint(
     path: Path,
     size: Size | None,
-    ratio: float | None,
-    reduce: Sequence[str],
-    checkpoint_format: str | None,
+    asked: "dict[str, ReductionChoice]",
+    choices: "ReadChoices",
 ) -> Report:
-    from segpp.export.reduction.config import ReductionChoice  # noqa: PLC0415 - for checkpoints
-    from segpp.inspection.checkpoint import inspect_checkpoint  # noqa: PLC0415 - torch
+    _check_before_torch(path, size, asked, choices)
+    from segpp.inspection.checkpoint import inspect_checkpoint
 
-    choices = {}
-    if ratio is not None or reduce:
-        name = "asked" if reduce else f"ratio {ratio:g}"
-        choices[name] = ReductionChoice(ratio=ratio, reduce=tuple(reduce))
-    return inspect_checkpoint(path, size=size, choices=choices, checkpoint_format=checkpoint_format)
+    return inspect_checkpoint(path, size=size, asked=asked, choices=choices)
+
+
+def _check_before_torch(
+    path: Path,
+    size: Size | None,
+    asked: "dict[str, ReductionChoice]",
+    choices: "ReadChoices",
+) -> None:
+    """Raise InputError for what no checkpoint could make right: torch takes seconds to import."""
+    from segpp.export.checkpoints.check_weights import check_weights
+    from segpp.export.checkpoints.choices import check_choices
+    from segpp.export.models.base import ModelFamily, check_with_any, families_for
+
+    def check(family: ModelFamily) -> None:
+        if size is not None:
+            family.check_size(size)
+        for choice in asked.values():
+            family.reduction_config(choice)
+
+    check_choices(choices)
+    families_for(choices.checkpoint_format)
+    check_with_any(check)
+    check_weights(path)

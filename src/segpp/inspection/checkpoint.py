@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp.errors import ReductionError
+from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.models.base import Checkpoint, ModelFamily, family_of
 from segpp.export.models.loading import load_checkpoint
@@ -31,27 +32,27 @@ def inspect_checkpoint(
     path: Path,
     *,
     size: Size | None = None,
-    choices: Mapping[str, ReductionChoice] | None = None,
-    checkpoint_format: str | None = None,
+    asked: Mapping[str, ReductionChoice] | None = None,
+    choices: ReadChoices | None = None,
 ) -> Report:
     """Describe a checkpoint, and what each preset of its network does to it at ``size``.
 
     Args:
         path: A checkpoint file or a Hugging Face folder.
         size: Input in pixels; the checkpoint's own if not given, or the default.
-        choices: Reductions to show besides the presets, by name.
-        checkpoint_format: Whose code trained it, where the names do not tell.
+        asked: Reductions to show besides the presets, by name.
+        choices: How to read it, where it does not tell.
 
     Raises:
         CheckpointError: It cannot be read.
         InputError: The network does not take ``size``.
     """
-    checkpoint = load_checkpoint(path, checkpoint_format=checkpoint_format)
+    checkpoint = load_checkpoint(path, choices=choices)
     family = family_of(checkpoint.architecture)
     size = size or checkpoint.size or family.default_size
     family.check_size(size)
-    asked = {name: family.reduction_config(choice) for name, choice in (choices or {}).items()}
-    configs = {**family.presets, **asked}
+    added = {name: family.reduction_config(choice) for name, choice in (asked or {}).items()}
+    configs = {**family.presets, **added}
     outcomes = {name: _outcome(family, config, size) for name, config in configs.items()}
     counts = {
         name: family.macs(checkpoint.architecture, size, sites)

@@ -45,6 +45,12 @@ def _input_problems(spec: InputSpec) -> Iterator[str]:
         yield f"gives the input shape {list(spec.shape)!r:.80}"
     elif not (len(spec.mean) == len(spec.std) == spec.channels) or min(spec.std) <= 0:
         yield "gives a mean or std that does not fit its input"
+    elif spec.padding is not None and not _is_color(spec.padding, spec.channels):
+        yield f"pads its input with {list(spec.padding)!r:.80}"
+
+
+def _is_color(values: tuple[int, ...], channels: int) -> bool:
+    return len(values) == channels and all(0 <= value <= _MAX_COLOR for value in values)
 
 
 def _output_problems(manifest: Manifest) -> Iterator[str]:

@@ -102,6 +102,8 @@ class InputSpec:
     Attributes:
         fit: ``stretch`` resizes both sides for themselves; ``letterbox`` keeps the aspect and pads
             to the right or below, ``crop`` keeps it and cuts what is too much at both ends.
+        padding: What lies beside a letterboxed picture, 0 to 255 per channel; the rounded mean if
+            None. Files that normalise floats themselves need it, since their mean is 0.
     """
 
     name: str
@@ -113,6 +115,7 @@ class InputSpec:
     std: tuple[float, ...]
     resize: Resize = "pillow-bilinear"
     fit: Literal["stretch", "letterbox", "crop"] = "stretch"
+    padding: tuple[int, ...] | None = None
 
     @property
     def height(self) -> int:

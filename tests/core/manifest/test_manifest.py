@@ -214,6 +214,8 @@ def test_what_is_no_manifest_is_one_short_error(
         (changed("input", "std", to=[1.0, 0.0, 1.0]), "a mean or std that does not fit its input"),
         (changed("input", "std", to=[1.0, -1.0, 1.0]), "a mean or std that does not fit"),
         (changed("input", "std", to=[1.0, float("inf"), 1.0]), r"input.std\[1\] is inf"),
+        (changed("input", "padding", to=[1, 2]), r"pads its input with \[1, 2\]"),
+        (changed("input", "padding", to=[1, 2, 256]), r"pads its input with \[1, 2, 256\]"),
         (changed("outputs", to=[]), "names no output"),
         (changed("outputs", 0, "shape", to=[]), "gives the output shape"),
         (changed("outputs", 0, "shape", to=[1, 0, 16, 32]), "gives the output shape"),

@@ -86,39 +86,6 @@ def test_colours_and_names_come_from_files(
     assert "lawn 33" in capsys.readouterr().out
 
 
-def test_classes_of_one_name_count_together_in_json(
-    network: Network, street: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    (tmp_path / "names.txt").write_text("road\nroad\nsky\n")
-
-    code = run(
-        *(network(), street, "--out", tmp_path / "o.png", "--json"),
-        *("--class-names", tmp_path / "names.txt"),
-    )
-
-    [image] = json.loads(capsys.readouterr().out)["images"]
-    assert code == 0
-    # The three classes are thirds of the picture.
-    assert image["classes"] == {
-        "road": pytest.approx(2 / 3, 0.02),
-        "sky": pytest.approx(1 / 3, 0.02),
-    }
-
-
-def test_a_name_with_a_line_feed_stays_on_the_line_of_the_summary(
-    network: Network, street: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    names = tmp_path / "names.json"
-    names.write_text(json.dumps(["a\nerror: forged", "b\x1b[2J", "c"]))
-
-    assert run(network(), street, "--out", tmp_path / "o.png", "--class-names", names) == 0
-
-    out = capsys.readouterr().out
-    assert out.count("\n") == 1
-    assert r"a\x0aerror: forged" in out
-    assert "\x1b" not in out
-
-
 @pytest.mark.parametrize("flag", ["--palette", "--class-names"])
 def test_files_for_another_number_of_classes_are_refused(
     network: Network, street: Path, tmp_path: Path, capsys: Capture, flag: str

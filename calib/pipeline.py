@@ -21,19 +21,19 @@ import onnx
 from segpp import __version__
 from segpp.calib.config import CalibrationConfig, check_config
 from segpp.calib.graph.sites import Site, sites_of
-from segpp.calib.images import Picture, find_pictures
-from segpp.calib.measure import Comparison, Measures
 from segpp.calib.observers import OBSERVERS
+from segpp.calib.pictures.find import Picture, find_pictures
+from segpp.calib.pictures.runs import batch_of, logits_of
+from segpp.calib.pictures.sets import PictureSets, split
 from segpp.calib.plan import Plan
 from segpp.calib.provenance import Outcome, calibrated_manifest
 from segpp.calib.ranges.collect import collect_ranges
 from segpp.calib.ranges.file import Ranges
-from segpp.calib.runs import batch_of, logits_of
 from segpp.calib.selection.budget import fit_budget
 from segpp.calib.selection.drop import Drop, drop_of
+from segpp.calib.selection.measure import Comparison, Measures
 from segpp.calib.selection.payoff import PartGain, part_gains, without_loss
 from segpp.calib.selection.sensitivity import BlockCost, sensitivities
-from segpp.calib.sets import PictureSets, split
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
 from segpp.errors import CheckError

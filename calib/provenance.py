@@ -8,10 +8,10 @@ from pathlib import Path
 
 from segpp.calib.config import CalibrationConfig
 from segpp.calib.graph.sites import Site
-from segpp.calib.images import Picture
+from segpp.calib.pictures.find import Picture
+from segpp.calib.pictures.sets import PictureSets
 from segpp.calib.plan import Plan
 from segpp.calib.selection.drop import Drop
-from segpp.calib.sets import PictureSets
 from segpp.manifest import Calibration, CalibrationDrop, FileInfo, Manifest, Source
 from segpp.utils.files import sha256_of
 

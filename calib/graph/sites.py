@@ -45,6 +45,7 @@ _ENDINGS = (
     (r"head\..*", "head"),
 )
 _BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
+_LEVEL = re.compile(r"head\.\w+\.(\d+)\.")
 _STAGE = re.compile(r"stages\.(\d+)\.")
 _PARTS = {
     **dict.fromkeys(("reduce", "q", "kv", "out"), "attention"),
@@ -89,8 +90,10 @@ class Site:
 
     @property
     def part(self) -> str:
-        """What is timed together: ``stage 1 attention``, ``stage 1 feed-forward``, ``head``."""
+        """What is timed together: ``stage 1 attention``, ``stage 1 feed-forward``, ``head 1``."""
         what = _PARTS.get(self.kind)
+        if found := _LEVEL.search(self.module):
+            return f"head {int(found[1]) + 1}"
         return f"{self.block.partition(' block ')[0]} {what}" if what else self.block
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from segpp.calib.images import Picture
+from segpp.calib.pictures.find import Picture
+from segpp.calib.pictures.runs import Batch, batch_of, open_model
 from segpp.calib.ranges.file import Ranges, RangesOf, difference, read_ranges, write_ranges
 from segpp.calib.ranges.probes import Probe, add_probes
 from segpp.calib.ranges.statistics import TensorStatistics
-from segpp.calib.runs import Batch, batch_of, open_model
 from segpp.errors import CheckError, InputError
 from segpp.manifest import Manifest
 

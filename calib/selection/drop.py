@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.calib.measure import Comparison
+from segpp.calib.selection.measure import Comparison
 
 __all__ = ["Drop", "drop_of", "miou_of"]
 

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import onnx
 
 from segpp.calib.graph.sites import Site
-from segpp.calib.measure import Time
 from segpp.calib.plan import Plan
+from segpp.calib.selection.measure import Time
 from segpp.calib.writers.base import Writer
 
 __all__ = ["PartGain", "part_gains", "without_loss"]

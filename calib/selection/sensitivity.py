@@ -12,8 +12,8 @@ import onnx
 from numpy.typing import NDArray
 
 from segpp.calib.graph.sites import Site
+from segpp.calib.pictures.runs import Batch, LogitsOf
 from segpp.calib.plan import Plan
-from segpp.calib.runs import Batch, LogitsOf
 from segpp.calib.writers.base import Writer
 
 __all__ = ["BlockCost", "divergence", "sensitivities"]

@@ -27,12 +27,14 @@ class Style:
         signed: Activations as int8 with the zero point 0; else uint8.
         weight_limit: Largest magnitude of a weight: 127, or 63 where 16-bit sums could overflow.
         bias: Biases as int32; else they stay float.
+        fused_products: Matrix products as ONNX Runtime's ``MatMulIntegerToFloat``.
         outputs: Whether what a site gives is quantized again, where the plan has its range.
     """
 
     signed: bool
     weight_limit: int = 127
     bias: bool = False
+    fused_products: bool = False
     outputs: Callable[[Site], bool] = lambda _site: False
 
 
@@ -48,6 +50,8 @@ def insert(model: onnx.ModelProto, plan: Plan, style: Style) -> onnx.ModelProto:
     for site in plan.sites:
         edit.quantize(site)
     edit.finish()
+    if style.fused_products and "com.microsoft" not in {o.domain for o in quantized.opset_import}:
+        quantized.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return quantized
 
 
@@ -62,9 +66,13 @@ class _Edit:
         self._behind: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         self._grids: dict[str, Grid] = {}
         self._dequantized: dict[str, str] = {}
+        self._skipped: set[str] = set()
 
     def quantize(self, site: Site) -> None:
         node = self._nodes[site.node]
+        if self._style.fused_products and site.operator == "MatMul":
+            self._product(site, node)
+            return
         node.input[0] = self._activation(site.input, site.node)
         scales = self._weight(site, node)
         if self._style.bias and site.operator == "Conv" and len(node.input) > 2:  # noqa: PLR2004
@@ -77,10 +85,36 @@ class _Edit:
             one
             for node in self._graph.node
             for one in (*self._before[node.name], node, *self._behind[node.name])
+            if one.name not in self._skipped
         ]
         del self._graph.node[:]
         self._graph.node.extend(nodes)
         _drop_unused(self._graph)
+
+    def _product(self, site: Site, node: onnx.NodeProto) -> None:
+        """Make a matrix product and the bias behind it one node of ONNX Runtime's own."""
+        self._activation(site.input, site.node)
+        weight = array_of(self._wiring.initializers[site.weight])
+        codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
+        a, w = f"{site.input}/int8", f"{site.weight}/{site.node}"
+        inputs = [
+            f"{a}/codes",
+            self._constant(f"{w}/codes", codes),
+            f"{a}/scale",
+            self._constant(f"{w}/scale", scales),
+            f"{a}/zero_point",
+            self._constant(f"{w}/zero_point", np.zeros(len(scales), np.int8)),
+        ]
+        users = self._wiring.users(node.output[0])
+        if len(users) == 1 and users[0].op_type == "Add":
+            biases = [name for name in users[0].input if name in self._wiring.initializers]
+            if len(biases) == 1 and len(self._wiring.initializers[biases[0]].dims) == 1:
+                inputs.append(biases[0])
+                node.output[0] = users[0].output[0]
+                self._skip(users[0])
+        del node.input[:]
+        node.input.extend(inputs)
+        node.op_type, node.domain = "MatMulIntegerToFloat", "com.microsoft"
 
     def _activation(self, tensor: str, node: str) -> str:
         """Return the tensor as it comes back from 8 bits."""
@@ -145,13 +179,22 @@ class _Edit:
         tensor = last.output[0]
         if tensor not in self._plan.ranges or tensor in self._dequantized:
             return
-        pair, back = self._pair(tensor, f"{tensor}/int8", self._grid(tensor))
+        grid = self._grid(tensor)
+        pair, back = self._pair(tensor, f"{tensor}/int8", grid)
+        if last is not node and not grid.zero_point and not self._style.signed:
+            # What is below 0 is clipped there anyway; without the ReLU the product stands next to
+            # the pair, and engines compute it in 8 bits.
+            self._skip(last)
+            pair[0].input[0] = node.output[0]
         for user in self._wiring.users(tensor):
             for index, name in enumerate(user.input):
                 if name == tensor:
                     user.input[index] = back
         self._behind[last.name].extend(pair)
         self._dequantized[tensor] = back
+
+    def _skip(self, node: onnx.NodeProto) -> None:
+        self._skipped.add(node.name)
 
     def _constant(self, name: str, value: NDArray[np.generic]) -> str:
         if name not in self._wiring.initializers:

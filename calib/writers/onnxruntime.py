@@ -7,6 +7,7 @@ weights overflow: they have 7 bits there.
 
 import onnx
 
+from segpp.calib.graph.fuse_gelu import fuse_gelu
 from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
 from segpp.calib.writers import WRITERS
@@ -22,7 +23,11 @@ _SEVEN_BITS = 63
 def write_for_onnxruntime(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     """Return the model with the plan's sites in 8 bits, for the CPU at hand."""
     limit = 127 if has_vnni() else _SEVEN_BITS
-    return insert(model, plan, Style(False, limit, bias=True, outputs=_is_convolution))
+    return insert(
+        fuse_gelu(model),
+        plan,
+        Style(False, limit, bias=True, fused_products=True, outputs=_is_convolution),
+    )
 
 
 def _is_convolution(site: Site) -> bool:

@@ -1,6 +1,8 @@
-"""OpenVINO on CPUs: uint8 activations and int8 weights on the inputs of weighted products.
+"""OpenVINO on CPUs: int8 activations and weights on the inputs of weighted products.
 
-OpenVINO joins the pairs with the products itself, and decides what it hands on in 8 bits.
+OpenVINO joins the pairs with the products itself, and decides what it hands on in 8 bits. Numbers
+are symmetric: of asymmetric ones 2026.4 refuses products behind merged tokens ("cannot be
+broadcasted").
 """
 
 import onnx
@@ -15,7 +17,7 @@ __all__ = ["write_for_openvino"]
 
 def write_for_openvino(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     """Return the model with the plan's sites in 8 bits."""
-    return insert(model, plan, Style(signed=False))
+    return insert(model, plan, Style(signed=True))
 
 
 WRITERS.register("openvino")(

@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from segpp.calib.images import Picture, load_picture
+from segpp.calib.pictures.find import Picture, load_picture
 from segpp.images.preprocess import prepare
 from segpp.manifest import InputSpec
 from segpp.utils.limits import default_threads

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.calib.images import Picture
+from segpp.calib.pictures.find import Picture
 
 __all__ = ["Compare", "Comparison", "Measures", "Time"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segpp.calib.images import FEW, Picture
+from segpp.calib.pictures.find import FEW, Picture
 
 __all__ = ["PictureSets", "split"]
 

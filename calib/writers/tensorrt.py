@@ -30,7 +30,7 @@ def write_for_tensorrt(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
 
 
 def faults_for_tensorrt(model: onnx.ModelProto) -> list[str]:
-    """Return what TensorRT would refuse: zero points, unsigned numbers, scales that are not fixed."""
+    """Return what TensorRT would refuse: zero points, unsigned numbers, open scales."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     faults = [
         fault

@@ -5,7 +5,7 @@ meantime falls on both alike; what does not pay by more than the clocks are unsu
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,38 +13,11 @@ import onnx
 
 from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
+from segpp.calib.selection.costs import PartGain
 from segpp.calib.selection.measure import Time
 from segpp.calib.writers.base import Writer
 
 __all__ = ["PartGain", "part_gains", "without_loss"]
-
-# Of a call; two files that are the same differ by less in nearly every pair of measurements.
-_UNSURE = 0.005
-
-
-@dataclass(frozen=True)
-class PartGain:
-    """What one part gains when it alone is INT8.
-
-    Attributes:
-        part: Its name (``segpp.calib.graph.sites.Site.part``).
-        float_ms: A call of the float file, in milliseconds.
-        int8_ms: A call of the file in which this part is INT8.
-    """
-
-    part: str
-    float_ms: float
-    int8_ms: float
-
-    @property
-    def milliseconds(self) -> float:
-        """What a call gains; negative where INT8 is slower."""
-        return self.float_ms - self.int8_ms
-
-    @property
-    def pays(self) -> bool:
-        """Whether that is more than measuring is unsure of."""
-        return self.milliseconds > _UNSURE * self.float_ms
 
 
 def part_gains(

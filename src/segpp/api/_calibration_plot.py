@@ -30,7 +30,6 @@ def draw(result: CalibrationResult, path: Path) -> None:
     costs.set_yticks(range(len(blocks)), [block.block for block in blocks])
     costs.invert_yaxis()
     _bars(gains, blocks, [block.milliseconds for block in blocks])
-    gains.axvline(0, color="black", linewidth=0.8)
     on = f" with {result.engine}" if result.engine else ""
     gains.set_xlabel(f"gain of a call{on}, ms")
     figure.legend(handles=_legend(), ncols=3, loc="outside lower center", frameon=False)
@@ -42,10 +41,12 @@ def _bars(axes: Any, blocks: Sequence[BlockResult], values: Sequence[float | Non
     rows = range(len(blocks))
     colors = [_color(block) for block in blocks]
     axes.barh(rows, [value or 0.0 for value in values], color=colors, height=0.6)
-    if all(value is None for value in values):
-        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center")
-        axes.set_xticks([])
     axes.spines[["top", "right"]].set_visible(False)
+    if any(value is not None for value in values):
+        axes.axvline(0, color="black", linewidth=0.8)
+        return
+    axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center")
+    axes.set_xticks([])
 
 
 def _color(block: BlockResult) -> str:

@@ -148,6 +148,10 @@ class ModelFamily(Protocol):
         """Raise InputError unless its networks take images of ``size``."""
         ...
 
+    def check_heads(self, heads: tuple[int, ...]) -> None:
+        """Raise InputError unless its networks could have these attention heads per stage."""
+        ...
+
     def grids(self, size: Size) -> Mapping[Site, Grid]:
         """Return the tokens that arrive at each site for an image of ``size``."""
         ...

@@ -259,6 +259,21 @@ def test_a_manifest_alone_needs_neither_torch_nor_onnx(model: Path) -> None:
     assert "1.kv  bsm:ratio=0.5,sy=2,sx=2,window=0" in done.stdout
 
 
+def test_an_onnx_file_is_told_without_torch(exported: Path) -> None:
+    program = (
+        "import sys; from segpp.cli import main\n"
+        f"code = main(['inspect', {str(exported)!r}])\n"
+        "assert not {'torch', 'onnx_ir', 'sympy'} & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_engine_is_told_by_its_manifest(segpp: Command, model: Path, tmp_path: Path) -> None:
     engine = tmp_path / "small.engine"
     engine.write_bytes(b"ptrt" + bytes(100))

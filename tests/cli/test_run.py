@@ -86,39 +86,6 @@ def test_colours_and_names_come_from_files(
     assert "lawn 33" in capsys.readouterr().out
 
 
-def test_classes_of_one_name_count_together_in_json(
-    network: Network, street: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    (tmp_path / "names.txt").write_text("road\nroad\nsky\n")
-
-    code = run(
-        *(network(), street, "--out", tmp_path / "o.png", "--json"),
-        *("--class-names", tmp_path / "names.txt"),
-    )
-
-    [image] = json.loads(capsys.readouterr().out)["images"]
-    assert code == 0
-    # The three classes are thirds of the picture.
-    assert image["classes"] == {
-        "road": pytest.approx(2 / 3, 0.02),
-        "sky": pytest.approx(1 / 3, 0.02),
-    }
-
-
-def test_a_name_with_a_line_feed_stays_on_the_line_of_the_summary(
-    network: Network, street: Path, tmp_path: Path, capsys: Capture
-) -> None:
-    names = tmp_path / "names.json"
-    names.write_text(json.dumps(["a\nerror: forged", "b\x1b[2J", "c"]))
-
-    assert run(network(), street, "--out", tmp_path / "o.png", "--class-names", names) == 0
-
-    out = capsys.readouterr().out
-    assert out.count("\n") == 1
-    assert r"a\x0aerror: forged" in out
-    assert "\x1b" not in out
-
-
 @pytest.mark.parametrize("flag", ["--palette", "--class-names"])
 def test_files_for_another_number_of_classes_are_refused(
     network: Network, street: Path, tmp_path: Path, capsys: Capture, flag: str
@@ -345,69 +312,3 @@ def test_a_real_street_gets_its_overlay(network: Network, shared: Path, tmp_path
     # The legend's panel is below the picture, and far smaller.
     assert width == 2048
     assert 1024 < height < 1.25 * 1024
-
-
-def test_an_image_of_another_shape_is_told_of_and_a_letterbox_keeps_it_whole(
-    network: Network, stripes: Stripes, tmp_path: Path, capsys: Capture
-) -> None:
-    Image.fromarray(stripes(90, 60)).save(tmp_path / "tall.png")
-
-    code = run(
-        network(),
-        tmp_path / "tall.png",
-        "--out",
-        tmp_path / "m.png",
-        "--save",
-        "mask",
-        "--fit",
-        "letterbox",
-    )
-
-    assert code == 0
-    assert "67% of the network's pixels are padding" in capsys.readouterr().err
-    mask = np.asarray(Image.open(tmp_path / "m.png"))
-    assert mask.shape == (90, 60)
-    # From edge to edge: padding would be black, class 0.
-    assert [int(mask[row, column]) for row in (0, 89) for column in (2, 30, 57)] == [0, 1, 2] * 2
-
-
-def test_a_crop_leaves_its_surroundings_without_class_or_colour(
-    network: Network, stripes: Stripes, tmp_path: Path
-) -> None:
-    image = stripes(32, 192)
-    Image.fromarray(image).save(tmp_path / "wide.png")
-
-    code = run(
-        network(),
-        tmp_path / "wide.png",
-        *("--out", tmp_path, "--save", "both", "--fit", "crop", "--legend", "none"),
-    )
-
-    assert code == 0
-    mask = np.asarray(Image.open(tmp_path / "wide.mask.png"))
-    assert np.unique(mask[:, :64]).tolist() == [255]
-    overlay = np.asarray(Image.open(tmp_path / "wide.overlay.png"))
-    assert (overlay[:, :64] == image[:, :64]).all()
-
-
-def test_a_large_image_is_cut_into_tiles(
-    network: Network, tmp_path: Path, stripes: Stripes, capsys: Capture
-) -> None:
-    Image.fromarray(np.tile(stripes(64, 64), (2, 2, 1))).save(tmp_path / "large.png")
-
-    code = run(
-        network(),
-        tmp_path / "large.png",
-        "--out",
-        tmp_path / "m.png",
-        "--save",
-        "mask",
-        "--tile",
-        "--overlap",
-        0.5,
-    )
-
-    assert code == 0
-    assert capsys.readouterr().err == ""
-    mask = np.asarray(Image.open(tmp_path / "m.png"))
-    assert mask[100, [10, 32, 54, 74, 96, 118]].tolist() == [0, 1, 2] * 2

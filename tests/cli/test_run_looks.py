@@ -259,3 +259,36 @@ def test_a_film_keeps_one_size_below_its_frames(
     assert len(images) == 3
     assert images[0].shape[0] > 120
     assert run(network(), here / "drive.mp4", here / "in/a.png") == 2
+
+
+def test_classes_of_one_name_count_together_in_json(
+    network: Network, here: Path, capsys: Capture
+) -> None:
+    (here / "names.txt").write_text("road\nroad\nsky\n")
+
+    code = run(
+        *(network(), here / "in/a.png", "--out", here / "o.png", "--json"),
+        *("--class-names", here / "names.txt"),
+    )
+
+    [image] = json.loads(capsys.readouterr().out)["images"]
+    assert code == 0
+    # The three classes are thirds of the picture.
+    assert image["classes"] == {
+        "road": pytest.approx(2 / 3, 0.02),
+        "sky": pytest.approx(1 / 3, 0.02),
+    }
+
+
+def test_a_name_with_a_line_feed_stays_on_the_line_of_the_summary(
+    network: Network, here: Path, capsys: Capture
+) -> None:
+    names = here / "names.json"
+    names.write_text(json.dumps(["a\nerror: forged", "b\x1b[2J", "c"]))
+
+    assert run(network(), here / "in/a.png", "--out", here / "o.png", "--class-names", names) == 0
+
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert r"a\x0aerror: forged" in out
+    assert "\x1b" not in out

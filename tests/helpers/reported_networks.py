@@ -95,7 +95,8 @@ class Owner:
         content = np.asarray(Image.fromarray(image).resize((width, height), _BILINEAR))
         field = np.round(self._mean).astype(np.uint8)[None, None].repeat(height, 0).repeat(width, 1)
         logits = self.logits(np.concatenate([content, field]))
-        return labels_of(logits, (2 * image.shape[0], image.shape[1]))[: image.shape[0]]
+        # What was computed of the field is in no mask.
+        return labels_of(logits[:, :, : logits.shape[2] // 2], image.shape[:2])
 
 
 def labels_of(logits: Tensor, size: Sequence[int]) -> Labels:

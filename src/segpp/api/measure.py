@@ -131,11 +131,12 @@ def evaluate(
         "html": arguments.optional(arguments.path, "html", html),
     }
     offset = arguments.whole_number("label_offset", label_offset)
+    is_forced = arguments.flag("force", force)
     check_distinct(pictures.values())
     pairs = find()[:most]
     read = [*files, *(file for pair in pairs for file in (pair.image, pair.labels))]
     read += [colors] if isinstance(colors, Path) else []
-    _check_pictures(**pictures, read=read, force=arguments.flag("force", force))
+    _check_pictures(**pictures, read=read, force=is_forced)
     done = iter(range(1, len(pairs) + 1))
     report = evaluate_files(
         files,

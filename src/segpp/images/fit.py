@@ -143,9 +143,9 @@ def start_of(network: int, content: int) -> int:
 
 
 def padding_color(spec: InputSpec) -> NDArray[np.uint8]:
-    """Return what lies beside a letterboxed picture, a value per channel: the rounded mean.
+    """Return the colour beside a letterboxed picture, a value per channel: the rounded mean.
 
-    A file that normalises floats itself has mean 0 outside, and tells what lies there.
+    A file that normalises floats itself has mean 0 outside, and tells the colour.
     """
     if spec.padding is not None:
         return np.array(spec.padding, np.uint8)

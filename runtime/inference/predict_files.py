@@ -220,6 +220,7 @@ def _summary(session: Session, class_names: Path | tuple[str, ...] | None) -> Ru
     return RunSummary(
         backend=session.description,
         input_size=(session.input.height, session.input.width),
+        fit=session.fit,
         names=names,
         notes=(
             *(session.manifest.notes if session.assumed else ()),

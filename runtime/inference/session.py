@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,7 +25,7 @@ from segpp.images.preprocess import (
     prepare,
     stack_frames,
 )
-from segpp.images.tiles import tile_labels
+from segpp.images.tiles import tile_labels, tile_misfit
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec
 from segpp.runtime.backends.base import Backend
 from segpp.runtime.inference.precision_check import PrecisionCheck
@@ -36,6 +35,10 @@ from segpp.utils import arguments
 __all__ = ["Result", "Session", "Timing"]
 
 T = TypeVar("T")
+
+# A folder of photographs may have a hundred shapes.
+_MOST_SHAPES = 3
+_OTHERS = "pictures of other shapes do not fit the network either"
 
 
 class Session(AbstractContextManager["Session"]):
@@ -134,14 +137,16 @@ class Session(AbstractContextManager["Session"]):
                 raise InputError("a picture in tiles has no logits of its own")
             wanted: Sequence[tuple[int, int] | None] = sizes or [None] * len(listed)
             pairs = zip(listed, wanted, strict=True)
-            return _concatenate([self._run_tiles(one, size, self._overlap) for one, size in pairs])
+            parts = [self._run_tiles(one, size, self._overlap) for one, size in pairs]
+            self._note_misfits(listed)
+            return _concatenate(parts)
         output = _choose_output(self.manifest.outputs, logits=logits)
         step = self.input.batch
         batches = [slice(first, first + step) for first in range(0, len(listed), step)]
         results = [
             self._run_batch(listed[b], sizes and sizes[b], output, logits=logits) for b in batches
         ]
-        self._note_misfit(listed)
+        self._note_misfits(listed)
         return _concatenate(results)
 
     def run_raw(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -242,11 +247,16 @@ class Session(AbstractContextManager["Session"]):
         mask = labels if size is None else resize_labels(labels, size)
         return Result((mask,), None, timing, self.classes.palette)
 
-    def _note_misfit(self, images: Sequence[ImageLike]) -> None:
-        """Say once what the fit costs a picture of another shape than the network's."""
-        if not self.notes:
-            found = (misfit(_size_of(image), self.input) for image in images)
-            self.notes = tuple(islice(filter(None, found), 1))
+    def _note_misfits(self, images: Sequence[ImageLike]) -> None:
+        """Say once for each of the first shapes what the fit costs pictures of it."""
+        look = misfit if self._overlap is None else tile_misfit
+        for image in images:
+            if _OTHERS in self.notes:
+                return
+            note = look(_size_of(image), self.input)
+            if note and note not in self.notes:
+                is_full = len(self.notes) == _MOST_SHAPES
+                self.notes = (*self.notes, _OTHERS if is_full else note)
 
     def _check_precision(
         self,

@@ -140,6 +140,7 @@ def test_json_reports_every_image(
     [image] = report["images"]
     assert code == 1
     assert report["input_size"] == [32, 64]
+    assert (report["fit"], report["notes"]) == ("stretch", [])
     assert image["size"] == [48, 90]
     assert image["classes"] == pytest.approx(
         {"red": 1 / 3, "green": 1 / 3, "blue": 1 / 3}, abs=0.05
@@ -148,6 +149,20 @@ def test_json_reports_every_image(
     assert image["latency_ms"] > 0
     assert image["outputs"] == [str(tmp_path / "out" / "street.overlay.png")]
     assert "text.png is not an image" in report["failed"][0]["error"]
+
+
+def test_json_has_the_notes_on_what_the_fit_costs(
+    network: Network, street: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run(network(), street, "--out", tmp_path / "o.png", "--tile", "--json")
+
+    assert json.loads(capsys.readouterr().out)["fit"] == "tiles 0.25"
+    Image.new("RGB", (40, 40)).save(street)
+    run(network(), street, "--out", tmp_path / "o.png", "--fit", "letterbox", "--json")
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["fit"] == "letterbox"
+    assert "50% of the network's pixels are padding" in report["notes"][0]
 
 
 def test_without_a_manifest_the_assumptions_are_said_on_stderr(

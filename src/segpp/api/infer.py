@@ -49,8 +49,8 @@ def load(
         min_agreement: Share of the first image's pixels that a lower precision must label as FP32
             does; None does without that check.
         fit: How pictures fill the network, instead of the file's own way: ``stretch``,
-            ``letterbox`` (keeps the shape and pads) or ``crop`` (keeps it and cuts: what lies
-            outside gets the label 255).
+            ``letterbox`` (keeps the shape and pads to the right and below) or ``crop`` (keeps
+            it and cuts: what lies outside gets the label 255).
         tile: Cut pictures into tiles of the network's size at their own resolution instead, and
             blend the logits where they overlap.
         overlap: What neighbouring tiles share of a side, 0 to 0.9; by default a quarter.

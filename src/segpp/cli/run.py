@@ -212,6 +212,8 @@ def _json(summary: RunSummary, model: str) -> str:
         "model": model,
         "backend": summary.backend,
         "input_size": list(summary.input_size),
+        "fit": summary.fit,
+        "notes": list(summary.notes),
         "seconds": round(summary.seconds, 3),
         "images": [_image(one, summary.names) for one in summary.done],
         "failed": [{"file": one.item.file, "error": str(one.error)} for one in summary.failed],

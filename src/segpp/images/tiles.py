@@ -3,7 +3,7 @@
 The picture keeps its own resolution. Tiles begin every ``(1 - overlap)`` of a tile, the last one
 ends at the picture's far edge. The logits of a tile are resized to its pixels and added; the class
 with the highest sum has the highest mean. A side shorter than a tile is padded with the mean
-colour, and its padding is in no sum.
+colour behind its end, and its padding is in no sum.
 
 Only a band of one tile's height is summed at a time: K x tile height x W values, however high the
 picture is.
@@ -21,14 +21,25 @@ from segpp.images.fit import Placement, Span, start_of
 from segpp.images.postprocess import best_class, resized_planes
 from segpp.images.preprocess import ImageArray, pad_image
 from segpp.manifest import InputSpec
+from segpp.ops.grid import Size
 
-__all__ = ["MAX_OVERLAP", "OVERLAP", "check_overlap", "tile_labels", "tile_starts"]
+__all__ = [
+    "MAX_OVERLAP",
+    "OVERLAP",
+    "check_overlap",
+    "tile_labels",
+    "tile_misfit",
+    "tile_starts",
+]
 
 Logits = NDArray[np.float32]
 
 OVERLAP = 0.25
 # Nearer to 1 the number of tiles has no bound.
 MAX_OVERLAP = 0.9
+
+# A strip of less is said nothing about.
+_TOLERATED = 0.1
 
 
 def check_overlap(overlap: float) -> None:
@@ -42,6 +53,19 @@ def tile_starts(length: int, tile: int, overlap: float) -> list[int]:
     last = max(0, length - tile)
     step = max(1, round(tile * (1 - overlap)))
     return [*range(0, last, step), last]
+
+
+def tile_misfit(size: tuple[int, int], spec: InputSpec) -> str | None:
+    """Return what tiles cost a picture smaller than one, None where at most 10 % are padding."""
+    network = Size(spec.height, spec.width)
+    filled = [min(1.0, side / whole) for side, whole in zip(size, network, strict=True)]
+    padding = 1 - filled[0] * filled[1]
+    if padding <= _TOLERATED:
+        return None
+    return (
+        f"pictures of {Size(*size)} in tiles of {network}: {padding:.0%} of the network's pixels "
+        "are padding (without tiles pictures are enlarged to fit)"
+    )
 
 
 def tile_labels(
@@ -118,7 +142,7 @@ class _Band:
 
 
 def _tile_span(length: int, tile: int) -> Span:
-    """Return where one side of a tile lies in the network's input: in the middle if it is short."""
+    """Return where one side of a tile lies in the network's input: at its beginning if it is short."""
     part = min(length, tile)
     return Span(part, tile, part, start_of(tile, part))
 

@@ -42,7 +42,7 @@ def written(tmp_path: Path, summary: RunSummary, album: Album) -> tuple[str, Rea
 
 
 def summary_of(done: list[Prediction], *names: str) -> RunSummary:
-    return RunSummary("onnxruntime (cpu)", (32, 64), names, done=done)
+    return RunSummary("onnxruntime (cpu)", (32, 64), "letterbox", names, done=done)
 
 
 def test_it_has_a_row_and_a_picture_for_every_image(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
 from segpp.images.channels import GRAY_NOTE
-from segpp.images.fit import unseen_label
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation import Segmenter, evaluate
@@ -88,9 +87,10 @@ def evaluate_files(
             watch=partial(_watch, kept),
         )
         fits = tuple(session.fit for session in sessions)
+        backends = tuple(session.description for session in sessions)
         notes = (*notes, *_notes_on_fits(models, sessions))
     return EvaluationReport(
-        evaluation, _short(models), names, labels, notes, fits, palette, tuple(kept.kept)
+        evaluation, _short(models), names, labels, notes, fits, palette, tuple(kept.kept), backends
     )
 
 
@@ -147,8 +147,7 @@ def _class_names(
 
 def _unseen(sessions: Sequence[Session]) -> int | None:
     """Return the label of what a crop leaves out, if there is a crop."""
-    is_cropped = any(session.fit == "crop" for session in sessions)
-    return unseen_label(len(sessions[0].classes.names)) if is_cropped else None
+    return next((one.unseen for one in sessions if one.unseen is not None), None)
 
 
 def _notes_on_fits(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:

@@ -110,6 +110,7 @@ def predict_files(
             models=_short(model, compare),
             film=source.kind == "video",
             force=force,
+            unseen=seeing.unseen,
         )
         summary.out = _named(output, source, kinds)
         album = Album(render) if html else None

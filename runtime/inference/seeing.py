@@ -40,6 +40,12 @@ class Seeing:
         ]
         return shown, result.timing
 
+    @property
+    def unseen(self) -> int | None:
+        """The label of what a crop leaves out, None where neither network crops."""
+        mine, theirs = self.session.unseen, self.other and self.other.unseen
+        return theirs if mine is None else mine
+
     def _confidence(self, result: Result, index: int) -> NDArray[np.float32] | None:
         if result.logits is None:
             return None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
-from segpp.images.fit import misfit
+from segpp.images.fit import misfit, unseen_label
 from segpp.images.postprocess import (
     check_finite,
     check_no_probabilities,
@@ -104,6 +104,11 @@ class Session(AbstractContextManager["Session"]):
     def fit(self) -> str:
         """How pictures fill the input: ``stretch``, ``letterbox``, ``crop``, or ``tiles 0.25``."""
         return self.input.fit if self._overlap is None else f"tiles {self._overlap:.2g}"
+
+    @property
+    def unseen(self) -> int | None:
+        """The label of what a crop leaves out, None where there is no crop."""
+        return unseen_label(len(self.classes.names)) if self.fit == "crop" else None
 
     def __call__(
         self,

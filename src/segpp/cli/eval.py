@@ -14,6 +14,7 @@ from segpp.cli._arguments import (
     add_json_argument,
     backend_settings,
     fit_settings,
+    wrote,
 )
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write
@@ -172,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
         with atomic_write(args.csv) as (part,):
             part.write_text(report.csv(), encoding="utf-8")
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
+    wrote([args.csv, args.confusion, args.plot, args.html])
     return CheckError.exit_code if report.evaluation.skipped else 0
 
 

@@ -19,6 +19,7 @@ from segpp.cli._arguments import (
     backend_settings,
     fit_settings,
 )
+from segpp.images.drawing.legend import percent
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.summary import RunSummary
@@ -150,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
-    report = _json(summary, args.model) if args.json else _line(summary, args.compare)
+    report = _json(summary, args.model) if args.json else _line(summary, args)
     print(report)  # noqa: T201 - the report is the result
     return 1 if summary.failed else 0
 
@@ -187,22 +188,24 @@ def _bar(total: int | None) -> Any:
     )
 
 
-def _line(summary: RunSummary, compare: str | None) -> str:
+def _line(summary: RunSummary, args: argparse.Namespace) -> str:
     """Return the summary: how many, how fast, what was seen, where it went."""
     done, failed = summary.done, summary.failed
     skipped = f"; {len(failed)} skipped" if failed else ""
     if not done:
         return f"no image done{skipped}"
+    whose = f" with {args.model}" if args.compare else ""
     speed = f"{median(one.timing.total_ms for one in done):.0f} ms"
     if len(done) == 1:
-        what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}"
+        what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}{whose}"
     else:
         rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
-        what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each"
+        what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each{whose}"
     differing = [one.different for one in done if one.different is not None]
     if differing:
-        what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {compare}'s"
-    wrote = f"; wrote {summary.out}" if summary.out else ""
+        what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {args.compare}'s"
+    files = " and ".join(filter(None, (summary.out, args.html)))
+    wrote = f"; wrote {files}" if files else ""
     return one_line(f"{what}; {_seen(done, summary.names)}{wrote}{skipped}")
 
 
@@ -249,4 +252,4 @@ def _seen(done: list[Prediction], names: tuple[str, ...]) -> str:
     shares = [sum(column) / len(done) for column in zip(*(d.shares for d in done), strict=True)]
     largest = sorted(range(len(shares)), key=lambda number: -shares[number])[:_LARGEST]
     called = dict(enumerate(names))
-    return ", ".join(f"{called.get(i, i)} {shares[i]:.1%}" for i in largest if shares[i])
+    return ", ".join(f"{called.get(i, i)} {percent(shares[i])}" for i in largest if shares[i])

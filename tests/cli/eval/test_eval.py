@@ -166,7 +166,7 @@ def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: 
     )
 
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert done.stdout.startswith("1 images, 64 labelled pixels, 0 ignored (0.0%)")
+    assert done.stdout.startswith("1 image, 64 labelled pixels, 0 ignored (0.0%)")
     assert lines[2] == ["model", "mIoU", "pixel", "accuracy", "agreement", "images/s", "fit"]
     assert lines[3][:4] == ["bright", "100.00", "100.00", "100.00"]
     assert lines[3][-1] == "stretch"
@@ -276,6 +276,7 @@ def test_the_scores_as_pictures_and_as_a_page(
     )
 
     assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-3:] == [f"wrote {tmp_path / name}" for _, name in flags]
     for name in ("taken.png", "iou.png"):
         with Image.open(tmp_path / name) as image:
             assert image.format == "PNG"

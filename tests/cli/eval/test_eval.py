@@ -160,6 +160,20 @@ def test_labels_from_one_on_are_moved_by_an_offset(
     assert json.loads(done.stdout)["models"][0]["miou"] == 1.0
 
 
+def test_labels_of_0_and_255_alone_are_told_of(
+    segpp: Command, data: Path, models: list[Path]
+) -> None:
+    assert "only class" not in segpp("eval", models[0], "--dataset", data).stderr
+    for path in (data / "labels").iterdir():
+        labels = np.asarray(Image.open(path))
+        Image.fromarray(np.where(labels > 0, 255, 0).astype(np.uint8)).save(path)
+
+    done = segpp("eval", models[0], "--dataset", data)
+
+    # Half of either picture, and half of one row.
+    assert "only class '0' is labelled, and 53% of the pixels are ignored (255)" in done.stderr
+
+
 def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: list[Path]) -> None:
     done = segpp(
         "eval", *models, "--images", data / "images", "--labels", data / "labels", "--limit", 1

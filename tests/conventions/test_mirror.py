@@ -15,7 +15,7 @@ ELSEWHERE = {
     "evaluation/__init__.py": "runtime/evaluation/test_evaluate.py",
     "evaluation/files.py": "cli/eval/test_eval.py",
     "inference/choose_backend.py": "runtime/inference/test_open_session.py",
-    "inference/predict_files.py": "cli/test_run.py",
+    "inference/predict_files.py": "cli/run/test_run.py",
     **{
         f"media/looks/{name}.py": "runtime/media/looks/test_looks.py"
         for name in ("base", "compare", "confidence", "mask", "overlay", "side_by_side")

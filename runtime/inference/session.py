@@ -32,9 +32,11 @@ from segpp.runtime.inference.precision_check import PrecisionCheck
 from segpp.runtime.inference.result import Result, Timing
 from segpp.utils import arguments
 
-__all__ = ["Result", "Session", "Timing"]
+__all__ = ["AfterTiles", "Result", "Session", "Timing"]
 
 T = TypeVar("T")
+
+AfterTiles = Callable[[int, int], object]
 
 # A folder of photographs may have a hundred shapes.
 _MOST_SHAPES = 3
@@ -54,6 +56,7 @@ class Session(AbstractContextManager["Session"]):
 
     Attributes:
         notes: What the pictures so far gave reason to say, a sentence each.
+        after_tiles: Called with how many tiles of a picture are done, and of how many; to be set.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Session(AbstractContextManager["Session"]):
         self._open_backend: Backend | None = backend
         self._description = backend.description
         self.notes: tuple[str, ...] = ()
+        self.after_tiles: AfterTiles = lambda _done, _total: None
         self._overlap = overlap
         self.threads = threads
         self._precision_check = precision_check
@@ -245,7 +249,8 @@ class Session(AbstractContextManager["Session"]):
 
         picture = stack_frames(image, self.input.channels)
         corners = output.align_corners
-        cut = partial(tile_labels, overlap=overlap, align_corners=corners)
+        told = self.after_tiles
+        cut = partial(tile_labels, overlap=overlap, align_corners=corners, after_each=told)
         labels, total_ms = _timed(cut, picture, self.input, logits_of)
         preprocess_ms, inference_ms = spent.values()
         timing = Timing(preprocess_ms, inference_ms, total_ms - preprocess_ms - inference_ms)

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,6 +25,7 @@ from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.summary import RunSummary
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS
+from segpp.runtime.media.sources import VIDEO_SUFFIXES
 from segpp.utils.terminal import harmless, one_line, unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -128,7 +130,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment everything, report, and return 1 if an image had to be skipped."""
-    with _progress() as after_each:
+    with _progress(_unit(args.input)) as after_each, _progress_of_tiles() as after_tiles:
         summary = segpp.predict(
             args.model,
             args.input,
@@ -142,6 +144,7 @@ def run(args: argparse.Namespace) -> int:
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,
+            after_tiles=after_tiles,
             legend=args.legend,
             contours=args.contours,
             compare=args.compare,
@@ -156,15 +159,19 @@ def run(args: argparse.Namespace) -> int:
     return 1 if summary.failed else 0
 
 
+def _unit(inputs: list[str]) -> str:
+    return "frames" if Path(inputs[0]).suffix.lower() in VIDEO_SUFFIXES else "images"
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], None]]:
+def _progress(unit: str) -> Iterator[Callable[[Prediction | FailedImage, int | None], None]]:
     """Yield what shows how far a folder or a video is, and which images are skipped."""
     with ExitStack() as stack:
         bars: list[Any] = []
 
         def after_each(outcome: Prediction | FailedImage, total: int | None) -> None:
             if not bars and total != 1:
-                bars.append(stack.enter_context(_bar(total)))
+                bars.append(stack.enter_context(_bar(total, unit)))
             if isinstance(outcome, FailedImage):
                 # Above the progress bar, not through it.
                 said = f"skipped {one_line(outcome.item.name)}: {outcome.error}"
@@ -175,12 +182,28 @@ def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], Non
         yield after_each
 
 
-def _bar(total: int | None) -> Any:
+@contextmanager
+def _progress_of_tiles() -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows how far one large picture is; a second network starts anew."""
+    with ExitStack() as stack:
+        bars: list[Any] = []
+
+        def after_tiles(done: int, total: int) -> None:
+            if not bars or bars[-1].n == bars[-1].total:
+                bars.append(stack.enter_context(_bar(total, "tiles", disable=None)))
+            bars[-1].update(done - bars[-1].n)
+
+        yield after_tiles
+
+
+def _bar(total: int | None, unit: str, *, disable: bool | None = False) -> Any:
     # The rate, never its inverse: "0.8 images/s" compares with "12 images/s".
     shown = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}" if total else "{n_fmt}"
     return tqdm(
         total=total,
-        unit=" images",
+        unit=f" {unit}",
+        # None: where stderr is no terminal.
+        disable=disable,
         # A log takes a line every ten seconds, a terminal ten a second.
         mininterval=0.1 if sys.stderr.isatty() else 10.0,
         bar_format=f"{shown} [{{elapsed}}, {{rate_noinv_fmt}}]",
@@ -194,13 +217,14 @@ def _line(summary: RunSummary, args: argparse.Namespace) -> str:
     skipped = f"; {len(failed)} skipped" if failed else ""
     if not done:
         return f"no image done{skipped}"
+    unit = _unit(args.input)
     whose = f" with {args.model}" if args.compare else ""
     speed = f"{median(one.timing.total_ms for one in done):.0f} ms"
     if len(done) == 1:
         what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}{whose}"
     else:
         rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
-        what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each{whose}"
+        what = f"{len(done)} {unit} in {seconds}: {rate:.1f} {unit}/s, median {speed} each{whose}"
     differing = [one.different for one in done if one.different is not None]
     if differing:
         what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {args.compare}'s"

@@ -75,6 +75,7 @@ def tile_labels(
     *,
     overlap: float = OVERLAP,
     align_corners: bool = False,
+    after_each: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> NDArray[Any]:
     """Return the labels (H, W) of a picture (H, W, C).
 
@@ -84,6 +85,7 @@ def tile_labels(
         logits_of: Gives logits (B, K, h, w) for up to ``spec.batch`` images of the network's size.
         overlap: What neighbouring tiles share of a side, 0 to ``MAX_OVERLAP``.
         align_corners: How logits are meant to be resized.
+        after_each: Called with how many tiles are done, and of how many, after every batch.
     """
     rows, columns = (
         _tile_span(length, side)
@@ -95,7 +97,7 @@ def tile_labels(
             tile_starts(picture.shape[1], spec.width, overlap),
         )
     )
-    band: _Band | None = None
+    band, done = None, 0
     for some in _batches(starts, spec.batch):
         parts = [picture[y : y + rows.picture, x : x + columns.picture] for y, x in some]
         logits = logits_of([pad_image(part, spec) for part in parts])
@@ -104,6 +106,8 @@ def tile_labels(
             band.move_to(y)
             planes = resized_planes(one, Placement(rows, columns), align_corners=align_corners)
             band.add(planes, x, columns.picture)
+        done += len(some)
+        after_each(done, len(starts))
     if band is None:
         raise InputError(f"a picture {picture.shape} has no pixels")
     return band.finish()

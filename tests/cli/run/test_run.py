@@ -258,7 +258,9 @@ def test_a_provider_that_is_not_here_is_exit_3(
     assert run(network(), street, "--out", tmp_path / "o.png", "--provider", "qnn") == 3
 
 
-def test_a_video_becomes_a_video(network: Network, tmp_path: Path, stripes: Stripes) -> None:
+def test_a_video_becomes_a_video(
+    network: Network, tmp_path: Path, stripes: Stripes, capsys: Capture
+) -> None:
     video = pytest.importorskip("segpp.runtime.media.video")
     pytest.importorskip("av", reason="PyAV (segpp[video]) reads videos")
     with video.VideoWriter(tmp_path / "a.mp4", 10) as film:
@@ -268,6 +270,7 @@ def test_a_video_becomes_a_video(network: Network, tmp_path: Path, stripes: Stri
     code = run(network(batch=2), tmp_path / "a.mp4", "--out", tmp_path / "o.mp4", "--alpha", "1")
 
     assert code == 0
+    assert "5 frames in" in capsys.readouterr().out
     images = list(video.frames(tmp_path / "o.mp4"))
     assert len(images) == 5
     # Lossy, but the painted classes are far apart: each third is nearest to its own colour.

@@ -198,8 +198,16 @@ def _by_name(folder: Path, suffix: str, suffixes: frozenset[str], contents: str)
         raise ImageError(
             f"the folder {folder} holds no {contents}",
             f"looked for: {ends}{', '.join(sorted(suffixes))}",
+            hint=_jpeg_hint(folder, suffixes),
         )
     return by_name
+
+
+def _jpeg_hint(folder: Path, suffixes: frozenset[str]) -> str | None:
+    jpegs = {".jpg", ".jpeg"} - suffixes
+    if not any(path.suffix.lower() in jpegs for path in folder.rglob("*")):
+        return None
+    return "it holds JPEG files, which do not keep class numbers: save the labels as PNG"
 
 
 def _check_partners(names: dict[str, Path], partners: dict[str, Path], partner: str) -> None:

@@ -157,10 +157,11 @@ def _notes_on_labels(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
     if len(labelled) != 1 or len(names) - len(confusion.ignored & {*range(len(names))}) == 1:
         return []
     share = evaluation.ignored_pixels / (evaluation.ignored_pixels + confusion.pixels)
-    return [
+    note = (
         f"only class {names[labelled[0]]!r} is labelled, and {share:.0%} of the pixels are ignored "
         f"({', '.join(map(str, sorted(confusion.ignored)))}): of these labels no mIoU can be told"
-    ]
+    )
+    return [note]
 
 
 def _notes_on_fits(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:

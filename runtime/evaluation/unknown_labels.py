@@ -106,14 +106,15 @@ def _spread(paths: Sequence[Path]) -> list[Path]:
 
 
 def _read(paths: Sequence[Path], rules: LabelRules) -> list[set[int]]:
-    found = []
-    for path in paths:
-        try:
-            found.append(set(np.unique(load_labels(path, rules)).tolist()))
-        except InputError:
-            # It has an error of its own, told when its turn comes.
-            continue
-    return found
+    return [found for path in paths if (found := _labels_in(path, rules))]
+
+
+def _labels_in(path: Path, rules: LabelRules) -> set[int]:
+    try:
+        return set(np.unique(load_labels(path, rules)).tolist())
+    except InputError:
+        # It has an error of its own, told when its turn comes.
+        return set()
 
 
 def _listed(labels: Collection[int]) -> str:

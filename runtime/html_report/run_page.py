@@ -144,7 +144,9 @@ def _table(summary: RunSummary) -> Html:
 def _row(one: Prediction, names: tuple[str, ...], *, compared: bool) -> list[object]:
     largest = sorted(range(len(one.shares)), key=lambda number: -one.shares[number])
     seen = ", ".join(
-        f"{_name(names, i)} {percent(one.shares[i])}" for i in largest[:_MOST_CLASSES] if one.shares[i]
+        f"{_name(names, i)} {percent(one.shares[i])}"
+        for i in largest[:_MOST_CLASSES]
+        if one.shares[i]
     )
     size, time = f"{one.size[0]}x{one.size[1]}", f"{one.timing.total_ms:.0f}"
     return [one.item.name, size, time, *([f"{one.different:.2%}"] if compared else []), seen]

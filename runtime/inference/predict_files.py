@@ -102,9 +102,7 @@ def predict_files(
     with ExitStack() as stack:
         window = stack.enter_context(open_window(model)) if show else None
         seeing = _open_all(stack, model, compare, kinds, settings)
-        if source.kind == "image":
-            for session in filter(None, (seeing.session, seeing.other)):
-                session.after_tiles = after_tiles
+        seeing.watch_tiles(after_tiles, alone=source.kind == "image")
         summary = _summary(seeing.session, class_names)
         render = RenderConfig(
             kinds=kinds,

@@ -98,7 +98,7 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     group.add_argument(
         "--fit",
         metavar="NAME",
-        help="stretch, letterbox (keeps the shape, pads right and below), crop (keeps it and cuts: no class "
+        help="stretch, letterbox (keeps the shape, pads right and below), crop (cuts: no class "
         "outside) (default: as the file's manifest says)",
     )
     group.add_argument(

@@ -146,7 +146,7 @@ class _Band:
 
 
 def _tile_span(length: int, tile: int) -> Span:
-    """Return where one side of a tile lies in the network's input: at its beginning if it is short."""
+    """Return where one side of a tile lies in the network's input: where that begins."""
     part = min(length, tile)
     return Span(part, tile, part, start_of(tile, part))
 

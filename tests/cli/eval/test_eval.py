@@ -230,8 +230,8 @@ def test_a_label_to_ignore_replaces_the_default(
     ("arguments", "says"),
     [
         ([], "say where the data is"),
-        (["--dataset", "D", "--images", "D"], "say where the data is"),
-        (["--images", "D"], "say where the data is"),
+        (["--dataset", "D", "--images", "D"], "say where the data is: --dataset stands for both"),
+        (["--images", "D"], "say where the data is: --labels is missing"),
         (["--dataset", "D", "--ignore", "void"], "--ignore 'void' is no list of labels"),
         (["--dataset", "D", "--limit", "0"], "--limit 0 leaves no image"),
         (["--dataset", "D", "--csv", "/nowhere/scores.csv"], "cannot write /nowhere/scores.csv"),

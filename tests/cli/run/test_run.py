@@ -206,7 +206,7 @@ def test_nothing_to_segment_is_exit_2_and_leaves_nothing(
         (("in/street.png", "--out", "no/such/o.png"), "create the folder first"),
         (("in/street.png", "--out", "o.png", "--save", "both"), "give a folder"),
         (("in/street.png", "--out", "o.jpg", "--save", "mask"), "lose class numbers"),
-        (("in/street.png", "--out", "o.mp4"), "cannot become"),
+        (("in/street.png", "--out", "o.mp4"), "an image cannot become"),
         (("in/street.png", "--out", "o.bmp"), "written are: .jpeg, .jpg, .mp4, .png"),
         (("in", "--out", "o.png"), "several images"),
         (("in", "--out", "in"), "holds the input images"),

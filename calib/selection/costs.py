@@ -29,12 +29,12 @@ class BlockCost:
 
 @dataclass(frozen=True)
 class PartGain:
-    """What one part gains when it alone is INT8.
+    """What one part gains by being INT8, where all others are.
 
     Attributes:
         part: Its name (``segpp.calib.graph.sites.Site.part``).
-        float_ms: A call of the float file, in milliseconds.
-        int8_ms: A call of the file in which this part is INT8.
+        float_ms: A call of the file in which this part is float, in milliseconds.
+        int8_ms: A call of the file in which it is INT8 too.
     """
 
     part: str

@@ -1,7 +1,9 @@
 """Which parts of a network an engine runs faster in INT8: measured here, never assumed.
 
-Every part is timed alone, in turn with the float file, so that what a shared machine does in the
-meantime falls on both alike; what does not pay by more than the clocks are unsure of stays float.
+Every part is timed as float within the file that is INT8 everywhere else, in turn with the file
+that is INT8 throughout: what a part gains depends on its neighbours, which hand on 8 bits or do
+not, and what a shared machine does in the meantime falls on both alike. What does not pay by more
+than the clocks are unsure of stays float.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,12 +36,13 @@ def part_gains(
         parts[site.part] = (*parts.get(site.part, ()), site)
     gains = []
     with TemporaryDirectory(prefix="segpp-") as folder:
-        plain, alone = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        plain.write_bytes(model.SerializeToString())
+        whole, without = Path(folder, "int8.onnx"), Path(folder, "without.onnx")
+        whole.write_bytes(writer.write(model, plan).SerializeToString())
         for number, (part, sites) in enumerate(parts.items(), start=1):
-            written = writer.write(model, replace(plan, sites=sites))
-            alone.write_bytes(written.SerializeToString())
-            before, after = time([plain, alone])
+            others = tuple(site for site in plan.sites if site not in sites)
+            written = writer.write(model, replace(plan, sites=others))
+            without.write_bytes(written.SerializeToString())
+            before, after = time([without, whole])
             gains.append(PartGain(part, 1000 * before, 1000 * after))
             after_each(number, len(parts))
     return tuple(gains)

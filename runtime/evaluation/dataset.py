@@ -20,7 +20,6 @@ __all__ = [
     "LabelRules",
     "Labels",
     "Pair",
-    "check_known_labels",
     "find_labels",
     "find_pairs",
     "load_labels",
@@ -163,52 +162,6 @@ def load_labels(path: Path, rules: LabelRules | None = None) -> Labels:
     return moved
 
 
-def check_known_labels(
-    labels: Labels,
-    classes: int,
-    ignored: Collection[int],
-    path: Path,
-    rules: LabelRules | None = None,
-) -> None:
-    """Check that every pixel's label is a class or to be ignored.
-
-    Args:
-        labels: (H, W).
-        classes: K; the classes are 0 to K - 1.
-        ignored: Other labels that may occur.
-        path: The file they are from, for the message.
-        rules: How they were made of the file's numbers.
-
-    Raises:
-        InputError: A label is neither.
-    """
-    present = np.unique(labels)
-    is_class = (present >= 0) & (present < classes)
-    unknown = present[~is_class & ~np.isin(present, list(ignored))].tolist()
-    if not unknown:
-        return
-    if unknown[0] < 0:
-        raise InputError(
-            f"{path} holds the label {unknown[0] - (rules or LabelRules()).offset}, which the "
-            f"offset makes {unknown[0]}",
-            hint="if label 0 stands for no class: --reduce-zero-label instead of the offset",
-        )
-    more = ",".join(map(str, sorted({*ignored, *unknown})))
-    hint = f"if its pixels are not to count: --ignore {more}"
-    facts = [f"ignored labels: {', '.join(map(str, sorted(ignored))) or 'none'}"]
-    # One less would do: the last class, or what is to be ignored behind it.
-    is_next = unknown[0] == classes or unknown[0] - 1 in ignored
-    if (rules is None or rules.counted) and 0 not in present and is_next:
-        facts.append("0 does not occur: the labels seem to start at 1")
-        hint = f"--label-offset -1; or {hint}"
-    raise InputError(
-        f"{path} holds the label {unknown[0]}, which is no class",
-        f"the model has classes 0 to {classes - 1}",
-        *facts,
-        hint=hint,
-    )
-
-
 def _in_proportion(image: tuple[int, ...], labels: tuple[int, ...]) -> bool:
     # Whoever scales both sides and rounds them is off by less than one pixel on each.
     (height, width), (rows, columns) = image, labels
@@ -268,8 +221,16 @@ def _by_name(folder: Path, suffix: str, suffixes: frozenset[str], contents: str)
         raise ImageError(
             f"the folder {folder} holds no {contents}",
             f"looked for: {ends}{', '.join(sorted(suffixes))}",
+            hint=_jpeg_hint(folder, suffixes),
         )
     return by_name
+
+
+def _jpeg_hint(folder: Path, suffixes: frozenset[str]) -> str | None:
+    jpegs = {".jpg", ".jpeg"} - suffixes
+    if not any(path.suffix.lower() in jpegs for path in folder.rglob("*")):
+        return None
+    return "it holds JPEG files, which do not keep class numbers: save the labels as PNG"
 
 
 def _check_partners(names: dict[str, Path], partners: Collection[str], partner: str) -> None:

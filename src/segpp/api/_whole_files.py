@@ -25,10 +25,10 @@ from segpp.runtime.evaluation.dataset import (
     LabelRules,
     Labels,
     Pair,
-    check_known_labels,
     load_labels,
     load_pair,
 )
+from segpp.runtime.evaluation.unknown_labels import check_known_labels
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.session import Session
 from segpp.utils.limits import default_threads

@@ -8,7 +8,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import segpp
 from segpp.errors import InputError
 from segpp.runtime.backends.base import BACKENDS
+from segpp.utils.terminal import one_line
 
 __all__ = [
     "add_backend_arguments",
@@ -30,6 +31,7 @@ __all__ = [
     "in_flags",
     "memory_size",
     "renamed",
+    "wrote",
 ]
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -102,7 +104,7 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     group.add_argument(
         "--fit",
         metavar="NAME",
-        help="stretch, letterbox (keeps the shape and pads), crop (keeps it and cuts: no class "
+        help="stretch, letterbox (keeps the shape, pads right and below), crop (cuts: no class "
         "outside) (default: as the file's manifest says)",
     )
     group.add_argument(
@@ -154,6 +156,11 @@ def memory_size(text: str) -> int:
         problem = f"{text!r:.80} is not a size: a whole number and K, M or G, as 512M or 2G"
         raise argparse.ArgumentTypeError(problem)
     return int(match[1]) * _UNITS[match[2]]
+
+
+def wrote(files: Iterable[object]) -> None:
+    """Say on stderr which files were written besides the printed result; None is none."""
+    sys.stderr.writelines(f"wrote {one_line(str(file))}\n" for file in files if file)
 
 
 def renamed(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import segpp
-from segpp.cli._arguments import add_force_argument, add_json_argument, ignored_labels
+from segpp.cli._arguments import add_force_argument, add_json_argument, ignored_labels, wrote
 from segpp.errors import InputError
 from segpp.utils.terminal import unguarded
 
@@ -162,6 +162,7 @@ def run(args: argparse.Namespace) -> int:
             force=args.force,
         )
     sys.stderr.writelines(f"warning: {warning}\n" for warning in result.warnings)
+    wrote([args.report, args.plot])
     print(result.json() if args.json else result.text())  # noqa: T201 - the result
     return 0
 

@@ -15,6 +15,7 @@ from segpp.cli._arguments import (
     backend_settings,
     fit_settings,
     ignored_labels,
+    wrote,
 )
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write
@@ -173,6 +174,7 @@ def run(args: argparse.Namespace) -> int:
         with atomic_write(args.csv) as (part,):
             part.write_text(report.csv(), encoding="utf-8")
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
+    wrote([args.csv, args.confusion, args.plot, args.html])
     return CheckError.exit_code if report.evaluation.skipped else 0
 
 
@@ -182,10 +184,20 @@ def _folders(args: argparse.Namespace) -> tuple[Path, Path]:
     if args.dataset and not (args.images or args.labels):
         return args.dataset / "images", args.dataset / "labels"
     if args.dataset or not (args.images and args.labels):
-        raise InputError(
-            "say where the data is", hint="--images DIR --labels DIR, or --dataset DIR"
-        )
+        ways = "--images DIR --labels DIR, or --dataset DIR"
+        raise InputError(f"say where the data is: {_lacking(args)}", hint=ways)
     return args.images, args.labels
+
+
+def _lacking(args: argparse.Namespace) -> str:
+    if args.dataset:
+        return "--dataset stands for both --images and --labels"
+    given = [f"--{name}" for name in ("images", "labels") if getattr(args, name)]
+    return (
+        f"{'--labels' if '--images' in given else '--images'} is missing"
+        if given
+        else "nothing is given"
+    )
 
 
 def _files_in(folder: Path, output: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ class Drop:
             pictures, Efron, 1979), however small that number of pictures makes the claim.
         classes: Loss of each class's IoU, in points; None where a class does not occur.
         pictures: How many it was measured on.
+        classes_low, classes_high: Between them each class's loss lies, likewise.
     """
 
     measure: str
@@ -38,6 +38,8 @@ class Drop:
     high: float
     classes: tuple[float | None, ...]
     pictures: int
+    classes_low: tuple[float | None, ...] = ()
+    classes_high: tuple[float | None, ...] = ()
 
     @property
     def points(self) -> float:
@@ -55,15 +57,32 @@ def drop_of(comparison: Comparison, *, seed: int = 0) -> Drop:
         lost = 100 - shares[picked].mean(axis=1)
         low, high = _interval(lost)
         return Drop("agreement", 100.0, float(shares.mean()), low, high, (), pictures)
-    before, after = comparison.reference, comparison.model
-    miou = partial(miou_of, ignored=comparison.ignored)
-    lost = np.array([miou(before[p].sum(0)) - miou(after[p].sum(0)) for p in picked])
-    low, high = _interval(lost)
-    ious = [_ious(counts.sum(0), comparison.ignored) for counts in (before, after)]
-    classes = tuple(
-        None if np.isnan(a) or np.isnan(b) else float(a - b) for a, b in zip(*ious, strict=True)
+    return _miou_drop(comparison.reference, comparison.model, comparison.ignored, picked)
+
+
+def _miou_drop(
+    before: Counts, after: Counts, ignored: Collection[int], picked: NDArray[np.int64]
+) -> Drop:
+    first, second = (_ious(counts.sum(0), ignored) for counts in (before, after))
+    # Of every draw the IoU of every class, (draws, K).
+    firsts, seconds = (
+        np.stack([_ious(counts[p].sum(0), ignored) for p in picked]) for counts in (before, after)
     )
-    return Drop("mIoU", miou(before.sum(0)), miou(after.sum(0)), low, high, classes, pictures)
+    low, high = _interval(
+        np.array([_mean(a) - _mean(b) for a, b in zip(firsts, seconds, strict=True)])
+    )
+    ends = [_known_interval(lost) for lost in (firsts - seconds).T]
+    return Drop(
+        measure="mIoU",
+        reference=_mean(first),
+        model=_mean(second),
+        low=low,
+        high=high,
+        classes=tuple(None if np.isnan(lost) else float(lost) for lost in first - second),
+        pictures=len(before),
+        classes_low=tuple(end[0] for end in ends),
+        classes_high=tuple(end[1] for end in ends),
+    )
 
 
 def miou_of(confusion: Counts, *, ignored: Collection[int] = ()) -> float:
@@ -72,7 +91,10 @@ def miou_of(confusion: Counts, *, ignored: Collection[int] = ()) -> float:
     Args:
         ignored: Classes that have no IoU, as in ``segpp-eval``: their pixels were not counted.
     """
-    ious = _ious(confusion, ignored)
+    return _mean(_ious(confusion, ignored))
+
+
+def _mean(ious: NDArray[np.float64]) -> float:
     return float(np.nanmean(ious)) if not np.isnan(ious).all() else 0.0
 
 
@@ -82,6 +104,12 @@ def _ious(confusion: Counts, ignored: Collection[int]) -> NDArray[np.float64]:
     either[[label for label in ignored if label < len(both)]] = 0
     shares = np.divide(both, either, out=np.full(len(both), np.nan), where=either > 0)
     return np.asarray(100 * shares)
+
+
+def _known_interval(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """Return the interval of the draws in which a class occurs."""
+    known = values[~np.isnan(values)]
+    return _interval(known) if known.size else (None, None)
 
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float]:

@@ -59,8 +59,10 @@ class Truth:
 
     def check(self) -> None:
         """Raise InputError for the first file with a label that is no class."""
-        for path in self.files.values():
-            self._check(load_labels(path, self.rules), path)
+        files = tuple(self.files.values())
+        for path in files:
+            labels = load_labels(path, self.rules)
+            check_known_labels(labels, self.classes, self.ignored, path, self.rules, others=files)
 
     def of(self, picture: Path, channels: int) -> tuple[ImageArray, Labels]:
         """Return a picture (H, W, C) and its labels (h, w)."""
@@ -72,9 +74,6 @@ class Truth:
         """Return the confusion matrix (K, K) of a mask; what a crop leaves out is not counted."""
         seen = mask != unseen_label(self.classes)
         return count_pixels(labels[seen], mask[seen], self.classes, self.ignored).matrix
-
-    def _check(self, labels: Labels, path: Path) -> None:
-        check_known_labels(labels, self.classes, self.ignored, path, self.rules)
 
 
 @dataclass

@@ -162,8 +162,8 @@ def run(args: argparse.Namespace) -> int:
             force=args.force,
         )
     sys.stderr.writelines(f"warning: {warning}\n" for warning in result.warnings)
-    wrote([args.report, args.plot])
     print(result.json() if args.json else result.text())  # noqa: T201 - the result
+    wrote([args.report, args.plot])
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from segpp.errors import InputError, ManifestError
 from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
+from segpp.inspection.calibration import calibration_sections
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
 from segpp.manifest import Manifest, OutputSpec, read_manifest
 from segpp.manifest.dataclass_json import encode
@@ -74,6 +75,7 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
         _matches(manifest),
         _macs(manifest),
         _engine(manifest),
+        *calibration_sections(manifest),
         _parity(manifest),
     )
 
@@ -235,6 +237,9 @@ def _engine(manifest: Manifest) -> Section:
 
 def _parity(manifest: Manifest) -> Section:
     parity = manifest.parity
+    if parity is None and manifest.calibration:
+        # An INT8 file is compared with the float one, which was.
+        return Section("parity with PyTorch", "")
     if parity is None:
         return facts("parity with PyTorch", {"measured": "no"})
     return facts(

@@ -266,6 +266,7 @@ class CalibrationDrop:
         measure: ``mIoU`` against labels, or ``agreement`` with the float file.
         low, high: The loss lies between them with 95 % confidence.
         classes: What each class's IoU loses; None where a class does not occur.
+        classes_low, classes_high: Each class's loss lies between them, likewise.
     """
 
     measure: Literal["mIoU", "agreement"]
@@ -275,6 +276,8 @@ class CalibrationDrop:
     high: float
     classes: tuple[float | None, ...]
     pictures: int
+    classes_low: tuple[float | None, ...] = ()
+    classes_high: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)

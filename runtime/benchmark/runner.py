@@ -83,7 +83,7 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
         return CaseResult(
             name=self._name,
             file=self._case.path.name,
-            backend=self._session.description,
+            backend=_run_by(self._session),
             size=(spec.height, spec.width),
             batch=spec.batch,
             load_seconds=self._load_seconds,
@@ -112,6 +112,11 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
             postprocess_ms=timing.postprocess_ms,
             total_ms=1e3 * (done - start),
         )
+
+
+def _run_by(session: Session) -> str:
+    precision = session.manifest.precision
+    return session.description + ("" if precision == "fp32" else f", {precision} file")
 
 
 def load_case(

@@ -69,7 +69,7 @@ def evaluate_files(
         rules, told = _label_rules(models, sessions, label_offset, reduce=reduce_zero_label)
         if palette is not None:
             rules = replace(rules, palette=_fitting(palette, names))
-        notes = (*notes, *told, *_assumptions(models, sessions))
+        notes = (*notes, *told, *_precisions(models, sessions), *_assumptions(models, sessions))
         labels = _usually_ignored(sessions) if ignored is None else frozenset(ignored)
         if labels.issuperset(range(len(names))):
             raise InputError(f"all {len(names)} classes are ignored", hint="leave some to measure")
@@ -210,6 +210,14 @@ def _channels(paths: Sequence[Path], sessions: Sequence[Session]) -> int:
                 hint="only models of the same images can be compared",
             )
     return channels[0]
+
+
+def _precisions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:
+    return [
+        f"{path} is an int8 file"
+        for path, session in zip(paths, sessions, strict=True)
+        if session.manifest.precision == "int8"
+    ]
 
 
 def _assumptions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:

@@ -32,7 +32,9 @@ def draw(result: CalibrationResult, path: Path) -> None:
     _bars(gains, blocks, [block.milliseconds for block in blocks])
     on = f" with {result.engine}" if result.engine else ""
     gains.set_xlabel(f"gain of a call{on}, ms")
-    figure.legend(handles=_legend(), ncols=3, loc="outside lower center", frameon=False)
+    for color, label in _STATES.items():
+        costs.barh([], [], color=color, label=label)
+    figure.legend(ncols=3, loc="outside lower center", frameon=False)
     figure.suptitle(_title(result), fontsize="medium")
     figure.savefig(path, format="png", dpi=150, metadata={"Software": MARK})
 
@@ -53,12 +55,6 @@ def _color(block: BlockResult) -> str:
     if block.int8 == 0:
         return _FLOAT
     return _INT8 if block.int8 == block.products else _SOME
-
-
-def _legend() -> list[Any]:
-    from matplotlib.patches import Patch  # noqa: PLC0415 - only when a plot is asked for
-
-    return [Patch(color=color, label=label) for color, label in _STATES.items()]
 
 
 def _title(result: CalibrationResult) -> str:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from segpp.manifest import read_manifest
 from segpp.utils.files import manifest_path
+from tests.cli.calibrate.quantizable_network import PICTURES, save_network, save_pictures
 from tests.helpers.commands import Completed
-from tests.helpers.quantizable_network import PICTURES, save_network, save_pictures
 
 Command = Callable[..., Completed]
 

@@ -117,7 +117,7 @@ class _Work:
         gains = self._gains(plan)
         paying = without_loss(plan, gains)
         floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
-        gained = block_gains(plan.sites, gains)
+        gained = block_gains(paying.sites, gains)
         fitting, costs = self._fit(paying, gained)
         floats.update(_difference(paying, fitting, "the budget on what may be lost"))
         if not fitting.sites:

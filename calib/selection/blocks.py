@@ -14,6 +14,9 @@ def block_gains(sites: Sequence[Site], gains: Sequence[PartGain]) -> dict[str, f
     """Return the milliseconds that a call gains by each block with a part that was timed.
 
     Parts are timed in all blocks of a stage at once; these are alike, so each has an even share.
+
+    Args:
+        sites: Those that are INT8: what stayed float gains nothing.
     """
     by_part = {gain.part: gain.milliseconds for gain in gains}
     blocks = blocks_of(sites)

@@ -33,7 +33,7 @@ def draw(result: CalibrationResult, path: Path) -> None:
     on = f" with {result.engine}" if result.engine else ""
     gains.set_xlabel(f"gain of a call{on}, ms")
     for color, label in _STATES.items():
-        costs.barh([], [], color=color, label=label)
+        costs.barh([0], [0], color=color, label=label)
     figure.legend(ncols=3, loc="outside lower center", frameon=False)
     figure.suptitle(_title(result), fontsize="medium")
     figure.savefig(path, format="png", dpi=150, metadata={"Software": MARK})
@@ -46,6 +46,7 @@ def _bars(axes: Any, blocks: Sequence[BlockResult], values: Sequence[float | Non
     axes.spines[["top", "right"]].set_visible(False)
     if any(value is not None for value in values):
         axes.axvline(0, color="black", linewidth=0.8)
+        axes.ticklabel_format(axis="x", scilimits=(-2, 4))
         return
     axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center")
     axes.set_xticks([])

@@ -65,7 +65,7 @@ def collect_ranges(
     after_each(ranges.done, len(pictures))
     if ranges.complete:
         return ranges
-    saved = time.monotonic()
+    saved = float("-inf")  # the first batch shows at once whether the file can be written
     for probes, outputs, count in _run(model, manifest, axes, pictures[ranges.done :], threads):
         _add(ranges, probes, outputs, count)
         ranges.done += count

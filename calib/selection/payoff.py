@@ -7,7 +7,7 @@ than the clocks are unsure of stays float.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,38 +15,11 @@ import onnx
 
 from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
+from segpp.calib.selection.costs import PartGain
 from segpp.calib.selection.measure import Time
 from segpp.calib.writers.base import Writer
 
 __all__ = ["PartGain", "part_gains", "without_loss"]
-
-# Of a call; two files that are the same differ by less in nearly every pair of measurements.
-_UNSURE = 0.005
-
-
-@dataclass(frozen=True)
-class PartGain:
-    """What one part gains by being INT8, where all others are.
-
-    Attributes:
-        part: Its name (``segpp.calib.graph.sites.Site.part``).
-        float_ms: A call of the file in which this part is float, in milliseconds.
-        int8_ms: A call of the file in which it is INT8 too.
-    """
-
-    part: str
-    float_ms: float
-    int8_ms: float
-
-    @property
-    def milliseconds(self) -> float:
-        """What a call gains; negative where INT8 is slower."""
-        return self.float_ms - self.int8_ms
-
-    @property
-    def pays(self) -> bool:
-        """Whether that is more than measuring is unsure of."""
-        return self.milliseconds > _UNSURE * self.float_ms
 
 
 def part_gains(

@@ -1,6 +1,7 @@
 """Images with their labels: which file belongs to which, and what its pixels mean."""
 
 import warnings
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ __all__ = [
     "LabelRules",
     "Labels",
     "Pair",
+    "find_labels",
     "find_pairs",
     "load_labels",
     "load_pair",
@@ -88,6 +90,27 @@ def find_pairs(
     _check_partners(image_files, label_files, f"labels in {labels}")
     _check_partners(label_files, image_files, f"image in {images}")
     return tuple(Pair(image_files[name], label_files[name]) for name in sorted(image_files))
+
+
+def find_labels(images: Sequence[Path], labels: Path) -> dict[Path, Path]:
+    """Return the file of labels of each image: the one with its name up to the ending.
+
+    Args:
+        images: From anywhere.
+        labels: The folder of labels; subfolders are searched. Others than the images' may lie in
+            it.
+
+    Raises:
+        ImageError: The folder is missing or empty, an image has no labels, or two files would do.
+    """
+    by_name: dict[str, list[Path]] = {}
+    for path in _by_name(labels, "", _LABEL_SUFFIXES, "labels").values():
+        by_name.setdefault(path.stem, []).append(path)
+    _check_partners({image.stem: image for image in images}, by_name, f"labels in {labels}")
+    for name in (image.stem for image in images):
+        if len(by_name[name]) > 1:
+            raise ImageError(f"two files of {labels} have one name", *map(str, by_name[name][:2]))
+    return {image: by_name[image.stem][0] for image in images}
 
 
 def load_pair(
@@ -210,7 +233,7 @@ def _jpeg_hint(folder: Path, suffixes: frozenset[str]) -> str | None:
     return "it holds JPEG files, which do not keep class numbers: save the labels as PNG"
 
 
-def _check_partners(names: dict[str, Path], partners: dict[str, Path], partner: str) -> None:
+def _check_partners(names: dict[str, Path], partners: Collection[str], partner: str) -> None:
     alone = [names[name] for name in names if name not in partners]
     if alone:
         listed = [str(path) for path in alone[:_LISTED]]

@@ -27,6 +27,7 @@ __all__ = [
     "check_flags",
     "fit_settings",
     "flags_with_value",
+    "ignored_labels",
     "in_flags",
     "memory_size",
     "renamed",
@@ -37,8 +38,13 @@ _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 # Where a flag is not the argument's name with hyphens, or there is none.
 _OTHERWISE = {"rewrites_off": "--no-rewrite", "compute_capabilities": "--compute-capability"}
-_OPPOSITES = {"`check=False`": "--no-check", "`cache=False`": "--no-cache"}
-_POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "source"}
+_OPPOSITES = {
+    "`check=False`": "--no-check",
+    "`cache=False`": "--no-cache",
+    "`only_what_pays=False`": "--no-timing",
+    "`equalize=False`": "--no-equalize",
+}
+_POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "pictures", "source"}
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -194,6 +200,25 @@ def flags_with_value(parser: argparse.ArgumentParser) -> frozenset[str]:
     return frozenset(
         flag for action in actions if action.nargs != 0 for flag in action.option_strings
     )
+
+
+def ignored_labels(text: str | None) -> frozenset[int] | None:
+    """Return the labels of ``--ignore 11,255``, None as None.
+
+    Raises:
+        InputError: They are no such list.
+    """
+    if text is None:
+        return None
+    try:
+        labels = frozenset(int(part) for part in text.split(",") if part.strip())
+    except ValueError as failure:
+        raise InputError(
+            f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
+        ) from failure
+    if labels and min(labels) < 0:
+        raise InputError(f"--ignore {text!r}: labels are not negative")
+    return labels
 
 
 def in_flags(message: str) -> str:

@@ -14,6 +14,7 @@ from segpp.cli._arguments import (
     add_json_argument,
     backend_settings,
     fit_settings,
+    ignored_labels,
     wrote,
 )
 from segpp.errors import CheckError, InputError
@@ -150,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
             labels=labels,
             image_suffix=args.image_suffix,
             label_suffix=args.label_suffix,
-            ignore=_ignored(args.ignore),
+            ignore=ignored_labels(args.ignore),
             reduce_zero_label=args.reduce_zero_label,
             label_offset=args.label_offset,
             palette=args.palette,
@@ -203,20 +204,6 @@ def _files_in(folder: Path, output: Path) -> list[Path]:
     """Return the file of ``output``'s name in a folder that is read, if the output lies in it."""
     inside = output.resolve().is_relative_to(folder.resolve())
     return [output] if inside and output.suffix.lower() != ".csv" else []
-
-
-def _ignored(text: str | None) -> frozenset[int] | None:
-    if text is None:
-        return None
-    try:
-        labels = frozenset(int(part) for part in text.split(",") if part.strip())
-    except ValueError as failure:
-        raise InputError(
-            f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
-        ) from failure
-    if labels and min(labels) < 0:
-        raise InputError(f"--ignore {text!r}: labels are not negative")
-    return labels
 
 
 @contextmanager

@@ -40,7 +40,7 @@ from segpp.calib.selection.payoff import part_gains, without_loss
 from segpp.calib.selection.sensitivity import sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
-from segpp.errors import CheckError
+from segpp.errors import CheckError, InputError
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
 
@@ -73,6 +73,7 @@ def calibrate(
     model = onnx.load(config.model)
     sites = sites_of(model)
     writer = WRITERS[config.target]
+    _check_precision(manifest, writer)
     sets = split(find_pictures(config.pictures), selects=config.max_drop is not None)
     # 2. Collect
     ranges = collect_ranges(
@@ -233,6 +234,14 @@ class _Work:
                 f"allowed: {self.config.max_drop}; on {drop.pictures} pictures held back",
                 hint="allow more, or calibrate on more pictures",
             )
+
+
+def _check_precision(manifest: Manifest, writer: Writer) -> None:
+    if manifest.precision not in writer.precisions:
+        raise InputError(
+            f"INT8 files for {writer.title} are not made from {manifest.precision} files",
+            hint=f"export with --precision {' or '.join(sorted(writer.precisions))}",
+        )
 
 
 def _first(model: onnx.ModelProto) -> str:

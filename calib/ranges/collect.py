@@ -132,7 +132,8 @@ def _add(ranges: Ranges, probes: Sequence[Probe], outputs: Mapping[str, Batch], 
         )
         _check_finite(probe.tensor, low, high, mean)
         known = ranges.tensors.setdefault(probe.tensor, TensorStatistics.empty(probe.channels))
-        known.add(low, high, mean, rows[:count], count)
+        # What fills up a batch that is not full was seen before.
+        known.add(low, high, mean[:count].mean(0, np.float64), rows[:count], count)
 
 
 def _check_finite(tensor: str, *values: NDArray[Any]) -> None:

@@ -32,6 +32,7 @@ PAGES = sorted(
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+FEW_PICTURES = re.compile(r"^warning: .* pictures to calibrate on, .*: few; ", re.MULTILINE)
 # What ends a first trial for a reader: too long a page, no first command.
 README_WORDS = 700
 
@@ -80,6 +81,9 @@ def folder(tmp_path: Path, b0_checkpoint: Path) -> Path:
         labels = np.full((128, 256), number, np.uint8)
         labels[:8] = 255
         Image.fromarray(labels).save(tmp_path / "val" / "labels" / f"{number}.png")
+    (tmp_path / "camera").mkdir()
+    for number in range(10):
+        street.resize((256, 128)).rotate(number).save(tmp_path / "camera" / f"{number}.jpg")
     shutil.copytree(tmp_path / "val", tmp_path / "with-19")
     labels[:16] = 19
     Image.fromarray(labels).save(tmp_path / "with-19" / "labels" / "1.png")
@@ -109,9 +113,10 @@ def test_the_commands_of_a_page_run_in_the_order_in_which_they_stand(
             assert needed.returncode == 2
             assert "which is no class" in needed.stderr
         # A reader who does as told is not told off; what speaks against a measured time is the
-        # machine's.
+        # machine's, and that the pictures of a camera are few here is this folder's.
+        told = FEW_PICTURES.sub("", done.stderr)
         if "bench" not in words[0]:
-            assert "warning:" not in done.stderr, f"{shlex.join(words)}\n{done.stderr}"
+            assert "warning:" not in told, f"{shlex.join(words)}\n{done.stderr}"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from segpp.errors import ImageError, InputError
 from segpp.images.preprocess import IMAGE_SUFFIXES
 from segpp.runtime.evaluation.dataset import (
     LabelRules,
+    find_labels,
     find_pairs,
     load_labels,
     load_pair,
@@ -179,3 +180,27 @@ def test_every_image_that_can_be_read_can_be_scored(tmp_path: Path, suffix: str)
 
     assert pixels.shape == (2, 2, 3)
     assert labels.shape == (2, 2)
+
+
+def test_labels_are_found_for_images_from_anywhere(tmp_path: Path) -> None:
+    blank = np.zeros((2, 2), np.uint8)
+    for name in ("a.png", "town/b.png", "town/of-nobody.png"):
+        save(tmp_path / "labels" / name, blank)
+    images = [Path("here", "a.jpg"), Path("there", "b.npy")]
+
+    found = find_labels(images, tmp_path / "labels")
+
+    assert found == {
+        images[0]: tmp_path / "labels" / "a.png",
+        images[1]: tmp_path / "labels" / "town" / "b.png",
+    }
+    with pytest.raises(ImageError, match=r"1 of 2 files have no labels in"):
+        find_labels([images[0], Path("c.jpg")], tmp_path / "labels")
+
+
+def test_two_files_of_labels_for_one_image_are_an_error(tmp_path: Path) -> None:
+    for town in ("aachen", "bonn"):
+        save(tmp_path / "labels" / town / "a.png", np.zeros((2, 2), np.uint8))
+
+    with pytest.raises(ImageError, match=r"have one name\n.*aachen.*\n.*bonn"):
+        find_labels([Path("a.jpg")], tmp_path / "labels")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.calibrate.quantizable_network import save_network, save_pictures
 from tests.helpers.commands import Completed, in_subprocess
 from tests.helpers.tiny_networks import Network, network
 
@@ -28,6 +29,11 @@ def commands(model: Path, checkpoint: Path, image: Path) -> dict[str, list[objec
         "bench": [model, "--iterations", 1, "--warmup", 0, "--image", image],
         "inspect": [checkpoint],
         "doctor": ["--verify"],
+        "calibrate": [
+            save_network(image.parent / "nets" / "float.onnx"),
+            save_pictures(image.parent / "pictures"),
+            *("-o", "int8.onnx", "--no-timing"),
+        ],
     }
     if find_spec("openvino"):
         found["run "] = [model, image, "--out", "p.png", "--backend", "openvino"]

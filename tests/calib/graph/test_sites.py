@@ -11,7 +11,7 @@ from segpp.manifest import Architecture, read_manifest
 from tests.calib.conftest import TinyFile
 
 pytest.importorskip("torch", reason="needs the exporter (extra export)")
-from segpp.export.models.segformer.architecture import SR_RATIOS  # noqa: E402
+from segpp.export.models.segformer.architecture import SR_RATIOS
 
 NONE, HQ = ("--preset", "none"), ("--preset", "hq")
 FORMS = [
@@ -30,9 +30,8 @@ OTHERS = [
 Form = tuple[str, int, str]
 
 
-def reduced(network: Architecture) -> list[int]:
-    """Return the products of the attention of a block, by stage."""
-    return [3 + (ratio > 1) for ratio in SR_RATIOS]
+# The products of the attention of a block, by stage.
+ATTENTION = [3 + (ratio > 1) for ratio in SR_RATIOS]
 
 
 def kinds_of(network: Architecture) -> dict[str, int]:
@@ -51,9 +50,7 @@ def kinds_of(network: Architecture) -> dict[str, int]:
 
 def blocks_of(network: Architecture) -> dict[str, int]:
     found = {"head": kinds_of(network)["head"] + 1}
-    for stage, (depth, products) in enumerate(
-        zip(network.depths, reduced(network), strict=True), start=1
-    ):
+    for stage, (depth, products) in enumerate(zip(network.depths, ATTENTION, strict=True), start=1):
         found[f"stage {stage} patch"] = 1
         found |= {f"stage {stage} block {block}": products + 3 for block in range(1, depth + 1)}
     return found
@@ -61,9 +58,7 @@ def blocks_of(network: Architecture) -> dict[str, int]:
 
 def parts_of(network: Architecture) -> dict[str, int]:
     found = {}
-    for stage, (depth, products) in enumerate(
-        zip(network.depths, reduced(network), strict=True), start=1
-    ):
+    for stage, (depth, products) in enumerate(zip(network.depths, ATTENTION, strict=True), start=1):
         found[f"stage {stage} patch"] = 1
         found[f"stage {stage} attention"] = depth * products
         found[f"stage {stage} feed-forward"] = depth * 3

@@ -25,14 +25,12 @@ HEIGHT, WIDTH = SIZE
 
 
 def network(batch: int, *, factor: float = 1.0) -> onnx.ModelProto:
-    """Return a convolution of random weights that a ReLU follows: small enough for any number."""
+    """Return one convolution of random weights."""
     draw = np.random.default_rng(0)
     weight = (factor * draw.standard_normal((6, 3, 4, 4))).astype(np.float32)
     x = helper.make_tensor_value_info("image", TensorProto.FLOAT, (batch, 3, *SIZE))
     y = helper.make_tensor_value_info("out", TensorProto.FLOAT, (batch, 6, HEIGHT // 4, WIDTH // 4))
-    nodes = [
-        helper.make_node("Conv", ["image", "w"], ["out"], "conv", strides=[4, 4]),
-    ]
+    nodes = [helper.make_node("Conv", ["image", "w"], ["out"], "conv", strides=[4, 4])]
     graph = helper.make_graph(nodes, "g", [x], [y], [numpy_helper.from_array(weight, "w")])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
 
@@ -50,8 +48,13 @@ AXES = {"image": 1, "out": 1}
 
 
 def collected(
-    tmp_path: Path, pictures: tuple[Picture, ...], *, batch: int = 1, factor: float = 1.0, **how: object
-) -> Ranges:  # fmt: skip
+    tmp_path: Path,
+    pictures: tuple[Picture, ...],
+    *,
+    batch: int = 1,
+    factor: float = 1.0,
+    **how: object,
+) -> Ranges:
     model = network(batch, factor=factor)
     manifest = manifest_for(tmp_path, model, batch)
     return collect_ranges(model, manifest, AXES, pictures, **how)  # type: ignore[arg-type]  # forwarded

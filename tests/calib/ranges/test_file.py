@@ -98,7 +98,7 @@ def test_numbers_that_contradict_each_other_are_an_error(tmp_path: Path, case: s
     DAMAGED[case](value)
     path.write_text(json.dumps(value))
 
-    with pytest.raises(InputError, match="damaged|is no file of ranges") as refusal:
+    with pytest.raises(InputError, match=r"damaged|is no file of ranges") as refusal:
         read_ranges(path)
 
     assert refusal.value.exit_code == 2

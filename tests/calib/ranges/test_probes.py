@@ -7,8 +7,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from segpp.calib.graph.sites import sites_of
-from segpp.calib.pipeline import observed
 from segpp.calib.pictures.runs import open_model
+from segpp.calib.pipeline import observed
 from segpp.calib.ranges.probes import Probe, add_probes
 from segpp.errors import GraphError
 from segpp.manifest import read_manifest

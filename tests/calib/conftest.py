@@ -56,13 +56,12 @@ def tiny_file(session_folder: Path) -> TinyFile:
     return export
 
 
-@pytest.fixture
-def make_pictures(tmp_path: Path) -> MakePictures:
-    """Write pictures of patches and grain: ``make_pictures(5, channels=4)``."""
+@pytest.fixture(scope="session")
+def make_pictures(tmp_path_factory: pytest.TempPathFactory) -> MakePictures:
+    """Write pictures of patches and grain, the same ones anew: ``make_pictures(5, channels=4)``."""
 
     def make(count: int, *, channels: int = 3) -> tuple[Picture, ...]:
-        folder = tmp_path / "pictures"
-        folder.mkdir(exist_ok=True)
+        folder = tmp_path_factory.mktemp("pictures")
         draw = np.random.default_rng(3)
         paths = [_write(folder / f"{number:02}", channels, draw) for number in range(count)]
         return tuple(Picture(path, sha256_of(path)) for path in paths)

@@ -21,7 +21,7 @@ FORMS = [
 ]
 
 
-@pytest.fixture(params=FORMS, ids=lambda form: "-".join(map(str, form)))
+@pytest.fixture(scope="session", params=FORMS, ids=lambda form: "-".join(map(str, form)))
 def quantized(
     request: pytest.FixtureRequest, tiny_file: TinyFile, make_pictures: MakePictures
 ) -> Quantized:

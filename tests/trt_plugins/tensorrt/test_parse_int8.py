@@ -1,4 +1,4 @@
-"""The parser takes INT8 files of the TensorRT dialect: every pair a layer, every plugin as before."""
+"""The parser takes INT8 files of the TensorRT dialect: every pair a layer, the rest as before."""
 
 from collections import Counter
 from pathlib import Path

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from segpp.errors import GraphError
+from segpp.calib.graph.shapes import shape_of, shapes_of
 
 __all__ = ["Probe", "add_probes"]
 
@@ -53,14 +53,13 @@ def add_probes(
         rows: How many places of each to hand out; fewer if it has fewer.
         seed: Draws them.
     """
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    shapes = _shapes(inferred.graph)
+    shapes = shapes_of(model)
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
     draw = np.random.default_rng(seed)
     probes = []
     for number, (name, axis) in enumerate(axes.items()):
-        seen = _Seen(name, _shape_of(shapes, name), axis)
+        seen = _Seen(name, shape_of(shapes, name), axis)
         kept = np.sort(draw.choice(seen.places, min(rows, seen.places), replace=False))
         prefix = f"{_PREFIX}.{number}"
         probes.append(_add_probe(probed.graph, seen, prefix, kept.astype(np.int64)))
@@ -91,24 +90,6 @@ class _Seen:
     def places(self) -> int:
         """How many there are in one picture."""
         return int(np.prod([self.shape[axis] for axis in self.others[1:]]))
-
-
-def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    values = [*graph.input, *graph.value_info, *graph.output]
-    return {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in values
-    }
-
-
-def _shape_of(shapes: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:
-    shape = shapes.get(name, ())
-    if not shape or min(shape) < 1:
-        raise GraphError(
-            f"the shape of {name!r:.80} is not fixed in the file",
-            hint="calibration takes files of segpp-export, whose shapes are fixed",
-        )
-    return shape
 
 
 def _add_probe(graph: onnx.GraphProto, seen: _Seen, prefix: str, kept: Indices) -> Probe:

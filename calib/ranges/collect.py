@@ -106,7 +106,7 @@ def _run(
     """Yield what every batch of pictures gave, and how many pictures it held."""
     probed, probes = add_probes(model, axes, rows=ROWS)
     names = [name for probe in probes for name in (probe.low, probe.high, probe.mean, probe.rows)]
-    session = open_model(probed, threads)
+    session = open_model(probed, threads, lean=True)
     for batch, count in _batches(pictures, manifest):
         outputs = session.run(names, {manifest.input.name: batch})
         yield probes, dict(zip(names, outputs, strict=True)), count

@@ -20,7 +20,8 @@ import onnx
 
 from segpp import __version__
 from segpp.calib.config import CalibrationConfig, check_config
-from segpp.calib.graph.sites import Site, sites_of
+from segpp.calib.equalization.accept import equalize
+from segpp.calib.graph.sites import Site, renewed, sites_of
 from segpp.calib.observers import OBSERVERS
 from segpp.calib.pictures.find import Picture, find_pictures
 from segpp.calib.pictures.runs import batch_of, logits_of
@@ -123,10 +124,21 @@ class _Work:
     model: onnx.ModelProto
     writer: Writer
     sets: PictureSets
+    equalized: tuple[str, ...] = ()
 
     def finish(self, sites: tuple[Site, ...], ranges: Ranges) -> CalibrationResult:
-        # 4. Choose
         floats = {site.node: why for site in sites if (why := self._stays_float(site))}
+        # 3. Equalize
+        takes = tuple(site for site in sites if site.node not in floats)
+        model, ranges, equalized = self._equalized(takes, ranges)
+        work = replace(self, model=model, equalized=equalized)
+        return work.choose(renewed(sites, model), ranges, floats)
+
+    def choose(
+        self, sites: tuple[Site, ...], ranges: Ranges, floats: dict[str, str]
+    ) -> CalibrationResult:
+        """Do steps 4 to 8; some sites stay float already."""
+        # 4. Choose
         plan = self._plan(tuple(s for s in sites if s.node not in floats), ranges)
         # 5. Select
         gains = self._gains(plan)
@@ -154,6 +166,23 @@ class _Work:
         if site.kind in self.config.floats:
             return "asked for"
         return f"{self.writer.title} files" if site.kind in self.writer.floats else None
+
+    def _equalized(
+        self, sites: tuple[Site, ...], ranges: Ranges
+    ) -> tuple[onnx.ModelProto, Ranges, tuple[str, ...]]:
+        if not self.config.equalize:
+            return self.model, ranges, ()
+        return equalize(
+            self.model,
+            self.manifest,
+            sites,
+            self._plan,
+            self.writer,
+            ranges=ranges,
+            pictures=self.sets.calibration,
+            threads=self.config.threads,
+            after_each=partial(self.progress, "equalizing blocks"),
+        )
 
     def _plan(self, sites: tuple[Site, ...], ranges: Ranges) -> Plan:
         kinds = {site.input: site.kind for site in sites}
@@ -211,7 +240,7 @@ class _Work:
             times = self._times(path)
         agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)
         self._check(agreement, drop)
-        return Outcome(plan, floats, (), self.sets, agreement, drop, times)
+        return Outcome(plan, floats, self.equalized, self.sets, agreement, drop, times)
 
     def _times(self, path: Path) -> dict[str, float]:
         if self.measures.time is None or not self.config.only_what_pays:

@@ -136,7 +136,7 @@ def edits_of_uses(network: Network, uses: Sequence[Use], scales: Floats) -> tupl
 
 def factors_of_uses(uses: Sequence[Use], scales: Floats) -> dict[str, Floats]:
     """Return what becomes of the tensors that products take."""
-    return {use.tensor: 1 / scales[use.channels] for use in uses}
+    return {use.tensor: np.reciprocal(scales[use.channels]) for use in uses}
 
 
 def edits_of_outputs(

@@ -60,6 +60,8 @@ def _change(network: Network, ranges: Ranges, node: onnx.NodeProto) -> Change | 
     )
     if np.all(scales == 1):
         return None
-    own = tuple(Edit(node.name, index, 1 / scales) for index in range(1, len(node.input)))
+    own = tuple(
+        Edit(node.name, index, np.reciprocal(scales)) for index in range(1, len(node.input))
+    )
     behind = edits_of_uses(network, uses, scales)
     return Change(block, own + behind, factors_of_uses(uses, scales))

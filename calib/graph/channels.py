@@ -6,6 +6,7 @@ that any reshape or transpose is followed by doing it. What mixes channels ends 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +19,9 @@ __all__ = ["Follower", "Use"]
 Numbers = NDArray[np.int32]
 
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
+# Which input's rows they average or copy, each channel for itself: tokens in groups, and attention's
+# values, by weights that know nothing of channels.
+_OF_ROWS = {"SegppTokenMerge": 0, "SegppTokenUnmerge": 0, "MatMul": 1, "MultiHeadAttention": 2}
 
 
 @dataclass(frozen=True)
@@ -88,24 +92,14 @@ class Follower:
     def _behind(self, node: onnx.NodeProto, index: int, numbers: Numbers) -> Numbers | None:
         """Return the channel numbers behind a node; None where it mixes channels."""
         shape = self.shapes.get(node.output[0], ())
-        match node.op_type:
-            case "Identity":
-                return numbers
-            case "Reshape" if index == 0 and shape and min(shape) > 0:
-                return numbers.reshape(shape)
-            case "Transpose":
-                return numbers.transpose(attributes_of(node).get("perm"))
-            case "SegppTokenMerge" | "SegppTokenUnmerge" if index == 0:
-                return _of_rows(numbers, shape)
-            # Values are summed over keys, with weights that know nothing of channels.
-            case "MatMul" if index == 1:
-                return _of_rows(numbers, shape)
-            case "MultiHeadAttention" if index == 2 and len(node.input) == 3:  # noqa: PLR2004
-                return _of_rows(numbers, shape)
-        return None
+        if node.op_type == "Reshape":
+            return numbers.reshape(shape) if index == 0 and shape and min(shape) > 0 else None
+        if node.op_type == "Transpose":
+            return np.transpose(numbers, attributes_of(node).get("perm"))
+        return _of_rows(numbers, shape) if _OF_ROWS.get(node.op_type) == index else None
 
 
-def attributes_of(node: onnx.NodeProto) -> dict[str, object]:
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     """Return the attributes of a node by name."""
     return {one.name: onnx.helper.get_attribute_value(one) for one in node.attribute}
 

@@ -46,11 +46,11 @@ def own_weight(graph: onnx.GraphProto, node: onnx.NodeProto, index: int) -> onnx
     The copy's name ends like the weight's, which tells where it came from.
     """
     name = node.input[index]
-    weight = next(tensor for tensor in graph.initializer if tensor.name == name)
+    weight: onnx.TensorProto = next(one for one in graph.initializer if one.name == name)
     takers = sum(list(other.input).count(name) for other in graph.node)
     if takers == 1 and all(output.name != name for output in graph.output):
         return weight
-    own = graph.initializer.add()
+    own: onnx.TensorProto = graph.initializer.add()
     own.CopyFrom(weight)
     own.name = node.input[index] = f"{node.name}.{name}"
     return own

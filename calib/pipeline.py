@@ -21,6 +21,7 @@ import onnx
 from segpp import __version__
 from segpp.calib.config import CalibrationConfig, check_config
 from segpp.calib.equalization.accept import equalize
+from segpp.calib.equalization.bias_correction import bias_shifts, corrected
 from segpp.calib.graph.sites import Site, renewed, sites_of
 from segpp.calib.observers import OBSERVERS
 from segpp.calib.pictures.find import Picture, find_pictures
@@ -144,6 +145,17 @@ class _Work:
         gains = self._gains(plan)
         paying = without_loss(plan, gains)
         floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
+        work = replace(self, writer=self._corrected(paying))
+        return work.keep(sites, paying, gains, floats)
+
+    def keep(
+        self,
+        sites: tuple[Site, ...],
+        paying: Plan,
+        gains: tuple[PartGain, ...],
+        floats: dict[str, str],
+    ) -> CalibrationResult:
+        """Do what is left: the budget of step 5, and steps 6 to 8."""
         fitting, costs = self._fit(paying)
         floats.update(_difference(paying, fitting, "the budget on what may be lost"))
         if not fitting.sites:
@@ -183,6 +195,21 @@ class _Work:
             threads=self.config.threads,
             after_each=partial(self.progress, "equalizing blocks"),
         )
+
+    def _corrected(self, plan: Plan) -> Writer:
+        """Return the writer that also takes off biases what INT8 shifts the plan's sites by."""
+        if not (self.config.equalize and plan.sites):
+            return self.writer
+        shifts = bias_shifts(
+            self.model,
+            self.manifest,
+            plan,
+            self.writer,
+            self.sets.calibration,
+            threads=self.config.threads,
+            after_each=partial(self.progress, "correcting biases"),
+        )
+        return corrected(self.writer, shifts)
 
     def _plan(self, sites: tuple[Site, ...], ranges: Ranges) -> Plan:
         kinds = {site.input: site.kind for site in sites}

@@ -43,6 +43,10 @@ class BlockRun:
         """Its name."""
         return self.segment.block
 
+    def part(self, which: slice) -> "BlockRun":
+        """Return the same block on some of the pictures."""
+        return replace(self, inputs=self.inputs[which], outputs=self.outputs[which])
+
     def error(self, model: onnx.ModelProto, threads: int | None = None) -> float:
         """Return the mean squared difference of a network in the block's place."""
         session, end = open_model(model, threads), self.segment.output

@@ -19,8 +19,8 @@ __all__ = ["Follower", "Use"]
 Numbers = NDArray[np.int32]
 
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
-# Which input's rows they average or copy, each channel for itself: tokens in groups, and attention's
-# values, by weights that know nothing of channels.
+# Which input's rows they average or copy, each channel for itself: tokens in groups, and values in
+# attention, by weights that know nothing of channels.
 _OF_ROWS = {"SegppTokenMerge": 0, "SegppTokenUnmerge": 0, "MatMul": 1, "MultiHeadAttention": 2}
 
 
@@ -80,7 +80,7 @@ class Follower:
         if list(node.input).count(tensor) != 1:
             return None
         if self._is_product(node):
-            use = _use_of(node, tensor, numbers)
+            use = _use_of(node, tensor, numbers) if self._meets_channels_alike(node) else None
             return None if use is None else (use,)
         behind = self._behind(node, list(node.input).index(tensor), numbers)
         return None if behind is None else self.uses(node.output[0], behind)
@@ -89,6 +89,11 @@ class Follower:
         constant = len(node.input) > 1 and node.input[1] in self.wiring.initializers
         return node.op_type in _PRODUCTS and node.domain in ("", "ai.onnx") and constant
 
+    def _meets_channels_alike(self, node: onnx.NodeProto) -> bool:
+        """Whether every weight meets every channel, or each its own: not groups of several."""
+        groups = attributes_of(node).get("group", 1)
+        return groups == 1 or tuple(self.wiring.initializers[node.input[1]].dims[:2]) == (groups, 1)
+
     def _behind(self, node: onnx.NodeProto, index: int, numbers: Numbers) -> Numbers | None:
         """Return the channel numbers behind a node; None where it mixes channels."""
         shape = self.shapes.get(node.output[0], ())
@@ -96,7 +101,9 @@ class Follower:
             return numbers.reshape(shape) if index == 0 and shape and min(shape) > 0 else None
         if node.op_type == "Transpose":
             return np.transpose(numbers, attributes_of(node).get("perm"))
-        return _of_rows(numbers, shape) if _OF_ROWS.get(node.op_type) == index else None
+        # An attention with more inputs adds biases of its own, which would not be scaled.
+        whole = node.op_type != "MultiHeadAttention" or len(node.input) == 3  # noqa: PLR2004
+        return _of_rows(numbers, shape) if whole and _OF_ROWS.get(node.op_type) == index else None
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
@@ -119,7 +126,8 @@ def _of_rows(numbers: Numbers, shape: tuple[int, ...]) -> Numbers | None:
 def _use_of(node: onnx.NodeProto, tensor: str, numbers: Numbers) -> Use | None:
     """Return the product's input channels, if each is one channel at every place."""
     axis = 1 if node.op_type == "Conv" else numbers.ndim - 1
-    if node.input[0] != tensor or (node.op_type == "Gemm" and attributes_of(node).get("transA")):
+    attributes = attributes_of(node)
+    if node.input[0] != tensor or attributes.get("transA"):
         return None
     first = numbers[tuple(slice(None) if i == axis else slice(1) for i in range(numbers.ndim))]
     if not np.array_equal(np.broadcast_to(first, numbers.shape), numbers):

@@ -10,7 +10,8 @@
 8. Keep: file and manifest, both or neither.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,39 +32,23 @@ from segpp.calib.plan import Plan
 from segpp.calib.provenance import Outcome, calibrated_manifest
 from segpp.calib.ranges.collect import collect_ranges
 from segpp.calib.ranges.file import Ranges
+from segpp.calib.report import CalibrationResult
+from segpp.calib.selection.blocks import block_gains, block_results
 from segpp.calib.selection.budget import fit_budget
+from segpp.calib.selection.costs import BlockCost, PartGain
 from segpp.calib.selection.drop import Drop, drop_of
 from segpp.calib.selection.measure import Comparison, Measures
-from segpp.calib.selection.payoff import PartGain, part_gains, without_loss
-from segpp.calib.selection.sensitivity import BlockCost, sensitivities
+from segpp.calib.selection.payoff import part_gains, without_loss
+from segpp.calib.selection.sensitivity import sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
-from segpp.errors import CheckError
+from segpp.errors import CheckError, InputError
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
 
 __all__ = ["CalibrationResult", "calibrate"]
 
 Progress = Callable[[str, int, int], object]
-
-
-@dataclass(frozen=True)
-class CalibrationResult:
-    """What came of a calibration.
-
-    Attributes:
-        manifest: Of the INT8 file.
-        drop: What it loses on pictures that it was not chosen on.
-        costs: What each block costs, where that was measured.
-        gains: What each part gains on this machine, where that was timed.
-        warnings: What speaks against trusting the numbers.
-    """
-
-    manifest: Manifest
-    drop: Drop
-    costs: tuple[BlockCost, ...]
-    gains: tuple[PartGain, ...]
-    warnings: tuple[str, ...]
 
 
 def calibrate(
@@ -90,6 +75,7 @@ def calibrate(
     model = onnx.load(config.model)
     sites = sites_of(model)
     writer = WRITERS[config.target]
+    _check_precision(manifest, writer)
     sets = split(find_pictures(config.pictures), selects=config.max_drop is not None)
     # 2. Collect
     ranges = collect_ranges(
@@ -156,28 +142,35 @@ class _Work:
         floats: dict[str, str],
     ) -> CalibrationResult:
         """Do what is left: the budget of step 5, and steps 6 to 8."""
-        fitting, costs = self._fit(paying)
+        gained = block_gains(sites, gains)
+        fitting, costs = self._fit(paying, gained)
         floats.update(_difference(paying, fitting, "the budget on what may be lost"))
         if not fitting.sites:
-            raise CheckError(
-                "nothing is left to compute in INT8",
-                *sorted(set(floats.values())),
-                hint="the float file is the better one on this engine",
-            )
+            raise _no_help(floats, gains, self.measures.engine)
         # 6. to 8.
         with atomic_write(self.config.out, manifest_path(self.config.out)) as (part, manifest_part):
             part.write_bytes(self._written(fitting).SerializeToString())
             outcome = self._judge(fitting, floats, part)
             made = calibrated_manifest(self.manifest, self.config, sites, outcome, part)
             manifest_part.write_text(render_manifest(made), encoding="utf-8")
-        return CalibrationResult(made, outcome.drop, costs, gains, self.sets.warnings)
+        return CalibrationResult(
+            out=self.config.out,
+            manifest=made,
+            drop=outcome.drop,
+            blocks=block_results(sites, floats, costs, gained),
+            gains=gains,
+            engine=self.measures.engine if gains else "",
+            warnings=self.sets.warnings,
+        )
 
     def _stays_float(self, site: Site) -> str | None:
         if site.node == _first(self.model):
             return "the first convolution"
         if site.kind in self.config.floats:
             return "asked for"
-        return f"{self.writer.title} files" if site.kind in self.writer.floats else None
+        return (
+            f"{self.writer.title} files keep it float" if site.kind in self.writer.floats else None
+        )
 
     def _equalized(
         self, sites: tuple[Site, ...], ranges: Ranges
@@ -223,15 +216,18 @@ class _Work:
         if self.measures.time is None or not self.config.only_what_pays:
             return ()
         report = partial(self.progress, f"timing parts with {self.measures.engine}")
+        report(0, len({site.part for site in plan.sites}))
         return part_gains(self.model, plan, self.writer, self.measures.time, after_each=report)
 
-    def _fit(self, plan: Plan) -> tuple[Plan, tuple[BlockCost, ...]]:
+    def _fit(self, plan: Plan, gained: Mapping[str, float]) -> tuple[Plan, tuple[BlockCost, ...]]:
         if self.config.max_drop is None or not plan.sites:
             return plan, ()
         batches = [batch_of([picture], self.manifest.input) for picture in self.sets.selection]
         report = partial(self.progress, "measuring what blocks lose")
+        report(0, len({site.block for site in plan.sites}))
         run = partial(logits_of, threads=self.config.threads)
-        costs = sensitivities(self.model, plan, self.writer, batches, run, after_each=report)
+        found = sensitivities(self.model, plan, self.writer, batches, run, after_each=report)
+        costs = tuple(replace(cost, milliseconds=gained.get(cost.block)) for cost in found)
         budget = fit_budget(plan, costs, self.config.max_drop, self._drop_of)
         return budget.plan, costs
 
@@ -275,7 +271,7 @@ class _Work:
         before, after = self.measures.time([self.config.model, path])
         if after >= before:
             raise CheckError(
-                f"INT8 is not faster than float with {self.measures.engine} here",
+                f"INT8 does not help here: with {self.measures.engine} it is not faster than float",
                 f"float: {1000 * before:.1f} ms a call, INT8: {1000 * after:.1f} ms",
                 hint="keep the float file, or write this one all the same: `only_what_pays=False`",
             )
@@ -296,9 +292,27 @@ class _Work:
             )
 
 
+def _check_precision(manifest: Manifest, writer: Writer) -> None:
+    if manifest.precision not in writer.precisions:
+        raise InputError(
+            f"INT8 files for {writer.title} are not made from {manifest.precision} files",
+            hint=f"export with --precision {' or '.join(sorted(writer.precisions))}",
+        )
+
+
 def _first(model: onnx.ModelProto) -> str:
     """Return the name of the convolution that sees the picture."""
     return next((node.name for node in model.graph.node if node.op_type == "Conv"), "")
+
+
+def _no_help(floats: Mapping[str, str], gains: Sequence[PartGain], engine: str) -> CheckError:
+    reasons, timed = Counter(floats.values()), f" with {engine}" if gains else ""
+    return CheckError(
+        f"INT8 does not help here{timed}: every product stays float",
+        *(f"{count} of them: {why}" for why, count in reasons.items()),
+        *(f"{one.part}: {one.float_ms:.1f} ms, {one.int8_ms:.1f} with it in INT8" for one in gains),
+        hint="keep the float file, or try another target",
+    )
 
 
 def _difference(before: Plan, after: Plan, why: str) -> dict[str, str]:

@@ -3,8 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
 
 from segpp.calib.config import CalibrationConfig
 from segpp.calib.graph.sites import Site
@@ -17,7 +20,8 @@ from segpp.utils.files import sha256_of
 
 __all__ = ["Outcome", "calibrated_manifest"]
 
-_PACKAGES = ("onnx", "onnxruntime", "numpy")
+# By their modules: onnxruntime is installed under other names too.
+_PACKAGES = (onnx, onnxruntime, np)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def calibrated_manifest(
         source=Source(manifest.file.name, manifest.file.sha256, "onnx"),
         precision="int8",
         parity=None,
-        tools={**manifest.tools, **{name: version(name) for name in _PACKAGES}},
+        tools={**manifest.tools, **{one.__name__: one.__version__ for one in _PACKAGES}},
         options={**manifest.options, "int8": config.target},
         calibration=Calibration(
             target=config.target,

@@ -143,7 +143,8 @@ def _export(config: ExportConfig) -> ExportResult:
         if arrays is not None:
             reference = measure_reference(arrays, checkpoint, part, spec)
         advice = cost_advice(checkpoint.architecture, plan.size, plan.sites)
-        told = (assumed_note(plan), _made_note(image, spec), _search_note(config, spec))
+        size_note = None if config.size else checkpoint.size_note
+        told = (size_note, assumed_note(plan), _made_note(image, spec), _search_note(config, spec))
         notes = (*checkpoint.notes, *filter(None, told), *findings, *advice, *warnings)
         manifest = replace(_manifest(plan, graph, part, parity, notes), reference=reference)
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")

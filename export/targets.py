@@ -1,6 +1,6 @@
-"""The dialects a file can be written in."""
+"""The dialects a file can be written in, and the versions of ONNX in all of them."""
 
-__all__ = ["ONNXRUNTIME", "PLAIN", "PORTABLE", "TARGETS"]
+__all__ = ["MAX_IR_VERSION", "ONNXRUNTIME", "OPSET", "PLAIN", "PORTABLE", "TARGETS"]
 
 # Standard operators that every engine reads: ONNX Runtime, OpenVINO, TensorRT, TensorRT-RTX.
 PORTABLE = "portable"
@@ -13,3 +13,9 @@ ONNXRUNTIME = "onnxruntime"
 PLAIN = "plain"
 
 TARGETS = (PORTABLE, ONNXRUNTIME, PLAIN)
+
+# Read by onnxruntime 1.23 and TensorRT 10.3; the first with LayerNormalization is 17.
+OPSET = 18
+
+# Read by onnxruntime 1.16 and later, and by every TensorRT 10.
+MAX_IR_VERSION = 9

@@ -32,8 +32,8 @@ from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES
 from segpp.export.models.segformer.tolerance import relative_tolerance
-from segpp.export.onnx_graph.trace import OPSET
 from segpp.export.pipeline import export_onnx
+from segpp.export.targets import OPSET
 from segpp.manifest import Architecture, FileInfo, Manifest, render_manifest
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import manifest_path, sha256_of

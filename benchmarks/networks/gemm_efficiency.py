@@ -24,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.common.interleaved import columns, interleaved, opened, place, street, summary
 from segpp.errors import InputError
-from segpp.export.onnx_graph.trace import OPSET
+from segpp.export.targets import OPSET
 from segpp.inspection.onnx_macs import count_macs, shapes_of
 from segpp.manifest import read_manifest
 from segpp.utils.files import check_writable

@@ -1,4 +1,4 @@
-r"""mIoU of INT8 files beside their float files: presets, dialects and methods, on labelled pictures.
+r"""mIoU of INT8 files beside their float files: presets, dialects and methods, on labelled data.
 
     python -m benchmarks.networks.int8_accuracy --checkpoint FILE --pictures FOLDER --number 62 \
         --data FOLDER [--data FOLDER] --size 352x480 --out FILE.json

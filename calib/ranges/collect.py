@@ -65,7 +65,7 @@ def collect_ranges(
     after_each(ranges.done, len(pictures))
     if ranges.complete:
         return ranges
-    saved = time.monotonic()
+    saved = float("-inf")  # the first batch shows at once whether the file can be written
     for probes, outputs, count in _run(model, manifest, axes, pictures[ranges.done :], threads):
         _add(ranges, probes, outputs, count)
         ranges.done += count
@@ -132,7 +132,8 @@ def _add(ranges: Ranges, probes: Sequence[Probe], outputs: Mapping[str, Batch], 
         )
         _check_finite(probe.tensor, low, high, mean)
         known = ranges.tensors.setdefault(probe.tensor, TensorStatistics.empty(probe.channels))
-        known.add(low, high, mean, rows[:count], count)
+        # What fills up a batch that is not full was seen before.
+        known.add(low, high, mean[:count].mean(0, np.float64), rows[:count], count)
 
 
 def _check_finite(tensor: str, *values: NDArray[Any]) -> None:

@@ -53,7 +53,9 @@ class Histogram:
         if not values.size:
             return
         self._widen(float(np.abs(values).max()))
-        codes = np.floor(values.ravel() * (_HALF / self.limit)).astype(np.int64) + _HALF
+        # In float64 no value is so small that its sign is lost beside a large limit.
+        places = values.ravel().astype(np.float64) * (_HALF / self.limit)
+        codes = np.floor(places).astype(np.int64) + _HALF
         self.counts += np.bincount(codes, minlength=BINS)
 
     def _widen(self, largest: float) -> None:

@@ -6,14 +6,14 @@ tensors that are looked at.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from segpp.calib.graph.shapes import shape_of, shapes_of
+from segpp.errors import GraphError
 
 __all__ = ["Probe", "add_probes"]
 
@@ -30,7 +30,8 @@ class Probe:
     Attributes:
         tensor: Its name.
         channels: C.
-        low, high, mean: Outputs (C,).
+        low, high: Outputs (C,), over all pictures of a batch.
+        mean: Output (B, C), of each picture for itself: one may stand in a batch twice.
         rows: Output (B, R, C): the channels of R places, the same in every picture.
     """
 
@@ -45,7 +46,7 @@ class Probe:
 def add_probes(
     model: onnx.ModelProto, axes: Mapping[str, int], *, rows: int, seed: int = 0
 ) -> tuple[onnx.ModelProto, tuple[Probe, ...]]:
-    """Return a copy of the model with more outputs, and what they are.
+    """Return a copy of the model with more outputs, all float32, and what they are.
 
     Args:
         model: Of static shapes.
@@ -53,13 +54,15 @@ def add_probes(
         rows: How many places of each to hand out; fewer if it has fewer.
         seed: Draws them.
     """
-    shapes = shapes_of(model)
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    types = _types(inferred.graph)
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
     draw = np.random.default_rng(seed)
     probes = []
     for number, (name, axis) in enumerate(axes.items()):
-        seen = _Seen(name, shape_of(shapes, name), axis)
+        kind = types.get(name, onnx.TypeProto.Tensor())
+        seen = _Seen(name, _shape_of(kind, name), axis, kind.elem_type)
         kept = np.sort(draw.choice(seen.places, min(rows, seen.places), replace=False))
         prefix = f"{_PREFIX}.{number}"
         probes.append(_add_probe(probed.graph, seen, prefix, kept.astype(np.int64)))
@@ -68,11 +71,12 @@ def add_probes(
 
 @dataclass(frozen=True)
 class _Seen:
-    """A tensor that is looked at: its shape, and the axis of its channels."""
+    """A tensor that is looked at: its shape, the axis of its channels, its type in ONNX."""
 
     tensor: str
     shape: tuple[int, ...]
     axis: int
+    kind: int
 
     @property
     def channel(self) -> int:
@@ -92,16 +96,44 @@ class _Seen:
         return int(np.prod([self.shape[axis] for axis in self.others[1:]]))
 
 
+def _types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto.Tensor]:
+    values = [*graph.input, *graph.value_info, *graph.output]
+    return {value.name: value.type.tensor_type for value in values}
+
+
+def _shape_of(kind: onnx.TypeProto.Tensor, name: str) -> tuple[int, ...]:
+    shape = tuple(dim.dim_value for dim in kind.shape.dim)
+    if not shape or min(shape) < 1:
+        raise GraphError(
+            f"the shape of {name!r:.80} is not fixed in the file",
+            hint="calibration takes files of segpp-export, whose shapes are fixed",
+        )
+    return shape
+
+
 def _add_probe(graph: onnx.GraphProto, seen: _Seen, prefix: str, kept: Indices) -> Probe:
-    axes = _constant(graph, f"{prefix}.axes", np.array(seen.others, np.int64))
+    name = _as_float(graph, seen, prefix)
+    all_axes = _constant(graph, f"{prefix}.axes", np.array(seen.others, np.int64))
+    in_picture = _constant(graph, f"{prefix}.in_picture", np.array(seen.others[1:], np.int64))
     names = {what: f"{prefix}.{what}" for what in _REDUCTIONS}
     for what, operator in _REDUCTIONS.items():
-        node = helper.make_node(operator, [seen.tensor, axes], [names[what]], names[what])
-        node.attribute.append(helper.make_attribute("keepdims", 0))
+        axes = in_picture if what == "mean" else all_axes
+        node = helper.make_node(operator, [name, axes], [names[what]], names[what], keepdims=0)
+        # A picture that is one place has its values as means.
+        node.attribute.append(helper.make_attribute("noop_with_empty_axes", int(what == "mean")))
         graph.node.append(node)
-        _declare(graph, names[what], (seen.channels,))
-    rows = _add_rows(graph, seen, prefix, kept)
+        _declare(graph, names[what], (*seen.shape[: what == "mean"], seen.channels))
+    rows = _add_rows(graph, replace(seen, tensor=name), prefix, kept)
     return Probe(seen.tensor, seen.channels, rows=rows, **names)
+
+
+def _as_float(graph: onnx.GraphProto, seen: _Seen, prefix: str) -> str:
+    """Return a tensor of the same values in float32; a mean in half precision would be off."""
+    if seen.kind == TensorProto.FLOAT:
+        return seen.tensor
+    name = f"{prefix}.float"
+    graph.node.append(helper.make_node("Cast", [seen.tensor], [name], name, to=TensorProto.FLOAT))
+    return name
 
 
 def _add_rows(graph: onnx.GraphProto, seen: _Seen, prefix: str, kept: Indices) -> str:

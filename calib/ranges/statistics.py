@@ -41,8 +41,10 @@ class TensorStatistics:
         """The smallest and the largest value of all; 0 lies between them."""
         return min(float(self.low.min()), 0.0), max(float(self.high.max()), 0.0)
 
-    def add(self, low: Floats, high: Floats, mean: Floats, rows: Floats, pictures: int) -> None:
-        """Take in what was seen on some pictures: extremes, means and sampled rows (R, C)."""
+    def add(
+        self, low: Floats, high: Floats, mean: NDArray[np.float64], rows: Floats, pictures: int
+    ) -> None:
+        """Take in what was seen on some pictures: extremes, means (C,) and sampled rows (…, C)."""
         self.low, self.high = np.minimum(self.low, low), np.maximum(self.high, high)
         seen = self.pictures + pictures
         self.mean += (mean - self.mean) * (pictures / seen)

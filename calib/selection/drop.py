@@ -1,6 +1,8 @@
 """What INT8 costs: points of mIoU where there are labels, else of agreement with the float file."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,24 +56,30 @@ def drop_of(comparison: Comparison, *, seed: int = 0) -> Drop:
         low, high = _interval(lost)
         return Drop("agreement", 100.0, float(shares.mean()), low, high, (), pictures)
     before, after = comparison.reference, comparison.model
-    lost = np.array([miou_of(before[p].sum(0)) - miou_of(after[p].sum(0)) for p in picked])
+    miou = partial(miou_of, ignored=comparison.ignored)
+    lost = np.array([miou(before[p].sum(0)) - miou(after[p].sum(0)) for p in picked])
     low, high = _interval(lost)
+    ious = [_ious(counts.sum(0), comparison.ignored) for counts in (before, after)]
     classes = tuple(
-        None if np.isnan(a) or np.isnan(b) else float(a - b)
-        for a, b in zip(_ious(before.sum(0)), _ious(after.sum(0)), strict=True)
+        None if np.isnan(a) or np.isnan(b) else float(a - b) for a, b in zip(*ious, strict=True)
     )
-    return Drop("mIoU", miou_of(before.sum(0)), miou_of(after.sum(0)), low, high, classes, pictures)
+    return Drop("mIoU", miou(before.sum(0)), miou(after.sum(0)), low, high, classes, pictures)
 
 
-def miou_of(confusion: Counts) -> float:
-    """Return the mean IoU of the classes that occur, in points; (K, K), rows are labels."""
-    ious = _ious(confusion)
+def miou_of(confusion: Counts, *, ignored: Collection[int] = ()) -> float:
+    """Return the mean IoU of the classes that occur, in points; (K, K), rows are labels.
+
+    Args:
+        ignored: Classes that have no IoU, as in ``segpp-eval``: their pixels were not counted.
+    """
+    ious = _ious(confusion, ignored)
     return float(np.nanmean(ious)) if not np.isnan(ious).all() else 0.0
 
 
-def _ious(confusion: Counts) -> NDArray[np.float64]:
+def _ious(confusion: Counts, ignored: Collection[int]) -> NDArray[np.float64]:
     both = np.diag(confusion).astype(np.float64)
     either = confusion.sum(0) + confusion.sum(1) - both
+    either[[label for label in ignored if label < len(both)]] = 0
     shares = np.divide(both, either, out=np.full(len(both), np.nan), where=either > 0)
     return np.asarray(100 * shares)
 

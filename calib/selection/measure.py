@@ -27,11 +27,13 @@ class Comparison:
         reference: Confusion matrices of the float file, (P, K, K), rows are labels; None without
             labels.
         model: The same of the other file.
+        ignored: Labels that are in no matrix; a class among them has no IoU.
     """
 
     agreement: NDArray[np.float64]
     reference: Counts | None = None
     model: Counts | None = None
+    ignored: frozenset[int] = frozenset()
 
 
 # Float file, other file, pictures. Both files have a manifest beside them.

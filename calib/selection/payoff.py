@@ -1,11 +1,13 @@
 """Which parts of a network an engine runs faster in INT8: measured here, never assumed.
 
-Every part is timed alone, in turn with the float file, so that what a shared machine does in the
-meantime falls on both alike; what does not pay by more than the clocks are unsure of stays float.
+Every part is timed as float within the file that is INT8 everywhere else, in turn with the file
+that is INT8 throughout: what a part gains depends on its neighbours, which hand on 8 bits or do
+not, and what a shared machine does in the meantime falls on both alike. What does not pay by more
+than the clocks are unsure of stays float.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,38 +15,11 @@ import onnx
 
 from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
+from segpp.calib.selection.costs import PartGain
 from segpp.calib.selection.measure import Time
 from segpp.calib.writers.base import Writer
 
 __all__ = ["PartGain", "part_gains", "without_loss"]
-
-# Of a call; two files that are the same differ by less in nearly every pair of measurements.
-_UNSURE = 0.005
-
-
-@dataclass(frozen=True)
-class PartGain:
-    """What one part gains when it alone is INT8.
-
-    Attributes:
-        part: Its name (``segpp.calib.graph.sites.Site.part``).
-        float_ms: A call of the float file, in milliseconds.
-        int8_ms: A call of the file in which this part is INT8.
-    """
-
-    part: str
-    float_ms: float
-    int8_ms: float
-
-    @property
-    def milliseconds(self) -> float:
-        """What a call gains; negative where INT8 is slower."""
-        return self.float_ms - self.int8_ms
-
-    @property
-    def pays(self) -> bool:
-        """Whether that is more than measuring is unsure of."""
-        return self.milliseconds > _UNSURE * self.float_ms
 
 
 def part_gains(
@@ -61,12 +36,13 @@ def part_gains(
         parts[site.part] = (*parts.get(site.part, ()), site)
     gains = []
     with TemporaryDirectory(prefix="segpp-") as folder:
-        plain, alone = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        plain.write_bytes(model.SerializeToString())
+        whole, without = Path(folder, "int8.onnx"), Path(folder, "without.onnx")
+        whole.write_bytes(writer.write(model, plan).SerializeToString())
         for number, (part, sites) in enumerate(parts.items(), start=1):
-            written = writer.write(model, replace(plan, sites=sites))
-            alone.write_bytes(written.SerializeToString())
-            before, after = time([plain, alone])
+            others = tuple(site for site in plan.sites if site not in sites)
+            written = writer.write(model, replace(plan, sites=others))
+            without.write_bytes(written.SerializeToString())
+            before, after = time([without, whole])
             gains.append(PartGain(part, 1000 * before, 1000 * after))
             after_each(number, len(parts))
     return tuple(gains)

@@ -5,7 +5,7 @@ network's is small where masks are kept, and smooth where counting labels would 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -14,30 +14,13 @@ from numpy.typing import NDArray
 from segpp.calib.graph.sites import Site
 from segpp.calib.pictures.runs import Batch, LogitsOf
 from segpp.calib.plan import Plan
+from segpp.calib.selection.costs import BlockCost
 from segpp.calib.writers.base import Writer
 
-__all__ = ["BlockCost", "divergence", "sensitivities"]
+__all__ = ["BlockCost", "blocks_of", "divergence", "sensitivities"]
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class BlockCost:
-    """What one block costs and gains in INT8.
-
-    Attributes:
-        block: Its name (``segpp.calib.graph.sites.Site.block``).
-        sites: How many products it has.
-        divergence: Kullback-Leibler divergence of the class probabilities from the float network's,
-            the mean over pixels, in nats.
-        milliseconds: What a call gains by it on the engine at hand; None where none was timed.
-    """
-
-    block: str
-    sites: int
-    divergence: float
-    milliseconds: float | None = None
 
 
 def sensitivities(

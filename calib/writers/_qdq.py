@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,11 +13,13 @@ from onnx import helper, numpy_helper
 from segpp.calib.graph.sites import Site
 from segpp.calib.graph.wiring import Wiring, array_of, wiring_of
 from segpp.calib.plan import Plan
-from segpp.calib.writers.base import Grid, grid_of
+from segpp.calib.writers.base import Grid, grid_of, to_scale
 
 __all__ = ["Style", "insert"]
 
 _MOST_INT32 = 2**31 - 1
+# The first whose pairs take float16.
+_HALF_OPSET = 19
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def insert(model: onnx.ModelProto, plan: Plan, style: Style) -> onnx.ModelProto:
     for site in plan.sites:
         edit.quantize(site)
     edit.finish()
+    if edit.has_half:
+        _raise_opset(quantized)
     if style.fused_products and "com.microsoft" not in {o.domain for o in quantized.opset_import}:
         quantized.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return quantized
@@ -67,18 +72,19 @@ class _Edit:
         self._grids: dict[str, Grid] = {}
         self._dequantized: dict[str, str] = {}
         self._skipped: set[str] = set()
+        self.has_half = False
 
     def quantize(self, site: Site) -> None:
         node = self._nodes[site.node]
         if self._style.fused_products and site.operator == "MatMul":
             self._product(site, node)
             return
-        node.input[0] = self._activation(site.input, site.node)
+        node.input[0] = self._activation(site)
         scales = self._weight(site, node)
         if self._style.bias and site.operator == "Conv" and len(node.input) > 2:  # noqa: PLR2004
             self._bias(site, node, scales)
         if self._style.outputs(site):
-            self._output(node)
+            self._output(node, self._kind_of(site))
 
     def finish(self) -> None:
         nodes = [
@@ -93,7 +99,7 @@ class _Edit:
 
     def _product(self, site: Site, node: onnx.NodeProto) -> None:
         """Make a matrix product and the bias behind it one node of ONNX Runtime's own."""
-        self._activation(site.input, site.node)
+        self._activation(site)
         weight = array_of(self._wiring.initializers[site.weight])
         codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
         a, w = f"{site.input}/int8", f"{site.weight}/{site.node}"
@@ -116,18 +122,26 @@ class _Edit:
         node.input.extend(inputs)
         node.op_type, node.domain = "MatMulIntegerToFloat", "com.microsoft"
 
-    def _activation(self, tensor: str, node: str) -> str:
-        """Return the tensor as it comes back from 8 bits."""
+    def _activation(self, site: Site) -> str:
+        """Return what a site takes as it comes back from 8 bits."""
+        tensor = site.input
         if tensor not in self._dequantized:
-            grid = self._grid(tensor)
+            grid = self._grid(tensor, self._kind_of(site))
             pair, name = self._pair(tensor, f"{tensor}/int8", grid)
-            self._before[node].extend(pair)
+            self._before[site.node].extend(pair)
             self._dequantized[tensor] = name
         return self._dequantized[tensor]
 
-    def _grid(self, tensor: str) -> Grid:
+    def _kind_of(self, site: Site) -> np.dtype[Any]:
+        """Return the type that a site computes in: that of its weight."""
+        kind = helper.tensor_dtype_to_np_dtype(self._wiring.initializers[site.weight].data_type)
+        self.has_half |= kind == np.float16
+        return kind
+
+    def _grid(self, tensor: str, kind: np.dtype[Any]) -> Grid:
         low, high = self._plan.ranges[tensor]
-        return self._grids.setdefault(tensor, grid_of(low, high, signed=self._style.signed))
+        grid = grid_of(low, high, signed=self._style.signed, kind=kind)
+        return self._grids.setdefault(tensor, grid)
 
     def _pair(self, tensor: str, prefix: str, grid: Grid) -> tuple[list[onnx.NodeProto], str]:
         constants = [
@@ -140,8 +154,8 @@ class _Edit:
             helper.make_node("DequantizeLinear", [codes, *constants], [back], name=back),
         ], back
 
-    def _weight(self, site: Site, node: onnx.NodeProto) -> NDArray[np.float32]:
-        weight = array_of(self._wiring.initializers[site.weight])
+    def _weight(self, site: Site, node: onnx.NodeProto) -> NDArray[np.floating[Any]]:
+        weight = numpy_helper.to_array(self._wiring.initializers[site.weight])
         codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
         prefix = f"{site.weight}/{site.node}"
         inputs = [
@@ -156,7 +170,7 @@ class _Edit:
         node.input[1] = back
         return scales
 
-    def _bias(self, site: Site, node: onnx.NodeProto, scales: NDArray[np.float32]) -> None:
+    def _bias(self, site: Site, node: onnx.NodeProto, scales: NDArray[np.floating[Any]]) -> None:
         bias = array_of(self._wiring.initializers[node.input[2]])
         scale = (self._grids[site.input].scale * scales).astype(np.float32)
         codes = np.clip(np.round(bias / scale), -_MOST_INT32, _MOST_INT32).astype(np.int32)
@@ -172,14 +186,14 @@ class _Edit:
         )
         node.input[2] = back
 
-    def _output(self, node: onnx.NodeProto) -> None:
+    def _output(self, node: onnx.NodeProto, kind: np.dtype[Any]) -> None:
         """Quantize what a node gives, behind the ReLU that follows it if one does."""
         users = self._wiring.users(node.output[0])
         last = users[0] if len(users) == 1 and users[0].op_type == "Relu" else node
         tensor = last.output[0]
         if tensor not in self._plan.ranges or tensor in self._dequantized:
             return
-        grid = self._grid(tensor)
+        grid = self._grid(tensor, kind)
         pair, back = self._pair(tensor, f"{tensor}/int8", grid)
         if last is not node and not grid.zero_point and not self._style.signed:
             # What is below 0 is clipped there anyway; without the ReLU the product stands next to
@@ -205,20 +219,28 @@ class _Edit:
 
 
 def quantize_weight(
-    weight: NDArray[np.float32], axis: int, limit: int = 127
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    weight: NDArray[np.floating[Any]], axis: int, limit: int = 127
+) -> tuple[NDArray[np.int8], NDArray[np.floating[Any]]]:
     """Return a weight as int8 and the scale of each of its output channels.
 
     Args:
-        weight: Of any shape.
+        weight: Of any shape; scales are of its type.
         axis: Of the output channels.
         limit: Largest magnitude of a number.
     """
     others = tuple(i for i in range(weight.ndim) if i != axis)
-    smallest = np.float32(np.finfo(np.float32).tiny * 512)
-    scales = (np.maximum(np.abs(weight).max(others), smallest) / limit).astype(np.float32)
+    wide = weight.astype(np.float64)
+    scales = to_scale(np.abs(wide).max(others) / limit, weight.dtype)
     shaped = scales.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
-    return np.clip(np.round(weight / shaped), -limit, limit).astype(np.int8), scales
+    return np.clip(np.round(wide / shaped), -limit, limit).astype(np.int8), scales
+
+
+def _raise_opset(model: onnx.ModelProto) -> None:
+    """Let pairs take float16; nothing that these files hold means anything else in this opset."""
+    for owner in (model, *model.functions):
+        for one in owner.opset_import:
+            if one.domain in ("", "ai.onnx"):
+                one.version = max(one.version, _HALF_OPSET)
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import DTypeLike, NDArray
 
 from segpp.calib.plan import Plan
 
-__all__ = ["Grid", "Writer", "grid_of"]
+__all__ = ["Grid", "Writer", "grid_of", "to_scale"]
 
 _MOST_SIGNED = 127
 
@@ -21,6 +23,7 @@ class Writer:
         title: The engine, as its maker calls it.
         backend: Of ``segpp.runtime``, that runs such files here; None if none does.
         floats: Kinds of sites (``segpp.calib.graph.sites.KINDS``) that stay float in it.
+        precisions: Of the float files that it is made from, as in a manifest.
         write: Returns a copy of the float model with the plan's sites quantized.
         faults: Returns what the engine would refuse in a model, a sentence each.
     """
@@ -28,6 +31,7 @@ class Writer:
     title: str
     backend: str | None
     floats: frozenset[str]
+    precisions: frozenset[str]
     write: Callable[[onnx.ModelProto, Plan], onnx.ModelProto]
     faults: Callable[[onnx.ModelProto], list[str]]
 
@@ -36,20 +40,30 @@ class Writer:
 class Grid:
     """The 8-bit numbers of one tensor: ``value = scale * (number - zero_point)``."""
 
-    scale: np.float32
+    scale: np.floating[Any]
     zero_point: np.int8 | np.uint8
 
 
-def grid_of(low: float, high: float, *, signed: bool) -> Grid:
+def grid_of(low: float, high: float, *, signed: bool, kind: DTypeLike = np.float32) -> Grid:
     """Return the grid that covers a range which holds 0.
 
     Args:
         low, high: The range; what lies outside is clipped.
         signed: int8 around 0, whose zero point is 0; else uint8 from ``low`` on.
+        kind: Of the scale: the type of the values.
     """
-    # A tensor that is 0 throughout needs a scale above 0 as well.
-    smallest = float(np.finfo(np.float32).tiny) * 512
     if signed:
-        return Grid(np.float32(max(-low, high, smallest) / _MOST_SIGNED), np.int8(0))
-    scale = np.float32(max(high - low, smallest) / 255)
+        return Grid(to_scale(max(-low, high) / _MOST_SIGNED, kind)[()], np.int8(0))
+    scale = to_scale((high - low) / 255, kind)[()]
     return Grid(scale, np.uint8(np.clip(round(-low / float(scale)), 0, 255)))
+
+
+def to_scale(values: float | NDArray[np.floating[Any]], kind: DTypeLike) -> NDArray[Any]:
+    """Return scales as numbers of a type, none of them 0, none so small that a range is clipped."""
+    # A tensor that is 0 throughout needs a scale above 0 as well.
+    half = np.dtype(kind) == np.float16
+    smallest = np.finfo(np.float16).smallest_subnormal if half else np.finfo(kind).tiny * 4
+    wanted = np.maximum(values, float(smallest))
+    scales = np.asarray(wanted, kind)
+    # Small numbers of float16 lie far apart: of one rounded down, the range would end early.
+    return np.where(half & (scales < wanted), np.nextafter(scales, np.array(np.inf, kind)), scales)

@@ -39,6 +39,7 @@ WRITERS.register("onnxruntime")(
         title="ONNX Runtime",
         backend="onnxruntime",
         floats=frozenset({"classifier"}),
+        precisions=frozenset({"fp32"}),
         write=write_for_onnxruntime,
         faults=lambda _model: [],
     )

@@ -25,6 +25,7 @@ WRITERS.register("openvino")(
         title="OpenVINO",
         backend="openvino",
         floats=frozenset({"classifier"}),
+        precisions=frozenset({"fp32"}),
         write=write_for_openvino,
         faults=lambda _model: [],
     )

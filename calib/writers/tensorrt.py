@@ -22,6 +22,7 @@ __all__ = ["faults_for_tensorrt", "write_for_tensorrt"]
 
 _PAIRS = ("QuantizeLinear", "DequantizeLinear")
 _MOST_OPSET = 22
+_HALF_OPSET = 19
 
 
 def write_for_tensorrt(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
@@ -40,7 +41,14 @@ def faults_for_tensorrt(model: onnx.ModelProto) -> list[str]:
     ]
     opsets = [one.version for one in model.opset_import if one.domain in ("", "ai.onnx")]
     faults.extend(f"opset {v} is above {_MOST_OPSET}" for v in opsets if v > _MOST_OPSET)
+    if max(opsets) < _HALF_OPSET and any(_is_half(node, constants) for node in model.graph.node):
+        faults.append(f"its pairs take float16, which opset {max(opsets)} has no pairs for")
     return faults
+
+
+def _is_half(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> bool:
+    scale = constants.get(node.input[1]) if node.op_type in _PAIRS else None
+    return scale is not None and scale.dtype == np.float16
 
 
 def _faults_of(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> Iterator[str]:
@@ -58,6 +66,7 @@ WRITERS.register("tensorrt")(
         title="TensorRT",
         backend=None,
         floats=frozenset({"classifier", "depthwise"}),
+        precisions=frozenset({"fp32", "fp16"}),
         write=write_for_tensorrt,
         faults=faults_for_tensorrt,
     )

@@ -43,6 +43,7 @@ def averaged_tensors(
         raise CheckpointError(
             f"{path} holds no averaged weights (--weights ema)",
             f"found: {names_and_more([n.label or 'one network without a prefix' for n in found])}",
+            hint="leave --weights out: the raw weights are all there is",
         )
     return network.tensors | copies
 

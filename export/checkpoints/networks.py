@@ -16,6 +16,7 @@ __all__ = ["FoundNetwork", "Knowledge", "choose", "networks_in"]
 # Wrappers nest a few modules deep.
 _MAX_PREFIX = 6
 _MAX_LISTED = 8
+_MAX_PROPOSED = 3
 _AVERAGED = {"ema", "swa", "averaged", "average"}
 
 
@@ -95,10 +96,11 @@ def choose(
     first, *others = found
     if rivals := [other for other in others if not _same(first.tensors, other.tensors)]:
         labels = [network.label or "(no prefix)" for network in (first, *rivals)]
+        named = [network.label for network in (first, *rivals) if network.label]
         raise CheckpointError(
             f"{path} holds {len(labels)} networks",
             f"they lie under: {_listed(labels)}",
-            hint=f"say which: --prefix {labels[-1]}",
+            hint=f"say which: {_proposed(named)}",
         )
     return first
 
@@ -121,8 +123,14 @@ def _called(prefix: str, found: Sequence[FoundNetwork], path: Path) -> list[Foun
         raise CheckpointError(
             f"{path} holds no network under {prefix!r:.80}",
             f"found: {_listed([network.label or '(no prefix)' for network in found])}",
+            hint=_proposed([network.label for network in found if network.label]),
         )
     return called
+
+
+def _proposed(labels: Sequence[str]) -> str:
+    flags = [f"--prefix {label[:120]}" for label in labels[:_MAX_PROPOSED]]
+    return " or ".join(flags) if flags else "leave --prefix out: it holds one network"
 
 
 def _same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:

@@ -6,10 +6,12 @@ A tensor that nobody uses is a part of the network that was dropped, unless this
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from segpp.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["is_counter", "left_out", "names_and_more", "why_unused", "why_unused_beside"]
 
@@ -60,7 +62,7 @@ def why_unused(name: str) -> str | None:
     return None
 
 
-def why_unused_beside(keys: Sequence[str], tensor: Tensor) -> str | None:
+def why_unused_beside(keys: Sequence[str], tensor: "Tensor") -> str | None:
     """Return why a tensor beside a network's state dict takes no part in a mask, None if it may.
 
     Args:

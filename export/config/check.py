@@ -94,6 +94,8 @@ def _check_match_interval(config: ExportConfig) -> None:
 
 def _check_with(family: ModelFamily, config: ExportConfig) -> None:
     reduction = reduction_of(config, family)
+    if config.heads is not None:
+        family.check_heads(config.heads)
     if config.size is not None:
         family.check_size(config.size)
         grids = family.grids(config.size)

@@ -148,19 +148,19 @@ def resolve_origins(config: ExportConfig, checkpoint: Checkpoint) -> dict[str, O
 
 
 def assumed_note(plan: ResolvedExport) -> str | None:
-    """Return one sentence on what nobody told, or None if all was."""
-    spec, heads = plan.input, plan.checkpoint.architecture.heads
+    """Return one sentence on what nobody told, or None if all was.
+
+    Heads are left to the loader, which knows whether the widths are published ones and have theirs,
+    and the order of the channels to ``origins``: RGB is what nearly everybody trains on.
+    """
+    spec = plan.input
     values = {
-        "heads": ",".join(map(str, heads)),
         "mean": _numbers(spec.mean),
         "std": _numbers(spec.std),
-        "colors": "rgb",
         "fit": spec.fit,
         "size": str(plan.size),
     }
     assumed = [key for key, origin in plan.origins.items() if origin == "assumed"]
-    if spec.channels == 1:
-        del values["colors"]
     if not (told := [f"--{key} {values[key]}" for key in values if key in assumed]):
         return None
     return f"assumed, since neither checkpoint nor caller tells: {', '.join(told)}"

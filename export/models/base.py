@@ -57,6 +57,7 @@ class Checkpoint(ABC):
             there is left to the caller.
         ignored: Names in the file that take no part in the result.
         notes: What a person must know of how it was read, one sentence each.
+        size_note: The same of ``size``, for who goes by it.
     """
 
     state: "dict[str, Tensor]"
@@ -74,6 +75,7 @@ class Checkpoint(ABC):
     origins: Mapping[str, Origin] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    size_note: str | None = None
 
     @property
     def align_corners(self) -> bool:
@@ -146,6 +148,10 @@ class ModelFamily(Protocol):
 
     def check_size(self, size: Size) -> None:
         """Raise InputError unless its networks take images of ``size``."""
+        ...
+
+    def check_heads(self, heads: tuple[int, ...]) -> None:
+        """Raise InputError unless its networks could have these attention heads per stage."""
         ...
 
     def grids(self, size: Size) -> Mapping[Site, Grid]:

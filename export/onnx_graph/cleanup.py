@@ -6,12 +6,9 @@ from onnx_ir.passes import Sequential, common
 
 from segpp import __version__, ops
 from segpp.export.custom_ops.functions import functions_for
-from segpp.export.targets import PORTABLE
+from segpp.export.targets import MAX_IR_VERSION, PORTABLE
 
-__all__ = ["MAX_IR_VERSION", "clean"]
-
-# Read by onnxruntime 1.16 and later, and by every TensorRT 10.
-MAX_IR_VERSION = 9
+__all__ = ["clean"]
 
 
 def clean(

@@ -15,9 +15,7 @@ from onnx import FunctionProto, ModelProto, NodeProto, TensorProto
 
 from segpp import ops
 from segpp.errors import CheckError
-from segpp.export.onnx_graph.cleanup import MAX_IR_VERSION
-from segpp.export.onnx_graph.trace import OPSET
-from segpp.export.targets import ONNXRUNTIME, PLAIN, PORTABLE
+from segpp.export.targets import MAX_IR_VERSION, ONNXRUNTIME, OPSET, PLAIN, PORTABLE
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
 

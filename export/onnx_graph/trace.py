@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.fx import Node
 
-__all__ = ["OPSET", "trace"]
+from segpp.export.targets import OPSET
 
-# Read by onnxruntime 1.23 and TensorRT 10.3; the first with LayerNormalization is 17.
-OPSET = 18
+__all__ = ["trace"]
 
 
 def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx_ir.Model:

@@ -30,6 +30,7 @@ _MIN_AGREEMENT = 0.999
 # side stays below a hundredth.
 _MAX_DIFFERENCE = 0.02
 
+_SAVE = "np.savez('reference.npz', x=x.numpy(), logits=logits.numpy())"
 _DIMENSIONS = 4
 # A quarter of a gigabyte in FP32: the logits of 150 classes at 512x512, or 19 at 1024x2048.
 _MAX_VALUES = 1 << 26
@@ -78,8 +79,8 @@ def read_reference(path: Path) -> ReferenceArrays:
         # Bytes made to harm make zip's, NumPy's and Python's parsers raise a dozen kinds of error.
         raise InputError(
             f"{path} is no reference",
-            f"{type(failure).__name__}: {failure!s:.120}",
-            hint="np.savez('reference.npz', x=x.numpy(), logits=logits.numpy())",
+            f"it cannot be read: {str(failure) or type(failure).__name__:.120}",
+            hint=_SAVE,
         ) from failure
     return ReferenceArrays(path.name, sha256_of(path), x, logits)
 
@@ -146,6 +147,7 @@ def measure_reference(
 
 
 def _array(archive: zipfile.ZipFile, name: str, path: Path) -> Floats:
+    _check_has(archive, name, path)
     with archive.open(f"{name}.npy") as file:
         shape, dtype, count = _header(file)
         # The header is judged before anything of its size is made.
@@ -160,6 +162,15 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> Floats:
     if not np.isfinite(values.sum(dtype=np.float64)) and not np.isfinite(values).all():
         raise InputError(f"{path} has NaN or infinity in {name}")
     return values.reshape(shape)
+
+
+def _check_has(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    names = [entry.removesuffix(".npy") for entry in archive.namelist()]
+    if name not in names:
+        held = ", ".join(names)[:120] or "nothing"
+        raise InputError(
+            f"{path} is no reference: it has no {name}", f"it holds: {held}", hint=_SAVE
+        )
 
 
 def _values(file: IO[bytes], count: int, dtype: np.dtype[Any]) -> Floats:

@@ -24,7 +24,7 @@ def _samples(report: BenchmarkReport) -> Iterator[str]:
     few = [percent for percent in report.percents if count < samples_for(percent)]
     if few:
         needed = ", ".join(f"p{percent:g} {samples_for(percent)}" for percent in few)
-        yield f"{count} calls are few: {needed} would be needed; marked ~"
+        yield f"{count} calls are few: {needed} would be needed"
 
 
 def _unsteady(report: BenchmarkReport) -> Iterator[str]:

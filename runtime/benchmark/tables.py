@@ -29,7 +29,7 @@ def as_text(report: BenchmarkReport) -> str:
             *(["", _RATIO] if compared else []),
             "",
             table(_facts(report), "ll"),
-            *([_ESTIMATE] if _has_estimates(report) else []),
+            *([_ESTIMATE] if _has_estimates(report, _tail(report)) else []),
         ]
     )
 
@@ -45,7 +45,7 @@ def as_markdown(report: BenchmarkReport) -> str:
         f"Times in ms of {_rounds(report)} interleaved calls; faster: the first one's time ÷ this "
         "one's in the same round, median [quartiles]."
     )
-    if _has_estimates(report):
+    if _has_estimates(report, report.percents):
         note += " ~: an estimate, too few calls for this percentile."
     return "\n".join([*lines, "", f"{note} {facts}."])
 
@@ -107,8 +107,8 @@ def _tail(report: BenchmarkReport) -> tuple[float, ...]:
     return tuple(percent for percent in report.percents if percent != 50)  # noqa: PLR2004 - percent
 
 
-def _has_estimates(report: BenchmarkReport) -> bool:
-    return any(_rounds(report) < samples_for(percent) for percent in report.percents)
+def _has_estimates(report: BenchmarkReport, shown: Sequence[float]) -> bool:
+    return any(_rounds(report) < samples_for(percent) for percent in shown)
 
 
 def _result_head(*, compared: bool) -> list[str]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from segpp.errors import CheckError, ImageError, InputError
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
-from segpp.runtime.evaluation.dataset import LabelRules, Pair, check_known_labels, load_pair
+from segpp.runtime.evaluation.dataset import LabelRules, Pair, load_pair
+from segpp.runtime.evaluation.unknown_labels import check_known_labels
 
 __all__ = ["Evaluation", "Score", "Segmenter", "Watch", "evaluate"]
 
@@ -92,13 +93,15 @@ def evaluate(
     """
     all_totals = [_ModelTotals(empty_matrix(classes, ignored)) for _ in models]
     images, skipped = 0, []
+    pairs = list(pairs)
     for pair in pairs:
         try:
             image, truth = load_pair(pair, rules, channels=channels)
         except ImageError as failure:
             skipped.append(str(failure))
         else:
-            check_known_labels(truth, classes, ignored, pair.labels, rules)
+            others = [one.labels for one in pairs if one is not pair]
+            check_known_labels(truth, classes, ignored, pair.labels, rules, others=others)
             watch(pair, image, truth, _add_image(all_totals, models, image, truth, unseen))
             images += 1
         after_each()

@@ -1,7 +1,7 @@
 """Images with their labels: which file belongs to which, and what its pixels mean."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ __all__ = [
     "LabelRules",
     "Labels",
     "Pair",
-    "check_known_labels",
+    "find_labels",
     "find_pairs",
     "load_labels",
     "load_pair",
@@ -92,6 +92,27 @@ def find_pairs(
     return tuple(Pair(image_files[name], label_files[name]) for name in sorted(image_files))
 
 
+def find_labels(images: Sequence[Path], labels: Path) -> dict[Path, Path]:
+    """Return the file of labels of each image: the one with its name up to the ending.
+
+    Args:
+        images: From anywhere.
+        labels: The folder of labels; subfolders are searched. Others than the images' may lie in
+            it.
+
+    Raises:
+        ImageError: The folder is missing or empty, an image has no labels, or two files would do.
+    """
+    by_name: dict[str, list[Path]] = {}
+    for path in _by_name(labels, "", _LABEL_SUFFIXES, "labels").values():
+        by_name.setdefault(path.stem, []).append(path)
+    _check_partners({image.stem: image for image in images}, by_name, f"labels in {labels}")
+    for name in (image.stem for image in images):
+        if len(by_name[name]) > 1:
+            raise ImageError(f"two files of {labels} have one name", *map(str, by_name[name][:2]))
+    return {image: by_name[image.stem][0] for image in images}
+
+
 def load_pair(
     pair: Pair, rules: LabelRules | None = None, *, channels: int = 3
 ) -> tuple[ImageArray, Labels]:
@@ -139,52 +160,6 @@ def load_labels(path: Path, rules: LabelRules | None = None) -> Labels:
         rules = replace(rules, offset=-1)
     moved: Labels = np.where(labels == _NO_CLASS, _NO_CLASS, labels + rules.offset)
     return moved
-
-
-def check_known_labels(
-    labels: Labels,
-    classes: int,
-    ignored: Collection[int],
-    path: Path,
-    rules: LabelRules | None = None,
-) -> None:
-    """Check that every pixel's label is a class or to be ignored.
-
-    Args:
-        labels: (H, W).
-        classes: K; the classes are 0 to K - 1.
-        ignored: Other labels that may occur.
-        path: The file they are from, for the message.
-        rules: How they were made of the file's numbers.
-
-    Raises:
-        InputError: A label is neither.
-    """
-    present = np.unique(labels)
-    is_class = (present >= 0) & (present < classes)
-    unknown = present[~is_class & ~np.isin(present, list(ignored))].tolist()
-    if not unknown:
-        return
-    if unknown[0] < 0:
-        raise InputError(
-            f"{path} holds the label {unknown[0] - (rules or LabelRules()).offset}, which the "
-            f"offset makes {unknown[0]}",
-            hint="if label 0 stands for no class: --reduce-zero-label instead of the offset",
-        )
-    more = ",".join(map(str, sorted({*ignored, *unknown})))
-    hint = f"if its pixels are not to count: --ignore {more}"
-    facts = [f"ignored labels: {', '.join(map(str, sorted(ignored))) or 'none'}"]
-    # One less would do: the last class, or what is to be ignored behind it.
-    is_next = unknown[0] == classes or unknown[0] - 1 in ignored
-    if (rules is None or rules.counted) and 0 not in present and is_next:
-        facts.append("0 does not occur: the labels seem to start at 1")
-        hint = f"--label-offset -1; or {hint}"
-    raise InputError(
-        f"{path} holds the label {unknown[0]}, which is no class",
-        f"the model has classes 0 to {classes - 1}",
-        *facts,
-        hint=hint,
-    )
 
 
 def _in_proportion(image: tuple[int, ...], labels: tuple[int, ...]) -> bool:
@@ -246,11 +221,19 @@ def _by_name(folder: Path, suffix: str, suffixes: frozenset[str], contents: str)
         raise ImageError(
             f"the folder {folder} holds no {contents}",
             f"looked for: {ends}{', '.join(sorted(suffixes))}",
+            hint=_jpeg_hint(folder, suffixes),
         )
     return by_name
 
 
-def _check_partners(names: dict[str, Path], partners: dict[str, Path], partner: str) -> None:
+def _jpeg_hint(folder: Path, suffixes: frozenset[str]) -> str | None:
+    jpegs = {".jpg", ".jpeg"} - suffixes
+    if not any(path.suffix.lower() in jpegs for path in folder.rglob("*")):
+        return None
+    return "it holds JPEG files, which do not keep class numbers: save the labels as PNG"
+
+
+def _check_partners(names: dict[str, Path], partners: Collection[str], partner: str) -> None:
     alone = [names[name] for name in names if name not in partners]
     if alone:
         listed = [str(path) for path in alone[:_LISTED]]

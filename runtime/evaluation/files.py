@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
 from segpp.images.channels import GRAY_NOTE
-from segpp.images.fit import unseen_label
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
-from segpp.runtime.evaluation import Segmenter, evaluate
+from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import LabelRules, Labels, Pair
 from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.evaluation.worst import WorstImages
@@ -88,9 +87,10 @@ def evaluate_files(
             watch=partial(_watch, kept),
         )
         fits = tuple(session.fit for session in sessions)
-        notes = (*notes, *_notes_on_fits(models, sessions))
+        backends = tuple(session.description for session in sessions)
+        notes = (*notes, *_notes_on_labels(evaluation, names), *_notes_on_fits(models, sessions))
     return EvaluationReport(
-        evaluation, _short(models), names, labels, notes, fits, palette, tuple(kept.kept)
+        evaluation, _short(models), names, labels, notes, fits, palette, tuple(kept.kept), backends
     )
 
 
@@ -147,8 +147,21 @@ def _class_names(
 
 def _unseen(sessions: Sequence[Session]) -> int | None:
     """Return the label of what a crop leaves out, if there is a crop."""
-    is_cropped = any(session.fit == "crop" for session in sessions)
-    return unseen_label(len(sessions[0].classes.names)) if is_cropped else None
+    return next((one.unseen for one in sessions if one.unseen is not None), None)
+
+
+def _notes_on_labels(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
+    """Return a sentence where one class alone is labelled: masks of 0 and 255 look like that."""
+    confusion = evaluation.scores[0].confusion
+    labelled = confusion.matrix.sum(1).nonzero()[0].tolist()
+    if len(labelled) != 1 or len(names) - len(confusion.ignored & {*range(len(names))}) == 1:
+        return []
+    share = evaluation.ignored_pixels / (evaluation.ignored_pixels + confusion.pixels)
+    note = (
+        f"only class {names[labelled[0]]!r} is labelled, and {share:.0%} of the pixels are ignored "
+        f"({', '.join(map(str, sorted(confusion.ignored)))}): of these labels no mIoU can be told"
+    )
+    return [note]
 
 
 def _notes_on_fits(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from segpp import __version__
 from segpp.images.palette import Color
 from segpp.runtime.evaluation import Evaluation, Score
 from segpp.runtime.evaluation.worst import WorstImage
@@ -32,6 +33,7 @@ class EvaluationReport:
         fits: How pictures filled the input of each model; nothing if that is not known.
         palette: A colour for each class.
         worst: The images that went worst, where they were asked for.
+        backends: What ran each model: library, version and device; nothing if that is not known.
     """
 
     evaluation: Evaluation
@@ -42,6 +44,7 @@ class EvaluationReport:
     fits: tuple[str, ...] = ()
     palette: tuple[Color, ...] = ()
     worst: tuple[WorstImage, ...] = ()
+    backends: tuple[str, ...] = ()
 
     @property
     def present(self) -> list[int]:
@@ -61,7 +64,7 @@ class EvaluationReport:
         """Return two tables: the models, and the IoU of each class."""
         return "\n".join(
             [
-                self._counts(),
+                f"{self.counts()}; scores in percent",
                 "",
                 self._model_table(),
                 "",
@@ -74,6 +77,8 @@ class EvaluationReport:
     def json(self) -> str:
         """Return everything as JSON; scores are shares of one."""
         content = {
+            "segpp": __version__,
+            "backends": self.backends,
             "images": self.evaluation.images,
             "labelled_pixels": self.evaluation.scores[0].confusion.pixels,
             "ignored_pixels": self.evaluation.ignored_pixels,
@@ -98,13 +103,12 @@ class EvaluationReport:
             writer.writerow([*texts, *row["iou"]])
         return text.getvalue()
 
-    def _counts(self) -> str:
+    def counts(self) -> str:
+        """Return how many images and pixels there were, and what was ignored."""
+        images, noun = self.evaluation.images, "images" if self.evaluation.images != 1 else "image"
         pixels, left = self.evaluation.scores[0].confusion.pixels, self.evaluation.ignored_pixels
         share = left / max(pixels + left, 1)
-        return (
-            f"{self.evaluation.images} images, {pixels:,} labelled pixels, {left:,} ignored "
-            f"({share:.1%}); scores in percent"
-        )
+        return f"{images} {noun}, {pixels:,} labelled pixels, {left:,} ignored ({share:.1%})"
 
     def _model_table(self) -> str:
         heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s", "fit"]
@@ -117,7 +121,7 @@ class EvaluationReport:
                 f"{self._rate(score):.2f}",
                 fit or _NONE,
             ]
-            for name, fit, score in self._models()
+            for name, fit, score in self.scored()
         ]
         return table([heading, *rows], "lrrrrl")
 
@@ -132,7 +136,7 @@ class EvaluationReport:
         heading = ["class", "share of pixels", *(f"IoU {name}" for name in self.models)]
         return table([heading, *rows], "lr" + "r" * len(ious))
 
-    def _models(self) -> Iterator[tuple[str, str | None, Score]]:
+    def scored(self) -> Iterator[tuple[str, str | None, Score]]:
         """Iterate over the models with their fits, None where it is not known."""
         return zip(
             self.models, self.fits or [None] * len(self.models), self.evaluation.scores, strict=True
@@ -142,7 +146,7 @@ class EvaluationReport:
         return [
             f"{name} did not see {score.unseen:,} labelled pixels outside of its crop; they did "
             "not count"
-            for name, _, score in self._models()
+            for name, _, score in self.scored()
             if score.unseen
         ]
 
@@ -165,7 +169,7 @@ class EvaluationReport:
                 "unseen_pixels": score.unseen,
                 "iou": [_null_if_nan(value) for value in score.confusion.iou.tolist()],
             }
-            for name, fit, score in self._models()
+            for name, fit, score in self.scored()
         ]
 
     def _rate(self, score: Score) -> float:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from segpp import __version__
 from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.html_report.markup import Html, join, tag
 from segpp.runtime.html_report.page import (
@@ -36,10 +37,9 @@ def write_evaluation_page(path: Path, report: EvaluationReport) -> None:
 
 
 def _facts(report: EvaluationReport) -> Html:
-    pixels = report.evaluation.scores[0].confusion.pixels
-    images = report.evaluation.images
-    line = f"{images} {'image' if images == 1 else 'images'}, {pixels:,} labelled pixels"
-    return join(tag("p", f"{line}; scores in percent"), *(tag("p", note) for note in report.notes))
+    paragraphs = [f"{report.counts()}; scores in percent", *report.notes]
+    versions = "; ".join([f"segpp {__version__}", *dict.fromkeys(report.backends)])
+    return join(*(tag("p", text) for text in paragraphs), tag("p", versions, class_="faint"))
 
 
 def _models(report: EvaluationReport) -> Html:
@@ -50,10 +50,11 @@ def _models(report: EvaluationReport) -> Html:
             _percent(score.confusion.pixel_accuracy),
             _percent(score.agreement),
             f"{report.evaluation.images / max(score.seconds, 1e-9):.2f}",
+            fit or "-",
         )
-        for name, score in zip(report.models, report.evaluation.scores, strict=True)
+        for name, fit, score in report.scored()
     ]
-    heading = ("model", "mIoU", "pixel accuracy", "agreement", "images/s")
+    heading = ("model", "mIoU", "pixel accuracy", "agreement", "images/s", "fit")
     return section("Models", data_table(heading, rows))
 
 

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from segpp import __version__
 from segpp.images.drawing.differences import mark_differences, share_different
+from segpp.images.drawing.legend import percent
 from segpp.runtime.html_report.markup import Html, join, tag
 from segpp.runtime.html_report.page import (
     data_table,
@@ -39,8 +41,7 @@ class Album:
 
     def add(self, name: str, shown: Segmented) -> None:
         """Keep one image if it belongs to those."""
-        others = shown.others
-        rank = 0.0 if others is None else share_different(shown.labels, others)
+        rank = self._different(shown)
         if len(self.pictures) >= _MOST_PICTURES:
             least = min(self.pictures, key=lambda one: self.pictures[one][0])
             if rank <= self.pictures[least][0]:
@@ -53,14 +54,16 @@ class Album:
         drawn = [(first, thumbnail(painted(shown, shown.labels, self.render)))]
         if shown.others is not None:
             marked = mark_differences(shown.image, shown.labels, shown.others)
+            said = f"{self._different(shown):.2%} of the pixels differ"
+            drawn.insert(0, ("input", thumbnail(shown.image)))
             drawn.append((second, thumbnail(painted(shown, shown.others, self.render))))
-            drawn.append(
-                (
-                    f"{share_different(shown.labels, shown.others):.2%} of the pixels differ",
-                    thumbnail(marked),
-                )
-            )
+            drawn.append((said, thumbnail(marked)))
         return drawn
+
+    def _different(self, shown: Segmented) -> float:
+        if shown.others is None:
+            return 0.0
+        return share_different(shown.labels, shown.others, unseen=self.render.unseen)
 
 
 def write_run_page(path: Path, summary: RunSummary, album: Album) -> None:
@@ -70,7 +73,7 @@ def write_run_page(path: Path, summary: RunSummary, album: Album) -> None:
         OutputError: It cannot be written.
     """
     title = f"{' and '.join(_models(summary, album))}: {_count(len(summary.done))}"
-    content = [_facts(summary), _classes(summary, album.render), *_pictures(summary, album)]
+    content = [_facts(summary, album), _classes(summary, album.render), *_pictures(summary, album)]
     write_page(path, page(title, *content, _table(summary), *_failed(summary)))
 
 
@@ -84,14 +87,14 @@ def _count(images: int) -> str:
     return "1 image" if images == 1 else f"{images} images"
 
 
-def _facts(summary: RunSummary) -> Html:
+def _facts(summary: RunSummary, album: Album) -> Html:
     height, width = summary.input_size
-    facts = [f"{summary.backend}, input {height}x{width}"]
-    if summary.done:
-        facts.append(
-            f"median {median(one.timing.total_ms for one in summary.done):.0f} ms an image"
-        )
+    facts = [f"segpp {__version__}, {summary.backend}, input {height}x{width}, {summary.fit}"]
     differing = [one.different for one in summary.done if one.different is not None]
+    if summary.done:
+        middle = median(one.timing.total_ms for one in summary.done)
+        whose = f" with {album.render.models[0]}" if differing else ""
+        facts.append(f"median {middle:.0f} ms an image{whose}")
     if differing:
         facts.append(f"{sum(differing) / len(differing):.2%} of the pixels differ")
     return join(tag("p", "; ".join(facts)), *(tag("p", note) for note in summary.notes))
@@ -102,10 +105,12 @@ def _classes(summary: RunSummary, render: RenderConfig) -> Html:
     shares = [sum(column) / len(summary.done) for column in columns]
     order = sorted(range(len(shares)), key=lambda number: -shares[number])
     entries = [
-        tag("li", swatch(render.palette[i]), f"{_name(summary.names, i)} {shares[i]:.1%}")
+        tag("li", swatch(render.palette[i]), f"{_name(summary.names, i)} {percent(shares[i])}")
         for i in order
         if shares[i]
     ]
+    if render.unseen is not None and summary.done:
+        entries.append(tag("li", f"not seen {percent(max(0.0, 1 - sum(shares)))}"))
     return tag("ul", *entries, class_="legend")
 
 
@@ -139,7 +144,9 @@ def _table(summary: RunSummary) -> Html:
 def _row(one: Prediction, names: tuple[str, ...], *, compared: bool) -> list[object]:
     largest = sorted(range(len(one.shares)), key=lambda number: -one.shares[number])
     seen = ", ".join(
-        f"{_name(names, i)} {one.shares[i]:.1%}" for i in largest[:_MOST_CLASSES] if one.shares[i]
+        f"{_name(names, i)} {percent(one.shares[i])}"
+        for i in largest[:_MOST_CLASSES]
+        if one.shares[i]
     )
     size, time = f"{one.size[0]}x{one.size[1]}", f"{one.timing.total_ms:.0f}"
     return [one.item.name, size, time, *([f"{one.different:.2%}"] if compared else []), seen]

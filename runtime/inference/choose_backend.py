@@ -4,6 +4,7 @@ from pathlib import Path
 from shlex import quote
 
 from segpp.errors import InputError
+from segpp.images.preprocess import IMAGE_SUFFIXES
 from segpp.manifest import Manifest
 from segpp.runtime.backends.base import BACKENDS, backends_for
 from segpp.runtime.system.packages import is_installed
@@ -52,7 +53,9 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
 
 
 def _hint_for(path: Path) -> str | None:
-    """Return what to do with an engine or a file of weights; None for another."""
+    """Return what to do with an engine, a picture or a file of weights; None for another."""
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return "give the network first, then the pictures"
     if path.suffix.lower() in ENGINE_SUFFIXES:
         return "run the ONNX file that it was built from"
     return _export_hint(path)

@@ -104,7 +104,9 @@ def _predict_batch(
             yield FailedImage(entry.item, failure)
             continue
         labels, others = one.labels, one.others
-        different = None if others is None else share_different(labels, others)
+        different = None
+        if others is not None:
+            different = share_different(labels, others, unseen=seeing.unseen)
         shares = _shares(labels, classes)
         yield Prediction(entry.item, labels.shape, shares, timing, outputs, different)
 

@@ -13,7 +13,7 @@ from segpp.runtime.html_report.run_page import Album, write_run_page
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.seeing import Seeing, check_comparable
-from segpp.runtime.inference.session import Session
+from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS, RenderConfig, Segmented, kinds_of
 from segpp.runtime.media.sources import ImageSource, find_sources
@@ -48,6 +48,7 @@ def predict_files(
     palette: Path | tuple[Color, ...] | None = None,
     settings: Mapping[str, Any],
     after_each: AfterEach = lambda _outcome, _total: None,
+    after_tiles: AfterTiles = lambda _done, _total: None,
     legend: str = "panel",
     contours: bool = False,
     compare: str | None = None,
@@ -68,6 +69,8 @@ def predict_files(
         palette: Instead of the manifest's; colors, or a file of them.
         settings: More of ``open_session``.
         after_each: Called after every image.
+        after_tiles: Called after every batch of tiles of a single image, with how many are done of
+            how many.
         legend: "panel", "inside" or "none".
         contours: Draw lines between the classes.
         compare: A second network's file.
@@ -99,6 +102,7 @@ def predict_files(
     with ExitStack() as stack:
         window = stack.enter_context(open_window(model)) if show else None
         seeing = _open_all(stack, model, compare, kinds, settings)
+        seeing.watch_tiles(after_tiles, alone=source.kind == "image")
         summary = _summary(seeing.session, class_names)
         render = RenderConfig(
             kinds=kinds,
@@ -110,6 +114,7 @@ def predict_files(
             models=_short(model, compare),
             film=source.kind == "video",
             force=force,
+            unseen=seeing.unseen,
         )
         summary.out = _named(output, source, kinds)
         album = Album(render) if html else None
@@ -220,6 +225,7 @@ def _summary(session: Session, class_names: Path | tuple[str, ...] | None) -> Ru
     return RunSummary(
         backend=session.description,
         input_size=(session.input.height, session.input.width),
+        fit=session.fit,
         names=names,
         notes=(
             *(session.manifest.notes if session.assumed else ()),

@@ -10,7 +10,7 @@ from segpp.errors import InputError
 from segpp.images.channels import as_rgb
 from segpp.images.drawing.confidence import confidence_of
 from segpp.images.preprocess import ImageArray
-from segpp.runtime.inference.session import Result, Session, Timing
+from segpp.runtime.inference.session import AfterTiles, Result, Session, Timing
 from segpp.runtime.media.looks.base import LOOKS, Segmented
 
 __all__ = ["Seeing", "check_comparable"]
@@ -39,6 +39,17 @@ class Seeing:
             for i, image in enumerate(images)
         ]
         return shown, result.timing
+
+    @property
+    def unseen(self) -> int | None:
+        """The label of what a crop leaves out, None where neither network crops."""
+        sessions = filter(None, (self.session, self.other))
+        return next((one.unseen for one in sessions if one.unseen is not None), None)
+
+    def watch_tiles(self, after_tiles: AfterTiles, *, alone: bool) -> None:
+        """Have the tiles of every picture counted, if there is one ``alone``."""
+        for session in filter(None, (self.session, self.other) if alone else ()):
+            session.after_tiles = after_tiles
 
     def _confidence(self, result: Result, index: int) -> NDArray[np.float32] | None:
         if result.logits is None:

@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
-from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError
-from segpp.images.fit import misfit
+from segpp.images.fit import misfit, unseen_label
 from segpp.images.postprocess import (
     check_finite,
     check_no_probabilities,
@@ -26,16 +25,22 @@ from segpp.images.preprocess import (
     prepare,
     stack_frames,
 )
-from segpp.images.tiles import tile_labels
+from segpp.images.tiles import tile_labels, tile_misfit
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec
 from segpp.runtime.backends.base import Backend
 from segpp.runtime.inference.precision_check import PrecisionCheck
 from segpp.runtime.inference.result import Result, Timing
 from segpp.utils import arguments
 
-__all__ = ["Result", "Session", "Timing"]
+__all__ = ["AfterTiles", "Result", "Session", "Timing"]
 
 T = TypeVar("T")
+
+AfterTiles = Callable[[int, int], object]
+
+# A folder of photographs may have a hundred shapes.
+_MOST_SHAPES = 3
+_OTHERS = "pictures of other shapes do not fit the network either"
 
 
 class Session(AbstractContextManager["Session"]):
@@ -51,6 +56,7 @@ class Session(AbstractContextManager["Session"]):
 
     Attributes:
         notes: What the pictures so far gave reason to say, a sentence each.
+        after_tiles: Called with how many tiles of a picture are done, and of how many; to be set.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class Session(AbstractContextManager["Session"]):
         self._open_backend: Backend | None = backend
         self._description = backend.description
         self.notes: tuple[str, ...] = ()
+        self.after_tiles: AfterTiles = lambda _done, _total: None
         self._overlap = overlap
         self.threads = threads
         self._precision_check = precision_check
@@ -102,6 +109,11 @@ class Session(AbstractContextManager["Session"]):
         """How pictures fill the input: ``stretch``, ``letterbox``, ``crop``, or ``tiles 0.25``."""
         return self.input.fit if self._overlap is None else f"tiles {self._overlap:.2g}"
 
+    @property
+    def unseen(self) -> int | None:
+        """The label of what a crop leaves out, None where there is no crop."""
+        return unseen_label(len(self.classes.names)) if self.fit == "crop" else None
+
     def __call__(
         self,
         images: ImageLike | Sequence[ImageLike],
@@ -134,14 +146,16 @@ class Session(AbstractContextManager["Session"]):
                 raise InputError("a picture in tiles has no logits of its own")
             wanted: Sequence[tuple[int, int] | None] = sizes or [None] * len(listed)
             pairs = zip(listed, wanted, strict=True)
-            return _concatenate([self._run_tiles(one, size, self._overlap) for one, size in pairs])
+            parts = [self._run_tiles(one, size, self._overlap) for one, size in pairs]
+            self._note_misfits(listed)
+            return _concatenate(parts)
         output = _choose_output(self.manifest.outputs, logits=logits)
         step = self.input.batch
         batches = [slice(first, first + step) for first in range(0, len(listed), step)]
         results = [
             self._run_batch(listed[b], sizes and sizes[b], output, logits=logits) for b in batches
         ]
-        self._note_misfit(listed)
+        self._note_misfits(listed)
         return _concatenate(results)
 
     def run_raw(self, tensor: NDArray[Any]) -> dict[str, NDArray[Any]]:
@@ -235,18 +249,24 @@ class Session(AbstractContextManager["Session"]):
 
         picture = stack_frames(image, self.input.channels)
         corners = output.align_corners
-        cut = partial(tile_labels, overlap=overlap, align_corners=corners)
+        told = self.after_tiles
+        cut = partial(tile_labels, overlap=overlap, align_corners=corners, after_each=told)
         labels, total_ms = _timed(cut, picture, self.input, logits_of)
         preprocess_ms, inference_ms = spent.values()
         timing = Timing(preprocess_ms, inference_ms, total_ms - preprocess_ms - inference_ms)
         mask = labels if size is None else resize_labels(labels, size)
         return Result((mask,), None, timing, self.classes.palette)
 
-    def _note_misfit(self, images: Sequence[ImageLike]) -> None:
-        """Say once what the fit costs a picture of another shape than the network's."""
-        if not self.notes:
-            found = (misfit(_size_of(image), self.input) for image in images)
-            self.notes = tuple(islice(filter(None, found), 1))
+    def _note_misfits(self, images: Sequence[ImageLike]) -> None:
+        """Say once for each of the first shapes what the fit costs pictures of it."""
+        look = misfit if self._overlap is None else tile_misfit
+        for image in images:
+            if _OTHERS in self.notes:
+                return
+            note = look(_size_of(image), self.input)
+            if note and note not in self.notes:
+                is_full = len(self.notes) == _MOST_SHAPES
+                self.notes = (*self.notes, _OTHERS if is_full else note)
 
     def _check_precision(
         self,

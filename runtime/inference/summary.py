@@ -14,6 +14,7 @@ class RunSummary:
     Args:
         backend: Library, version and device in words.
         input_size: Height and width of the network's input.
+        fit: How pictures filled it: ``stretch``, ``letterbox``, ``crop``, or ``tiles 0.25``.
         names: Of the classes.
         notes: What was assumed for want of a manifest, and what the fit costs, a sentence each.
         done: The images that were segmented and written.
@@ -24,6 +25,7 @@ class RunSummary:
 
     backend: str
     input_size: tuple[int, int]
+    fit: str
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
     done: list[Prediction] = field(default_factory=list)

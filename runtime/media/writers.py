@@ -101,7 +101,7 @@ def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> Out
         raise OutputError(f"{contents} do not fit into {path}", hint="give a folder")
     if (source.kind == "video") != (suffix == _VIDEO):
         raise OutputError(
-            f"a {source.kind} cannot become {path}",
+            f"{'a video' if source.kind == 'video' else 'an image'} cannot become {path}",
             hint="name a .png for an image, a .mp4 for a video, or a folder",
         )
     if LOOKS[kinds[0]].lossless and suffix in _JPEG:

@@ -20,7 +20,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segpp.api import benchmark, build_engine, evaluate, export_onnx, inspect, load, predict
+    from segpp.api import (
+        benchmark,
+        build_engine,
+        calibrate,
+        evaluate,
+        export_onnx,
+        inspect,
+        load,
+        predict,
+    )
     from segpp.errors import (
         CheckError,
         CheckpointError,
@@ -58,6 +67,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "build_engine",
+    "calibrate",
     "evaluate",
     "export_onnx",
     "inspect",
@@ -73,6 +83,7 @@ _LAZY = {
     "segpp.api": (
         "benchmark",
         "build_engine",
+        "calibrate",
         "evaluate",
         "export_onnx",
         "inspect",

@@ -132,7 +132,7 @@ def test_the_verbs_of_a_group_stand_in_the_order_in_which_they_are_needed(
 ) -> None:
     verbs = re.findall(r"^  segpp (\S+)", helps[""], re.MULTILINE)
 
-    assert verbs[:5] == ["export", "build-engine", "run", "eval", "bench"]
+    assert verbs[:6] == ["export", "calibrate", "build-engine", "run", "eval", "bench"]
     for group in GROUPS:
         modules = [import_module(name) for name in VERBS.values()]
         orders = [module.ORDER for module in modules if group == module.GROUP]
@@ -170,7 +170,7 @@ def test_no_argument_is_wrong_usage_and_shows_the_overview(capsys: Capture) -> N
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["exprot"], "unknown command 'exprot'\n  known: bench, build-engine, doctor, "),
+        (["exprot"], "unknown command 'exprot'\n  known: bench, build-engine, calibrate, "),
         (["exprot"], "hint: did you mean 'export'?"),
         (["Run"], "hint: did you mean 'run'?"),
         (["-v"], "unknown command '-v'"),

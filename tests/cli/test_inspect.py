@@ -4,7 +4,6 @@ import json
 import random
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 
 from segpp.errors import GraphError
 from segpp.utils.files import manifest_path, sha256_of
+from tests.helpers.commands import in_subprocess, python_without
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -67,11 +67,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("exported") / "small.onnx"
-    command = ["export", checkpoint, path, "--ratio", "0.5", "--size", str(SIZE), "--no-check"]
-    done = subprocess.run(
-        [sys.executable, "-m", "segpp", *map(str, command)],
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
+    flags = ("--ratio", "0.5", "--size", SIZE, "--no-check")
+    done = in_subprocess("export", checkpoint, path, *flags)
     assert done.returncode == 0, done.stderr
     return path
 
@@ -242,21 +239,24 @@ def test_a_damaged_manifest_beside_an_onnx_file_fails_the_check(
     assert "custom operators" in done.stdout
 
 
+OTHERS = ("onnxruntime", "onnxscript", "onnx_ir", "sympy")
+INSPECT = "from segpp.cli import main; sys.exit(main(['inspect', *sys.argv[1:]]))"
+
+
 def test_a_manifest_alone_needs_neither_torch_nor_onnx(model: Path) -> None:
     model.unlink()
-    program = (
-        "import sys; from segpp.cli import main\n"
-        "sys.modules.update(dict.fromkeys(['torch', 'onnx', 'onnxruntime', 'onnxscript']))\n"
-        f"sys.exit(main(['inspect', {str(manifest_path(model))!r}]))"
-    )
 
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
-    )
+    done = python_without(("torch", "onnx", *OTHERS), INSPECT, manifest_path(model))
 
     assert done.returncode == 0, done.stderr
     assert "small.onnx  not here" in done.stdout
     assert "1.kv  bsm:ratio=0.5,sy=2,sx=2,window=0" in done.stdout
+
+
+def test_an_onnx_file_is_told_without_torch(exported: Path) -> None:
+    done = python_without(("torch", *OTHERS), INSPECT, exported)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_engine_is_told_by_its_manifest(segpp: Command, model: Path, tmp_path: Path) -> None:

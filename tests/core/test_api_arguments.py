@@ -57,6 +57,7 @@ NO_PALETTE = [
 
 WRONG: dict[str, list[Any]] = {
     "after_each": [3, "print", None],
+    "after_tiles": [3, "print", None],
     "alpha": [*NO_SHARE, None],
     "backend": [*NO_TEXT, None],
     "batch": [*NO_WHOLE, None],

@@ -6,6 +6,7 @@ Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203), table 6.
 from dataclasses import dataclass
 from typing import Literal
 
+from segpp.errors import CheckpointError
 from segpp.manifest import Architecture
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "STAGES",
     "STRIDES",
     "Numerics",
+    "check_heads",
     "segformer",
     "size_name",
 ]
@@ -67,6 +69,13 @@ class Numerics:
     batch_norm_eps: float = 1e-5
     align_corners: bool = False
     head_align_corners: bool = False
+
+
+def check_heads(heads: tuple[int, ...]) -> None:
+    """Raise CheckpointError unless these are a positive number for every stage."""
+    if len(heads) != STAGES or min(heads) < 1:
+        given, usual = (",".join(map(str, numbers)) for numbers in (heads, HEADS))
+        raise CheckpointError(f"--heads {given}", f"expected: {STAGES} whole numbers, as {usual}")
 
 
 def size_name(dims: tuple[int, ...], depths: tuple[int, ...]) -> str:

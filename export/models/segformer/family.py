@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from segpp.export.models.base import Checkpoint, ModelFamily
 from segpp.export.models.macs import Macs
+from segpp.export.models.segformer.architecture import check_heads
 from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
@@ -78,6 +79,10 @@ class SegFormerFamily:
     def check_size(self, size: Size) -> None:
         """Raise InputError unless the networks take images of ``size``."""
         check_size(size)
+
+    def check_heads(self, heads: tuple[int, ...]) -> None:
+        """Raise CheckpointError unless there is a positive number for every stage."""
+        check_heads(heads)
 
     def grids(self, size: Size) -> Mapping[Site, Grid]:
         """Return the tokens that arrive at each site."""

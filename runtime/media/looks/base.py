@@ -12,6 +12,7 @@ from segpp.errors import InputError
 from segpp.images.drawing.contours import draw_contours
 from segpp.images.drawing.dark import lifted
 from segpp.images.drawing.legend import (
+    Entry,
     add_legend,
     entries_of,
     legend_inside,
@@ -45,7 +46,8 @@ class Segmented:
     Args:
         image: RGB (H, W, 3).
         labels: Class numbers (H, W).
-        confidence: Probability of the class shown (H, W); only where a look needs it.
+        confidence: Probability of the class shown (H, W), NaN where the network saw nothing; only
+            where a look needs it.
         others: The labels (H, W) of a second network; only where a look needs them.
     """
 
@@ -69,6 +71,7 @@ class RenderConfig:
         models: What the network is called, and the second one.
         film: The pictures are frames: all have one size, and nothing may jump about.
         force: Replace files that segpp did not write, too.
+        unseen: The label of what a crop leaves out, if there is a crop.
     """
 
     kinds: tuple[str, ...]
@@ -80,6 +83,7 @@ class RenderConfig:
     models: tuple[str, str] = ("first", "second")
     film: bool = False
     force: bool = False
+    unseen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +144,7 @@ def painted(shown: Segmented, labels: NDArray[Any], config: RenderConfig) -> Ima
 def with_legend(picture: ImageArray, labels: NDArray[Any], config: RenderConfig) -> ImageArray:
     """Return one picture (H, W, 3) of these labels with its legend, where there is to be one."""
     if config.legend == "inside":
-        entries = entries_of(labels, config.names, config.palette, every=config.film)
-        return legend_inside(picture, entries, labels, film=config.film)
+        return legend_inside(picture, _entries(labels, config), labels, film=config.film)
     return with_panel(picture, labels, config)
 
 
@@ -154,6 +157,11 @@ def with_panel(picture: ImageArray, labels: NDArray[Any], config: RenderConfig) 
     """
     if config.legend == "none":
         return picture
-    entries = entries_of(labels, config.names, config.palette, every=config.film)
+    entries = _entries(labels, config)
     is_one = labels.ndim == 2  # noqa: PLR2004 - (H, W)
     return add_legend(picture, entries if is_one else without_shares(entries), film=config.film)
+
+
+def _entries(labels: NDArray[Any], config: RenderConfig) -> list[Entry]:
+    names, palette = config.names, config.palette
+    return entries_of(labels, names, palette, every=config.film, unseen=config.unseen)

@@ -20,7 +20,7 @@ def _draw(shown: Segmented, config: RenderConfig) -> Image.Image:
     labels, others = shown.labels, shown.others
     if others is None:
         raise InputError("there is no second network to compare with")
-    share = share_different(labels, others)
+    share = share_different(labels, others, unseen=config.unseen)
     panels = [
         ("input", shown.image),
         (f"{share:.2%} of the pixels differ", mark_differences(shown.image, labels, others)),

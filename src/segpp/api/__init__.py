@@ -8,5 +8,15 @@ without TensorRT exports them. Everything a program may use is listed in ``segpp
 from segpp.api.infer import load, predict
 from segpp.api.make import build_engine, export_onnx
 from segpp.api.measure import benchmark, evaluate, inspect
+from segpp.api.quantize import calibrate
 
-__all__ = ["benchmark", "build_engine", "evaluate", "export_onnx", "inspect", "load", "predict"]
+__all__ = [
+    "benchmark",
+    "build_engine",
+    "calibrate",
+    "evaluate",
+    "export_onnx",
+    "inspect",
+    "load",
+    "predict",
+]

@@ -8,7 +8,7 @@ from segpp.api._types import OneOrMore, PathLike, checked_settings
 from segpp.images.palette import Color
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict_files import AfterEach, predict_files
-from segpp.runtime.inference.session import Session
+from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
 from segpp.utils import arguments
 
@@ -49,8 +49,8 @@ def load(
         min_agreement: Share of the first image's pixels that a lower precision must label as FP32
             does; None does without that check.
         fit: How pictures fill the network, instead of the file's own way: ``stretch``,
-            ``letterbox`` (keeps the shape and pads) or ``crop`` (keeps it and cuts: what lies
-            outside gets the label 255).
+            ``letterbox`` (keeps the shape and pads to the right and below) or ``crop`` (keeps
+            it and cuts: what lies outside gets the label 255).
         tile: Cut pictures into tiles of the network's size at their own resolution instead, and
             blend the logits where they overlap.
         overlap: What neighbouring tiles share of a side, 0 to 0.9; by default a quarter.
@@ -107,6 +107,7 @@ def predict(
     overlap: float | None = None,
     output_name: str | None = None,
     after_each: AfterEach = lambda _outcome, _total: None,
+    after_tiles: AfterTiles = lambda _done, _total: None,
     legend: str = "panel",
     contours: bool = False,
     compare: PathLike | None = None,
@@ -135,6 +136,8 @@ def predict(
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
         output_name, fit, tile, overlap: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
+        after_tiles: With ``tile``, of a single image: called with how many tiles are done, and of
+            how many.
         legend: What the colors mean: ``panel`` (beside or below the picture), ``inside`` (in a
             corner of it) or ``none``.
         contours: Draw a line between the classes.
@@ -181,6 +184,7 @@ def predict(
         palette=colors_or_file(palette),
         settings=settings,
         after_each=arguments.function("after_each", after_each),
+        after_tiles=arguments.function("after_tiles", after_tiles),
         legend=arguments.text("legend", legend),
         contours=arguments.flag("contours", contours),
         compare=arguments.optional(arguments.path_text, "compare", compare),

@@ -8,7 +8,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import segpp
 from segpp.errors import InputError
 from segpp.runtime.backends.base import BACKENDS
+from segpp.utils.terminal import one_line
 
 __all__ = [
     "add_backend_arguments",
@@ -26,17 +27,24 @@ __all__ = [
     "check_flags",
     "fit_settings",
     "flags_with_value",
+    "ignored_labels",
     "in_flags",
     "memory_size",
     "renamed",
+    "wrote",
 ]
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 # Where a flag is not the argument's name with hyphens, or there is none.
 _OTHERWISE = {"rewrites_off": "--no-rewrite", "compute_capabilities": "--compute-capability"}
-_OPPOSITES = {"`check=False`": "--no-check", "`cache=False`": "--no-cache"}
-_POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "source"}
+_OPPOSITES = {
+    "`check=False`": "--no-check",
+    "`cache=False`": "--no-cache",
+    "`only_what_pays=False`": "--no-timing",
+    "`equalize=False`": "--no-equalize",
+}
+_POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "pictures", "source"}
 
 
 def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -96,7 +104,7 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
     group.add_argument(
         "--fit",
         metavar="NAME",
-        help="stretch, letterbox (keeps the shape and pads), crop (keeps it and cuts: no class "
+        help="stretch, letterbox (keeps the shape, pads right and below), crop (cuts: no class "
         "outside) (default: as the file's manifest says)",
     )
     group.add_argument(
@@ -150,6 +158,11 @@ def memory_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def wrote(files: Iterable[object]) -> None:
+    """Say on stderr which files were written besides the printed result; None is none."""
+    sys.stderr.writelines(f"wrote {one_line(str(file))}\n" for file in files if file)
+
+
 def renamed(
     arguments: Sequence[str], names: Mapping[str, str], *, takes_value: Collection[str] = ()
 ) -> list[str]:
@@ -187,6 +200,25 @@ def flags_with_value(parser: argparse.ArgumentParser) -> frozenset[str]:
     return frozenset(
         flag for action in actions if action.nargs != 0 for flag in action.option_strings
     )
+
+
+def ignored_labels(text: str | None) -> frozenset[int] | None:
+    """Return the labels of ``--ignore 11,255``, None as None.
+
+    Raises:
+        InputError: They are no such list.
+    """
+    if text is None:
+        return None
+    try:
+        labels = frozenset(int(part) for part in text.split(",") if part.strip())
+    except ValueError as failure:
+        raise InputError(
+            f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
+        ) from failure
+    if labels and min(labels) < 0:
+        raise InputError(f"--ignore {text!r}: labels are not negative")
+    return labels
 
 
 def in_flags(message: str) -> str:

@@ -13,6 +13,7 @@ from segpp.cli._arguments import (
     add_force_argument,
     add_json_argument,
     backend_settings,
+    wrote,
 )
 from segpp.errors import OutputError
 from segpp.runtime.benchmark.case import parse_case
@@ -118,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
     _write_files(args, report)
     render = as_json if args.json else as_markdown if args.markdown else as_text
     print(render(report))  # noqa: T201 - the result
+    wrote([args.csv, args.plot])
     return 0
 
 

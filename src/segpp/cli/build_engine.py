@@ -17,7 +17,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", 
 
 SUMMARY = "Compile an ONNX file to an engine for a GPU."
 GROUP = "make a model smaller"
-ORDER = 2
+ORDER = 3
 
 # What flags were called before, and what they are called now.
 RENAMED = {

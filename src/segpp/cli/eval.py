@@ -14,6 +14,8 @@ from segpp.cli._arguments import (
     add_json_argument,
     backend_settings,
     fit_settings,
+    ignored_labels,
+    wrote,
 )
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write
@@ -149,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
             labels=labels,
             image_suffix=args.image_suffix,
             label_suffix=args.label_suffix,
-            ignore=_ignored(args.ignore),
+            ignore=ignored_labels(args.ignore),
             reduce_zero_label=args.reduce_zero_label,
             label_offset=args.label_offset,
             palette=args.palette,
@@ -172,6 +174,7 @@ def run(args: argparse.Namespace) -> int:
         with atomic_write(args.csv) as (part,):
             part.write_text(report.csv(), encoding="utf-8")
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
+    wrote([args.csv, args.confusion, args.plot, args.html])
     return CheckError.exit_code if report.evaluation.skipped else 0
 
 
@@ -181,30 +184,26 @@ def _folders(args: argparse.Namespace) -> tuple[Path, Path]:
     if args.dataset and not (args.images or args.labels):
         return args.dataset / "images", args.dataset / "labels"
     if args.dataset or not (args.images and args.labels):
-        raise InputError(
-            "say where the data is", hint="--images DIR --labels DIR, or --dataset DIR"
-        )
+        ways = "--images DIR --labels DIR, or --dataset DIR"
+        raise InputError(f"say where the data is: {_lacking(args)}", hint=ways)
     return args.images, args.labels
+
+
+def _lacking(args: argparse.Namespace) -> str:
+    if args.dataset:
+        return "--dataset stands for both --images and --labels"
+    given = [f"--{name}" for name in ("images", "labels") if getattr(args, name)]
+    return (
+        f"{'--labels' if '--images' in given else '--images'} is missing"
+        if given
+        else "nothing is given"
+    )
 
 
 def _files_in(folder: Path, output: Path) -> list[Path]:
     """Return the file of ``output``'s name in a folder that is read, if the output lies in it."""
     inside = output.resolve().is_relative_to(folder.resolve())
     return [output] if inside and output.suffix.lower() != ".csv" else []
-
-
-def _ignored(text: str | None) -> frozenset[int] | None:
-    if text is None:
-        return None
-    try:
-        labels = frozenset(int(part) for part in text.split(",") if part.strip())
-    except ValueError as failure:
-        raise InputError(
-            f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
-        ) from failure
-    if labels and min(labels) < 0:
-        raise InputError(f"--ignore {text!r}: labels are not negative")
-    return labels
 
 
 @contextmanager

@@ -283,9 +283,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
     spec, source, architecture = manifest.input, manifest.source, manifest.architecture
+    classes = "1 class" if architecture.classes == 1 else f"{architecture.classes} classes"
     lines = [
         f"wrote    {out}  {manifest.file.bytes / 1e6:.1f} MB, {manifest.precision}",
-        f"model    {architecture.name}, {architecture.classes} classes, {source.layout} checkpoint",
+        f"model    {architecture.name}, {classes}, {source.layout} checkpoint",
         f"input    {spec.height}x{spec.width}, batch {spec.batch}, {spec.dtype} {spec.layout}",
         f"output   {', '.join(_output_text(output) for output in manifest.outputs)}",
     ]

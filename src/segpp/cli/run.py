@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -19,10 +20,12 @@ from segpp.cli._arguments import (
     backend_settings,
     fit_settings,
 )
+from segpp.images.drawing.legend import percent
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.summary import RunSummary
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS
+from segpp.runtime.media.sources import VIDEO_SUFFIXES
 from segpp.utils.terminal import harmless, one_line, unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -127,7 +130,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Segment everything, report, and return 1 if an image had to be skipped."""
-    with _progress() as after_each:
+    with _progress(_unit(args.input)) as after_each, _progress_of_tiles() as after_tiles:
         summary = segpp.predict(
             args.model,
             args.input,
@@ -141,6 +144,7 @@ def run(args: argparse.Namespace) -> int:
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,
+            after_tiles=after_tiles,
             legend=args.legend,
             contours=args.contours,
             compare=args.compare,
@@ -150,20 +154,24 @@ def run(args: argparse.Namespace) -> int:
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
-    report = _json(summary, args.model) if args.json else _line(summary, args.compare)
+    report = _json(summary, args.model) if args.json else _line(summary, args)
     print(report)  # noqa: T201 - the report is the result
     return 1 if summary.failed else 0
 
 
+def _unit(inputs: list[str]) -> str:
+    return "frames" if Path(inputs[0]).suffix.lower() in VIDEO_SUFFIXES else "images"
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], None]]:
+def _progress(unit: str) -> Iterator[Callable[[Prediction | FailedImage, int | None], None]]:
     """Yield what shows how far a folder or a video is, and which images are skipped."""
     with ExitStack() as stack:
         bars: list[Any] = []
 
         def after_each(outcome: Prediction | FailedImage, total: int | None) -> None:
             if not bars and total != 1:
-                bars.append(stack.enter_context(_bar(total)))
+                bars.append(stack.enter_context(_bar(total, unit)))
             if isinstance(outcome, FailedImage):
                 # Above the progress bar, not through it.
                 said = f"skipped {one_line(outcome.item.name)}: {outcome.error}"
@@ -174,12 +182,28 @@ def _progress() -> Iterator[Callable[[Prediction | FailedImage, int | None], Non
         yield after_each
 
 
-def _bar(total: int | None) -> Any:
+@contextmanager
+def _progress_of_tiles() -> Iterator[Callable[[int, int], None]]:
+    """Yield what shows how far one large picture is; a second network starts anew."""
+    with ExitStack() as stack:
+        bars: list[Any] = []
+
+        def after_tiles(done: int, total: int) -> None:
+            if not bars or bars[-1].n == bars[-1].total:
+                bars.append(stack.enter_context(_bar(total, "tiles", disable=None)))
+            bars[-1].update(done - bars[-1].n)
+
+        yield after_tiles
+
+
+def _bar(total: int | None, unit: str, *, disable: bool | None = False) -> Any:
     # The rate, never its inverse: "0.8 images/s" compares with "12 images/s".
     shown = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}" if total else "{n_fmt}"
     return tqdm(
         total=total,
-        unit=" images",
+        unit=f" {unit}",
+        # None: where stderr is no terminal.
+        disable=disable,
         # A log takes a line every ten seconds, a terminal ten a second.
         mininterval=0.1 if sys.stderr.isatty() else 10.0,
         bar_format=f"{shown} [{{elapsed}}, {{rate_noinv_fmt}}]",
@@ -187,22 +211,27 @@ def _bar(total: int | None) -> Any:
     )
 
 
-def _line(summary: RunSummary, compare: str | None) -> str:
+def _line(summary: RunSummary, args: argparse.Namespace) -> str:
     """Return the summary: how many, how fast, what was seen, where it went."""
     done, failed = summary.done, summary.failed
     skipped = f"; {len(failed)} skipped" if failed else ""
     if not done:
         return f"no image done{skipped}"
+    unit = _unit(args.input)
+    whose = f" with {args.model}" if args.compare else ""
     speed = f"{median(one.timing.total_ms for one in done):.0f} ms"
     if len(done) == 1:
-        what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}"
+        what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}{whose}"
     else:
         rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
-        what = f"{len(done)} images in {seconds}: {rate:.1f} images/s, median {speed} each"
+        what = f"{len(done)} {unit} in {seconds}: {rate:.1f} {unit}/s, median {speed} each{whose}"
     differing = [one.different for one in done if one.different is not None]
     if differing:
-        what += f"; {sum(differing) / len(differing):.2%} of the pixels differ from {compare}'s"
-    wrote = f"; wrote {summary.out}" if summary.out else ""
+        what += (
+            f"; {sum(differing) / len(differing):.2%} of the pixels differ from {args.compare}'s"
+        )
+    files = " and ".join(filter(None, (summary.out, args.html)))
+    wrote = f"; wrote {files}" if files else ""
     return one_line(f"{what}; {_seen(done, summary.names)}{wrote}{skipped}")
 
 
@@ -212,6 +241,8 @@ def _json(summary: RunSummary, model: str) -> str:
         "model": model,
         "backend": summary.backend,
         "input_size": list(summary.input_size),
+        "fit": summary.fit,
+        "notes": list(summary.notes),
         "seconds": round(summary.seconds, 3),
         "images": [_image(one, summary.names) for one in summary.done],
         "failed": [{"file": one.item.file, "error": str(one.error)} for one in summary.failed],
@@ -247,4 +278,4 @@ def _seen(done: list[Prediction], names: tuple[str, ...]) -> str:
     shares = [sum(column) / len(done) for column in zip(*(d.shares for d in done), strict=True)]
     largest = sorted(range(len(shares)), key=lambda number: -shares[number])[:_LARGEST]
     called = dict(enumerate(names))
-    return ", ".join(f"{called.get(i, i)} {shares[i]:.1%}" for i in largest if shares[i])
+    return ", ".join(f"{called.get(i, i)} {percent(shares[i])}" for i in largest if shares[i])

@@ -3,7 +3,7 @@
 The picture keeps its own resolution. Tiles begin every ``(1 - overlap)`` of a tile, the last one
 ends at the picture's far edge. The logits of a tile are resized to its pixels and added; the class
 with the highest sum has the highest mean. A side shorter than a tile is padded with the mean
-colour, and its padding is in no sum.
+colour behind its end, and its padding is in no sum.
 
 Only a band of one tile's height is summed at a time: K x tile height x W values, however high the
 picture is.
@@ -21,14 +21,25 @@ from segpp.images.fit import Placement, Span, start_of
 from segpp.images.postprocess import best_class, resized_planes
 from segpp.images.preprocess import ImageArray, pad_image
 from segpp.manifest import InputSpec
+from segpp.ops.grid import Size
 
-__all__ = ["MAX_OVERLAP", "OVERLAP", "check_overlap", "tile_labels", "tile_starts"]
+__all__ = [
+    "MAX_OVERLAP",
+    "OVERLAP",
+    "check_overlap",
+    "tile_labels",
+    "tile_misfit",
+    "tile_starts",
+]
 
 Logits = NDArray[np.float32]
 
 OVERLAP = 0.25
 # Nearer to 1 the number of tiles has no bound.
 MAX_OVERLAP = 0.9
+
+# A strip of less is said nothing about.
+_TOLERATED = 0.1
 
 
 def check_overlap(overlap: float) -> None:
@@ -44,6 +55,19 @@ def tile_starts(length: int, tile: int, overlap: float) -> list[int]:
     return [*range(0, last, step), last]
 
 
+def tile_misfit(size: tuple[int, int], spec: InputSpec) -> str | None:
+    """Return what tiles cost a picture smaller than one, None where at most 10 % are padding."""
+    network = Size(spec.height, spec.width)
+    filled = [min(1.0, side / whole) for side, whole in zip(size, network, strict=True)]
+    padding = 1 - filled[0] * filled[1]
+    if padding <= _TOLERATED:
+        return None
+    return (
+        f"pictures of {Size(*size)} in tiles of {network}: {padding:.0%} of the network's pixels "
+        "are padding (without tiles pictures are enlarged to fit)"
+    )
+
+
 def tile_labels(
     picture: ImageArray,
     spec: InputSpec,
@@ -51,6 +75,7 @@ def tile_labels(
     *,
     overlap: float = OVERLAP,
     align_corners: bool = False,
+    after_each: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> NDArray[Any]:
     """Return the labels (H, W) of a picture (H, W, C).
 
@@ -60,6 +85,7 @@ def tile_labels(
         logits_of: Gives logits (B, K, h, w) for up to ``spec.batch`` images of the network's size.
         overlap: What neighbouring tiles share of a side, 0 to ``MAX_OVERLAP``.
         align_corners: How logits are meant to be resized.
+        after_each: Called with how many tiles are done, and of how many, after every batch.
     """
     rows, columns = (
         _tile_span(length, side)
@@ -71,7 +97,7 @@ def tile_labels(
             tile_starts(picture.shape[1], spec.width, overlap),
         )
     )
-    band: _Band | None = None
+    band, done = None, 0
     for some in _batches(starts, spec.batch):
         parts = [picture[y : y + rows.picture, x : x + columns.picture] for y, x in some]
         logits = logits_of([pad_image(part, spec) for part in parts])
@@ -80,6 +106,8 @@ def tile_labels(
             band.move_to(y)
             planes = resized_planes(one, Placement(rows, columns), align_corners=align_corners)
             band.add(planes, x, columns.picture)
+        done += len(some)
+        after_each(done, len(starts))
     if band is None:
         raise InputError(f"a picture {picture.shape} has no pixels")
     return band.finish()
@@ -118,7 +146,7 @@ class _Band:
 
 
 def _tile_span(length: int, tile: int) -> Span:
-    """Return where one side of a tile lies in the network's input: in the middle if it is short."""
+    """Return where one side of a tile lies in the network's input: where that begins."""
     part = min(length, tile)
     return Span(part, tile, part, start_of(tile, part))
 

@@ -104,6 +104,8 @@ def _check_before_torch(
     def check(family: ModelFamily) -> None:
         if size is not None:
             family.check_size(size)
+        if choices.heads is not None:
+            family.check_heads(choices.heads)
         for choice in asked.values():
             family.reduction_config(choice)
 

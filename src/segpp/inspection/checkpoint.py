@@ -1,7 +1,7 @@
 """A checkpoint: whose it is, and what each preset would make of it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ def inspect_checkpoint(
     """
     checkpoint = load_checkpoint(path, choices=choices)
     family = family_of(checkpoint.architecture)
+    if size is None and checkpoint.size_note:
+        checkpoint = replace(checkpoint, notes=(*checkpoint.notes, checkpoint.size_note))
     size = size or checkpoint.size or family.default_size
     family.check_size(size)
     added = {name: family.reduction_config(choice) for name, choice in (asked or {}).items()}

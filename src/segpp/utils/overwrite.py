@@ -2,13 +2,14 @@
 
 Whatever segpp writes carries a mark that can be found without a library:
 
-    onnx      the producer ``segpp`` in the first bytes of the model
-    engine    a manifest beside it with the file's SHA-256
-    manifest  a JSON object with the keys ``segpp`` and ``schema``
-    picture   PNG: a text chunk ``Software`` of ``segpp``; JPEG: a comment ``segpp``
-    table     CSV: the first columns of one of segpp's tables
-    video     the container's comment ``segpp``
-    report    HTML: ``<meta name="generator" content="segpp">``
+    onnx         the producer ``segpp`` in the first bytes of the model
+    engine       a manifest beside it with the file's SHA-256
+    manifest     a JSON object with the keys ``segpp``, ``schema`` and ``kind``
+    picture      PNG: a text chunk ``Software`` of ``segpp``; JPEG: a comment ``segpp``
+    table        CSV: the first columns of one of segpp's tables
+    video        the container's comment ``segpp``
+    report       HTML: ``<meta name="generator" content="segpp">``
+    calibration  as a manifest, of the kind ``calibration``
 
 Docs: docs/file-formats.md, "What is replaced".
 """
@@ -24,7 +25,9 @@ from segpp.utils.files import check_writable, manifest_path, sha256_of
 
 __all__ = ["MARK", "TABLE_HEADS", "OutputKind", "check_distinct", "check_output_file", "is_own"]
 
-OutputKind = Literal["onnx", "engine", "manifest", "picture", "table", "video", "report"]
+OutputKind = Literal[
+    "onnx", "engine", "manifest", "picture", "table", "video", "report", "calibration"
+]
 
 # What stands in the files of every kind that has room for it.
 MARK = "segpp"
@@ -46,6 +49,7 @@ _NAMES: dict[OutputKind, str] = {
     "table": "a table",
     "video": "a video",
     "report": "a report",
+    "calibration": "a report of a calibration",
 }
 
 
@@ -96,8 +100,9 @@ def is_own(path: Path, kind: OutputKind) -> bool:
         return True
     if kind == "engine":
         return _has_manifest(path)
-    if kind == "manifest":
-        return "kind" in _manifest(path)
+    if kind in ("manifest", "calibration"):
+        found = _manifest(path).get("kind")
+        return found is not None and (found == "calibration") is (kind == "calibration")
     return _carries_mark(path, kind)
 
 

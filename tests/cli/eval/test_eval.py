@@ -160,13 +160,27 @@ def test_labels_from_one_on_are_moved_by_an_offset(
     assert json.loads(done.stdout)["models"][0]["miou"] == 1.0
 
 
+def test_labels_of_0_and_255_alone_are_told_of(
+    segpp: Command, data: Path, models: list[Path]
+) -> None:
+    assert "only class" not in segpp("eval", models[0], "--dataset", data).stderr
+    for path in (data / "labels").iterdir():
+        labels = np.asarray(Image.open(path))
+        Image.fromarray(np.where(labels > 0, 255, 0).astype(np.uint8)).save(path)
+
+    done = segpp("eval", models[0], "--dataset", data)
+
+    # Half of either picture, and half of one row.
+    assert "only class '0' is labelled, and 53% of the pixels are ignored (255)" in done.stderr
+
+
 def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: list[Path]) -> None:
     done = segpp(
         "eval", *models, "--images", data / "images", "--labels", data / "labels", "--limit", 1
     )
 
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert done.stdout.startswith("1 images, 64 labelled pixels, 0 ignored (0.0%)")
+    assert done.stdout.startswith("1 image, 64 labelled pixels, 0 ignored (0.0%)")
     assert lines[2] == ["model", "mIoU", "pixel", "accuracy", "agreement", "images/s", "fit"]
     assert lines[3][:4] == ["bright", "100.00", "100.00", "100.00"]
     assert lines[3][-1] == "stretch"
@@ -216,8 +230,8 @@ def test_a_label_to_ignore_replaces_the_default(
     ("arguments", "says"),
     [
         ([], "say where the data is"),
-        (["--dataset", "D", "--images", "D"], "say where the data is"),
-        (["--images", "D"], "say where the data is"),
+        (["--dataset", "D", "--images", "D"], "say where the data is: --dataset stands for both"),
+        (["--images", "D"], "say where the data is: --labels is missing"),
         (["--dataset", "D", "--ignore", "void"], "--ignore 'void' is no list of labels"),
         (["--dataset", "D", "--limit", "0"], "--limit 0 leaves no image"),
         (["--dataset", "D", "--csv", "/nowhere/scores.csv"], "cannot write /nowhere/scores.csv"),
@@ -276,6 +290,7 @@ def test_the_scores_as_pictures_and_as_a_page(
     )
 
     assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-3:] == [f"wrote {tmp_path / name}" for _, name in flags]
     for name in ("taken.png", "iou.png"):
         with Image.open(tmp_path / name) as image:
             assert image.format == "PNG"

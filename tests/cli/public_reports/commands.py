@@ -24,11 +24,12 @@ SAME = 0.999
 
 @dataclass(frozen=True)
 class Exported:
-    """A file of ``segpp-export``, its manifest, and all that was said."""
+    """A file of ``segpp-export``, what it was made of, its manifest, and all that was said."""
 
     file: Path
     manifest: Manifest
     said: str
+    checkpoint: Path
 
 
 def saved(content: object, path: Path) -> Path:
@@ -43,7 +44,7 @@ def export(checkpoint: Path, *flags: object, out: Path | None = None) -> Exporte
     out = out or checkpoint.with_name(f"{checkpoint.name}.onnx")
     done = in_process("export", checkpoint, out, *flags)
     assert done.returncode == 0, done.stderr
-    return Exported(out, read_manifest(out), done.stdout + done.stderr)
+    return Exported(out, read_manifest(out), done.stdout + done.stderr, checkpoint)
 
 
 def refusal(checkpoint: Path, *flags: object, code: int = 2) -> str:

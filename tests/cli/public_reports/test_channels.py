@@ -59,6 +59,7 @@ def test_one_class_is_a_sigmoid_in_every_place_where_labels_are_made(tmp_path: P
     model = export(saved(state, tmp_path / "oneclass.pth"), *AT_64, "--outputs", "both")
 
     assert 0.1 < expected.mean() < 0.9
+    assert ", 1 class, " in model.said
     for output in ("logits", "labels"):
         assert agreement(mask(model.file, seen, "--output-name", output), expected) >= SAME
         found = scores(model.file, "--dataset", tmp_path / "data", "--output-name", output)

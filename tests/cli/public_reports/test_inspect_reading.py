@@ -72,6 +72,7 @@ def test_heads_averaged_weights_and_colours_are_those_that_are_given(tmp_path: P
         ("--weights emma", "unknown weights 'emma'"),
         ("--colors grb", "unknown colors 'grb'"),
         ("--heads 1,2,x", "no whole numbers"),
+        ("--heads 1,2,5", "expected: 4 whole numbers"),
         ("--checkpoint-format nvlab", "unknown checkpoint format 'nvlab'"),
         ("--size 16x200", "below 32 pixels"),
         ("--ratio 2", "--ratio 2"),

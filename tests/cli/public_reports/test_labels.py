@@ -134,7 +134,7 @@ def test_reduced_labels_count_from_1_and_0_is_ignored(
 
 
 def test_a_shortest_edge_becomes_a_size_of_that_edge_with_a_note(
-    reducing: tuple[Exported, Owner],
+    reducing: tuple[Exported, Owner], tmp_path: Path
 ) -> None:
     model, _ = reducing
 
@@ -142,6 +142,11 @@ def test_a_shortest_edge_becomes_a_size_of_that_edge_with_a_note(
     assert (spec.height, spec.width, spec.fit) == (64, 128, "letterbox")
     assert model.manifest.origins["size"] == "config"
     assert "the processor fixes the shorter side alone, at 64: 64x128 is one shape" in model.said
+    assert "one shape of many" in in_process("inspect", model.checkpoint).stdout
+    said = in_process("inspect", model.checkpoint, "--size", "64x128").stdout
+    assert "one shape of many" not in said
+    chosen = export(model.checkpoint, "--size", "64x128", out=tmp_path / "chosen.onnx")
+    assert "one shape of many" not in chosen.said
 
 
 def test_labels_in_the_file_align_the_corners_where_the_owner_does(tmp_path: Path) -> None:

@@ -140,6 +140,7 @@ def test_json_reports_every_image(
     [image] = report["images"]
     assert code == 1
     assert report["input_size"] == [32, 64]
+    assert (report["fit"], report["notes"]) == ("stretch", [])
     assert image["size"] == [48, 90]
     assert image["classes"] == pytest.approx(
         {"red": 1 / 3, "green": 1 / 3, "blue": 1 / 3}, abs=0.05
@@ -148,6 +149,20 @@ def test_json_reports_every_image(
     assert image["latency_ms"] > 0
     assert image["outputs"] == [str(tmp_path / "out" / "street.overlay.png")]
     assert "text.png is not an image" in report["failed"][0]["error"]
+
+
+def test_json_has_the_notes_on_what_the_fit_costs(
+    network: Network, street: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    run(network(), street, "--out", tmp_path / "o.png", "--tile", "--json")
+
+    assert json.loads(capsys.readouterr().out)["fit"] == "tiles 0.25"
+    Image.new("RGB", (40, 40)).save(street)
+    run(network(), street, "--out", tmp_path / "o.png", "--fit", "letterbox", "--json")
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["fit"] == "letterbox"
+    assert "50% of the network's pixels are padding" in report["notes"][0]
 
 
 def test_without_a_manifest_the_assumptions_are_said_on_stderr(
@@ -191,7 +206,7 @@ def test_nothing_to_segment_is_exit_2_and_leaves_nothing(
         (("in/street.png", "--out", "no/such/o.png"), "create the folder first"),
         (("in/street.png", "--out", "o.png", "--save", "both"), "give a folder"),
         (("in/street.png", "--out", "o.jpg", "--save", "mask"), "lose class numbers"),
-        (("in/street.png", "--out", "o.mp4"), "cannot become"),
+        (("in/street.png", "--out", "o.mp4"), "an image cannot become"),
         (("in/street.png", "--out", "o.bmp"), "written are: .jpeg, .jpg, .mp4, .png"),
         (("in", "--out", "o.png"), "several images"),
         (("in", "--out", "in"), "holds the input images"),
@@ -243,7 +258,9 @@ def test_a_provider_that_is_not_here_is_exit_3(
     assert run(network(), street, "--out", tmp_path / "o.png", "--provider", "qnn") == 3
 
 
-def test_a_video_becomes_a_video(network: Network, tmp_path: Path, stripes: Stripes) -> None:
+def test_a_video_becomes_a_video(
+    network: Network, tmp_path: Path, stripes: Stripes, capsys: Capture
+) -> None:
     video = pytest.importorskip("segpp.runtime.media.video")
     pytest.importorskip("av", reason="PyAV (segpp[video]) reads videos")
     with video.VideoWriter(tmp_path / "a.mp4", 10) as film:
@@ -253,6 +270,7 @@ def test_a_video_becomes_a_video(network: Network, tmp_path: Path, stripes: Stri
     code = run(network(batch=2), tmp_path / "a.mp4", "--out", tmp_path / "o.mp4", "--alpha", "1")
 
     assert code == 0
+    assert "5 frames in" in capsys.readouterr().out
     images = list(video.frames(tmp_path / "o.mp4"))
     assert len(images) == 5
     # Lossy, but the painted classes are far apart: each third is nearest to its own colour.

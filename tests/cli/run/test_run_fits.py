@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import segpp
 from segpp.cli import main
 
 Network = Callable[..., Path]
@@ -59,6 +60,28 @@ def test_a_crop_leaves_its_surroundings_without_class_or_colour(
     assert np.unique(mask[:, :64]).tolist() == [255]
     overlay = np.asarray(Image.open(tmp_path / "wide.overlay.png"))
     assert (overlay[:, :64] == image[:, :64]).all()
+
+
+def test_the_tiles_of_a_single_image_are_counted(
+    network: Network, tmp_path: Path, stripes: Stripes
+) -> None:
+    Image.fromarray(np.tile(stripes(64, 64), (2, 2, 1))).save(tmp_path / "a.png")
+    told: list[tuple[int, int]] = []
+
+    def predict(out: str) -> None:
+        segpp.predict(
+            network(batch=2),
+            tmp_path if out == "out" else tmp_path / "a.png",
+            tmp_path / out,
+            tile=True,
+            overlap=0,
+            after_tiles=lambda done, total: told.append((done, total)),
+        )
+
+    predict("o.png")
+    assert told == [(2, 8), (4, 8), (6, 8), (8, 8)]
+    predict("out")
+    assert len(told) == 4
 
 
 def test_a_large_image_is_cut_into_tiles(

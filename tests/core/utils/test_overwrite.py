@@ -51,6 +51,8 @@ def own_files(folder: Path) -> dict[Path, OutputKind]:
     about = {"sha256": hashlib.sha256(engine.read_bytes()).hexdigest()}
     manifest = {"kind": "engine", "segpp": "0.1.0", "schema": 1, "file": about}
     manifest_path(engine).write_text(json.dumps(manifest))
+    calibration = {"kind": "calibration", "segpp": "0.1.0", "schema": 1}
+    (folder / "a.int8.json").write_text(json.dumps(calibration))
     (folder / "a.csv").write_text(as_csv(BENCH))
     (folder / "a.html").write_text('<!doctype html><meta name="generator" content="segpp">')
     return {
@@ -63,6 +65,7 @@ def own_files(folder: Path) -> dict[Path, OutputKind]:
         folder / "a.csv": "table",
         video(folder / "a.mp4"): "video",
         folder / "a.html": "report",
+        folder / "a.int8.json": "calibration",
     }
 
 
@@ -71,6 +74,7 @@ def foreign_files(folder: Path) -> dict[Path, OutputKind]:
     Image.fromarray(PIXELS).save(folder / "b.png")
     Image.fromarray(PIXELS).save(folder / "b.jpg")
     texts = {"b.engine": "ftrt", "b.onnx.json": "{}", "b.csv": "a,b\n", "b.html": "<html>"}
+    texts["b.int8.json"] = '{"kind": "calibration"}'
     for name, text in texts.items():
         (folder / name).write_text(text)
     return {
@@ -81,6 +85,7 @@ def foreign_files(folder: Path) -> dict[Path, OutputKind]:
         folder / "b.jpg": "picture",
         folder / "b.csv": "table",
         folder / "b.html": "report",
+        folder / "b.int8.json": "calibration",
     }
 
 

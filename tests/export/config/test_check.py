@@ -60,6 +60,7 @@ def test_what_any_checkpoint_could_be_exported_with_is_let_through(checkpoint: P
         ({"min_agreement": 1.5}, "`min_agreement=1.5`"),
         ({"match_interval": 0}, "`match_interval=0`"),
         ({"search_images": (sample_image(),)}, "`search_images` goes with `match_interval=auto`"),
+        ({"heads": (1, 2, 5)}, "--heads 1,2,5\n"),
         ({"size": Size(16, 200)}, "below 32 pixels in a side"),
         ({"size": Size(32, 32), "reduction": ReductionChoice(preset="hq")}, "stage 1, kv: bsm"),
         ({"reduction": ReductionChoice(preset="hq", ratio=0.5)}, "exclude each other"),

@@ -119,9 +119,8 @@ def test_what_nobody_tells_is_assumed_in_one_sentence(write: Write) -> None:
     assert set(plan.origins.values()) == {"assumed"}
     assert (plan.input.fit, plan.input.mean) == ("letterbox", (123.675, 116.28, 103.53))
     assert assumed_note(plan) == (
-        "assumed, since neither checkpoint nor caller tells: --heads 1,2,5,8, "
-        "--mean 123.675,116.28,103.53, --std 58.395,57.12,57.375, --colors rgb, --fit letterbox, "
-        "--size 512x1024"
+        "assumed, since neither checkpoint nor caller tells: "
+        "--mean 123.675,116.28,103.53, --std 58.395,57.12,57.375, --fit letterbox, --size 512x1024"
     )
 
 

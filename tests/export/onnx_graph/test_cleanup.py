@@ -19,9 +19,9 @@ from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import reduction_config
-from segpp.export.onnx_graph.cleanup import MAX_IR_VERSION, clean
+from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.onnx_graph.trace import OPSET
+from segpp.export.targets import MAX_IR_VERSION, OPSET
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import trace_network
 

@@ -4,9 +4,8 @@ import onnx
 import pytest
 
 from segpp.errors import CheckError
-from segpp.export.onnx_graph.cleanup import MAX_IR_VERSION
 from segpp.export.onnx_graph.lint import MAX_TOPK, Finding, check_clean, lint
-from segpp.export.onnx_graph.trace import OPSET
+from segpp.export.targets import MAX_IR_VERSION, OPSET
 
 HEAD = '<ir_version: 8, opset_import: ["": 18, "segpp": 1]>'
 

@@ -61,7 +61,7 @@ def test_the_picture_is_brighter_where_it_is_surer_and_has_a_scale() -> None:
 
 
 @pytest.mark.parametrize("fit", ["letterbox", "crop"])
-def test_it_lies_where_the_picture_lay_and_is_0_where_it_was_not_seen(fit: Fit) -> None:
+def test_it_lies_where_the_picture_lay_and_is_none_where_it_was_not_seen(fit: Fit) -> None:
     spec = InputSpec(
         "x", (1, 3, 64, 128), "float32", "NCHW", "RGB", (0.0,) * 3, (1.0,) * 3, fit=fit
     )
@@ -74,5 +74,7 @@ def test_it_lies_where_the_picture_lay_and_is_0_where_it_was_not_seen(fit: Fit) 
     assert found[20, 1] == pytest.approx(1.0)
     assert found[20, 38] == pytest.approx(0.5)
     # A crop of a square to twice its height in width cuts a quarter above and below.
-    assert (found[1] > 0).all() == (fit == "letterbox")
+    assert np.isnan(found[1]).any() == (fit == "crop")
     assert (found[12:28] > 0).all()
+    gray = draw_confidence(found)[1]
+    assert (gray == 128).all() == (fit == "crop")

@@ -18,6 +18,15 @@ def test_the_share_is_of_all_pixels_or_of_those_counted() -> None:
     assert share_different(ONE, ONE) == 0.0
 
 
+def test_where_neither_saw_anything_nothing_agrees() -> None:
+    mine, theirs = np.array([[255, 255], [2, 3]]), np.array([[255, 1], [2, 0]])
+
+    assert share_different(mine, theirs) == 0.5
+    assert share_different(mine, theirs, unseen=255) == pytest.approx(2 / 3)
+    assert share_different(mine, theirs, np.array([[1, 0], [1, 0]], bool), unseen=255) == 0.0
+    assert share_different(mine[:1, :1], mine[:1, :1], unseen=255) == 0.0
+
+
 def test_pixels_that_differ_are_marked_and_the_others_gray() -> None:
     marked = mark_differences(IMAGE, ONE, OTHER)
 

@@ -37,6 +37,17 @@ def test_only_what_occurs_is_listed_the_largest_first() -> None:
     assert entries[0].share == pytest.approx(0.75 - 1 / 7200)
 
 
+def test_what_was_not_seen_is_the_last_of_shares_that_sum_to_one() -> None:
+    found = labels()
+    found[:30] = 255
+
+    *classes, missed = entries_of(found, NAMES, PALETTE, unseen=255)
+
+    assert missed == Entry(-1, "not seen", None, pytest.approx(0.5, abs=1e-3))
+    assert sum(one.share or 0 for one in (*classes, missed)) == pytest.approx(1.0)
+    assert entries_of(labels(), NAMES, PALETTE, unseen=-1) == entries_of(labels(), NAMES, PALETTE)
+
+
 def test_a_film_lists_every_class_in_the_order_of_numbers() -> None:
     entries = entries_of(labels(), NAMES, PALETTE, every=True)
 

@@ -25,6 +25,10 @@ def test_the_table_shows_stages_and_what_was_gained() -> None:
     assert lines[-1].startswith("~ too few samples")
 
 
+def test_a_sign_that_is_not_in_the_table_is_not_explained() -> None:
+    assert "~" not in as_text(replace(BENCH, percents=(50,)))
+
+
 def test_a_model_alone_is_compared_with_nothing() -> None:
     text = as_text(replace(BENCH, results=BENCH.results[:1]))
 

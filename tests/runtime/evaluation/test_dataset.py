@@ -12,7 +12,6 @@ from segpp.errors import ImageError, InputError
 from segpp.images.preprocess import IMAGE_SUFFIXES
 from segpp.runtime.evaluation.dataset import (
     LabelRules,
-    check_known_labels,
     find_pairs,
     load_labels,
     load_pair,
@@ -149,21 +148,6 @@ def test_an_offset_moves_all_labels_but_255(tmp_path: Path) -> None:
     path = save(tmp_path / "x.png", np.array([[1, 2, 12, 255]], np.uint8))
 
     assert load_labels(path, LabelRules(offset=-1)).tolist() == [[0, 1, 11, 255]]
-
-
-def test_labels_that_start_at_one_are_told_of_with_the_way_out(tmp_path: Path) -> None:
-    labels = np.array([[1, 2, 3, 255]], np.int32)
-
-    with pytest.raises(InputError, match=r"label 3(.|\n)*start at 1\n.*--label-offset -1"):
-        check_known_labels(labels, 3, {255}, tmp_path)
-    with pytest.raises(InputError, match=r"label 4(.|\n)*--label-offset -1"):
-        check_known_labels(np.array([[1, 4]], np.int32), 3, {3, 255}, tmp_path)
-    with pytest.raises(InputError) as zero:
-        check_known_labels(np.array([[0, 3]], np.int32), 3, {255}, tmp_path)
-    with pytest.raises(InputError, match=r"label 0, which the offset makes -1"):
-        check_known_labels(labels - 2, 3, {255}, tmp_path, LabelRules(offset=-1))
-    assert "start at 1" not in str(zero.value)
-    check_known_labels(labels - 1, 3, {254}, tmp_path, LabelRules(offset=-1))
 
 
 def test_reducing_the_zero_label_counts_down_and_keeps_255_ignored(tmp_path: Path) -> None:

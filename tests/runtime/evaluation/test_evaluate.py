@@ -92,7 +92,9 @@ def test_nothing_readable_is_a_failed_check(tmp_path: Path) -> None:
 def test_a_label_that_is_no_class_is_an_error_with_its_file(tmp_path: Path) -> None:
     images, labels = dataset(tmp_path, [HALVES, np.full((1, 4), 7, np.uint8)])
 
-    with pytest.raises(InputError, match=r"1\.png holds the label 7.*\n.*0 to 1\n.*255\n.*7,255"):
+    with pytest.raises(
+        InputError, match=r"1\.png holds the label 7.*\n.*0 to 1\n.*255\n.*0, 1, 7\n.*7,255"
+    ):
         evaluate([perfect], find_pairs(images, labels), classes=2)
 
 

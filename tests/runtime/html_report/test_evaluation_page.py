@@ -1,10 +1,12 @@
 """The page of an evaluation: its scores are those of the report, its names stay names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from segpp import __version__
 from segpp.runtime.evaluation import Evaluation, Score
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix
 from segpp.runtime.evaluation.report import EvaluationReport
@@ -44,6 +46,18 @@ def test_the_scores_are_those_of_the_report(tmp_path: Path) -> None:
     # The row of class 0: three quarters and one.
     assert "sky7525" in found.text
     assert "road: road 50.00 %" in found.text
+
+
+def test_it_tells_what_was_ignored_how_pictures_were_fitted_and_what_ran(tmp_path: Path) -> None:
+    found = replace(report(), fits=("letterbox",), backends=("onnxruntime 1.2 (cpu)",))
+    found = replace(found, evaluation=replace(found.evaluation, ignored_pixels=30))
+
+    text = written(tmp_path, found).text
+
+    assert "4 images, 10 labelled pixels, 30 ignored (75.0%)" in text
+    assert "fit" in text
+    assert "2.00letterbox" in text
+    assert f"segpp {__version__}; onnxruntime 1.2 (cpu)" in text
 
 
 def test_bars_are_as_long_as_the_iou_and_colours_those_of_the_palette(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The page of a run: everything that was done, few pictures, names that stay names."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def written(tmp_path: Path, summary: RunSummary, album: Album) -> tuple[str, Rea
 
 
 def summary_of(done: list[Prediction], *names: str) -> RunSummary:
-    return RunSummary("onnxruntime (cpu)", (32, 64), names, done=done)
+    return RunSummary("onnxruntime (cpu)", (32, 64), "letterbox", names, done=done)
 
 
 def test_it_has_a_row_and_a_picture_for_every_image(tmp_path: Path) -> None:
@@ -83,6 +84,29 @@ def test_of_a_comparison_the_largest_differences_are_shown_first(tmp_path: Path)
     assert "i25one.onnx" not in titles
     assert "one.onnx and two.onnx" in found.text
     assert "24.50% of the pixels differ" in found.text
+
+
+def test_a_comparison_has_its_input_and_says_whose_the_times_are(tmp_path: Path) -> None:
+    album, done = Album(render("sky", "road")), [prediction("a", 0.1)]
+    album.add("a", shown(errors=10))
+
+    _, found = written(tmp_path, summary_of(done, "sky", "road"), album)
+
+    pictures = [words["alt"] for name, words in found.elements if name == "img"]
+    assert pictures == ["input", "one.onnx", "two.onnx", "10.00% of the pixels differ"]
+    assert "median 6 ms an image with one.onnx" in found.text
+
+
+def test_shares_sum_to_one_and_what_is_there_is_not_nothing(tmp_path: Path) -> None:
+    one = replace(prediction("a"), shares=(0.4199, 0.0001))
+
+    _, found = written(
+        tmp_path,
+        summary_of([one], "sky", "road"),
+        Album(replace(render("sky", "road"), unseen=255)),
+    )
+
+    assert "sky 42.0%road <0.1%not seen 58.0%" in found.text
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -68,6 +68,9 @@ def test_unknown_engines_providers_and_suffixes_are_named(network: Network, tmp_
         open_session(path, backend="onnxruntme")
     with pytest.raises(InputError, match="unknown provider 'cudaa'"):
         open_session(path, provider="cudaa")
+    (tmp_path / "street.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"street\.png(.|\n)*the network first"):
+        open_session(tmp_path / "street.png")
     with pytest.raises(InputError, match=r"no backend runs .*b0\.pth"):
         open_session(other)
     with pytest.raises(InputError, match=r"onnxruntime does not run .*b0\.pth"):

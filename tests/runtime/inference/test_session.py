@@ -205,15 +205,33 @@ def test_a_crop_gives_no_class_outside(network: Network, stripes: Stripes, kind:
     assert np.unique(labels[:, [*range(64), *range(128, 192)]]).tolist() == [255]
 
 
-def test_a_misfit_is_noted_once(network: Network, stripes: Stripes) -> None:
+def test_a_misfit_is_noted_once_for_each_of_three_shapes(
+    network: Network, stripes: Stripes
+) -> None:
     with open_session(network()) as session:
         session(stripes(32, 66))
         assert session.notes == ()
-        session([stripes(40, 40), stripes(40, 30)])
+        session([stripes(40, 40), stripes(40, 30), stripes(40, 40)])
         session(stripes(90, 20))
+        assert len(session.notes) == 3
+        session([stripes(90, 30), stripes(90, 40)])
 
-    [note] = session.notes
-    assert note.startswith("pictures of 40x40 in a network of 32x64: stretching makes everything")
+    first, second, third, others = session.notes
+    assert first.startswith("pictures of 40x40 in a network of 32x64: stretching makes everything")
+    assert second.startswith("pictures of 40x30")
+    assert third.startswith("pictures of 90x20")
+    assert others == "pictures of other shapes do not fit the network either"
+
+
+def test_pictures_smaller_than_a_tile_are_noted(network: Network, stripes: Stripes) -> None:
+    with open_session(network(), tile=True) as session:
+        session([stripes(32, 60), stripes(100, 64)])
+        assert session.notes == ()
+        session([stripes(32, 32), stripes(16, 32)])
+
+    half, quarter = session.notes
+    assert half.startswith("pictures of 32x32 in tiles of 32x64: 50% of the network's pixels are")
+    assert "75%" in quarter
 
 
 @pytest.mark.parametrize("batch", [1, 3])

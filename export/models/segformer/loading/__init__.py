@@ -150,6 +150,7 @@ def load(
             *training.notes,
             *metadata.notes,
         ),
+        size_note=metadata.size_note,
     )
 
 

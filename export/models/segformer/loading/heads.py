@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from segpp.errors import CheckpointError
-from segpp.export.models.segformer.architecture import HEADS, SIZES, STAGES
+from segpp.export.models.segformer.architecture import HEADS, SIZES, check_heads
 from segpp.export.models.segformer.loading import hf_config
 from segpp.manifest import Architecture, Origin
 
 __all__ = ["check_heads_divide", "choose_heads", "unusual_shape_notes"]
+
+# Of networks whose widths double from stage to stage.
+_EXAMPLE_HEADS = (1, 2, 4, 8)
 
 
 def choose_heads(
@@ -26,7 +29,8 @@ def choose_heads(
         CheckpointError: They are not four positive whole numbers.
     """
     if given is not None:
-        return _checked(given), "given"
+        check_heads(given)
+        return given, "given"
     if config:
         return hf_config.heads_of(config), "config"
     return (trained, "config") if trained else (HEADS, "assumed")
@@ -40,35 +44,56 @@ def check_heads_divide(dims: tuple[int, ...], heads: tuple[int, ...], path: Path
                 f"{path} has {dim} channels in stage {stage}, no multiple of {count} heads",
                 f"widths: {dims}",
                 f"heads:  {heads}",
-                hint="say the heads that it was trained with, as --heads 1,2,4,8",
+                hint=_hint(dims),
             )
 
 
 def unusual_shape_notes(architecture: Architecture, origin: Origin) -> tuple[str, ...]:
-    """Return what is assumed of a network of unpublished sizes, a sentence each."""
-    dims, depths, heads = architecture.dims, architecture.depths, architecture.heads
-    is_published = dims in {widths for widths, _ in SIZES.values()}
-    if not is_published and origin == "assumed":
-        note = (
-            f"the widths {_listed(dims)} are no published ones and nothing tells the attention "
-            f"heads: {_listed(heads)} are assumed, and with others masks are wrong (--heads)"
-        )
-        return (note,)
-    if is_published and (dims, depths) not in SIZES.values():
-        note = (
-            f"the numbers of blocks {_listed(depths)} are no published ones: masks are wrong if "
-            "the file lacks a block"
-        )
-        return (note,)
-    return ()
+    """Return what is odd about a network's sizes or assumed of them, a sentence each."""
+    if not _is_published(architecture.dims):
+        return tuple(filter(None, [_assumed_heads(architecture, origin)]))
+    notes = (_other_heads(architecture, origin), _other_depths(architecture))
+    return tuple(filter(None, notes))
 
 
-def _checked(heads: tuple[int, ...]) -> tuple[int, ...]:
-    if len(heads) != STAGES or min(heads) < 1:
-        raise CheckpointError(
-            f"--heads {_listed(heads)}", f"expected: {STAGES} whole numbers, as 1,2,5,8"
-        )
-    return heads
+def _assumed_heads(architecture: Architecture, origin: Origin) -> str | None:
+    if origin != "assumed":
+        return None
+    return (
+        f"the widths {_listed(architecture.dims)} are no published ones and nothing tells the "
+        f"attention heads: {_listed(architecture.heads)} are assumed, and with others masks are "
+        "wrong (--heads)"
+    )
+
+
+def _other_heads(architecture: Architecture, origin: Origin) -> str | None:
+    if origin != "given" or architecture.heads == HEADS:
+        return None
+    return (
+        f"the widths {_listed(architecture.dims)} are published ones, with {_listed(HEADS)} "
+        f"attention heads: masks are wrong unless it was trained with {_listed(architecture.heads)}"
+    )
+
+
+def _other_depths(architecture: Architecture) -> str | None:
+    if (architecture.dims, architecture.depths) in SIZES.values():
+        return None
+    return (
+        f"the numbers of blocks {_listed(architecture.depths)} are no published ones: masks are "
+        "wrong if the file lacks a block"
+    )
+
+
+def _hint(dims: tuple[int, ...]) -> str:
+    said = "say the heads that it was trained with"
+    if _is_published(dims):
+        return f"{said}; published networks of these widths have --heads {_listed(HEADS)}"
+    fitting = not any(dim % count for dim, count in zip(dims, _EXAMPLE_HEADS, strict=True))
+    return f"{said}, as --heads {_listed(_EXAMPLE_HEADS)}" if fitting else f"{said} (--heads)"
+
+
+def _is_published(dims: tuple[int, ...]) -> bool:
+    return dims in {widths for widths, _ in SIZES.values()}
 
 
 def _listed(numbers: tuple[int, ...]) -> str:

@@ -57,6 +57,7 @@ class Metadata:
         colors: The order that the network was trained on.
         origins: Where each comes from.
         notes: What a person must know of it, one sentence each.
+        size_note: The same of the size, for who goes by it.
     """
 
     classes: Classes | None
@@ -68,6 +69,7 @@ class Metadata:
     resize: Resize | None
     reduce_labels: bool
     notes: tuple[str, ...]
+    size_note: str | None
     origins: dict[str, Origin] = field(default_factory=dict)
 
 
@@ -87,7 +89,7 @@ def read_metadata(sources: Sources, architecture: Architecture) -> Metadata:
     resize, unknown = hf_config.resize_of(preprocessor)
     notes += [unknown] if unknown else []
     notes += [_BGR] if colors == "bgr" else []
-    size, fit = _size_and_fit(sources, notes)
+    size, fit, size_note = _size_and_fit(sources)
     classes = classes_of(meta, sources.config, architecture.classes, notes)
     said: dict[str, object] = {"mean": mean, "std": std, "resize": resize, "fit": fit, "size": size}
     said |= {"classes": classes, "colors": colors}
@@ -101,6 +103,7 @@ def read_metadata(sources: Sources, architecture: Architecture) -> Metadata:
         resize=resize,
         reduce_labels=training.reduce_labels or reduces_labels(meta, preprocessor),
         notes=tuple(notes),
+        size_note=size_note,
         origins={key: _origin(key, sources) for key, value in said.items() if value is not None},
     )
 
@@ -138,19 +141,19 @@ def _colors_of(preprocessor: Mapping[str, Any]) -> str | None:
 
 
 def _size_and_fit(
-    sources: Sources, notes: list[str]
-) -> tuple[Size | None, Literal["stretch", "letterbox"] | None]:
+    sources: Sources,
+) -> tuple[Size | None, Literal["stretch", "letterbox"] | None, str | None]:
     if edge := hf_config.short_edge_of(sources.preprocessor):
         sides = (edge, edge * _USUAL_ASPECT)
         usual = Size(*(max(1, round(side / _CELL)) * _CELL for side in sides))
-        notes.append(
+        note = (
             f"the processor fixes the shorter side alone, at {edge}: {usual} is one shape of many "
             "(--size)"
         )
-        return usual, "letterbox"
+        return usual, "letterbox", note
     if fixed := hf_config.size_of(sources.preprocessor):
-        return fixed, "stretch"
-    return _resolution(sources.context) or sources.training.size, sources.training.fit
+        return fixed, "stretch", None
+    return _resolution(sources.context) or sources.training.size, sources.training.fit, None
 
 
 def _resolution(context: Mapping[str, Any]) -> Size | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from segpp.images.drawing.legend import INK, PAPER, text_height
+from segpp.images.drawing.legend import INK, PAPER, UNSEEN, text_height
 from segpp.images.drawing.text import font_of_size
 from segpp.images.fit import place
 from segpp.images.postprocess import resize_values
@@ -41,7 +41,7 @@ def confidence_of(
     """Return the softmax probability of the best class of every pixel, (H, W), 0 to 1.
 
     It is computed at the logits' size and then resized bilinearly. With one channel it is the
-    sigmoid of the better of the two classes. Where the network did not see the picture it is 0.
+    sigmoid of the better of the two classes. Where the network did not see the picture it is NaN.
 
     Args:
         logits: (K, h, w) of one image.
@@ -58,14 +58,20 @@ def confidence_of(
     resized = resize_values(best, size, align_corners=align_corners, placed=placed)
     if placed is None or not placed.is_cut:
         return resized
-    seen = np.zeros_like(resized)
-    seen[placed.rows.seen, placed.columns.seen] = 1
-    return resized * seen
+    confidence = np.full_like(resized, np.nan)
+    seen = placed.rows.seen, placed.columns.seen
+    confidence[seen] = resized[seen]
+    return confidence
 
 
 def draw_confidence(confidence: Floats) -> ImageArray:
-    """Return the map in colour (H + scale, W, 3), with the scale from 0 to 1 below it."""
-    painted = _painted(confidence)
+    """Return the map in colour (H + scale, W, 3), with the scale from 0 to 1 below it.
+
+    Pixels that are NaN, which the network did not see, are grey, a colour that the scale has not.
+    """
+    is_unseen = np.isnan(confidence)
+    painted = _painted(np.where(is_unseen, 0, confidence))
+    painted[is_unseen] = UNSEEN
     return np.concatenate([painted, np.asarray(_scale(*confidence.shape))])
 
 

@@ -18,11 +18,26 @@ _FAINT = 0.45
 
 
 def share_different(
-    labels: NDArray[Any], others: NDArray[Any], counted: NDArray[np.bool_] | None = None
+    labels: NDArray[Any],
+    others: NDArray[Any],
+    counted: NDArray[np.bool_] | None = None,
+    *,
+    unseen: int | None = None,
 ) -> float:
-    """Return the share of the (counted) pixels whose class differs, 0 without any pixel."""
+    """Return the share of the pixels whose class differs, 0 without any pixel.
+
+    Args:
+        labels: Class numbers (H, W).
+        others: Those to compare with.
+        counted: The pixels to compare; by default all.
+        unseen: A label that stands for none: where both have it there is nothing to compare.
+    """
     differs = labels != others
-    return float((differs if counted is None else differs[counted]).mean()) if differs.size else 0.0
+    if unseen is not None:
+        is_seen = differs | (labels != unseen)
+        counted = is_seen if counted is None else counted & is_seen
+    compared = differs if counted is None else differs[counted]
+    return float(compared.mean()) if compared.size else 0.0
 
 
 def mark_differences(

@@ -16,15 +16,19 @@ from segpp.images.preprocess import ImageArray
 __all__ = [
     "INK",
     "PAPER",
+    "UNSEEN",
     "Entry",
     "add_legend",
     "entries_of",
     "legend_inside",
+    "percent",
     "text_height",
     "without_shares",
 ]
 
 PAPER, INK = (255, 255, 255), (32, 32, 32)
+# Of what a network did not see.
+UNSEEN = (128, 128, 128)
 
 # Read when the whole picture fits on a screen; no smaller than a screen can show.
 _SIDE_PER_TEXT = 60
@@ -40,16 +44,24 @@ _FILM_ROWS = 2
 
 @dataclass(frozen=True)
 class Entry:
-    """One class of a legend; ``share`` of the picture's pixels, 0 to 1, or None for none."""
+    """One class of a legend; ``share`` of the picture's pixels, 0 to 1, or None for none.
+
+    Without a color it is what no color is painted over.
+    """
 
     number: int
     name: str
-    color: Color
+    color: Color | None
     share: float | None
 
 
 def entries_of(
-    labels: NDArray[Any], names: Sequence[str], palette: Sequence[Color], *, every: bool = False
+    labels: NDArray[Any],
+    names: Sequence[str],
+    palette: Sequence[Color],
+    *,
+    every: bool = False,
+    unseen: int | None = None,
 ) -> list[Entry]:
     """Return an entry for each class that occurs in the labels (H, W), the largest first.
 
@@ -58,16 +70,19 @@ def entries_of(
         palette: A colour by class number.
         every: List the classes that do not occur too, all in the order of their numbers: the
             legend of a film must not jump about.
+        unseen: The label of what a crop leaves out, which is the last entry if it occurs.
     """
     known = labels[(labels >= 0) & (labels < len(palette))]
     shares = np.bincount(known.astype(np.intp), minlength=len(palette)) / max(labels.size, 1)
     order = range(len(palette)) if every else np.argsort(-shares, kind="stable").tolist()
     called = dict(enumerate(names))
-    return [
+    entries = [
         Entry(i, called.get(i, str(i)), palette[i], float(shares[i]))
         for i in order
         if every or shares[i] > 0
     ]
+    missed = 0.0 if unseen is None else float((labels == unseen).mean())
+    return [*entries, Entry(-1, "not seen", None, missed)] if missed else entries
 
 
 def without_shares(entries: Sequence[Entry]) -> list[Entry]:
@@ -131,7 +146,7 @@ def _cells(entries: Sequence[Entry], size: int, widest: float = 0) -> _Cells:
     lines, width = [], 0.0
     for entry in entries:
         text, font = _name_of(entry, size)
-        share = _percent(entry.share)
+        share = "" if entry.share is None else f"  {percent(entry.share)}"
         # A width that does not depend on the numbers keeps the columns of a film where they are.
         end = font.getlength("  100.0%" if share else "")
         text = shortened(text, font, max(room - end - _ROW * size, 2 * size))
@@ -140,11 +155,9 @@ def _cells(entries: Sequence[Entry], size: int, widest: float = 0) -> _Cells:
     return _Cells(tuple(lines), width + _ROW * size)
 
 
-def _percent(share: float | None) -> str:
-    if share is None:
-        return ""
-    # What is there is not nothing.
-    return "  <0.1%" if 0 < share < _LEAST_SHARE else f"  {share:.1%}"
+def percent(share: float) -> str:
+    """Return a share as text; what is there is not nothing: ``<0.1%``."""
+    return "<0.1%" if 0 < share < _LEAST_SHARE else f"{share:.1%}"
 
 
 def _name_of(entry: Entry, size: int) -> tuple[str, Font]:

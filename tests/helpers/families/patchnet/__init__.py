@@ -65,6 +65,10 @@ class PatchNetFamily:
         if size.height % PATCH or size.width % PATCH:
             raise InputError(f"the size {size} is not a multiple of {PATCH}")
 
+    def check_heads(self, heads: tuple[int, ...]) -> None:
+        if heads != (1,):
+            raise InputError(f"{len(heads)} heads for one block of one")
+
     def grids(self, size: Size) -> Mapping[Site, Grid]:
         return dict.fromkeys(self.sites, Grid(size.height // PATCH, size.width // PATCH))
 

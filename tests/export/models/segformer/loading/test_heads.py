@@ -44,6 +44,19 @@ def test_heads_that_do_not_fit_are_refused(heads: tuple[int, ...], says: str, wr
         load_checkpoint(write(theirs()), choices=ReadChoices(heads=heads))
 
 
+def test_published_widths_have_published_heads(write: Write) -> None:
+    path = write(state_dict_for("mmsegmentation", ours(segformer("b0", classes=3))))
+
+    with pytest.raises(CheckpointError, match=r"these widths have --heads 1,2,5,8$"):
+        load_checkpoint(path, choices=ReadChoices(heads=(3, 2, 5, 8)))
+    usual = load_checkpoint(path, choices=ReadChoices(heads=(1, 2, 5, 8)))
+    [note] = load_checkpoint(path, choices=ReadChoices(heads=(1, 2, 4, 8))).notes
+
+    assert usual.notes == ()
+    assert "published ones, with 1,2,5,8 attention heads" in note
+    assert "unless it was trained with 1,2,4,8" in note
+
+
 def test_published_widths_with_other_depths_are_told(write: Write) -> None:
     state = state_dict_for("mmsegmentation", ours(segformer("b0", classes=3)))
     shorter = {name: t for name, t in state.items() if not name.startswith("backbone.layers.3.1.1")}

@@ -137,7 +137,8 @@ def test_a_fixed_size_stretches_and_a_short_edge_does_not(hf_folder: Path) -> No
     assert (fixed.size, fixed.fit) == ((512, 640), "stretch")
     # 250 and 500, each to the nearest multiple of 32.
     assert (short.size, short.fit) == ((256, 512), "letterbox")
-    assert any("fixes the shorter side alone, at 250: 256x512" in note for note in short.notes)
+    assert "fixes the shorter side alone, at 250: 256x512" in (short.size_note or "")
+    assert fixed.size_note is None
 
 
 @pytest.mark.parametrize(

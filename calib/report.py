@@ -1,0 +1,108 @@
+"""What came of a calibration: as a table, as JSON, as data."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from segpp import __version__
+from segpp.calib.selection.costs import BlockResult, PartGain
+from segpp.calib.selection.drop import Drop
+from segpp.manifest import Calibration, Manifest
+from segpp.utils.table import table
+
+__all__ = ["CalibrationResult"]
+
+_SCHEMA = 1
+_HEADING = ("block", "products in INT8", "divergence", "gains ms", "why float")
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """What came of a calibration.
+
+    Attributes:
+        out: The INT8 file.
+        manifest: Of it.
+        drop: What it loses on pictures that it was not chosen on.
+        blocks: What became of each block.
+        gains: What each part gains on this machine, where that was timed.
+        engine: What it was timed on, in words.
+        warnings: What speaks against trusting the numbers.
+    """
+
+    out: Path
+    manifest: Manifest
+    drop: Drop
+    blocks: tuple[BlockResult, ...]
+    gains: tuple[PartGain, ...]
+    engine: str
+    warnings: tuple[str, ...]
+
+    @property
+    def calibration(self) -> Calibration:
+        """What the manifest says of how the file came about."""
+        calibration = self.manifest.calibration
+        if calibration is None:
+            raise ValueError("the manifest is not of an INT8 file")
+        return calibration
+
+    def text(self) -> str:
+        """Return what to read: the file, the blocks, and what is lost and gained."""
+        sizes = f"{self.manifest.file.bytes / 1e6:.1f} MB, int8 for {self.calibration.target}"
+        rows = [list(_HEADING), *map(_row, self.blocks)]
+        lines = [f"wrote  {self.out}  {sizes}", "", table(rows, "lrrrl"), ""]
+        return "\n".join([*lines, *self._verdict()])
+
+    def json(self) -> str:
+        """Return everything that was measured and decided as JSON."""
+        about = self.calibration
+        value = {
+            "segpp": __version__,
+            "schema": _SCHEMA,
+            "kind": "calibration",
+            "file": asdict(self.manifest.file),
+            "source": asdict(self.manifest.source),
+            "target": about.target,
+            "methods": about.methods,
+            "equalized": about.equalized,
+            "blocks": [asdict(block) for block in self.blocks],
+            "engine": self.engine,
+            "parts": [{**asdict(one), "pays": one.pays} for one in self.gains],
+            "floats": about.floats,
+            "agreement": about.agreement,
+            "drop": {**asdict(self.drop), "points": self.drop.points},
+            "milliseconds": about.faster,
+            "pictures": {
+                "calibration": about.images,
+                "selection": about.selected_on,
+                "report": about.reported_on,
+            },
+            "warnings": self.warnings,
+        }
+        return json.dumps(value, indent=2, ensure_ascii=False)
+
+    def _verdict(self) -> list[str]:
+        drop, times = self.drop, self.calibration.faster
+        lost = (
+            f"{drop.measure:<10} {drop.model:.2f} of {drop.reference:.2f} in float: loses "
+            f"{drop.points:.2f} points ({drop.low:.2f} to {drop.high:.2f} with 95 % confidence) "
+            f"on {drop.pictures} pictures held back"
+        )
+        if not times:
+            return [lost, "speed      not timed"]
+        faster = times["float"] / times["int8"]
+        timed = f"{times['float']:.1f} ms in float, {times['int8']:.1f} ms in INT8"
+        return [lost, f"speed      {timed} with {self.engine}: {faster:.2f}x"]
+
+
+def _row(block: BlockResult) -> list[str]:
+    return [
+        block.block,
+        f"{block.int8} of {block.products}",
+        "-" if block.divergence is None else f"{block.divergence:.2g}",
+        "-" if block.milliseconds is None else f"{block.milliseconds:.2f}",
+        "; ".join(
+            why if count == block.products else f"{count}: {why}"
+            for why, count in block.floats.items()
+        ),
+    ]

@@ -1,0 +1,126 @@
+"""Labels that are no class of the models: refused, with what the data set seems to mean by them."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segpp.errors import InputError
+from segpp.runtime.evaluation.dataset import LabelRules, Labels, load_labels
+
+__all__ = ["check_known_labels"]
+
+_NO_CLASS = 255
+# Enough that a class which occurs at all is seen, few enough to be read in a second.
+_JUDGED = 16
+_LISTED = 8
+
+
+def check_known_labels(
+    labels: Labels,
+    classes: int,
+    ignored: Collection[int],
+    path: Path,
+    rules: LabelRules | None = None,
+    *,
+    others: Sequence[Path] = (),
+) -> None:
+    """Check that every pixel's label is a class or to be ignored.
+
+    Args:
+        labels: (H, W).
+        classes: K; the classes are 0 to K - 1.
+        ignored: Other labels that may occur.
+        path: The file they are from, for the message.
+        rules: How they were made of the file's numbers.
+        others: Label files of the same set, of which some are read before a way out is proposed:
+            one file alone seldom has every class.
+
+    Raises:
+        InputError: A label is neither.
+    """
+    present = set(np.unique(labels).tolist())
+    unknown = _unknown(present, classes, ignored)
+    if not unknown:
+        return
+    rules = rules or LabelRules()
+    if unknown[0] < 0:
+        raise InputError(
+            f"{path} holds the label {unknown[0] - rules.offset}, which the offset makes "
+            f"{unknown[0]}",
+            hint="if label 0 stands for no class: --reduce-zero-label instead of the offset",
+        )
+    judged = [present, *_read(_spread(others), rules)]
+    occurring = set[int]().union(*judged)
+    is_one_higher = rules.counted and _is_one_higher(occurring, classes, ignored)
+    raise InputError(
+        f"{path} holds the label {unknown[0]}, which is no class",
+        f"the model has classes 0 to {classes - 1}",
+        f"ignored labels: {_listed(ignored) or 'none'}",
+        *_facts(occurring, len(judged), is_one_higher=is_one_higher),
+        hint=_way_out(occurring, classes, ignored, is_one_higher=is_one_higher),
+    )
+
+
+def _unknown(present: Collection[int], classes: int, ignored: Collection[int]) -> list[int]:
+    return sorted(label for label in {*present} - {*ignored} if not 0 <= label < classes)
+
+
+def _is_one_higher(occurring: set[int], classes: int, ignored: Collection[int]) -> bool:
+    """Whether labels seem to start at 1: no 0, and what is no class then lies next to the last."""
+    left = _unknown(_moved(occurring), classes, ignored)
+    return 0 not in occurring and (not left or left[0] == classes)
+
+
+def _moved(occurring: set[int]) -> set[int]:
+    return {label if label == _NO_CLASS else label - 1 for label in occurring}
+
+
+def _facts(occurring: set[int], files: int, *, is_one_higher: bool) -> list[str]:
+    seen = f"of {files} label files: {_listed(occurring)}"
+    facts = [seen] if files > 1 else []
+    if is_one_higher:
+        facts.append("0 does not occur: the labels seem to start at 1")
+    return facts
+
+
+def _way_out(
+    occurring: set[int], classes: int, ignored: Collection[int], *, is_one_higher: bool
+) -> str:
+    """Return the flags with which every label that occurs is a class or ignored."""
+    if is_one_higher:
+        left = _unknown(_moved(occurring), classes, ignored)
+        return "--label-offset -1" + (f" {_ignore(left, ignored)}" if left else "")
+    unknown = _unknown(occurring, classes, ignored)
+    return f"if its pixels are not to count: {_ignore(unknown, ignored)}"
+
+
+def _ignore(unknown: Sequence[int], ignored: Collection[int]) -> str:
+    return "--ignore " + ",".join(map(str, sorted({*ignored, *unknown})))
+
+
+def _spread(paths: Sequence[Path]) -> list[Path]:
+    """Return some files from the whole of a list: a data set's names go by place and time."""
+    step = max(1, len(paths) / _JUDGED)
+    return [paths[int(step * i)] for i in range(min(len(paths), _JUDGED))]
+
+
+def _read(paths: Sequence[Path], rules: LabelRules) -> list[set[int]]:
+    return [found for path in paths if (found := _labels_in(path, rules))]
+
+
+def _labels_in(path: Path, rules: LabelRules) -> set[int]:
+    try:
+        return set(np.unique(load_labels(path, rules)).tolist())
+    except InputError:
+        # It has an error of its own, told when its turn comes.
+        return set()
+
+
+def _listed(labels: Collection[int]) -> str:
+    numbers = list(map(str, sorted(labels)))
+    if len(numbers) <= _LISTED:
+        return ", ".join(numbers)
+    # The ends say where they start and what is behind the classes.
+    half = _LISTED // 2
+    return ", ".join([*numbers[:half], "…", *numbers[-half:]])

@@ -1,0 +1,190 @@
+"""Whole files run for a calibration: how their masks compare, and how fast they are.
+
+The calibration asks for it and may not know of the runtime; the two meet here.
+"""
+
+import time
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.calib.pictures.find import Picture
+from segpp.calib.selection.measure import Comparison
+from segpp.images.channels import load_channels
+from segpp.images.fit import unseen_label
+from segpp.images.preprocess import ImageArray
+from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
+from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave, series
+from segpp.runtime.evaluation.confusion_matrix import count_pixels
+from segpp.runtime.evaluation.dataset import (
+    LabelRules,
+    Labels,
+    Pair,
+    load_labels,
+    load_pair,
+)
+from segpp.runtime.evaluation.unknown_labels import check_known_labels
+from segpp.runtime.inference.open_session import open_session
+from segpp.runtime.inference.session import Session
+from segpp.utils.limits import default_threads
+
+__all__ = ["Truth", "WholeFiles", "seconds_of"]
+
+Masks = NDArray[np.int32]
+
+# Enough calls that the smallest of each file is one that nothing disturbed.
+_ROUNDS = BenchmarkConfig(warmup=1, rounds=5, seconds=1.0)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Labels of pictures.
+
+    Attributes:
+        files: The file of each picture's labels.
+        rules: What their pixels mean.
+        classes: How many there are.
+        ignored: Labels whose pixels do not count.
+    """
+
+    files: Mapping[Path, Path]
+    rules: LabelRules
+    classes: int
+    ignored: frozenset[int]
+
+    def check(self) -> None:
+        """Raise InputError for the first file with a label that is no class."""
+        for path in self.files.values():
+            self._check(load_labels(path, self.rules), path)
+
+    def of(self, picture: Path, channels: int) -> tuple[ImageArray, Labels]:
+        """Return a picture (H, W, C) and its labels (h, w)."""
+        pair = Pair(picture, self.files[picture])
+        image, labels = load_pair(pair, self.rules, channels=channels)
+        return image, labels
+
+    def count(self, labels: Labels, mask: Masks) -> NDArray[np.int64]:
+        """Return the confusion matrix (K, K) of a mask; what a crop leaves out is not counted."""
+        seen = mask != unseen_label(self.classes)
+        return count_pixels(labels[seen], mask[seen], self.classes, self.ignored).matrix
+
+    def _check(self, labels: Labels, path: Path) -> None:
+        check_known_labels(labels, self.classes, self.ignored, path, self.rules)
+
+
+@dataclass
+class WholeFiles(AbstractContextManager["WholeFiles"]):
+    """Compares files with one float file, whose masks are computed once; use it in a ``with``.
+
+    Args:
+        backend: Of ``segpp.runtime.backends``.
+        threads: CPU threads.
+        truth: Labels, if there are any.
+        after_each: Told how many pictures are compared, and of how many.
+    """
+
+    backend: str
+    threads: int | None
+    truth: Truth | None
+    after_each: Callable[[int, int], object]
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _floats: dict[Path, Session] = field(default_factory=dict)
+    # Compressed: a mask is large, and has few seams.
+    _masks: dict[tuple[Path, str], bytes] = field(default_factory=dict)
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def compare(self, reference: Path, model: Path, pictures: Sequence[Picture]) -> Comparison:
+        """Return how the masks of a file compare with those of the float file."""
+        self.after_each(0, len(pictures))
+        found = []
+        with self._open(model) as session:
+            for number, picture in enumerate(pictures, start=1):
+                found.append(self._compare(reference, session, picture))
+                self.after_each(number, len(pictures))
+        shares, before, after = zip(*found, strict=True)
+        agreement = np.array(shares, np.float64)
+        if self.truth is None:
+            return Comparison(agreement)
+        return Comparison(agreement, np.stack(before), np.stack(after), self.truth.ignored)
+
+    def _compare(
+        self, reference: Path, session: Session, picture: Picture
+    ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
+        image, labels = self._read(picture, session.input.channels)
+        size = labels.shape if labels is not None else image.shape[:2]
+        mask = session(image, sizes=[size]).masks[0].astype(np.int32)
+        expected = self._expected(reference, picture, image, size)
+        share = float(np.mean(mask == expected))
+        if self.truth is None or labels is None:
+            return share, np.empty(0, np.int64), np.empty(0, np.int64)
+        return share, self.truth.count(labels, expected), self.truth.count(labels, mask)
+
+    def _read(self, picture: Picture, channels: int) -> tuple[ImageArray, Labels | None]:
+        if self.truth is None:
+            return load_channels(picture.path, channels), None
+        return self.truth.of(picture.path, channels)
+
+    def _expected(
+        self, reference: Path, picture: Picture, image: ImageArray, size: tuple[int, ...]
+    ) -> Masks:
+        """Return the float file's mask."""
+        key = (reference, picture.sha256)
+        if key not in self._masks:
+            if reference not in self._floats:
+                self._floats[reference] = self._stack.enter_context(self._open(reference))
+            mask = self._floats[reference](image, sizes=[(size[0], size[1])]).masks[0]
+            self._masks[key] = zlib.compress(mask.astype(np.int32).tobytes(), 1)
+        return np.frombuffer(zlib.decompress(self._masks[key]), np.int32).reshape(size)
+
+    def _open(self, path: Path) -> Session:
+        return open_session(
+            path,
+            backend=self.backend,
+            threads=self.threads,
+            alone=False,
+            min_agreement=None,
+            cache=False,
+        )
+
+
+def seconds_of(paths: Sequence[Path], *, backend: str, threads: int | None) -> list[float]:
+    """Return the seconds of a call of each file, called in turn; the smallest of several."""
+    used = default_threads() if threads is None else threads
+    config = BackendConfig(used, alone=False, cache=False, threads_asked_for=threads is not None)
+    with ExitStack() as stack:
+        runners = []
+        for path in paths:
+            loaded = stack.enter_context(closing(BACKENDS[backend].open(path, config)))
+            runners.append(_runner(loaded))
+        samples = interleave(runners, _ROUNDS, clock=time.perf_counter)
+    return [min(series(own, "inference")) / 1e3 for own in samples]
+
+
+def _runner(loaded: Backend) -> Callable[[], Sample]:
+    [given] = loaded.inputs
+    feeds = {given.name: _made(given.shape, given.dtype)}
+    outputs = [output.name for output in loaded.outputs]
+
+    def run() -> Sample:
+        start = time.perf_counter()
+        loaded.run(feeds, outputs)
+        spent = 1e3 * (time.perf_counter() - start)
+        return Sample(0.0, 0.0, spent, 0.0, spent)
+
+    return run
+
+
+def _made(shape: Collection[int | str | None], dtype: str) -> NDArray[np.generic]:
+    """Return an input of noise: how long a call takes does not depend on the picture."""
+    draws = np.random.default_rng(0)
+    sides = [int(side or 1) for side in shape]
+    if dtype == "uint8":
+        return draws.integers(0, 256, sides, np.uint8)
+    return draws.standard_normal(sides, np.float32).astype(dtype)

@@ -1,0 +1,229 @@
+"""Files made INT8: ranges of activations from pictures, products that pay, masks that hold."""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segpp.api._types import OneOrMore, PathLike, checked_settings
+from segpp.calib.report import CalibrationResult
+from segpp.manifest import read_manifest
+from segpp.runtime.benchmark.plot import check_plotting
+from segpp.runtime.onnx_reader.external_data import check_model
+from segpp.utils import arguments
+from segpp.utils.files import atomic_write, check_writable, manifest_path
+from segpp.utils.overwrite import check_distinct, check_output_file
+
+if TYPE_CHECKING:
+    from segpp.api._whole_files import Truth
+    from segpp.calib.config import CalibrationConfig
+
+__all__ = ["calibrate"]
+
+Progress = Callable[[str, int, int], object]
+
+_DEFAULT = "default"
+# Nearly every data set marks pixels without a class like this.
+_USUALLY_IGNORED = 255
+# Where no engine of the dialect runs here, this one computes the same numbers.
+_ANYWHERE = "onnxruntime"
+
+
+def calibrate(
+    model: PathLike,
+    pictures: OneOrMore,
+    output: PathLike,
+    *,
+    target: str = "tensorrt",
+    calib_method: str | Mapping[str, str] = "max",
+    ranges: PathLike | None = None,
+    labels: PathLike | None = None,
+    ignore: int | Collection[int] | None = None,
+    keep_float: str | Collection[str] = (),
+    max_drop: float | None = None,
+    min_agreement: float = 0.97,
+    only_what_pays: bool = True,
+    equalize: bool = True,
+    threads: int | None = None,
+    report: PathLike | None = None,
+    plot: PathLike | None = None,
+    after_each: Progress = lambda _what, _done, _total: None,
+    force: bool = False,
+) -> CalibrationResult:
+    """Write a float file as INT8, for one engine, and judge it on pictures held back.
+
+    Every fifth picture is held back to judge by, and with ``max_drop`` every fifth of the others
+    to choose by; the ranges of activations are of the rest. The file and its manifest (``output``
+    with ``.json`` behind it) appear together or not at all.
+
+    Args:
+        model: A float ONNX file of ``export_onnx``, its manifest beside it.
+        pictures: Folders, patterns, lists (``.txt``) and files; at least eight different ones, as
+            the camera gives them.
+        output: The INT8 file to write.
+        target: Whose dialect to write: ``tensorrt``, ``onnxruntime`` or ``openvino``.
+        calib_method: Where activations are clipped: ``max``, ``entropy``, ``percentile`` or
+            ``mse``; or one for each kind of product, ``{"default": "max", "fc2": "mse"}``.
+        ranges: Where the ranges are kept for the next time; by default ``b0.ranges.json`` beside
+            ``b0.onnx``.
+        labels: A folder of labels, named like the pictures: what is lost is counted in mIoU then,
+            else in pixels that change their class.
+        ignore: Labels whose pixels do not count; by default the model's own, and 255.
+        keep_float: Kinds of products that stay float (``patch``, ``reduce``, ``q``, ``kv``,
+            ``out``, ``fc1``, ``depthwise``, ``fc2``, ``head``), besides those that always do.
+        max_drop: Most points of a hundred that may be lost; the worst blocks go back to float.
+        min_agreement: Share of the pixels held back that must keep their class.
+        only_what_pays: Time the parts where the engine runs here, and leave float what INT8 does
+            not make faster.
+        equalize: Move outliers of activations into weights, where that is exact and helps.
+        threads: CPU threads.
+        report: A JSON file for everything that was measured and decided.
+        plot: A PNG of what each block costs and gains.
+        after_each: Told what is being done, how much of it is done, and of how much.
+        force: Replace files that segpp did not write, too; never one that is read.
+
+    Returns:
+        The manifest, what is lost with its confidence interval, and what became of each block.
+
+    Raises:
+        CheckError: The masks are too far from the float ones, or INT8 does not help; nothing is
+            written but the ranges.
+        GraphError: The model is damaged, or quantized already.
+        ImageError: A picture or a label cannot be read, or is of one colour.
+        InputError: An argument is wrong, there are too few pictures, or the ranges are of others.
+        MissingError: The onnx package or onnxruntime is not installed.
+
+    Example:
+        >>> result = segpp.calibrate("none.onnx", "street*.png", "none.int8.onnx")
+        Traceback (most recent call last):
+        segpp.errors.InputError: 1 different picture(s) are too few to calibrate on
+        ...
+    """
+    default, methods = _methods(calib_method)
+    settings = checked_settings(threads=threads)
+    given = {
+        "model": arguments.path("model", model),
+        "out": arguments.path("output", output),
+        "pictures": arguments.several(arguments.path_text, "pictures", pictures, least=1),
+        "target": arguments.text("target", target),
+        "method": default,
+        "methods": methods,
+        "ranges": arguments.optional(arguments.path, "ranges", ranges),
+        "floats": arguments.several(arguments.text, "keep_float", keep_float),
+        "max_drop": arguments.optional(_points, "max_drop", max_drop),
+        "min_agreement": arguments.share("min_agreement", min_agreement),
+        "only_what_pays": arguments.flag("only_what_pays", only_what_pays),
+        "equalize": arguments.flag("equalize", equalize),
+        "threads": settings["threads"],
+        "force": arguments.flag("force", force),
+    }
+    folder = arguments.optional(arguments.path, "labels", labels)
+    ignored = arguments.optional(_labels, "ignore", ignore)
+    tell = arguments.function("after_each", after_each)
+    beside = {
+        "report": arguments.optional(arguments.path, "report", report),
+        "plot": arguments.optional(arguments.path, "plot", plot),
+    }
+    check_model(given["model"])
+    # onnx and onnxruntime are wanted from here on.
+    from segpp.calib.config import CalibrationConfig, check_config  # noqa: PLC0415
+
+    config = CalibrationConfig(**given)
+    check_config(config)
+    _check_outputs(config, **beside)
+    result = _calibrate(config, _truth(config, folder, ignored), tell)
+    _write(result, **beside)
+    return result
+
+
+def _calibrate(
+    config: "CalibrationConfig", truth: "Truth | None", after_each: Progress
+) -> CalibrationResult:
+    from segpp.api._whole_files import WholeFiles, seconds_of  # noqa: PLC0415 - as above
+    from segpp.calib.pipeline import calibrate as run  # noqa: PLC0415
+    from segpp.calib.selection.measure import Measures  # noqa: PLC0415
+    from segpp.calib.writers import WRITERS  # noqa: PLC0415
+    from segpp.runtime.backends.base import BACKENDS  # noqa: PLC0415
+    from segpp.runtime.system.packages import is_installed  # noqa: PLC0415
+
+    backend = WRITERS[config.target].backend
+    runs_here = backend is not None and is_installed(BACKENDS[backend].module)
+    used = backend if backend is not None and runs_here else _ANYWHERE
+    tell = partial(after_each, "comparing masks with the float file")
+    with WholeFiles(used, config.threads, truth, tell) as files:
+        measures = Measures(
+            compare=files.compare,
+            time=partial(seconds_of, backend=used, threads=config.threads) if runs_here else None,
+            engine=BACKENDS[used].title,
+        )
+        return run(config, measures, progress=after_each)
+
+
+def _truth(
+    config: "CalibrationConfig", folder: Path | None, ignored: tuple[int, ...] | None
+) -> "Truth | None":
+    """Return the labels of all pictures, each looked at: after the ranges it would be late."""
+    if folder is None:
+        return None
+    from segpp.api._whole_files import Truth  # noqa: PLC0415 - as above
+    from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415
+    from segpp.runtime.evaluation.dataset import LabelRules, find_labels  # noqa: PLC0415
+
+    classes = read_manifest(config.model).classes
+    paths = [picture.path for picture in find_pictures(config.pictures)]
+    truth = Truth(
+        files=find_labels(paths, folder),
+        rules=LabelRules(classes.palette, reduce_zero_label=classes.reduce_labels),
+        classes=len(classes.names),
+        ignored=frozenset((classes.ignore, _USUALLY_IGNORED) if ignored is None else ignored),
+    )
+    truth.check()
+    return truth
+
+
+def _check_outputs(config: "CalibrationConfig", report: Path | None, plot: Path | None) -> None:
+    """Find out before minutes of work whether everything can be written."""
+    if plot:
+        check_plotting()
+    ranges = config.ranges_file
+    check_distinct([config.out, manifest_path(config.out), report, plot, ranges, config.model])
+    check_writable(ranges)
+    read = [config.model, ranges]
+    if plot and plot.exists():
+        from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415 - as above
+
+        read += [picture.path for picture in find_pictures(config.pictures)]
+    if report:
+        check_output_file(report, "calibration", inputs=read, force=config.force)
+    if plot:
+        check_output_file(plot, "picture", inputs=read, force=config.force)
+
+
+def _write(result: CalibrationResult, report: Path | None, plot: Path | None) -> None:
+    if report:
+        with atomic_write(report) as (part,):
+            part.write_text(result.json() + "\n", encoding="utf-8")
+    if plot:
+        from segpp.api._calibration_plot import draw  # noqa: PLC0415 - only when one is asked for
+
+        with atomic_write(plot) as (part,):
+            draw(result, part)
+
+
+def _methods(given: object) -> tuple[str, dict[str, str]]:
+    """Return the method where no kind has its own, and those of the kinds that have."""
+    if isinstance(given, str):
+        return given, {}
+    if not isinstance(given, Mapping):
+        raise arguments.wrong("calib_method", given, "a method, or a method for each kind")
+    texts = [arguments.text("calib_method", one) for pair in given.items() for one in pair]
+    methods = dict(zip(texts[::2], texts[1::2], strict=True))
+    return methods.pop(_DEFAULT, "max"), methods
+
+
+def _points(name: str, value: object) -> float:
+    return arguments.number(name, value, least=0, most=100)
+
+
+def _labels(name: str, value: object) -> tuple[int, ...]:
+    return arguments.several(partial(arguments.whole_number, least=0), name, value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 
 from segpp.calib.equalization import EQUALIZATIONS
@@ -49,7 +50,11 @@ class BlockRun:
 
     def error(self, model: onnx.ModelProto, threads: int | None = None) -> float:
         """Return the mean squared difference of a network in the block's place."""
-        session, end = open_model(model, threads), self.segment.output
+        return self.error_in(open_model(model, threads))
+
+    def error_in(self, session: onnxruntime.InferenceSession) -> float:
+        """Return the same of a network that is open already."""
+        end = self.segment.output
         errors = []
         for given, expected in zip(self.inputs, self.outputs, strict=True):
             [found] = session.run([end], given)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 
 from segpp.calib.equalization.accept import BlockRun, block_runs
-from segpp.calib.equalization.base import Network, bias_of, network_of
+from segpp.calib.equalization.base import bias_of, network_of
 from segpp.calib.graph.edit import own_weight
 from segpp.calib.graph.wiring import array_of, replace_array
 from segpp.calib.pictures.find import Picture
@@ -93,41 +94,45 @@ class _Block:
 
     def shifts(self) -> dict[str, Floats]:
         kept: dict[str, Floats] = {}
-        model, half = self.run.segment.model, (len(self.run.inputs) + 1) // 2
-        network = network_of(model, self.plan.sites)
+        tensors, half = self._tensors(), (len(self.run.inputs) + 1) // 2
         seen, held = self.run.part(slice(half)), self.run.part(slice(half, None))
-        least = held.error(self.writer.write(model, self.plan), self.threads)
-        for site in self.plan.sites:
-            if (shift := self._shift(network, site.node, kept, seen)) is None:
-                continue
-            tried = {**kept, site.node: shift}
-            error = held.error(corrected(self.writer, tried).write(model, self.plan), self.threads)
-            if error < least:
-                kept, least = tried, error
+        unrounded = self._open(self.run.segment.model, tensors)
+        session = self._open(self.writer.write(self.run.segment.model, self.plan), tensors)
+        least = held.error_in(session)
+        for node, (tensor, axis) in tensors.items():
+            shift = _means(seen, unrounded, tensor, axis) - _means(seen, session, tensor, axis)
+            tried = {**kept, node: shift}
+            written = corrected(self.writer, tried).write(self.run.segment.model, self.plan)
+            opened = self._open(written, tensors)
+            if (error := held.error_in(opened)) < least:
+                kept, least, session = tried, error, opened
         return kept
 
-    def _shift(self, network: Network, node: str, kept: Shifts, seen: BlockRun) -> Floats | None:
-        """Return what a site's output lacks on average, given what was corrected before it."""
-        product = next(one for one in network.nodes if one.name == node)
-        bias = bias_of(network, product)
-        if bias is None:
-            return None
-        tensor = bias[0].output[0]
-        axis = 1 if network.sites[node].operator == "Conv" else -1
-        written = corrected(self.writer, kept).write(self.run.segment.model, self.plan)
-        float_means = _means(seen, self.run.segment.model, tensor, axis, self.threads)
-        return float_means - _means(seen, written, tensor, axis, self.threads)
+    def _tensors(self) -> dict[str, tuple[str, int]]:
+        """Return what each site with a bias gives, bias added, and the axis of its channels."""
+        network = network_of(self.run.segment.model, self.plan.sites)
+        nodes = {node.name: node for node in network.nodes}
+        found = {}
+        for site in self.plan.sites:
+            if (bias := bias_of(network, nodes[site.node])) is not None:
+                found[site.node] = (bias[0].output[0], site.channel_axis)
+        return found
+
+    def _open(
+        self, model: onnx.ModelProto, tensors: Mapping[str, tuple[str, int]]
+    ) -> onnxruntime.InferenceSession:
+        """Return a session that gives the sites' outputs too."""
+        seeing = onnx.ModelProto()
+        seeing.CopyFrom(model)
+        known = {output.name for output in seeing.graph.output}
+        for tensor, _ in tensors.values():
+            if tensor not in known:
+                seeing.graph.output.add().name = tensor
+        return open_model(seeing, self.threads)
 
 
-def _means(
-    run: BlockRun, model: onnx.ModelProto, tensor: str, axis: int, threads: int | None
-) -> Floats:
+def _means(run: BlockRun, session: onnxruntime.InferenceSession, tensor: str, axis: int) -> Floats:
     """Return the mean of each channel of a tensor, over pictures and places, (C,)."""
-    seeing = onnx.ModelProto()
-    seeing.CopyFrom(model)
-    if tensor not in {output.name for output in seeing.graph.output}:
-        seeing.graph.output.add().name = tensor
-    session = open_model(seeing, threads)
     means = []
     for given in run.inputs:
         values = np.asarray(session.run([tensor], given)[0], np.float64)

@@ -21,7 +21,9 @@ import onnx
 
 from segpp import __version__
 from segpp.calib.config import CalibrationConfig, check_config
-from segpp.calib.graph.sites import Site, sites_of
+from segpp.calib.equalization.accept import equalize
+from segpp.calib.equalization.bias_correction import bias_shifts, corrected
+from segpp.calib.graph.sites import Site, renewed, sites_of
 from segpp.calib.observers import OBSERVERS
 from segpp.calib.pictures.find import Picture, find_pictures
 from segpp.calib.pictures.runs import batch_of, logits_of
@@ -109,15 +111,37 @@ class _Work:
     model: onnx.ModelProto
     writer: Writer
     sets: PictureSets
+    equalized: tuple[str, ...] = ()
 
     def finish(self, sites: tuple[Site, ...], ranges: Ranges) -> CalibrationResult:
-        # 4. Choose
         floats = {site.node: why for site in sites if (why := self._stays_float(site))}
+        # 3. Equalize
+        takes = tuple(site for site in sites if site.node not in floats)
+        model, ranges, equalized = self._equalized(takes, ranges)
+        work = replace(self, model=model, equalized=equalized)
+        return work.choose(renewed(sites, model), ranges, floats)
+
+    def choose(
+        self, sites: tuple[Site, ...], ranges: Ranges, floats: dict[str, str]
+    ) -> CalibrationResult:
+        """Do steps 4 to 8; some sites stay float already."""
+        # 4. Choose
         plan = self._plan(tuple(s for s in sites if s.node not in floats), ranges)
         # 5. Select
         gains = self._gains(plan)
         paying = without_loss(plan, gains)
         floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
+        work = replace(self, writer=self._corrected(paying))
+        return work.keep(sites, paying, gains, floats)
+
+    def keep(
+        self,
+        sites: tuple[Site, ...],
+        paying: Plan,
+        gains: tuple[PartGain, ...],
+        floats: dict[str, str],
+    ) -> CalibrationResult:
+        """Do what is left: the budget of step 5, and steps 6 to 8."""
         gained = block_gains(paying.sites, gains)
         fitting, costs = self._fit(paying, gained)
         floats.update(_difference(paying, fitting, "the budget on what may be lost"))
@@ -147,6 +171,38 @@ class _Work:
         return (
             f"{self.writer.title} files keep it float" if site.kind in self.writer.floats else None
         )
+
+    def _equalized(
+        self, sites: tuple[Site, ...], ranges: Ranges
+    ) -> tuple[onnx.ModelProto, Ranges, tuple[str, ...]]:
+        if not self.config.equalize:
+            return self.model, ranges, ()
+        return equalize(
+            self.model,
+            self.manifest,
+            sites,
+            self._plan,
+            self.writer,
+            ranges=ranges,
+            pictures=self.sets.calibration,
+            threads=self.config.threads,
+            after_each=partial(self.progress, "equalizing blocks"),
+        )
+
+    def _corrected(self, plan: Plan) -> Writer:
+        """Return the writer that also takes off biases what INT8 shifts the plan's sites by."""
+        if not (self.config.equalize and plan.sites):
+            return self.writer
+        shifts = bias_shifts(
+            self.model,
+            self.manifest,
+            plan,
+            self.writer,
+            self.sets.calibration,
+            threads=self.config.threads,
+            after_each=partial(self.progress, "correcting biases"),
+        )
+        return corrected(self.writer, shifts)
 
     def _plan(self, sites: tuple[Site, ...], ranges: Ranges) -> Plan:
         kinds = {site.input: site.kind for site in sites}
@@ -207,7 +263,7 @@ class _Work:
             times = self._times(path)
         agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)
         self._check(agreement, drop)
-        return Outcome(plan, floats, (), self.sets, agreement, drop, times)
+        return Outcome(plan, floats, self.equalized, self.sets, agreement, drop, times)
 
     def _times(self, path: Path) -> dict[str, float]:
         if self.measures.time is None or not self.config.only_what_pays:

@@ -6,7 +6,8 @@ functions is never looked at: there matching and merging compute, whose decision
 
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import onnx
@@ -14,7 +15,7 @@ import onnx
 from segpp.calib.graph.wiring import Wiring, wiring_of
 from segpp.errors import GraphError
 
-__all__ = ["KINDS", "Site", "sites_of"]
+__all__ = ["KINDS", "Site", "renewed", "sites_of"]
 
 # What a site is to a SegFormer, by the name of its module in the file.
 KINDS = (
@@ -113,6 +114,12 @@ def sites_of(model: onnx.ModelProto) -> tuple[Site, ...]:
     if not sites:
         raise GraphError("the file has no convolution or matrix product with weights to quantize")
     return sites
+
+
+def renewed(sites: Sequence[Site], model: onnx.ModelProto) -> tuple[Site, ...]:
+    """Return sites as a model has them in which nodes may take other weights than they did."""
+    nodes = {node.name: node for node in model.graph.node}
+    return tuple(replace(site, weight=nodes[site.node].input[1]) for site in sites)
 
 
 def _check_float(model: onnx.ModelProto) -> None:

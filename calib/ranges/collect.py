@@ -61,7 +61,7 @@ def collect_ranges(
         tuple(picture.sha256 for picture in pictures),
         ROWS,
     )
-    ranges = _kept(file, of) or Ranges(of, names=tuple(picture.name for picture in pictures))
+    ranges = _kept(file, of, axes) or Ranges(of, names=tuple(picture.name for picture in pictures))
     after_each(ranges.done, len(pictures))
     if ranges.complete:
         return ranges
@@ -83,11 +83,14 @@ def _as_stored(value: Any) -> Any:
     return [_as_stored(one) for one in value] if isinstance(value, tuple | list) else value
 
 
-def _kept(file: Path | None, of: RangesOf) -> Ranges | None:
+def _kept(file: Path | None, of: RangesOf, axes: Mapping[str, int]) -> Ranges | None:
     if file is None or not file.exists():
         return None
     ranges = read_ranges(file)
-    if (why := difference(ranges.of, of)) is not None:
+    why = difference(ranges.of, of)
+    if why is None and ranges.done and ranges.tensors.keys() != axes.keys():
+        why = "they are of other tensors of the network, as another version of segpp looks at them"
+    if why is not None:
         raise InputError(
             f"{file} has ranges of something else",
             why,

@@ -6,7 +6,7 @@ network alone, before anything was chosen: every method and every dialect is com
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from segpp.calib.ranges.histogram import BINS, Histogram
 from segpp.calib.ranges.statistics import TensorStatistics
-from segpp.errors import InputError
+from segpp.errors import InputError, ManifestError
 from segpp.manifest.dataclass_json import decode
 from segpp.utils.files import atomic_write, check_file
 
@@ -25,6 +25,8 @@ _SCHEMA = 1
 # Of a B5 the file has 20 MB.
 _MAX_BYTES = 256 << 20
 _MAX_CHANNELS = 1 << 20
+# The sum of a histogram still fits its type.
+_MOST_COUNTED = 1 << 48
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,13 @@ def read_ranges(path: Path) -> Ranges:
         tensors = {name: _statistics(name, one) for name, one in stored.tensors.items()}
         pictures = tuple(str(picture["sha256"]) for picture in stored.pictures)
         names = tuple(str(picture["name"]) for picture in stored.pictures)
-    except (ValueError, KeyError, RecursionError) as failure:
+    except (ValueError, KeyError, OverflowError, RecursionError, ManifestError) as failure:
         raise InputError(f"the ranges {path} are damaged", str(failure)) from failure
     of = RangesOf(stored.model, stored.input, pictures, stored.rows)
+    if not 0 <= stored.done <= len(pictures):
+        raise InputError(
+            f"the ranges {path} are damaged", f"{stored.done} of {len(pictures)} pictures are done"
+        )
     return Ranges(of, tensors, stored.done, names)
 
 
@@ -175,20 +181,10 @@ def _floats(values: Sequence[float] | np.ndarray[Any, Any]) -> tuple[float, ...]
 
 
 def _statistics(name: str, stored: _StoredTensor) -> TensorStatistics:
-    channels, end = len(stored.low), stored.first + len(stored.counts)
-    sound = (
-        0 < channels <= _MAX_CHANNELS
-        and len(stored.high) == len(stored.mean) == channels
-        and 0 <= stored.first <= end <= BINS
-        and stored.limit > 0
-        and stored.pictures >= 1
-        and min(stored.counts, default=0) >= 0
-        and all(low <= high for low, high in zip(stored.low, stored.high, strict=True))
-    )
-    if not sound:
+    if not (_are_extremes(stored) and _are_counts(stored)):
         raise ValueError(f"the numbers of {name!r:.80} contradict each other")
     counts = np.zeros(BINS, np.int64)
-    counts[stored.first : end] = stored.counts
+    counts[stored.first : stored.first + len(stored.counts)] = stored.counts
     return TensorStatistics(
         low=np.array(stored.low, np.float32),
         high=np.array(stored.high, np.float32),
@@ -198,9 +194,23 @@ def _statistics(name: str, stored: _StoredTensor) -> TensorStatistics:
     )
 
 
-def tensors_of(ranges: Ranges, names: Mapping[str, int]) -> None:
-    """Raise InputError unless ranges have every tensor, with so many channels."""
-    for name, channels in names.items():
-        one = ranges.tensors.get(name)
-        if one is None or len(one.low) != channels:
-            raise InputError(f"the ranges have no tensor {name!r:.80} of {channels} channels")
+def _are_extremes(stored: _StoredTensor) -> bool:
+    channels, largest = len(stored.low), float(np.finfo(np.float32).max)
+    return (
+        0 < channels <= _MAX_CHANNELS
+        and len(stored.high) == len(stored.mean) == channels
+        and max(map(abs, (*stored.low, *stored.high))) <= largest
+        and stored.pictures >= 1
+        and all(low <= high for low, high in zip(stored.low, stored.high, strict=True))
+    )
+
+
+def _are_counts(stored: _StoredTensor) -> bool:
+    narrowest = Histogram().limit
+    return (
+        0 <= stored.first <= stored.first + len(stored.counts) <= BINS
+        and narrowest <= stored.limit
+        # Doubled a whole number of times.
+        and float(np.log2(stored.limit / narrowest)).is_integer()
+        and all(0 <= count <= _MOST_COUNTED for count in stored.counts)
+    )

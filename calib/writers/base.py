@@ -53,8 +53,8 @@ def grid_of(low: float, high: float, *, signed: bool, kind: DTypeLike = np.float
         kind: Of the scale: the type of the values.
     """
     if signed:
-        return Grid(to_scale(max(-low, high) / _MOST_SIGNED, kind)[()], np.int8(0))
-    scale = to_scale((high - low) / 255, kind)[()]
+        return Grid(to_scale(max(-low, high) / _MOST_SIGNED, kind).reshape(1)[0], np.int8(0))
+    scale = to_scale((high - low) / 255, kind).reshape(1)[0]
     return Grid(scale, np.uint8(np.clip(round(-low / float(scale)), 0, 255)))
 
 

@@ -52,9 +52,10 @@ def _is_half(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> boo
 
 
 def _faults_of(node: onnx.NodeProto, constants: Mapping[str, NDArray[Any]]) -> Iterator[str]:
-    scale, zero = (constants.get(name) for name in node.input[1:3])
+    # Without a zero point the numbers are unsigned.
+    scale, zero = (constants.get(name) for name in (*node.input[1:3], "")[:2])
     if scale is None or zero is None:
-        yield f"{node.name}: its scale or zero point is computed, not a constant"
+        yield f"{node.name}: its scale or zero point is not a constant"
     elif not (np.isfinite(scale).all() and (scale > 0).all()):
         yield f"{node.name}: its scale is not above 0"
     elif zero.dtype != np.int8 or zero.any():

@@ -66,17 +66,23 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
 
 @pytest.fixture(scope="session", autouse=True)
 def _exports_begin_first(request: pytest.FixtureRequest) -> None:
-    if any("models" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    if any("all_models" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("exports")
 
 
 @pytest.fixture(scope="session")
-def models(exports: dict[str, Any]) -> list[Path]:
-    """B0 and B2 with hq, fast and half of the tokens merged, in FP32 and FP16."""
+def all_models(exports: dict[str, Any]) -> list[Path]:
+    """B0 and B2 without merging, with hq, fast and half of the tokens merged, in FP32 and FP16."""
     for name, process in exports["running"].items():
         if process.wait(timeout=600):
             pytest.fail((exports["folder"] / f"{name}.log").read_text())
     return sorted(exports["folder"].glob("*.onnx"))
+
+
+@pytest.fixture(scope="session")
+def models(all_models: list[Path]) -> list[Path]:
+    """Those that merge."""
+    return [path for path in all_models if "-none-" not in path.name]
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 
 REDUCTIONS = {
+    "none": ("--preset", "none"),
     "hq": ("--preset", "hq"),
     "fast": ("--preset", "fast"),
     "half": ("--ratio", "0.5"),

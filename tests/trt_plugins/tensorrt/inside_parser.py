@@ -5,6 +5,7 @@ python tests/trt_plugins/tensorrt/inside_parser.py LIBRARY A.onnx … > answers
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def parse(model: bytes, logger: Any) -> dict[str, Any]:
         "parsed": parsed,
         "errors": [parser.get_error(i).desc() for i in range(parser.num_errors)],
         "layers": len(layers),
+        "types": Counter(one.type.name for one in layers),
         "plugins": [layer(one) for one in layers if one.type == trt.LayerType.PLUGIN_V3],
         "outputs": [tensor(network.get_output(i)) for i in range(network.num_outputs)],
     }

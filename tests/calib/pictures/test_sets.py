@@ -1,0 +1,57 @@
+"""Sets of pictures never mix, whatever their number."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segpp.calib.pictures.find import FEW, LEAST, Picture
+from segpp.calib.pictures.sets import split
+
+COUNTS = st.integers(LEAST, 400)
+
+
+def pictures(count: int) -> tuple[Picture, ...]:
+    return tuple(Picture(Path(f"{number}.png"), f"{number:064}") for number in range(count))
+
+
+@given(COUNTS, st.booleans())
+def test_every_picture_is_in_one_set(count: int, selects: bool) -> None:  # noqa: FBT001 - drawn
+    given_ones = pictures(count)
+
+    sets = split(given_ones, selects=selects)
+
+    together = [*sets.calibration, *sets.selection, *sets.report]
+    assert sorted(one.sha256 for one in together) == [one.sha256 for one in given_ones]
+    assert bool(sets.selection) is selects
+    assert sets.calibration
+    assert sets.report
+    assert len(sets.calibration) > len(sets.report)
+
+
+@given(COUNTS)
+def test_choosing_does_not_change_what_is_judged_by(count: int) -> None:
+    with_choice, without = (split(pictures(count), selects=which) for which in (True, False))
+
+    assert with_choice.report == without.report
+    assert with_choice == split(pictures(count), selects=True)
+
+
+@given(COUNTS)
+def test_each_set_is_from_everywhere(count: int) -> None:
+    """Neighbours are alike; between two that are held back lie a few that are not."""
+    sets = split(pictures(count), selects=True)
+
+    places = [int(one.sha256) for one in sets.report]
+    assert {b - a for a, b in pairwise(places)} <= {places[0] + 1}
+
+
+@pytest.mark.parametrize("count", [LEAST, 2 * FEW])
+def test_few_pictures_are_warned_about(count: int) -> None:
+    sets = split(pictures(count), selects=False)
+
+    assert bool(sets.warnings) is (len(sets.calibration) < FEW)
+    for warning in sets.warnings:
+        assert f"{len(sets.calibration)} pictures to calibrate on" in warning

@@ -54,10 +54,17 @@ def blocks_of(sites: Sequence[Site]) -> dict[str, tuple[Site, ...]]:
 def divergence(expected: Sequence[Floats], found: Sequence[Floats]) -> float:
     """Return the mean divergence of logits (B, K, h, w) from others, in nats per pixel.
 
-    One channel is the logit of a sigmoid.
+    One channel is the logit of a sigmoid. Of labels (B, H, W), which tell no probabilities, it is
+    the share of pixels that differ.
     """
-    means = [_divergence(_two(a), _two(b)) for a, b in zip(expected, found, strict=True)]
+    means = [_divergence_of(a, b) for a, b in zip(expected, found, strict=True)]
     return float(np.mean(means))
+
+
+def _divergence_of(expected: Floats, found: Floats) -> float:
+    if np.issubdtype(expected.dtype, np.integer):
+        return float(np.mean(expected != found))
+    return _divergence(_two(expected), _two(found))
 
 
 def _divergence(expected: Doubles, found: Doubles) -> float:

@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpp.calib.pictures.find import FEW, LEAST, Picture
@@ -17,6 +17,7 @@ def pictures(count: int) -> tuple[Picture, ...]:
     return tuple(Picture(Path(f"{number}.png"), f"{number:064}") for number in range(count))
 
 
+@settings(deadline=None)
 @given(COUNTS, st.booleans())
 def test_every_picture_is_in_one_set(count: int, selects: bool) -> None:  # noqa: FBT001 - drawn
     given_ones = pictures(count)
@@ -31,6 +32,7 @@ def test_every_picture_is_in_one_set(count: int, selects: bool) -> None:  # noqa
     assert len(sets.calibration) > len(sets.report)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_choosing_does_not_change_what_is_judged_by(count: int) -> None:
     with_choice, without = (split(pictures(count), selects=which) for which in (True, False))
@@ -39,6 +41,7 @@ def test_choosing_does_not_change_what_is_judged_by(count: int) -> None:
     assert with_choice == split(pictures(count), selects=True)
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_each_set_is_from_everywhere(count: int) -> None:
     """Neighbours are alike; between two that are held back lie a few that are not."""

@@ -34,7 +34,7 @@ def written(path: Path) -> Path:
     return path
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
 def test_what_is_written_is_read_bit_by_bit(tmp_path: Path, rows: np.ndarray) -> None:
     ranges = ranges_of(rows)

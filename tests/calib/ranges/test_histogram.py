@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -21,6 +21,7 @@ def filled(batches: list[np.ndarray]) -> Histogram:
     return histogram
 
 
+@settings(deadline=None)
 @given(BATCHES)
 def test_the_counts_are_those_of_all_values_at_once(batches: list[np.ndarray]) -> None:
     values = np.concatenate([np.zeros(0, np.float32), *batches]).astype(np.float64)
@@ -33,6 +34,7 @@ def test_the_counts_are_those_of_all_values_at_once(batches: list[np.ndarray]) -
     assert histogram.total == values.size
 
 
+@settings(deadline=None)
 @given(BATCHES, st.randoms())
 def test_the_order_changes_nothing(batches: list[np.ndarray], random: object) -> None:
     shuffled = list(batches)
@@ -44,6 +46,7 @@ def test_the_order_changes_nothing(batches: list[np.ndarray], random: object) ->
     assert np.array_equal(one.counts, other.counts)
 
 
+@settings(deadline=None)
 @given(BATCHES)
 def test_the_limit_is_a_power_of_two_just_above_the_values(batches: list[np.ndarray]) -> None:
     histogram = filled(batches)

@@ -1,7 +1,7 @@
 """What is known of a tensor is what numpy says of all its values."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -14,6 +14,7 @@ PICTURES = arrays.arrays(
 )
 
 
+@settings(deadline=None)
 @given(PICTURES, st.integers(1, 4))
 def test_extremes_and_means_are_those_of_all_pictures(pictures: np.ndarray, batch: int) -> None:
     known = TensorStatistics.empty(pictures.shape[2])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -48,6 +48,7 @@ def costs(milliseconds: dict[str, float] | None = None) -> list[BlockCost]:
     return [BlockCost(block, 2, loss / 10, gained.get(block)) for block, loss in LOSSES.items()]
 
 
+@settings(deadline=None)
 @given(st.floats(0, 2))
 def test_the_plan_fits_the_budget_and_no_more_than_needed_was_given_back(most: float) -> None:
     found = fit_budget(PLAN, costs(), most, drop_of)
@@ -114,6 +115,7 @@ def test_the_results_tell_of_every_block_why_it_stayed_float() -> None:
 LOGITS = arrays.arrays(np.float32, (2, 3, 2, 2), elements=st.floats(-20, 20, width=32))
 
 
+@settings(deadline=None)
 @given(LOGITS, LOGITS)
 def test_divergence_is_zero_for_the_same_masks_and_never_negative(
     one: np.ndarray, other: np.ndarray
@@ -123,11 +125,21 @@ def test_divergence_is_zero_for_the_same_masks_and_never_negative(
     assert divergence([one], [other]) >= -1e-12
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.float32, (2, 1, 2, 2), elements=st.floats(-20, 20, width=32)))
 def test_one_channel_is_the_logit_of_a_sigmoid(logits: np.ndarray) -> None:
     both = np.concatenate([np.zeros_like(logits), logits], 1)
 
     assert divergence([logits], [logits / 2]) == divergence([both], [both / 2])
+
+
+def test_of_labels_it_is_the_share_that_differs() -> None:
+    labels = np.zeros((1, 4, 5), np.int8)
+    others = labels.copy()
+    others[0, 0, 0] = 7
+
+    assert divergence([labels], [labels]) == 0
+    assert divergence([labels], [others]) == 1 / labels.size
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from onnx import numpy_helper
@@ -20,6 +20,7 @@ NUMBERS = st.floats(0, 65504, width=32)
 KINDS = st.sampled_from([np.float32, np.float16])
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.booleans(), KINDS, st.floats(0, 1))
 def test_a_value_of_the_range_comes_back_within_half_a_step(
     below: float, high: float, signed: bool, kind: type, share: float  # noqa: FBT001 - drawn
@@ -40,6 +41,7 @@ def test_a_value_of_the_range_comes_back_within_half_a_step(
     assert abs(scale * (code - zero) - value) <= steps * scale + slack
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS, st.booleans())
 def test_zero_is_exact(below: float, high: float, signed: bool) -> None:  # noqa: FBT001 - drawn
     grid = grid_of(-below, high, signed=signed)
@@ -48,6 +50,7 @@ def test_zero_is_exact(below: float, high: float, signed: bool) -> None:  # noqa
     assert grid.zero_point.dtype == (np.int8 if signed else np.uint8)
 
 
+@settings(deadline=None)
 @given(arrays.arrays(np.float64, 5, elements=st.floats(0, 500)))
 def test_a_half_precision_scale_is_never_smaller_than_it_should_be(values: np.ndarray) -> None:
     scales = to_scale(values, np.float16)
@@ -67,6 +70,7 @@ WEIGHTS = arrays.arrays(
 )
 
 
+@settings(deadline=None)
 @given(WEIGHTS, st.integers(0, 1), st.sampled_from([127, 63]), KINDS)
 def test_a_weight_comes_back_within_half_a_step_of_its_channel(
     weight: np.ndarray, axis: int, limit: int, kind: type

@@ -1,7 +1,9 @@
 """Channels followed through a graph, up to the products that they enter."""
 
+import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from segpp.calib.graph.channels import Follower, Use
 from segpp.calib.graph.shapes import shapes_of
@@ -12,6 +14,9 @@ HEAD = '<ir_version: 8, opset_import: ["" : 17, "segpp" : 1, "com.microsoft" : 1
 
 def uses(text: str, tensor: str = "x", axis: int = -1) -> tuple[Use, ...] | None:
     model = onnx.parser.parse_model(HEAD + text)
+    # Of the weights only the shape matters.
+    shape = shapes_of(model)["w"]
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(shape, np.float32), "w"))
     shapes = shapes_of(model)
     outputs = frozenset(output.name for output in model.graph.output)
     follower = Follower(wiring_of(model.graph), shapes, outputs)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segpp import __version__
-from segpp.errors import GraphError, InputError, MissingError
-from segpp.errors import InputError, MissingError, OutputError
+from segpp.errors import GraphError, InputError, MissingError, OutputError
 from segpp.manifest import (
     EngineInfo,
     FileInfo,

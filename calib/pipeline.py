@@ -36,14 +36,14 @@ from segpp.calib.report import CalibrationResult
 from segpp.calib.selection.blocks import block_gains, block_results
 from segpp.calib.selection.budget import fit_budget
 from segpp.calib.selection.costs import BlockCost, PartGain
-from segpp.calib.selection.drop import Drop, drop_of
+from segpp.calib.selection.drop import drop_of
 from segpp.calib.selection.measure import Comparison, Measures
 from segpp.calib.selection.payoff import part_gains, without_loss
 from segpp.calib.selection.sensitivity import sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
 from segpp.errors import CheckError, InputError
-from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
+from segpp.manifest import CalibrationDrop, FileInfo, Manifest, read_manifest, render_manifest
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
 
 __all__ = ["CalibrationResult", "calibrate"]
@@ -76,7 +76,7 @@ def calibrate(
     sites = sites_of(model)
     writer = WRITERS[config.target]
     _check_precision(manifest, writer)
-    sets = split(find_pictures(config.pictures), selects=config.max_drop is not None)
+    sets = split(find_pictures(config.pictures))
     # 2. Collect
     ranges = collect_ranges(
         model,
@@ -156,7 +156,6 @@ class _Work:
         return CalibrationResult(
             out=self.config.out,
             manifest=made,
-            drop=outcome.drop,
             blocks=block_results(sites, floats, costs, gained),
             gains=gains,
             engine=self.measures.engine if gains else "",
@@ -231,7 +230,7 @@ class _Work:
         budget = fit_budget(plan, costs, self.config.max_drop, self._drop_of)
         return budget.plan, costs
 
-    def _drop_of(self, plan: Plan) -> Drop:
+    def _drop_of(self, plan: Plan) -> CalibrationDrop:
         """Return what a plan loses on the pictures of the selection."""
         with TemporaryDirectory(prefix="segpp-") as folder:
             path = Path(folder, "int8.onnx")
@@ -277,7 +276,7 @@ class _Work:
             )
         return {"float": 1000 * before, "int8": 1000 * after}
 
-    def _check(self, agreement: float, drop: Drop) -> None:
+    def _check(self, agreement: float, drop: CalibrationDrop) -> None:
         if agreement < self.config.min_agreement:
             raise CheckError(
                 f"the INT8 file's masks agree with the float ones on {agreement:.5f} of the pixels",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from segpp.calib.graph.sites import Site
 from segpp.calib.pictures.find import Picture
 from segpp.calib.pictures.sets import PictureSets
 from segpp.calib.plan import Plan
-from segpp.calib.selection.drop import Drop
+from segpp.calib.writers import WRITERS
 from segpp.manifest import Calibration, CalibrationDrop, FileInfo, Manifest, Source
 from segpp.utils.files import sha256_of
 
@@ -43,7 +43,7 @@ class Outcome:
     equalized: tuple[str, ...]
     sets: PictureSets
     agreement: float
-    drop: Drop
+    drop: CalibrationDrop
     milliseconds: Mapping[str, float]
 
 
@@ -62,7 +62,7 @@ def calibrated_manifest(
         precision="int8",
         parity=None,
         tools={**manifest.tools, **{one.__name__: one.__version__ for one in _PACKAGES}},
-        options={**manifest.options, "int8": config.target},
+        options={**manifest.options, "int8": config.target, **WRITERS[config.target].options()},
         calibration=Calibration(
             target=config.target,
             methods={kind: config.methods.get(kind, config.method) for kind in _kinds(outcome)},
@@ -70,10 +70,10 @@ def calibrated_manifest(
             int8=dict(Counter(site.block for site in outcome.plan.sites)),
             floats=_floats(sites, outcome),
             images=_hashes(outcome.sets.calibration),
-            selected_on=_hashes(outcome.sets.selection),
+            selected_on=() if config.max_drop is None else _hashes(outcome.sets.selection),
             reported_on=_hashes(outcome.sets.report),
             agreement=outcome.agreement,
-            drop=_drop(outcome.drop),
+            drop=outcome.drop,
             faster=dict(outcome.milliseconds),
         ),
     )
@@ -90,7 +90,3 @@ def _floats(sites: Sequence[Site], outcome: Outcome) -> dict[str, str]:
 
 def _hashes(pictures: Sequence[Picture]) -> tuple[str, ...]:
     return tuple(picture.sha256 for picture in pictures)
-
-
-def _drop(drop: Drop) -> CalibrationDrop:
-    return CalibrationDrop(**asdict(drop))

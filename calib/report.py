@@ -6,8 +6,7 @@ from pathlib import Path
 
 from segpp import __version__
 from segpp.calib.selection.costs import BlockResult, PartGain
-from segpp.calib.selection.drop import Drop
-from segpp.manifest import Calibration, Manifest
+from segpp.manifest import Calibration, CalibrationDrop, Manifest
 from segpp.utils.table import table
 
 __all__ = ["CalibrationResult"]
@@ -23,7 +22,6 @@ class CalibrationResult:
     Attributes:
         out: The INT8 file.
         manifest: Of it.
-        drop: What it loses on pictures that it was not chosen on.
         blocks: What became of each block.
         gains: What each part gains on this machine, where that was timed.
         engine: What it was timed on, in words.
@@ -32,7 +30,6 @@ class CalibrationResult:
 
     out: Path
     manifest: Manifest
-    drop: Drop
     blocks: tuple[BlockResult, ...]
     gains: tuple[PartGain, ...]
     engine: str
@@ -45,6 +42,11 @@ class CalibrationResult:
         if calibration is None:
             raise ValueError("the manifest is not of an INT8 file")
         return calibration
+
+    @property
+    def drop(self) -> CalibrationDrop:
+        """What the file loses on pictures that it was not chosen on."""
+        return self.calibration.drop
 
     def text(self) -> str:
         """Return what to read: the file, the blocks, and what is lost and gained."""

@@ -16,13 +16,28 @@ from segpp.calib.graph.channels import Follower, Use
 from segpp.calib.graph.edit import Edit
 from segpp.calib.graph.shapes import shapes_of
 from segpp.calib.graph.sites import Site
-from segpp.calib.graph.wiring import Wiring, array_of, wiring_of
+from segpp.calib.graph.wiring import Wiring, array_of, bias_behind, wiring_of
 from segpp.calib.ranges.file import Ranges
 
-__all__ = ["Change", "Equalization", "Network", "balanced", "block_of_uses", "network_of"]
+__all__ = [
+    "Change",
+    "Equalization",
+    "Network",
+    "balanced",
+    "bias_of",
+    "block_of_uses",
+    "edits_of_outputs",
+    "edits_of_uses",
+    "factors_of_uses",
+    "input_magnitudes",
+    "network_of",
+    "weight_magnitudes",
+]
 
 Floats = NDArray[np.float32]
 
+# Which input of a product is its bias, behind activations and weight.
+_BIAS = 2
 # Scales span so many powers of two at most.
 _MOST_LOG2 = 8
 
@@ -139,10 +154,8 @@ def factors_of_uses(uses: Sequence[Use], scales: Floats) -> dict[str, Floats]:
     return {use.tensor: np.reciprocal(scales[use.channels]) for use in uses}
 
 
-def edits_of_outputs(
-    network: Network, node: onnx.NodeProto, factor: Floats
-) -> tuple[tuple[Edit, ...], str]:
-    """Return the edits that multiply a product's output channels, and what holds the result.
+def edits_of_outputs(network: Network, node: onnx.NodeProto, factor: Floats) -> tuple[Edit, ...]:
+    """Return the edits that multiply a product's output channels.
 
     Args:
         node: The product; a bias that is added behind belongs to it.
@@ -154,19 +167,12 @@ def edits_of_outputs(
     bias = bias_of(network, node)
     if bias is not None:
         edits.append(Edit(bias[0].name, bias[1], factor))
-    return tuple(edits), node.output[0] if bias is None else bias[0].output[0]
+    return tuple(edits)
 
 
 def bias_of(network: Network, node: onnx.NodeProto) -> tuple[onnx.NodeProto, int] | None:
     """Return the node that adds a product's bias, and which of its inputs that is."""
-    if len(node.input) > 2 and node.input[2]:  # noqa: PLR2004 - x, weight and bias
-        return node, 2
-    users = network.wiring.users(node.output[0])
-    if len(users) != 1 or users[0].op_type != "Add":
-        return None
+    if any(node.input[_BIAS:]):
+        return node, _BIAS
     channels = network.weight(node).shape[network.sites[node.name].output_axis]
-    for index, name in enumerate(users[0].input):
-        tensor = network.wiring.initializers.get(name)
-        if tensor is not None and list(tensor.dims) == [channels]:
-            return users[0], index
-    return None
+    return bias_behind(node.output[0], channels, network.wiring)

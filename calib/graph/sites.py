@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import onnx
 
@@ -80,7 +79,7 @@ class Site:
     module: str
     kind: str
     block: str
-    operator: Literal["Conv", "Gemm", "MatMul"]
+    operator: str
     input: str
     output: str
     weight: str
@@ -137,7 +136,7 @@ def _check_float(model: onnx.ModelProto) -> None:
 
 
 def _weight_of(node: onnx.NodeProto, wiring: Wiring) -> onnx.TensorProto | None:
-    if len(node.input) < 2 or node.domain not in ("", "ai.onnx"):  # noqa: PLR2004 - x and weight
+    if not node.input[1:] or node.domain not in ("", "ai.onnx"):
         return None
     weight = wiring.initializers.get(node.input[1])
     return weight if weight is not None and node.input[0] not in wiring.initializers else None
@@ -158,7 +157,7 @@ def _site(node: onnx.NodeProto, wiring: Wiring) -> Site:
         module=module,
         kind=kind,
         block=_block_of(module, kind),
-        operator=node.op_type,  # type: ignore[arg-type]
+        operator=node.op_type,
         input=node.input[0],
         output=node.output[0],
         weight=node.input[1],

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-__all__ = ["Wiring", "array_of", "replace_array", "wiring_of"]
+__all__ = ["Wiring", "array_of", "bias_behind", "replace_array", "wiring_of"]
 
 Floats = NDArray[np.float32]
 
@@ -42,6 +42,18 @@ def wiring_of(graph: onnx.GraphProto) -> Wiring:
         makers={name: node for node in graph.node for name in node.output},
         _users=dict(users),
     )
+
+
+def bias_behind(tensor: str, channels: int, wiring: Wiring) -> tuple[onnx.NodeProto, int] | None:
+    """Return the sum with a bias (channels,) that alone takes a tensor, and the bias's input."""
+    users = wiring.users(tensor)
+    if len(users) != 1 or users[0].op_type != "Add":
+        return None
+    for index, name in enumerate(users[0].input):
+        constant = wiring.initializers.get(name)
+        if constant is not None and list(constant.dims) == [channels]:
+            return users[0], index
+    return None
 
 
 def array_of(tensor: onnx.TensorProto) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segpp.calib.ranges.statistics import TensorStatistics
 
-__all__ = ["LEVELS", "Observer", "clip_both"]
+__all__ = ["LEVELS", "Observer", "clip_both", "magnitudes"]
 
 # Of an 8-bit number.
 LEVELS = 256

@@ -20,8 +20,8 @@ _SHARES = np.linspace(1.0, 0.2, 81)
 def least_squares_range(statistics: TensorStatistics) -> tuple[float, float]:
     """Return the range with the least mean squared error over the sampled values."""
     low, high = statistics.range
-    # One end after the other, from the one that reaches further: a grid of both takes long, and
-    # the ends hardly depend on each other.
+    # One end after the other, twice: a grid of both takes long, and the ends hardly depend on each
+    # other.
     for _ in range(2):
         errors = [_error(statistics, low, high * share) for share in _SHARES]
         high *= float(_SHARES[np.argmin(errors)])

@@ -7,7 +7,7 @@ from segpp.calib.pictures.find import FEW, Picture
 
 __all__ = ["PictureSets", "split"]
 
-# Every fifth picture is held back to judge by; of the others every fifth chooses, if one has to.
+# Every fifth picture is held back to judge by; of the others every fifth is there to choose by.
 _EVERY = 5
 
 
@@ -17,7 +17,8 @@ class PictureSets:
 
     Attributes:
         calibration: Ranges are of these.
-        selection: Blocks are chosen by these; empty where nothing is chosen.
+        selection: Blocks are chosen by these, where there is a budget. They are kept apart without
+            one too, so that ranges serve with and without.
         report: The file is judged by these.
     """
 
@@ -34,15 +35,13 @@ class PictureSets:
         return (f"{held}: few; from {FEW} on the numbers are dependable",)
 
 
-def split(pictures: Sequence[Picture], *, selects: bool) -> PictureSets:
+def split(pictures: Sequence[Picture]) -> PictureSets:
     """Return the sets of some pictures, the same for the same pictures.
 
     Neighbours by name are often neighbours in time, so each set takes them from everywhere.
     """
     report = tuple(pictures[_EVERY - 1 :: _EVERY])
     others = [p for i, p in enumerate(pictures, start=1) if i % _EVERY]
-    if not selects:
-        return PictureSets(tuple(others), (), report)
     selection = tuple(others[_EVERY - 1 :: _EVERY])
     kept = tuple(p for i, p in enumerate(others, start=1) if i % _EVERY)
     return PictureSets(kept, selection, report)

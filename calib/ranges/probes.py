@@ -13,6 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from segpp.calib.graph.shapes import shapes_of, types_of
 from segpp.errors import GraphError
 
 __all__ = ["Probe", "add_probes"]
@@ -54,15 +55,13 @@ def add_probes(
         rows: How many places of each to hand out; fewer if it has fewer.
         seed: Draws them.
     """
-    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    types = _types(inferred.graph)
+    shapes, types = shapes_of(model), types_of(model)
     probed = onnx.ModelProto()
     probed.CopyFrom(model)
     draw = np.random.default_rng(seed)
     probes = []
     for number, (name, axis) in enumerate(axes.items()):
-        kind = types.get(name, onnx.TypeProto.Tensor())
-        seen = _Seen(name, _shape_of(kind, name), axis, kind.elem_type)
+        seen = _Seen(name, _fixed(shapes.get(name, ()), name), axis, types.get(name, 0))
         kept = np.sort(draw.choice(seen.places, min(rows, seen.places), replace=False))
         prefix = f"{_PREFIX}.{number}"
         probes.append(_add_probe(probed.graph, seen, prefix, kept.astype(np.int64)))
@@ -96,13 +95,7 @@ class _Seen:
         return int(np.prod([self.shape[axis] for axis in self.others[1:]]))
 
 
-def _types(graph: onnx.GraphProto) -> dict[str, onnx.TypeProto.Tensor]:
-    values = [*graph.input, *graph.value_info, *graph.output]
-    return {value.name: value.type.tensor_type for value in values}
-
-
-def _shape_of(kind: onnx.TypeProto.Tensor, name: str) -> tuple[int, ...]:
-    shape = tuple(dim.dim_value for dim in kind.shape.dim)
+def _fixed(shape: tuple[int, ...], name: str) -> tuple[int, ...]:
     if not shape or min(shape) < 1:
         raise GraphError(
             f"the shape of {name!r:.80} is not fixed in the file",

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from segpp.calib.plan import Plan
-from segpp.calib.selection.drop import Drop
-from segpp.calib.selection.sensitivity import BlockCost
+from segpp.calib.selection.costs import BlockCost
+from segpp.manifest import CalibrationDrop
 
 __all__ = ["Budget", "fit_budget"]
 
@@ -21,7 +21,7 @@ class Budget:
     """
 
     plan: Plan
-    drop: Drop
+    drop: CalibrationDrop
     demoted: tuple[str, ...]
 
 
@@ -29,7 +29,7 @@ def fit_budget(
     plan: Plan,
     costs: Sequence[BlockCost],
     most: float,
-    drop_of: Callable[[Plan], Drop],
+    drop_of: Callable[[Plan], CalibrationDrop],
 ) -> Budget:
     """Return the largest plan that loses at most ``most`` points, or one without any site.
 

@@ -1,14 +1,14 @@
 """What INT8 costs: points of mIoU where there are labels, else of agreement with the float file."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp.calib.selection.measure import Comparison
+from segpp.manifest import CalibrationDrop
 
-__all__ = ["Drop", "drop_of", "miou_of"]
+__all__ = ["drop_of", "miou_of"]
 
 _DRAWS = 1000
 _LEVEL = 0.95
@@ -16,38 +16,7 @@ _LEVEL = 0.95
 Counts = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Drop:
-    """A loss in points of a hundred; negative where the file is better.
-
-    Attributes:
-        measure: ``mIoU`` or ``agreement``.
-        reference: Of the float file, in points.
-        model: Of the file.
-        low, high: Between them the loss lies with 95 % confidence (percentile bootstrap over
-            pictures, Efron, 1979), however small that number of pictures makes the claim.
-        classes: Loss of each class's IoU, in points; None where a class does not occur.
-        pictures: How many it was measured on.
-        classes_low, classes_high: Between them each class's loss lies, likewise.
-    """
-
-    measure: str
-    reference: float
-    model: float
-    low: float
-    high: float
-    classes: tuple[float | None, ...]
-    pictures: int
-    classes_low: tuple[float | None, ...] = ()
-    classes_high: tuple[float | None, ...] = ()
-
-    @property
-    def points(self) -> float:
-        """The loss."""
-        return self.reference - self.model
-
-
-def drop_of(comparison: Comparison, *, seed: int = 0) -> Drop:
+def drop_of(comparison: Comparison, *, seed: int = 0) -> CalibrationDrop:
     """Return what a comparison shows to be lost, and how sure that is."""
     draws = np.random.default_rng(seed)
     pictures = len(comparison.agreement)
@@ -56,13 +25,13 @@ def drop_of(comparison: Comparison, *, seed: int = 0) -> Drop:
         shares = 100 * comparison.agreement
         lost = 100 - shares[picked].mean(axis=1)
         low, high = _interval(lost)
-        return Drop("agreement", 100.0, float(shares.mean()), low, high, (), pictures)
+        return CalibrationDrop("agreement", 100.0, float(shares.mean()), low, high, (), pictures)
     return _miou_drop(comparison.reference, comparison.model, comparison.ignored, picked)
 
 
 def _miou_drop(
     before: Counts, after: Counts, ignored: Collection[int], picked: NDArray[np.int64]
-) -> Drop:
+) -> CalibrationDrop:
     first, second = (_ious(counts.sum(0), ignored) for counts in (before, after))
     # Of every draw the IoU of every class, (draws, K).
     firsts, seconds = (
@@ -72,7 +41,7 @@ def _miou_drop(
         np.array([_mean(a) - _mean(b) for a, b in zip(firsts, seconds, strict=True)])
     )
     ends = [_known_interval(lost) for lost in (firsts - seconds).T]
-    return Drop(
+    return CalibrationDrop(
         measure="mIoU",
         reference=_mean(first),
         model=_mean(second),

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from segpp.calib.graph.sites import Site
-from segpp.calib.graph.wiring import Wiring, array_of, wiring_of
+from segpp.calib.graph.wiring import Wiring, array_of, bias_behind, wiring_of
 from segpp.calib.plan import Plan
 from segpp.calib.writers.base import Grid, grid_of, to_scale
 
 __all__ = ["Style", "insert"]
 
 _MOST_INT32 = 2**31 - 1
+# What stands for a tensor of 8 bits, in the order in which nodes take it.
+_CONSTANTS = ("codes", "scale", "zero_point")
 # The first whose pairs take float16.
 _HALF_OPSET = 19
 
@@ -81,7 +83,7 @@ class _Edit:
             return
         node.input[0] = self._activation(site)
         scales = self._weight(site, node)
-        if self._style.bias and site.operator == "Conv" and len(node.input) > 2:  # noqa: PLR2004
+        if self._style.bias and site.operator == "Conv":
             self._bias(site, node, scales)
         if self._style.outputs(site):
             self._output(node, self._kind_of(site))
@@ -102,22 +104,16 @@ class _Edit:
         self._activation(site)
         weight = array_of(self._wiring.initializers[site.weight])
         codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
-        a, w = f"{site.input}/int8", f"{site.weight}/{site.node}"
-        inputs = [
-            f"{a}/codes",
-            self._constant(f"{w}/codes", codes),
-            f"{a}/scale",
-            self._constant(f"{w}/scale", scales),
-            f"{a}/zero_point",
-            self._constant(f"{w}/zero_point", np.zeros(len(scales), np.int8)),
-        ]
-        users = self._wiring.users(node.output[0])
-        if len(users) == 1 and users[0].op_type == "Add":
-            biases = [name for name in users[0].input if name in self._wiring.initializers]
-            if len(biases) == 1 and len(self._wiring.initializers[biases[0]].dims) == 1:
-                inputs.append(biases[0])
-                node.output[0] = users[0].output[0]
-                self._skip(users[0])
+        of_activation = [f"{site.input}/int8/{what}" for what in _CONSTANTS]
+        of_weight = self._stored(f"{site.weight}/{site.node}", codes, scales)
+        pairs = zip(of_activation, of_weight, strict=True)
+        inputs = [name for pair in pairs for name in pair]
+        added = bias_behind(node.output[0], len(scales), self._wiring)
+        if added is not None:
+            sum_, index = added
+            inputs.append(sum_.input[index])
+            node.output[0] = sum_.output[0]
+            self._skip(sum_)
         del node.input[:]
         node.input.extend(inputs)
         node.op_type, node.domain = "MatMulIntegerToFloat", "com.microsoft"
@@ -157,40 +153,42 @@ class _Edit:
     def _weight(self, site: Site, node: onnx.NodeProto) -> NDArray[np.floating[Any]]:
         weight = numpy_helper.to_array(self._wiring.initializers[site.weight])
         codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
-        prefix = f"{site.weight}/{site.node}"
-        inputs = [
-            self._constant(f"{prefix}/codes", codes),
-            self._constant(f"{prefix}/scale", scales),
-            self._constant(f"{prefix}/zero_point", np.zeros(len(scales), np.int8)),
-        ]
-        back = f"{prefix}/back"
-        self._before[site.node].append(
-            helper.make_node("DequantizeLinear", inputs, [back], axis=site.output_axis, name=back)
-        )
-        node.input[1] = back
+        inputs = self._stored(f"{site.weight}/{site.node}", codes, scales)
+        node.input[1] = self._back(site.node, inputs, site.output_axis)
         return scales
 
     def _bias(self, site: Site, node: onnx.NodeProto, scales: NDArray[np.floating[Any]]) -> None:
+        """Quantize the bias of a convolution, if it has one."""
+        if not node.input[2:3]:
+            return
         bias = array_of(self._wiring.initializers[node.input[2]])
         scale = (self._grids[site.input].scale * scales).astype(np.float32)
         codes = np.clip(np.round(bias / scale), -_MOST_INT32, _MOST_INT32).astype(np.int32)
-        prefix = f"{node.input[2]}/{site.node}"
-        inputs = [
-            self._constant(f"{prefix}/codes", codes),
-            self._constant(f"{prefix}/scale", scale),
-            self._constant(f"{prefix}/zero_point", np.zeros(len(scale), np.int32)),
-        ]
-        back = f"{prefix}/back"
-        self._before[site.node].append(
-            helper.make_node("DequantizeLinear", inputs, [back], axis=0, name=back)
-        )
-        node.input[2] = back
+        inputs = self._stored(f"{node.input[2]}/{site.node}", codes, scale)
+        node.input[2] = self._back(site.node, inputs, 0)
+
+    def _stored(
+        self, prefix: str, codes: NDArray[np.generic], scales: NDArray[np.generic]
+    ) -> list[str]:
+        """Return the names of a constant's numbers, scales and zero points, all 0."""
+        values = (codes, scales, np.zeros(len(scales), codes.dtype))
+        pairs = zip(_CONSTANTS, values, strict=True)
+        return [self._constant(f"{prefix}/{what}", value) for what, value in pairs]
+
+    def _back(self, node: str, inputs: list[str], axis: int) -> str:
+        """Put before a node what makes a constant of 8 or 32 bits float again; return its name."""
+        name = inputs[0].removesuffix(_CONSTANTS[0]) + "back"
+        made = helper.make_node("DequantizeLinear", inputs, [name], axis=axis, name=name)
+        self._before[node].append(made)
+        return name
 
     def _output(self, node: onnx.NodeProto, kind: np.dtype[Any]) -> None:
         """Quantize what a node gives, behind the ReLU that follows it if one does."""
         users = self._wiring.users(node.output[0])
         last = users[0] if len(users) == 1 and users[0].op_type == "Relu" else node
         tensor = last.output[0]
+        if tensor in {output.name for output in self._graph.output}:
+            return
         if tensor not in self._plan.ranges or tensor in self._dequantized:
             return
         grid = self._grid(tensor, kind)

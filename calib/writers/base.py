@@ -1,6 +1,6 @@
 """What a writer is, and how a value becomes 8 bits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ class Writer:
         precisions: Of the float files that it is made from, as in a manifest.
         write: Returns a copy of the float model with the plan's sites quantized.
         faults: Returns what the engine would refuse in a model, a sentence each.
+        options: Returns what a reader of the file must know of the dialect, for its manifest.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Writer:
     precisions: frozenset[str]
     write: Callable[[onnx.ModelProto, Plan], onnx.ModelProto]
     faults: Callable[[onnx.ModelProto], list[str]]
+    options: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from segpp.calib.graph.fuse_gelu import fuse_gelu
 from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
 from segpp.calib.writers import WRITERS
-from segpp.calib.writers._cpu import has_vnni
 from segpp.calib.writers._qdq import Style, insert
 from segpp.calib.writers.base import Writer
+from segpp.manifest import WEIGHT_BITS
+from segpp.utils.limits import has_vnni
 
 __all__ = ["write_for_onnxruntime"]
 
@@ -42,5 +43,6 @@ WRITERS.register("onnxruntime")(
         precisions=frozenset({"fp32"}),
         write=write_for_onnxruntime,
         faults=lambda _model: [],
+        options=lambda: {WEIGHT_BITS: "8" if has_vnni() else "7"},
     )
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from segpp.errors import InputError
 from segpp.images.fit import check_fit
 from segpp.images.tiles import OVERLAP, check_overlap
-from segpp.manifest import Manifest, read_manifest
+from segpp.manifest import WEIGHT_BITS, Manifest, read_manifest
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec
 from segpp.runtime.inference.choose_backend import choose_backend
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
@@ -17,9 +17,14 @@ from segpp.runtime.inference.session import Session
 from segpp.runtime.inference.signature import check_signature, infer_manifest
 from segpp.runtime.system.hardware import available_memory
 from segpp.utils.files import check_file, manifest_path
-from segpp.utils.limits import check_threads, default_threads
+from segpp.utils.limits import check_threads, default_threads, has_vnni
 
 __all__ = ["open_session"]
+
+_OVERFLOWS = (
+    "sums of the file's 8-bit weights overflow on this CPU, which has no VNNI: masks may be wrong; "
+    "calibrate here"
+)
 
 
 def open_session(
@@ -96,9 +101,17 @@ def open_session(
             overlap=share,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
             threads=used,
+            notes=_overflow(described),
         )
         on_failure.pop_all()
     return session
+
+
+def _overflow(manifest: Manifest) -> tuple[str, ...]:
+    """Return a note where an INT8 file was written for another kind of CPU."""
+    if manifest.options.get(WEIGHT_BITS) != "8" or has_vnni():
+        return ()
+    return (_OVERFLOWS,)
 
 
 def _check_tiles(fit: str | None, overlap: float | None, *, tile: bool) -> float | None:

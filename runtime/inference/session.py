@@ -53,6 +53,7 @@ class Session(AbstractContextManager["Session"]):
         threads: CPU threads; None for the library's choice.
         precision_check: What the first labels must pass, where they come from a lower precision.
         overlap: Cut pictures into tiles that share so much of a side; None fits them as a whole.
+        notes: What the file itself gives reason to say.
 
     Attributes:
         notes: What the pictures so far gave reason to say, a sentence each.
@@ -69,10 +70,11 @@ class Session(AbstractContextManager["Session"]):
         precision_check: PrecisionCheck | None = None,
         overlap: float | None = None,
         threads: int | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self._open_backend: Backend | None = backend
         self._description = backend.description
-        self.notes: tuple[str, ...] = ()
+        self.notes = self._file_notes = notes
         self.after_tiles: AfterTiles = lambda _done, _total: None
         self._overlap = overlap
         self.threads = threads
@@ -265,7 +267,7 @@ class Session(AbstractContextManager["Session"]):
                 return
             note = look(_size_of(image), self.input)
             if note and note not in self.notes:
-                is_full = len(self.notes) == _MOST_SHAPES
+                is_full = len(self.notes) - len(self._file_notes) == _MOST_SHAPES
                 self.notes = (*self.notes, _OTHERS if is_full else note)
 
     def _check_precision(

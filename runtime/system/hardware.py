@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.system_files import read_system_file
-from segpp.utils.limits import usable_cpus
+from segpp.utils.limits import cpu_flags, usable_cpus
 
 __all__ = ["Cpu", "Gpu", "Jetson", "Machine", "available_memory", "this_machine"]
 
@@ -161,8 +161,7 @@ def _system(root: Path) -> str:
 def _cpu(root: Path) -> Cpu:
     text = read_system_file(root / "proc/cpuinfo")
     model = re.search(r"^model name\s*:\s*(.+)", text, re.MULTILINE)
-    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)", text, re.MULTILINE)
-    supported = set(flags[1].split()) if flags else set()
+    supported = cpu_flags(root)
     return Cpu(
         model=model[1] if model else platform.processor() or platform.machine(),
         cores=usable_cpus(root),

@@ -52,9 +52,9 @@ def calibrate(
 ) -> CalibrationResult:
     """Write a float file as INT8, for one engine, and judge it on pictures held back.
 
-    Every fifth picture is held back to judge by, and with ``max_drop`` every fifth of the others
-    to choose by; the ranges of activations are of the rest. The file and its manifest (``output``
-    with ``.json`` behind it) appear together or not at all.
+    Every fifth picture is held back to judge by, and every fifth of the others to choose by,
+    should there be a ``max_drop``; the ranges of activations are of the rest. The file and its
+    manifest (``output`` with ``.json`` behind it) appear together or not at all.
 
     Args:
         model: A float ONNX file of ``export_onnx``, its manifest beside it.
@@ -126,7 +126,7 @@ def calibrate(
     }
     check_model(given["model"])
     # onnx and onnxruntime are wanted from here on.
-    from segpp.calib.config import CalibrationConfig, check_config  # noqa: PLC0415
+    from segpp.calib.config import CalibrationConfig, check_config  # noqa: PLC0415 - as said
 
     config = CalibrationConfig(**given)
     check_config(config)

@@ -4,6 +4,7 @@ from segpp.manifest.json_file import parse_manifest, read_manifest, render_manif
 from segpp.manifest.schema import (
     LABEL_DIMENSIONS,
     TENSOR_DIMENSIONS,
+    WEIGHT_BITS,
     Architecture,
     Calibration,
     CalibrationDrop,
@@ -26,6 +27,7 @@ from segpp.manifest.schema import (
 __all__ = [
     "LABEL_DIMENSIONS",
     "TENSOR_DIMENSIONS",
+    "WEIGHT_BITS",
     "Architecture",
     "Calibration",
     "CalibrationDrop",

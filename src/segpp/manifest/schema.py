@@ -11,6 +11,7 @@ __all__ = [
     "LABEL_DIMENSIONS",
     "SCHEMA",
     "TENSOR_DIMENSIONS",
+    "WEIGHT_BITS",
     "Architecture",
     "Calibration",
     "CalibrationDrop",
@@ -36,6 +37,9 @@ Origin = Literal["given", "stored", "config", "assumed"]
 
 # Pillow's filters, which average where they shrink; nearest takes one pixel.
 Resize = Literal["pillow-bilinear", "pillow-bicubic", "pillow-nearest"]
+
+# Of a file's options: 8 where sums overflow on CPUs without instructions for 8-bit products.
+WEIGHT_BITS = "int8_weight_bits"
 
 # (B, C, H, W) or (B, H, W, C); and (B, H, W).
 TENSOR_DIMENSIONS = 4
@@ -264,7 +268,10 @@ class CalibrationDrop:
 
     Attributes:
         measure: ``mIoU`` against labels, or ``agreement`` with the float file.
-        low, high: The loss lies between them with 95 % confidence.
+        reference: Of the float file.
+        model: Of the file.
+        low, high: Between them the loss lies with 95 % confidence (percentile bootstrap over
+            pictures, Efron, 1979), however small that number of pictures makes the claim.
         classes: What each class's IoU loses; None where a class does not occur.
         classes_low, classes_high: Each class's loss lies between them, likewise.
     """
@@ -278,6 +285,11 @@ class CalibrationDrop:
     pictures: int
     classes_low: tuple[float | None, ...] = ()
     classes_high: tuple[float | None, ...] = ()
+
+    @property
+    def points(self) -> float:
+        """The loss; negative where the file is better."""
+        return self.reference - self.model
 
 
 @dataclass(frozen=True)

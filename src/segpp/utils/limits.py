@@ -1,4 +1,6 @@
-"""How many CPUs and how much memory this process may use, which is often less than there are.
+"""How many CPUs and how much memory this process may use, and what these CPUs can do.
+
+The first two are often less than there are.
 
 A container or batch system limits a process in three ways, and most libraries look at none:
 
@@ -19,7 +21,9 @@ from segpp.errors import InputError
 __all__ = [
     "Room",
     "check_threads",
+    "cpu_flags",
     "default_threads",
+    "has_vnni",
     "most_threads",
     "usable_cpus",
     "usable_memory",
@@ -51,6 +55,29 @@ def usable_cpus(root: Path = _ROOT) -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else _cpus()
     return max(1, min([cpus, *_quotas(root)]))
+
+
+def cpu_flags(root: Path = _ROOT) -> frozenset[str]:
+    """Return the features that the kernel lists for the first CPU; none where it lists none.
+
+    Args:
+        root: Where ``proc`` and ``sys`` are.
+    """
+    try:
+        text = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    # On Arm the line is called Features.
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)", text, re.MULTILINE)
+    return frozenset(found[1].split()) if found else frozenset()
+
+
+def has_vnni(root: Path = _ROOT) -> bool:
+    """Return whether the CPU adds four products of 8 bits at once into 32, without overflow.
+
+    x86 calls that VNNI; Arm's dot products never overflow either.
+    """
+    return bool(cpu_flags(root) & {"avx512_vnni", "avx_vnni", "asimddp", "i8mm"})
 
 
 def default_threads(root: Path = _ROOT) -> int | None:

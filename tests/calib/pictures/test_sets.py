@@ -18,15 +18,15 @@ def pictures(count: int) -> tuple[Picture, ...]:
 
 
 @settings(deadline=None)
-@given(COUNTS, st.booleans())
-def test_every_picture_is_in_one_set(count: int, selects: bool) -> None:  # noqa: FBT001 - drawn
+@given(COUNTS)
+def test_every_picture_is_in_one_set(count: int) -> None:
     given_ones = pictures(count)
 
-    sets = split(given_ones, selects=selects)
+    sets = split(given_ones)
 
     together = [*sets.calibration, *sets.selection, *sets.report]
     assert sorted(one.sha256 for one in together) == [one.sha256 for one in given_ones]
-    assert bool(sets.selection) is selects
+    assert sets.selection
     assert sets.calibration
     assert sets.report
     assert len(sets.calibration) > len(sets.report)
@@ -34,18 +34,9 @@ def test_every_picture_is_in_one_set(count: int, selects: bool) -> None:  # noqa
 
 @settings(deadline=None)
 @given(COUNTS)
-def test_choosing_does_not_change_what_is_judged_by(count: int) -> None:
-    with_choice, without = (split(pictures(count), selects=which) for which in (True, False))
-
-    assert with_choice.report == without.report
-    assert with_choice == split(pictures(count), selects=True)
-
-
-@settings(deadline=None)
-@given(COUNTS)
 def test_each_set_is_from_everywhere(count: int) -> None:
     """Neighbours are alike; between two that are held back lie a few that are not."""
-    sets = split(pictures(count), selects=True)
+    sets = split(pictures(count))
 
     places = [int(one.sha256) for one in sets.report]
     assert {b - a for a, b in pairwise(places)} <= {places[0] + 1}
@@ -53,7 +44,7 @@ def test_each_set_is_from_everywhere(count: int) -> None:
 
 @pytest.mark.parametrize("count", [LEAST, 2 * FEW])
 def test_few_pictures_are_warned_about(count: int) -> None:
-    sets = split(pictures(count), selects=False)
+    sets = split(pictures(count))
 
     assert bool(sets.warnings) is (len(sets.calibration) < FEW)
     for warning in sets.warnings:

@@ -16,10 +16,10 @@ from segpp.calib.plan import Plan
 from segpp.calib.selection.blocks import block_gains, block_results
 from segpp.calib.selection.budget import fit_budget
 from segpp.calib.selection.costs import BlockCost, PartGain
-from segpp.calib.selection.drop import Drop
 from segpp.calib.selection.payoff import part_gains, without_loss
 from segpp.calib.selection.sensitivity import blocks_of, divergence, sensitivities
 from segpp.calib.writers import WRITERS
+from segpp.manifest import CalibrationDrop
 from tests.calib.conftest import MakePictures, TinyFile
 from tests.calib.plans import Quantized, quantize
 
@@ -37,10 +37,10 @@ def site(block: str, number: int = 0, part: str = "fc1") -> Site:
 PLAN = Plan(tuple(site(block, number) for block in LOSSES for number in range(2)), {})
 
 
-def drop_of(plan: Plan) -> Drop:
+def drop_of(plan: Plan) -> CalibrationDrop:
     """Return the loss of a plan whose blocks' losses add up."""
     points = sum(LOSSES[block] for block in blocks_of(plan.sites))
-    return Drop("mIoU", 60.0, 60.0 - points, points, points, (), 9)
+    return CalibrationDrop("mIoU", 60.0, 60.0 - points, points, points, (), 9)
 
 
 def costs(milliseconds: dict[str, float] | None = None) -> list[BlockCost]:

@@ -13,7 +13,9 @@ from segpp.errors import (
     InputError,
     SegppError,
 )
+from segpp.manifest import WEIGHT_BITS, read_manifest, render_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
+from segpp.runtime.inference import open_session as module
 from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import manifest_path
 
@@ -108,3 +110,19 @@ def test_a_backend_whose_file_does_not_fit_its_manifest_is_closed(
     [backend] = loaded
     with pytest.raises(GraphError, match="failed to run"):
         backend.run({"image": np.zeros((1, 3, 32, 64), np.float32)}, ["out"])
+
+
+@pytest.mark.parametrize(
+    ("bits", "vnni", "told"), [("8", False, True), ("8", True, False), ("7", False, False)]
+)
+def test_weights_whose_sums_overflow_here_are_told_of(
+    network: Network, monkeypatch: pytest.MonkeyPatch, bits: str, *, vnni: bool, told: bool
+) -> None:
+    path = network()
+    manifest = replace(read_manifest(path), options={WEIGHT_BITS: bits})
+    manifest_path(path).write_text(render_manifest(manifest))
+    # The CPU of another machine.
+    monkeypatch.setattr(module, "has_vnni", lambda: vnni)
+
+    with open_session(path) as session:
+        assert any("overflow on this CPU" in note for note in session.notes) is told

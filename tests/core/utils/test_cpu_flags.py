@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp.calib.writers._cpu import cpu_flags, has_vnni
+from segpp.utils.limits import cpu_flags, has_vnni
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,11 @@
 
 from collections import defaultdict
 
+from segpp.calib.pictures.find import FEW
 from segpp.inspection.report import Section, facts, rows
 from segpp.manifest import Calibration, CalibrationDrop, Manifest
 
 __all__ = ["calibration_sections"]
-
-_FEW = 100
 
 
 def calibration_sections(manifest: Manifest) -> tuple[Section, ...]:
@@ -40,7 +39,7 @@ def _overview(about: Calibration) -> Section:
 
 
 def _few(about: Calibration) -> str:
-    return f"; few, from {_FEW} on numbers are dependable" if len(about.images) < _FEW else ""
+    return f"; few, from {FEW} on numbers are dependable" if len(about.images) < FEW else ""
 
 
 def _lost(drop: CalibrationDrop) -> str:

@@ -16,25 +16,9 @@ from segpp.images.fit import FITS, Fit, padding_color, place, unseen_label
 from segpp.images.postprocess import labels_from, resize_argmax
 from segpp.images.preprocess import load_image, prepare
 from segpp.manifest import InputSpec, OutputSpec
+from tests.core.images.specs import SPEC, networks, sizes, spec_of
 
-SPEC = InputSpec(
-    name="image",
-    shape=(1, 3, 64, 96),
-    dtype="float32",
-    layout="NCHW",
-    colours="RGB",
-    mean=(0.0, 0.0, 0.0),
-    std=(1.0, 1.0, 1.0),
-)
 LOGITS = OutputSpec("logits", "logits", (1, 2, 16, 24), "float32")
-
-sides = st.integers(1, 3000)
-sizes = st.tuples(sides, sides)
-networks = st.tuples(st.integers(1, 1200), st.integers(1, 1200))
-
-
-def spec_of(network: tuple[int, int], fit: Fit) -> InputSpec:
-    return replace(SPEC, shape=(1, 3, *network), fit=fit)
 
 
 def rounded(value: Fraction) -> int:

@@ -4,28 +4,10 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
-from hypothesis import strategies as st
 
 from segpp.errors import InputError
 from segpp.images.fit import Fit, check_fit, misfit, unseen_label
-from segpp.manifest import InputSpec
-
-SPEC = InputSpec(
-    name="image",
-    shape=(1, 3, 64, 96),
-    dtype="float32",
-    layout="NCHW",
-    colours="RGB",
-    mean=(0.0, 0.0, 0.0),
-    std=(1.0, 1.0, 1.0),
-)
-sides = st.integers(1, 3000)
-sizes = st.tuples(sides, sides)
-networks = st.tuples(st.integers(1, 1200), st.integers(1, 1200))
-
-
-def spec_of(network: tuple[int, int], fit: Fit) -> InputSpec:
-    return replace(SPEC, shape=(1, 3, *network), fit=fit)
+from tests.core.images.specs import SPEC, networks, sizes, spec_of
 
 
 def test_pictures_of_nearly_the_networks_shape_are_said_nothing_about() -> None:

@@ -1,1 +1,1 @@
-"""Images to activation ranges to INT8 ONNX: not there yet; this version writes FP32 and FP16."""
+"""Pictures to ranges of activations to INT8 ONNX, for one engine; ``pipeline`` is read first."""

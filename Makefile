@@ -6,7 +6,7 @@ PARALLEL ?= -n auto --dist loadscope
 
 PY := .venv/bin/python
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest $(PARALLEL)
-QUICK := $(addprefix tests/,core images conventions/test_layering.py conventions/test_tree.py \
+QUICK := $(addprefix tests/,core conventions/test_layering.py conventions/test_tree.py \
 	export/checkpoints export/reduction runtime/benchmark runtime/evaluation runtime/inference \
 	runtime/media runtime/onnx_reader runtime/system)
 # Built with the pinned setuptools in .venv, not with whatever is newest today.

@@ -10,8 +10,7 @@
 8. Keep: file and manifest, both or neither.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,11 +31,12 @@ from segpp.calib.plan import Plan
 from segpp.calib.provenance import Outcome, calibrated_manifest
 from segpp.calib.ranges.collect import collect_ranges
 from segpp.calib.ranges.file import Ranges
-from segpp.calib.report import CalibrationResult
+from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.calib.selection.blocks import block_gains, block_results
 from segpp.calib.selection.budget import fit_budget
 from segpp.calib.selection.costs import BlockCost, PartGain
 from segpp.calib.selection.drop import drop_of
+from segpp.calib.selection.gates import failed_gates, no_help
 from segpp.calib.selection.measure import Comparison, Measures
 from segpp.calib.selection.payoff import part_gains, without_loss
 from segpp.calib.selection.sensitivity import sensitivities
@@ -49,6 +49,9 @@ from segpp.utils.files import atomic_write, manifest_path, sha256_of
 __all__ = ["CalibrationResult", "calibrate"]
 
 Progress = Callable[[str, int, int], object]
+
+# Of a file that is float throughout: it has no masks of its own to compare.
+_NOT_JUDGED = CalibrationDrop("agreement", 100.0, 100.0, 0.0, 0.0, (), pictures=0)
 
 
 def calibrate(
@@ -65,7 +68,9 @@ def calibrate(
         progress: Told what is being done, how much of it is done and how much there is.
 
     Raises:
-        CheckError: The file loses more than it may; nothing is written.
+        CalibrationFailedError: The file loses more than it may, or INT8 does not help; neither file
+            nor manifest is written, and the error has the result.
+        CheckError: The network has infinities, or the dialect would refuse the file.
         ImageError: A picture cannot be read or is of one colour.
         InputError: An argument, the file or the pictures cannot be used.
     """
@@ -145,22 +150,25 @@ class _Work:
         gained = block_gains(paying.sites, gains)
         fitting, costs = self._fit(paying, gained)
         floats.update(_difference(paying, fitting, "the budget on what may be lost"))
-        if not fitting.sites:
-            raise _no_help(floats, gains, self.measures.engine)
         # 6. to 8.
         with atomic_write(self.config.out, manifest_path(self.config.out)) as (part, manifest_part):
             part.write_bytes(self._written(fitting).SerializeToString())
             outcome = self._judge(fitting, floats, part)
             made = calibrated_manifest(self.manifest, self.config, sites, outcome, part)
             manifest_part.write_text(render_manifest(made), encoding="utf-8")
-        return CalibrationResult(
-            out=self.config.out,
-            manifest=made,
-            blocks=block_results(sites, floats, costs, gained),
-            gains=gains,
-            engine=self.measures.engine if gains else "",
-            warnings=self.sets.warnings,
-        )
+            failures = self._failures(outcome, gains)
+            result = CalibrationResult(
+                out=self.config.out,
+                manifest=made,
+                blocks=block_results(sites, floats, costs, gained),
+                gains=gains,
+                engine=self.measures.engine if gains else "",
+                warnings=self.sets.warnings,
+                failed=tuple(one.problem for one in failures),
+            )
+            if failures:
+                raise CalibrationFailedError(failures, result)
+        return result
 
     def _stays_float(self, site: Site) -> str | None:
         if site.node == _first(self.model):
@@ -255,40 +263,28 @@ class _Work:
         return written
 
     def _judge(self, plan: Plan, floats: dict[str, str], part: Path) -> Outcome:
+        if not plan.sites:
+            return Outcome(plan, floats, self.equalized, self.sets, 1.0, _NOT_JUDGED, {})
         with TemporaryDirectory(prefix="segpp-") as folder:
             path = Path(folder, "int8.onnx")
             path.write_bytes(part.read_bytes())
             comparison = self._compared(path, self.sets.report)
             times = self._times(path)
         agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)
-        self._check(agreement, drop)
         return Outcome(plan, floats, self.equalized, self.sets, agreement, drop, times)
 
     def _times(self, path: Path) -> dict[str, float]:
         if self.measures.time is None or not self.config.only_what_pays:
             return {}
         before, after = self.measures.time([self.config.model, path])
-        if after >= before:
-            raise CheckError(
-                f"INT8 does not help here: with {self.measures.engine} it is not faster than float",
-                f"float: {1000 * before:.1f} ms a call, INT8: {1000 * after:.1f} ms",
-                hint="keep the float file, or write this one all the same: `only_what_pays=False`",
-            )
         return {"float": 1000 * before, "int8": 1000 * after}
 
-    def _check(self, agreement: float, drop: CalibrationDrop) -> None:
-        if agreement < self.config.min_agreement:
-            raise CheckError(
-                f"the INT8 file's masks agree with the float ones on {agreement:.5f} of the pixels",
-                f"asked for: {self.config.min_agreement}",
-                hint="`max_drop` leaves the worst blocks float",
-            )
-        if self.config.max_drop is not None and drop.points > self.config.max_drop:
-            raise CheckError(
-                f"the INT8 file loses {drop.points:.2f} points of {drop.measure}",
-                f"allowed: {self.config.max_drop}; on {drop.pictures} pictures held back",
-                hint="allow more, or calibrate on more pictures",
-            )
+    def _failures(self, outcome: Outcome, gains: tuple[PartGain, ...]) -> tuple[CheckError, ...]:
+        engine = self.measures.engine
+        if not outcome.plan.sites:
+            return (no_help(outcome.floats, gains, engine),)
+        measured = outcome.agreement, outcome.drop, outcome.milliseconds
+        return tuple(failed_gates(self.config, *measured, engine))
 
 
 def _check_precision(manifest: Manifest, writer: Writer) -> None:
@@ -302,16 +298,6 @@ def _check_precision(manifest: Manifest, writer: Writer) -> None:
 def _first(model: onnx.ModelProto) -> str:
     """Return the name of the convolution that sees the picture."""
     return next((node.name for node in model.graph.node if node.op_type == "Conv"), "")
-
-
-def _no_help(floats: Mapping[str, str], gains: Sequence[PartGain], engine: str) -> CheckError:
-    reasons, timed = Counter(floats.values()), f" with {engine}" if gains else ""
-    return CheckError(
-        f"INT8 does not help here{timed}: every product stays float",
-        *(f"{count} of them: {why}" for why, count in reasons.items()),
-        *(f"{one.part}: {one.float_ms:.1f} ms, {one.int8_ms:.1f} with it in INT8" for one in gains),
-        hint="keep the float file, or try another target",
-    )
 
 
 def _difference(before: Plan, after: Plan, why: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segpp.api._types import OneOrMore, PathLike, checked_settings
-from segpp.calib.report import CalibrationResult
+from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.manifest import read_manifest
 from segpp.runtime.benchmark.plot import check_plotting
 from segpp.runtime.onnx_reader.external_data import check_model
@@ -86,8 +86,9 @@ def calibrate(
         The manifest, what is lost with its confidence interval, and what became of each block.
 
     Raises:
-        CheckError: The masks are too far from the float ones, or INT8 does not help; nothing is
-            written but the ranges.
+        CheckError: The masks are too far from the float ones, or INT8 does not help: no INT8 file
+            is written, but ``report`` and ``plot`` are, and the error's ``result`` has what they
+            show; or the network has infinities.
         GraphError: The model is damaged, or quantized already.
         ImageError: A picture or a label cannot be read, or is of one colour.
         InputError: An argument is wrong, there are too few pictures, or the ranges are of others.
@@ -131,7 +132,12 @@ def calibrate(
     config = CalibrationConfig(**given)
     check_config(config)
     _check_outputs(config, **beside)
-    result = _calibrate(config, _truth(config, folder, ignored), tell)
+    try:
+        result = _calibrate(config, _truth(config, folder, ignored), tell)
+    except CalibrationFailedError as failure:
+        # Which block is at fault is what minutes of work have found out.
+        _write(failure.result, **beside)
+        raise
     _write(result, **beside)
     return result
 

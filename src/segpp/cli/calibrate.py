@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import segpp
+from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.cli._arguments import add_force_argument, add_json_argument, ignored_labels, wrote
 from segpp.errors import InputError
 from segpp.utils.terminal import unguarded
@@ -139,9 +140,19 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate and report."""
+    """Calibrate and report; also of a file that did not pass its gates."""
+    try:
+        result = _calibrated(args)
+    except CalibrationFailedError as failure:
+        _tell(failure.result, args)
+        raise
+    _tell(result, args)
+    return 0
+
+
+def _calibrated(args: argparse.Namespace) -> CalibrationResult:
     with _steps() as after_each:
-        result = segpp.calibrate(
+        return segpp.calibrate(
             args.model,
             args.pictures,
             args.out,
@@ -161,10 +172,12 @@ def run(args: argparse.Namespace) -> int:
             after_each=after_each,
             force=args.force,
         )
+
+
+def _tell(result: CalibrationResult, args: argparse.Namespace) -> None:
     sys.stderr.writelines(f"warning: {warning}\n" for warning in result.warnings)
     print(result.json() if args.json else result.text())  # noqa: T201 - the result
     wrote([args.report, args.plot])
-    return 0
 
 
 def _methods(given: list[str]) -> Mapping[str, str]:

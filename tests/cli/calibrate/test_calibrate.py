@@ -191,14 +191,39 @@ def test_a_file_that_reaches_outside_its_folder_is_refused_before_it_is_read(
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_file_below_its_gate_leaves_nothing_but_the_ranges(segpp: Command) -> None:
-    done = calibrate(segpp, "--min-agreement", 1, "--report", "r.json", "--plot", "p.png")
+def test_a_file_below_its_gate_leaves_no_file_but_a_report_of_what_is_at_fault(
+    segpp: Command,
+) -> None:
+    gates = ["--min-agreement", 1, "--max-drop", 50]
+    done = calibrate(segpp, *gates, "--report", "r.json", "--plot", "p.png")
 
     assert done.returncode == 1
     assert re.search(r"agree with the float ones on 0\.\d{5} of the pixels\n", done.stderr)
+    assert done.stderr.count("wrote r.json\nwrote p.png\n") == 1
+    assert done.stdout.startswith("not written: b.int8.onnx\n")
+    assert re.search(r"^stage 1 block 1 +2 of 2 +\d", done.stdout, re.MULTILINE)
+    report = json.loads(Path("r.json").read_text())
+    assert report["file"] is None
+    assert report["failed"] == [re.search(r"error: (.*)", done.stderr)[1]]
+    assert report["agreement"] < 1
+    assert report["blocks"][1]["divergence"] > 0
     assert {path.name for path in Path().iterdir()} == {
-        *("b.onnx", "b.onnx.json", "b.ranges.json", "pictures", "labels")
+        *("b.onnx", "b.onnx.json", "b.ranges.json", "pictures", "labels", "r.json", "p.png")
     }
+
+
+@pytest.mark.usefixtures("folder")
+def test_where_all_stays_float_the_report_says_so_and_claims_no_agreement(segpp: Command) -> None:
+    kinds = [word for kind in ("fc1", "fc2", "head") for word in ("--keep-float", kind)]
+    done = calibrate(segpp, *kinds, "--json", "--plot", "p.png")
+
+    assert done.returncode == 1
+    assert "error: INT8 does not help here: every product stays float\n" in done.stderr
+    report = json.loads(done.stdout)
+    assert report["failed"] == ["INT8 does not help here: every product stays float"]
+    assert (report["agreement"], report["drop"], report["file"]) == (None, None, None)
+    assert not Path("b.int8.onnx").exists()
+    assert Path("p.png").exists()
 
 
 @pytest.mark.usefixtures("folder")

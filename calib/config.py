@@ -31,6 +31,8 @@ class CalibrationConfig:
             own.
         methods: By kind of site.
         ranges: Where ranges are kept; beside the model by default.
+        image_suffix: End of the pictures' names that those of their labels lack; pictures without
+            it are passed over.
         floats: Kinds of sites that stay float besides those of the dialect.
         max_drop: Most points that may be lost on the pictures of the selection; None for no search.
         min_agreement: Share of the pixels of the report's pictures that must keep their class.
@@ -47,6 +49,7 @@ class CalibrationConfig:
     method: str = DEFAULT_METHOD
     methods: Mapping[str, str] = field(default_factory=dict)
     ranges: Path | None = None
+    image_suffix: str = ""
     floats: tuple[str, ...] = ()
     max_drop: float | None = None
     min_agreement: float = 0.97

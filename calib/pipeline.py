@@ -81,7 +81,7 @@ def calibrate(
     sites = sites_of(model)
     writer = WRITERS[config.target]
     _check_precision(manifest, writer)
-    sets = split(find_pictures(config.pictures))
+    sets = split(find_pictures(config.pictures, config.image_suffix))
     # 2. Collect
     ranges = collect_ranges(
         model,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from segpp.api._types import OneOrMore, PathLike, checked_settings
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
+from segpp.errors import InputError
 from segpp.manifest import read_manifest
 from segpp.runtime.benchmark.plot import check_plotting
 from segpp.runtime.onnx_reader.external_data import check_model
@@ -38,6 +39,8 @@ def calibrate(
     calib_method: str | Mapping[str, str] = "max",
     ranges: PathLike | None = None,
     labels: PathLike | None = None,
+    image_suffix: str = "",
+    label_suffix: str = "",
     ignore: int | Collection[int] | None = None,
     keep_float: str | Collection[str] = (),
     max_drop: float | None = None,
@@ -68,6 +71,9 @@ def calibrate(
             ``b0.onnx``.
         labels: A folder of labels, named like the pictures: what is lost is counted in mIoU then,
             else in pixels that change their class.
+        image_suffix: End of the pictures' names that their labels lack (``_leftImg8bit``); pictures
+            without it are passed over.
+        label_suffix: The same for labels (``_gtFine_labelTrainIds``).
         ignore: Labels whose pixels do not count; by default the model's own, and 255.
         keep_float: Kinds of products that stay float (``patch``, ``reduce``, ``q``, ``kv``,
             ``out``, ``fc1``, ``depthwise``, ``fc2``, ``head``), besides those that always do.
@@ -110,6 +116,7 @@ def calibrate(
         "method": default,
         "methods": methods,
         "ranges": arguments.optional(arguments.path, "ranges", ranges),
+        "image_suffix": arguments.text("image_suffix", image_suffix),
         "floats": arguments.several(arguments.text, "keep_float", keep_float),
         "max_drop": arguments.optional(_points, "max_drop", max_drop),
         "min_agreement": arguments.share("min_agreement", min_agreement),
@@ -119,6 +126,7 @@ def calibrate(
         "force": arguments.flag("force", force),
     }
     folder = arguments.optional(arguments.path, "labels", labels)
+    ending = arguments.text("label_suffix", label_suffix)
     ignored = arguments.optional(_labels, "ignore", ignore)
     tell = arguments.function("after_each", after_each)
     beside = {
@@ -131,9 +139,11 @@ def calibrate(
 
     config = CalibrationConfig(**given)
     check_config(config)
+    if ending and folder is None:
+        raise InputError(f"`label_suffix` {ending} needs a folder of labels", hint="give `labels`")
     _check_outputs(config, **beside)
     try:
-        result = _calibrate(config, _truth(config, folder, ignored), tell)
+        result = _calibrate(config, _truth(config, folder, ending, ignored), tell)
     except CalibrationFailedError as failure:
         # Which block is at fault is what minutes of work have found out.
         _write(failure.result, **beside)
@@ -166,7 +176,10 @@ def _calibrate(
 
 
 def _truth(
-    config: "CalibrationConfig", folder: Path | None, ignored: tuple[int, ...] | None
+    config: "CalibrationConfig",
+    folder: Path | None,
+    ending: str,
+    ignored: tuple[int, ...] | None,
 ) -> "Truth | None":
     """Return the labels of all pictures, each looked at: after the ranges it would be late."""
     if folder is None:
@@ -176,9 +189,9 @@ def _truth(
     from segpp.runtime.evaluation.dataset import LabelRules, find_labels  # noqa: PLC0415
 
     classes = read_manifest(config.model).classes
-    paths = [picture.path for picture in find_pictures(config.pictures)]
+    paths = [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
     truth = Truth(
-        files=find_labels(paths, folder),
+        files=find_labels(paths, folder, image_suffix=config.image_suffix, label_suffix=ending),
         rules=LabelRules(classes.palette, reduce_zero_label=classes.reduce_labels),
         classes=len(classes.names),
         ignored=frozenset((classes.ignore, _USUALLY_IGNORED) if ignored is None else ignored),
@@ -198,7 +211,7 @@ def _check_outputs(config: "CalibrationConfig", report: Path | None, plot: Path 
     if plot and plot.exists():
         from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415 - as above
 
-        read += [picture.path for picture in find_pictures(config.pictures)]
+        read += [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
     if report:
         check_output_file(report, "calibration", inputs=read, force=config.force)
     if plot:

@@ -158,6 +158,17 @@ def memory_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def add_pairing_arguments(parser: "argparse._ArgumentGroup") -> None:
+    """Declare which ends the names of images and their labels have each for themselves."""
+    for side in ("image", "label"):
+        parser.add_argument(
+            f"--{side}-suffix",
+            metavar="TEXT",
+            default="",
+            help=f"end of the {side} names that their partners lack",
+        )
+
+
 def wrote(files: Iterable[object]) -> None:
     """Say on stderr which files were written besides the printed result; None is none."""
     sys.stderr.writelines(f"wrote {one_line(str(file))}\n" for file in files if file)

@@ -10,7 +10,13 @@ from typing import Any
 
 import segpp
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
-from segpp.cli._arguments import add_force_argument, add_json_argument, ignored_labels, wrote
+from segpp.cli._arguments import (
+    add_force_argument,
+    add_json_argument,
+    add_pairing_arguments,
+    ignored_labels,
+    wrote,
+)
 from segpp.errors import InputError
 from segpp.utils.terminal import unguarded
 
@@ -106,6 +112,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="labels named like the images: what is lost is counted in mIoU (default: in pixels "
         "that change their class)",
     )
+    add_pairing_arguments(group)
     group.add_argument(
         "--ignore",
         metavar="N,…",
@@ -160,6 +167,8 @@ def _calibrated(args: argparse.Namespace) -> CalibrationResult:
             calib_method=_methods(args.calib_method),
             ranges=args.ranges,
             labels=args.labels,
+            image_suffix=args.image_suffix,
+            label_suffix=args.label_suffix,
             ignore=ignored_labels(args.ignore),
             keep_float=args.keep_float,
             max_drop=args.max_drop,

@@ -138,6 +138,7 @@ def test_a_kind_that_is_to_stay_float_does(segpp: Command) -> None:
         (["--min-agreement", 2], "--min-agreement is 2"),
         (["--threads", 0], "--threads is 0"),
         (["--ignore", "x"], "--ignore 'x' is no list of labels"),
+        (["--label-suffix", "_ids"], "--label-suffix _ids needs a folder of labels"),
         (["--labels", "none"], "the folder of labels none does not exist"),
         (["--report", "b.onnx"], "b.onnx"),
         (["--plot", "pictures/00.png", "--force"], "is the input itself"),
@@ -276,6 +277,28 @@ def test_a_picture_without_labels_and_labels_of_no_class_are_told_at_once(segpp:
 
     Path("labels/02.png").unlink()
     assert "1 of 10 files have no labels in labels" in refused(segpp, "--labels", "labels")
+
+
+@pytest.mark.usefixtures("folder")
+def test_pictures_and_labels_pair_by_what_their_names_share(segpp: Command) -> None:
+    plain = json.loads(calibrate(segpp, "--labels", "labels", "--json").stdout)
+    for name, end in (("pictures", "_left"), ("labels", "_ids")):
+        for path in list(Path(name).iterdir()):
+            path.rename(path.with_name(f"{path.stem}{end}.png"))
+    # Neither has a partner, and neither is looked at.
+    Path("pictures/depth.png").write_bytes(b"no picture")
+    Path("labels/00_color.png").write_bytes(b"no labels")
+
+    suffixes = ["--image-suffix", "_left", "--label-suffix", "_ids"]
+    done = calibrate(segpp, "--labels", "labels", *suffixes, "--json")
+
+    assert done.returncode == 0, done.stderr
+    paired = json.loads(done.stdout)
+    assert paired["drop"] == plain["drop"]
+    assert paired["pictures"] == plain["pictures"]
+    told = refused(segpp, "--image-suffix", "_right")
+    assert "0 different picture(s) are too few" in told
+    assert "hint: 11 were passed over: their names do not end in '_right'" in told
 
 
 @pytest.mark.usefixtures("folder")

@@ -38,6 +38,7 @@ class CalibrationConfig:
         min_agreement: Share of the pixels of the report's pictures that must keep their class.
         only_what_pays: Time the parts on this machine, and leave float what INT8 does not speed up.
         equalize: Move outliers out of activations, where that is exact and helps.
+        correct_biases: Take off biases what INT8 shifts products by, where that helps.
         threads: CPU threads; None for the library's choice.
         force: Replace files that segpp did not write, too.
     """
@@ -55,6 +56,7 @@ class CalibrationConfig:
     min_agreement: float = 0.97
     only_what_pays: bool = True
     equalize: bool = True
+    correct_biases: bool = True
     threads: int | None = None
     force: bool = False
 

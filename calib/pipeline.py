@@ -11,12 +11,14 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from segpp import __version__
 from segpp.calib.config import CalibrationConfig, check_config
@@ -39,7 +41,7 @@ from segpp.calib.selection.drop import drop_of
 from segpp.calib.selection.gates import failed_gates, no_help
 from segpp.calib.selection.measure import Comparison, Measures
 from segpp.calib.selection.payoff import part_gains, without_loss
-from segpp.calib.selection.sensitivity import sensitivities
+from segpp.calib.selection.sensitivity import blocks_of, sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
 from segpp.errors import CheckError, InputError
@@ -117,6 +119,7 @@ class _Work:
     writer: Writer
     sets: PictureSets
     equalized: tuple[str, ...] = ()
+    shifts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def finish(self, sites: tuple[Site, ...], ranges: Ranges) -> CalibrationResult:
         floats = {site.node: why for site in sites if (why := self._stays_float(site))}
@@ -136,7 +139,8 @@ class _Work:
         gains = self._gains(plan)
         paying = without_loss(plan, gains)
         floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
-        work = replace(self, writer=self._corrected(paying))
+        shifts = self._shifts(paying)
+        work = replace(self, writer=corrected(self.writer, shifts), shifts=shifts)
         return work.keep(sites, paying, gains, floats)
 
     def keep(
@@ -196,11 +200,11 @@ class _Work:
             after_each=partial(self.progress, "equalizing blocks"),
         )
 
-    def _corrected(self, plan: Plan) -> Writer:
-        """Return the writer that also takes off biases what INT8 shifts the plan's sites by."""
-        if not (self.config.equalize and plan.sites):
-            return self.writer
-        shifts = bias_shifts(
+    def _shifts(self, plan: Plan) -> Mapping[str, NDArray[np.float32]]:
+        """Return what to add to biases, (C,) by node, against what INT8 shifts them by."""
+        if not (self.config.correct_biases and plan.sites):
+            return {}
+        return bias_shifts(
             self.model,
             self.manifest,
             plan,
@@ -209,7 +213,6 @@ class _Work:
             threads=self.config.threads,
             after_each=partial(self.progress, "correcting biases"),
         )
-        return corrected(self.writer, shifts)
 
     def _plan(self, sites: tuple[Site, ...], ranges: Ranges) -> Plan:
         kinds = {site.input: site.kind for site in sites}
@@ -235,8 +238,7 @@ class _Work:
         run = partial(logits_of, threads=self.config.threads)
         found = sensitivities(self.model, plan, self.writer, batches, run, after_each=report)
         costs = tuple(replace(cost, milliseconds=gained.get(cost.block)) for cost in found)
-        budget = fit_budget(plan, costs, self.config.max_drop, self._drop_of)
-        return budget.plan, costs
+        return fit_budget(plan, costs, self.config.max_drop, self._drop_of), costs
 
     def _drop_of(self, plan: Plan) -> CalibrationDrop:
         """Return what a plan loses on the pictures of the selection."""
@@ -251,7 +253,7 @@ class _Work:
         )
         manifest_path(path).write_text(render_manifest(beside), encoding="utf-8")
         try:
-            return self.measures.compare(self.config.model, path, pictures)
+            return self.measures.compare(path, pictures)
         finally:
             manifest_path(path).unlink(missing_ok=True)
 
@@ -264,14 +266,25 @@ class _Work:
 
     def _judge(self, plan: Plan, floats: dict[str, str], part: Path) -> Outcome:
         if not plan.sites:
-            return Outcome(plan, floats, self.equalized, self.sets, 1.0, _NOT_JUDGED, {})
+            return self._outcome(plan, floats, 1.0, _NOT_JUDGED, {})
         with TemporaryDirectory(prefix="segpp-") as folder:
             path = Path(folder, "int8.onnx")
             path.write_bytes(part.read_bytes())
             comparison = self._compared(path, self.sets.report)
             times = self._times(path)
         agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)
-        return Outcome(plan, floats, self.equalized, self.sets, agreement, drop, times)
+        return self._outcome(plan, floats, agreement, drop, times)
+
+    def _outcome(
+        self,
+        plan: Plan,
+        floats: dict[str, str],
+        agreement: float,
+        drop: CalibrationDrop,
+        times: Mapping[str, float],
+    ) -> Outcome:
+        shifted = tuple(blocks_of([site for site in plan.sites if site.node in self.shifts]))
+        return Outcome(plan, floats, self.equalized, shifted, self.sets, agreement, drop, times)
 
     def _times(self, path: Path) -> dict[str, float]:
         if self.measures.time is None or not self.config.only_what_pays:

@@ -80,6 +80,7 @@ class CalibrationResult:
             "target": about.target,
             "methods": about.methods,
             "equalized": about.equalized,
+            "corrected": about.corrected,
             "blocks": [asdict(block) for block in self.blocks],
             "engine": self.engine,
             "parts": [{**asdict(one), "pays": one.pays} for one in self.gains],

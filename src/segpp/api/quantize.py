@@ -47,6 +47,7 @@ def calibrate(
     min_agreement: float = 0.97,
     only_what_pays: bool = True,
     equalize: bool = True,
+    correct_biases: bool = True,
     threads: int | None = None,
     report: PathLike | None = None,
     plot: PathLike | None = None,
@@ -82,6 +83,8 @@ def calibrate(
         only_what_pays: Time the parts where the engine runs here, and leave float what INT8 does
             not make faster.
         equalize: Move outliers of activations into weights, where that is exact and helps.
+        correct_biases: Take off biases what INT8 shifts the mean of a product by, where that brings
+            its block closer on pictures that it was not measured on.
         threads: CPU threads.
         report: A JSON file for everything that was measured and decided.
         plot: A PNG of what each block costs and gains.
@@ -122,6 +125,7 @@ def calibrate(
         "min_agreement": arguments.share("min_agreement", min_agreement),
         "only_what_pays": arguments.flag("only_what_pays", only_what_pays),
         "equalize": arguments.flag("equalize", equalize),
+        "correct_biases": arguments.flag("correct_biases", correct_biases),
         "threads": settings["threads"],
         "force": arguments.flag("force", force),
     }
@@ -166,7 +170,7 @@ def _calibrate(
     runs_here = backend is not None and is_installed(BACKENDS[backend].module)
     used = backend if backend is not None and runs_here else _ANYWHERE
     tell = partial(after_each, "comparing masks with the float file")
-    with WholeFiles(used, config.threads, truth, tell) as files:
+    with WholeFiles(config.model, used, config.threads, truth, tell) as files:
         measures = Measures(
             compare=files.compare,
             time=partial(seconds_of, backend=used, threads=config.threads) if runs_here else None,

@@ -43,6 +43,7 @@ _OPPOSITES = {
     "`cache=False`": "--no-cache",
     "`only_what_pays=False`": "--no-timing",
     "`equalize=False`": "--no-equalize",
+    "`correct_biases=False`": "--no-bias-correction",
 }
 _POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "pictures", "source"}
 

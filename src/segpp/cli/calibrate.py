@@ -100,6 +100,11 @@ def _add_ranges(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not move outliers of activations into weights",
     )
+    group.add_argument(
+        "--no-bias-correction",
+        action="store_true",
+        help="do not take off biases what INT8 shifts products by",
+    )
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads")
 
 
@@ -175,6 +180,7 @@ def _calibrated(args: argparse.Namespace) -> CalibrationResult:
             min_agreement=args.min_agreement,
             only_what_pays=not args.no_timing,
             equalize=not args.no_equalize,
+            correct_biases=not args.no_bias_correction,
             threads=args.threads,
             report=args.report,
             plot=args.plot,

@@ -160,11 +160,12 @@ def _is_exact(
     """Whether no number of a float16 file becomes too large or too small, others changed or not."""
     if not all(keeps_digits(model, _edits([*some, change])) for some in ((), others)):
         return False
-    magnitudes = [
-        np.maximum(np.abs(ranges.tensors[name].low), np.abs(ranges.tensors[name].high)) * factor
-        for name, factor in change.factors.items()
-    ]
-    return max(float(found.max()) for found in magnitudes) <= _MOST_HALF
+    for name, factor in change.factors.items():
+        seen = ranges.tensors[name]
+        magnitudes = np.maximum(np.abs(seen.low), np.abs(seen.high)).astype(np.float64)
+        if (magnitudes * factor).max() > max(_MOST_HALF, magnitudes.max()):
+            return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def calibrate(
     check_config(config)
     if ending and folder is None:
         raise InputError(f"`label_suffix` {ending} needs a folder of labels", hint="give `labels`")
-    _check_outputs(config, **beside)
+    _check_outputs(config, folder, **beside)
     try:
         result = _calibrate(config, _truth(config, folder, ending, ignored), tell)
     except CalibrationFailedError as failure:
@@ -204,7 +204,9 @@ def _truth(
     return truth
 
 
-def _check_outputs(config: "CalibrationConfig", report: Path | None, plot: Path | None) -> None:
+def _check_outputs(
+    config: "CalibrationConfig", labels: Path | None, report: Path | None, plot: Path | None
+) -> None:
     """Find out before minutes of work whether everything can be written."""
     if plot:
         check_plotting()
@@ -212,14 +214,24 @@ def _check_outputs(config: "CalibrationConfig", report: Path | None, plot: Path 
     check_distinct([config.out, manifest_path(config.out), report, plot, ranges, config.model])
     check_writable(ranges)
     read = [config.model, ranges]
-    if plot and plot.exists():
-        from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415 - as above
-
-        read += [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
+    there = [path for path in (report, plot) if path and path.exists()]
+    if there:
+        read += _pictures_and_lists(config)
+    if labels:
+        root = labels.resolve()
+        inside = [path for path in there if path.resolve().is_relative_to(root)]
+        read += [path for path in inside if path.suffix.lower() != ".json"]
     if report:
         check_output_file(report, "calibration", inputs=read, force=config.force)
     if plot:
         check_output_file(plot, "picture", inputs=read, force=config.force)
+
+
+def _pictures_and_lists(config: "CalibrationConfig") -> list[Path]:
+    from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415 - as above
+
+    pictures = [one.path for one in find_pictures(config.pictures, config.image_suffix)]
+    return [*pictures, *(path for path in map(Path, config.pictures) if path.is_file())]
 
 
 def _write(result: CalibrationResult, report: Path | None, plot: Path | None) -> None:

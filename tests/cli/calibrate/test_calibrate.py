@@ -142,6 +142,8 @@ def test_a_kind_that_is_to_stay_float_does(segpp: Command) -> None:
         (["--labels", "none"], "the folder of labels none does not exist"),
         (["--report", "b.onnx"], "b.onnx"),
         (["--plot", "pictures/00.png", "--force"], "is the input itself"),
+        (["--report", "pictures/00.png", "--force"], "is the input itself"),
+        (["--labels", "labels", "--report", "labels/00.png", "--force"], "is the input itself"),
         (["--ranges", "none/r.json"], "cannot write none/r.json"),
         (["--ranges", "b.onnx"], "are one file"),
     ],
@@ -157,6 +159,17 @@ def test_too_few_pictures_are_refused_with_their_number(segpp: Command) -> None:
     told = refused(segpp, pictures="pictures/0[0-4].png")
 
     assert "error: 5 different picture(s) are too few to calibrate on\n  at least 8" in told
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_list_of_pictures_is_not_replaced_by_a_report(segpp: Command) -> None:
+    names = "\n".join(map(str, sorted(Path("pictures").iterdir())))
+    Path("list.txt").write_text(names)
+
+    told = refused(segpp, "--report", "list.txt", "--force", pictures="list.txt")
+
+    assert "list.txt is the input itself" in told
+    assert Path("list.txt").read_text() == names
 
 
 @pytest.mark.usefixtures("folder")

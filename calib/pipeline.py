@@ -136,8 +136,7 @@ class _Work:
         # 4. Choose
         plan = self._plan(tuple(s for s in sites if s.node not in floats), ranges)
         # 5. Select
-        gains = self._gains(plan)
-        paying = without_loss(plan, gains)
+        paying, gains = self._paying(plan)
         floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
         shifts = self._shifts(paying)
         work = replace(self, writer=corrected(self.writer, shifts), shifts=shifts)
@@ -222,12 +221,15 @@ class _Work:
         }
         return Plan(sites, {name: methods[name](one) for name, one in ranges.tensors.items()})
 
-    def _gains(self, plan: Plan) -> tuple[PartGain, ...]:
+    def _paying(self, plan: Plan) -> tuple[Plan, tuple[PartGain, ...]]:
         if self.measures.time is None or not self.config.only_what_pays:
-            return ()
+            return plan, ()
         report = partial(self.progress, f"timing parts with {self.measures.engine}")
         report(0, len({site.part for site in plan.sites}))
-        return part_gains(self.model, plan, self.writer, self.measures.time, after_each=report)
+        given = self.model, plan, self.writer, self.measures.time
+        gains = part_gains(*given, after_each=report)
+        again = partial(self.progress, "timing anew what did not pay")
+        return without_loss(*given, gains, after_each=again)
 
     def _fit(self, plan: Plan, gained: Mapping[str, float]) -> tuple[Plan, tuple[BlockCost, ...]]:
         if self.config.max_drop is None or not plan.sites:

@@ -128,9 +128,11 @@ def equalize(
     """
     network = network_of(model, sites)
     changes: dict[str, list[Change]] = defaultdict(list)
+    blocks = {segment.block for segment in segments_of(model, sites)}
     every: list[Change] = []
     for change in _found(network, ranges):
-        if _is_exact(change, model, ranges, every):
+        # What lies outside of blocks, in the head, has no end to compare.
+        if change.block in blocks and _is_exact(change, model, ranges, every):
             changes[change.block].append(change)
             every.append(change)
     if not every:

@@ -46,7 +46,7 @@ from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
 from segpp.errors import CheckError, InputError
 from segpp.manifest import CalibrationDrop, FileInfo, Manifest, read_manifest, render_manifest
-from segpp.utils.files import atomic_write, manifest_path, sha256_of
+from segpp.utils.files import atomic_write, manifest_path, sha256_of, write_whole
 
 __all__ = ["CalibrationResult", "calibrate"]
 
@@ -246,7 +246,7 @@ class _Work:
         """Return what a plan loses on the pictures of the selection."""
         with TemporaryDirectory(prefix="segpp-") as folder:
             path = Path(folder, "int8.onnx")
-            path.write_bytes(self._written(plan).SerializeToString())
+            write_whole(path, self._written(plan).SerializeToString())
             return drop_of(self._compared(path, self.sets.selection))
 
     def _compared(self, path: Path, pictures: tuple[Picture, ...]) -> Comparison:
@@ -271,7 +271,7 @@ class _Work:
             return self._outcome(plan, floats, 1.0, _NOT_JUDGED, {})
         with TemporaryDirectory(prefix="segpp-") as folder:
             path = Path(folder, "int8.onnx")
-            path.write_bytes(part.read_bytes())
+            write_whole(path, part.read_bytes())
             comparison = self._compared(path, self.sets.report)
             times = self._times(path)
         agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)

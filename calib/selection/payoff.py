@@ -18,6 +18,7 @@ from segpp.calib.plan import Plan
 from segpp.calib.selection.costs import PartGain
 from segpp.calib.selection.measure import Time
 from segpp.calib.writers.base import Writer
+from segpp.utils.files import write_whole
 
 __all__ = ["PartGain", "part_gains", "without_loss"]
 
@@ -74,7 +75,7 @@ def _gain(part: str, model: onnx.ModelProto, plan: Plan, writer: Writer, time: T
     with TemporaryDirectory(prefix="segpp-") as folder:
         files = Path(folder, "without.onnx"), Path(folder, "int8.onnx")
         for file, one in zip(files, (_without(part, plan), plan), strict=True):
-            file.write_bytes(writer.write(model, one).SerializeToString())
+            write_whole(file, writer.write(model, one).SerializeToString())
         before, after = time(files)
     return PartGain(part, 1000 * before, 1000 * after)
 

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 
+import segpp
 from segpp.calib.config import CalibrationConfig
 from segpp.calib.pictures.find import Picture
 from segpp.calib.pipeline import CalibrationResult, calibrate
@@ -49,6 +50,7 @@ def test_each_switch_is_for_itself_and_the_manifest_names_the_blocks(
     calibrated(path, make_pictures(8), out, equalize=equalize, correct_biases=correct_biases)
 
     about = read_manifest(out).calibration
+    assert ("biases corrected" in segpp.inspect(out).text()) is correct_biases
     assert bool(about.equalized) is equalize
     assert bool(about.corrected) is correct_biases
     assert {*about.equalized, *about.corrected} <= about.int8.keys()

@@ -15,26 +15,13 @@ import pytest
 from PIL import Image
 
 from segpp.manifest import read_manifest
-from segpp.utils.files import manifest_path
-from tests.cli.calibrate.quantizable_network import PICTURES, save_network, save_pictures
+from tests.cli.calibrate.conftest import calibrate
+from tests.cli.calibrate.quantizable_network import PICTURES
 from tests.helpers.commands import Completed
 
 Command = Callable[..., Completed]
 
 SECONDS = 60
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A network, pictures and labels, in the folder in which commands run."""
-    save_network(tmp_path / "b.onnx")
-    save_pictures(tmp_path / "pictures", labels=tmp_path / "labels")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def calibrate(segpp: Command, *more: object, pictures: object = "pictures") -> Completed:
-    return segpp("calibrate", "b.onnx", pictures, "-o", "b.int8.onnx", "--no-timing", *more)
 
 
 def refused(segpp: Command, *more: object, **options: object) -> str:
@@ -205,53 +192,6 @@ def test_a_file_that_reaches_outside_its_folder_is_refused_before_it_is_read(
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_file_below_its_gate_leaves_no_file_but_a_report_of_what_is_at_fault(
-    segpp: Command,
-) -> None:
-    gates = ["--min-agreement", 1, "--max-drop", 50]
-    done = calibrate(segpp, *gates, "--report", "r.json", "--plot", "p.png")
-
-    assert done.returncode == 1
-    assert re.search(r"agree with the float ones on 0\.\d{5} of the pixels\n", done.stderr)
-    assert done.stderr.count("wrote r.json\nwrote p.png\n") == 1
-    assert done.stdout.startswith("not written: b.int8.onnx\n")
-    assert re.search(r"^stage 1 block 1 +2 of 2 +\d", done.stdout, re.MULTILINE)
-    report = json.loads(Path("r.json").read_text())
-    assert report["file"] is None
-    assert report["failed"] == [re.search(r"error: (.*)", done.stderr)[1]]
-    assert report["agreement"] < 1
-    assert report["blocks"][1]["divergence"] > 0
-    assert {path.name for path in Path().iterdir()} == {
-        *("b.onnx", "b.onnx.json", "b.ranges.json", "pictures", "labels", "r.json", "p.png")
-    }
-
-
-@pytest.mark.usefixtures("folder")
-def test_where_all_stays_float_the_report_says_so_and_claims_no_agreement(segpp: Command) -> None:
-    kinds = [word for kind in ("fc1", "fc2", "head") for word in ("--keep-float", kind)]
-    done = calibrate(segpp, *kinds, "--json", "--plot", "p.png")
-
-    assert done.returncode == 1
-    assert "error: INT8 does not help here: every product stays float\n" in done.stderr
-    report = json.loads(done.stdout)
-    assert report["failed"] == ["INT8 does not help here: every product stays float"]
-    assert (report["agreement"], report["drop"], report["file"]) == (None, None, None)
-    assert not Path("b.int8.onnx").exists()
-    assert Path("p.png").exists()
-
-
-@pytest.mark.usefixtures("folder")
-def test_an_int8_file_that_stood_there_survives_a_gate(segpp: Command) -> None:
-    calibrate(segpp)
-    before = Path("b.int8.onnx").read_bytes(), manifest_path(Path("b.int8.onnx")).read_bytes()
-
-    assert calibrate(segpp, "--min-agreement", 1, "--calib-method", "entropy").returncode == 1
-
-    after = Path("b.int8.onnx").read_bytes(), manifest_path(Path("b.int8.onnx")).read_bytes()
-    assert after == before
-
-
-@pytest.mark.usefixtures("folder")
 def test_with_labels_the_loss_is_one_of_miou_and_the_budget_holds(segpp: Command) -> None:
     done = calibrate(segpp, "--labels", "labels", "--max-drop", 5, "--json", "--min-agreement", 0)
 
@@ -335,24 +275,6 @@ def test_the_report_holds_everything_and_the_plot_is_a_picture(segpp: Command) -
     ]
     with Image.open("b.png") as plot:
         assert plot.size[0] > 1000
-
-
-@pytest.mark.usefixtures("folder")
-def test_where_int8_does_not_help_it_says_so_and_writes_nothing(segpp: Command) -> None:
-    """Which of the two it is depends on the machine; on either the report must be true."""
-    done = segpp(
-        "calibrate", "b.onnx", "pictures", "-o", "b.int8.onnx", "--target", "onnxruntime",
-        "--threads", 1,
-    )  # fmt: skip
-
-    if done.returncode:
-        assert done.returncode == 1
-        assert "error: INT8 does not help here" in done.stderr
-        assert not Path("b.int8.onnx").exists()
-    else:
-        times = read_manifest(Path("b.int8.onnx")).calibration.faster
-        assert times["int8"] < times["float"]
-        assert "ms in INT8 with ONNX Runtime" in done.stdout
 
 
 def test_a_calibration_that_was_killed_goes_on_where_it_was(folder: Path, segpp: Command) -> None:

@@ -31,11 +31,14 @@ class CalibrationConfig:
             own.
         methods: By kind of site.
         ranges: Where ranges are kept; beside the model by default.
+        image_suffix: End of the pictures' names that those of their labels lack; pictures without
+            it are passed over.
         floats: Kinds of sites that stay float besides those of the dialect.
         max_drop: Most points that may be lost on the pictures of the selection; None for no search.
         min_agreement: Share of the pixels of the report's pictures that must keep their class.
         only_what_pays: Time the parts on this machine, and leave float what INT8 does not speed up.
         equalize: Move outliers out of activations, where that is exact and helps.
+        correct_biases: Take off biases what INT8 shifts products by, where that helps.
         threads: CPU threads; None for the library's choice.
         force: Replace files that segpp did not write, too.
     """
@@ -47,11 +50,13 @@ class CalibrationConfig:
     method: str = DEFAULT_METHOD
     methods: Mapping[str, str] = field(default_factory=dict)
     ranges: Path | None = None
+    image_suffix: str = ""
     floats: tuple[str, ...] = ()
     max_drop: float | None = None
     min_agreement: float = 0.97
     only_what_pays: bool = True
     equalize: bool = True
+    correct_biases: bool = True
     threads: int | None = None
     force: bool = False
 

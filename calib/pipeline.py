@@ -10,14 +10,15 @@
 8. Keep: file and manifest, both or neither.
 """
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from segpp import __version__
 from segpp.calib.config import CalibrationConfig, check_config
@@ -32,23 +33,27 @@ from segpp.calib.plan import Plan
 from segpp.calib.provenance import Outcome, calibrated_manifest
 from segpp.calib.ranges.collect import collect_ranges
 from segpp.calib.ranges.file import Ranges
-from segpp.calib.report import CalibrationResult
+from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.calib.selection.blocks import block_gains, block_results
 from segpp.calib.selection.budget import fit_budget
 from segpp.calib.selection.costs import BlockCost, PartGain
 from segpp.calib.selection.drop import drop_of
+from segpp.calib.selection.gates import failed_gates, no_help
 from segpp.calib.selection.measure import Comparison, Measures
 from segpp.calib.selection.payoff import part_gains, without_loss
-from segpp.calib.selection.sensitivity import sensitivities
+from segpp.calib.selection.sensitivity import blocks_of, sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
 from segpp.errors import CheckError, InputError
 from segpp.manifest import CalibrationDrop, FileInfo, Manifest, read_manifest, render_manifest
-from segpp.utils.files import atomic_write, manifest_path, sha256_of
+from segpp.utils.files import atomic_write, manifest_path, sha256_of, write_whole
 
 __all__ = ["CalibrationResult", "calibrate"]
 
 Progress = Callable[[str, int, int], object]
+
+# Of a file that is float throughout: it has no masks of its own to compare.
+_NOT_JUDGED = CalibrationDrop("agreement", 100.0, 100.0, 0.0, 0.0, (), pictures=0)
 
 
 def calibrate(
@@ -65,7 +70,9 @@ def calibrate(
         progress: Told what is being done, how much of it is done and how much there is.
 
     Raises:
-        CheckError: The file loses more than it may; nothing is written.
+        CalibrationFailedError: The file loses more than it may, or INT8 does not help; neither file
+            nor manifest is written, and the error has the result.
+        CheckError: The network has infinities, or the dialect would refuse the file.
         ImageError: A picture cannot be read or is of one colour.
         InputError: An argument, the file or the pictures cannot be used.
     """
@@ -76,7 +83,7 @@ def calibrate(
     sites = sites_of(model)
     writer = WRITERS[config.target]
     _check_precision(manifest, writer)
-    sets = split(find_pictures(config.pictures))
+    sets = split(find_pictures(config.pictures, config.image_suffix))
     # 2. Collect
     ranges = collect_ranges(
         model,
@@ -112,6 +119,7 @@ class _Work:
     writer: Writer
     sets: PictureSets
     equalized: tuple[str, ...] = ()
+    shifts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def finish(self, sites: tuple[Site, ...], ranges: Ranges) -> CalibrationResult:
         floats = {site.node: why for site in sites if (why := self._stays_float(site))}
@@ -128,10 +136,10 @@ class _Work:
         # 4. Choose
         plan = self._plan(tuple(s for s in sites if s.node not in floats), ranges)
         # 5. Select
-        gains = self._gains(plan)
-        paying = without_loss(plan, gains)
+        paying, gains = self._paying(plan)
         floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
-        work = replace(self, writer=self._corrected(paying))
+        shifts = self._shifts(paying)
+        work = replace(self, writer=corrected(self.writer, shifts), shifts=shifts)
         return work.keep(sites, paying, gains, floats)
 
     def keep(
@@ -145,22 +153,25 @@ class _Work:
         gained = block_gains(paying.sites, gains)
         fitting, costs = self._fit(paying, gained)
         floats.update(_difference(paying, fitting, "the budget on what may be lost"))
-        if not fitting.sites:
-            raise _no_help(floats, gains, self.measures.engine)
         # 6. to 8.
         with atomic_write(self.config.out, manifest_path(self.config.out)) as (part, manifest_part):
             part.write_bytes(self._written(fitting).SerializeToString())
             outcome = self._judge(fitting, floats, part)
             made = calibrated_manifest(self.manifest, self.config, sites, outcome, part)
             manifest_part.write_text(render_manifest(made), encoding="utf-8")
-        return CalibrationResult(
-            out=self.config.out,
-            manifest=made,
-            blocks=block_results(sites, floats, costs, gained),
-            gains=gains,
-            engine=self.measures.engine if gains else "",
-            warnings=self.sets.warnings,
-        )
+            failures = self._failures(outcome, gains)
+            result = CalibrationResult(
+                out=self.config.out,
+                manifest=made,
+                blocks=block_results(sites, floats, costs, gained),
+                gains=gains,
+                engine=self.measures.engine if gains else "",
+                warnings=self.sets.warnings,
+                failed=tuple(one.problem for one in failures),
+            )
+            if failures:
+                raise CalibrationFailedError(failures, result)
+        return result
 
     def _stays_float(self, site: Site) -> str | None:
         if site.node == _first(self.model):
@@ -188,11 +199,11 @@ class _Work:
             after_each=partial(self.progress, "equalizing blocks"),
         )
 
-    def _corrected(self, plan: Plan) -> Writer:
-        """Return the writer that also takes off biases what INT8 shifts the plan's sites by."""
-        if not (self.config.equalize and plan.sites):
-            return self.writer
-        shifts = bias_shifts(
+    def _shifts(self, plan: Plan) -> Mapping[str, NDArray[np.float32]]:
+        """Return what to add to biases, (C,) by node, against what INT8 shifts them by."""
+        if not (self.config.correct_biases and plan.sites):
+            return {}
+        return bias_shifts(
             self.model,
             self.manifest,
             plan,
@@ -201,7 +212,6 @@ class _Work:
             threads=self.config.threads,
             after_each=partial(self.progress, "correcting biases"),
         )
-        return corrected(self.writer, shifts)
 
     def _plan(self, sites: tuple[Site, ...], ranges: Ranges) -> Plan:
         kinds = {site.input: site.kind for site in sites}
@@ -211,12 +221,15 @@ class _Work:
         }
         return Plan(sites, {name: methods[name](one) for name, one in ranges.tensors.items()})
 
-    def _gains(self, plan: Plan) -> tuple[PartGain, ...]:
+    def _paying(self, plan: Plan) -> tuple[Plan, tuple[PartGain, ...]]:
         if self.measures.time is None or not self.config.only_what_pays:
-            return ()
+            return plan, ()
         report = partial(self.progress, f"timing parts with {self.measures.engine}")
         report(0, len({site.part for site in plan.sites}))
-        return part_gains(self.model, plan, self.writer, self.measures.time, after_each=report)
+        given = self.model, plan, self.writer, self.measures.time
+        gains = part_gains(*given, after_each=report)
+        again = partial(self.progress, "timing anew what did not pay")
+        return without_loss(*given, gains, after_each=again)
 
     def _fit(self, plan: Plan, gained: Mapping[str, float]) -> tuple[Plan, tuple[BlockCost, ...]]:
         if self.config.max_drop is None or not plan.sites:
@@ -227,14 +240,13 @@ class _Work:
         run = partial(logits_of, threads=self.config.threads)
         found = sensitivities(self.model, plan, self.writer, batches, run, after_each=report)
         costs = tuple(replace(cost, milliseconds=gained.get(cost.block)) for cost in found)
-        budget = fit_budget(plan, costs, self.config.max_drop, self._drop_of)
-        return budget.plan, costs
+        return fit_budget(plan, costs, self.config.max_drop, self._drop_of), costs
 
     def _drop_of(self, plan: Plan) -> CalibrationDrop:
         """Return what a plan loses on the pictures of the selection."""
         with TemporaryDirectory(prefix="segpp-") as folder:
             path = Path(folder, "int8.onnx")
-            path.write_bytes(self._written(plan).SerializeToString())
+            write_whole(path, self._written(plan).SerializeToString())
             return drop_of(self._compared(path, self.sets.selection))
 
     def _compared(self, path: Path, pictures: tuple[Picture, ...]) -> Comparison:
@@ -243,7 +255,7 @@ class _Work:
         )
         manifest_path(path).write_text(render_manifest(beside), encoding="utf-8")
         try:
-            return self.measures.compare(self.config.model, path, pictures)
+            return self.measures.compare(path, pictures)
         finally:
             manifest_path(path).unlink(missing_ok=True)
 
@@ -255,40 +267,39 @@ class _Work:
         return written
 
     def _judge(self, plan: Plan, floats: dict[str, str], part: Path) -> Outcome:
+        if not plan.sites:
+            return self._outcome(plan, floats, 1.0, _NOT_JUDGED, {})
         with TemporaryDirectory(prefix="segpp-") as folder:
             path = Path(folder, "int8.onnx")
-            path.write_bytes(part.read_bytes())
+            write_whole(path, part.read_bytes())
             comparison = self._compared(path, self.sets.report)
             times = self._times(path)
         agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)
-        self._check(agreement, drop)
-        return Outcome(plan, floats, self.equalized, self.sets, agreement, drop, times)
+        return self._outcome(plan, floats, agreement, drop, times)
+
+    def _outcome(
+        self,
+        plan: Plan,
+        floats: dict[str, str],
+        agreement: float,
+        drop: CalibrationDrop,
+        times: Mapping[str, float],
+    ) -> Outcome:
+        shifted = tuple(blocks_of([site for site in plan.sites if site.node in self.shifts]))
+        return Outcome(plan, floats, self.equalized, shifted, self.sets, agreement, drop, times)
 
     def _times(self, path: Path) -> dict[str, float]:
         if self.measures.time is None or not self.config.only_what_pays:
             return {}
         before, after = self.measures.time([self.config.model, path])
-        if after >= before:
-            raise CheckError(
-                f"INT8 does not help here: with {self.measures.engine} it is not faster than float",
-                f"float: {1000 * before:.1f} ms a call, INT8: {1000 * after:.1f} ms",
-                hint="keep the float file, or write this one all the same: `only_what_pays=False`",
-            )
         return {"float": 1000 * before, "int8": 1000 * after}
 
-    def _check(self, agreement: float, drop: CalibrationDrop) -> None:
-        if agreement < self.config.min_agreement:
-            raise CheckError(
-                f"the INT8 file's masks agree with the float ones on {agreement:.5f} of the pixels",
-                f"asked for: {self.config.min_agreement}",
-                hint="`max_drop` leaves the worst blocks float",
-            )
-        if self.config.max_drop is not None and drop.points > self.config.max_drop:
-            raise CheckError(
-                f"the INT8 file loses {drop.points:.2f} points of {drop.measure}",
-                f"allowed: {self.config.max_drop}; on {drop.pictures} pictures held back",
-                hint="allow more, or calibrate on more pictures",
-            )
+    def _failures(self, outcome: Outcome, gains: tuple[PartGain, ...]) -> tuple[CheckError, ...]:
+        engine = self.measures.engine
+        if not outcome.plan.sites:
+            return (no_help(outcome.floats, gains, engine),)
+        measured = outcome.agreement, outcome.drop, outcome.milliseconds
+        return tuple(failed_gates(self.config, *measured, engine))
 
 
 def _check_precision(manifest: Manifest, writer: Writer) -> None:
@@ -302,16 +313,6 @@ def _check_precision(manifest: Manifest, writer: Writer) -> None:
 def _first(model: onnx.ModelProto) -> str:
     """Return the name of the convolution that sees the picture."""
     return next((node.name for node in model.graph.node if node.op_type == "Conv"), "")
-
-
-def _no_help(floats: Mapping[str, str], gains: Sequence[PartGain], engine: str) -> CheckError:
-    reasons, timed = Counter(floats.values()), f" with {engine}" if gains else ""
-    return CheckError(
-        f"INT8 does not help here{timed}: every product stays float",
-        *(f"{count} of them: {why}" for why, count in reasons.items()),
-        *(f"{one.part}: {one.float_ms:.1f} ms, {one.int8_ms:.1f} with it in INT8" for one in gains),
-        hint="keep the float file, or try another target",
-    )
 
 
 def _difference(before: Plan, after: Plan, why: str) -> dict[str, str]:

@@ -32,6 +32,7 @@ class Outcome:
         plan: What is INT8.
         floats: Why a site stayed float, by the name of its node.
         equalized: Blocks whose outliers were moved into weights.
+        corrected: Blocks with biases that were corrected.
         sets: The pictures.
         agreement: Share of the report's pixels that keep their class.
         drop: What is lost on them.
@@ -41,6 +42,7 @@ class Outcome:
     plan: Plan
     floats: Mapping[str, str]
     equalized: tuple[str, ...]
+    corrected: tuple[str, ...]
     sets: PictureSets
     agreement: float
     drop: CalibrationDrop
@@ -75,6 +77,7 @@ def calibrated_manifest(
             agreement=outcome.agreement,
             drop=outcome.drop,
             faster=dict(outcome.milliseconds),
+            corrected=outcome.corrected,
         ),
     )
 

@@ -91,7 +91,10 @@ def network_of(model: onnx.ModelProto, sites: Sequence[Site]) -> Network:
 
 
 def block_of_uses(network: Network, uses: Sequence[Use]) -> str | None:
-    """Return the block that all takers of a tensor belong to; None if they are of several."""
+    """Return the block that all takers of a tensor belong to; None if they are of several.
+
+    Changes are tried block by block, so one across blocks could not be judged.
+    """
     sites = [network.sites.get(use.node.name) for use in uses]
     blocks = {site.block if site is not None else None for site in sites}
     return blocks.pop() if len(blocks) == 1 else None

@@ -14,12 +14,13 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-from segpp.calib.equalization.accept import BlockRun, block_runs
+from segpp.calib.equalization.accept import BlockRun, block_runs, is_closer
 from segpp.calib.equalization.base import bias_of, network_of
 from segpp.calib.graph.edit import own_weight
 from segpp.calib.graph.wiring import array_of, replace_array
 from segpp.calib.pictures.find import Picture
 from segpp.calib.pictures.runs import open_model
+from segpp.calib.pictures.sets import spread
 from segpp.calib.plan import Plan
 from segpp.calib.writers.base import Writer
 from segpp.manifest import Manifest
@@ -65,12 +66,12 @@ def bias_shifts(
         manifest: Of it.
         plan: What is to be INT8.
         writer: Of the dialect.
-        pictures: Of the calibration; the first few are run again. With one alone nothing could
+        pictures: Of the calibration; a few of them are run again. With one alone nothing could
             be held back, and nothing is corrected.
         threads: CPU threads.
         after_each: Told how many blocks are done and how many there are.
     """
-    used = pictures[:_PICTURES]
+    used = spread(pictures, _PICTURES)
     shifts: dict[str, Floats] = {}
     # One to measure on, one to decide on.
     if not used[1:]:
@@ -105,7 +106,7 @@ class _Block:
             tried = {**kept, node: shift}
             written = corrected(self.writer, tried).write(self.run.segment.model, self.plan)
             opened = self._open(written, tensors)
-            if (error := held.error_in(opened)) < least:
+            if is_closer(error := held.error_in(opened), least):
                 kept, least, session = tried, error, opened
         return kept
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segpp.calib.graph.wiring import array_of, replace_array
 
-__all__ = ["Edit", "edited", "own_weight"]
+__all__ = ["Edit", "edited", "keeps_digits", "own_weight"]
 
 Floats = NDArray[np.float32]
 
@@ -38,6 +38,37 @@ def edited(model: onnx.ModelProto, edits: Sequence[Edit]) -> onnx.ModelProto:
         weight = own_weight(copy.graph, nodes[edit.node], edit.index)
         replace_array(weight, array_of(weight) * edit.factor)
     return copy
+
+
+def keeps_digits(model: onnx.ModelProto, edits: Sequence[Edit]) -> bool:
+    """Whether weights of their types hold every product; float16 has few small and large numbers.
+
+    Of the smallest, digits may go that the largest weight of the tensor has not either.
+
+    Args:
+        model: That is to be edited.
+        edits: By powers of two, which cost no digit in between.
+    """
+    names = {node.name: node.input for node in model.graph.node}
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    products: dict[tuple[str, int], NDArray[np.float64]] = {}
+    for edit in edits:
+        weight = weights[names[edit.node][edit.index]]
+        before = products.get((edit.node, edit.index))
+        given = array_of(weight).astype(np.float64) if before is None else before
+        products[edit.node, edit.index] = given * edit.factor
+    return all(
+        _holds(weights[names[node][index]].data_type, product)
+        for (node, index), product in products.items()
+    )
+
+
+def _holds(data_type: int, values: NDArray[np.float64]) -> bool:
+    kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(data_type))
+    with np.errstate(over="ignore"):
+        lost = np.abs(values.astype(kind).astype(np.float64) - values)
+    # Half a unit in the last place of the largest number, were it just above a power of two.
+    return bool(lost.max() <= float(np.finfo(kind).eps) / 4 * np.abs(values).max())
 
 
 def own_weight(graph: onnx.GraphProto, node: onnx.NodeProto, index: int) -> onnx.TensorProto:

@@ -40,16 +40,21 @@ class Picture:
         return self.path.name
 
 
-def find_pictures(sources: Iterable[str | Path]) -> tuple[Picture, ...]:
+def find_pictures(sources: Iterable[str | Path], suffix: str = "") -> tuple[Picture, ...]:
     """Return the pictures that folders, patterns, lists and files name, each once, sorted by name.
 
     A folder is read one level deep; a ``.txt`` file has a path a line, relative to its own folder.
+
+    Args:
+        sources: Of pictures.
+        suffix: What names end in ("_leftImg8bit"); pictures without it are passed over.
 
     Raises:
         ImageError: One of the sources names no picture.
         InputError: There are fewer than ``LEAST``.
     """
-    paths = [path for source in sources for path in _paths_of(str(source))]
+    found = [path for source in sources for path in _paths_of(str(source))]
+    paths = [path for path in found if path.stem.endswith(suffix)]
     pictures: dict[str, Picture] = {}
     for path in sorted(paths, key=lambda path: (path.name, str(path))):
         check_file(path, kind="image", error=ImageError)
@@ -60,8 +65,13 @@ def find_pictures(sources: Iterable[str | Path]) -> tuple[Picture, ...]:
         raise InputError(
             f"{len(pictures)} different picture(s) are too few to calibrate on",
             f"at least {LEAST} are needed; from {FEW} on the ranges are dependable",
+            hint=_passed_over(len(found) - len(paths), suffix),
         )
     return tuple(pictures.values())
+
+
+def _passed_over(count: int, suffix: str) -> str | None:
+    return f"{count} were passed over: their names do not end in {suffix!r}" if count else None
 
 
 def load_picture(picture: Picture, channels: int) -> ImageArray:

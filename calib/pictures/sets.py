@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from segpp.calib.pictures.find import FEW, Picture
 
-__all__ = ["PictureSets", "split"]
+__all__ = ["PictureSets", "split", "spread"]
 
 # Every fifth picture is held back to judge by; of the others every fifth is there to choose by.
 _EVERY = 5
@@ -33,6 +33,12 @@ class PictureSets:
             return ()
         held = f"{len(self.calibration)} pictures to calibrate on, {len(self.report)} to judge by"
         return (f"{held}: few; from {FEW} on the numbers are dependable",)
+
+
+def spread(pictures: Sequence[Picture], most: int) -> tuple[Picture, ...]:
+    """Return at most so many pictures, from everywhere: the first are often one scene."""
+    count = min(most, len(pictures))
+    return tuple(pictures[i * len(pictures) // count] for i in range(count))
 
 
 def split(pictures: Sequence[Picture]) -> PictureSets:

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from segpp.calib.graph.shapes import shapes_of
 from segpp.calib.pictures.find import Picture
 from segpp.calib.pictures.runs import Batch, batch_of, open_model
 from segpp.calib.ranges.file import Ranges, RangesOf, difference, read_ranges, write_ranges
@@ -61,7 +62,9 @@ def collect_ranges(
         tuple(picture.sha256 for picture in pictures),
         ROWS,
     )
-    ranges = _kept(file, of, axes) or Ranges(of, names=tuple(picture.name for picture in pictures))
+    ranges = _kept(file, of, _channels_of(model, axes)) or Ranges(
+        of, names=tuple(picture.name for picture in pictures)
+    )
     after_each(ranges.done, len(pictures))
     if ranges.complete:
         return ranges
@@ -83,12 +86,19 @@ def _as_stored(value: Any) -> Any:
     return [_as_stored(one) for one in value] if isinstance(value, tuple | list) else value
 
 
-def _kept(file: Path | None, of: RangesOf, axes: Mapping[str, int]) -> Ranges | None:
+def _channels_of(model: onnx.ModelProto, axes: Mapping[str, int]) -> dict[str, int]:
+    """Return how many channels tensors have, by the axis that these lie on."""
+    shapes = shapes_of(model)
+    return {name: shapes[name][axis] for name, axis in axes.items()}
+
+
+def _kept(file: Path | None, of: RangesOf, channels: Mapping[str, int]) -> Ranges | None:
     if file is None or not file.exists():
         return None
     ranges = read_ranges(file)
     why = difference(ranges.of, of)
-    if why is None and ranges.done and ranges.tensors.keys() != axes.keys():
+    found = {name: len(one.low) for name, one in ranges.tensors.items()}
+    if why is None and ranges.done and found != channels:
         why = "they are of other tensors of the network, as another version of segpp looks at them"
     if why is not None:
         raise InputError(

@@ -133,7 +133,7 @@ def read_ranges(path: Path) -> Ranges:
         if not isinstance(value, dict) or value.get("schema") != _SCHEMA:
             raise InputError(f"{path} is no file of ranges that this segpp reads")
         stored = decode(_StoredRanges, value, "ranges")
-        tensors = {name: _statistics(name, one) for name, one in stored.tensors.items()}
+        tensors = {n: _statistics(n, one, stored.done) for n, one in stored.tensors.items()}
         pictures = tuple(str(picture["sha256"]) for picture in stored.pictures)
         names = tuple(str(picture["name"]) for picture in stored.pictures)
     except (ValueError, KeyError, OverflowError, RecursionError, ManifestError) as failure:
@@ -180,8 +180,8 @@ def _floats(values: Sequence[float] | np.ndarray[Any, Any]) -> tuple[float, ...]
     return tuple(float(value) for value in values)
 
 
-def _statistics(name: str, stored: _StoredTensor) -> TensorStatistics:
-    if not (_are_extremes(stored) and _are_counts(stored)):
+def _statistics(name: str, stored: _StoredTensor, done: int) -> TensorStatistics:
+    if not (_are_extremes(stored) and _are_counts(stored) and stored.pictures == done):
         raise ValueError(f"the numbers of {name!r:.80} contradict each other")
     counts = np.zeros(BINS, np.int64)
     counts[stored.first : stored.first + len(stored.counts)] = stored.counts
@@ -199,17 +199,23 @@ def _are_extremes(stored: _StoredTensor) -> bool:
     return (
         0 < channels <= _MAX_CHANNELS
         and len(stored.high) == len(stored.mean) == channels
-        and max(map(abs, (*stored.low, *stored.high))) <= largest
+        and max(map(abs, stored.mean)) <= largest
+        and _largest(stored) <= largest
         and stored.pictures >= 1
         and all(low <= high for low, high in zip(stored.low, stored.high, strict=True))
     )
+
+
+def _largest(stored: _StoredTensor) -> float:
+    return max(map(abs, (*stored.low, *stored.high)))
 
 
 def _are_counts(stored: _StoredTensor) -> bool:
     narrowest = Histogram().limit
     return (
         0 <= stored.first <= stored.first + len(stored.counts) <= BINS
-        and narrowest <= stored.limit
+        # The last one that was too narrow held no more than the extremes.
+        and narrowest <= stored.limit <= max(narrowest, 2 * _largest(stored))
         # Doubled a whole number of times.
         and float(np.log2(stored.limit / narrowest)).is_integer()
         and all(0 <= count <= _MOST_COUNTED for count in stored.counts)

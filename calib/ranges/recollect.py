@@ -8,6 +8,7 @@ import onnx
 from numpy.typing import NDArray
 
 from segpp.calib.pictures.find import Picture
+from segpp.calib.pictures.sets import spread
 from segpp.calib.ranges.collect import collect_ranges
 from segpp.calib.ranges.file import Ranges
 from segpp.calib.ranges.statistics import TensorStatistics
@@ -34,7 +35,7 @@ def recollect(
     """Return the ranges of a network after channels were scaled.
 
     What is known of single channels is scaled with them. Histograms are of all channels together,
-    so those are collected anew, on the first ``FEW_PICTURES`` pictures.
+    so those are collected anew, on ``FEW_PICTURES`` of the pictures.
 
     Args:
         model: The network as it is now.
@@ -48,7 +49,7 @@ def recollect(
     if not factors:
         return ranges
     wanted = {name: axes[name] for name in factors}
-    seen = collect_ranges(model, manifest, wanted, pictures[:FEW_PICTURES], threads=threads)
+    seen = collect_ranges(model, manifest, wanted, spread(pictures, FEW_PICTURES), threads=threads)
     changed = {
         name: rescaled(ranges.tensors[name], factor, seen.tensors[name])
         for name, factor in factors.items()

@@ -1,28 +1,13 @@
 """Blocks given back to float until what is lost is no more than the user allows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from segpp.calib.plan import Plan
 from segpp.calib.selection.costs import BlockCost
 from segpp.manifest import CalibrationDrop
 
-__all__ = ["Budget", "fit_budget"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How a plan came to fit.
-
-    Attributes:
-        plan: What is INT8 still.
-        drop: What that loses, on the pictures that it was chosen on.
-        demoted: The blocks that were given back, the worst first.
-    """
-
-    plan: Plan
-    drop: CalibrationDrop
-    demoted: tuple[str, ...]
+__all__ = ["fit_budget"]
 
 
 def fit_budget(
@@ -30,7 +15,7 @@ def fit_budget(
     costs: Sequence[BlockCost],
     most: float,
     drop_of: Callable[[Plan], CalibrationDrop],
-) -> Budget:
+) -> Plan:
     """Return the largest plan that loses at most ``most`` points, or one without any site.
 
     The block that diverges most for what it gains goes first; after each the loss is measured
@@ -42,15 +27,11 @@ def fit_budget(
         most: Points.
         drop_of: Measures a plan.
     """
-    demoted: list[str] = []
-    drop = drop_of(plan)
     for cost in sorted(costs, key=_worth, reverse=True):
-        if drop.points <= most or not plan.sites:
+        if drop_of(plan).points <= most:
             break
         plan = replace(plan, sites=tuple(s for s in plan.sites if s.block != cost.block))
-        demoted.append(cost.block)
-        drop = drop_of(plan)
-    return Budget(plan, drop, tuple(demoted))
+    return plan
 
 
 def _worth(cost: BlockCost) -> float:

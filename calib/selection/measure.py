@@ -36,8 +36,8 @@ class Comparison:
     ignored: frozenset[int] = frozenset()
 
 
-# Float file, other file, pictures. Both files have a manifest beside them.
-Compare = Callable[[Path, Path, Sequence[Picture]], Comparison]
+# A file with its manifest beside it, and pictures: its masks and those of the float file.
+Compare = Callable[[Path, Sequence[Picture]], Comparison]
 
 # Files -> seconds a call of each, measured in turn; the smallest of several.
 Time = Callable[[Sequence[Path]], Sequence[float]]
@@ -48,7 +48,7 @@ class Measures:
     """What is measured on whole files.
 
     Attributes:
-        compare: Masks of two files.
+        compare: Masks of a file with those of the float file.
         time: Calls of files on the dialect's engine; None where that does not run here.
         engine: What that is, in words.
     """

@@ -3,21 +3,22 @@
 Every part is timed as float within the file that is INT8 everywhere else, in turn with the file
 that is INT8 throughout: what a part gains depends on its neighbours, which hand on 8 bits or do
 not, and what a shared machine does in the meantime falls on both alike. What does not pay by more
-than the clocks are unsure of stays float.
+than the clocks are unsure of is given back one by one, the worst first, and timed again before it
+is: a conversion between two parts goes with the first of them, and the other may pay then.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import onnx
 
-from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
 from segpp.calib.selection.costs import PartGain
 from segpp.calib.selection.measure import Time
 from segpp.calib.writers.base import Writer
+from segpp.utils.files import write_whole
 
 __all__ = ["PartGain", "part_gains", "without_loss"]
 
@@ -31,24 +32,53 @@ def part_gains(
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> tuple[PartGain, ...]:
     """Return what every part of a plan gains, in the order of the graph."""
-    parts: dict[str, tuple[Site, ...]] = {}
-    for site in plan.sites:
-        parts[site.part] = (*parts.get(site.part, ()), site)
+    parts = list(dict.fromkeys(site.part for site in plan.sites))
     gains = []
-    with TemporaryDirectory(prefix="segpp-") as folder:
-        whole, without = Path(folder, "int8.onnx"), Path(folder, "without.onnx")
-        whole.write_bytes(writer.write(model, plan).SerializeToString())
-        for number, (part, sites) in enumerate(parts.items(), start=1):
-            others = tuple(site for site in plan.sites if site not in sites)
-            written = writer.write(model, replace(plan, sites=others))
-            without.write_bytes(written.SerializeToString())
-            before, after = time([without, whole])
-            gains.append(PartGain(part, 1000 * before, 1000 * after))
-            after_each(number, len(parts))
+    for number, part in enumerate(parts, start=1):
+        gains.append(_gain(part, model, plan, writer, time))
+        after_each(number, len(parts))
     return tuple(gains)
 
 
-def without_loss(plan: Plan, gains: Sequence[PartGain]) -> Plan:
-    """Return a plan without the sites of parts that do not pay."""
-    paying: Mapping[str, bool] = {gain.part: gain.pays for gain in gains}
-    return replace(plan, sites=tuple(site for site in plan.sites if paying.get(site.part, True)))
+def without_loss(
+    model: onnx.ModelProto,
+    plan: Plan,
+    writer: Writer,
+    time: Time,
+    gains: Sequence[PartGain],
+    *,
+    after_each: Callable[[int, int], object] = lambda _done, _total: None,
+) -> tuple[Plan, tuple[PartGain, ...]]:
+    """Return a plan without the sites of parts that do not pay, and the gains as they were last.
+
+    Args:
+        model: The float network.
+        plan: That gains are of.
+        writer: Of the dialect.
+        time: Of files.
+        gains: Of the parts; one that was not timed is not judged.
+        after_each: Told how many parts were timed again, and how many are to be.
+    """
+    last = {gain.part: gain for gain in gains}
+    doubtful = sorted((one for one in gains if not one.pays), key=lambda one: one.milliseconds)
+    for number, gain in enumerate(doubtful):
+        if number:
+            # Others have gone since it was timed.
+            last[gain.part] = _gain(gain.part, model, plan, writer, time)
+            after_each(number, len(doubtful) - 1)
+        if not last[gain.part].pays:
+            plan = _without(gain.part, plan)
+    return plan, tuple(last.values())
+
+
+def _gain(part: str, model: onnx.ModelProto, plan: Plan, writer: Writer, time: Time) -> PartGain:
+    with TemporaryDirectory(prefix="segpp-") as folder:
+        files = Path(folder, "without.onnx"), Path(folder, "int8.onnx")
+        for file, one in zip(files, (_without(part, plan), plan), strict=True):
+            write_whole(file, writer.write(model, one).SerializeToString())
+        before, after = time(files)
+    return PartGain(part, 1000 * before, 1000 * after)
+
+
+def _without(part: str, plan: Plan) -> Plan:
+    return replace(plan, sites=tuple(site for site in plan.sites if site.part != part))

@@ -92,25 +92,29 @@ def find_pairs(
     return tuple(Pair(image_files[name], label_files[name]) for name in sorted(image_files))
 
 
-def find_labels(images: Sequence[Path], labels: Path) -> dict[Path, Path]:
+def find_labels(
+    images: Sequence[Path], labels: Path, *, image_suffix: str = "", label_suffix: str = ""
+) -> dict[Path, Path]:
     """Return the file of labels of each image: the one with its name up to the ending.
 
     Args:
         images: From anywhere.
         labels: The folder of labels; subfolders are searched. Others than the images' may lie in
             it.
+        image_suffix, label_suffix: As in ``find_pairs``.
 
     Raises:
         ImageError: The folder is missing or empty, an image has no labels, or two files would do.
     """
     by_name: dict[str, list[Path]] = {}
-    for path in _by_name(labels, "", _LABEL_SUFFIXES, "labels").values():
-        by_name.setdefault(path.stem, []).append(path)
-    _check_partners({image.stem: image for image in images}, by_name, f"labels in {labels}")
-    for name in (image.stem for image in images):
+    for path in _by_name(labels, label_suffix, _LABEL_SUFFIXES, "labels").values():
+        by_name.setdefault(_common(path, label_suffix), []).append(path)
+    names = {image: _common(image, image_suffix) for image in images}
+    _check_partners({name: image for image, name in names.items()}, by_name, f"labels in {labels}")
+    for name in names.values():
         if len(by_name[name]) > 1:
             raise ImageError(f"two files of {labels} have one name", *map(str, by_name[name][:2]))
-    return {image: by_name[image.stem][0] for image in images}
+    return {image: by_name[name][0] for image, name in names.items()}
 
 
 def load_pair(
@@ -211,8 +215,7 @@ def _by_name(folder: Path, suffix: str, suffixes: frozenset[str], contents: str)
             continue
         if any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
-        stem = path.stem.removesuffix(suffix)
-        name = path.relative_to(folder).with_name(stem or path.stem).as_posix()
+        name = path.relative_to(folder).with_name(_common(path, suffix)).as_posix()
         if name in by_name:
             raise ImageError(f"two files of {folder} have one name", str(by_name[name]), str(path))
         by_name[name] = path
@@ -224,6 +227,11 @@ def _by_name(folder: Path, suffix: str, suffixes: frozenset[str], contents: str)
             hint=_jpeg_hint(folder, suffixes),
         )
     return by_name
+
+
+def _common(path: Path, suffix: str) -> str:
+    """Return what a file's name has in common with its partner's."""
+    return path.stem.removesuffix(suffix) or path.stem
 
 
 def _jpeg_hint(folder: Path, suffixes: frozenset[str]) -> str | None:

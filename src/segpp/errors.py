@@ -44,7 +44,7 @@ class SegppError(Exception):
         if hint:
             lines.append(f"  hint: {hint}")
         super().__init__("\n".join(lines))
-        self.problem = problem
+        self.problem, self.facts, self.hint = problem, facts, hint
 
 
 class CheckError(SegppError):

@@ -73,6 +73,7 @@ WRONG: dict[str, list[Any]] = {
     "compare": NO_PATH,
     "confusion": NO_PATH,
     "contours": [*NO_FLAG, None],
+    "correct_biases": [*NO_FLAG, None],
     "duration": [*NO_NUMBER, -1, None],
     "equalize": [*NO_FLAG, None],
     "fit": NO_TEXT,

@@ -59,8 +59,11 @@ def _color(block: BlockResult) -> str:
 
 
 def _title(result: CalibrationResult) -> str:
-    drop = result.drop
+    drop, name = result.drop, result.out.name
+    if not result.judged:
+        return f"{name}, not written: every product stays float"
+    called = f"{name}, not written" if result.failed else name
     return (
-        f"{result.out.name}: {drop.measure} {drop.model:.2f} of {drop.reference:.2f} in float, "
+        f"{called}: {drop.measure} {drop.model:.2f} of {drop.reference:.2f} in float, "
         f"{drop.pictures} pictures"
     )

@@ -81,31 +81,33 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
     """Compares files with one float file, whose masks are computed once; use it in a ``with``.
 
     Args:
+        reference: The float file.
         backend: Of ``segpp.runtime.backends``.
         threads: CPU threads.
         truth: Labels, if there are any.
         after_each: Told how many pictures are compared, and of how many.
     """
 
+    reference: Path
     backend: str
     threads: int | None
     truth: Truth | None
     after_each: Callable[[int, int], object]
     _stack: ExitStack = field(default_factory=ExitStack)
-    _floats: dict[Path, Session] = field(default_factory=dict)
-    # Compressed: a mask is large, and has few seams.
-    _masks: dict[tuple[Path, str], bytes] = field(default_factory=dict)
+    _float: Session | None = None
+    # By the picture's hash. Compressed: a mask is large, and has few seams.
+    _masks: dict[str, bytes] = field(default_factory=dict)
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def compare(self, reference: Path, model: Path, pictures: Sequence[Picture]) -> Comparison:
+    def compare(self, model: Path, pictures: Sequence[Picture]) -> Comparison:
         """Return how the masks of a file compare with those of the float file."""
         self.after_each(0, len(pictures))
         found = []
         with self._open(model) as session:
             for number, picture in enumerate(pictures, start=1):
-                found.append(self._compare(reference, session, picture))
+                found.append(self._compare(session, picture))
                 self.after_each(number, len(pictures))
         shares, before, after = zip(*found, strict=True)
         agreement = np.array(shares, np.float64)
@@ -114,12 +116,12 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
         return Comparison(agreement, np.stack(before), np.stack(after), self.truth.ignored)
 
     def _compare(
-        self, reference: Path, session: Session, picture: Picture
+        self, session: Session, picture: Picture
     ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
         image, labels = self._read(picture, session.input.channels)
         size = labels.shape if labels is not None else image.shape[:2]
         mask = session(image, sizes=[size]).masks[0].astype(np.int32)
-        expected = self._expected(reference, picture, image, size)
+        expected = self._expected(picture, image, size)
         share = float(np.mean(mask == expected))
         if self.truth is None or labels is None:
             return share, np.empty(0, np.int64), np.empty(0, np.int64)
@@ -130,17 +132,15 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
             return load_channels(picture.path, channels), None
         return self.truth.of(picture.path, channels)
 
-    def _expected(
-        self, reference: Path, picture: Picture, image: ImageArray, size: tuple[int, ...]
-    ) -> Masks:
+    def _expected(self, picture: Picture, image: ImageArray, size: tuple[int, ...]) -> Masks:
         """Return the float file's mask."""
-        key = (reference, picture.sha256)
-        if key not in self._masks:
-            if reference not in self._floats:
-                self._floats[reference] = self._stack.enter_context(self._open(reference))
-            mask = self._floats[reference](image, sizes=[(size[0], size[1])]).masks[0]
-            self._masks[key] = zlib.compress(mask.astype(np.int32).tobytes(), 1)
-        return np.frombuffer(zlib.decompress(self._masks[key]), np.int32).reshape(size)
+        if picture.sha256 not in self._masks:
+            if self._float is None:
+                self._float = self._stack.enter_context(self._open(self.reference))
+            mask = self._float(image, sizes=[(size[0], size[1])]).masks[0]
+            self._masks[picture.sha256] = zlib.compress(mask.astype(np.int32).tobytes(), 1)
+        stored = zlib.decompress(self._masks[picture.sha256])
+        return np.frombuffer(stored, np.int32).reshape(size)
 
     def _open(self, path: Path) -> Session:
         return open_session(

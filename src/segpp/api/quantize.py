@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segpp.api._types import OneOrMore, PathLike, checked_settings
-from segpp.calib.report import CalibrationResult
+from segpp.calib.report import CalibrationFailedError, CalibrationResult
+from segpp.errors import InputError
 from segpp.manifest import read_manifest
 from segpp.runtime.benchmark.plot import check_plotting
 from segpp.runtime.onnx_reader.external_data import check_model
@@ -38,12 +39,15 @@ def calibrate(
     calib_method: str | Mapping[str, str] = "max",
     ranges: PathLike | None = None,
     labels: PathLike | None = None,
+    image_suffix: str = "",
+    label_suffix: str = "",
     ignore: int | Collection[int] | None = None,
     keep_float: str | Collection[str] = (),
     max_drop: float | None = None,
     min_agreement: float = 0.97,
     only_what_pays: bool = True,
     equalize: bool = True,
+    correct_biases: bool = True,
     threads: int | None = None,
     report: PathLike | None = None,
     plot: PathLike | None = None,
@@ -68,6 +72,9 @@ def calibrate(
             ``b0.onnx``.
         labels: A folder of labels, named like the pictures: what is lost is counted in mIoU then,
             else in pixels that change their class.
+        image_suffix: End of the pictures' names that their labels lack (``_leftImg8bit``); pictures
+            without it are passed over.
+        label_suffix: The same for labels (``_gtFine_labelTrainIds``).
         ignore: Labels whose pixels do not count; by default the model's own, and 255.
         keep_float: Kinds of products that stay float (``patch``, ``reduce``, ``q``, ``kv``,
             ``out``, ``fc1``, ``depthwise``, ``fc2``, ``head``), besides those that always do.
@@ -76,6 +83,8 @@ def calibrate(
         only_what_pays: Time the parts where the engine runs here, and leave float what INT8 does
             not make faster.
         equalize: Move outliers of activations into weights, where that is exact and helps.
+        correct_biases: Take off biases what INT8 shifts the mean of a product by, where that brings
+            its block closer on pictures that it was not measured on.
         threads: CPU threads.
         report: A JSON file for everything that was measured and decided.
         plot: A PNG of what each block costs and gains.
@@ -86,8 +95,9 @@ def calibrate(
         The manifest, what is lost with its confidence interval, and what became of each block.
 
     Raises:
-        CheckError: The masks are too far from the float ones, or INT8 does not help; nothing is
-            written but the ranges.
+        CheckError: The masks are too far from the float ones, or INT8 does not help: no INT8 file
+            is written, but ``report`` and ``plot`` are, and the error's ``result`` has what they
+            show; or the network has infinities.
         GraphError: The model is damaged, or quantized already.
         ImageError: A picture or a label cannot be read, or is of one colour.
         InputError: An argument is wrong, there are too few pictures, or the ranges are of others.
@@ -109,15 +119,18 @@ def calibrate(
         "method": default,
         "methods": methods,
         "ranges": arguments.optional(arguments.path, "ranges", ranges),
+        "image_suffix": arguments.text("image_suffix", image_suffix),
         "floats": arguments.several(arguments.text, "keep_float", keep_float),
         "max_drop": arguments.optional(_points, "max_drop", max_drop),
         "min_agreement": arguments.share("min_agreement", min_agreement),
         "only_what_pays": arguments.flag("only_what_pays", only_what_pays),
         "equalize": arguments.flag("equalize", equalize),
+        "correct_biases": arguments.flag("correct_biases", correct_biases),
         "threads": settings["threads"],
         "force": arguments.flag("force", force),
     }
     folder = arguments.optional(arguments.path, "labels", labels)
+    ending = arguments.text("label_suffix", label_suffix)
     ignored = arguments.optional(_labels, "ignore", ignore)
     tell = arguments.function("after_each", after_each)
     beside = {
@@ -130,8 +143,15 @@ def calibrate(
 
     config = CalibrationConfig(**given)
     check_config(config)
-    _check_outputs(config, **beside)
-    result = _calibrate(config, _truth(config, folder, ignored), tell)
+    if ending and folder is None:
+        raise InputError(f"`label_suffix` {ending} needs a folder of labels", hint="give `labels`")
+    _check_outputs(config, folder, **beside)
+    try:
+        result = _calibrate(config, _truth(config, folder, ending, ignored), tell)
+    except CalibrationFailedError as failure:
+        # Which block is at fault is what minutes of work have found out.
+        _write(failure.result, **beside)
+        raise
     _write(result, **beside)
     return result
 
@@ -150,7 +170,7 @@ def _calibrate(
     runs_here = backend is not None and is_installed(BACKENDS[backend].module)
     used = backend if backend is not None and runs_here else _ANYWHERE
     tell = partial(after_each, "comparing masks with the float file")
-    with WholeFiles(used, config.threads, truth, tell) as files:
+    with WholeFiles(config.model, used, config.threads, truth, tell) as files:
         measures = Measures(
             compare=files.compare,
             time=partial(seconds_of, backend=used, threads=config.threads) if runs_here else None,
@@ -160,7 +180,10 @@ def _calibrate(
 
 
 def _truth(
-    config: "CalibrationConfig", folder: Path | None, ignored: tuple[int, ...] | None
+    config: "CalibrationConfig",
+    folder: Path | None,
+    ending: str,
+    ignored: tuple[int, ...] | None,
 ) -> "Truth | None":
     """Return the labels of all pictures, each looked at: after the ranges it would be late."""
     if folder is None:
@@ -170,9 +193,9 @@ def _truth(
     from segpp.runtime.evaluation.dataset import LabelRules, find_labels  # noqa: PLC0415
 
     classes = read_manifest(config.model).classes
-    paths = [picture.path for picture in find_pictures(config.pictures)]
+    paths = [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
     truth = Truth(
-        files=find_labels(paths, folder),
+        files=find_labels(paths, folder, image_suffix=config.image_suffix, label_suffix=ending),
         rules=LabelRules(classes.palette, reduce_zero_label=classes.reduce_labels),
         classes=len(classes.names),
         ignored=frozenset((classes.ignore, _USUALLY_IGNORED) if ignored is None else ignored),
@@ -181,7 +204,9 @@ def _truth(
     return truth
 
 
-def _check_outputs(config: "CalibrationConfig", report: Path | None, plot: Path | None) -> None:
+def _check_outputs(
+    config: "CalibrationConfig", labels: Path | None, report: Path | None, plot: Path | None
+) -> None:
     """Find out before minutes of work whether everything can be written."""
     if plot:
         check_plotting()
@@ -189,14 +214,24 @@ def _check_outputs(config: "CalibrationConfig", report: Path | None, plot: Path 
     check_distinct([config.out, manifest_path(config.out), report, plot, ranges, config.model])
     check_writable(ranges)
     read = [config.model, ranges]
-    if plot and plot.exists():
-        from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415 - as above
-
-        read += [picture.path for picture in find_pictures(config.pictures)]
+    there = [path for path in (report, plot) if path and path.exists()]
+    if there:
+        read += _pictures_and_lists(config)
+    if labels:
+        root = labels.resolve()
+        inside = [path for path in there if path.resolve().is_relative_to(root)]
+        read += [path for path in inside if path.suffix.lower() != ".json"]
     if report:
         check_output_file(report, "calibration", inputs=read, force=config.force)
     if plot:
         check_output_file(plot, "picture", inputs=read, force=config.force)
+
+
+def _pictures_and_lists(config: "CalibrationConfig") -> list[Path]:
+    from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415 - as above
+
+    pictures = [one.path for one in find_pictures(config.pictures, config.image_suffix)]
+    return [*pictures, *(path for path in map(Path, config.pictures) if path.is_file())]
 
 
 def _write(result: CalibrationResult, report: Path | None, plot: Path | None) -> None:

@@ -43,6 +43,7 @@ _OPPOSITES = {
     "`cache=False`": "--no-cache",
     "`only_what_pays=False`": "--no-timing",
     "`equalize=False`": "--no-equalize",
+    "`correct_biases=False`": "--no-bias-correction",
 }
 _POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "pictures", "source"}
 
@@ -156,6 +157,17 @@ def memory_size(text: str) -> int:
         problem = f"{text!r:.80} is not a size: a whole number and K, M or G, as 512M or 2G"
         raise argparse.ArgumentTypeError(problem)
     return int(match[1]) * _UNITS[match[2]]
+
+
+def add_pairing_arguments(parser: "argparse._ArgumentGroup") -> None:
+    """Declare which ends the names of images and their labels have each for themselves."""
+    for side in ("image", "label"):
+        parser.add_argument(
+            f"--{side}-suffix",
+            metavar="TEXT",
+            default="",
+            help=f"end of the {side} names that their partners lack",
+        )
 
 
 def wrote(files: Iterable[object]) -> None:

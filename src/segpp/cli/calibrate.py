@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import segpp
-from segpp.cli._arguments import add_force_argument, add_json_argument, ignored_labels, wrote
+from segpp.calib.report import CalibrationFailedError, CalibrationResult
+from segpp.cli._arguments import (
+    add_force_argument,
+    add_json_argument,
+    add_pairing_arguments,
+    ignored_labels,
+    wrote,
+)
 from segpp.errors import InputError
 from segpp.utils.terminal import unguarded
 
@@ -93,6 +100,11 @@ def _add_ranges(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not move outliers of activations into weights",
     )
+    group.add_argument(
+        "--no-bias-correction",
+        action="store_true",
+        help="do not take off biases what INT8 shifts products by",
+    )
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads")
 
 
@@ -105,6 +117,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="labels named like the images: what is lost is counted in mIoU (default: in pixels "
         "that change their class)",
     )
+    add_pairing_arguments(group)
     group.add_argument(
         "--ignore",
         metavar="N,…",
@@ -139,9 +152,19 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Calibrate and report."""
+    """Calibrate and report; also of a file that did not pass its gates."""
+    try:
+        result = _calibrated(args)
+    except CalibrationFailedError as failure:
+        _tell(failure.result, args)
+        raise
+    _tell(result, args)
+    return 0
+
+
+def _calibrated(args: argparse.Namespace) -> CalibrationResult:
     with _steps() as after_each:
-        result = segpp.calibrate(
+        return segpp.calibrate(
             args.model,
             args.pictures,
             args.out,
@@ -149,22 +172,27 @@ def run(args: argparse.Namespace) -> int:
             calib_method=_methods(args.calib_method),
             ranges=args.ranges,
             labels=args.labels,
+            image_suffix=args.image_suffix,
+            label_suffix=args.label_suffix,
             ignore=ignored_labels(args.ignore),
             keep_float=args.keep_float,
             max_drop=args.max_drop,
             min_agreement=args.min_agreement,
             only_what_pays=not args.no_timing,
             equalize=not args.no_equalize,
+            correct_biases=not args.no_bias_correction,
             threads=args.threads,
             report=args.report,
             plot=args.plot,
             after_each=after_each,
             force=args.force,
         )
+
+
+def _tell(result: CalibrationResult, args: argparse.Namespace) -> None:
     sys.stderr.writelines(f"warning: {warning}\n" for warning in result.warnings)
     print(result.json() if args.json else result.text())  # noqa: T201 - the result
     wrote([args.report, args.plot])
-    return 0
 
 
 def _methods(given: list[str]) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from segpp.cli._arguments import (
     add_fit_arguments,
     add_force_argument,
     add_json_argument,
+    add_pairing_arguments,
     backend_settings,
     fit_settings,
     ignored_labels,
@@ -102,13 +103,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="short for --images DIR/images --labels DIR/labels",
     )
-    for side in ("image", "label"):
-        data.add_argument(
-            f"--{side}-suffix",
-            metavar="TEXT",
-            default="",
-            help=f"end of the {side} names that their partners lack",
-        )
+    add_pairing_arguments(data)
     data.add_argument(
         "--ignore",
         metavar="N,…",

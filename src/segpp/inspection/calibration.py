@@ -29,6 +29,7 @@ def _overview(about: Calibration) -> Section:
             "target": about.target,
             "ranges": ", ".join(f"{kind} {method}" for kind, method in about.methods.items()),
             "equalized": ", ".join(about.equalized),
+            "biases corrected": ", ".join(about.corrected),
             "pictures": f"{len(about.images)} for ranges, {len(about.selected_on)} to choose by, "
             f"{len(about.reported_on)} to judge by{_few(about)}",
             "agreement": f"{about.agreement:.5f} of the pixels keep the class of the float file",

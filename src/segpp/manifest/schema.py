@@ -308,6 +308,7 @@ class Calibration:
         drop: What the file loses there.
         faster: A call of the file beside one of the float file on the machine that calibrated, in
             milliseconds: ``{"float": 12.5, "int8": 9.5}``; empty where it was not timed.
+        corrected: Blocks from whose biases was taken what INT8 shifts products by on average.
     """
 
     target: str
@@ -321,6 +322,7 @@ class Calibration:
     agreement: float
     drop: CalibrationDrop
     faster: dict[str, float] = field(default_factory=dict)
+    corrected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ __all__ = [
     "manifest_path",
     "remove_parts",
     "sha256_of",
+    "write_whole",
 ]
 
 _CHUNK_BYTES = 1 << 20
@@ -138,6 +139,16 @@ def atomic_write(*paths: Path) -> Iterator[tuple[Path, ...]]:
         for part in parts:
             part.unlink(missing_ok=True)
         _live.difference_update(parts)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        OutputError: As ``atomic_write``; it names this file, whatever else is being written.
+    """
+    with atomic_write(path) as (part,):
+        part.write_bytes(content)
 
 
 def remove_parts() -> None:

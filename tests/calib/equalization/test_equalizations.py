@@ -13,6 +13,7 @@ from segpp.calib.equalization import EQUALIZATIONS
 from segpp.calib.equalization.base import Change, Network, balanced, network_of
 from segpp.calib.graph.edit import Edit, edited
 from segpp.calib.graph.sites import sites_of
+from segpp.calib.graph.wiring import Wiring
 from segpp.calib.pictures.find import Picture, find_pictures
 from segpp.calib.pictures.runs import batch_of, open_model
 from segpp.calib.pipeline import observed
@@ -187,6 +188,35 @@ def test_queries_and_the_reduction_of_keys_take_one_scale(
         assert all(
             factor[0] == min(factor) < np.median(factor) for factor in change.factors.values()
         )
+
+
+def test_a_norm_that_feeds_two_blocks_or_the_residual_sum_is_left_alone(tiny: Prepared) -> None:
+    """Behind a patch embedding, and at the end of a stage."""
+    sites, wiring = tiny.network.sites.values(), tiny.network.wiring
+    patches = [site for site in sites if site.kind == "patch"]
+    behind = {_next_norm(site.output, tiny) for site in patches}
+    before = {_norm_before(site.input, wiring) for site in patches[1:]}
+
+    touched = {
+        edit.node for name in EQUALIZATIONS for one in tiny.changes(name) for edit in one.edits
+    }
+
+    assert len(behind) == len(patches)
+    assert len(before) == len(patches) - 1
+    assert not (behind | before) & touched
+    assert not {site.node for site in patches} & touched
+
+
+def _next_norm(tensor: str, case: Prepared) -> str:
+    [node] = case.network.wiring.users(tensor)
+    return node.name if node.op_type == "LayerNormalization" else _next_norm(node.output[0], case)
+
+
+def _norm_before(tensor: str, wiring: Wiring) -> str:
+    node = wiring.makers[tensor]
+    return (
+        node.name if node.op_type == "LayerNormalization" else _norm_before(node.input[0], wiring)
+    )
 
 
 def spike(model: onnx.ModelProto, name: str) -> NDArray[np.float32]:

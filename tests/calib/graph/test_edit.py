@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from segpp.calib.graph.edit import Edit, edited
+from segpp.calib.graph.edit import Edit, edited, keeps_digits
 
 GRAPH = """<ir_version: 8, opset_import: ["" : 17]>
 net (float[1,2] x) => (float[1,2] one, float[1,2] other)
@@ -60,3 +60,32 @@ def test_a_copy_is_named_like_the_weight(model: onnx.ModelProto) -> None:
     changed = edited(model, [Edit("one", 1, np.ones(2, np.float32))])
 
     assert all(tensor.name.endswith("weight") for tensor in changed.graph.initializer)
+
+
+@pytest.mark.parametrize(("factor", "fits"), [(2.0**13, True), (2.0**14, False), (2.0**-25, False)])
+def test_what_half_precision_cannot_hold_is_told(
+    model: onnx.ModelProto, factor: float, *, fits: bool
+) -> None:
+    """65,504 is the largest number, and 2^-24 the smallest."""
+    [weight] = model.graph.initializer
+    weight.CopyFrom(numpy_helper.from_array(np.array([[1, 2], [3, 4]], np.float16), "weight"))
+
+    assert keeps_digits(model, [Edit("one", 1, np.float32([[factor]]))]) is fits
+
+
+def test_factors_of_one_weight_are_taken_together(model: onnx.ModelProto) -> None:
+    [weight] = model.graph.initializer
+    weight.CopyFrom(numpy_helper.from_array(np.array([[1, 2], [3, 4]], np.float16), "weight"))
+    half = Edit("one", 1, np.float32([[2.0**8]]))
+
+    assert keeps_digits(model, [half])
+    assert not keeps_digits(model, [half, half])
+
+
+def test_the_smallest_weights_may_lose_what_the_largest_have_not(model: onnx.ModelProto) -> None:
+    [weight] = model.graph.initializer
+    small = np.array([[1, 1], [1, 1 + 2.0**-10]], np.float16) * np.float16(2.0**-14)
+    small[0, 0] = 1
+    weight.CopyFrom(numpy_helper.from_array(small, "weight"))
+
+    assert keeps_digits(model, [Edit("one", 1, np.float32([[0.5]]))])

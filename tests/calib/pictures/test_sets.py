@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segpp.calib.pictures.find import FEW, LEAST, Picture
-from segpp.calib.pictures.sets import split
+from segpp.calib.pictures.sets import split, spread
 
 COUNTS = st.integers(LEAST, 400)
 
@@ -40,6 +40,18 @@ def test_each_set_is_from_everywhere(count: int) -> None:
 
     places = [int(one.sha256) for one in sets.report]
     assert {b - a for a, b in pairwise(places)} <= {places[0] + 1}
+
+
+@given(st.integers(1, 50), st.integers(1, 20))
+def test_some_of_them_are_from_everywhere(count: int, most: int) -> None:
+    places = [int(one.sha256) for one in spread(pictures(count), most)]
+
+    assert len(places) == min(count, most)
+    gaps = {b - a for a, b in pairwise([*places, count])}
+    # As even as whole numbers are.
+    assert places[0] == 0
+    assert max(gaps) - min(gaps) <= 1
+    assert min(gaps) >= 1
 
 
 @pytest.mark.parametrize("count", [LEAST, 2 * FEW])

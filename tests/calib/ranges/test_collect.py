@@ -1,5 +1,6 @@
 """Ranges over pictures: those of all of them, whatever the batch, kept, gone on with, refused."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -208,6 +209,19 @@ def test_ranges_of_other_tensors_are_refused(tmp_path: Path, make_pictures: Make
 
     with pytest.raises(InputError, match="of other tensors of the network"):
         collect_ranges(network(1), manifest, {"out": 1}, pictures, file=file)
+
+
+def test_ranges_of_other_channels_are_refused(tmp_path: Path, make_pictures: MakePictures) -> None:
+    pictures, file = make_pictures(2), tmp_path / "ranges.json"
+    collected(tmp_path, pictures, file=file)
+    value = json.loads(file.read_text())
+    for tensor in value["tensors"].values():
+        for what in ("low", "high", "mean"):
+            tensor[what] = [*tensor[what], 0.0]
+    file.write_text(json.dumps(value))
+
+    with pytest.raises(InputError, match="of other tensors of the network"):
+        collected(tmp_path, pictures, file=file)
 
 
 def test_a_network_that_computes_no_numbers_is_refused(

@@ -15,26 +15,13 @@ import pytest
 from PIL import Image
 
 from segpp.manifest import read_manifest
-from segpp.utils.files import manifest_path
-from tests.cli.calibrate.quantizable_network import PICTURES, save_network, save_pictures
+from tests.cli.calibrate.conftest import calibrate
+from tests.cli.calibrate.quantizable_network import PICTURES
 from tests.helpers.commands import Completed
 
 Command = Callable[..., Completed]
 
 SECONDS = 60
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A network, pictures and labels, in the folder in which commands run."""
-    save_network(tmp_path / "b.onnx")
-    save_pictures(tmp_path / "pictures", labels=tmp_path / "labels")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def calibrate(segpp: Command, *more: object, pictures: object = "pictures") -> Completed:
-    return segpp("calibrate", "b.onnx", pictures, "-o", "b.int8.onnx", "--no-timing", *more)
 
 
 def refused(segpp: Command, *more: object, **options: object) -> str:
@@ -138,9 +125,12 @@ def test_a_kind_that_is_to_stay_float_does(segpp: Command) -> None:
         (["--min-agreement", 2], "--min-agreement is 2"),
         (["--threads", 0], "--threads is 0"),
         (["--ignore", "x"], "--ignore 'x' is no list of labels"),
+        (["--label-suffix", "_ids"], "--label-suffix _ids needs a folder of labels"),
         (["--labels", "none"], "the folder of labels none does not exist"),
         (["--report", "b.onnx"], "b.onnx"),
         (["--plot", "pictures/00.png", "--force"], "is the input itself"),
+        (["--report", "pictures/00.png", "--force"], "is the input itself"),
+        (["--labels", "labels", "--report", "labels/00.png", "--force"], "is the input itself"),
         (["--ranges", "none/r.json"], "cannot write none/r.json"),
         (["--ranges", "b.onnx"], "are one file"),
     ],
@@ -156,6 +146,17 @@ def test_too_few_pictures_are_refused_with_their_number(segpp: Command) -> None:
     told = refused(segpp, pictures="pictures/0[0-4].png")
 
     assert "error: 5 different picture(s) are too few to calibrate on\n  at least 8" in told
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_list_of_pictures_is_not_replaced_by_a_report(segpp: Command) -> None:
+    names = "\n".join(map(str, sorted(Path("pictures").iterdir())))
+    Path("list.txt").write_text(names)
+
+    told = refused(segpp, "--report", "list.txt", "--force", pictures="list.txt")
+
+    assert "list.txt is the input itself" in told
+    assert Path("list.txt").read_text() == names
 
 
 @pytest.mark.usefixtures("folder")
@@ -188,28 +189,6 @@ def test_a_file_that_reaches_outside_its_folder_is_refused_before_it_is_read(
     Path("b.onnx").write_bytes(model.SerializeToString())
 
     assert "asks for weights outside its folder" in refused(segpp)
-
-
-@pytest.mark.usefixtures("folder")
-def test_a_file_below_its_gate_leaves_nothing_but_the_ranges(segpp: Command) -> None:
-    done = calibrate(segpp, "--min-agreement", 1, "--report", "r.json", "--plot", "p.png")
-
-    assert done.returncode == 1
-    assert re.search(r"agree with the float ones on 0\.\d{5} of the pixels\n", done.stderr)
-    assert {path.name for path in Path().iterdir()} == {
-        *("b.onnx", "b.onnx.json", "b.ranges.json", "pictures", "labels")
-    }
-
-
-@pytest.mark.usefixtures("folder")
-def test_an_int8_file_that_stood_there_survives_a_gate(segpp: Command) -> None:
-    calibrate(segpp)
-    before = Path("b.int8.onnx").read_bytes(), manifest_path(Path("b.int8.onnx")).read_bytes()
-
-    assert calibrate(segpp, "--min-agreement", 1, "--calib-method", "entropy").returncode == 1
-
-    after = Path("b.int8.onnx").read_bytes(), manifest_path(Path("b.int8.onnx")).read_bytes()
-    assert after == before
 
 
 @pytest.mark.usefixtures("folder")
@@ -254,6 +233,28 @@ def test_a_picture_without_labels_and_labels_of_no_class_are_told_at_once(segpp:
 
 
 @pytest.mark.usefixtures("folder")
+def test_pictures_and_labels_pair_by_what_their_names_share(segpp: Command) -> None:
+    plain = json.loads(calibrate(segpp, "--labels", "labels", "--json").stdout)
+    for name, end in (("pictures", "_left"), ("labels", "_ids")):
+        for path in list(Path(name).iterdir()):
+            path.rename(path.with_name(f"{path.stem}{end}.png"))
+    # Neither has a partner, and neither is looked at.
+    Path("pictures/depth.png").write_bytes(b"no picture")
+    Path("labels/00_color.png").write_bytes(b"no labels")
+
+    suffixes = ["--image-suffix", "_left", "--label-suffix", "_ids"]
+    done = calibrate(segpp, "--labels", "labels", *suffixes, "--json")
+
+    assert done.returncode == 0, done.stderr
+    paired = json.loads(done.stdout)
+    assert paired["drop"] == plain["drop"]
+    assert paired["pictures"] == plain["pictures"]
+    told = refused(segpp, "--image-suffix", "_right")
+    assert "0 different picture(s) are too few" in told
+    assert "hint: 11 were passed over: their names do not end in '_right'" in told
+
+
+@pytest.mark.usefixtures("folder")
 def test_the_report_holds_everything_and_the_plot_is_a_picture(segpp: Command) -> None:
     more = ["--max-drop", 50, "--report", "b.json", "--plot", "b.png"]
     for _ in range(2):  # the second time over what the first wrote
@@ -274,24 +275,6 @@ def test_the_report_holds_everything_and_the_plot_is_a_picture(segpp: Command) -
     ]
     with Image.open("b.png") as plot:
         assert plot.size[0] > 1000
-
-
-@pytest.mark.usefixtures("folder")
-def test_where_int8_does_not_help_it_says_so_and_writes_nothing(segpp: Command) -> None:
-    """Which of the two it is depends on the machine; on either the report must be true."""
-    done = segpp(
-        "calibrate", "b.onnx", "pictures", "-o", "b.int8.onnx", "--target", "onnxruntime",
-        "--threads", 1,
-    )  # fmt: skip
-
-    if done.returncode:
-        assert done.returncode == 1
-        assert "error: INT8 does not help here" in done.stderr
-        assert not Path("b.int8.onnx").exists()
-    else:
-        times = read_manifest(Path("b.int8.onnx")).calibration.faster
-        assert times["int8"] < times["float"]
-        assert "ms in INT8 with ONNX Runtime" in done.stdout
 
 
 def test_a_calibration_that_was_killed_goes_on_where_it_was(folder: Path, segpp: Command) -> None:

@@ -23,6 +23,7 @@ from segpp.utils.files import (
     manifest_path,
     remove_parts,
     sha256_of,
+    write_whole,
 )
 
 
@@ -290,5 +291,16 @@ def test_parts_are_removed_from_another_thread_before_the_end(tmp_path: Path) ->
     with pytest.raises(OutputError), atomic_write(tmp_path / "a") as (part,):  # noqa: PT012 - the end of the block is what fails
         part.write_bytes(b"half")
         remove_parts()
+
+    assert contents(tmp_path) == {}
+
+
+def test_a_file_written_while_another_is_says_which_of_the_two_failed(tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputError, match=r"cannot write .*scratch\.onnx\n"),
+        atomic_write(tmp_path / "out.onnx"),
+        largest_file(4096),
+    ):
+        write_whole(tmp_path / "scratch.onnx", bytes(8192))
 
     assert contents(tmp_path) == {}

@@ -198,6 +198,17 @@ def test_labels_are_found_for_images_from_anywhere(tmp_path: Path) -> None:
         find_labels([images[0], Path("c.jpg")], tmp_path / "labels")
 
 
+def test_labels_of_images_pair_without_their_suffixes(tmp_path: Path) -> None:
+    for name in ("a_ids", "a_color"):
+        save(tmp_path / "labels" / f"{name}.png", np.zeros((2, 2), np.uint8))
+
+    found = find_labels(
+        [Path("a_left.jpg")], tmp_path / "labels", image_suffix="_left", label_suffix="_ids"
+    )
+
+    assert found == {Path("a_left.jpg"): tmp_path / "labels" / "a_ids.png"}
+
+
 def test_two_files_of_labels_for_one_image_are_an_error(tmp_path: Path) -> None:
     for town in ("aachen", "bonn"):
         save(tmp_path / "labels" / town / "a.png", np.zeros((2, 2), np.uint8))

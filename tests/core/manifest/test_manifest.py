@@ -250,7 +250,7 @@ def test_deep_nesting_is_our_error_at_any_depth(depth: float) -> None:
 def test_every_key_is_needed_or_has_a_default() -> None:
     whole = as_json(WHOLE)
     optional = {
-        "parity", "reference", "origins", "match_search", "calibration", "engine", "notes",
+        "parity", "reference", "islands", "origins", "match_search", "calibration", "engine", "notes",
             "options",
     }  # fmt: skip
 

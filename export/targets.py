@@ -1,6 +1,15 @@
 """The dialects a file can be written in, and the versions of ONNX in all of them."""
 
-__all__ = ["BF16_IR_VERSION", "BF16_OPSET", "MAX_IR_VERSION", "ONNXRUNTIME", "OPSET", "PLAIN", "PORTABLE", "TARGETS"]
+__all__ = [
+    "BF16_IR_VERSION",
+    "BF16_OPSET",
+    "MAX_IR_VERSION",
+    "ONNXRUNTIME",
+    "OPSET",
+    "PLAIN",
+    "PORTABLE",
+    "TARGETS",
+]
 
 # Standard operators that every engine reads: ONNX Runtime, OpenVINO, TensorRT, TensorRT-RTX.
 PORTABLE = "portable"

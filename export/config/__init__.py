@@ -13,8 +13,8 @@ from segpp.ops.grid import Size
 __all__ = [
     "AUTO",
     "INPUTS",
-    "OUTPUT_TYPES",
     "OUTPUTS",
+    "OUTPUT_TYPES",
     "PRECISIONS",
     "ExportConfig",
     "ExportResult",

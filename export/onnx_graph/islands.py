@@ -18,7 +18,15 @@ from segpp.export.onnx_graph.mixed_precision import float_names
 from segpp.manifest import Island
 from segpp.utils.limits import default_threads
 
-__all__ = ["FP32_OPERATORS", "LIMIT", "MARGIN", "always_fp32", "find_islands", "largest_values", "nodes_in_fp32"]
+__all__ = [
+    "FP32_OPERATORS",
+    "LIMIT",
+    "MARGIN",
+    "always_fp32",
+    "find_islands",
+    "largest_values",
+    "nodes_in_fp32",
+]
 
 # Sums of squares and of exponentials, and interpolated logits that differ by little.
 FP32_OPERATORS = frozenset({"Cast", "LayerNormalization", "Softmax", "SegppResizeArgmax"})
@@ -70,7 +78,7 @@ def find_islands(model: ModelProto, largest: Mapping[str, float]) -> tuple[Islan
             nodes = [node.name for node in _around(graph, name, makers) if node.name not in taken]
             taken.update(nodes)
             # A manifest holds numbers only.
-            largest_told = value if value <= _FP32_MAX else _FP32_MAX
+            largest_told = min(value, _FP32_MAX)
             islands += [Island(name, largest_told, limit, tuple(nodes))] if nodes else []
     return tuple(islands)
 
@@ -147,5 +155,3 @@ def _back_to_products(node: NodeProto, makers: Mapping[str, NodeProto]) -> list[
 def nodes_in_fp32(graph: GraphProto, islands: Collection[Island]) -> set[str]:
     """Return the names of all nodes that compute in FP32."""
     return always_fp32(graph) | {name for island in islands for name in island.nodes}
-
-

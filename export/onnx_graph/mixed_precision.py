@@ -5,6 +5,7 @@ two types meet. TensorRT's strongly typed networks keep them, and its compilers 
 """
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -17,12 +18,16 @@ __all__ = ["HALF_KINDS", "float_names", "to_half"]
 
 # What each precision stores its weights and activations as.
 HALF_KINDS: dict[str, int] = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
-_NUMPY = {
+_NUMPY: dict[int, np.dtype[Any]] = {
     TensorProto.FLOAT: np.dtype(np.float32),
     TensorProto.FLOAT16: np.dtype(np.float16),
     TensorProto.BFLOAT16: np.dtype(ml_dtypes.bfloat16),
 }
-_SUFFIX = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16", TensorProto.BFLOAT16: "bf16"}
+_SUFFIX: dict[int, str] = {
+    TensorProto.FLOAT: "fp32",
+    TensorProto.FLOAT16: "fp16",
+    TensorProto.BFLOAT16: "bf16",
+}
 
 # Inputs that are FP32 whatever the others are: roi and scales of a Resize.
 _ALWAYS_FLOAT = {"Resize": (1, 2)}
@@ -78,7 +83,9 @@ class _Conversion:
             node.name: TensorProto.FLOAT if node.name in fp32_nodes else kind for node in graph.node
         }
         self.constants = {tensor.name: tensor for tensor in graph.initializer}
-        self.infos = {value.name: value for value in (*graph.input, *graph.value_info)}
+        self.infos = {
+            value.name: value for value in (*graph.input, *graph.value_info, *graph.output)
+        }
         self.types: dict[str, int] = {}
         self.casts: dict[tuple[str, int], str] = {}
         self.nodes: list[NodeProto] = []
@@ -104,16 +111,13 @@ class _Conversion:
         """Convert every node, then what the graph says of its values."""
         for node in self.graph.node:
             self._convert_node(node)
+        outputs = {value.name for value in self.graph.output}
         for (name, kind), cast in list(self.casts.items()):
-            if cast in {value.name for value in self.graph.output}:
+            if cast in outputs:
                 self._cast(name, kind)
         _replace(self.graph.node, self.nodes)
         _replace(self.graph.initializer, self.kept.values())
-        outputs = {value.name for value in self.graph.output}
-        _replace(self.graph.value_info, self._values({*outputs, *self._inputs()}))
-
-    def _inputs(self) -> set[str]:
-        return {value.name for value in self.graph.input}
+        _replace(self.graph.value_info, self._values(outputs))
 
     def _rename(self, output: ValueInfoProto, inner: str, kind: int) -> None:
         for node in self.graph.node:
@@ -195,8 +199,8 @@ def _value(info: ValueInfoProto, name: str, kind: int | None) -> ValueInfoProto:
     return value
 
 
-def _replace(field: "onnx.NodeProto | object", items: Iterable[object]) -> None:
-    """Fill a repeated field anew."""
+def _replace(field: Any, items: Iterable[object]) -> None:
+    """Fill a repeated field anew; protobuf's containers share no public type."""
     kept = list(items)
-    del field[:]  # type: ignore[attr-defined]  # protobuf's containers share no public type
-    field.extend(kept)  # type: ignore[attr-defined]  # as above
+    del field[:]
+    field.extend(kept)

@@ -5,9 +5,11 @@ what overflows on a GPU passes unseen there, and of BF16 it has hardly any opera
 each half is an FP32 number that two Casts round, which it does carry out.
 """
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 import onnx
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
 
 __all__ = ["rounded_copy"]
 
@@ -26,32 +28,18 @@ def rounded_copy(model: ModelProto) -> ModelProto:
     copy.CopyFrom(model)
     graph = copy.graph
     values = [*graph.value_info, *graph.output]
-    kinds = {v.name: v.type.tensor_type.elem_type for v in values}
-    halves = {name: kind for name, kind in kinds.items() if kind in _HALVES}
-    nodes: list[NodeProto] = []
-    # 1. An input of halves becomes FP32 first: it is rounded already.
-    for value in graph.input:
-        if value.type.tensor_type.elem_type in _HALVES:
-            nodes.append(_cast(value.name, f"{value.name}_wide", TensorProto.FLOAT))
-            _read_instead(graph, value.name, f"{value.name}_wide")
-    # 2. Every half that a node gives is computed in FP32 and rounded.
-    for node in graph.node:
-        nodes.append(node)
-        for place, name in enumerate(node.output):
-            if name in halves:
-                node.output[place] = f"{name}_exact"
-                nodes += [
-                    _cast(f"{name}_exact", f"{name}_rounded", halves[name]),
-                    _cast(f"{name}_rounded", name, TensorProto.FLOAT),
-                ]
-        if node.op_type == "Cast" and node.attribute[0].i in _HALVES:
-            node.attribute[0].i = TensorProto.FLOAT
+    halves = {
+        value.name: value.type.tensor_type.elem_type
+        for value in values
+        if value.type.tensor_type.elem_type in _HALVES
+    }
+    nodes = [*_widened_inputs(graph), *_rounded_nodes(graph, halves)]
     for value in values:
         if value.name in halves:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
     del graph.node[:]
     graph.node.extend(nodes)
-    # 3. Constants are rounded already.
+    # Constants are rounded already.
     for tensor in graph.initializer:
         if tensor.data_type in _HALVES:
             wide = numpy_helper.to_array(tensor).astype(np.float32)
@@ -59,10 +47,30 @@ def rounded_copy(model: ModelProto) -> ModelProto:
     return copy
 
 
+def _widened_inputs(graph: GraphProto) -> list[NodeProto]:
+    """Let everything read inputs of halves, which are rounded already, as FP32."""
+    casts = []
+    for value in graph.input:
+        if value.type.tensor_type.elem_type in _HALVES:
+            wide = f"{value.name}_wide"
+            casts.append(_cast(value.name, wide, TensorProto.FLOAT))
+            for node in graph.node:
+                node.input[:] = [wide if name == value.name else name for name in node.input]
+    return casts
+
+
+def _rounded_nodes(graph: GraphProto, halves: Mapping[str, int]) -> Iterator[NodeProto]:
+    """Yield the nodes, behind each that gives a half the two Casts that round it."""
+    for node in graph.node:
+        yield node
+        for place, name in enumerate(node.output):
+            if name in halves:
+                node.output[place] = f"{name}_exact"
+                yield _cast(f"{name}_exact", f"{name}_rounded", halves[name])
+                yield _cast(f"{name}_rounded", name, TensorProto.FLOAT)
+        if node.op_type == "Cast" and node.attribute[0].i in _HALVES:
+            node.attribute[0].i = TensorProto.FLOAT
+
+
 def _cast(name: str, cast: str, kind: int) -> NodeProto:
     return onnx.helper.make_node("Cast", [name], [cast], f"Cast_{cast}", to=kind)
-
-
-def _read_instead(graph: onnx.GraphProto, name: str, other: str) -> None:
-    for node in graph.node:
-        node.input[:] = [other if one == name else one for one in node.input]

@@ -235,8 +235,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         "--min-agreement",
         type=float,
         metavar="X",
-        help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16, "
-        "0.98 in bf16)",
+        help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16, 0.98 in bf16)",
     )
     group.add_argument(
         "--reference",

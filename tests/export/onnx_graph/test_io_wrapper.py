@@ -95,7 +95,11 @@ def test_halves_in_and_out_are_those_that_a_file_of_floats_computes_with(
     options = {"precision": "fp16", "outputs": "both", "min_agreement": 0.9}
     plain = written(tiny_checkpoint, tmp_path / "floats.onnx", **options)
     half = written(
-        tiny_checkpoint, tmp_path / "x.onnx", input_dtype="float16", output_dtype="float16", **options
+        tiny_checkpoint,
+        tmp_path / "x.onnx",
+        input_dtype="float16",
+        output_dtype="float16",
+        **options,
     )
 
     spec, outputs = read_manifest(half).input, read_manifest(half).outputs

@@ -87,7 +87,7 @@ def test_without_the_island_the_masks_would_be_no_numbers_and_nothing_is_written
     before = set(tmp_path.iterdir())
 
     # A gate that asks for nothing does not let it through either.
-    with pytest.raises(CheckError, match="logits are infinite or not a number\n.*FP16"):
+    with pytest.raises(CheckError, match=r"logits are infinite or not a number\n.*FP16"):
         export(large_scores, tmp_path / "x.onnx", min_agreement=0.0)
 
     assert set(tmp_path.iterdir()) == before

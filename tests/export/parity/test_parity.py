@@ -132,10 +132,15 @@ def test_where_matches_differ_pytorch_runs_again_with_its_own(model: SegFormer, 
 
 
 def test_the_gates_are_those_that_the_documentation_tells() -> None:
-    told = re.search(r"by default ([\d.]+), in fp16 ([\d.]+),\s+in bf16 ([\d.]+)\.\n", segpp.export_onnx.__doc__ or "")
+    told = re.search(
+        r"by default ([\d.]+), in fp16 ([\d.]+),\s+in bf16 ([\d.]+)\.\n",
+        segpp.export_onnx.__doc__ or "",
+    )
 
     assert told
-    assert dict(zip(("fp32", "fp16", "bf16"), map(float, told.groups()), strict=True)) == MIN_AGREEMENT
+    assert (
+        dict(zip(("fp32", "fp16", "bf16"), map(float, told.groups()), strict=True)) == MIN_AGREEMENT
+    )
 
 
 def test_the_masks_of_rounded_halves_are_held_to_the_limit_too() -> None:

@@ -19,7 +19,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -54,10 +54,9 @@ from segpp.export.models.network import Network
 from segpp.export.models.rewriting import apply_rewrites
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.flatten import flatten
+from segpp.export.onnx_graph.half_file import half_note, in_half
 from segpp.export.onnx_graph.io_wrapper import ModelWithIO, file_input
-from segpp.export.onnx_graph.islands import find_islands, largest_values, nodes_in_fp32
 from segpp.export.onnx_graph.lint import check_clean
-from segpp.export.onnx_graph.mixed_precision import HALF_KINDS, to_half
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import check_parity, check_same, measure_parity
 from segpp.export.parity.reference import (
@@ -86,8 +85,6 @@ from segpp.utils.progress import step
 __all__ = ["export_onnx"]
 
 _FRAME = 3
-
-_UNSEEN_RANGES = "nobody looked at ranges, so what FP16 cannot hold would be infinite (--no-check)"
 
 # As the manifest calls them.
 _PRECISIONS: dict[str, Literal["fp32", "fp16", "bf16"]] = {
@@ -163,8 +160,7 @@ def _export(config: ExportConfig) -> ExportResult:
             assumed_note(plan),
             _made_note(image, spec),
             _search_note(config, spec),
-            _islands_note(islands),
-            _UNSEEN_RANGES if config.precision == "fp16" and image is None else None,
+            half_note(config.precision, islands, seen=image is not None),
         )
         notes = (*checkpoint.notes, *filter(None, told), *findings, *advice, *warnings)
         manifest = replace(
@@ -280,41 +276,14 @@ def _build_graph(
     # 7.
     if config.precision == "fp32":
         return graph, ()
-    return _in_half(graph, plan, image)
-
-
-def _in_half(
-    graph: onnx.ModelProto, plan: ResolvedExport, image: ParityImage | None
-) -> tuple[onnx.ModelProto, tuple[Island, ...]]:
-    config = plan.config
-    islands: tuple[Island, ...] = ()
-    if config.precision == "fp16" and image is not None:
-        with step(f"looking for what FP16 cannot hold on {image.name}"):
-            islands = find_islands(graph, largest_values(graph, _before_halves(image)))
-    half = to_half(
-        graph,
-        HALF_KINDS[config.precision],
-        nodes_in_fp32(graph.graph, islands),
-        half_input=config.input_dtype == "float16",
-        half_output=config.output_dtype == "float16",
-    )
-    return half, islands
-
-
-def _before_halves(image: ParityImage) -> NDArray[Any]:
-    """Return the input of the graph in FP32."""
-    return image.input.astype(np.float32) if image.input.dtype == np.float16 else image.input
-
-
-def _islands_note(islands: tuple[Island, ...]) -> str | None:
-    if not islands:
-        return None
-    count = sum(len(island.nodes) for island in islands)
-    largest = max(islands, key=lambda island: island.largest)
-    return (
-        f"{count} operators compute in FP32 for {len(islands)} value(s) that FP16 may not hold, "
-        f"up to {largest.largest:,.0f} in {largest.value}"
-    )
+    with step("looking for what half precision cannot hold"):
+        return in_half(
+            graph,
+            config.precision,
+            None if image is None else image.input,
+            half_input=config.input_dtype == "float16",
+            half_output=config.output_dtype == "float16",
+        )
 
 
 def _check_graph(graph: onnx.ModelProto, target: str) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """What FP16 cannot hold computes in FP32, and nothing else does.
 
+By ``onnx_graph/half_file.py`` as the export calls it.
+
 A network whose scores leave the range of FP16 is made from an ordinary one by large biases of
 queries and keys: in FP32 it works, in FP16 two infinities meet in the softmax.
 """
@@ -13,11 +15,11 @@ import pytest
 import torch
 
 from segpp.errors import CheckError
-from segpp.export import pipeline
 from segpp.export.config import ExportConfig
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.onnx_graph import half_file
 from segpp.export.onnx_graph.islands import LIMIT, always_fp32, find_islands, largest_values
 from segpp.export.onnx_graph.rounded_copy import rounded_copy
 from segpp.export.pipeline import export_onnx
@@ -83,7 +85,7 @@ def test_scores_beyond_the_limit_are_fp32_from_the_norm_to_the_softmax(
 def test_without_the_island_the_masks_would_be_no_numbers_and_nothing_is_written(
     large_scores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "find_islands", lambda *_: ())
+    monkeypatch.setattr(half_file, "find_islands", lambda *_: ())
     before = set(tmp_path.iterdir())
 
     # A gate that asks for nothing does not let it through either.

@@ -67,7 +67,7 @@ def table_of(result: dict[str, Any]) -> str:
     ]
     for row in result["rows"]:
         before, after = 100 * row["float_miou"], 100 * row["miou"]
-        how = "every half rounded" if row["rounded"] else "as ONNX Runtime runs it"
+        how = "rounded" if row["rounded"] else "as ONNX Runtime runs it"
         lines.append(
             f"| {row['data']} | {row['preset']} | {row['precision'].upper()}, {how} "
             f"| {before:.2f} | {after:.2f} | {before - after:.2f} | {row['agreement']:.4f} |"

@@ -7,7 +7,6 @@ two types meet. TensorRT's strongly typed networks keep them, and its compilers 
 from collections.abc import Collection, Iterable
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, numpy_helper
@@ -18,11 +17,6 @@ __all__ = ["HALF_KINDS", "float_names", "to_half"]
 
 # What each precision stores its weights and activations as.
 HALF_KINDS: dict[str, int] = {"fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
-_NUMPY: dict[int, np.dtype[Any]] = {
-    TensorProto.FLOAT: np.dtype(np.float32),
-    TensorProto.FLOAT16: np.dtype(np.float16),
-    TensorProto.BFLOAT16: np.dtype(ml_dtypes.bfloat16),
-}
 _SUFFIX: dict[int, str] = {
     TensorProto.FLOAT: "fp32",
     TensorProto.FLOAT16: "fp16",
@@ -187,7 +181,9 @@ def _as_kind(tensor: TensorProto, name: str, kind: int) -> TensorProto:
         return copy
     # Beyond the limits it is infinite, without a warning: whoever chose the nodes looked.
     with np.errstate(over="ignore"):
-        return numpy_helper.from_array(numpy_helper.to_array(tensor).astype(_NUMPY[kind]), name)
+        return numpy_helper.from_array(
+            numpy_helper.to_array(tensor).astype(onnx.helper.tensor_dtype_to_np_dtype(kind)), name
+        )
 
 
 def _value(info: ValueInfoProto, name: str, kind: int | None) -> ValueInfoProto:

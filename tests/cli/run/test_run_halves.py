@@ -20,7 +20,9 @@ HALVES = ("--precision", "fp16", "--input-dtype", "float16", "--output-dtype", "
 @pytest.fixture
 def half(segpp: Command, tiny_checkpoint: Path, tmp_path: Path) -> Path:
     out = tmp_path / "half.onnx"
-    done = segpp("export", tiny_checkpoint, out, "--size", "64x128", "--min-agreement", 0.9, *HALVES)
+    done = segpp(
+        "export", tiny_checkpoint, out, "--size", "64x128", "--min-agreement", 0.9, *HALVES
+    )
     assert done.returncode == 0, done.stderr
     assert "float16 NCHW" in done.stdout
     assert "with every half rounded, as on a GPU" in done.stdout

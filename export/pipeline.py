@@ -4,11 +4,12 @@
 2. Resolve: every choice of the caller against the checkpoint, once.
 3. Build: the network in PyTorch with its token reductions, static in every shape.
 4. Rewrite: a copy of the network that computes the same in fewer operations.
-5. Trace: the copy in the file's precision, with its input and outputs, as ONNX.
+5. Trace: the copy, with its input and outputs, as ONNX.
 6. Clean: nothing of this machine, the functions of the custom operators in it.
-7. Lint: the rules of the targets.
-8. Parity: the file against the network as it was before step 4, on masks of a real image.
-9. Write: file and manifest, both or neither.
+7. Precision: weights and activations as halves, but for what its range keeps in FP32.
+8. Lint: the rules of the targets.
+9. Parity: the file against the network as it was before step 4, on masks of a real image.
+10. Write: file and manifest, both or neither.
 """
 
 import platform
@@ -18,6 +19,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
+from typing import Literal
 
 import numpy as np
 import onnx
@@ -49,10 +51,10 @@ from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.network import Network
-from segpp.export.models.precision import cast_model
 from segpp.export.models.rewriting import apply_rewrites
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.flatten import flatten
+from segpp.export.onnx_graph.half_file import half_note, in_half
 from segpp.export.onnx_graph.io_wrapper import ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
@@ -68,6 +70,7 @@ from segpp.images import sample_image
 from segpp.manifest import (
     FileInfo,
     InputSpec,
+    Island,
     Manifest,
     OutputSpec,
     Parity,
@@ -82,6 +85,13 @@ from segpp.utils.progress import step
 __all__ = ["export_onnx"]
 
 _FRAME = 3
+
+# As the manifest calls them.
+_PRECISIONS: dict[str, Literal["fp32", "fp16", "bf16"]] = {
+    "fp32": "fp32",
+    "fp16": "fp16",
+    "bf16": "bf16",
+}
 
 _RECORDED_PACKAGES = (
     "torch",
@@ -131,9 +141,10 @@ def _export(config: ExportConfig) -> ExportResult:
 
     # 3. Build
     model = checkpoint.build().apply_reductions(plan.reduction, match_interval=sharing.interval)
-    graph, findings = _build_graph(model, plan)
+    graph, islands = _build_graph(model, plan, image)
+    findings = _check_graph(graph, config.target)
     warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites)
-    # 8. and 9.: the check is made on the very bytes that are kept.
+    # 9. and 10.: the check is made on the very bytes that are kept.
     with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
         part.write_bytes(graph.SerializeToString())
         parity = _check_parity(model, part, image, plan) if image is not None else None
@@ -144,9 +155,17 @@ def _export(config: ExportConfig) -> ExportResult:
             reference = measure_reference(arrays, checkpoint, part, spec)
         advice = cost_advice(checkpoint.architecture, plan.size, plan.sites)
         size_note = None if config.size else checkpoint.size_note
-        told = (size_note, assumed_note(plan), _made_note(image, spec), _search_note(config, spec))
+        told = (
+            size_note,
+            assumed_note(plan),
+            _made_note(image, spec),
+            _search_note(config, spec),
+            half_note(config.precision, islands, seen=image is not None),
+        )
         notes = (*checkpoint.notes, *filter(None, told), *findings, *advice, *warnings)
-        manifest = replace(_manifest(plan, graph, part, parity, notes), reference=reference)
+        manifest = replace(
+            _manifest(plan, graph, part, parity, notes), reference=reference, islands=islands
+        )
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
     return ExportResult(manifest, warnings)
 
@@ -236,28 +255,43 @@ def _search_note(config: ExportConfig, spec: InputSpec) -> str | None:
     )
 
 
-def _build_graph(model: Network, plan: ResolvedExport) -> tuple[onnx.ModelProto, tuple[str, ...]]:
+def _build_graph(
+    model: Network, plan: ResolvedExport, image: ParityImage | None
+) -> tuple[onnx.ModelProto, tuple[Island, ...]]:
     config = plan.config
     # 4. to 6. The rewritten copy is for the file alone; ``model`` stays what the check runs.
     with step(f"tracing at {plan.size}"):
         rewritten = apply_rewrites(model, plan.rewrites.on.values())
-        network = cast_model(rewritten, config.precision)
         module = ModelWithIO(
-            network,
+            rewritten,
             plan.input,
             config.outputs,
             align_corners=plan.checkpoint.align_corners,
-            pixels=config.input_dtype != "float32",
+            pixels=config.input_dtype in {"float32-pixels", "uint8"},
             output_names=config.output_names,
         )
         traced = trace(module, module.example(), names=module.names)
         name = family_of(model.architecture).name
         graph = clean(traced, config.target, name=name)
-    # 7. ONNX's own rules, then those of the targets.
+    # 7.
+    if config.precision == "fp32":
+        return graph, ()
+    with step("looking for what half precision cannot hold"):
+        return in_half(
+            graph,
+            config.precision,
+            None if image is None else image.input,
+            half_input=config.input_dtype == "float16",
+            half_output=config.output_dtype == "float16",
+        )
+
+
+def _check_graph(graph: onnx.ModelProto, target: str) -> tuple[str, ...]:
+    # 8. ONNX's own rules, then those of the targets.
     with step("checking the graph against its targets' rules"):
         onnx.checker.check_model(graph, full_check=True)
         # A plain file is made of a portable one, after that was compared with PyTorch.
-        return graph, check_clean(graph, PORTABLE if config.target == PLAIN else config.target)
+        return check_clean(graph, PORTABLE if target == PLAIN else target)
 
 
 def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
@@ -319,7 +353,7 @@ def _manifest(
             for kind, output in zip(OUTPUTS[config.outputs], graph.graph.output, strict=True)
         ),
         reduction=plan.sites,
-        precision="fp16" if config.precision == "fp16" else "fp32",
+        precision=_PRECISIONS[config.precision],
         tools={"python": platform.python_version(), **packages},
         parity=parity,
         origins=plan.origins,
@@ -337,7 +371,7 @@ def _manifest(
 
 def _normalization(plan: ResolvedExport) -> dict[str, str]:
     """Return what the file does to its pixels itself, for a reader to see."""
-    if plan.config.input_dtype == "float32":
+    if plan.config.input_dtype in {"float32", "float16"}:
         return {}
     mean, std = (" ".join(f"{v:g}" for v in values) for values in (plan.input.mean, plan.input.std))
     return {"normalization": f"inside, mean {mean}, std {std}"}

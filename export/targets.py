@@ -1,6 +1,15 @@
 """The dialects a file can be written in, and the versions of ONNX in all of them."""
 
-__all__ = ["MAX_IR_VERSION", "ONNXRUNTIME", "OPSET", "PLAIN", "PORTABLE", "TARGETS"]
+__all__ = [
+    "BF16_IR_VERSION",
+    "BF16_OPSET",
+    "MAX_IR_VERSION",
+    "ONNXRUNTIME",
+    "OPSET",
+    "PLAIN",
+    "PORTABLE",
+    "TARGETS",
+]
 
 # Standard operators that every engine reads: ONNX Runtime, OpenVINO, TensorRT, TensorRT-RTX.
 PORTABLE = "portable"
@@ -19,3 +28,7 @@ OPSET = 18
 
 # Read by onnxruntime 1.16 and later, and by every TensorRT 10.
 MAX_IR_VERSION = 9
+
+# The first with a convolution of BF16, and what it asks for: for TensorRT-RTX and its like.
+BF16_OPSET = 22
+BF16_IR_VERSION = 10

@@ -14,15 +14,18 @@ __all__ = [
     "AUTO",
     "INPUTS",
     "OUTPUTS",
+    "OUTPUT_TYPES",
     "PRECISIONS",
     "ExportConfig",
     "ExportResult",
     "reduction_of",
 ]
 
-PRECISIONS = ("fp32", "fp16")
+PRECISIONS = ("fp32", "fp16", "bf16")
 
-INPUTS = ("float32", "float32-pixels", "uint8")
+INPUTS = ("float32", "float32-pixels", "float16", "uint8")
+
+OUTPUT_TYPES = ("float32", "float16")
 
 # What each choice of outputs puts into the file, in the file's order.
 OUTPUTS = {"logits": ("logits",), "labels": ("labels",), "both": ("logits", "labels")}
@@ -50,7 +53,8 @@ class ExportConfig:
         target: The dialect of the file, one of ``segpp.export.targets.TARGETS``.
         rewrites_off: Names of exact rewrites to leave out.
         input_dtype: One of ``INPUTS``: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to
-            255, NCHW) or ``uint8`` (pixels, NHWC).
+            255, NCHW), ``float16`` (normalised, NCHW) or ``uint8`` (pixels, NHWC).
+        output_dtype: Of logits, one of ``OUTPUT_TYPES``.
         input_name: What the input is called.
         output_names: What the outputs are called, logits before labels; so if empty.
         memory_limit: Bytes that the export may take; what the process may use if None.
@@ -84,6 +88,7 @@ class ExportConfig:
     target: str = PORTABLE
     rewrites_off: tuple[str, ...] = ()
     input_dtype: str = "float32"
+    output_dtype: str = "float32"
     outputs: str = "logits"
     match_interval: int | Literal["auto"] = 1
     search_images: tuple[Path, ...] = ()

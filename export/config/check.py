@@ -5,12 +5,20 @@ import re
 from segpp.errors import ImageError, InputError, OutputError
 from segpp.export.checkpoints.check_weights import check_weights
 from segpp.export.checkpoints.choices import ReadChoices, check_choices
-from segpp.export.config import AUTO, INPUTS, OUTPUTS, PRECISIONS, ExportConfig, reduction_of
+from segpp.export.config import (
+    AUTO,
+    INPUTS,
+    OUTPUT_TYPES,
+    OUTPUTS,
+    PRECISIONS,
+    ExportConfig,
+    reduction_of,
+)
 from segpp.export.images import images_in
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.models.rewriting import select_rewrites
 from segpp.export.reduction.config import count_tokens
-from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
+from segpp.export.targets import ONNXRUNTIME, PLAIN, PORTABLE, TARGETS
 from segpp.images.fit import FITS
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_file, manifest_path
@@ -27,6 +35,7 @@ _SUFFIX = ".onnx"
 def check_config(config: ExportConfig) -> None:
     """Raise InputError for names, numbers and files that no checkpoint could make right."""
     _check_names(config)
+    _check_precision(config)
     _check_tensor_names(config)
     _check_numbers(config)
     _check_match_interval(config)
@@ -38,17 +47,41 @@ def check_config(config: ExportConfig) -> None:
 def _check_names(config: ExportConfig) -> None:
     check_choice(config.precision, PRECISIONS, kind="precision")
     check_choice(config.input_dtype, INPUTS, kind="input")
+    check_choice(config.output_dtype, OUTPUT_TYPES, kind="output type")
     check_choice(config.outputs, OUTPUTS, kind="output")
     check_choice(config.target, TARGETS, kind="target")
     if config.fit is not None:
         check_choice(config.fit, FITS, kind="fit")
     check_choices(ReadChoices(weights=config.weights, colors=config.colors))
     families_for(config.checkpoint_format)
+
+
+def _check_precision(config: ExportConfig) -> None:
+    """Raise InputError for types that do not go together."""
     if config.target == ONNXRUNTIME and config.precision != "fp32":
         raise InputError(
             f"`target={ONNXRUNTIME}` with `precision={config.precision}`",
             "ONNX Runtime's own attention computes in FP32 on a CPU",
             hint=f"leave `target` at {PORTABLE}, or `precision` at fp32",
+        )
+    if config.target == PLAIN and config.precision == "bf16":
+        raise InputError(
+            f"`target={PLAIN}` with `precision=bf16`",
+            "readers of flat graphs have no operators of that type",
+            hint=f"leave `target` at {PORTABLE}, or take `precision=fp16`",
+        )
+    for name, value in (("input_dtype", config.input_dtype), ("output_dtype", config.output_dtype)):
+        if value == "float16" and config.precision != "fp16":
+            raise InputError(
+                f"`{name}=float16` with `precision={config.precision}`",
+                "halves would be rounded once more, and nothing computes in them",
+                hint=f"take `precision=fp16`, or leave `{name}` at float32",
+            )
+    if config.output_dtype != "float32" and config.outputs == "labels":
+        raise InputError(
+            f"`output_dtype={config.output_dtype}` with `outputs=labels`",
+            "labels are whole numbers, and the type is that of logits",
+            hint="leave out `output_dtype`, or take `outputs=both`",
         )
 
 

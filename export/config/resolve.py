@@ -29,7 +29,13 @@ __all__ = [
 # What a mask depends on, of which somebody must tell or something be assumed.
 _ASSUMED = ("heads", "mean", "std", "colors", "resize", "fit", "size", "classes")
 
-# What every engine and every server's configuration takes; ONNX itself asks for less.
+# What the tensor of each input is.
+_DTYPES: dict[str, Literal["float32", "float16", "uint8"]] = {
+    "float32": "float32",
+    "float32-pixels": "float32",
+    "float16": "float16",
+    "uint8": "uint8",
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
     return InputSpec(
         name=config.input_name,
         shape=(config.batch, *shape),
-        dtype="uint8" if is_pixels else "float32",
+        dtype=_DTYPES[config.input_dtype],
         layout="NHWC" if is_pixels else "NCHW",
         colours="RGB",
         mean=_given("--mean", config.mean, channels)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from segpp.export.config import OUTPUTS
 from segpp.export.custom_ops import torch_ops
-from segpp.export.models.precision import PrecisionWrapper
+from segpp.export.models.network import Network
 from segpp.images.fit import padding_color
 from segpp.manifest import InputSpec
 
@@ -47,7 +47,7 @@ class ModelWithIO(nn.Module):
 
     def __init__(
         self,
-        network: PrecisionWrapper,
+        network: Network,
         spec: InputSpec,
         outputs: str = "logits",
         *,
@@ -72,8 +72,9 @@ class ModelWithIO(nn.Module):
         return (self.spec.name, *self.output_names)
 
     def example(self) -> Tensor:
-        """Return an input of the right shape and type."""
-        return torch.zeros(self.spec.shape, dtype=getattr(torch, self.spec.dtype))
+        """Return an input of the right shape and type; halves come after tracing."""
+        kind = torch.uint8 if self.spec.dtype == "uint8" else torch.float32
+        return torch.zeros(self.spec.shape, dtype=kind)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Return logits (B, K, h, w), labels (B, H, W) or both for an image as ``spec`` has it."""

@@ -15,7 +15,15 @@ from onnx import FunctionProto, ModelProto, NodeProto, TensorProto
 
 from segpp import ops
 from segpp.errors import CheckError
-from segpp.export.targets import MAX_IR_VERSION, ONNXRUNTIME, OPSET, PLAIN, PORTABLE
+from segpp.export.targets import (
+    BF16_IR_VERSION,
+    BF16_OPSET,
+    MAX_IR_VERSION,
+    ONNXRUNTIME,
+    OPSET,
+    PLAIN,
+    PORTABLE,
+)
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
 
@@ -97,9 +105,12 @@ def _static_shapes(model: ModelProto) -> Iterator[Finding]:
 
 
 def _versions(model: ModelProto) -> Iterator[Finding]:
-    if model.ir_version > MAX_IR_VERSION:
-        yield Finding("file", f"IR version {model.ir_version}, above {MAX_IR_VERSION}")
-    allowed = {"": OPSET, "ai.onnx": OPSET, ops.DOMAIN: ops.VERSION, _ONNXRUNTIME: 1}
+    brain = any(tensor.data_type == TensorProto.BFLOAT16 for tensor in model.graph.initializer)
+    newest = BF16_IR_VERSION if brain else MAX_IR_VERSION
+    if model.ir_version > newest:
+        yield Finding("file", f"IR version {model.ir_version}, above {newest}")
+    opset = BF16_OPSET if brain else OPSET
+    allowed = {"": opset, "ai.onnx": opset, ops.DOMAIN: ops.VERSION, _ONNXRUNTIME: 1}
     functions = (entry for function in model.functions for entry in function.opset_import)
     for entry in [*model.opset_import, *functions]:
         if entry.version > allowed.get(entry.domain, 0):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from segpp.errors import CheckError, InputError
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.colors import turned_channels
+from segpp.export.onnx_graph.rounded_copy import rounded_copy
 from segpp.manifest import InputSpec, Reference
 from segpp.ops.grid import Size
 from segpp.utils.files import check_file, sha256_of
@@ -207,7 +209,9 @@ def _at(logits: Floats, size: tuple[int, ...], checkpoint: Checkpoint) -> Floats
 
 
 def _run(file: Path, x: Floats, spec: InputSpec) -> tuple[Floats | None, NDArray[Any]]:
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    # Of FP32 it is the file itself.
+    model = rounded_copy(onnx.load(file)).SerializeToString()
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     batch = np.repeat(x, spec.batch, 0).astype(spec.dtype)
     names = [output.name for output in session.get_outputs()]
     values = dict(

@@ -18,6 +18,10 @@ _SUFFIX = "ExecutionProvider"
 # Its log severity: errors reach us as exceptions, and the log would repeat them.
 _FATAL = 4
 
+# What it says of operators of a type that it does not compute in, as BF16 on a CPU.
+_MISSING = "Could not find an implementation"
+_OTHER_BACKEND = "files of BF16 are for TensorRT-RTX and OpenVINO: --backend openvino"
+
 # onnxruntime's names for element types, where NumPy's differ.
 _DTYPES = {"float": "float32", "double": "float64"}
 
@@ -46,8 +50,11 @@ class OnnxRuntime:
             )
         except Exception as failure:  # its errors share no other base class
             version = ort.__version__
+            reason = _reason(failure)
             raise GraphError(
-                f"onnxruntime {version} cannot load {path}", _reason(failure)
+                f"onnxruntime {version} cannot load {path}",
+                reason,
+                hint=_OTHER_BACKEND if _MISSING in reason else None,
             ) from failure
         if provider not in self._session.get_providers():
             raise MissingError(

@@ -223,6 +223,30 @@ def test_fits_are_scored_and_seams_compared_with_the_whole_picture(
     assert tables.strip() == tables_of(result)
 
 
+@pytest.mark.slow
+def test_files_of_halves_are_scored_beside_fp32(checkpoint: Path, tmp_path: Path) -> None:
+    street = Image.open(sample_image())
+    for kind in ("images", "labels"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+    street.resize((160, 120)).save(tmp_path / "set" / "images" / "a.png")
+    Image.new("L", (160, 120), 3).save(tmp_path / "set" / "labels" / "a.png")
+    out = tmp_path / "halves.json"
+
+    table = run(
+        "fp16_accuracy", "--checkpoint", checkpoint, "--data", tmp_path / "set", "--size", SIZE,
+        "--presets", "none", "--threads", 1, "--out", out,
+    )  # fmt: skip
+
+    rows = read(out)["rows"]
+    assert [(row["precision"], row["rounded"]) for row in rows] == [
+        ("fp16", False),
+        ("fp16", True),
+        ("bf16", True),
+    ]
+    assert all(0.9 < row["agreement"] <= 1 for row in rows)
+    assert table.count("| set | none |") == len(rows)
+
+
 def test_pixels_near_a_border_are_those_within_two_cells_of_logits() -> None:
     near = near_borders((40, 100), (40, 60), 0.0)
 

@@ -105,6 +105,7 @@ WRONG: dict[str, list[Any]] = {
     "onnx": [*NO_PATH, None],
     "out": NO_PATH,
     "output": [*NO_PATH, None],
+    "output_dtype": [*NO_TEXT, np.float16, None],
     "output_name": [3, 1.5, b"x", NOTHING],
     "outputs": [*NO_TEXT, None],
     "overlap": NO_SHARE,

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.network import Network
-from segpp.export.models.precision import cast_model
 from segpp.export.models.segformer.architecture import HEADS, Numerics
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.loading.formats import FORMATS
@@ -77,4 +76,4 @@ def assert_same(state: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
 def trace_network(model: Network, size: Size) -> onnx_ir.Model:
     """A network in FP32 for one image of ``size``, as torch's exporter leaves it."""
     image = torch.zeros(1, model.architecture.channels, *size)
-    return trace(cast_model(model, "fp32"), image, names=("image", "logits"))
+    return trace(model, image, names=("image", "logits"))

@@ -32,6 +32,7 @@ def export_onnx(
     precision: str = "fp32",
     target: str = "portable",
     input_dtype: str = "float32",
+    output_dtype: str = "float32",
     input_name: str = "image",
     output_name: str | Sequence[str] | None = None,
     outputs: str = "logits",
@@ -69,11 +70,12 @@ def export_onnx(
             measures it on ``search_images``.
         search_images: Files or folders; the image of the parity check if empty.
         batch: Images per call.
-        precision: ``fp32`` or ``fp16``.
+        precision: ``fp32``, ``fp16`` or ``bf16``, the type of weights and activations.
         target: ``portable``; ``onnxruntime`` for that library alone, the fastest on a CPU; or
             ``plain``, one flat graph without functions, for OpenCV and converters.
         input_dtype: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to 255, NCHW, normalised
-            in the file) or ``uint8`` (pixels, NHWC, RGB).
+            in the file), ``float16`` (normalised, NCHW) or ``uint8`` (pixels, NHWC, RGB).
+        output_dtype: Of logits: ``float32``, or ``float16`` in FP16 files.
         input_name: What the input is called in the file.
         output_name: What the output is called, by default ``logits`` or ``labels``; of both
             outputs two names.
@@ -81,7 +83,8 @@ def export_onnx(
         rewrites_off: Names of exact rewrites to leave out.
         checkpoint_format: Whose code trained it, where its keys do not tell.
         parity_image: What to compare file and PyTorch on; by default a bundled street scene.
-        min_agreement: Share of its pixels that must agree; by default 0.999, in fp16 0.99.
+        min_agreement: Share of its pixels that must agree; by default 0.999, in fp16 0.99,
+            in bf16 0.98.
         check: Whether to compare at all; the manifest says if not.
         heads: Attention heads of the four stages, where the checkpoint does not tell them.
         mean: Per channel of RGB on the 0-255 scale; by default the checkpoint's own, else
@@ -128,6 +131,7 @@ def export_onnx(
         precision=arguments.text("precision", precision),
         target=arguments.text("target", target),
         input_dtype=arguments.text("input_dtype", input_dtype),
+        output_dtype=arguments.text("output_dtype", output_dtype),
         input_name=arguments.text("input_name", input_name),
         output_names=arguments.several(arguments.text, "output_name", output_name or ()),
         outputs=arguments.text("outputs", outputs),

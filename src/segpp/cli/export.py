@@ -81,7 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="fp32",
         metavar="P",
-        help="fp32, or fp16: half-precision weights and activations (default: fp32)",
+        help="of weights and activations: fp32; fp16; or bf16, for engines that have it "
+        "(default: fp32)",
     )
     model.add_argument(
         "--checkpoint-format",
@@ -102,7 +103,14 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         default="float32",
         metavar="TYPE",
         help="float32: normalised, NCHW; float32-pixels: 0 to 255, NCHW, normalised in the graph; "
-        "uint8: pixels, NHWC RGB, normalised in the graph (default: float32)",
+        "float16: normalised, NCHW; uint8: pixels, NHWC RGB, normalised in the graph "
+        "(default: float32)",
+    )
+    group.add_argument(
+        "--output-dtype",
+        default="float32",
+        metavar="TYPE",
+        help="of logits: float32, or float16 with --precision fp16 (default: float32)",
     )
     group.add_argument(
         "--outputs",
@@ -227,7 +235,7 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
         "--min-agreement",
         type=float,
         metavar="X",
-        help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16)",
+        help="share of pixels that must agree (default: 0.999 in fp32, 0.99 in fp16, 0.98 in bf16)",
     )
     group.add_argument(
         "--reference",
@@ -260,6 +268,7 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         target=args.target,
         input_dtype=args.input_dtype,
+        output_dtype=args.output_dtype,
         input_name=args.input_name,
         output_name=args.output_name and args.output_name.split(","),
         outputs=args.outputs,
@@ -349,6 +358,8 @@ def _parity_lines(manifest: Manifest) -> list[str]:
 
 
 def _logits_text(parity: Parity) -> str:
+    if parity.agreement_rounded is not None:
+        return f"; {parity.agreement_rounded:.5f} with every half rounded, as on a GPU"
     if parity.max_logit_difference is None:
         return ""
     text = f"; logits within {parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"

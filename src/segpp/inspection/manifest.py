@@ -76,6 +76,7 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
         _macs(manifest),
         _engine(manifest),
         *calibration_sections(manifest),
+        _islands(manifest),
         _parity(manifest),
     )
 
@@ -242,14 +243,26 @@ def _parity(manifest: Manifest) -> Section:
         return Section("parity with PyTorch", "")
     if parity is None:
         return facts("parity with PyTorch", {"measured": "no"})
+    told = {
+        "image": parity.image,
+        "pixels that agree": f"{parity.pixel_agreement:.5f} "
+        f"(at least {parity.min_agreement:g} was asked for)",
+    }
+    if parity.agreement_rounded is not None:
+        told["with every half rounded"] = f"{parity.agreement_rounded:.5f}"
+    if parity.max_logit_difference is not None:
+        told["largest logit difference"] = (
+            f"{parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"
+        )
+    return facts("parity with PyTorch", told)
+
+
+def _islands(manifest: Manifest) -> Section:
     return facts(
-        "parity with PyTorch",
+        "in FP32 beside FP16",
         {
-            "image": parity.image,
-            "pixels that agree": f"{parity.pixel_agreement:.5f} "
-            f"(at least {parity.min_agreement:g} was asked for)",
-            "largest logit difference": f"{parity.max_logit_difference:.2g} "
-            f"(allowed {parity.tolerance:.2g})",
+            one.value: f"up to {one.largest:,.0f}, above {one.limit:,.0f}: {', '.join(one.nodes)}"
+            for one in manifest.islands
         },
     )
 

@@ -19,6 +19,7 @@ __all__ = [
     "EngineInfo",
     "FileInfo",
     "InputSpec",
+    "Island",
     "Manifest",
     "MatchSearch",
     "MatchTrial",
@@ -228,6 +229,8 @@ class Parity:
         agreement_given_matches: The same when PyTorch merges what the file merged; FP32 only.
         max_logit_difference: Largest difference of a logit then; FP32 only.
         tolerance: What it may be, derived from the network's sizes; FP32 only.
+        agreement_rounded: Share of pixels with the same label when every half is rounded, as on a
+            GPU; FP16 and BF16 only. The gate asks ``min_agreement`` of it too.
         matches: How many tokens took part in matchings.
         matches_differing: How many of them PyTorch would have given another slot: near-ties.
     """
@@ -239,8 +242,26 @@ class Parity:
     agreement_given_matches: float | None = None
     max_logit_difference: float | None = None
     tolerance: float | None = None
+    agreement_rounded: float | None = None
     matches: int = 0
     matches_differing: int = 0
+
+
+@dataclass(frozen=True)
+class Island:
+    """A part of an FP16 file that computes in FP32, since its values come too near to the limit.
+
+    Attributes:
+        value: What was too large, by its name in the file.
+        largest: Its largest magnitude on the picture of the parity check.
+        limit: What it may be: the largest FP16 number over a margin, for weights without.
+        nodes: What computes in FP32 for its sake, by name.
+    """
+
+    value: str
+    largest: float
+    limit: float
+    nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -347,6 +368,7 @@ class Manifest:
 
     Attributes:
         reference: The comparison with the owner's own numbers, where they were given.
+        islands: What stays FP32 in an FP16 file besides what always does.
         origins: Where what a mask depends on comes from: ``given`` by the caller, ``stored`` in the
             weights, told by a ``config`` beside or inside them, or ``assumed``. The keys are
             ``heads``, ``mean``, ``std``, ``colors``, ``resize``, ``fit``, ``size``, ``classes``.
@@ -365,6 +387,7 @@ class Manifest:
     tools: dict[str, str]
     parity: Parity | None = None
     reference: Reference | None = None
+    islands: tuple[Island, ...] = ()
     origins: dict[str, Origin] = field(default_factory=dict)
     match_search: MatchSearch | None = None
     calibration: Calibration | None = None

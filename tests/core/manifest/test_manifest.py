@@ -250,8 +250,8 @@ def test_deep_nesting_is_our_error_at_any_depth(depth: float) -> None:
 def test_every_key_is_needed_or_has_a_default() -> None:
     whole = as_json(WHOLE)
     optional = {
-        "parity", "reference", "origins", "match_search", "calibration", "engine", "notes",
-            "options",
+        "parity", "reference", "islands", "origins", "match_search", "calibration", "engine",
+            "notes", "options",
     }  # fmt: skip
 
     for key in whole:
@@ -294,13 +294,12 @@ def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Pa
     assert [output.kind for output in manifest.outputs] == ["logits", "labels"]
     assert "known-gelu" in manifest.options["rewrites"]
     was, is_now = json.loads(old.read_text()), json.loads(render_manifest(manifest))
-    assert {key: is_now[key] | was[key] for key in ("input", "classes")} == {
-        key: is_now[key] for key in ("input", "classes")
-    }
+    more = ("input", "classes", "parity")
+    assert {key: is_now[key] | was[key] for key in more} == {key: is_now[key] for key in more}
     # Outputs have got a layout.
     outputs = zip(is_now["outputs"], was["outputs"], strict=True)
     assert all(now | before == now for now, before in outputs)
-    grown = {"input", "classes", "outputs"}
+    grown = {*more, "outputs"}
     assert all(is_now[key] == was[key] for key in was if key not in grown)
     # What they could not say yet is what they did.
     assert (manifest.input.fit, manifest.classes.reduce_labels) == ("stretch", False)

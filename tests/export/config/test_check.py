@@ -56,6 +56,17 @@ def test_what_any_checkpoint_could_be_exported_with_is_let_through(checkpoint: P
             {"target": "onnxruntime", "precision": "fp16"},
             "`target=onnxruntime` with `precision=fp16`",
         ),
+        ({"target": "plain", "precision": "bf16"}, "`target=plain` with `precision=bf16`"),
+        ({"output_dtype": "uint8"}, "unknown output type .uint8."),
+        ({"input_dtype": "float16"}, "`input_dtype=float16` with `precision=fp32`"),
+        (
+            {"output_dtype": "float16", "precision": "bf16"},
+            "`output_dtype=float16` with `precision=bf16`",
+        ),
+        (
+            {"output_dtype": "float16", "precision": "fp16", "outputs": "labels"},
+            "`output_dtype=float16` with `outputs=labels`\n  labels are whole numbers",
+        ),
         ({"batch": 0}, "a batch of 0 images"),
         ({"min_agreement": 1.5}, "`min_agreement=1.5`"),
         ({"match_interval": 0}, "`match_interval=0`"),

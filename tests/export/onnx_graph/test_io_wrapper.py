@@ -15,7 +15,6 @@ from segpp.errors import CheckError, InputError
 from segpp.export.config import ExportConfig
 from segpp.export.images import ParityImage
 from segpp.export.models.loading import load_checkpoint
-from segpp.export.models.precision import cast_model
 from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.loading.formats import FORMATS
@@ -90,6 +89,31 @@ def test_float_pixels_are_normalised_inside(
         assert (session(picture, logits=True).logits == expected).all()
 
 
+def test_halves_in_and_out_are_those_that_a_file_of_floats_computes_with(
+    tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
+) -> None:
+    options = {"precision": "fp16", "outputs": "both", "min_agreement": 0.9}
+    plain = written(tiny_checkpoint, tmp_path / "floats.onnx", **options)
+    half = written(
+        tiny_checkpoint,
+        tmp_path / "x.onnx",
+        input_dtype="float16",
+        output_dtype="float16",
+        **options,
+    )
+
+    spec, outputs = read_manifest(half).input, read_manifest(half).outputs
+    expected = run(plain, prepare([picture], FLOATS))
+    found = run(half, prepare([picture], spec))
+
+    assert (spec.dtype, spec.layout, spec.mean) == ("float16", "NCHW", MEAN)
+    assert [output.dtype for output in outputs] == ["float16", "int8"]
+    assert found["logits"].dtype == np.float16
+    # ONNX Runtime does not round between two operators: the last digit of a half may differ.
+    assert np.abs(found["logits"] - expected["logits"]).max() < 2e-2
+    assert (found["labels"] == expected["labels"]).mean() > 0.99
+
+
 def test_input_and_outputs_are_called_as_the_caller_wants(
     tiny_checkpoint: Path, tmp_path: Path, picture: NDArray[np.uint8]
 ) -> None:
@@ -142,9 +166,7 @@ def test_names_that_cannot_be_are_refused(
 def test_torch_normalises_pixels_to_the_bit_as_the_runtime_does(
     picture: NDArray[np.uint8],
 ) -> None:
-    network = cast_model(
-        SegFormer(segformer("b0", classes=3), FORMATS["mmsegmentation"].numerics), "fp32"
-    )
+    network = SegFormer(segformer("b0", classes=3), FORMATS["mmsegmentation"].numerics)
     module = ModelWithIO(network, PIXELS)
 
     normalized = module._normalize(torch.from_numpy(picture[None]))

@@ -77,7 +77,7 @@ def test_a_wrong_weight_is_caught(
     model: SegFormer, file: Path, image: ParityImage, tmp_path: Path
 ) -> None:
     graph = onnx.load(file)
-    [bias] = [t for t in graph.graph.initializer if t.name == "model.head.classifier.bias"]
+    [bias] = [t for t in graph.graph.initializer if t.name == "head.classifier.bias"]
     changed = onnx.numpy_helper.to_array(bias) + np.float32([0.5, 0, 0, 0, 0])
     bias.CopyFrom(onnx.numpy_helper.from_array(changed, bias.name))
     onnx.save(graph, tmp_path / "wrong.onnx")
@@ -132,10 +132,22 @@ def test_where_matches_differ_pytorch_runs_again_with_its_own(model: SegFormer, 
 
 
 def test_the_gates_are_those_that_the_documentation_tells() -> None:
-    told = re.search(r"by default ([\d.]+), in fp16 ([\d.]+)\.\n", segpp.export_onnx.__doc__ or "")
+    told = re.search(
+        r"by default ([\d.]+), in fp16 ([\d.]+),\s+in bf16 ([\d.]+)\.\n",
+        segpp.export_onnx.__doc__ or "",
+    )
 
     assert told
-    assert {"fp32": float(told[1]), "fp16": float(told[2])} == MIN_AGREEMENT
+    assert (
+        dict(zip(("fp32", "fp16", "bf16"), map(float, told.groups()), strict=True)) == MIN_AGREEMENT
+    )
+
+
+def test_the_masks_of_rounded_halves_are_held_to_the_limit_too() -> None:
+    parity = Parity("x", "", pixel_agreement=1.0, min_agreement=0.99, agreement_rounded=0.0)
+
+    with pytest.raises(CheckError, match=r"on 0\.00000 of the pixels\n  asked for: 0\.99"):
+        check_parity(parity)
 
 
 def test_masks_below_the_limit_are_refused_with_both_numbers() -> None:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -73,3 +74,14 @@ def test_a_run_that_fails_is_one_sentence(network: Network) -> None:
         backend.run({"image": np.zeros((1, 3, 8, 8), np.float32)}, ["out"])
 
     assert "[ONNXRuntimeError]" not in str(failure.value)
+
+
+def test_a_file_of_bf16_is_refused_with_the_libraries_that_run_it(tmp_path: Path) -> None:
+    text = """<ir_version: 10, opset_import: ["": 22]> brain (bfloat16[1,1,4,4] x)
+        => (bfloat16[1,1,3,3] y) <bfloat16[1,1,2,2] w>
+        { w = Constant<value = bfloat16[1,1,2,2] {1, 1, 1, 1}>()
+          y = Conv(x, w) }"""
+    onnx.save(onnx.parser.parse_model(text), tmp_path / "x.onnx")
+
+    with pytest.raises(GraphError, match=r"Conv.*\n  hint: files of BF16 .* --backend openvino"):
+        BACKENDS["onnxruntime"].open(tmp_path / "x.onnx", BackendConfig())

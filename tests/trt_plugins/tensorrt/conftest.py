@@ -72,7 +72,7 @@ def _exports_begin_first(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def all_models(exports: dict[str, Any]) -> list[Path]:
-    """B0 and B2 without merging, with hq, fast and half of the tokens merged, in FP32 and FP16."""
+    """B0 and B2 in FP32 and halves: without merging, with hq, fast and half of them merged."""
     for name, process in exports["running"].items():
         if process.wait(timeout=1800):
             pytest.fail((exports["folder"] / f"{name}.log").read_text())

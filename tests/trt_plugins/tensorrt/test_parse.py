@@ -12,6 +12,7 @@ from tests.trt_plugins.tensorrt.conftest import Inside
 TYPES = {
     onnx.TensorProto.FLOAT: "FLOAT",
     onnx.TensorProto.FLOAT16: "HALF",
+    onnx.TensorProto.BFLOAT16: "BF16",
     onnx.TensorProto.INT32: "INT32",
     onnx.TensorProto.INT8: "INT8",
 }
@@ -19,8 +20,10 @@ NAMES = [
     f"{name}-{reduction}-{precision}"
     for name in ("b0", "b2")
     for reduction in ("hq", "fast", "half")
-    for precision in ("fp32", "fp16")
+    for precision in ("fp32", "fp16", "bf16")
+    if precision != "bf16" or reduction == "hq"
 ]
+UNMERGED = [f"{name}-none-{precision}" for name in ("b0", "b2") for precision in ("fp16", "bf16")]
 
 Tensor = tuple[list[int], str]
 
@@ -28,6 +31,15 @@ Tensor = tuple[list[int], str]
 @pytest.fixture(scope="module")
 def parsed(inside: Inside, library: Path, models: list[Path]) -> dict[str, dict[str, Any]]:
     found = inside("inside_parser.py", library, *models)
+    return {Path(file).stem: answer for file, answer in found.items()}
+
+
+@pytest.fixture(scope="module")
+def parsed_unmerged(
+    inside: Inside, library: Path, all_models: list[Path]
+) -> dict[str, dict[str, Any]]:
+    paths = [path for path in all_models if path.stem in UNMERGED]
+    found = inside("inside_parser.py", library, *paths)
     return {Path(file).stem: answer for file, answer in found.items()}
 
 
@@ -96,6 +108,18 @@ def test_a_file_with_its_functions_gives_the_same_network_as_without(
 
     assert whole == stripped
     assert whole["layers"] > len(whole["plugins"])
+
+
+@pytest.mark.parametrize("name", UNMERGED)
+def test_a_file_of_halves_without_merging_is_parsed_with_every_softmax(
+    parsed_unmerged: dict[str, dict[str, Any]], name: str
+) -> None:
+    found = parsed_unmerged[name]["whole"]
+
+    assert found["parsed"], found["errors"]
+    assert found["errors"] == []
+    blocks = {"b0": 8, "b2": 16}[name.partition("-")[0]]
+    assert found["types"]["SOFTMAX"] == blocks
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -67,6 +67,8 @@ def calibrated_manifest(
             target=config.target,
             methods={kind: config.methods.get(kind, config.method) for kind in _kinds(outcome)},
             equalized=outcome.equalized,
+            rounding=config.rounding,
+            rounded=_rounded(outcome.plan),
             int8=dict(Counter(site.block for site in outcome.plan.sites)),
             floats=_floats(sites, outcome),
             images=_hashes(outcome.sets.calibration),
@@ -77,6 +79,10 @@ def calibrated_manifest(
             faster=dict(outcome.milliseconds),
         ),
     )
+
+
+def _rounded(plan: Plan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(site.block for site in plan.sites if site.node in plan.codes))
 
 
 def _kinds(outcome: Outcome) -> list[str]:

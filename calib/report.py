@@ -67,6 +67,8 @@ class CalibrationResult:
             "target": about.target,
             "methods": about.methods,
             "equalized": about.equalized,
+            "rounding": about.rounding,
+            "rounded": about.rounded,
             "blocks": [asdict(block) for block in self.blocks],
             "engine": self.engine,
             "parts": [{**asdict(one), "pays": one.pays} for one in self.gains],

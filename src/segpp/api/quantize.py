@@ -44,6 +44,8 @@ def calibrate(
     min_agreement: float = 0.97,
     only_what_pays: bool = True,
     equalize: bool = True,
+    rounding: str = "nearest",
+    rounding_time: float = 600,
     threads: int | None = None,
     report: PathLike | None = None,
     plot: PathLike | None = None,
@@ -76,6 +78,9 @@ def calibrate(
         only_what_pays: Time the parts where the engine runs here, and leave float what INT8 does
             not make faster.
         equalize: Move outliers of activations into weights, where that is exact and helps.
+        rounding: How weights become integers: ``nearest``, or ``adaround``, which fits them to what
+            they are multiplied by and keeps them where blocks come closer.
+        rounding_time: Seconds for that; blocks left then stay rounded to the nearest.
         threads: CPU threads.
         report: A JSON file for everything that was measured and decided.
         plot: A PNG of what each block costs and gains.
@@ -114,6 +119,8 @@ def calibrate(
         "min_agreement": arguments.share("min_agreement", min_agreement),
         "only_what_pays": arguments.flag("only_what_pays", only_what_pays),
         "equalize": arguments.flag("equalize", equalize),
+        "rounding": arguments.text("rounding", rounding),
+        "rounding_time": arguments.number("rounding_time", rounding_time, least=0),
         "threads": settings["threads"],
         "force": arguments.flag("force", force),
     }

@@ -58,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_force_argument(model)
     _add_ranges(parser)
+    _add_rounding(parser)
     _add_selection(parser)
     results = parser.add_argument_group("results")
     add_json_argument(results, "everything that was measured and decided")
@@ -94,6 +95,24 @@ def _add_ranges(parser: argparse.ArgumentParser) -> None:
         help="do not move outliers of activations into weights",
     )
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+
+
+def _add_rounding(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("rounding of weights")
+    group.add_argument(
+        "--rounding",
+        default="nearest",
+        metavar="NAME",
+        help="how weights become integers: nearest; adaround, up or down as fits what they are "
+        "multiplied by, where that brings blocks closer (default: nearest)",
+    )
+    group.add_argument(
+        "--rounding-time",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="time for that; blocks left then stay rounded to the nearest (default: 600)",
+    )
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +174,8 @@ def run(args: argparse.Namespace) -> int:
             min_agreement=args.min_agreement,
             only_what_pays=not args.no_timing,
             equalize=not args.no_equalize,
+            rounding=args.rounding,
+            rounding_time=args.rounding_time,
             threads=args.threads,
             report=args.report,
             plot=args.plot,

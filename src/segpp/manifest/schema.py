@@ -308,6 +308,8 @@ class Calibration:
         drop: What the file loses there.
         faster: A call of the file beside one of the float file on the machine that calibrated, in
             milliseconds: ``{"float": 12.5, "int8": 9.5}``; empty where it was not timed.
+        rounding: How weights became integers.
+        rounded: Blocks with weights that are not rounded to the nearest.
     """
 
     target: str
@@ -321,6 +323,8 @@ class Calibration:
     agreement: float
     drop: CalibrationDrop
     faster: dict[str, float] = field(default_factory=dict)
+    rounding: str = "nearest"
+    rounded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from segpp.calib.graph.sites import KINDS
 from segpp.calib.observers import OBSERVERS
 from segpp.calib.writers import WRITERS
+from segpp.calib.writers.rounding import ROUNDINGS
 from segpp.errors import InputError
 from segpp.utils.choices import check_choice
 from segpp.utils.files import manifest_path
@@ -15,6 +16,7 @@ from segpp.utils.overwrite import check_output_file
 __all__ = ["DEFAULT_METHOD", "CalibrationConfig", "check_config"]
 
 DEFAULT_METHOD = "max"
+DEFAULT_ROUNDING = "nearest"
 _SUFFIX = ".onnx"
 
 
@@ -39,6 +41,8 @@ class CalibrationConfig:
         only_what_pays: Time the parts on this machine, and leave float what INT8 does not speed up.
         equalize: Move outliers out of activations, where that is exact and helps.
         correct_biases: Take off biases what INT8 shifts products by, where that helps.
+        rounding: How weights become integers, of ``segpp.calib.writers.rounding.ROUNDINGS``.
+        rounding_time: Seconds after which no further block is rounded.
         threads: CPU threads; None for the library's choice.
         force: Replace files that segpp did not write, too.
     """
@@ -57,6 +61,8 @@ class CalibrationConfig:
     only_what_pays: bool = True
     equalize: bool = True
     correct_biases: bool = True
+    rounding: str = DEFAULT_ROUNDING
+    rounding_time: float = 600
     threads: int | None = None
     force: bool = False
 
@@ -71,6 +77,7 @@ def check_config(config: CalibrationConfig) -> None:
     check_choice(config.target, WRITERS, kind="INT8 target")
     for name in (config.method, *config.methods.values()):
         check_choice(name, OBSERVERS, kind="calibration method")
+    check_choice(config.rounding, ROUNDINGS, kind="rounding")
     for kind in (*config.methods, *config.floats):
         check_choice(kind, KINDS, kind="kind of site")
     if config.out.suffix != _SUFFIX:

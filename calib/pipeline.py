@@ -4,7 +4,8 @@
 2. Collect: what ranges activations have on the first set, or read them where they were kept.
 3. Equalize: outliers into weights, where that is exact and brings a block closer.
 4. Choose: a range for every tensor; products that the dialect takes.
-5. Select: without what does not pay on this machine; within the budget on the second set.
+5. Select: without what does not pay on this machine; weights rounded; within the budget on the
+   second set.
 6. Write: in the dialect, and what its engine would refuse.
 7. Judge: against the float file on the third set.
 8. Keep: file and manifest, both or neither.
@@ -44,6 +45,8 @@ from segpp.calib.selection.payoff import part_gains, without_loss
 from segpp.calib.selection.sensitivity import blocks_of, sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
+from segpp.calib.writers.rounding import ROUNDINGS
+from segpp.calib.writers.rounding.blocks import Rounded, round_weights
 from segpp.errors import CheckError, InputError
 from segpp.manifest import CalibrationDrop, FileInfo, Manifest, read_manifest, render_manifest
 from segpp.utils.files import atomic_write, manifest_path, sha256_of, write_whole
@@ -120,6 +123,7 @@ class _Work:
     sets: PictureSets
     equalized: tuple[str, ...] = ()
     shifts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def finish(self, sites: tuple[Site, ...], ranges: Ranges) -> CalibrationResult:
         floats = {site.node: why for site in sites if (why := self._stays_float(site))}
@@ -138,8 +142,15 @@ class _Work:
         # 5. Select
         paying, gains = self._paying(plan)
         floats.update(_difference(plan, paying, "INT8 does not make it faster here"))
+        rounded = self._rounded(paying)
+        paying = rounded.plan
         shifts = self._shifts(paying)
-        work = replace(self, writer=corrected(self.writer, shifts), shifts=shifts)
+        work = replace(
+            self,
+            writer=corrected(self.writer, shifts),
+            shifts=shifts,
+            warnings=rounded.warnings,
+        )
         return work.keep(sites, paying, gains, floats)
 
     def keep(
@@ -166,7 +177,7 @@ class _Work:
                 blocks=block_results(sites, floats, costs, gained),
                 gains=gains,
                 engine=self.measures.engine if gains else "",
-                warnings=self.sets.warnings,
+                warnings=(*self.sets.warnings, *self.warnings),
                 failed=tuple(one.problem for one in failures),
             )
             if failures:
@@ -197,6 +208,20 @@ class _Work:
             pictures=self.sets.calibration,
             threads=self.config.threads,
             after_each=partial(self.progress, "equalizing blocks"),
+        )
+
+    def _rounded(self, plan: Plan) -> Rounded:
+        """Return the plan with its weights rounded as asked for."""
+        return round_weights(
+            self.model,
+            self.manifest,
+            plan,
+            self.writer,
+            ROUNDINGS[self.config.rounding],
+            pictures=self.sets.calibration,
+            seconds=self.config.rounding_time,
+            threads=self.config.threads,
+            after_each=partial(self.progress, "rounding weights"),
         )
 
     def _shifts(self, plan: Plan) -> Mapping[str, NDArray[np.float32]]:

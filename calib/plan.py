@@ -1,7 +1,10 @@
 """What is to be quantized, and over which ranges: what every writer is given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from segpp.calib.graph.sites import Site
 
@@ -17,7 +20,9 @@ class Plan:
     Attributes:
         sites: In the order of the graph.
         ranges: Of the activations, by tensor: the lowest and the highest value that is kept.
+        codes: Integers of weights, by the names of sites' nodes; those of others are the nearest.
     """
 
     sites: tuple[Site, ...]
     ranges: Mapping[str, Range]
+    codes: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)

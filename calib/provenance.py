@@ -69,6 +69,8 @@ def calibrated_manifest(
             target=config.target,
             methods={kind: config.methods.get(kind, config.method) for kind in _kinds(outcome)},
             equalized=outcome.equalized,
+            rounding=config.rounding,
+            rounded=_rounded(outcome.plan),
             int8=dict(Counter(site.block for site in outcome.plan.sites)),
             floats=_floats(sites, outcome),
             images=_hashes(outcome.sets.calibration),
@@ -80,6 +82,10 @@ def calibrated_manifest(
             corrected=outcome.corrected,
         ),
     )
+
+
+def _rounded(plan: Plan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(site.block for site in plan.sites if site.node in plan.codes))
 
 
 def _kinds(outcome: Outcome) -> list[str]:

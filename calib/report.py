@@ -81,6 +81,8 @@ class CalibrationResult:
             "methods": about.methods,
             "equalized": about.equalized,
             "corrected": about.corrected,
+            "rounding": about.rounding,
+            "rounded": about.rounded,
             "blocks": [asdict(block) for block in self.blocks],
             "engine": self.engine,
             "parts": [{**asdict(one), "pays": one.pays} for one in self.gains],

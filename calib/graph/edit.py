@@ -1,4 +1,4 @@
-"""Weights of a file multiplied, for some of the nodes that take them."""
+"""Copies of a network: weights multiplied for some of their takers, values also given."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segpp.calib.graph.wiring import array_of, replace_array
 
-__all__ = ["Edit", "edited", "keeps_digits", "own_weight"]
+__all__ = ["Edit", "edited", "keeps_digits", "own_weight", "with_outputs"]
 
 Floats = NDArray[np.float32]
 
@@ -85,3 +85,14 @@ def own_weight(graph: onnx.GraphProto, node: onnx.NodeProto, index: int) -> onnx
     own.CopyFrom(weight)
     own.name = node.input[index] = f"{node.name}.{name}"
     return own
+
+
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """Return a copy of a model that also gives some of the values that it computes."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    known = {output.name for output in copy.graph.output}
+    for name in dict.fromkeys(names):
+        if name not in known:
+            copy.graph.output.add().name = name
+    return copy

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from segpp.calib.graph.sites import Site
 from segpp.calib.graph.wiring import Wiring, array_of, bias_behind, wiring_of
 from segpp.calib.plan import Plan
-from segpp.calib.writers.base import Grid, grid_of, to_scale
+from segpp.calib.writers.base import Grid, back_of, grid_of, quantize_weight
 
 __all__ = ["Style", "insert"]
 
@@ -102,8 +102,7 @@ class _Edit:
     def _product(self, site: Site, node: onnx.NodeProto) -> None:
         """Make a matrix product and the bias behind it one node of ONNX Runtime's own."""
         self._activation(site)
-        weight = array_of(self._wiring.initializers[site.weight])
-        codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
+        codes, scales = self._rounded(site)
         of_activation = [f"{site.input}/int8/{what}" for what in _CONSTANTS]
         of_weight = self._stored(f"{site.weight}/{site.node}", codes, scales)
         pairs = zip(of_activation, of_weight, strict=True)
@@ -144,18 +143,23 @@ class _Edit:
             self._constant(f"{prefix}/scale", np.asarray(grid.scale)),
             self._constant(f"{prefix}/zero_point", np.asarray(grid.zero_point)),
         ]
-        codes, back = f"{prefix}/codes", f"{prefix}/back"
+        codes, back = f"{prefix}/codes", back_of(tensor)
         return [
             helper.make_node("QuantizeLinear", [tensor, *constants], [codes], name=codes),
             helper.make_node("DequantizeLinear", [codes, *constants], [back], name=back),
         ], back
 
     def _weight(self, site: Site, node: onnx.NodeProto) -> NDArray[np.floating[Any]]:
-        weight = numpy_helper.to_array(self._wiring.initializers[site.weight])
-        codes, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
+        codes, scales = self._rounded(site)
         inputs = self._stored(f"{site.weight}/{site.node}", codes, scales)
         node.input[1] = self._back(site.node, inputs, site.output_axis)
         return scales
+
+    def _rounded(self, site: Site) -> tuple[NDArray[np.int8], NDArray[np.floating[Any]]]:
+        """Return a weight's integers and scales: the plan's integers, else the nearest."""
+        weight = numpy_helper.to_array(self._wiring.initializers[site.weight])
+        nearest, scales = quantize_weight(weight, site.output_axis, self._style.weight_limit)
+        return self._plan.codes.get(site.node, nearest), scales
 
     def _bias(self, site: Site, node: onnx.NodeProto, scales: NDArray[np.floating[Any]]) -> None:
         """Quantize the bias of a convolution, if it has one."""
@@ -214,23 +218,6 @@ class _Edit:
             self._graph.initializer.append(tensor)
             self._wiring.initializers[name] = tensor
         return name
-
-
-def quantize_weight(
-    weight: NDArray[np.floating[Any]], axis: int, limit: int = 127
-) -> tuple[NDArray[np.int8], NDArray[np.floating[Any]]]:
-    """Return a weight as int8 and the scale of each of its output channels.
-
-    Args:
-        weight: Of any shape; scales are of its type.
-        axis: Of the output channels.
-        limit: Largest magnitude of a number.
-    """
-    others = tuple(i for i in range(weight.ndim) if i != axis)
-    wide = weight.astype(np.float64)
-    scales = to_scale(np.abs(wide).max(others) / limit, weight.dtype)
-    shaped = scales.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
-    return np.clip(np.round(wide / shaped), -limit, limit).astype(np.int8), scales
 
 
 def _raise_opset(model: onnx.ModelProto) -> None:

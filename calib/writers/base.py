@@ -10,9 +10,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from segpp.calib.plan import Plan
 
-__all__ = ["Grid", "Writer", "grid_of", "to_scale"]
+__all__ = ["FULL_WEIGHTS", "Grid", "Writer", "back_of", "grid_of", "quantize_weight", "to_scale"]
 
 _MOST_SIGNED = 127
+# Largest magnitude of a weight of 8 bits.
+FULL_WEIGHTS = 127
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Writer:
         write: Returns a copy of the float model with the plan's sites quantized.
         faults: Returns what the engine would refuse in a model, a sentence each.
         options: Returns what a reader of the file must know of the dialect, for its manifest.
+        weight_limit: Returns the largest magnitude of a weight's integers on this machine.
     """
 
     title: str
@@ -36,6 +39,7 @@ class Writer:
     write: Callable[[onnx.ModelProto, Plan], onnx.ModelProto]
     faults: Callable[[onnx.ModelProto], list[str]]
     options: Callable[[], Mapping[str, str]] = dict
+    weight_limit: Callable[[], int] = lambda: FULL_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,25 @@ def to_scale(values: float | NDArray[np.floating[Any]], kind: DTypeLike) -> NDAr
     scales = np.asarray(wanted, kind)
     # Small numbers of float16 lie far apart: of one rounded down, the range would end early.
     return np.where(half & (scales < wanted), np.nextafter(scales, np.array(np.inf, kind)), scales)
+
+
+def quantize_weight(
+    weight: NDArray[np.floating[Any]], axis: int, limit: int = 127
+) -> tuple[NDArray[np.int8], NDArray[np.floating[Any]]]:
+    """Return a weight as int8 and the scale of each of its output channels.
+
+    Args:
+        weight: Of any shape; scales are of its type.
+        axis: Of the output channels.
+        limit: Largest magnitude of a number.
+    """
+    others = tuple(i for i in range(weight.ndim) if i != axis)
+    wide = weight.astype(np.float64)
+    scales = to_scale(np.abs(wide).max(others) / limit, weight.dtype)
+    shaped = scales.reshape([-1 if i == axis else 1 for i in range(weight.ndim)])
+    return np.clip(np.round(wide / shaped), -limit, limit).astype(np.int8), scales
+
+
+def back_of(tensor: str) -> str:
+    """Return the name of what comes back from the 8 bits of an activation, in every dialect."""
+    return f"{tensor}/int8/back"

@@ -12,7 +12,7 @@ from segpp.calib.graph.sites import Site
 from segpp.calib.plan import Plan
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers._qdq import Style, insert
-from segpp.calib.writers.base import Writer
+from segpp.calib.writers.base import FULL_WEIGHTS, Writer
 from segpp.manifest import WEIGHT_BITS
 from segpp.utils.limits import has_vnni
 
@@ -23,12 +23,15 @@ _SEVEN_BITS = 63
 
 def write_for_onnxruntime(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
     """Return the model with the plan's sites in 8 bits, for the CPU at hand."""
-    limit = 127 if has_vnni() else _SEVEN_BITS
     return insert(
         fuse_gelu(model),
         plan,
-        Style(False, limit, bias=True, fused_products=True, outputs=_is_convolution),
+        Style(False, _weight_limit(), bias=True, fused_products=True, outputs=_is_convolution),
     )
+
+
+def _weight_limit() -> int:
+    return FULL_WEIGHTS if has_vnni() else _SEVEN_BITS
 
 
 def _is_convolution(site: Site) -> bool:
@@ -44,5 +47,6 @@ WRITERS.register("onnxruntime")(
         write=write_for_onnxruntime,
         faults=lambda _model: [],
         options=lambda: {WEIGHT_BITS: "8" if has_vnni() else "7"},
+        weight_limit=_weight_limit,
     )
 )

@@ -127,6 +127,8 @@ WRONG: dict[str, list[Any]] = {
     "reference": NO_PATH,
     "report": NO_PATH,
     "rewrites_off": [*NO_TEXTS, None],
+    "rounding": [*NO_TEXT, None],
+    "rounding_time": [*NO_NUMBER, -1, None],
     "save": NO_TEXT,
     "search_images": [*NO_PATHS, None],
     "show": [*NO_FLAG, None],

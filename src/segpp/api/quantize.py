@@ -48,6 +48,8 @@ def calibrate(
     only_what_pays: bool = True,
     equalize: bool = True,
     correct_biases: bool = True,
+    rounding: str = "nearest",
+    rounding_time: float = 600,
     threads: int | None = None,
     report: PathLike | None = None,
     plot: PathLike | None = None,
@@ -85,6 +87,9 @@ def calibrate(
         equalize: Move outliers of activations into weights, where that is exact and helps.
         correct_biases: Take off biases what INT8 shifts the mean of a product by, where that brings
             its block closer on pictures that it was not measured on.
+        rounding: How weights become integers: ``nearest``, or ``adaround``, which fits them to what
+            they are multiplied by and keeps them where blocks come closer.
+        rounding_time: Seconds for that; blocks left then stay rounded to the nearest.
         threads: CPU threads.
         report: A JSON file for everything that was measured and decided.
         plot: A PNG of what each block costs and gains.
@@ -126,6 +131,8 @@ def calibrate(
         "only_what_pays": arguments.flag("only_what_pays", only_what_pays),
         "equalize": arguments.flag("equalize", equalize),
         "correct_biases": arguments.flag("correct_biases", correct_biases),
+        "rounding": arguments.text("rounding", rounding),
+        "rounding_time": arguments.number("rounding_time", rounding_time, least=0),
         "threads": settings["threads"],
         "force": arguments.flag("force", force),
     }

@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_force_argument(model)
     _add_ranges(parser)
+    _add_rounding(parser)
     _add_selection(parser)
     results = parser.add_argument_group("results")
     add_json_argument(results, "everything that was measured and decided")
@@ -106,6 +107,24 @@ def _add_ranges(parser: argparse.ArgumentParser) -> None:
         help="do not take off biases what INT8 shifts products by",
     )
     group.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+
+
+def _add_rounding(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("rounding of weights")
+    group.add_argument(
+        "--rounding",
+        default="nearest",
+        metavar="NAME",
+        help="how weights become integers: nearest; adaround, up or down as fits what they are "
+        "multiplied by, where that brings blocks closer (default: nearest)",
+    )
+    group.add_argument(
+        "--rounding-time",
+        type=float,
+        default=600,
+        metavar="SECONDS",
+        help="time for that; blocks left then stay rounded to the nearest (default: 600)",
+    )
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
@@ -181,6 +200,8 @@ def _calibrated(args: argparse.Namespace) -> CalibrationResult:
             only_what_pays=not args.no_timing,
             equalize=not args.no_equalize,
             correct_biases=not args.no_bias_correction,
+            rounding=args.rounding,
+            rounding_time=args.rounding_time,
             threads=args.threads,
             report=args.report,
             plot=args.plot,

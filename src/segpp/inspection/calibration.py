@@ -30,6 +30,7 @@ def _overview(about: Calibration) -> Section:
             "ranges": ", ".join(f"{kind} {method}" for kind, method in about.methods.items()),
             "equalized": ", ".join(about.equalized),
             "biases corrected": ", ".join(about.corrected),
+            "weights rounded by": _rounding(about),
             "pictures": f"{len(about.images)} for ranges, {len(about.selected_on)} to choose by, "
             f"{len(about.reported_on)} to judge by{_few(about)}",
             "agreement": f"{about.agreement:.5f} of the pixels keep the class of the float file",
@@ -37,6 +38,10 @@ def _overview(about: Calibration) -> Section:
             "speed": _speed(about.faster),
         },
     )
+
+
+def _rounding(about: Calibration) -> str:
+    return f"{about.rounding} in {', '.join(about.rounded)}" if about.rounded else about.rounding
 
 
 def _few(about: Calibration) -> str:

@@ -330,6 +330,8 @@ class Calibration:
         faster: A call of the file beside one of the float file on the machine that calibrated, in
             milliseconds: ``{"float": 12.5, "int8": 9.5}``; empty where it was not timed.
         corrected: Blocks from whose biases was taken what INT8 shifts products by on average.
+        rounding: How weights became integers.
+        rounded: Blocks with weights that are not rounded to the nearest.
     """
 
     target: str
@@ -344,6 +346,8 @@ class Calibration:
     drop: CalibrationDrop
     faster: dict[str, float] = field(default_factory=dict)
     corrected: tuple[str, ...] = ()
+    rounding: str = "nearest"
+    rounded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

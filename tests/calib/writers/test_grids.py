@@ -1,4 +1,4 @@
-"""How values and weights become 8 bits: ``base.py`` and ``_qdq.quantize_weight``."""
+"""How values and weights become 8 bits."""
 
 import numpy as np
 import onnx
@@ -12,8 +12,7 @@ from segpp.calib.graph.sites import sites_of
 from segpp.calib.pictures.runs import open_model
 from segpp.calib.plan import Plan
 from segpp.calib.writers import WRITERS
-from segpp.calib.writers._qdq import quantize_weight
-from segpp.calib.writers.base import grid_of, to_scale
+from segpp.calib.writers.base import grid_of, quantize_weight, to_scale
 
 # Up to the largest float16.
 NUMBERS = st.floats(0, 65504, width=32)

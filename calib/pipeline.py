@@ -41,7 +41,7 @@ from segpp.calib.selection.costs import BlockCost, PartGain
 from segpp.calib.selection.drop import drop_of
 from segpp.calib.selection.gates import failed_gates, no_help
 from segpp.calib.selection.measure import Comparison, Measures
-from segpp.calib.selection.payoff import part_gains, without_loss
+from segpp.calib.selection.payoff import part_gains, without_loss, without_lossy_groups
 from segpp.calib.selection.sensitivity import blocks_of, sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers.base import Writer
@@ -254,7 +254,11 @@ class _Work:
         given = self.model, plan, self.writer, self.measures.time
         gains = part_gains(*given, after_each=report)
         again = partial(self.progress, "timing anew what did not pay")
-        return without_loss(*given, gains, after_each=again)
+        paying, last = without_loss(*given, gains, after_each=again)
+        whole = partial(self.progress, "timing stages as a whole")
+        given = self.model, paying, self.writer, self.measures.time
+        paying, groups = without_lossy_groups(*given, after_each=whole)
+        return paying, (*last, *groups)
 
     def _fit(self, plan: Plan, gained: Mapping[str, float]) -> tuple[Plan, tuple[BlockCost, ...]]:
         if self.config.max_drop is None or not plan.sites:

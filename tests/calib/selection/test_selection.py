@@ -17,7 +17,7 @@ from segpp.calib.plan import Plan
 from segpp.calib.selection.blocks import block_gains, block_results
 from segpp.calib.selection.budget import fit_budget
 from segpp.calib.selection.costs import BlockCost, PartGain
-from segpp.calib.selection.payoff import part_gains, without_loss
+from segpp.calib.selection.payoff import part_gains, without_loss, without_lossy_groups
 from segpp.calib.selection.sensitivity import blocks_of, divergence, sensitivities
 from segpp.calib.writers import WRITERS
 from segpp.manifest import CalibrationDrop
@@ -235,6 +235,26 @@ def test_a_part_that_pays_once_another_is_float_stays(
     assert first not in parts
     assert (second in parts) is last[1].pays is stays
     assert last[0] == gains[0]
+
+
+def test_a_stage_that_loses_as_a_whole_goes_though_each_part_pays_beside_the_others(
+    made: Quantized,
+) -> None:
+    """Two parts save a millisecond each, and 8 bits anywhere in their stage cost five."""
+    parts = dict.fromkeys(one.part for one in made.plan.sites)
+    attention = next(part for part in parts if part.endswith("attention"))
+    stage = {one for one in parts if one.rpartition(" ")[0] == attention.rpartition(" ")[0]}
+
+    def time(files: Sequence[Path]) -> list[float]:
+        own = [stage & parts_in(file, made) for file in files]
+        return [(50 - len(some) + (5 if some else 0)) / 1000 for some in own]
+
+    gains = part_gains(made.model, made.plan, WRITERS["openvino"], time)
+    plan, groups = without_lossy_groups(made.model, made.plan, WRITERS["openvino"], time)
+
+    assert all(gain.pays for gain in gains if gain.part in stage)
+    assert not {one.part for one in plan.sites} & stage
+    assert f"{attention.rpartition(' ')[0]}, whole" in {one.part for one in groups}
 
 
 def test_what_was_not_timed_is_not_judged(made: Quantized) -> None:

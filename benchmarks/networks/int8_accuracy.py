@@ -1,31 +1,37 @@
 r"""mIoU of INT8 files beside their float files: presets, dialects and methods, on labelled data.
 
     python -m benchmarks.networks.int8_accuracy --checkpoint FILE --pictures FOLDER --number 62 \
-        --data FOLDER [--data FOLDER] --size 352x480 --out FILE.json
+        --data FOLDER [--data FOLDER] --size 352x480 --work FOLDER --out FILE.json [--peers FOLDER]
 
-Every product that a dialect takes is INT8: nothing is left out for its time or its loss. All files
-are run by ONNX Runtime; of what TensorRT or OpenVINO make of theirs this says nothing.
+Files are made by ``segpp.calibrate`` as it is by default, but that every product that a dialect
+takes is INT8, whatever its time or loss; ``max, plain`` neither equalizes nor corrects biases.
+``--peers`` holds what ``int8_peers`` made of ``PRESET.onnx`` in the folder ``--work``. ONNX files
+are run by ONNX Runtime, NNCF's by OpenVINO; of what TensorRT makes of its files this says nothing.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import onnx
-
 import segpp
-from segpp.calib.graph.sites import sites_of
+from benchmarks.common.scoring import Labels, by_session, cpu, scores
+from benchmarks.networks.int8_speed import compiled, opened
 from segpp.calib.observers import OBSERVERS
-from segpp.calib.pictures.find import find_pictures
-from segpp.calib.pipeline import observed
-from segpp.calib.plan import Plan
-from segpp.calib.ranges.collect import collect_ranges
-from segpp.calib.ranges.file import Ranges
 from segpp.calib.writers import WRITERS
+from segpp.images.postprocess import labels_from
+from segpp.images.preprocess import ImageArray, prepare
+from segpp.manifest import Manifest, read_manifest
+from segpp.runtime.evaluation.dataset import find_pairs
+from segpp.runtime.inference.open_session import open_session
+from segpp.utils.files import check_writable
+
+PLAIN = "max, plain"
+Segment = Callable[[ImageArray], Labels]
 
 PRESETS = ("none", "hq", "fast")
 
@@ -38,7 +44,6 @@ class AccuracyRow:
     preset: str
     target: str
     method: str
-    products: int
     float_miou: float
     miou: float
     agreement: float
@@ -47,10 +52,12 @@ class AccuracyRow:
 def main() -> None:
     """Measure all files and write the result."""
     args = _arguments()
-    with TemporaryDirectory() as folder:
-        rows = [row for preset in args.presets for row in _rows(args, preset, Path(folder))]
+    check_writable(args.out)
+    args.work.mkdir(parents=True, exist_ok=True)
+    rows = [row for preset in args.presets for row in _rows(args, preset)]
     result = {
         "checkpoint": args.checkpoint.name,
+        "machine": cpu(),
         "size": args.size,
         "pictures": args.number,
         "ignored": sorted(args.ignore),
@@ -73,55 +80,93 @@ def table_of(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _rows(args: argparse.Namespace, preset: str, folder: Path) -> Iterator[AccuracyRow]:
-    plain = folder / f"{preset}.onnx"
-    segpp.export_onnx(args.checkpoint, plain, size=args.size, preset=preset, fit="stretch")
-    model, manifest = onnx.load(plain), segpp.read_manifest(plain)
-    pictures = find_pictures([str(args.pictures)])
-    step = max(1, len(pictures) // args.number)
-    sites = sites_of(model)
-    ranges = collect_ranges(model, manifest, observed(sites), pictures[::step][: args.number])
+def _rows(args: argparse.Namespace, preset: str) -> Iterator[AccuracyRow]:
+    plain = args.work / f"{preset}.onnx"
+    if not plain.exists():
+        segpp.export_onnx(args.checkpoint, plain, size=args.size, preset=preset, fit="stretch")
     files = {
-        (target, method): _written(model, plain, ranges, target, method)
+        (target, method): _written(args, plain, target, method)
         for target in args.targets
         for method in args.methods
     }
-    for data in args.data:
-        report = segpp.evaluate(
-            [plain, *files.values()],
-            images=data / "images",
-            labels=data / "labels",
-            ignore=args.ignore,
-            limit=args.limit,
-            threads=args.threads,
-            backend="onnxruntime",
+    with ExitStack() as stack:
+        models = {("float", ""): _segmenter(stack, plain, args.threads)}
+        models.update({key: _segmenter(stack, one, args.threads) for key, one in files.items()})
+        models.update(_peers(args, preset, read_manifest(plain)))
+        for data in args.data:
+            yield from _scored(args, models, data, preset, read_manifest(plain))
+
+
+def _scored(
+    args: argparse.Namespace,
+    models: dict[tuple[str, str], Segment],
+    data: Path,
+    preset: str,
+    manifest: Manifest,
+) -> Iterator[AccuracyRow]:
+    pairs = find_pairs(data / "images", data / "labels")[: args.limit]
+    found = scores(list(models.values()), pairs, manifest, f"{preset} {data.name}")
+    for (target, method), score in list(zip(models, found, strict=True))[1:]:
+        yield AccuracyRow(
+            data=data.name,
+            preset=preset,
+            target=target,
+            method=method,
+            float_miou=found[0].confusion.miou,
+            miou=score.confusion.miou,
+            agreement=score.agreement,
         )
-        first, *others = report.evaluation.scores
-        for (target, method), score in zip(files, others, strict=True):
-            products = len(_plan(model, ranges, target, method).sites)
-            yield AccuracyRow(
-                data=data.name,
-                preset=preset,
-                target=target,
-                method=method,
-                products=products,
-                float_miou=first.confusion.miou,
-                miou=score.confusion.miou,
-                agreement=score.agreement,
-            )
 
 
-def _written(model: onnx.ModelProto, plain: Path, ranges: Ranges, target: str, method: str) -> Path:
-    path = plain.with_name(f"{plain.stem}-{target}-{method}.onnx")
-    onnx.save(WRITERS[target].write(model, _plan(model, ranges, target, method)), path)
+def _written(args: argparse.Namespace, plain: Path, target: str, method: str) -> Path:
+    name = method.replace(", ", "-")
+    path = plain.with_name(f"{plain.stem}-{target}-{name}.onnx")
+    pictures = sorted(args.pictures.iterdir())
+    step = max(1, len(pictures) // args.number)
+    if not path.exists():
+        segpp.calibrate(
+            plain,
+            # One in five is held back: so many are taken that the asked for number remains.
+            pictures[:: max(1, step * 4 // 5)][: args.number * 5 // 4],
+            path,
+            target=target,
+            calib_method=method.partition(",")[0],
+            only_what_pays=False,
+            min_agreement=0,
+            equalize=method != PLAIN,
+            correct_biases=method != PLAIN,
+            threads=args.threads,
+        )
     return path
 
 
-def _plan(model: onnx.ModelProto, ranges: Ranges, target: str, method: str) -> Plan:
-    first = next(node.name for node in model.graph.node if node.op_type == "Conv")
-    sites = [s for s in sites_of(model) if s.kind not in WRITERS[target].floats and s.node != first]
-    chosen = {name: OBSERVERS[method](one) for name, one in ranges.tensors.items()}
-    return Plan(tuple(sites), chosen)
+def _segmenter(stack: ExitStack, path: Path, threads: int | None) -> Segment:
+    session = open_session(path, backend="onnxruntime", threads=threads, spinning=False)
+    stack.callback(session.close)
+    return partial(by_session, session)
+
+
+def _peers(
+    args: argparse.Namespace, preset: str, manifest: Manifest
+) -> dict[tuple[str, str], Segment]:
+    if args.peers is None:
+        return {}
+    nncf, static = (args.peers / f"{preset}.{kind}" for kind in ("nncf.xml", "static.onnx"))
+    runs = {
+        ("NNCF", "openvino"): compiled(nncf, args.threads, "f32"),
+        ("quantize_static", "onnxruntime"): opened(static, args.threads),
+    }
+    return {key: partial(_labels_by, run, manifest) for key, run in runs.items()}
+
+
+def _labels_by(
+    run: Callable[[Any], Sequence[Any]], manifest: Manifest, image: ImageArray
+) -> Labels:
+    [output, *_] = manifest.outputs
+    [raw] = run(prepare([image], manifest.input))
+    classes = manifest.architecture.classes
+    size = (image.shape[0], image.shape[1])
+    return labels_from(raw, output=output, sizes=[size], classes=classes)[0]
 
 
 def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -133,10 +178,12 @@ def _arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", default="352x480")
     parser.add_argument("--presets", nargs="+", default=PRESETS)
     parser.add_argument("--targets", nargs="+", default=tuple(WRITERS))
-    parser.add_argument("--methods", nargs="+", default=tuple(OBSERVERS))
+    parser.add_argument("--methods", nargs="+", default=(*OBSERVERS, PLAIN))
     parser.add_argument("--ignore", type=int, nargs="*", default=[11, 255])
     parser.add_argument("--limit", type=int)
-    parser.add_argument("--threads", type=int)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", type=Path, required=True, help="where files are made and kept")
+    parser.add_argument("--peers", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args(given)
 

@@ -13,7 +13,7 @@ Equalization and bias correction change numbers, not times, and are left out.
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy as np
 import segpp
 from benchmarks.common.interleaved import Runner, interleaved, place, summary
 from segpp.manifest import read_manifest
+from segpp.ops.grid import parse_size
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
 from segpp.utils.files import check_writable
 from segpp.utils.limits import cpu_flags
@@ -117,36 +118,36 @@ def _runner(
 def _peers(args: argparse.Namespace, preset: str) -> dict[str, Runner]:
     if args.peers is None:
         return {}
-    found: dict[str, Runner] = {}
-    nncf = args.peers / f"{preset}.nncf.xml"
+    nncf, static = args.peers / f"{preset}.nncf.xml", args.peers / f"{preset}.ort.static.onnx"
+    runs: dict[str, Callable[[Any], Sequence[Any]]] = {}
     if nncf.exists():
-        found["openvino NNCF"] = _compiled(nncf, args.threads, "f32")
-        found["openvino NNCF, rest BF16"] = _compiled(nncf, args.threads, "bf16")
-    static = args.peers / f"{preset}.ort.static.onnx"
+        runs["openvino NNCF"] = compiled(nncf, args.threads, "f32")
+        runs["openvino NNCF, rest BF16"] = compiled(nncf, args.threads, "bf16")
     if static.exists():
-        found["onnxruntime quantize_static"] = _opened(static, args.threads)
-    return found
+        runs["onnxruntime quantize_static"] = opened(static, args.threads)
+    noise = _noise((1, 3, *parse_size(args.size)))
+    return {name: partial(run, noise) for name, run in runs.items()}
 
 
-def _compiled(path: Path, threads: int, precision: str) -> Callable[[], object]:
-    import openvino as ov  # noqa: PLC0415
+def compiled(path: Path, threads: int, precision: str) -> Callable[[Any], list[Any]]:
+    """Return what runs an OpenVINO file on an input, in a precision as OpenVINO names it."""
+    import openvino as ov  # noqa: PLC0415 - one engine at least is installed, not both
 
     hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision}
     request = ov.Core().compile_model(path, "CPU", hints).create_infer_request()
-    given = _noise(tuple(request.model_inputs[0].shape))
-    return lambda: request.infer({0: given}, share_inputs=True, share_outputs=True)
+    return lambda given: [request.infer({0: given}, share_inputs=True, share_outputs=True)[0]]
 
 
-def _opened(path: Path, threads: int) -> Callable[[], object]:
-    import onnxruntime as ort  # noqa: PLC0415
+def opened(path: Path, threads: int) -> Callable[[Any], Sequence[Any]]:
+    """Return what runs an ONNX file without a manifest on an input, in ONNX Runtime."""
+    import onnxruntime as ort  # noqa: PLC0415 - as above
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     [given] = session.get_inputs()
-    feeds = {given.name: _noise(tuple(given.shape))}
-    return lambda: session.run(None, feeds)
+    return lambda values: session.run(None, {given.name: values})
 
 
 def _noise(shape: tuple[int, ...]) -> Any:

@@ -16,6 +16,8 @@ _VARIANTS = {
     "none": "segpp, no merging",
     "hq": "segpp, `--preset hq`",
     "fast": "segpp, `--preset fast`",
+    "hq-openvino": "`hq`, run by OpenVINO",
+    "hq-int8-openvino": "`hq` in INT8, run by OpenVINO",
 }
 
 
@@ -45,7 +47,7 @@ def speed_table(result: dict[str, Any]) -> str:
         f"|---|{'---|' * len(heads)}",
     ]
     for variant, title in _VARIANTS.items():
-        cells = [_speed(rows[variant]) for rows in heads.values()]
+        cells = [_speed(rows[variant]) for rows in heads.values() if variant in rows]
         lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -6,8 +6,9 @@ transformers' head is linear; mmsegmentation's has a convolution, BatchNorm and 
 classifier, and folds less. Of each head four files run in turn, round by round: what a plain export
 of the same network is (transformers' own by ``torch.onnx.export``; for the other head, which has no
 such package, ours with every rewrite off), and ``none``, ``hq`` and ``fast`` as ``--target``
-writes them. The linear head has random weights; the other is the bundled checkpoint, so that its
-labels mean something. The network alone is timed.
+writes them; and ``hq`` as OpenVINO runs its portable file, in FP32 and in INT8 (all products, by
+``segpp-calibrate`` on drawn scenes). The linear head has random weights; the other is the bundled
+checkpoint, so that its labels mean something. The network alone is timed.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from benchmarks.common.interleaved import (
 )
 from benchmarks.networks.baselines import export_own, export_transformers, write_random
 from examples.demo.__main__ import CHECKPOINT
-from segpp import export_onnx
+from examples.street_scenes.draw import write_scenes
+from segpp import calibrate, export_onnx
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.targets import ONNXRUNTIME, TARGETS
 from segpp.manifest import read_manifest
@@ -38,6 +40,8 @@ from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import check_writable
 
 PRESETS = ("none", "hq", "fast")
+# Files that OpenVINO runs.
+OPENVINO, INT8 = "hq-openvino", "hq-int8-openvino"
 LINEAR, CONV = "linear (transformers)", "conv-BN-ReLU (mmsegmentation)"
 
 
@@ -88,14 +92,35 @@ def _presets(source: Path, head: str, folder: Path, args: argparse.Namespace) ->
     files = {preset: folder / f"{head}-{preset}.onnx" for preset in PRESETS}
     for preset, file in files.items():
         export_onnx(source, file, preset=preset, size=args.size, target=args.target)
-    return files
+    portable, int8 = (folder / f"{head}-{name}.onnx" for name in (OPENVINO, INT8))
+    export_onnx(source, portable, preset="hq", size=args.size)
+    calibrate(
+        portable,
+        _scenes(folder),
+        int8,
+        target="openvino",
+        only_what_pays=False,
+        # Random weights have no classes to keep.
+        min_agreement=0,
+        threads=args.threads,
+    )
+    return {**files, OPENVINO: portable, INT8: int8}
+
+
+def _scenes(folder: Path) -> Path:
+    """Return the folder of drawn pictures to calibrate on."""
+    scenes = folder / "scenes"
+    if not scenes.exists():
+        write_scenes(scenes, range(800_000, 800_016), Size(512, 1024))
+    return scenes / "images"
 
 
 def _measure(files: Mapping[str, Path], args: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         runners, labels = {}, {}
         for name, file in files.items():
-            backend = opened(stack, file, backend="onnxruntime", threads=args.threads)
+            engine = "openvino" if name in (OPENVINO, INT8) else "onnxruntime"
+            backend = opened(stack, file, backend=engine, threads=args.threads)
             manifest = read_manifest(file)
             image = street(manifest.input)
             labels[name] = labels_of(file, backend, image)

@@ -68,16 +68,26 @@ def main() -> None:
 
 
 def table_of(result: dict[str, Any]) -> str:
-    """Return a result as a Markdown table: mIoU in points, and what is lost of the float file's."""
-    lines = ["| data | preset | target | method | float | INT8 | lost | same pixels |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    for row in result["rows"]:
-        before, after = 100 * row["float_miou"], 100 * row["miou"]
-        lines.append(
-            f"| {row['data']} | {row['preset']} | {row['target']} | {row['method']} "
-            f"| {before:.2f} | {after:.2f} | {before - after:.2f} | {row['agreement']:.4f} |"
-        )
+    """Return a result as a Markdown table: mIoU in points, of each data set, by preset."""
+    rows = result["rows"]
+    presets = list(dict.fromkeys(row["preset"] for row in rows))
+    kinds = list(dict.fromkeys((row["target"], row["method"]) for row in rows))
+    lines = [f"| | {' | '.join(presets)} |", f"|---|{'---|' * len(presets)}"]
+    lines.append(_line("FP32", [_of(rows, preset, kinds[0]) for preset in presets], "float_miou"))
+    for kind in kinds:
+        title = f"`{kind[0]}`, `{kind[1]}`" if kind[0] in WRITERS else f"{kind[0]} ({kind[1]})"
+        lines.append(_line(title, [_of(rows, preset, kind) for preset in presets], "miou"))
     return "\n".join(lines)
+
+
+def _of(rows: Sequence[dict[str, Any]], preset: str, kind: tuple[str, str]) -> list[dict[str, Any]]:
+    """Return the rows of a file, one for each data set."""
+    return [row for row in rows if (row["preset"], row["target"], row["method"]) == (preset, *kind)]
+
+
+def _line(title: str, cells: Sequence[Sequence[dict[str, Any]]], key: str) -> str:
+    texts = [" / ".join(f"{100 * row[key]:.2f}" for row in own) for own in cells]
+    return f"| {title} | {' | '.join(texts)} |"
 
 
 def _rows(args: argparse.Namespace, preset: str) -> Iterator[AccuracyRow]:

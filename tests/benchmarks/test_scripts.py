@@ -17,6 +17,9 @@ pytest.importorskip("transformers", reason="transformers makes the plain network
 from benchmarks.networks.baselines import write_random
 from benchmarks.networks.fits import near_borders, tables_of
 from benchmarks.networks.latency_by_resolution import scores_gib
+from examples.demo.__main__ import CHECKPOINT
+from examples.street_scenes.draw import write_scenes
+from segpp.calib.writers import WRITERS
 from segpp.export.config import ExportConfig
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS
@@ -52,7 +55,8 @@ def files(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def run(script: str, *arguments: object) -> str:
-    command = [sys.executable, "-m", f"benchmarks.networks.{script}", *map(str, arguments)]
+    folder = "precision" if script.startswith(("int8", "fp16", "calibration")) else "networks"
+    command = [sys.executable, "-m", f"benchmarks.{folder}.{script}", *map(str, arguments)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
     )
@@ -245,6 +249,73 @@ def test_files_of_halves_are_scored_beside_fp32(checkpoint: Path, tmp_path: Path
     ]
     assert all(0.9 < row["agreement"] <= 1 for row in rows)
     assert table.count("| set | none |") == len(rows)
+
+
+@pytest.fixture(scope="module")
+def street_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes") / "drawn"
+    write_scenes(folder, range(10), SIZE)
+    return folder
+
+
+@pytest.mark.slow
+def test_int8_files_of_every_dialect_are_scored_beside_the_float_file(
+    street_scenes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "int8.json"
+
+    table = run(
+        "int8_accuracy", "--checkpoint", ROOT / CHECKPOINT, "--pictures", street_scenes / "images",
+        "--number", 8, "--data", street_scenes, "--size", SIZE, "--presets", "none", "--methods",
+        "max", "max, plain", "--threads", 1, "--work", tmp_path / "work", "--out", out,
+    )  # fmt: skip
+
+    rows = read(out)["rows"]
+    kinds = [(target, method) for target in WRITERS for method in ("max", "max, plain")]
+    assert [(row["target"], row["method"]) for row in rows] == kinds
+    # A trained network: 8 bits change few pixels, though some.
+    assert all(0.95 < row["agreement"] < 1 for row in rows)
+    assert table.count("| `") == len(rows)
+
+
+@pytest.mark.slow
+def test_what_a_calibration_takes_is_told_beside_one_run_and_another_command(
+    files: dict[str, Path], street_scenes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cost.json"
+
+    table = run(
+        "calibration_cost", files["none"], "--pictures", street_scenes / "images", "--number", 10,
+        "--also", f"nothing={sys.executable} -c 'raise SystemExit(3)'", "--out", out,
+    )  # fmt: skip
+
+    rows = read(out)["rows"]
+    assert list(rows) == [
+        "segpp-run, one picture",
+        "segpp-calibrate, ranges alone",
+        "segpp-calibrate",
+        "nothing",
+    ]
+    assert [row["exit"] for row in rows.values()] == [0, 0, 0, 3]
+    assert "ended with 3" in table
+
+
+@pytest.mark.slow
+def test_int8_files_are_timed_beside_the_float_files_of_their_engine(
+    street_scenes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "speed.json"
+
+    table = run(
+        "int8_speed", "--checkpoint", ROOT / CHECKPOINT, "--pictures", street_scenes / "images",
+        "--size", SIZE, "--presets", "hq", "--threads", 1, "--rounds", 2, "--work",
+        tmp_path / "work", "--out", out,
+    )  # fmt: skip
+
+    rows = read(out)["presets"]["hq"]
+    assert {"openvino FP32", "openvino INT8", "onnxruntime FP32", "onnxruntime INT8"} <= set(rows)
+    assert all(row["median_ms"] > 0 for row in rows.values())
+    assert all(f"| {name} |" in table for name in rows)
 
 
 def test_pixels_near_a_border_are_those_within_two_cells_of_logits() -> None:

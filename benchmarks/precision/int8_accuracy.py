@@ -1,6 +1,6 @@
 r"""mIoU of INT8 files beside their float files: presets, dialects and methods, on labelled data.
 
-    python -m benchmarks.networks.int8_accuracy --checkpoint FILE --pictures FOLDER --number 62 \
+    python -m benchmarks.precision.int8_accuracy --checkpoint FILE --pictures FOLDER --number 62 \
         --data FOLDER [--data FOLDER] --size 352x480 --work FOLDER --out FILE.json [--peers FOLDER]
 
 Files are made by ``segpp.calibrate`` as it is by default, but that every product that a dialect
@@ -20,7 +20,7 @@ from typing import Any
 
 import segpp
 from benchmarks.common.scoring import Labels, by_session, cpu, scores
-from benchmarks.networks.int8_speed import compiled, opened
+from benchmarks.precision.int8_speed import compiled, opened
 from segpp.calib.observers import OBSERVERS
 from segpp.calib.writers import WRITERS
 from segpp.images.postprocess import labels_from

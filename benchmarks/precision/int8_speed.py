@@ -1,6 +1,6 @@
 r"""How fast INT8 files are beside their float files and those of other quantizers, in one run.
 
-    python -m benchmarks.networks.int8_speed --checkpoint FILE --pictures FOLDER --size 1024x2048 \
+    python -m benchmarks.precision.int8_speed --checkpoint FILE --pictures FOLDER --size 1024x2048 \
         --work FOLDER --out FILE.json [--peers FOLDER] [--timing]
 
 Of every preset the float file for ONNX Runtime and the portable one, which OpenVINO runs, in BF16

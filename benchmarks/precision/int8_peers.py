@@ -1,6 +1,6 @@
 r"""INT8 files by NNCF and by ONNX Runtime's static quantizer, for int8_accuracy and int8_speed.
 
-    python -m benchmarks.networks.int8_peers --out FOLDER --pictures FOLDER --number 62 FILE.onnx …
+    python -m benchmarks.precision.int8_peers --out FOLDER --pictures FOLDER --number 62 FILE.onnx …
 
 NNCF asks for much that segpp does not; run this in an environment of its own that has nncf and
 openvino, with ``src`` on PYTHONPATH. Both get the pictures that segpp would, prepared as the

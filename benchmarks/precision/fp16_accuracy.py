@@ -1,6 +1,6 @@
 r"""mIoU of files in half precision beside FP32, on labelled data.
 
-    python -m benchmarks.networks.fp16_accuracy --checkpoint FILE \
+    python -m benchmarks.precision.fp16_accuracy --checkpoint FILE \
         --data FOLDER [--data FOLDER] --size 352x480 --out FILE.json
 
 ONNX Runtime computes halves in FP32 on a CPU and rounds few of them. So what is scored is the copy

@@ -153,10 +153,15 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
         )
 
 
-def seconds_of(paths: Sequence[Path], *, backend: str, threads: int | None) -> list[float]:
+def seconds_of(
+    paths: Sequence[Path], *, backend: str, threads: int | None, precision: str = "fp32"
+) -> list[float]:
     """Return the seconds of a call of each file, called in turn; the smallest of several."""
     used = default_threads() if threads is None else threads
-    config = BackendConfig(used, alone=False, cache=False, threads_asked_for=threads is not None)
+    asked = threads is not None
+    config = BackendConfig(
+        used, alone=False, cache=False, threads_asked_for=asked, precision=precision
+    )
     with ExitStack() as stack:
         runners = []
         for path in paths:

@@ -12,6 +12,7 @@ from segpp.manifest import read_manifest
 from segpp.runtime.benchmark.plot import check_plotting
 from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.utils import arguments
+from segpp.utils.choices import check_choice
 from segpp.utils.files import atomic_write, check_writable, manifest_path
 from segpp.utils.overwrite import check_distinct, check_output_file
 
@@ -24,6 +25,7 @@ __all__ = ["calibrate"]
 Progress = Callable[[str, int, int], object]
 
 _DEFAULT = "default"
+_FP32 = "fp32"
 # Nearly every data set marks pixels without a class like this.
 _USUALLY_IGNORED = 255
 # Where no engine of the dialect runs here, this one computes the same numbers.
@@ -51,6 +53,7 @@ def calibrate(
     rounding: str = "nearest",
     rounding_time: float = 600,
     threads: int | None = None,
+    precision: str = "fp32",
     report: PathLike | None = None,
     plot: PathLike | None = None,
     after_each: Progress = lambda _what, _done, _total: None,
@@ -91,6 +94,8 @@ def calibrate(
             they are multiplied by and keeps them where blocks come closer.
         rounding_time: Seconds for that; blocks left then stay rounded to the nearest.
         threads: CPU threads.
+        precision: What the rest is computed in while parts are timed: ``fp32``, or ``bf16`` for
+            OpenVINO on CPUs that have it. Masks are compared in FP32.
         report: A JSON file for everything that was measured and decided.
         plot: A PNG of what each block costs and gains.
         after_each: Told what is being done, how much of it is done, and of how much.
@@ -115,7 +120,7 @@ def calibrate(
         ...
     """
     default, methods = _methods(calib_method)
-    settings = checked_settings(threads=threads)
+    settings = checked_settings(threads=threads, precision=precision)
     given = {
         "model": arguments.path("model", model),
         "out": arguments.path("output", output),
@@ -150,11 +155,14 @@ def calibrate(
 
     config = CalibrationConfig(**given)
     check_config(config)
+    _check_precision(config.target, settings["precision"])
     if ending and folder is None:
         raise InputError(f"`label_suffix` {ending} needs a folder of labels", hint="give `labels`")
     _check_outputs(config, folder, **beside)
     try:
-        result = _calibrate(config, _truth(config, folder, ending, ignored), tell)
+        result = _calibrate(
+            config, _truth(config, folder, ending, ignored), settings["precision"], tell
+        )
     except CalibrationFailedError as failure:
         # Which block is at fault is what minutes of work have found out.
         _write(failure.result, **beside)
@@ -164,7 +172,7 @@ def calibrate(
 
 
 def _calibrate(
-    config: "CalibrationConfig", truth: "Truth | None", after_each: Progress
+    config: "CalibrationConfig", truth: "Truth | None", precision: str, after_each: Progress
 ) -> CalibrationResult:
     from segpp.api._whole_files import WholeFiles, seconds_of  # noqa: PLC0415 - as above
     from segpp.calib.pipeline import calibrate as run  # noqa: PLC0415
@@ -178,12 +186,24 @@ def _calibrate(
     used = backend if backend is not None and runs_here else _ANYWHERE
     tell = partial(after_each, "comparing masks with the float file")
     with WholeFiles(config.model, used, config.threads, truth, tell) as files:
+        timed = partial(seconds_of, backend=used, threads=config.threads, precision=precision)
+        title = BACKENDS[used].title
         measures = Measures(
             compare=files.compare,
-            time=partial(seconds_of, backend=used, threads=config.threads) if runs_here else None,
-            engine=BACKENDS[used].title,
+            time=timed if runs_here else None,
+            engine=title if precision == _FP32 else f"{title} in {precision.upper()}",
         )
         return run(config, measures, progress=after_each)
+
+
+def _check_precision(target: str, precision: str) -> None:
+    """Find out before minutes of work whether files can be timed in that precision."""
+    check_choice(precision, (_FP32, "bf16"), kind="precision")
+    if precision != _FP32 and target != "openvino":
+        raise InputError(
+            f"files for {target} are not timed with `precision` {precision}",
+            hint="OpenVINO alone computes what is not INT8 in it: target openvino",
+        )
 
 
 def _truth(

@@ -168,6 +168,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="do not leave float what INT8 does not make faster on this machine",
     )
+    group.add_argument(
+        "--precision",
+        default="fp32",
+        metavar="NAME",
+        help="what the rest is computed in while that is timed: fp32, or bf16 with openvino on "
+        "CPUs that have it (default: fp32)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -203,6 +210,7 @@ def _calibrated(args: argparse.Namespace) -> CalibrationResult:
             rounding=args.rounding,
             rounding_time=args.rounding_time,
             threads=args.threads,
+            precision=args.precision,
             report=args.report,
             plot=args.plot,
             after_each=after_each,

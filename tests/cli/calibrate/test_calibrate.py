@@ -330,3 +330,21 @@ def package_street() -> Path:
     import segpp as package  # noqa: PLC0415 - the fixture has its name
 
     return package.sample_image()
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--target", "onnxruntime", "--precision", "bf16"), "files for onnxruntime are not timed"),
+        (("--target", "openvino", "--precision", "fp8"), "'fp8'"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_precision_that_nothing_is_timed_in_is_refused_before_pictures_are_read(
+    segpp: Command, given: tuple[str, ...], says: str
+) -> None:
+    done = calibrate(segpp, *given)
+
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert not Path("b.ranges.json").exists()

@@ -37,6 +37,7 @@ class CalibrationConfig:
             it are passed over.
         floats: Kinds of sites that stay float besides those of the dialect.
         max_drop: Most points that may be lost on the pictures of the selection; None for no search.
+        measure_blocks: Tell what each block loses, without a search too.
         min_agreement: Share of the pixels of the report's pictures that must keep their class.
         only_what_pays: Time the parts on this machine, and leave float what INT8 does not speed up.
         equalize: Move outliers out of activations, where that is exact and helps.
@@ -57,6 +58,7 @@ class CalibrationConfig:
     image_suffix: str = ""
     floats: tuple[str, ...] = ()
     max_drop: float | None = None
+    measure_blocks: bool = False
     min_agreement: float = 0.97
     only_what_pays: bool = True
     equalize: bool = True

@@ -27,6 +27,7 @@ from segpp.calib.equalization.accept import equalize
 from segpp.calib.equalization.bias_correction import bias_shifts, corrected
 from segpp.calib.graph.sites import Site, renewed, sites_of
 from segpp.calib.observers import OBSERVERS
+from segpp.calib.observers.base import Observer
 from segpp.calib.pictures.find import Picture, find_pictures
 from segpp.calib.pictures.runs import batch_of, logits_of
 from segpp.calib.pictures.sets import PictureSets, split
@@ -34,6 +35,7 @@ from segpp.calib.plan import Plan
 from segpp.calib.provenance import Outcome, calibrated_manifest
 from segpp.calib.ranges.collect import collect_ranges
 from segpp.calib.ranges.file import Ranges
+from segpp.calib.ranges.statistics import TensorStatistics
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.calib.selection.blocks import block_gains, block_results
 from segpp.calib.selection.budget import fit_budget
@@ -124,6 +126,7 @@ class _Work:
     equalized: tuple[str, ...] = ()
     shifts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    chosen: dict[int, tuple[TensorStatistics, tuple[float, float]]] = field(default_factory=dict)
 
     def finish(self, sites: tuple[Site, ...], ranges: Ranges) -> CalibrationResult:
         floats = {site.node: why for site in sites if (why := self._stays_float(site))}
@@ -244,7 +247,18 @@ class _Work:
             tensor: OBSERVERS[self.config.methods.get(kinds.get(tensor, ""), self.config.method)]
             for tensor in ranges.tensors
         }
-        return Plan(sites, {name: methods[name](one) for name, one in ranges.tensors.items()})
+        chosen = {
+            name: self._range(methods[name], statistics)
+            for name, statistics in ranges.tensors.items()
+        }
+        return Plan(sites, chosen)
+
+    def _range(self, observer: Observer, statistics: TensorStatistics) -> tuple[float, float]:
+        """Return what an observer chooses; it is asked once, though every trial wants to know."""
+        # An identity is of one object as long as that is kept.
+        if id(statistics) not in self.chosen:
+            self.chosen[id(statistics)] = (statistics, observer(statistics))
+        return self.chosen[id(statistics)][1]
 
     def _paying(self, plan: Plan) -> tuple[Plan, tuple[PartGain, ...]]:
         if self.measures.time is None or not self.config.only_what_pays:
@@ -261,7 +275,7 @@ class _Work:
         return paying, (*last, *groups)
 
     def _fit(self, plan: Plan, gained: Mapping[str, float]) -> tuple[Plan, tuple[BlockCost, ...]]:
-        if self.config.max_drop is None or not plan.sites:
+        if not plan.sites or not (self.config.measure_blocks or self.config.max_drop is not None):
             return plan, ()
         batches = [batch_of([picture], self.manifest.input) for picture in self.sets.selection]
         report = partial(self.progress, "measuring what blocks lose")
@@ -269,6 +283,8 @@ class _Work:
         run = partial(logits_of, threads=self.config.threads)
         found = sensitivities(self.model, plan, self.writer, batches, run, after_each=report)
         costs = tuple(replace(cost, milliseconds=gained.get(cost.block)) for cost in found)
+        if self.config.max_drop is None:
+            return plan, costs
         return fit_budget(plan, costs, self.config.max_drop, self._drop_of), costs
 
     def _drop_of(self, plan: Plan) -> CalibrationDrop:

@@ -146,7 +146,7 @@ def equalize(
     for number, run in enumerate(runs, start=1):
         if some := trial.best(run, changes[run.block], threads):
             kept[run.block] = some
-        after_each(number, len(changes))
+        after_each(number, len(blocks))
     chosen = [change for some in kept.values() for change in some]
     return edited(model, _edits(chosen)), trial.ranges_of(chosen), tuple(kept)
 

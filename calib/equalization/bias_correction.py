@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from segpp.calib.equalization.accept import BlockRun, block_runs, is_closer
 from segpp.calib.equalization.base import bias_of, network_of
 from segpp.calib.graph.edit import own_weight
+from segpp.calib.graph.segments import segments_of
 from segpp.calib.graph.wiring import array_of, replace_array
 from segpp.calib.pictures.find import Picture
 from segpp.calib.pictures.runs import open_model
@@ -76,7 +77,8 @@ def bias_shifts(
     # One to measure on, one to decide on.
     if not used[1:]:
         return shifts
-    blocks = {site.block for site in plan.sites}
+    # Without the head, which is no block with an end to compare.
+    blocks = segments_of(model, plan.sites)
     runs = block_runs(model, manifest, plan.sites, used, threads)
     for number, run in enumerate(runs, start=1):
         sites = tuple(site for site in plan.sites if site.block == run.block)

@@ -44,6 +44,8 @@ _ENDINGS = (
     (r"classifier", "classifier"),
     (r"head\..*", "head"),
 )
+# Constants within an operator of segpp are named after it.
+_INLINED = "Segpp"
 _BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
 _LEVEL = re.compile(r"head\.\w+\.(\d+)\.")
 _STAGE = re.compile(r"stages\.(\d+)\.")
@@ -108,7 +110,10 @@ def sites_of(model: onnx.ModelProto) -> tuple[Site, ...]:
     sites = tuple(
         _site(node, wiring)
         for node in model.graph.node
-        if node.op_type in _OPERATORS and _weight_of(node, wiring) is not None
+        if node.op_type in _OPERATORS
+        and _weight_of(node, wiring) is not None
+        # What an operator of segpp was inlined to, as for labels, has no weights of the network.
+        and not node.input[1].startswith(_INLINED)
     )
     if not sites:
         raise GraphError("the file has no convolution or matrix product with weights to quantize")

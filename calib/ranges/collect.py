@@ -49,7 +49,7 @@ def collect_ranges(
             with if they are of the first of them, written every few seconds otherwise.
         version: Of segpp, for the file.
         threads: CPU threads.
-        after_each: Told how many pictures are done and how many there are.
+        after_each: Told how many pictures are done and how many there are; not where all were.
 
     Raises:
         CheckError: A tensor has infinities or not-a-numbers.
@@ -65,9 +65,9 @@ def collect_ranges(
     ranges = _kept(file, of, _channels_of(model, axes)) or Ranges(
         of, names=tuple(picture.name for picture in pictures)
     )
-    after_each(ranges.done, len(pictures))
     if ranges.complete:
         return ranges
+    after_each(ranges.done, len(pictures))
     saved = float("-inf")  # the first batch shows at once whether the file can be written
     for probes, outputs, count in _run(model, manifest, axes, pictures[ranges.done :], threads):
         _add(ranges, probes, outputs, count)

@@ -119,6 +119,7 @@ class _ModelTotals:
     confusion: ConfusionMatrix
     agreeing: int = 0
     pixels: int = 0
+    compared: int = 0
     seconds: float = 0.0
     unseen: int = 0
 
@@ -137,8 +138,11 @@ class _ModelTotals:
     ) -> None:
         if labels.shape != truth.shape:
             raise InputError(f"a model gave labels {labels.shape} where {truth.shape} are known")
-        self.agreeing += int(np.count_nonzero(labels == first))
         self.pixels += labels.size
+        # What no model saw is no agreement.
+        both = (labels != unseen) & (first != unseen)
+        self.agreeing += int(np.count_nonzero((labels == first) & both))
+        self.compared += int(np.count_nonzero(both))
         classes, ignored = len(self.confusion.matrix), self.confusion.ignored
         if unseen is not None:
             seen = labels != unseen
@@ -147,7 +151,9 @@ class _ModelTotals:
         self.confusion += count_pixels(truth, labels, classes, ignored)
 
     def score(self) -> Score:
-        return Score(self.confusion, self.agreeing / self.pixels, self.seconds, self.unseen)
+        return Score(
+            self.confusion, self.agreeing / max(self.compared, 1), self.seconds, self.unseen
+        )
 
 
 def _add_image(

@@ -50,7 +50,8 @@ class Rounded:
         if self.done == self.blocks:
             return ()
         left = self.blocks - self.done
-        return (f"weights of {left} of {self.blocks} blocks stay rounded to the nearest: no time",)
+        many = f"weights of the last {left} of {self.blocks} blocks"
+        return (f"{many} stay rounded to the nearest: `rounding_time` was over",)
 
 
 def round_weights(
@@ -86,6 +87,7 @@ def round_weights(
     codes: dict[str, Codes] = {}
     done = 0
     if seconds > 0:
+        after_each(0, blocks)
         for run in block_runs(model, manifest, plan.sites, used, threads):
             codes.update(_Block(run, _within(plan, run), writer, rounding, threads).codes())
             done += 1

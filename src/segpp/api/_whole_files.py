@@ -122,7 +122,9 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
         size = labels.shape if labels is not None else image.shape[:2]
         mask = session(image, sizes=[size]).masks[0].astype(np.int32)
         expected = self._expected(picture, image, size)
-        share = float(np.mean(mask == expected))
+        # What a crop leaves out is no agreement.
+        seen = expected != unseen_label(len(session.classes.names))
+        share = float(np.mean(mask[seen] == expected[seen]))
         if self.truth is None or labels is None:
             return share, np.empty(0, np.int64), np.empty(0, np.int64)
         return share, self.truth.count(labels, expected), self.truth.count(labels, mask)

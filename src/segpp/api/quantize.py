@@ -132,6 +132,8 @@ def calibrate(
         "image_suffix": arguments.text("image_suffix", image_suffix),
         "floats": arguments.several(arguments.text, "keep_float", keep_float),
         "max_drop": arguments.optional(_points, "max_drop", max_drop),
+        # A report without what blocks lose would not tell which of them is at fault.
+        "measure_blocks": report is not None or plot is not None,
         "min_agreement": arguments.share("min_agreement", min_agreement),
         "only_what_pays": arguments.flag("only_what_pays", only_what_pays),
         "equalize": arguments.flag("equalize", equalize),
@@ -237,6 +239,11 @@ def _check_outputs(
     """Find out before minutes of work whether everything can be written."""
     if plot:
         check_plotting()
+        if plot.suffix.lower() != ".png":
+            raise InputError(
+                f"the plot {plot} does not end in .png",
+                hint=f"name it {plot.with_suffix('.png').name}",
+            )
     ranges = config.ranges_file
     check_distinct([config.out, manifest_path(config.out), report, plot, ranges, config.model])
     check_writable(ranges)

@@ -19,6 +19,8 @@ FORMS = [
     ("conv-bn", 3, *HQ, "--target", "onnxruntime"),
     ("linear", 4, *HQ),
     ("linear", 4, *NONE, "--target", "onnxruntime"),
+    # Labels are interpolated by convolutions there, which hold no weights of the network.
+    ("conv-bn", 3, *NONE, "--target", "plain", "--outputs", "labels"),
 ]
 # The same networks in the other forms.
 OTHERS = [

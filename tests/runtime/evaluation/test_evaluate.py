@@ -29,6 +29,8 @@ def all_zero(_image: ImageArray, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 HALVES = np.array([[0, 0, 1, 1]], np.uint8)
 ONES = np.array([[1, 1], [1, 255]], np.uint8)
+CROPPED = np.array([[255, 0, 1, 255]], np.uint8)
+CROPPED_ZERO = np.array([[255, 0, 0, 255]], np.uint8)
 
 
 def test_scores_add_up_over_images_of_different_sizes(tmp_path: Path) -> None:
@@ -43,6 +45,15 @@ def test_scores_add_up_over_images_of_different_sizes(tmp_path: Path) -> None:
     # Agreement is over all 8 pixels, the ignored one too.
     assert [score.agreement for score in found.scores] == [1.0, 2 / 8]
     assert found.images == 2
+
+
+def test_pixels_outside_of_a_crop_are_no_agreement(tmp_path: Path) -> None:
+    pairs = find_pairs(*dataset(tmp_path, [HALVES]))
+
+    found = evaluate([lambda *_: CROPPED, lambda *_: CROPPED_ZERO], pairs, classes=2, unseen=255)
+
+    # Of the two pixels that were seen one agrees; the two outside do not count.
+    assert [score.agreement for score in found.scores] == [1.0, 1 / 2]
 
 
 def test_only_one_image_is_read_at_a_time(tmp_path: Path) -> None:

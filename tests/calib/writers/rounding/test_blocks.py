@@ -196,7 +196,9 @@ def test_when_the_time_is_up_the_blocks_that_are_left_stay_nearest(
         np.array_equal(rounded.plan.codes[name], codes) for name, codes in found.plan.codes.items()
     )
     assert (found.done, found.blocks) == (2, 5)
-    assert found.warnings == ("weights of 3 of 5 blocks stay rounded to the nearest: no time",)
+    assert found.warnings == (
+        "weights of the last 3 of 5 blocks stay rounded to the nearest: `rounding_time` was over",
+    )
 
 
 @pytest.mark.parametrize(("seconds", "warned"), [(600, False), (0, True)])

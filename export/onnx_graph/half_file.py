@@ -11,7 +11,7 @@ from segpp.export.onnx_graph.islands import find_islands, largest_values, nodes_
 from segpp.export.onnx_graph.mixed_precision import HALF_KINDS, to_half
 from segpp.manifest import Island
 
-__all__ = ["half_note", "in_half"]
+__all__ = ["half_note", "half_step", "in_half"]
 
 
 def in_half(
@@ -44,20 +44,34 @@ def in_half(
 
 
 def half_note(precision: str, islands: Sequence[Island], *, seen: bool) -> str | None:
-    """Return one sentence on what a person must know of ranges, or None.
+    """Return one sentence on what a person must know of ranges and backends, or None.
 
     Args:
         precision: Of the file.
         islands: What was found.
         seen: Whether anything was looked at.
     """
-    if precision == "fp16" and not seen:
+    if precision == "bf16":
+        return (
+            "ONNX Runtime does not run BF16 on a CPU: OpenVINO does, which segpp-run takes where "
+            "it is installed (--backend openvino), and engines do (segpp-build-engine)"
+        )
+    if precision != "fp16":
+        return None
+    if not seen:
         return "nobody looked at ranges: what FP16 cannot hold would be infinite (--no-check)"
     if not islands:
-        return None
+        return "islands: none, FP16 holds every value of the picture"
     count = sum(len(island.nodes) for island in islands)
     largest = max(islands, key=lambda island: island.largest)
     return (
-        f"{count} operators compute in FP32 for {len(islands)} value(s) that FP16 may not hold, "
-        f"up to {largest.largest:,.0f} in {largest.value}"
+        f"islands: {len(islands)} value(s) that FP16 may not hold, up to {largest.largest:,.0f} in "
+        f"{largest.place or largest.value}; {count} operators compute in FP32 for them"
     )
+
+
+def half_step(precision: str, *, seen: bool) -> str:
+    """Return what ``in_half`` does, for the line that says so."""
+    if precision == "fp16" and seen:
+        return "looking for what half precision cannot hold"
+    return f"converting to {precision.upper()}"

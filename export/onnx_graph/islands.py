@@ -6,7 +6,8 @@ within ``MARGIN`` of the limit is computed in FP32, on both sides of the value. 
 of FP32 and needs no such islands.
 """
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 import onnx
@@ -37,6 +38,7 @@ MARGIN = 8.0
 _FP32_MAX = float(np.finfo(np.float32).max)
 LIMIT = float(np.finfo(np.float16).max) / MARGIN
 _PRODUCTS = frozenset({"Conv", "Gemm", "MatMul"})
+_BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.(.*)")
 
 
 def always_fp32(graph: GraphProto) -> set[str]:
@@ -79,7 +81,8 @@ def find_islands(model: ModelProto, largest: Mapping[str, float]) -> tuple[Islan
             taken.update(nodes)
             # A manifest holds numbers only.
             largest_told = min(value, _FP32_MAX)
-            islands += [Island(name, largest_told, limit, tuple(nodes))] if nodes else []
+            place = _place_of(graph, name)
+            islands += [Island(name, largest_told, limit, tuple(nodes), place)] if nodes else []
     return tuple(islands)
 
 
@@ -136,6 +139,29 @@ def _around(graph: GraphProto, name: str, makers: Mapping[str, NodeProto]) -> li
     if any(node.op_type == "Softmax" for node in readers) and maker is not None:
         return [*_back_to_products(maker, makers), maker, *readers]
     return [*([maker] if maker is not None else []), *readers]
+
+
+def _place_of(graph: GraphProto, value: str) -> str:
+    """Return where in the network a value is, as the name of the last weight before it tells."""
+    weights = {tensor.name for tensor in graph.initializer}
+    names = (name for name in _upstream(graph, value) if name in weights)
+    name = next((name for name in names if name.endswith((".weight", ".bias"))), "")
+    module = name.rpartition(".")[0].removeprefix("network.").removeprefix("model.")
+    found = _BLOCK.search(module)
+    block = f"stage {int(found[1]) + 1} block {int(found[2]) + 1}, " if found else ""
+    if any(node.op_type == "Softmax" and value in node.input for node in graph.node):
+        return f"{block}attention scores"
+    return block + (found[3] if found else module)
+
+
+def _upstream(graph: GraphProto, value: str) -> Iterator[str]:
+    """Yield a value and what it is made of, what is computed last first."""
+    yield value
+    needed = {value}
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            yield from node.input
+            needed.update(node.input)
 
 
 def _back_to_products(node: NodeProto, makers: Mapping[str, NodeProto]) -> list[NodeProto]:

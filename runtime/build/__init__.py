@@ -2,12 +2,11 @@
 
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segpp import __version__
-from segpp.errors import GraphError, InputError, MissingError, OutputError
+from segpp.errors import InputError, MissingError, OutputError
 from segpp.manifest import (
     EngineInfo,
     FileInfo,
@@ -17,10 +16,10 @@ from segpp.manifest import (
     render_manifest,
 )
 from segpp.runtime.build.builders import BUILDERS, BuildConfig, EngineBuilder
+from segpp.runtime.build.check_target import check_target
 from segpp.runtime.build.log import LogFacts, LogRecord, read_facts
 from segpp.runtime.build.worker import build_in_subprocess
 from segpp.runtime.onnx_reader.external_data import check_model
-from segpp.runtime.onnx_reader.operators import operator_sets
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
 from segpp.utils.choices import check_choice
@@ -32,8 +31,6 @@ __all__ = ["BuildConfig", "BuildReport", "build_engine", "resolve_builder"]
 
 _LOG = logging.getLogger(__name__)
 
-# The domain of the operators that ONNX Runtime adds to ONNX.
-_ONNXRUNTIME_OPERATORS = "com.microsoft"
 
 
 @dataclass(frozen=True)
@@ -168,31 +165,13 @@ def _check_files(config: BuildConfig) -> Manifest | None:
             hint=f"name it {output.with_suffix('.engine').name}",
         )
     manifest = read_manifest(onnx) if manifest_path(onnx).exists() else None
-    _check_target(onnx, manifest)
+    check_target(onnx, manifest)
     if manifest is None:
         return None
     check_output_file(manifest_path(output), "manifest", inputs=read, force=config.force)
     if manifest.kind != "onnx":
         raise InputError(f"{onnx} is not an ONNX file but an {manifest.kind}")
     return manifest
-
-
-def _check_target(onnx: Path, manifest: Manifest | None) -> None:
-    """Refuse a file with operators that ONNX Runtime alone has, or forms that it alone is fast at.
-
-    The compiler may take it all the same, operator by operator, and then fuses no attention.
-    """
-    domains: frozenset[str] = frozenset()
-    # What is wrong with a damaged file the compiler says better.
-    with suppress(GraphError):
-        domains = operator_sets(onnx)
-    target = manifest.options.get("target") if manifest else None
-    if target == "onnxruntime" or _ONNXRUNTIME_OPERATORS in domains:
-        raise InputError(
-            f"{onnx} is for ONNX Runtime alone, and an engine of it would be slow",
-            "its attention is an operator that no engine builder recognises",
-            hint="export it for every engine: segpp-export --target portable (the default)",
-        )
 
 
 def _outputs(engine: Path, manifest: Manifest | None) -> tuple[Path, ...]:

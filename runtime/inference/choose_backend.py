@@ -13,6 +13,9 @@ from segpp.utils.file_type import ENGINE_SUFFIXES, kind_of
 
 __all__ = ["choose_backend"]
 
+# It has no convolution of BF16 on a CPU.
+_WITHOUT_BF16 = "onnxruntime"
+
 
 def choose_backend(name: str, path: Path, manifest: Manifest | None) -> str:
     """Return the backend to use, its name in ``BACKENDS``."""
@@ -48,6 +51,9 @@ def _automatic(path: Path, manifest: Manifest | None) -> str:
             f"files that run: {', '.join(suffixes)}",
             hint=_hint_for(path),
         )
+    if manifest and manifest.precision == "bf16":
+        # Where nothing else is installed, ONNX Runtime says what is missing.
+        fitting.sort(key=lambda name: name == _WITHOUT_BF16)
     installed = [name for name in fitting if is_installed(BACKENDS[name].module)]
     return (installed or fitting)[0]
 

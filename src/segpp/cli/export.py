@@ -354,10 +354,12 @@ def _parity_lines(manifest: Manifest) -> list[str]:
         f"check    {parity.pixel_agreement:.5f} of the pixels agree with PyTorch in FP32{merging}"
     )
     lines = [f"{'':<8} {_UNMERGED}"] if merging else []
-    return [f"{line}{_logits_text(parity)}", *lines]
+    return [f"{line}{_logits_text(parity, manifest.precision)}", *lines]
 
 
-def _logits_text(parity: Parity) -> str:
+def _logits_text(parity: Parity, precision: str) -> str:
+    if precision == "bf16":
+        return ", with every value rounded to BF16, as an engine does it"
     if parity.agreement_rounded is not None:
         return f"; {parity.agreement_rounded:.5f} with every half rounded, as on a GPU"
     if parity.max_logit_difference is None:

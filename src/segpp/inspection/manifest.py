@@ -7,7 +7,7 @@ from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
 from segpp.inspection.calibration import calibration_sections
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
-from segpp.manifest import Manifest, OutputSpec, read_manifest
+from segpp.manifest import Island, Manifest, OutputSpec, read_manifest
 from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
 from segpp.utils.files import check_file, difference, manifest_path
@@ -243,12 +243,15 @@ def _parity(manifest: Manifest) -> Section:
         return Section("parity with PyTorch", "")
     if parity is None:
         return facts("parity with PyTorch", {"measured": "no"})
+    # Of BF16 no library runs the file itself on every CPU: the number is of the rounded copy.
+    bf16 = manifest.precision == "bf16"
     told = {
         "image": parity.image,
         "pixels that agree": f"{parity.pixel_agreement:.5f} "
+        f"{'with every value rounded to BF16 ' if bf16 else ''}"
         f"(at least {parity.min_agreement:g} was asked for)",
     }
-    if parity.agreement_rounded is not None:
+    if parity.agreement_rounded is not None and not bf16:
         told["with every half rounded"] = f"{parity.agreement_rounded:.5f}"
     if parity.max_logit_difference is not None:
         told["largest logit difference"] = (
@@ -258,12 +261,21 @@ def _parity(manifest: Manifest) -> Section:
 
 
 def _islands(manifest: Manifest) -> Section:
-    return facts(
-        "in FP32 beside FP16",
-        {
-            one.value: f"up to {one.largest:,.0f}, above {one.limit:,.0f}: {', '.join(one.nodes)}"
-            for one in manifest.islands
-        },
+    if manifest.islands:
+        told = {one.value: _island(one) for one in manifest.islands}
+        return facts(f"islands in FP32, {len(manifest.islands)}", told)
+    if manifest.precision != "fp16":
+        return Section("islands", "")
+    if manifest.parity is None and manifest.kind == "onnx":
+        return facts("islands", {"unknown": "nobody looked at ranges (--no-check)"})
+    return facts("islands", {"none": "no value came near to the limit of FP16"})
+
+
+def _island(one: Island) -> str:
+    place = f"{one.place}: " if one.place else ""
+    return (
+        f"{place}up to {one.largest:,.0f}, above the limit of {one.limit:,.0f}; "
+        f"{len(one.nodes)} node(s): {', '.join(one.nodes)}"
     )
 
 

@@ -11,11 +11,13 @@ import onnx
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from segpp import ops
+from segpp.calib.writers import WRITERS
 from segpp.errors import GraphError
 from segpp.export.onnx_graph.lint import Finding, lint, target_of
 from segpp.inspection.manifest import manifest_sections, read_beside
 from segpp.inspection.onnx_macs import OnnxMacs, Shapes, count_macs, shapes_of
 from segpp.inspection.report import GLUE, Report, Section, facts, giga, megabytes, rows
+from segpp.manifest import Manifest
 from segpp.manifest.dataclass_json import encode
 from segpp.runtime.onnx_reader.external_data import check_model
 
@@ -44,7 +46,7 @@ def inspect_onnx(path: Path) -> Report:
             _interface(model),
             _nodes(model),
             rows("custom operators", [_CUSTOM_HEADING, *custom], "lrll"),
-            _findings(findings),
+            _findings(findings, manifest),
             *(manifest_sections(manifest) if manifest else ()),
         ),
         data={
@@ -161,15 +163,26 @@ def _attributes(node: NodeProto) -> str:
     return " ".join(numbers)
 
 
-def _findings(findings: list[Finding]) -> Section:
+def _findings(findings: list[Finding], manifest: Manifest | None) -> Section:
     if not findings:
-        return facts("rules of the targets", {"kept": "all"})
+        return facts("rules of the targets", {"kept": "all", "runs in": _engines(manifest)})
     shown = findings[:_FINDINGS]
     lines = [["", "where", "what"]]
     lines += [["warning" if f.warning else "broken", f.where, f.problem] for f in shown]
     if len(findings) > len(shown):
         lines.append(["", "…", f"{len(findings) - len(shown)} more"])
     return rows("rules of the targets", lines, "lll")
+
+
+def _engines(manifest: Manifest | None) -> str | None:
+    """Return the engines that a file is for where its precision leaves out others, else None."""
+    if manifest and manifest.calibration:
+        target = manifest.calibration.target
+        title = WRITERS[target].title if target in WRITERS else target
+        return f"{title} alone, whose form of INT8 it has"
+    if manifest and manifest.precision == "bf16":
+        return "TensorRT-RTX and OpenVINO; ONNX Runtime does not run BF16 on a CPU"
+    return None
 
 
 def _data(path: Path, model: ModelProto, macs: OnnxMacs) -> dict[str, Any]:

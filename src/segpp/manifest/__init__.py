@@ -1,5 +1,6 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
+from segpp.manifest.island import Island
 from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
 from segpp.manifest.schema import (
     LABEL_DIMENSIONS,
@@ -12,7 +13,6 @@ from segpp.manifest.schema import (
     EngineInfo,
     FileInfo,
     InputSpec,
-    Island,
     Manifest,
     MatchSearch,
     MatchTrial,

@@ -7,6 +7,8 @@ numbers. A key that joins has a default, which says what files did before they c
 from dataclasses import dataclass, field
 from typing import Literal
 
+from segpp.manifest.island import Island
+
 __all__ = [
     "LABEL_DIMENSIONS",
     "SCHEMA",
@@ -19,7 +21,6 @@ __all__ = [
     "EngineInfo",
     "FileInfo",
     "InputSpec",
-    "Island",
     "Manifest",
     "MatchSearch",
     "MatchTrial",
@@ -223,14 +224,15 @@ class Parity:
     """How closely the file follows FP32 PyTorch on one real image.
 
     Attributes:
-        pixel_agreement: Share of pixels with the same label, each side matching for itself.
+        pixel_agreement: Share of pixels with the same label, each side matching for itself; in
+            BF16, which ONNX Runtime does not run, with every value rounded to it.
         min_agreement: What the gate asked of ``agreement_given_matches`` (FP32) or of
             ``pixel_agreement`` (lower precisions).
         agreement_given_matches: The same when PyTorch merges what the file merged; FP32 only.
         max_logit_difference: Largest difference of a logit then; FP32 only.
         tolerance: What it may be, derived from the network's sizes; FP32 only.
         agreement_rounded: Share of pixels with the same label when every half is rounded, as on a
-            GPU; FP16 and BF16 only. The gate asks ``min_agreement`` of it too.
+            GPU; FP16 only. The gate asks ``min_agreement`` of it too.
         matches: How many tokens took part in matchings.
         matches_differing: How many of them PyTorch would have given another slot: near-ties.
     """
@@ -245,23 +247,6 @@ class Parity:
     agreement_rounded: float | None = None
     matches: int = 0
     matches_differing: int = 0
-
-
-@dataclass(frozen=True)
-class Island:
-    """A part of an FP16 file that computes in FP32, since its values come too near to the limit.
-
-    Attributes:
-        value: What was too large, by its name in the file.
-        largest: Its largest magnitude on the picture of the parity check.
-        limit: What it may be: the largest FP16 number over a margin, for weights without.
-        nodes: What computes in FP32 for its sake, by name.
-    """
-
-    value: str
-    largest: float
-    limit: float
-    nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
 """Files of half precision, halves in and out too, go through every command."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from segpp.images import sample_image
+from segpp.manifest import Calibration, CalibrationDrop, Island, read_manifest, render_manifest
 
 pytest.importorskip("torch", reason="needs the exporter (extra export)")
 openvino = pytest.importorskip("openvino", reason="OpenVINO (segpp[openvino]) is not installed")
@@ -58,16 +61,60 @@ def test_inspect_tells_of_halves_and_of_both_agreements(segpp: Command, half: Pa
     assert "fp16" in done.stdout
     assert "with every half rounded" in done.stdout
     assert "logit difference" not in done.stdout
+    assert re.search(r"^islands\n  none  ", done.stdout, re.MULTILINE)
 
 
-def test_a_file_of_bf16_runs_in_openvino(
-    segpp: Command, tiny_checkpoint: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def bf16(segpp: Command, tiny_checkpoint: Path, tmp_path: Path) -> Path:
     out = tmp_path / "bf16.onnx"
     options = ("--size", "64x128", "--min-agreement", 0.8, "--precision", "bf16")
     made = segpp("export", tiny_checkpoint, out, *options)
-
-    run = segpp("run", out, sample_image(), "--backend", "openvino", "--out", tmp_path / "x.png")
-
     assert made.returncode == 0, made.stderr
+    assert len(re.findall(r"[01]\.\d{5}", made.stdout)) == 1
+    assert "with every value rounded to BF16" in made.stdout
+    assert "does not run BF16" in made.stdout
+    assert "converting to BF16 … " in made.stderr
+    assert "looking for" not in made.stderr
+    return out
+
+
+@pytest.mark.parametrize("backend", ["auto", "openvino"])
+def test_a_file_of_bf16_runs_in_openvino(
+    segpp: Command, bf16: Path, tmp_path: Path, backend: str
+) -> None:
+    run = segpp("run", bf16, sample_image(), "--backend", backend, "--out", tmp_path / "x.png")
+
     assert run.returncode == 0, run.stderr
+
+
+def test_inspect_tells_of_bf16_one_agreement_and_the_engines(segpp: Command, bf16: Path) -> None:
+    done = segpp("inspect", bf16)
+
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r" [01]\.\d{5}\b", done.stdout)) == 1
+    assert "with every value rounded to BF16" in done.stdout
+    assert "every half rounded" not in done.stdout
+    assert re.search(r"^  runs in +TensorRT-RTX and OpenVINO; ", done.stdout, re.MULTILINE)
+    assert "islands" not in done.stdout
+
+
+def test_inspect_tells_where_islands_are(segpp: Command, half: Path) -> None:
+    path = half.with_name(f"{half.name}.json")
+    island = Island("matmul_2", 250_000.0, 8188.0, ("MatMul_69",), "stage 2 block 1, scores")
+    path.write_text(render_manifest(replace(read_manifest(half), islands=(island,))))
+
+    done = segpp("inspect", half)
+
+    assert "islands in FP32, 1\n  matmul_2  stage 2 block 1, scores: up to 250,000" in done.stdout
+    assert "1 node(s): MatMul_69" in done.stdout
+
+
+def test_inspect_tells_whose_int8_a_file_is(segpp: Command, half: Path) -> None:
+    drop = CalibrationDrop("agreement", 100.0, 99.5, 0.1, 0.9, (0.5,), 8)
+    about = Calibration("onnxruntime", {}, (), {}, {}, (), (), (), 0.995, drop)
+    path = half.with_name(f"{half.name}.json")
+    path.write_text(render_manifest(replace(read_manifest(half), calibration=about)))
+
+    done = segpp("inspect", half)
+
+    assert re.search(r"^  runs in +ONNX Runtime alone", done.stdout, re.MULTILINE)

@@ -69,6 +69,7 @@ def test_scores_beyond_the_limit_are_fp32_from_the_norm_to_the_softmax(
     [island] = manifest.islands
     assert 65_504 < island.largest < 1e6
     assert island.limit == LIMIT
+    assert island.place == "stage 2 block 1, attention scores"
     kinds, nodes = kinds_of(graph), {node.name: node for node in graph.node}
     assert kinds[island.value] == onnx.TensorProto.FLOAT
     assert {kinds[name] for one in island.nodes for name in nodes[one].output} == {
@@ -79,7 +80,8 @@ def test_scores_beyond_the_limit_are_fp32_from_the_norm_to_the_softmax(
     assert manifest.parity is not None
     assert manifest.parity.agreement_rounded is not None
     assert manifest.parity.agreement_rounded >= 0.99
-    assert "FP16 may not hold" in " ".join(manifest.notes)
+    assert "islands: 1 value(s) that FP16 may not hold" in " ".join(manifest.notes)
+    assert "in stage 2 block 1, attention scores; " in " ".join(manifest.notes)
 
 
 def test_without_the_island_the_masks_would_be_no_numbers_and_nothing_is_written(
@@ -127,6 +129,13 @@ def test_a_large_residual_is_added_in_fp32_and_the_rest_is_half(
     halves = [n.op_type for n in graph.node if kinds[n.output[0]] == onnx.TensorProto.FLOAT16]
     found = read_manifest(out).islands
     assert max(island.largest for island in found) > 65_504
+    # A sum with the residual is where its last summand is.
+    places = {island.place for island in found}
+    assert "stage 2 block 1, ffn.fc2" in places
+    assert {place.rpartition(" ")[0] for place in places} <= {
+        "stage 2 block 1,",
+        "stage 2 block 2,",
+    }
     assert halves.count("MatMul") > 10
     assert read_manifest(out).parity.agreement_rounded > 0.9
 
@@ -134,7 +143,9 @@ def test_a_large_residual_is_added_in_fp32_and_the_rest_is_half(
 def test_an_ordinary_network_has_no_islands(tiny_checkpoint: Path, tmp_path: Path) -> None:
     export(tiny_checkpoint, tmp_path / "x.onnx", reduction=PRESETS["hq"])
 
-    assert read_manifest(tmp_path / "x.onnx").islands == ()
+    manifest = read_manifest(tmp_path / "x.onnx")
+    assert manifest.islands == ()
+    assert "islands: none" in " ".join(manifest.notes)
 
 
 GRAPH = """<ir_version: 8, opset_import: ["": 18]> sums (float[2] x) => (float[2] y)

@@ -73,7 +73,7 @@ def table_of(result: dict[str, Any]) -> str:
     presets = list(dict.fromkeys(row["preset"] for row in rows))
     kinds = list(dict.fromkeys((row["target"], row["method"]) for row in rows))
     lines = [f"| | {' | '.join(presets)} |", f"|---|{'---|' * len(presets)}"]
-    lines.append(_line("FP32", [_of(rows, preset, kinds[0]) for preset in presets], "float_miou"))
+    lines.append(_line("FP32", [_floats(rows, preset) for preset in presets], "float_miou"))
     for kind in kinds:
         title = f"`{kind[0]}`, `{kind[1]}`" if kind[0] in WRITERS else f"{kind[0]} ({kind[1]})"
         lines.append(_line(title, [_of(rows, preset, kind) for preset in presets], "miou"))
@@ -83,6 +83,12 @@ def table_of(result: dict[str, Any]) -> str:
 def _of(rows: Sequence[dict[str, Any]], preset: str, kind: tuple[str, str]) -> list[dict[str, Any]]:
     """Return the rows of a file, one for each data set."""
     return [row for row in rows if (row["preset"], row["target"], row["method"]) == (preset, *kind)]
+
+
+def _floats(rows: Sequence[dict[str, Any]], preset: str) -> list[dict[str, Any]]:
+    """Return one row for each data set; all of a preset tell of the same float file."""
+    own = {row["data"]: row for row in reversed(rows) if row["preset"] == preset}
+    return list(reversed(own.values()))
 
 
 def _line(title: str, cells: Sequence[Sequence[dict[str, Any]]], key: str) -> str:

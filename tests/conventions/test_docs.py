@@ -21,7 +21,7 @@ from PIL import Image
 import segpp as package
 from benchmarks.common.readme_table import table_of
 from benchmarks.networks import fits
-from benchmarks.precision import int8_speed
+from benchmarks.precision import int8_accuracy, int8_speed
 from segpp.cli import VERBS
 from tests.helpers.commands import Completed
 
@@ -186,6 +186,13 @@ def test_the_table_of_int8_speeds_is_that_of_the_committed_result() -> None:
     result = json.loads((ROOT / "docs/results/int8_speed_b0_1024x2048.json").read_text())
 
     assert int8_speed.table_of(result) in (ROOT / "docs/calibration.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_int8_accuracy_is_that_of_the_committed_result() -> None:
+    result = json.loads((ROOT / "docs/results/int8_accuracy_camvid.json").read_text())
+    page = (ROOT / "docs/calibration.md").read_text(encoding="utf-8")
+
+    assert int8_accuracy.table_of(result) in page
 
 
 def test_the_page_of_evidence_tells_the_committed_resources() -> None:

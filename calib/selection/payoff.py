@@ -105,7 +105,7 @@ def _groups_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     """Return the parts of each stage, and of the head, that has several."""
     groups: dict[str, tuple[str, ...]] = {}
     for part in dict.fromkeys(site.part for site in plan.sites):
-        group = part.rpartition(" ")[0]
+        group = part.rpartition(" ")[0] or part
         groups[group] = (*groups.get(group, ()), part)
     return {group: parts for group, parts in groups.items() if parts[1:]}
 

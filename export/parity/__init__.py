@@ -169,7 +169,10 @@ def _check_finite(logits: Floats, precision: str, name: str) -> None:
         raise CheckError(
             f"{1 - finite:.2%} of the file's logits are infinite or not a number",
             f"on {name}, with every value rounded to {precision.upper()}",
-            hint="export it in FP32, or in BF16, which has the same range",
+            # BF16 overflows where FP32 does: then the weights are at fault, not the precision.
+            hint="export it in FP32, or in BF16, which has the same range"
+            if precision == "fp16"
+            else "look for such numbers among the weights of the checkpoint",
         )
 
 

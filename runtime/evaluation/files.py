@@ -214,10 +214,19 @@ def _channels(paths: Sequence[Path], sessions: Sequence[Session]) -> int:
 
 def _precisions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:
     return [
-        f"{path} is an int8 file"
+        f"{path} is an int8 file{_written_for(session)}"
         for path, session in zip(paths, sessions, strict=True)
         if session.manifest.precision == "int8"
     ]
+
+
+def _written_for(session: Session) -> str:
+    """Say whose 8-bit numbers a file has, and who computes them here where that is another."""
+    calibration = session.manifest.calibration
+    if calibration is None:
+        return ""
+    target, backend = calibration.target, session.backend_name
+    return f" for {target}" + ("" if target == backend else f", run by {backend}")
 
 
 def _assumptions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:

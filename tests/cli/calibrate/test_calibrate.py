@@ -60,7 +60,7 @@ def test_an_int8_file_is_called_so_where_files_are_compared(segpp: Command) -> N
     scores = segpp("eval", "b.onnx", "b.int8.onnx", "--images", "pictures", "--labels", "labels")
 
     assert bench.stdout.count("int8 file") == 1
-    assert scores.stderr.count("note: b.int8.onnx is an int8 file") == 1
+    assert scores.stderr.count("note: b.int8.onnx is an int8 file for tensorrt, run by ") == 1
 
 
 @pytest.mark.usefixtures("folder")

@@ -32,10 +32,14 @@ def open_model(
     Args:
         model: Any.
         threads: CPU threads; None for as many as this process may use.
-        lean: Plan no memory beforehand: slower by little, and with many outputs half of it.
+        lean: Plan no memory beforehand, and compute every output as soon as it can be, so that
+            what it is made of can go: slower by little, and with many outputs half of the memory.
     """
     options = onnxruntime.SessionOptions()
     options.enable_mem_pattern = not lean
+    if lean:
+        # The default goes to the end of the network first, and keeps what other outputs need.
+        options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = threads or default_threads() or 0
     return onnxruntime.InferenceSession(

@@ -21,7 +21,7 @@ from PIL import Image
 import segpp as package
 from benchmarks.common.readme_table import table_of
 from benchmarks.networks import fits
-from benchmarks.precision import int8_accuracy, int8_speed
+from benchmarks.precision import calibration_cost, int8_accuracy, int8_speed
 from segpp.cli import VERBS
 from tests.helpers.commands import Completed
 
@@ -182,10 +182,18 @@ def test_the_table_of_speeds_is_that_of_the_committed_result(page: str) -> None:
     assert table_of(result) in (ROOT / page).read_text(encoding="utf-8")
 
 
-def test_the_table_of_int8_speeds_is_that_of_the_committed_result() -> None:
-    result = json.loads((ROOT / "docs/results/int8_speed_b0_1024x2048.json").read_text())
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/results/int8_speed_*.json")), ids=named)
+def test_the_tables_of_int8_speeds_are_those_of_the_committed_results(path: Path) -> None:
+    result = json.loads(path.read_text())
 
     assert int8_speed.table_of(result) in (ROOT / "docs/calibration.md").read_text(encoding="utf-8")
+
+
+def test_the_table_of_what_a_calibration_takes_is_that_of_the_committed_result() -> None:
+    result = json.loads((ROOT / "docs/results/calibration_cost_b0_512x1024.json").read_text())
+    page = (ROOT / "docs/calibration.md").read_text(encoding="utf-8")
+
+    assert calibration_cost.table_of(result) in page
 
 
 def test_the_table_of_int8_accuracy_is_that_of_the_committed_result() -> None:

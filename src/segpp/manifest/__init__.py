@@ -1,5 +1,6 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
+from segpp.manifest.certificate import Certificate, ProbeResult, RoundTrip
 from segpp.manifest.island import Island
 from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
 from segpp.manifest.schema import (
@@ -32,6 +33,7 @@ __all__ = [
     "Architecture",
     "Calibration",
     "CalibrationDrop",
+    "Certificate",
     "Classes",
     "EngineInfo",
     "FileInfo",
@@ -43,9 +45,11 @@ __all__ = [
     "Origin",
     "OutputSpec",
     "Parity",
+    "ProbeResult",
     "ReductionSite",
     "Reference",
     "Resize",
+    "RoundTrip",
     "Source",
     "parse_manifest",
     "read_manifest",

@@ -7,6 +7,7 @@ numbers. A key that joins has a default, which says what files did before they c
 from dataclasses import dataclass, field
 from typing import Literal
 
+from segpp.manifest.certificate import Certificate
 from segpp.manifest.island import Island
 
 __all__ = [
@@ -358,6 +359,7 @@ class Manifest:
     Attributes:
         reference: The comparison with the owner's own numbers, where they were given.
         islands: What stays FP32 in an FP16 file besides what always does.
+        certificate: How to prove the file again; None of files that nothing was proved of.
         origins: Where what a mask depends on comes from: ``given`` by the caller, ``stored`` in the
             weights, told by a ``config`` beside or inside them, or ``assumed``. The keys are
             ``heads``, ``mean``, ``std``, ``colors``, ``resize``, ``fit``, ``size``, ``classes``.
@@ -381,6 +383,7 @@ class Manifest:
     match_search: MatchSearch | None = None
     calibration: Calibration | None = None
     engine: EngineInfo | None = None
+    certificate: Certificate | None = None
     notes: tuple[str, ...] = ()
     options: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA

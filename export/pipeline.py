@@ -176,22 +176,20 @@ def _export(config: ExportConfig) -> ExportResult:
 
 
 def _outputs(config: ExportConfig) -> tuple[Path, ...]:
-    """Return what is going to be written; of a file that nothing is proved of no certificate."""
-    certificate = (certificate_path(config.out),) if config.check else ()
-    return (config.out, manifest_path(config.out), *certificate)
+    """Return what is going to be written; where nothing is proved, no certificate."""
+    outputs = config.out, manifest_path(config.out), certificate_path(config.out)
+    return outputs if config.check else outputs[:2]
 
 
 def _write_manifest(
     manifest: Manifest, seen: Sequence[Seen], part: Path, certificate_parts: Sequence[Path]
 ) -> Manifest:
     """Write the manifest, and with it the certificate where PyTorch saw pictures."""
-    if not seen:
-        part.write_text(render_manifest(manifest), encoding="utf-8")
-        return manifest
-    certified, archive = certify(manifest, seen)
-    part.write_text(render_manifest(certified), encoding="utf-8")
-    certificate_parts[0].write_bytes(archive)
-    return certified
+    if seen:
+        manifest, archive = certify(manifest, seen)
+        certificate_parts[0].write_bytes(archive)
+    part.write_text(render_manifest(manifest), encoding="utf-8")
+    return manifest
 
 
 def _choices(config: ExportConfig) -> ReadChoices:

@@ -21,6 +21,8 @@ from segpp.utils.overwrite import MARK, check_output_file
 __all__ = ["check_pictures", "write_pictures"]
 
 _SHARE = 0.6
+# Small pictures are drawn larger, pixel by pixel, so that theirs can be told apart.
+_LEAST_WIDTH = 480
 
 
 def check_pictures(folder: Path, paths: Sequence[Path]) -> None:
@@ -72,4 +74,6 @@ def _sheet(done: Verified, picture: Replayed, probe: Probe) -> ImageArray:
         (done.proof.reference, overlay(image, expected, palette, _SHARE)),
         (done.backend, overlay(image, mask, palette, _SHARE)),
     ]
-    return arrange(panels, columns=2)
+    scale = max(1, _LEAST_WIDTH // image.shape[1])
+    enlarged = [(title, panel.repeat(scale, 0).repeat(scale, 1)) for title, panel in panels]
+    return arrange(enlarged, columns=2)

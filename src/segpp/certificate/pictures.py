@@ -78,7 +78,7 @@ def decoded(file: bytes, channels: int) -> ImageArray:
 
 def _png(pixels: ImageArray) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -49,7 +49,7 @@ def verify(
         MissingError: No library that runs a file is installed.
 
     Example:
-        >>> segpp.verify("model.onnx").passed
+        >>> segpp.verify("b0.onnx").passed
         True
     """
     paths = arguments.several(arguments.path, "models", models, least=1)

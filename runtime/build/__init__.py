@@ -14,7 +14,7 @@ from segpp.runtime.build.log import LogRecord, read_facts
 from segpp.runtime.build.network import NETWORK, NetworkFacts, parse_facts
 from segpp.runtime.build.progress import PROGRESS, parse_progress
 from segpp.runtime.build.report import BuildReport, engine_manifest, make_report
-from segpp.runtime.build.resolve import Resolved, resolve, resolve_builder
+from segpp.runtime.build.choose_builder import Resolved, resolve, resolve_builder
 from segpp.runtime.build.worker import build_in_subprocess
 from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.utils.file_type import ENGINE_SUFFIXES

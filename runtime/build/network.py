@@ -93,8 +93,10 @@ def _large_topk(trt: Any, layers: Iterable[Any]) -> Iterator[str]:
         if layer.type.name == "TOPK":
             # The library hands out every layer as its base.
             layer.__class__ = trt.ITopKLayer
-            if layer.k > _MAX_TOPK:
-                yield f"{layer.name} asks for the top {layer.k:,}, and TensorRT ends at {_MAX_TOPK}"
+            # Its own k is 1 where the number comes by an input.
+            count = layer.get_output(0).shape[layer.axes.bit_length() - 1]
+            if count > _MAX_TOPK:
+                yield f"{layer.name} asks for the top {count:,}, and TensorRT ends at {_MAX_TOPK:,}"
 
 
 def _slow(layers: Iterable[Any]) -> Iterator[str]:

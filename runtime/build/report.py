@@ -8,7 +8,7 @@ from segpp.manifest import EngineInfo, FileInfo, Manifest, PluginInfo, Source
 from segpp.runtime.build.attention import lost_sites
 from segpp.runtime.build.log import LogFacts
 from segpp.runtime.build.network import NetworkFacts, Typing
-from segpp.runtime.build.resolve import Resolved
+from segpp.runtime.build.choose_builder import Resolved
 from segpp.runtime.system.gpu import gpu_compute_capability
 
 __all__ = ["BuildReport", "engine_manifest", "make_report"]

@@ -65,7 +65,7 @@ def read_shared_library(path: Path, wanted: str) -> SharedLibrary:
     data = path.read_bytes()
     try:
         return _read(data, wanted)
-    except (struct.error, IndexError) as failure:
+    except (struct.error, IndexError, OverflowError) as failure:
         raise ValueError("it is damaged, or only part of one") from failure
 
 

@@ -170,8 +170,13 @@ def _load_plugins(trt: Any, logger: Any, config: BuildConfig) -> frozenset[str]:
     if config.plugin is None:
         return frozenset()
     registry = trt.get_plugin_registry()
-    if registry.load_library(str(config.plugin)) is None:
+    # A process can load it once; what asks again has it.
+    if not _operators(registry) and registry.load_library(str(config.plugin)) is None:
         raise InputError(f"TensorRT {trt.__version__} does not load {config.plugin}")
+    return _operators(registry)
+
+
+def _operators(registry: Any) -> frozenset[str]:
     return frozenset(one.name for one in registry.all_creators if one.name in CONTRACTS)
 
 

@@ -113,6 +113,26 @@ def test_tensorrt_builds_for_the_gpu_at_hand_alone(monkeypatch: pytest.MonkeyPat
         TensorRt().compute_capabilities(("8.9",))
 
 
+@pytest.mark.parametrize(
+    ("version", "dry_run", "told"),
+    [
+        ("8.6.2", True, "TensorRT 8.6.2 is too old: 10.3 is the first"),
+        ("10.2.0", True, "TensorRT 10.2.0 is too old"),
+        ("10.3.0", False, "no GPU answers here\n  hint: build it on the board"),
+    ],
+)
+def test_an_old_tensorrt_and_a_build_without_a_gpu_are_refused(
+    *, monkeypatch: pytest.MonkeyPatch, version: str, dry_run: bool, told: str
+) -> None:
+    monkeypatch.setattr(TensorRt, "version", lambda _self: version)
+    monkeypatch.setattr(
+        "segpp.runtime.build.builders.tensorrt.gpu_compute_capability", lambda: None
+    )
+
+    with pytest.raises(MissingError, match=told):
+        TensorRt().check(BuildConfig(Path("a.onnx"), Path("a.engine"), dry_run=dry_run))
+
+
 def test_nothing_of_this_loads_a_library() -> None:
     code = (
         "import sys\n"

@@ -15,7 +15,7 @@ from segpp.calib.writers import WRITERS
 from segpp.ops import DOMAIN
 from segpp.runtime.build.builders.tensorrt import typing_of
 from tests.calib.plans import first_convolution
-from tests.trt_plugins.tensorrt.conftest import Inside
+from tests.trt_plugins.tensorrt.conftest import ROOT, Inside
 
 LABELS = "SegppResizeArgmax"
 
@@ -158,6 +158,14 @@ def test_every_attention_is_a_product_a_softmax_and_a_product(answers: Answers, 
         assert all(all(site["products"]) for site in sites)
         assert {kind for site in sites for kind in site["types"]} == {expected}
         assert {what for site in sites for what in site["between"]} == set()
+
+
+def test_the_page_tells_what_plugins_save(answers: Answers) -> None:
+    page = (ROOT / "docs" / "engines.md").read_text()
+
+    layers = [answers["hq-fp16", "strong", plugins]["facts"]["layers"] for plugins in (True, False)]
+
+    assert f"is {layers[0]:,} layers with them and {layers[1]:,} without" in page
 
 
 def test_settings_reach_the_library(inside: Inside, files: dict[str, Path], library: Path) -> None:

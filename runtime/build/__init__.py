@@ -4,12 +4,20 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from segpp.certificate.sealed import remove_certificate
 from segpp.errors import CheckError, InputError, OutputError
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.check_target import check_target
+from segpp.runtime.build.gate import (
+    GateConfig,
+    certified_engine,
+    first_block,
+    has_certificate,
+)
 from segpp.runtime.build.log import LogRecord, read_facts
 from segpp.runtime.build.network import NETWORK, NetworkFacts, parse_facts
 from segpp.runtime.build.progress import PROGRESS, parse_progress
@@ -18,10 +26,23 @@ from segpp.runtime.build.choose_builder import Resolved, resolve, resolve_builde
 from segpp.runtime.build.worker import build_in_subprocess
 from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.utils.file_type import ENGINE_SUFFIXES
-from segpp.utils.files import atomic_write, check_writable, manifest_path, sha256_of
+from segpp.utils.files import (
+    atomic_write,
+    certificate_path,
+    check_writable,
+    manifest_path,
+    sha256_of,
+)
 from segpp.utils.overwrite import check_distinct, check_output_file, is_own
 
-__all__ = ["BuildConfig", "BuildReport", "Progress", "build_engine", "resolve_builder"]
+__all__ = [
+    "BuildConfig",
+    "BuildReport",
+    "GateConfig",
+    "Progress",
+    "build_engine",
+    "resolve_builder",
+]
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,12 +50,16 @@ _LOG = logging.getLogger(__name__)
 Progress = Callable[[float, str], object]
 
 
-def build_engine(config: BuildConfig, *, progress: Progress | None = None) -> BuildReport:
-    """Build an engine and write it with its manifest, both or neither.
+def build_engine(
+    config: BuildConfig, *, progress: Progress | None = None, gate: GateConfig | None = None
+) -> BuildReport:
+    """Build an engine and write it with its manifest and certificate, all or none.
 
-    Without a manifest beside the ONNX file the engine gets none either. A dry run writes nothing.
+    Without a manifest beside the ONNX file the engine gets none either, nor a certificate without
+    one. A dry run writes nothing.
 
     Raises:
+        CheckError: The engine runs here, and gives other masks than its file.
         GraphError: The file is no ONNX file, or the builder refused it.
         InputError: An argument is wrong, or the builder cannot honour it.
         ManifestError: The manifest beside the ONNX file is damaged or about another file.
@@ -53,10 +78,27 @@ def build_engine(config: BuildConfig, *, progress: Progress | None = None) -> Bu
         if manifest:
             file = FileInfo(config.output.name, sha256_of(parts[0]), parts[0].stat().st_size)
             written = engine_manifest(manifest, resolved, network, report, file)
-            parts[1].write_text(render_manifest(written), encoding="utf-8")
+            # 4. Run it, where that can be done.
+            bisect = partial(first_block, config.onnx, written, partial(_build_marked, resolved))
+            certified = certified_engine(
+                written, config.onnx, parts[0], gate or GateConfig(), bisect
+            )
+            if certified.archive is not None:
+                parts[2].write_bytes(certified.archive)
+            parts[1].write_text(render_manifest(certified.manifest), encoding="utf-8")
+            report = replace(report, ran=certified.ran)
     if manifest is None:
         _remove_manifest(config.output)
+    if not has_certificate(config.onnx, manifest):
+        remove_certificate(config.output)
     return report
+
+
+def _build_marked(resolved: Resolved, onnx: Path, output: Path) -> None:
+    """Build another engine with the settings of one, to look into it."""
+    own = replace(resolved.config, onnx=onnx, output=output)
+    own = replace(own, timing_cache=None, timing_cache_output=None)
+    build_in_subprocess(own, onnx.name, on_record=_listener(None))
 
 
 def _build(
@@ -143,6 +185,8 @@ def _check_beside(config: BuildConfig, manifest: Manifest | None) -> None:
     if manifest is not None:
         beside = manifest_path(config.output)
         check_output_file(beside, "manifest", inputs=_read(config), force=config.force)
+        proof = certificate_path(config.output)
+        check_output_file(proof, "certificate", inputs=_read(config), force=config.force)
     if config.timing_cache is not None:
         check_distinct([*_outputs_named(config), *_read(config), config.timing_cache])
         check_writable(config.timing_cache)
@@ -159,4 +203,6 @@ def _outputs_named(config: BuildConfig) -> tuple[Path, ...]:
 
 def _outputs(config: BuildConfig, manifest: Manifest | None) -> tuple[Path, ...]:
     engine = _outputs_named(config)[: 2 if manifest else 1]
+    if has_certificate(config.onnx, manifest):
+        engine = (*engine, certificate_path(config.output))
     return engine if config.timing_cache is None else (*engine, config.timing_cache)

@@ -11,26 +11,37 @@ give
 Elsewhere it is built and not run: its certificate says so, and its first session does this.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segpp.certificate.agreement import SLACK
 from segpp.certificate.archive import Probe
+from segpp.certificate.pictures import pictures_for
 from segpp.certificate.prove import Proof, not_run, prove
 from segpp.certificate.sealed import read_certificate, sealed
 from segpp.errors import CheckError
 from segpp.images.channels import load_channels
+from segpp.images.preprocess import prepare
 from segpp.manifest import Certificate, FileInfo, Manifest, read_manifest, render_manifest
-from segpp.runtime.backends.base import BACKENDS, BackendConfig
+from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
 from segpp.runtime.evaluation.confusion_matrix import count_pixels
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.session import Session
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
+from segpp.runtime.verification.divergence import (
+    LIMITS,
+    blocks_of_file,
+    compare_blocks,
+    marked_copy,
+)
 from segpp.runtime.verification.replay import replay
 from segpp.utils.files import certificate_path, manifest_path, sha256_of
 
@@ -40,6 +51,7 @@ __all__ = [
     "GateConfig",
     "certified_engine",
     "check_engine",
+    "first_block",
     "has_certificate",
     "runs_here",
 ]
@@ -78,6 +90,11 @@ class Certified:
     manifest: Manifest
     archive: bytes | None
 
+    @property
+    def ran(self) -> bool:
+        """Whether the engine has run here."""
+        return self.manifest.engine is not None and self.manifest.engine.ran
+
 
 def has_certificate(onnx: Path, manifest: Manifest | None) -> bool:
     """Return whether an ONNX file brings what an engine of it could be held to."""
@@ -102,14 +119,13 @@ def certified_engine(
         ManifestError: The ONNX file's certificate is damaged.
     """
     manifest = replace(manifest, certificate=None)
-    if not has_certificate(onnx, source := read_manifest(onnx)):
+    if not has_certificate(onnx, read_manifest(onnx)):
         return Certified(manifest, None)
     _, proof, probes = read_certificate(onnx)
     if not runs_here(manifest):
         return Certified(*sealed(not_run(manifest, proof), probes))
     with _engine_session(manifest, part) as engine, open_session(onnx) as reference:
         certified = check_engine(engine, reference, proof, probes, config, bisect)
-    assert source.certificate  # noqa: S101 - has_certificate says so
     return Certified(*sealed(certified, probes))
 
 
@@ -176,7 +192,7 @@ def _check_images(
         _refuse(f"{what}, {agreement:.5f}, mIoU {miou:.4f}", f"mIoU {least_miou:g}", bisect)
 
 
-def _miou(matrix: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
+def _miou(matrix: NDArray[np.int64]) -> float:
     """Return the mean IoU over the classes that occur in either mask."""
     both = np.diagonal(matrix)
     either = matrix.sum(0) + matrix.sum(1) - both
@@ -196,9 +212,49 @@ def _refuse(found: str, asked: str, bisect: Bisect) -> None:
     )
 
 
+def first_block(
+    onnx: Path, manifest: Manifest, build: Callable[[Path, Path], None]
+) -> str | None:
+    """Return the first block in which an engine parts from its file, or None if none does.
+
+    Args:
+        onnx: The file.
+        manifest: Of the engine.
+        build: Builds an engine of an ONNX file in the same way; takes the two paths.
+    """
+    pictures = pictures_for(manifest.input.channels)
+    inputs = [
+        prepare([picture.pixels] * manifest.input.batch, manifest.input) for picture in pictures
+    ]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="segpp-")))
+        marked, places = stack.enter_context(marked_copy(onnx))
+        build(marked, folder / "blocks.engine")
+        loaded = stack.enter_context(_opened(manifest, folder / "blocks.engine"))
+        reference = stack.enter_context(blocks_of_file(onnx))
+
+        def blocks(tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+            values = loaded.run({manifest.input.name: tensor}, list(places.values()))
+            return dict(zip(places, values, strict=True))
+
+        found = compare_blocks(reference, blocks, inputs, inputs)
+    limit = LIMITS[manifest.precision]
+    wrong = (b.place for b in found if b.difference is None or b.difference > limit)
+    return next(wrong, None)
+
+
 @contextmanager
 def _engine_session(manifest: Manifest, part: Path) -> Iterator[Session]:
     """Yield a session on an engine that is not in its place yet."""
+    if manifest.engine is None:
+        raise ValueError("a manifest of no engine")
+    with _opened(manifest, part) as loaded:
+        yield Session(loaded, manifest.engine.library, manifest)
+
+
+@contextmanager
+def _opened(manifest: Manifest, part: Path) -> Iterator[Backend]:
+    """Yield an engine that is not in its place yet, loaded by its library."""
     if manifest.engine is None:
         raise ValueError("a manifest of no engine")
     library = manifest.engine.library
@@ -208,6 +264,6 @@ def _engine_session(manifest: Manifest, part: Path) -> Iterator[Session]:
     beside.write_text(render_manifest(replace(manifest, file=about)), encoding="utf-8")
     try:
         with closing(BACKENDS[library].open(part, BackendConfig(cache=False))) as loaded:
-            yield Session(loaded, library, manifest)
+            yield loaded
     finally:
         beside.unlink(missing_ok=True)

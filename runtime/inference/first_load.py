@@ -22,6 +22,11 @@ from segpp.utils.overwrite import is_own
 
 __all__ = ["check_first_load", "note_passed", "verified_path"]
 
+_UNPROVED = (
+    "the engine was built where it did not run, and has no certificate to be proved by: build it "
+    "of a file that has one"
+)
+
 _SCHEMA = 1
 _MAX_BYTES = 1 << 20
 # The oldest are forgotten: nobody moves one file through more machines.
@@ -47,7 +52,9 @@ def check_first_load(path: Path, session: Session, *, precision: str = "fp32") -
     Raises:
         CheckError: The masks are not those of its certificate, or are infinite.
     """
-    proof = session.manifest.certificate
+    proof, engine = session.manifest.certificate, session.manifest.engine
+    if proof is None and engine is not None and not engine.ran:
+        return (_UNPROVED,)
     if proof is None or proof.ran:
         return ()
     machine = _machine(session.description, precision)

@@ -29,6 +29,7 @@ from segpp.utils.files import check_file
 from segpp.utils.table import table
 
 __all__ = [
+    "LIMITS",
     "BlockDifference",
     "Blocks",
     "Divergence",

@@ -26,7 +26,7 @@ SIZE = "128x256"
 FORMS = {
     "hq": ("--preset", "hq"),
     "labels": ("--outputs", "labels", "--ratio", "0.5"),
-    "both": ("--outputs", "both",),
+    "both": ("--outputs", "both"),
     "pixels": ("--input-dtype", "uint8", "--outputs", "labels"),
     "halves": ("--precision", "fp16"),
     "plain": ("--target", "plain"),
@@ -247,19 +247,20 @@ def test_bisect_names_the_first_block_that_differs(segpp: Command, folder: Path)
     assert "stage 1 patches" in done.stdout
 
 
-def test_a_board_needs_no_torch_and_no_onnx(folder: Path) -> None:
-    code = f"from segpp.cli import main; raise SystemExit(main(['verify', {str(folder / 'a.onnx')!r}]))"
+def verifying(folder: Path) -> str:
+    arguments = ["verify", str(folder / "a.onnx")]
+    return f"from segpp.cli import main; raise SystemExit(main({arguments!r}))"
 
-    done = python_without(("torch", "onnx", "onnx_ir", "onnxscript", "openvino"), code)
+
+def test_a_board_needs_no_torch_and_no_onnx(folder: Path) -> None:
+    done = python_without(("torch", "onnx", "onnx_ir", "onnxscript", "openvino"), verifying(folder))
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("PASSED\n")
 
 
 def test_without_a_library_that_runs_it_it_ends_with_3(folder: Path) -> None:
-    code = f"from segpp.cli import main; raise SystemExit(main(['verify', {str(folder / 'a.onnx')!r}]))"
-
-    done = python_without(("torch", "onnx", "onnxruntime", "openvino"), code)
+    done = python_without(("torch", "onnx", "onnxruntime", "openvino"), verifying(folder))
 
     assert done.returncode == 3
     assert "error: the package onnxruntime is not installed\n  hint: pip install" in done.stderr

@@ -8,7 +8,7 @@ from segpp.manifest import read_manifest
 from segpp.runtime.verification.differences import check_pictures, write_pictures
 from segpp.runtime.verification.divergence import Divergence, first_divergence
 from segpp.runtime.verification.report import VerificationReport
-from segpp.runtime.verification.verify import verify_file
+from segpp.runtime.verification.verify import Verified, verify_file
 from segpp.utils import arguments
 
 __all__ = ["verify"]
@@ -61,7 +61,8 @@ def verify(
     replace = arguments.flag("force", force)
     if folder:
         check_pictures(folder, paths)
-    files, written = [], []
+    files: list[Verified] = []
+    written: list[Path] = []
     for path in paths:
         done, probes = verify_file(path, settings)
         files.append(done)

@@ -72,7 +72,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_tensorrt_arguments(
         parser.add_argument_group("tensorrt (tensorrt-rtx has no use for them)")
     )
+    _add_gate_arguments(parser.add_argument_group("what it must give, where it can run"))
     add_json_argument(parser.add_argument_group("results"), "the report")
+
+
+def _add_gate_arguments(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--images",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        default=[],
+        help="compare it with ONNX Runtime on these too, besides the certificate's pictures",
+    )
+    group.add_argument(
+        "--min-agreement",
+        metavar="X",
+        type=float,
+        help="share of their pixels that must keep their class (default: by precision, 0.999 to "
+        "0.97)",
+    )
+    group.add_argument(
+        "--min-miou",
+        metavar="X",
+        type=float,
+        help="mIoU of the two masks, 0 to 1 (default: by precision, 0.99 to 0.85)",
+    )
 
 
 def _add_tensorrt_arguments(group: "argparse._ArgumentGroup") -> None:
@@ -125,6 +150,9 @@ def run(args: argparse.Namespace) -> int:
             timing_cache=args.timing_cache,
             optimization_level=args.optimization_level,
             version_compatible=args.version_compatible,
+            images=args.images,
+            min_agreement=args.min_agreement,
+            min_miou=args.min_miou,
             force=args.force,
             progress=show,
         )
@@ -209,6 +237,8 @@ def _unfused(report: BuildReport) -> str:
 
 
 def _state(report: BuildReport) -> str:
+    if report.ran:
+        return "has run here, and gives the masks of its file"
     if report.built:
         return "built, not run" + ("" if report.gpu else ": no GPU here")
     return "not built: it would fail" if report.problems else "not built: a dry run"

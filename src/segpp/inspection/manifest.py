@@ -7,7 +7,14 @@ from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
 from segpp.inspection.calibration import calibration_sections
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
-from segpp.manifest import Island, Manifest, OutputSpec, PluginInfo, read_manifest
+from segpp.manifest import (
+    Island,
+    Manifest,
+    OutputSpec,
+    PluginInfo,
+    ProbeResult,
+    read_manifest,
+)
 from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
 from segpp.utils.files import check_file, difference, manifest_path
@@ -78,6 +85,7 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
         *calibration_sections(manifest),
         _islands(manifest),
         _parity(manifest),
+        _certificate(manifest),
     )
 
 
@@ -280,6 +288,30 @@ def _parity(manifest: Manifest) -> Section:
             f"{parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"
         )
     return facts("parity with PyTorch", told)
+
+
+def _certificate(manifest: Manifest) -> Section:
+    proof = manifest.certificate
+    if proof is None:
+        return facts("certificate", {"none": "nothing to prove it again with"})
+    pictures = {
+        f"{one.name}, {one.size[0]}x{one.size[1]}": f"{_reached(one)} (at least "
+        f"{one.min_agreement:g} anywhere), {one.classes} classes, {one.ties:,} ties"
+        for one in proof.probes
+    }
+    return facts(
+        "certificate: pixels with the reference's class",
+        {
+            **pictures,
+            "reference": proof.reference,
+            "run by": proof.ran_with or "nothing yet: the first session proves it",
+            "masks to the pixel": ", ".join(dict.fromkeys(t.fit for t in proof.round_trips)),
+        },
+    )
+
+
+def _reached(one: ProbeResult) -> str:
+    return "not run" if one.agreement is None else f"{one.agreement:.5f}"
 
 
 def _islands(manifest: Manifest) -> Section:

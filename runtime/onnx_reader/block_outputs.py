@@ -3,9 +3,14 @@
     Model 7 graph        Graph 1 node, 12 output
     Node 1 input, 2 output, 4 op_type        ValueInfo 1 name
 
-A block begins with a LayerNormalization, whose weight is called after its place in the network:
-what that takes is what the block before it gives. A value becomes an output by one more field at
-the file's end, since a message that comes in two parts is read as both together.
+A block ends behind its depthwise convolution, whose weight is called after its place in the
+network, and what it gives is what the next LayerNormalization takes: in the order of the nodes
+
+    stage     norm of the patches, block, block, …, norm of the stage
+    block     norm, attention (with a norm inside, or none), norm, depthwise convolution
+
+Names of norms and of biases do not tell: equal ones are kept once. A value becomes an output by one
+more field at the file's end, since a message that comes in two parts is read as both together.
 
 Source: onnx.proto3 of ONNX 1.16 (field numbers); Protocol Buffers, Encoding, "Last One Wins".
 """
@@ -14,6 +19,7 @@ import mmap
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from segpp.errors import GraphError
 from segpp.runtime.onnx_reader.wire_format import Data, Span, fields
@@ -21,12 +27,13 @@ from segpp.runtime.onnx_reader.wire_format import Data, Span, fields
 __all__ = ["block_outputs", "with_outputs"]
 
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_OUTPUT = 7, 1, 12
-_NODE_INPUT, _NODE_OPERATOR, _VALUE_NAME = 1, 4, 1
+_NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _VALUE_NAME = 1, 2, 4, 1
 _BYTES = 2  # the wire type of what has a length
-_NORM = b"LayerNormalization"
-_FIRST_NORM = re.compile(rb"stages\.(\d+)\.blocks\.(\d+)\.norm1\b")
-_STAGE_NORM = re.compile(rb"stages\.(\d+)\.norm\b")
+_DEPTHWISE = re.compile(rb"stages\.(\d+)\.blocks\.(\d+)\.ffn\.dwconv\.weight")
 _SEVEN_BITS = 0x7F
+
+# What a LayerNormalization takes; or the stage and block, from 1, whose depthwise weights come.
+_Event = bytes | tuple[int, int]
 
 
 def block_outputs(path: Path) -> dict[str, str]:
@@ -37,7 +44,7 @@ def block_outputs(path: Path) -> dict[str, str]:
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            found = dict(_places(_norms(data)))
+            found = dict(_places(list(_events(data))))
         except (ValueError, IndexError) as failure:
             raise GraphError(
                 f"{path} is not an ONNX file, or only part of one", str(failure)
@@ -61,27 +68,47 @@ def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
     return model + _message(_MODEL_GRAPH, outputs)
 
 
-def _norms(data: Data) -> Iterator[tuple[bytes, bytes]]:
-    """Yield what every LayerNormalization takes, and the name of its weight."""
+def _events(data: Data) -> Iterator[_Event]:
+    """Yield norms and depthwise convolutions in the order of the nodes."""
+    weights: dict[bytes, bytes] = {}
+    for node in _nodes(data):
+        [operator, *_] = [*_texts(data, node, _NODE_OPERATOR), b""]
+        inputs = _texts(data, node, _NODE_INPUT)
+        if operator == b"LayerNormalization":
+            yield inputs[0]
+        elif operator == b"DequantizeLinear":
+            # Of INT8 files it stands between a convolution and its weights.
+            weights |= dict.fromkeys(_texts(data, node, _NODE_OUTPUT), inputs[0])
+        elif operator == b"Conv" and (
+            place := _DEPTHWISE.search(weights.get(inputs[1], inputs[1]))
+        ):
+            yield int(place[1]) + 1, int(place[2]) + 1
+
+
+def _places(events: Sequence[_Event]) -> Iterator[tuple[str, str]]:
+    ends = [number for number, event in enumerate(events) if isinstance(event, tuple)]
+    for number in ends:
+        stage, block = cast("tuple[int, int]", events[number])
+        if block == 1 and (taken := _first_norm_of_a_block(events[:number])):
+            yield f"stage {stage} patches", taken.decode(errors="replace")
+        norms = [event for event in events[number:] if isinstance(event, bytes)]
+        if norms:
+            yield f"stage {stage} block {block}", norms[0].decode(errors="replace")
+
+
+def _first_norm_of_a_block(before: Sequence[_Event]) -> bytes | None:
+    """Return what the first norm of a stage's first block takes: that of its patches gives it."""
+    ends = [number for number, event in enumerate(before) if isinstance(event, tuple)]
+    # Behind the last block of a stage comes the stage's norm, then that of the next one's patches.
+    norms, skipped = (before[ends[-1] + 1 :], 2) if ends else (before, 1)
+    taken = norms[skipped] if len(norms) > skipped else None
+    return taken if isinstance(taken, bytes) else None
+
+
+def _nodes(data: Data) -> Iterator[Span]:
     for field, graph in fields(data, (0, len(data))):
-        if field != _MODEL_GRAPH:
-            continue
-        for kind, node in fields(data, graph):
-            if kind == _GRAPH_NODE and _texts(data, node, _NODE_OPERATOR) == [_NORM]:
-                taken, weight, *_ = [*_texts(data, node, _NODE_INPUT), b"", b""]
-                yield taken, weight
-
-
-def _places(norms: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
-    stage, block = 0, 0
-    for taken, weight in norms:
-        if found := _FIRST_NORM.search(weight):
-            # It takes what the block before it gives, or the first of a stage its patches.
-            stage, block = int(found[1]) + 1, int(found[2]) + 1
-            place = f"stage {stage} block {block - 1}" if block > 1 else f"stage {stage} patches"
-            yield place, taken.decode(errors="replace")
-        elif _STAGE_NORM.search(weight):
-            yield f"stage {stage} block {block}", taken.decode(errors="replace")
+        if field == _MODEL_GRAPH:
+            yield from (span for kind, span in fields(data, graph) if kind == _GRAPH_NODE)
 
 
 def _texts(data: Data, node: Span, wanted: int) -> list[bytes]:

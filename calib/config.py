@@ -10,7 +10,7 @@ from segpp.calib.writers import WRITERS
 from segpp.calib.writers.rounding import ROUNDINGS
 from segpp.errors import InputError
 from segpp.utils.choices import check_choice
-from segpp.utils.files import manifest_path
+from segpp.utils.files import certificate_path, manifest_path
 from segpp.utils.overwrite import check_output_file
 
 __all__ = ["DEFAULT_METHOD", "CalibrationConfig", "check_config"]
@@ -90,4 +90,7 @@ def check_config(config: CalibrationConfig) -> None:
         "manifest",
         inputs=(manifest_path(config.model),),
         force=config.force,
+    )
+    check_output_file(
+        certificate_path(config.out), "certificate", inputs=(config.model,), force=config.force
     )

@@ -8,7 +8,7 @@
    second set.
 6. Write: in the dialect, and what its engine would refuse.
 7. Judge: against the float file on the third set.
-8. Keep: file and manifest, both or neither.
+8. Keep: file, manifest and certificate, all or none.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,10 +29,11 @@ from segpp.calib.graph.sites import Site, renewed, sites_of
 from segpp.calib.observers import OBSERVERS
 from segpp.calib.observers.base import Observer
 from segpp.calib.pictures.find import Picture, find_pictures
+from segpp.calib.pictures.proof import ReferenceProof, Seen, proved, reference_proof
 from segpp.calib.pictures.runs import batch_of, logits_of
 from segpp.calib.pictures.sets import PictureSets, split
 from segpp.calib.plan import Plan
-from segpp.calib.provenance import Outcome, calibrated_manifest
+from segpp.calib.provenance import Outcome, calibrated_manifest, manifest_beside
 from segpp.calib.ranges.collect import collect_ranges
 from segpp.calib.ranges.file import Ranges
 from segpp.calib.ranges.statistics import TensorStatistics
@@ -50,8 +51,8 @@ from segpp.calib.writers.base import Writer
 from segpp.calib.writers.rounding import ROUNDINGS
 from segpp.calib.writers.rounding.blocks import Rounded, round_weights
 from segpp.errors import CheckError, InputError
-from segpp.manifest import CalibrationDrop, FileInfo, Manifest, read_manifest, render_manifest
-from segpp.utils.files import atomic_write, manifest_path, sha256_of, write_whole
+from segpp.manifest import CalibrationDrop, Manifest, read_manifest, render_manifest
+from segpp.utils.files import atomic_write, certificate_path, manifest_path, write_whole
 
 __all__ = ["CalibrationResult", "calibrate"]
 
@@ -100,7 +101,10 @@ def calibrate(
         threads=config.threads,
         after_each=partial(progress, "collecting ranges"),
     )
-    work = _Work(config, measures, progress, manifest, model, writer, sets)
+    reference = None
+    if measures.masks is not None:
+        reference = reference_proof(config.model, manifest, measures.masks)
+    work = _Work(config, measures, progress, manifest, model, writer, sets, reference)
     return work.finish(sites, ranges)
 
 
@@ -123,6 +127,7 @@ class _Work:
     model: onnx.ModelProto
     writer: Writer
     sets: PictureSets
+    reference: ReferenceProof | None = None
     equalized: tuple[str, ...] = ()
     shifts: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -168,10 +173,13 @@ class _Work:
         fitting, costs = self._fit(paying, gained)
         floats.update(_difference(paying, fitting, "the budget on what may be lost"))
         # 6. to 8.
-        with atomic_write(self.config.out, manifest_path(self.config.out)) as (part, manifest_part):
+        with atomic_write(*self._outputs()) as (part, manifest_part, *certificate_parts):
             part.write_bytes(self._written(fitting).SerializeToString())
             outcome = self._judge(fitting, floats, part)
             made = calibrated_manifest(self.manifest, self.config, sites, outcome, part)
+            if self.reference is not None and outcome.seen is not None:
+                made, archive = proved(made, self.reference, outcome.seen, ran=self._runs_here())
+                certificate_parts[0].write_bytes(archive)
             manifest_part.write_text(render_manifest(made), encoding="utf-8")
             failures = self._failures(outcome, gains)
             result = CalibrationResult(
@@ -186,6 +194,16 @@ class _Work:
             if failures:
                 raise CalibrationFailedError(failures, result)
         return result
+
+    def _outputs(self) -> tuple[Path, ...]:
+        """Return what is going to be written."""
+        out = self.config.out
+        certificate = () if self.reference is None else (certificate_path(out),)
+        return (out, manifest_path(out), *certificate)
+
+    def _runs_here(self) -> bool:
+        """Return whether masks are of the library that the file is for; engines are built of it."""
+        return self.measures.time is not None or WRITERS[self.config.target].backend is None
 
     def _stays_float(self, site: Site) -> str | None:
         if site.node == _first(self.model):
@@ -295,14 +313,16 @@ class _Work:
             return drop_of(self._compared(path, self.sets.selection))
 
     def _compared(self, path: Path, pictures: tuple[Picture, ...]) -> Comparison:
-        beside = replace(
-            self.manifest, file=FileInfo(path.name, sha256_of(path), path.stat().st_size)
-        )
-        manifest_path(path).write_text(render_manifest(beside), encoding="utf-8")
-        try:
+        with manifest_beside(path, self.manifest):
             return self.measures.compare(path, pictures)
-        finally:
-            manifest_path(path).unlink(missing_ok=True)
+
+    def _seen(self, path: Path) -> Seen | None:
+        """Return what a file makes of the pictures of its certificate."""
+        if self.reference is None or self.measures.masks is None:
+            return None
+        with manifest_beside(path, self.manifest):
+            pictures = [probe.picture.pixels for probe in self.reference.probes]
+            return self.measures.masks(path, pictures)
 
     def _written(self, plan: Plan) -> onnx.ModelProto:
         written = self.writer.write(self.model, plan)
@@ -318,9 +338,10 @@ class _Work:
             path = Path(folder, "int8.onnx")
             write_whole(path, part.read_bytes())
             comparison = self._compared(path, self.sets.report)
+            seen = self._seen(path)
             times = self._times(path)
         agreement, drop = float(comparison.agreement.mean()), drop_of(comparison)
-        return self._outcome(plan, floats, agreement, drop, times)
+        return replace(self._outcome(plan, floats, agreement, drop, times), seen=seen)
 
     def _outcome(
         self,

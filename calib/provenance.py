@@ -1,7 +1,8 @@
 """What the manifest of an INT8 file says of how it came about."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +13,21 @@ import onnxruntime
 from segpp.calib.config import CalibrationConfig
 from segpp.calib.graph.sites import Site
 from segpp.calib.pictures.find import Picture
+from segpp.calib.pictures.proof import Seen
 from segpp.calib.pictures.sets import PictureSets
 from segpp.calib.plan import Plan
 from segpp.calib.writers import WRITERS
-from segpp.manifest import Calibration, CalibrationDrop, FileInfo, Manifest, Source
-from segpp.utils.files import sha256_of
+from segpp.manifest import (
+    Calibration,
+    CalibrationDrop,
+    FileInfo,
+    Manifest,
+    Source,
+    render_manifest,
+)
+from segpp.utils.files import manifest_path, sha256_of
 
-__all__ = ["Outcome", "calibrated_manifest"]
+__all__ = ["Outcome", "calibrated_manifest", "manifest_beside"]
 
 # By their modules: onnxruntime is installed under other names too.
 _PACKAGES = (onnx, onnxruntime, np)
@@ -37,6 +46,7 @@ class Outcome:
         agreement: Share of the report's pixels that keep their class.
         drop: What is lost on them.
         milliseconds: Of a call, float and INT8, where they were timed.
+        seen: What the file makes of the pictures of its certificate, if it gets one.
     """
 
     plan: Plan
@@ -47,6 +57,7 @@ class Outcome:
     agreement: float
     drop: CalibrationDrop
     milliseconds: Mapping[str, float]
+    seen: Seen | None = None
 
 
 def calibrated_manifest(
@@ -63,6 +74,7 @@ def calibrated_manifest(
         source=Source(manifest.file.name, manifest.file.sha256, "onnx"),
         precision="int8",
         parity=None,
+        certificate=None,
         tools={**manifest.tools, **{one.__name__: one.__version__ for one in _PACKAGES}},
         options={**manifest.options, "int8": config.target, **WRITERS[config.target].options()},
         calibration=Calibration(
@@ -82,6 +94,18 @@ def calibrated_manifest(
             corrected=outcome.corrected,
         ),
     )
+
+
+@contextmanager
+def manifest_beside(path: Path, manifest: Manifest) -> Iterator[None]:
+    """Keep a float file's manifest beside a trial in INT8, of which nothing is proved yet."""
+    about = FileInfo(path.name, sha256_of(path), path.stat().st_size)
+    beside = replace(manifest, file=about, certificate=None)
+    manifest_path(path).write_text(render_manifest(beside), encoding="utf-8")
+    try:
+        yield
+    finally:
+        manifest_path(path).unlink(missing_ok=True)
 
 
 def _rounded(plan: Plan) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp.certificate.pictures import Picture
 from segpp.errors import ImageError
 from segpp.images.channels import ARRAY_SUFFIX, load_channels
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, prepare
@@ -18,6 +19,7 @@ from segpp.utils.files import sha256_of
 __all__ = [
     "MADE",
     "ParityImage",
+    "drawn_parity_image",
     "images_in",
     "made_image",
     "made_parity_image",
@@ -83,6 +85,20 @@ def made_parity_image(spec: InputSpec, *, fed: InputSpec | None = None) -> Parit
     normalized = prepare(batch, _float_spec(spec, spec.batch))
     sha256 = hashlib.sha256(image.tobytes()).hexdigest()
     return ParityImage(MADE, sha256, prepare(batch, fed or spec), normalized)
+
+
+def drawn_parity_image(picture: Picture, spec: InputSpec, *, fed: InputSpec) -> ParityImage:
+    """Return a picture of a certificate as a batch.
+
+    Args:
+        picture: It has the network's channels.
+        spec: The input, with the mean and std of training.
+        fed: The input as the file takes it.
+    """
+    batch = [picture.pixels] * spec.batch
+    normalized = prepare(batch, _float_spec(spec, spec.batch))
+    sha256 = hashlib.sha256(picture.file).hexdigest()
+    return ParityImage(picture.name, sha256, prepare(batch, fed), normalized)
 
 
 def made_image(spec: InputSpec) -> Floats:

@@ -9,11 +9,11 @@
 7. Precision: weights and activations as halves, but for what its range keeps in FP32.
 8. Lint: the rules of the targets.
 9. Parity: the file against the network as it was before step 4, on masks of a real image.
-10. Write: file and manifest, both or neither.
+10. Write: file, manifest and certificate, all or none.
 """
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -26,9 +26,11 @@ import onnx
 from numpy.typing import NDArray
 
 from segpp import __version__
+from segpp.certificate.sealed import remove_certificate
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.config import AUTO, OUTPUTS, ExportConfig, ExportResult
 from segpp.export.config.check import check_config
+from segpp.export.config.recorded import recorded_options
 from segpp.export.config.resolve import (
     ResolvedExport,
     assumed_note,
@@ -58,7 +60,8 @@ from segpp.export.onnx_graph.half_file import half_note, half_step, in_half
 from segpp.export.onnx_graph.io_wrapper import ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
-from segpp.export.parity import check_parity, check_same, measure_parity
+from segpp.export.parity import Seen, check_parity, check_same, compare
+from segpp.export.parity.certify import certify, images_to_see
 from segpp.export.parity.reference import (
     check_reference,
     measure_reference,
@@ -78,7 +81,7 @@ from segpp.manifest import (
     render_manifest,
 )
 from segpp.ops.grid import Size
-from segpp.utils.files import atomic_write, manifest_path, sha256_of
+from segpp.utils.files import atomic_write, certificate_path, manifest_path, sha256_of
 from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
@@ -145,9 +148,9 @@ def _export(config: ExportConfig) -> ExportResult:
     findings = _check_graph(graph, config.target)
     warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites)
     # 9. and 10.: the check is made on the very bytes that are kept.
-    with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
+    with atomic_write(*_outputs(config)) as (part, manifest_part, *certificate_parts):
         part.write_bytes(graph.SerializeToString())
-        parity = _check_parity(model, part, image, plan) if image is not None else None
+        parity, seen = (None, ()) if image is None else _check_parity(model, part, image, plan)
         if config.target == PLAIN:
             graph = _flatten(graph, part, image, plan)
         reference = None
@@ -166,8 +169,27 @@ def _export(config: ExportConfig) -> ExportResult:
         manifest = replace(
             _manifest(plan, graph, part, parity, notes), reference=reference, islands=islands
         )
-        manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
+        manifest = _write_manifest(manifest, seen, manifest_part, certificate_parts)
+    if not config.check:
+        remove_certificate(config.out)
     return ExportResult(manifest, warnings)
+
+
+def _outputs(config: ExportConfig) -> tuple[Path, ...]:
+    """Return what is going to be written; where nothing is proved, no certificate."""
+    outputs = config.out, manifest_path(config.out), certificate_path(config.out)
+    return outputs if config.check else outputs[:2]
+
+
+def _write_manifest(
+    manifest: Manifest, seen: Sequence[Seen], part: Path, certificate_parts: Sequence[Path]
+) -> Manifest:
+    """Write the manifest, and with it the certificate where PyTorch saw pictures."""
+    if seen:
+        manifest, archive = certify(manifest, seen)
+        certificate_parts[0].write_bytes(archive)
+    part.write_text(render_manifest(manifest), encoding="utf-8")
+    return manifest
 
 
 def _choices(config: ExportConfig) -> ReadChoices:
@@ -294,20 +316,23 @@ def _check_graph(graph: onnx.ModelProto, target: str) -> tuple[str, ...]:
         return check_clean(graph, PORTABLE if target == PLAIN else target)
 
 
-def _check_parity(model: Network, part: Path, image: ParityImage, plan: ResolvedExport) -> Parity:
+def _check_parity(
+    model: Network, part: Path, image: ParityImage, plan: ResolvedExport
+) -> tuple[Parity, tuple[Seen, ...]]:
     is_bundled = plan.config.parity_image is None and image.name != MADE
     whose = ", the bundled picture" if is_bundled else ""
     with step(f"comparing with PyTorch on {image.name}{whose}"):
-        parity = measure_parity(
+        fed = file_input(plan.input, plan.config.input_dtype)
+        parity, seen = compare(
             model,
             part,
-            image,
+            images_to_see(image, plan.input, fed),
             precision=plan.config.precision,
             min_agreement=plan.min_agreement,
             align_corners=plan.checkpoint.align_corners,
         )
     check_parity(parity)
-    return parity
+    return parity, seen
 
 
 def _flatten(
@@ -359,32 +384,8 @@ def _manifest(
         origins=plan.origins,
         match_search=plan.sharing.search,
         notes=notes if config.check else (*notes, "not compared with PyTorch (--no-check)"),
-        options={
-            "target": config.target,
-            **_normalization(plan),
-            **_reading(config),
-            "rewrites": " ".join(plan.rewrites.on) or "none",
-            "rewrites_off": " ".join(plan.rewrites.off) or "none",
-        },
+        options=recorded_options(plan),
     )
-
-
-def _normalization(plan: ResolvedExport) -> dict[str, str]:
-    """Return what the file does to its pixels itself, for a reader to see."""
-    if plan.config.input_dtype in {"float32", "float16"}:
-        return {}
-    mean, std = (" ".join(f"{v:g}" for v in values) for values in (plan.input.mean, plan.input.std))
-    return {"normalization": f"inside, mean {mean}, std {std}"}
-
-
-def _reading(config: ExportConfig) -> dict[str, str]:
-    """Return which tensors of the checkpoint the caller chose, where he did."""
-    chosen = {
-        "prefix": config.prefix,
-        "weights": None if config.weights == "raw" else config.weights,
-        "ignore_tensors": " ".join(config.ignore_tensors),
-    }
-    return {key: value for key, value in chosen.items() if value}
 
 
 def _output_spec(plan: ResolvedExport, kind: str, output: onnx.ValueInfoProto) -> OutputSpec:

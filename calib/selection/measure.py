@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.calib.pictures.find import Picture
+from segpp.calib.pictures.proof import Masks
 
 __all__ = ["Compare", "Comparison", "Measures", "Time"]
 
@@ -51,8 +52,10 @@ class Measures:
         compare: Masks of a file with those of the float file.
         time: Calls of files on the dialect's engine; None where that does not run here.
         engine: What that is, in words.
+        masks: Masks of a file; None leaves INT8 files without a certificate.
     """
 
     compare: Compare
     time: Time | None = None
     engine: str = ""
+    masks: Masks | None = None

@@ -21,7 +21,7 @@ from segpp.export.reduction.config import count_tokens
 from segpp.export.targets import ONNXRUNTIME, PLAIN, PORTABLE, TARGETS
 from segpp.images.fit import FITS
 from segpp.utils.choices import check_choice
-from segpp.utils.files import check_file, manifest_path
+from segpp.utils.files import certificate_path, check_file, manifest_path
 from segpp.utils.overwrite import check_output_file
 
 __all__ = ["check_config"]
@@ -156,6 +156,8 @@ def _check_output(config: ExportConfig) -> None:
             hint=f"name it {config.out.stem}{_SUFFIX}",
         )
     check_output_file(manifest_path(config.out), "manifest", inputs=inputs, force=config.force)
+    certificate = certificate_path(config.out)
+    check_output_file(certificate, "certificate", inputs=inputs, force=config.force)
 
 
 def _check_inputs(config: ExportConfig) -> None:

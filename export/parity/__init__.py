@@ -1,5 +1,6 @@
 """The parity check: a file must follow FP32 PyTorch on a real image, or it is not written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,22 +11,28 @@ import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from segpp import ops
 from segpp.errors import CheckError
-from segpp.export.custom_ops.torch_ops import MatchSettings, matching_by
+from segpp.export.custom_ops.torch_ops import matching_by
 from segpp.export.images import ParityImage
 from segpp.export.models.base import family_of
 from segpp.export.models.network import Network
 from segpp.export.onnx_graph.rounded_copy import rounded_copy
+from segpp.export.parity.file_run import FileOutcome, run_file
 from segpp.export.parity.replay_matches import MatchReplay
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
 from segpp.utils.limits import default_threads
 
-__all__ = ["MIN_AGREEMENT", "check_parity", "check_same", "measure_parity"]
+__all__ = [
+    "MIN_AGREEMENT",
+    "Seen",
+    "check_parity",
+    "check_same",
+    "compare",
+    "measure_parity",
+]
 
 # BF16 has 8 significant bits: about one pixel in a hundred changes, at the seams of classes.
 MIN_AGREEMENT = {"fp32": 0.999, "fp16": 0.99, "bf16": 0.98}
@@ -42,6 +49,31 @@ def measure_parity(
     min_agreement: float,
     align_corners: bool = False,
 ) -> Parity:
+    """Compare ``file`` with ``model`` on one image, as ``compare`` does.
+
+    Raises:
+        CheckError: The file merges tokens that its contract would not, or gives infinities or
+            not-a-numbers.
+    """
+    return compare(
+        model,
+        file,
+        [image],
+        precision=precision,
+        min_agreement=min_agreement,
+        align_corners=align_corners,
+    )[0]
+
+
+def compare(
+    model: Network,
+    file: Path,
+    images: Sequence[ParityImage],
+    *,
+    precision: str,
+    min_agreement: float,
+    align_corners: bool = False,
+) -> "tuple[Parity, tuple[Seen, ...]]":
     """Compare ``file`` with ``model``, which has the same reductions and is FP32.
 
     Masks are the file's labels where it gives them.
@@ -54,47 +86,82 @@ def measure_parity(
     Args:
         model: The network as trained, before any rewrite.
         file: What was made of it.
-        image: What both see.
+        images: What both see; the first is judged.
         precision: Of the file.
-        min_agreement: Share of pixels that must agree, for ``check_parity``.
+        min_agreement: Share of its pixels that must agree, for ``check_parity``.
         align_corners: How the network's logits are resized to labels.
+
+    Returns:
+        How the file follows the network on the first image, and what both made of each.
 
     Raises:
         CheckError: The file merges tokens that its contract would not, or gives infinities or
             not-a-numbers.
     """
-    size = Size(*image.normalized.shape[2:])
+    judge = _judge_full if precision == "fp32" else partial(_judge_half, precision=precision)
+    # The file sees all images before PyTorch sees any: both at once take twice the memory.
+    judged, seen = judge(model, file, images, align_corners=align_corners)
+    first = images[0]
+    parity = Parity(first.name, first.sha256, min_agreement=min_agreement, **judged)
+    return parity, seen
+
+
+def _judge_full(
+    model: Network, file: Path, images: Sequence[ParityImage], *, align_corners: bool
+) -> "tuple[dict[str, Any], tuple[Seen, ...]]":
+    outcomes = run_file(onnx.load(file), images, align_corners=align_corners)
+    tolerance, first = _tolerance(model, images[0]), images[0]
+    replays = [MatchReplay(outcome.matches, tie=tolerance) for outcome in outcomes]
+    seen = []
+    for image, outcome, replay in zip(images, outcomes, replays, strict=True):
+        with matching_by(replay):
+            expected = _torch_logits(model, image.normalized)
+        seen.append(Seen(expected, outcome, tolerance))
     agreement_of = partial(_agreement, align_corners=align_corners)
-    run = partial(_run, image=image.input, size=size, align_corners=align_corners)
-    result = partial(Parity, image.name, image.sha256, min_agreement=min_agreement)
-    graph = onnx.load(file)
-    if precision != "fp32":
-        rounded = run(rounded_copy(graph))
-        _check_finite(rounded.logits, precision, image.name)
-        expected = _torch_logits(model, image.normalized)
-        agreement = agreement_of(expected, rounded.labels)
-        if precision == "bf16":
-            # ONNX Runtime has no convolution of BF16 on a CPU: of such a file the copy alone runs.
-            return result(pixel_agreement=agreement)
-        own = agreement_of(expected, run(graph).labels)
-        return result(pixel_agreement=own, agreement_rounded=agreement)
-    outcome = run(graph)
-    tolerance = family_of(model.architecture).tolerance(model.architecture, size)
-    replay = MatchReplay(outcome.matches, tie=tolerance)
-    with matching_by(replay):
-        expected = _torch_logits(model, image.normalized)
-    same_matches = agreement_of(expected, outcome.labels)
-    own_matches = same_matches
-    if replay.differing:
-        own_matches = agreement_of(_torch_logits(model, image.normalized), outcome.labels)
-    return result(
-        pixel_agreement=own_matches,
-        agreement_given_matches=same_matches,
-        max_logit_difference=float(np.abs(expected - outcome.logits).max()),
-        tolerance=tolerance * float(np.abs(expected).max()),
-        matches=replay.tokens,
-        matches_differing=replay.differing,
+    same_matches = own_matches = agreement_of(seen[0].expected, outcomes[0].labels)
+    if replays[0].differing:
+        own_matches = agreement_of(_torch_logits(model, first.normalized), outcomes[0].labels)
+    difference = np.abs(seen[0].expected - outcomes[0].logits).max()
+    return {
+        "pixel_agreement": own_matches,
+        "agreement_given_matches": same_matches,
+        "max_logit_difference": float(difference),
+        "tolerance": tolerance * seen[0].largest,
+        "matches": replays[0].tokens,
+        "matches_differing": replays[0].differing,
+    }, tuple(seen)
+
+
+def _judge_half(
+    model: Network,
+    file: Path,
+    images: Sequence[ParityImage],
+    *,
+    precision: str,
+    align_corners: bool,
+) -> "tuple[dict[str, Any], tuple[Seen, ...]]":
+    # ONNX Runtime has no convolution of BF16 on a CPU: of such a file the rounded copy alone runs.
+    is_bf16 = precision == "bf16"
+    run = partial(run_file, align_corners=align_corners)
+    rounded = run(rounded_copy(onnx.load(file)), images if is_bf16 else images[:1])
+    _check_finite(rounded[0].logits, precision, images[0].name)
+    outcomes = rounded if is_bf16 else run(onnx.load(file), images)
+    tolerance = _tolerance(model, images[0])
+    seen = tuple(
+        Seen(_torch_logits(model, image.normalized), outcome, tolerance)
+        for image, outcome in zip(images, outcomes, strict=True)
     )
+    agreement_of = partial(_agreement, seen[0].expected, align_corners=align_corners)
+    judged = {"pixel_agreement": agreement_of(outcomes[0].labels)}
+    if not is_bf16:
+        judged["agreement_rounded"] = agreement_of(rounded[0].labels)
+    return judged, seen
+
+
+def _tolerance(model: Network, image: ParityImage) -> float:
+    """Return how far rounding moves a logit, relative to the largest."""
+    size = Size(*image.normalized.shape[2:])
+    return float(family_of(model.architecture).tolerance(model.architecture, size))
 
 
 def check_parity(parity: Parity) -> None:
@@ -155,12 +222,28 @@ def _outputs(file: bytes, image: NDArray[Any]) -> dict[str, NDArray[Any]]:
 
 
 @dataclass(frozen=True)
-class _FileOutcome:
-    """What ONNX Runtime computed: logits (B, K, h, w), labels (B, H, W) and every match."""
+class Seen:
+    """What was made of one image.
 
-    logits: Floats
-    labels: NDArray[Any]
-    matches: list[tuple[MatchSettings, Tensor]]
+    Attributes:
+        expected: Logits (B, K, h, w) of FP32 PyTorch; in FP32 it merged what the file merged.
+        outcome: What the file gave.
+        tolerance: How far rounding moves a logit, relative to the largest.
+    """
+
+    expected: Floats
+    outcome: FileOutcome
+    tolerance: float
+
+    @property
+    def largest(self) -> float:
+        """The largest magnitude of a logit."""
+        return float(np.abs(self.expected).max())
+
+    @property
+    def tie_margin(self) -> float:
+        """How close two logits may be for rounding to decide between them: each may be off."""
+        return 2 * self.tolerance * self.largest
 
 
 def _check_finite(logits: Floats, precision: str, name: str) -> None:
@@ -174,63 +257,6 @@ def _check_finite(logits: Floats, precision: str, name: str) -> None:
             if precision == "fp16"
             else "look for such numbers among the weights of the checkpoint",
         )
-
-
-def _run(
-    model: onnx.ModelProto, image: NDArray[Any], size: Size, *, align_corners: bool
-) -> _FileOutcome:
-    matches = _different_matches(model.graph)
-    logits = _logits_name(model.graph)
-    # 1. Make outputs of the logits and of every match, which are values inside the graph.
-    names = [logits, *(node.output[0] for node in matches)]
-    outputs = {output.name for output in model.graph.output}
-    inner = {value.name: value for value in model.graph.value_info}
-    model.graph.output.extend(inner[name] for name in names if name not in outputs)
-    # 2. Run the whole file, from its pixels if it takes pixels.
-    options = onnxruntime.SessionOptions()
-    # 0 is its own choice, which knows nothing of the limits of this process.
-    options.intra_op_num_threads = default_threads() or 0
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    resized = _resizing(model.graph)
-    names += [node.output[0] for node in resized]
-    values = dict(zip(names, session.run(names, {model.graph.input[0].name: image}), strict=True))
-    # 3. Labels as the runtime makes them where the file gives logits only.
-    if resized:
-        labels = values[resized[0].output[0]]
-    else:
-        full = (size.height, size.width)
-        labels = resize_argmax(values[logits], full, align_corners=align_corners)
-    slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
-    settings = map(_settings, matches)
-    return _FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)))
-
-
-def _different_matches(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Return the match nodes in order, one of those that match the same tokens alike."""
-    matches: dict[tuple[str, MatchSettings], onnx.NodeProto] = {}
-    for node in graph.node:
-        if node.op_type == "SegppTokenMatch":
-            matches.setdefault((node.input[0], _settings(node)), node)
-    return list(matches.values())
-
-
-def _logits_name(graph: onnx.GraphProto) -> str:
-    # A file that gives labels only computes them from its logits.
-    resized = _resizing(graph)
-    name: str = resized[0].input[0] if resized else graph.output[0].name
-    return name
-
-
-def _resizing(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
-    """Return the node that makes labels, if the file gives any."""
-    return [node for node in graph.node if node.op_type == "SegppResizeArgmax"]
-
-
-def _settings(node: onnx.NodeProto) -> MatchSettings:
-    values = {attribute.name: attribute.i for attribute in node.attribute}
-    return MatchSettings(**{name: values[name] for name in ops.CONTRACTS[node.op_type].attributes})
 
 
 def _torch_logits(model: Network, image: Floats) -> Floats:

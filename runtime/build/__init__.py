@@ -2,105 +2,149 @@
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from segpp import __version__
-from segpp.errors import InputError, MissingError, OutputError
-from segpp.manifest import (
-    EngineInfo,
-    FileInfo,
-    Manifest,
-    Source,
-    read_manifest,
-    render_manifest,
-)
-from segpp.runtime.build.builders import BUILDERS, BuildConfig, EngineBuilder
+from segpp.certificate.sealed import remove_certificate
+from segpp.errors import CheckError, InputError, OutputError
+from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
+from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.check_target import check_target
-from segpp.runtime.build.log import LogFacts, LogRecord, read_facts
+from segpp.runtime.build.gate import (
+    GateConfig,
+    certified_engine,
+    first_block,
+    has_certificate,
+)
+from segpp.runtime.build.log import LogRecord, read_facts
+from segpp.runtime.build.network import NETWORK, NetworkFacts, parse_facts
+from segpp.runtime.build.progress import PROGRESS, parse_progress
+from segpp.runtime.build.report import BuildReport, engine_manifest, make_report
+from segpp.runtime.build.choose_builder import Resolved, resolve, resolve_builder
 from segpp.runtime.build.worker import build_in_subprocess
 from segpp.runtime.onnx_reader.external_data import check_model
-from segpp.runtime.system.gpu import gpu_compute_capability
-from segpp.runtime.system.packages import is_installed
-from segpp.utils.choices import check_choice
 from segpp.utils.file_type import ENGINE_SUFFIXES
-from segpp.utils.files import atomic_write, manifest_path, sha256_of
-from segpp.utils.overwrite import check_output_file, is_own
+from segpp.utils.files import (
+    atomic_write,
+    certificate_path,
+    check_writable,
+    manifest_path,
+    sha256_of,
+)
+from segpp.utils.overwrite import check_distinct, check_output_file, is_own
 
-__all__ = ["BuildConfig", "BuildReport", "build_engine", "resolve_builder"]
+__all__ = [
+    "BuildConfig",
+    "BuildReport",
+    "GateConfig",
+    "Progress",
+    "build_engine",
+    "resolve_builder",
+]
 
 _LOG = logging.getLogger(__name__)
 
+# Takes the share of the build that is done, 0 to 1, and what is being done.
+Progress = Callable[[float, str], object]
 
 
-@dataclass(frozen=True)
-class BuildReport:
-    """What came out of a build; memory and sizes in bytes. The fields are the keys of ``--json``.
+def build_engine(
+    config: BuildConfig, *, progress: Progress | None = None, gate: GateConfig | None = None
+) -> BuildReport:
+    """Build an engine and write it with its manifest and certificate, all or none.
 
-    Args:
-        input: The ONNX file, without folders.
-        output: The engine, without folders.
-        library: What the builder's maker calls it.
-        version: The builder's.
-        compute_capabilities: The GPUs that it is for ("8.9").
-        layers: Of the network, before fusion.
-        attention_found: Attention sites that the compiler recognised.
-        attention_expected: How many there are; None where no manifest tells.
-        activation_bytes: Memory for activations, scratch included.
-        weight_bytes: Memory for weights.
-        engine_bytes: The file's size.
-        build_seconds: Wall time of the build.
-        ran: Whether the engine has run here.
-        gpu: Compute capability of this machine's GPU, None without one.
-    """
-
-    input: str
-    output: str
-    library: str
-    version: str
-    compute_capabilities: tuple[str, ...]
-    layers: int
-    attention_found: int
-    attention_expected: int | None
-    activation_bytes: int
-    weight_bytes: int
-    engine_bytes: int
-    build_seconds: float
-    ran: bool
-    gpu: str | None
-
-
-def build_engine(config: BuildConfig) -> BuildReport:
-    """Build an engine and write it with its manifest, both or neither.
-
-    Without a manifest beside the ONNX file the engine gets none either.
+    Without a manifest beside the ONNX file the engine gets none either, nor a certificate without
+    one. A dry run writes nothing.
 
     Raises:
+        CheckError: The engine runs here, and gives other masks than its file.
         GraphError: The file is no ONNX file, or the builder refused it.
-        InputError: An argument is wrong.
+        InputError: An argument is wrong, or the builder cannot honour it.
         ManifestError: The manifest beside the ONNX file is damaged or about another file.
-        MissingError: The builder is not installed, or does not load.
+        MissingError: The builder is not installed, does not load, or lacks a GPU.
         OutputError: The engine cannot be written.
     """
     # 1. Find out all that can be found out before the long work.
-    config, builder = _resolve(config)
-    manifest = _check_files(config)
-    with atomic_write(*_outputs(config.output, manifest)) as parts:
+    resolved = resolve(config)
+    manifest = _check_files(resolved.config)
+    if config.dry_run:
+        return _build(resolved, manifest, None, progress)[0]
+    with atomic_write(*_outputs(resolved.config, manifest)) as parts:
         # 2. Build under a temporary name.
-        start = time.monotonic()
-        into_part = replace(config, onnx=config.onnx.absolute(), output=parts[0].absolute())
-        records = build_in_subprocess(into_part, config.onnx.name)
-        seconds = time.monotonic() - start
-        _log_messages(records)
-        # 3. Read the facts off the log, and write them down beside the engine.
-        facts, size = read_facts(records), parts[0].stat().st_size
-        report = _report(config, builder, facts, manifest=manifest, seconds=seconds, size=size)
+        report, network = _build(resolved, manifest, parts, progress)
+        # 3. Write the facts down beside the engine.
         if manifest:
-            engine_manifest = _engine_manifest(manifest, config, report, parts[0])
-            parts[1].write_text(render_manifest(engine_manifest), encoding="utf-8")
+            file = FileInfo(config.output.name, sha256_of(parts[0]), parts[0].stat().st_size)
+            written = engine_manifest(manifest, resolved, network, report, file)
+            # 4. Run it, where that can be done.
+            bisect = partial(first_block, config.onnx, written, partial(_build_marked, resolved))
+            certified = certified_engine(
+                written, config.onnx, parts[0], gate or GateConfig(), bisect
+            )
+            if certified.archive is not None:
+                parts[2].write_bytes(certified.archive)
+            parts[1].write_text(render_manifest(certified.manifest), encoding="utf-8")
+            report = replace(report, ran=certified.ran)
     if manifest is None:
         _remove_manifest(config.output)
+    if not has_certificate(config.onnx, manifest):
+        remove_certificate(config.output)
     return report
+
+
+def _build_marked(resolved: Resolved, onnx: Path, output: Path) -> None:
+    """Build another engine with the settings of one, to look into it."""
+    own = replace(resolved.config, onnx=onnx, output=output)
+    own = replace(own, timing_cache=None, timing_cache_output=None)
+    build_in_subprocess(own, onnx.name, on_record=_listener(None))
+
+
+def _build(
+    resolved: Resolved,
+    manifest: Manifest | None,
+    parts: tuple[Path, ...] | None,
+    progress: Progress | None,
+) -> tuple[BuildReport, NetworkFacts]:
+    """Let the library work, and return what it told."""
+    config, start = resolved.config, time.monotonic()
+    own = replace(config, onnx=config.onnx.absolute())
+    if parts is not None:
+        own = replace(own, output=parts[0].absolute())
+        if config.timing_cache is not None:
+            cache, part = config.timing_cache.absolute(), parts[-1].absolute()
+            own = replace(own, timing_cache=cache, timing_cache_output=part)
+    records = build_in_subprocess(own, config.onnx.name, on_record=_listener(progress))
+    report = make_report(
+        resolved,
+        network := _network_of(records),
+        read_facts(records),
+        manifest=manifest,
+        seconds=time.monotonic() - start,
+        size=parts[0].stat().st_size if parts else None,
+    )
+    return report, network
+
+
+def _listener(progress: Progress | None) -> Callable[[LogRecord], None]:
+    def listen(record: LogRecord) -> None:
+        if record.severity == PROGRESS:
+            if progress is not None:
+                progress(*parse_progress(record.text))
+        elif record.severity != NETWORK:
+            verbose = record.severity == "VERBOSE"
+            level = logging.DEBUG if verbose else logging.INFO
+            _LOG.log(level, "%s: %s", record.severity.lower(), record.text)
+
+    return listen
+
+
+def _network_of(records: tuple[LogRecord, ...]) -> NetworkFacts:
+    for record in records:
+        if record.severity == NETWORK:
+            return parse_facts(record.text)
+    raise CheckError("the engine builder did not tell what it built")
 
 
 def _remove_manifest(engine: Path) -> None:
@@ -110,53 +154,23 @@ def _remove_manifest(engine: Path) -> None:
         beside.unlink()
 
 
-def resolve_builder(name: str) -> str:
-    """Return the builder to use: ``name``, or for "auto" the first that is installed.
-
-    Raises:
-        InputError: No such builder is known.
-        MissingError: It is not installed, or for "auto" none is.
-    """
-    check_choice(name, ["auto", *BUILDERS], kind="engine builder")
-    if name == "auto":
-        installed = [known for known, builder in BUILDERS.items() if is_installed(builder.module)]
-        if installed:
-            return installed[0]
-        commands = [f"pip install 'segpp[{builder.extra}]'" for builder in BUILDERS.values()]
-        raise MissingError("no engine builder is installed", hint=" or ".join(commands))
-    builder = BUILDERS[name]
-    if not is_installed(builder.module):
-        raise MissingError(
-            f"{builder.title} is not installed", hint=f"pip install 'segpp[{builder.extra}]'"
-        )
-    return name
-
-
-def _resolve(config: BuildConfig) -> tuple[BuildConfig, EngineBuilder]:
-    """Return the config without anything "auto", and the builder that it names."""
-    name = resolve_builder(config.builder)
-    builder = _load(name)
-    capabilities = builder.compute_capabilities(config.compute_capabilities)
-    return replace(config, builder=name, compute_capabilities=capabilities), builder
-
-
-def _load(name: str) -> EngineBuilder:
-    builder = BUILDERS[name]()
-    try:
-        builder.version()
-    except ImportError as failure:
-        raise MissingError(
-            f"{builder.title} is installed and does not load", str(failure)
-        ) from failure
-    return builder
-
-
 def _check_files(config: BuildConfig) -> Manifest | None:
     """Check what is read and what is written, and return the manifest of what is read."""
     onnx, output = config.onnx, config.output
     check_model(onnx)
-    read = (onnx, manifest_path(onnx))
-    check_output_file(output, "engine", inputs=read, force=config.force)
+    if not config.dry_run:
+        check_output_file(output, "engine", inputs=_read(config), force=config.force)
+    _check_name(output)
+    manifest = read_manifest(onnx) if manifest_path(onnx).exists() else None
+    check_target(onnx, manifest)
+    if manifest is not None and manifest.kind != "onnx":
+        raise InputError(f"{onnx} is not an ONNX file but an {manifest.kind}")
+    if not config.dry_run:
+        _check_beside(config, manifest)
+    return manifest
+
+
+def _check_name(output: Path) -> None:
     if output.suffix.lower() not in ENGINE_SUFFIXES:
         # Nothing in an engine tells what it is: under another name no command would know it.
         raise OutputError(
@@ -164,75 +178,31 @@ def _check_files(config: BuildConfig) -> Manifest | None:
             f"known are: {', '.join(sorted(ENGINE_SUFFIXES))}",
             hint=f"name it {output.with_suffix('.engine').name}",
         )
-    manifest = read_manifest(onnx) if manifest_path(onnx).exists() else None
-    check_target(onnx, manifest)
-    if manifest is None:
-        return None
-    check_output_file(manifest_path(output), "manifest", inputs=read, force=config.force)
-    if manifest.kind != "onnx":
-        raise InputError(f"{onnx} is not an ONNX file but an {manifest.kind}")
-    return manifest
 
 
-def _outputs(engine: Path, manifest: Manifest | None) -> tuple[Path, ...]:
-    return (engine, manifest_path(engine)) if manifest else (engine,)
+def _check_beside(config: BuildConfig, manifest: Manifest | None) -> None:
+    """Check what is written besides the engine."""
+    if manifest is not None:
+        beside = manifest_path(config.output)
+        check_output_file(beside, "manifest", inputs=_read(config), force=config.force)
+        proof = certificate_path(config.output)
+        check_output_file(proof, "certificate", inputs=_read(config), force=config.force)
+    if config.timing_cache is not None:
+        check_distinct([*_outputs_named(config), *_read(config), config.timing_cache])
+        check_writable(config.timing_cache)
 
 
-def _report(
-    config: BuildConfig,
-    builder: EngineBuilder,
-    facts: LogFacts,
-    *,
-    manifest: Manifest | None,
-    seconds: float,
-    size: int,
-) -> BuildReport:
-    return BuildReport(
-        input=config.onnx.name,
-        output=config.output.name,
-        library=builder.title,
-        version=builder.version(),
-        compute_capabilities=config.compute_capabilities,
-        layers=facts.layers,
-        attention_found=facts.attention,
-        attention_expected=sum(manifest.architecture.depths) if manifest else None,
-        activation_bytes=facts.activation_bytes,
-        weight_bytes=facts.weight_bytes,
-        engine_bytes=size,
-        build_seconds=round(seconds, 2),
-        ran=False,
-        gpu=gpu_compute_capability(),
-    )
+def _read(config: BuildConfig) -> tuple[Path, ...]:
+    plugin = () if config.plugin is None else (config.plugin,)
+    return (config.onnx, manifest_path(config.onnx), *plugin)
 
 
-def _engine_manifest(
-    onnx_manifest: Manifest, config: BuildConfig, report: BuildReport, engine: Path
-) -> Manifest:
-    return replace(
-        onnx_manifest,
-        kind="engine",
-        segpp=__version__,
-        file=FileInfo(config.output.name, sha256_of(engine), report.engine_bytes),
-        source=Source(config.onnx.name, onnx_manifest.file.sha256, layout="onnx"),
-        tools={**onnx_manifest.tools, config.builder: report.version},
-        # Measured on the ONNX file; an engine that has not run has none.
-        parity=None,
-        engine=EngineInfo(
-            library=config.builder,
-            version=report.version,
-            compute_capabilities=report.compute_capabilities,
-            layers=report.layers,
-            attention_found=report.attention_found,
-            attention_expected=sum(onnx_manifest.architecture.depths),
-            activation_bytes=report.activation_bytes,
-            weight_bytes=report.weight_bytes,
-            build_seconds=report.build_seconds,
-            ran=report.ran,
-        ),
-    )
+def _outputs_named(config: BuildConfig) -> tuple[Path, ...]:
+    return (config.output, manifest_path(config.output))
 
 
-def _log_messages(records: tuple[LogRecord, ...]) -> None:
-    for record in records:
-        if record.severity != "VERBOSE":
-            _LOG.info("%s: %s", record.severity.lower(), record.text)
+def _outputs(config: BuildConfig, manifest: Manifest | None) -> tuple[Path, ...]:
+    engine = _outputs_named(config)[: 2 if manifest else 1]
+    if has_certificate(config.onnx, manifest):
+        engine = (*engine, certificate_path(config.output))
+    return engine if config.timing_cache is None else (*engine, config.timing_cache)

@@ -12,6 +12,7 @@ from segpp.images.tiles import OVERLAP, check_overlap
 from segpp.manifest import WEIGHT_BITS, Manifest, read_manifest
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec
 from segpp.runtime.inference.choose_backend import choose_backend
+from segpp.runtime.inference.first_load import check_first_load
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
 from segpp.runtime.inference.session import Session
 from segpp.runtime.inference.signature import check_signature, infer_manifest
@@ -42,6 +43,7 @@ def open_session(
     tile: bool = False,
     overlap: float | None = None,
     output_name: str | None = None,
+    first_load: bool = True,
 ) -> Session:
     """Load a network with the manifest beside it.
 
@@ -66,8 +68,10 @@ def open_session(
         overlap: What neighbouring tiles share of a side; a quarter if not given.
         output_name: The output to make masks of, where there are several; labels if there are any,
             else logits.
+        first_load: Prove a file by its certificate if nothing has run it where it was written.
 
     Raises:
+        CheckError: Its masks are not those of its certificate.
         GraphError: The file is damaged, or not a segmentation network with fixed shapes.
         InputError: An argument is wrong.
         ManifestError: The manifest is damaged, or about another file.
@@ -93,6 +97,10 @@ def open_session(
         else:
             described = infer_manifest(path, loaded, output_name=output_name)
         _check_memory(path, described)
+        notes = _overflow(described)
+        if manifest and first_load:
+            plain = Session(loaded, name, manifest, threads=used)
+            notes = (*notes, *check_first_load(path, plain, precision=precision))
         session = Session(
             loaded,
             name,
@@ -101,7 +109,7 @@ def open_session(
             overlap=share,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),
             threads=used,
-            notes=_overflow(described),
+            notes=notes,
         )
         on_failure.pop_all()
     return session

@@ -44,7 +44,7 @@ def capabilities_of(machine: Machine) -> tuple[Capability, ...]:
         _packaged("export", "export checkpoints", EXPORT_MODULES, "export"),
         *(_backend(name) for name in backends_for(".onnx")),
         _cuda(machine),
-        *(_build(name) for name in BUILDERS),
+        *(_build(name, machine) for name in BUILDERS),
         _engines(machine),
         _packaged("video", "read and write video", ("av",), "video"),
         _plugins(find_plugins()),
@@ -111,11 +111,12 @@ def _cuda(machine: Machine) -> Capability:
     return Capability(key, name, works=False, reason=reason, fix=first + _install("gpu"))
 
 
-def _build(name: str) -> Capability:
+def _build(name: str, machine: Machine) -> Capability:
     builder = BUILDERS[name]
-    return _packaged(
-        f"build-{name}", f"build {builder.title} engines", (builder.module,), builder.extra
-    )
+    key, words = f"build-{name}", f"build {builder.title} engines"
+    if builder.needs_gpu and machine.gpu.obstacle:
+        return Capability(key, words, works=False, reason=machine.gpu.obstacle)
+    return _packaged(key, words, (builder.module,), builder.extra)
 
 
 def _engines(machine: Machine) -> Capability:

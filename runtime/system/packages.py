@@ -34,7 +34,6 @@ _OTHERS = {
     "onnxscript": Package(("onnxscript",), "export"),
     "onnx_ir": Package(("onnx-ir",), "export"),
     "safetensors": Package(("safetensors",), "export"),
-    "tensorrt": Package(("tensorrt",), "tensorrt"),
     "av": Package(("av",), "video"),
     "matplotlib": Package(("matplotlib",), "plot"),
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         inspect,
         load,
         predict,
+        verify,
     )
     from segpp.errors import (
         CheckError,
@@ -76,6 +77,7 @@ __all__ = [
     "predict",
     "read_manifest",
     "sample_image",
+    "verify",
 ]
 
 # Module to the names that it gives; each is imported when it is first asked for (PEP 562).
@@ -89,6 +91,7 @@ _LAZY = {
         "inspect",
         "load",
         "predict",
+        "verify",
     ),
     "segpp.errors": tuple(name for name in __all__ if name.endswith("Error")),
     "segpp.images": ("sample_image",),

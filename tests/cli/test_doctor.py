@@ -40,8 +40,8 @@ def test_every_ability_has_an_answer_and_a_missing_one_a_reason(segpp: Command) 
     found = json.loads(done.stdout)
     keys = [item["key"] for item in found["abilities"]]
     assert keys == [
-        "export", "run-cpu", "run-openvino", "run-cuda", "build-tensorrt-rtx", "run-engines",
-        "video", "plugins",
+        "export", "run-cpu", "run-openvino", "run-cuda", "build-tensorrt", "build-tensorrt-rtx",
+        "run-engines", "video", "plugins",
     ]  # fmt: skip
     assert all(item["works"] or item["reason"] for item in found["abilities"])
     assert found["packages"]["numpy"] == np.__version__

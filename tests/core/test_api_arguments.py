@@ -35,6 +35,7 @@ NEEDED: dict[str, dict[str, object]] = {
     "load_image": {"path": "none.png"},
     "predict": {"model": "none.onnx", "source": "none.png", "out": "none.overlay.png"},
     "read_manifest": {"path": "none.onnx"},
+    "verify": {"models": "none.onnx"},
 }
 
 NOTHING = object()
@@ -62,6 +63,7 @@ WRONG: dict[str, list[Any]] = {
     "alpha": [*NO_SHARE, None],
     "backend": [*NO_TEXT, None],
     "batch": [*NO_WHOLE, None],
+    "bisect": NO_PATH,
     "cache": [*NO_FLAG, None],
     "calib_method": [3, 1.5, b"x", ["max"], {"fc1": 3}, {3: "max"}, {"fc1": None}, NOTHING, None],
     "check": [*NO_FLAG, None],

@@ -2,6 +2,9 @@
 //! (SEGPP_REGISTER_ON_LOAD) by registering them as soon as anything loads it.
 //!
 //! Never both: TensorRT refuses to load a library that has registered itself already.
+//!
+//! Either way the file says what it was built for, where a reader finds it without loading it: code
+//! of another major version of TensorRT would run, and crash, before it could be asked.
 
 #include "creator.h"
 #include "logging.h"
@@ -14,6 +17,11 @@
 namespace
 {
 
+// In two steps, because the numbers are macros, in 10.13 and later macros of macros.
+#define SEGPP_TEXT_OF(value) #value
+#define SEGPP_TEXT(value) SEGPP_TEXT_OF(value)
+#define SEGPP_EXPORT __attribute__((visibility("default")))
+
 using Creators = std::array<nvinfer1::IPluginCreatorInterface*, 4>;
 
 Creators const& creators() noexcept
@@ -24,6 +32,14 @@ Creators const& creators() noexcept
 }
 
 } // namespace
+
+extern "C"
+{
+    //! Read by runtime/system/plugin_library.py, which has the meaning of each word.
+    extern SEGPP_EXPORT char const segppPluginInfo[];
+    char const segppPluginInfo[] = "segpp=" SEGPP_VERSION " tensorrt=" SEGPP_TEXT(
+        NV_TENSORRT_MAJOR) "." SEGPP_TEXT(NV_TENSORRT_MINOR) " kernels=" SEGPP_KERNELS;
+}
 
 #if defined(SEGPP_REGISTER_ON_LOAD)
 
@@ -47,8 +63,6 @@ Registrar const registrar;
 } // namespace
 
 #else
-
-#define SEGPP_EXPORT __attribute__((visibility("default")))
 
 extern "C" SEGPP_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder)
 {

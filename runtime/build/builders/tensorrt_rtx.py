@@ -3,13 +3,20 @@
 The parser takes no plugins, so the function bodies in the file are compiled.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from segpp.errors import InputError
-from segpp.runtime.build.builders import BUILDERS, BuildConfig, BuildRefused
+from segpp.runtime.build.builders import BUILDERS, NO_PLUGIN, BuildConfig, Log
+from segpp.runtime.build.compile import (
+    apply_settings,
+    build_network,
+    make_logger,
+    open_builder,
+    parse_model,
+)
+from segpp.runtime.build.network import NETWORK, describe_network, render_facts
+from segpp.runtime.onnx_reader.own_nodes import read_own_nodes
 from segpp.runtime.system.gpu import gpu_compute_capability
-from segpp.utils.limits import usable_cpus
 
 __all__ = ["TensorRtRtx"]
 
@@ -20,6 +27,8 @@ _ONLY_WHEN_NAMED = {"7.5"}
 # Orin, Hopper and Thor: the GPUs that people ask for and that only plain TensorRT serves.
 _PLAIN_TENSORRT = {"8.7", "9.0", "10.0", "10.1", "11.0"}
 
+_PLAIN = "plain TensorRT does, on the machine with the GPU: --backend tensorrt"
+
 
 @BUILDERS.register("tensorrt-rtx")
 class TensorRtRtx:
@@ -29,6 +38,8 @@ class TensorRtRtx:
     module = "tensorrt_rtx"
     extra = "rtx"
     distributions: tuple[str, ...] = ("tensorrt-rtx-cu13", "tensorrt-rtx", "tensorrt-rtx-cu12")
+    needs_gpu = False
+    takes_plugins = False
 
     def version(self) -> str:
         """Return the version of the wheel."""
@@ -49,31 +60,51 @@ class TensorRtRtx:
             return (own,)
         return tuple(name for name in supported if name not in _ONLY_WHEN_NAMED)
 
-    def build(self, config: BuildConfig, log: Callable[[str, str], None]) -> None:
+    def check(self, config: BuildConfig) -> None:
+        """Refuse what it has no use for; nothing that was asked for is passed over in silence."""
+        asked = {
+            "`timing_cache`": (config.timing_cache, "with one it would look for a GPU"),
+            # Engines of level 0, 3 and 5 are the same bytes (1.7.1.116).
+            "`optimization_level`": (
+                config.optimization_level is not None,
+                "it chooses kernels where the engine first runs",
+            ),
+            "`plugin`": (config.plugin not in {None, NO_PLUGIN}, "its parser takes no plugins"),
+            "`embed_plugin`": (config.embed_plugin, "its parser takes no plugins"),
+            "`version_compatible`": (
+                config.version_compatible,
+                "the library that would run such engines does not come with it",
+            ),
+        }
+        for argument, (given, reason) in asked.items():
+            if given:
+                raise InputError(
+                    f"{self.title} has no use for {argument}", f"reason: {reason}", hint=_PLAIN
+                )
+
+    def build(self, config: BuildConfig, log: Log) -> None:
         """Parse and compile; no timing cache, which would look for a GPU."""
         import tensorrt_rtx as trt  # noqa: PLC0415 - 200 MB of libraries, only when asked for
 
-        logger = _logger(trt, log)
-        builder = trt.Builder(logger)
-        # Left alone it takes every CPU there is, those of others too.
-        builder.max_threads = usable_cpus()
+        logger = make_logger(trt, log)
+        builder = open_builder(trt, logger)
         network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
-        parser = trt.OnnxParser(network, logger)
-        if not parser.parse_from_file(str(config.onnx)):
-            raise BuildRefused
-        engine = builder.build_serialized_network(network, _builder_config(trt, builder, config))
-        if engine is None:
-            raise BuildRefused
-        config.output.write_bytes(engine)
+        model = config.onnx.read_bytes()
+        parser = parse_model(trt, network, model, config.onnx, logger)
+        facts = describe_network(trt, network, read_own_nodes(model), typing="strong")
+        log(NETWORK, render_facts(facts))
+        if not config.dry_run:
+            build_network(builder, network, _settings(trt, builder, config, log), config.output)
+        # The network refers to what the parser holds.
+        del parser
 
 
-def _builder_config(trt: Any, builder: Any, config: BuildConfig) -> Any:
+def _settings(trt: Any, builder: Any, config: BuildConfig, log: Log) -> Any:
     theirs, members = builder.create_builder_config(), _members()
     theirs.num_compute_capabilities = len(config.compute_capabilities)
     for index, capability in enumerate(config.compute_capabilities):
         theirs.set_compute_capability(members[capability], index)
-    if config.workspace is not None:
-        theirs.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, config.workspace)
+    apply_settings(trt, theirs, config, log)
     return theirs
 
 
@@ -94,15 +125,3 @@ def _unknown(capability: str, supported: tuple[str, ...], builder: TensorRtRtx) 
         if capability in _PLAIN_TENSORRT
         else None,
     )
-
-
-def _logger(trt: Any, log: Callable[[str, str], None]) -> Any:
-    class Logger(trt.ILogger):  # type: ignore[misc]  # the base comes from an untyped library
-        def __init__(self) -> None:
-            # super() does not reach the constructor of a pybind11 base.
-            trt.ILogger.__init__(self)
-
-        def log(self, severity: Any, text: str) -> None:
-            log(severity.name, text)
-
-    return Logger()

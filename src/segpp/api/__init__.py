@@ -8,6 +8,7 @@ without TensorRT exports them. Everything a program may use is listed in ``segpp
 from segpp.api.infer import load, predict
 from segpp.api.make import build_engine, export_onnx
 from segpp.api.measure import benchmark, evaluate, inspect
+from segpp.api.prove import verify
 from segpp.api.quantize import calibrate
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "inspect",
     "load",
     "predict",
+    "verify",
 ]

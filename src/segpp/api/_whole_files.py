@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.calib.pictures.find import Picture
+from segpp.calib.pictures.proof import Seen
 from segpp.calib.selection.measure import Comparison
 from segpp.images.channels import load_channels
 from segpp.images.fit import unseen_label
@@ -114,6 +115,12 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
         if self.truth is None:
             return Comparison(agreement)
         return Comparison(agreement, np.stack(before), np.stack(after), self.truth.ignored)
+
+    def masks(self, model: Path, pictures: Sequence[ImageArray]) -> Seen:
+        """Return the masks of a file at the pictures' own sizes."""
+        with self._open(model) as session:
+            masks = [session(picture).masks[0] for picture in pictures]
+            return Seen(masks, session.description)
 
     def _compare(
         self, session: Session, picture: Picture

@@ -8,7 +8,7 @@ from segpp.errors import InputError
 from segpp.export.config import AUTO, ExportConfig, ExportResult
 from segpp.export.config.check import check_config
 from segpp.export.reduction.config import ReductionChoice
-from segpp.runtime.build import BuildConfig, BuildReport
+from segpp.runtime.build import BuildConfig, BuildReport, GateConfig
 from segpp.runtime.build import build_engine as build
 from segpp.utils import arguments
 from segpp.utils.progress import announce
@@ -189,23 +189,49 @@ def build_engine(
     backend: str = "auto",
     compute_capabilities: str | Sequence[str] = (),
     workspace: int | None = None,
+    dry_run: bool = False,
+    plugin: PathLike | None = None,
+    embed_plugin: bool = False,
+    timing_cache: PathLike | None = None,
+    optimization_level: int | None = None,
+    version_compatible: bool = False,
+    images: OneOrMore = (),
+    min_agreement: float | None = None,
+    min_miou: float | None = None,
     force: bool = False,
+    progress: Callable[[float, str], object] | None = None,
 ) -> BuildReport:
-    """Compile an ONNX file to an engine for GPUs; this machine needs none.
+    """Compile an ONNX file to an engine for GPUs; for RTX GPUs this machine needs none.
 
     Args:
         onnx: A file of ``export_onnx``, or another with fixed shapes.
         output: The engine to write; its manifest goes beside it if ``onnx`` has one.
-        backend: The library that builds it: ``tensorrt-rtx``, or ``auto``.
+        backend: The library that builds it: ``tensorrt``, for the GPU at hand; ``tensorrt-rtx``;
+            or ``auto``, the first where a GPU answers, else the other.
         compute_capabilities: GPUs to build for, as ``["8.9", "12.0"]``; by default this machine's,
             without a GPU all from 8.0 on that the library knows.
         workspace: Most scratch memory a layer may use, in bytes; by default the library's choice.
+        dry_run: Parse and report; build and write nothing.
+        plugin: TensorRT: the library of segpp's plugins, ``"none"`` for none; by default the file
+            that ``SEGPP_PLUGINS`` names, else where ``segpp-doctor`` finds it.
+        embed_plugin: TensorRT: put that library into the engine.
+        timing_cache: TensorRT: what kernels took on this GPU; read if it is there, written anew.
+        optimization_level: TensorRT: how long to search for faster kernels, 0 to 5.
+        version_compatible: TensorRT: build an engine that later versions run too.
+        images: Pictures on which an engine that runs here is compared with ONNX Runtime, besides
+            those of the file's certificate.
+        min_agreement: Share of their pixels that must keep their class; by default 0.999 in FP32,
+            0.99 in FP16, 0.98 in BF16, 0.97 in INT8.
+        min_miou: What the mIoU of the two masks must be; by default 0.99, 0.95, 0.9, 0.85.
         force: Replace files that segpp did not write, too; never one that is read.
+        progress: Is told the share that is done, 0 to 1, and what is being done.
 
     Raises:
+        CheckError: The engine runs here, and gives other masks; none is left.
         GraphError: The file is no ONNX file, or the library refuses it.
-        InputError: An argument is wrong, or the engine cannot be written.
-        MissingError: The library is not installed.
+        InputError: An argument is wrong, the library has no use for it, or the engine cannot be
+            written.
+        MissingError: The library is not installed, or there is no GPU for it.
 
     Example:
         >>> report = segpp.build_engine("b0.onnx", "b0.engine", compute_capabilities=["8.9"])
@@ -221,9 +247,25 @@ def build_engine(
                 arguments.text, "compute_capabilities", compute_capabilities
             ),
             workspace=arguments.optional(_workspace, "workspace", workspace),
+            timing_cache=arguments.optional(arguments.path, "timing_cache", timing_cache),
+            optimization_level=arguments.optional(_level, "optimization_level", optimization_level),
+            plugin=arguments.optional(arguments.path, "plugin", plugin),
+            embed_plugin=arguments.flag("embed_plugin", embed_plugin),
+            version_compatible=arguments.flag("version_compatible", version_compatible),
+            dry_run=arguments.flag("dry_run", dry_run),
             force=arguments.flag("force", force),
-        )
+        ),
+        progress=arguments.optional(arguments.function, "progress", progress),
+        gate=GateConfig(
+            arguments.several(arguments.path, "images", images),
+            arguments.optional(arguments.share, "min_agreement", min_agreement),
+            arguments.optional(arguments.share, "min_miou", min_miou),
+        ),
     )
+
+
+def _level(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=0, most=5)
 
 
 def _workspace(name: str, value: object) -> int:

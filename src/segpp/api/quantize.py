@@ -194,6 +194,7 @@ def _calibrate(
             compare=files.compare,
             time=timed if runs_here else None,
             engine=title if precision == _FP32 else f"{title} in {precision.upper()}",
+            masks=files.masks,
         )
         return run(config, measures, progress=after_each)
 

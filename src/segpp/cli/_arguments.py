@@ -48,8 +48,14 @@ _OPPOSITES = {
 _POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "pictures", "source"}
 
 
-def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add the arguments that say which library runs a network and how; return their group."""
+def add_backend_arguments(
+    parser: argparse.ArgumentParser, *, chooses_output: bool = True
+) -> argparse._ArgumentGroup:
+    """Add the arguments that say which library runs a network and how; return their group.
+
+    Args:
+        chooses_output: Whether masks may be made of another output than the usual one.
+    """
     group = parser.add_argument_group("backend")
     group.add_argument(
         "--backend",
@@ -79,24 +85,26 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         action="store_true",
         help="do not keep what openvino compiles in MODEL.onnx.cache/ beside the file",
     )
-    group.add_argument(
-        "--output-name",
-        metavar="NAME",
-        help="output to make masks of, where a file has several (default: labels, else logits)",
-    )
+    if chooses_output:
+        group.add_argument(
+            "--output-name",
+            metavar="NAME",
+            help="output to make masks of, where a file has several (default: labels, else logits)",
+        )
     return group
 
 
 def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Return what those arguments mean to ``segpp.load``."""
-    return {
+    settings = {
         "backend": args.backend,
         "provider": args.provider,
         "threads": args.threads,
         "precision": args.precision,
         "cache": not args.no_cache,
-        "output_name": args.output_name,
     }
+    chosen = {"output_name": args.output_name} if "output_name" in args else {}
+    return {**settings, **chosen}
 
 
 def add_fit_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -1,5 +1,6 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
+from segpp.manifest.certificate import Certificate, ProbeResult, RoundTrip
 from segpp.manifest.island import Island
 from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
 from segpp.manifest.schema import (
@@ -19,6 +20,7 @@ from segpp.manifest.schema import (
     Origin,
     OutputSpec,
     Parity,
+    PluginInfo,
     ReductionSite,
     Reference,
     Resize,
@@ -32,6 +34,7 @@ __all__ = [
     "Architecture",
     "Calibration",
     "CalibrationDrop",
+    "Certificate",
     "Classes",
     "EngineInfo",
     "FileInfo",
@@ -43,9 +46,12 @@ __all__ = [
     "Origin",
     "OutputSpec",
     "Parity",
+    "PluginInfo",
+    "ProbeResult",
     "ReductionSite",
     "Reference",
     "Resize",
+    "RoundTrip",
     "Source",
     "parse_manifest",
     "read_manifest",

@@ -14,6 +14,7 @@ from segpp.errors import InputError, OutputError
 
 __all__ = [
     "atomic_write",
+    "certificate_path",
     "check_file",
     "check_writable",
     "difference",
@@ -40,6 +41,11 @@ _CALLS = count(1)
 def manifest_path(path: Path) -> Path:
     """Return the path of the manifest beside ``path``: ``x.onnx`` has ``x.onnx.json``."""
     return path.with_name(path.name + ".json")
+
+
+def certificate_path(path: Path) -> Path:
+    """Return the path of the certificate beside ``path``: ``x.onnx`` has ``x.onnx.probe.zip``."""
+    return path.with_name(path.name + ".probe.zip")
 
 
 def sha256_of(path: Path) -> str:

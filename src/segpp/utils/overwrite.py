@@ -9,7 +9,8 @@ Whatever segpp writes carries a mark that can be found without a library:
     table        CSV: the first columns of one of segpp's tables
     video        the container's comment ``segpp``
     report       HTML: ``<meta name="generator" content="segpp">``
-    calibration  as a manifest, of the kind ``calibration``
+    calibration  as a manifest, of the kind ``calibration``; so ``verified``
+    certificate  a zip archive that begins with a stored ``proof.json`` of the key ``segpp``
 
 Docs: docs/file-formats.md, "What is replaced".
 """
@@ -21,12 +22,21 @@ from pathlib import Path
 from typing import Literal
 
 from segpp.errors import OutputError
-from segpp.utils.files import check_writable, manifest_path, sha256_of
+from segpp.utils.files import certificate_path, check_writable, manifest_path, sha256_of
 
 __all__ = ["MARK", "TABLE_HEADS", "OutputKind", "check_distinct", "check_output_file", "is_own"]
 
 OutputKind = Literal[
-    "onnx", "engine", "manifest", "picture", "table", "video", "report", "calibration"
+    "onnx",
+    "engine",
+    "manifest",
+    "picture",
+    "table",
+    "video",
+    "report",
+    "calibration",
+    "certificate",
+    "verified",
 ]
 
 # What stands in the files of every kind that has room for it.
@@ -37,6 +47,9 @@ TABLE_HEADS = (
     "model,miou,pixel_accuracy,agreement,images_per_second",
     "model,file,backend,stage,samples,mean,deviation,min,max",
 )
+
+# The kinds of our JSON files that are no manifests.
+_OTHER_JSON = ("calibration", "verified")
 
 _HEAD_BYTES = _TAIL_BYTES = 1 << 14
 _MAX_MANIFEST_BYTES = 4 << 20
@@ -50,6 +63,8 @@ _NAMES: dict[OutputKind, str] = {
     "video": "a video",
     "report": "a report",
     "calibration": "a report of a calibration",
+    "certificate": "a certificate",
+    "verified": "a record of where a certificate was proved again",
 }
 
 
@@ -61,13 +76,14 @@ def check_output_file(
     Args:
         kind: What is going to be written there.
         inputs: Files that are read; none of them is replaced, forced or not, nor a manifest
-            beside one.
+            or certificate beside one.
         force: Replace a file that segpp did not write, too.
     """
     check_writable(path)
     if not path.exists():
         return
-    for given in chain.from_iterable((one, manifest_path(one)) for one in inputs):
+    beside = ((one, manifest_path(one), certificate_path(one)) for one in inputs)
+    for given in chain.from_iterable(beside):
         if given.exists() and path.samefile(given):
             raise OutputError(
                 f"{path} is the input itself, and would be replaced by {_NAMES[kind]}",
@@ -100,9 +116,9 @@ def is_own(path: Path, kind: OutputKind) -> bool:
         return True
     if kind == "engine":
         return _has_manifest(path)
-    if kind in ("manifest", "calibration"):
+    if kind in ("manifest", *_OTHER_JSON):
         found = _manifest(path).get("kind")
-        return found is not None and (found == "calibration") is (kind == "calibration")
+        return found == kind if kind in _OTHER_JSON else found not in (None, *_OTHER_JSON)
     return _carries_mark(path, kind)
 
 
@@ -120,6 +136,9 @@ def _carries_mark(path: Path, kind: OutputKind) -> bool:
         return any(one in head for one in (png, jpeg))
     if kind == "table":
         return head.startswith(tuple(columns.encode() for columns in TABLE_HEADS))
+    if kind == "certificate":
+        # A local file header of 30 bytes, then the name of the first entry.
+        return head[:4] == b"PK\x03\x04" and head[30:].startswith(b'proof.json{\n  "segpp"')
     if kind == "video":
         return mark in tail.rpartition(b"\xa9cmt")[2][:64] and b"\xa9cmt" in tail
     return b'<meta name="generator" content="' + mark + b'"' in head

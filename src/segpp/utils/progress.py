@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from segpp.utils.terminal import one_line, unguarded
@@ -11,6 +11,10 @@ from segpp.utils.terminal import one_line, unguarded
 __all__ = ["announce", "step"]
 
 _REFRESH_SECONDS = 0.5
+_BAR_CELLS = 20
+
+# Takes the share that is done, 0 to 1, and what is being done.
+Show = Callable[[float, str], None]
 
 
 def announce(text: str) -> None:
@@ -19,18 +23,24 @@ def announce(text: str) -> None:
 
 
 @contextmanager
-def step(label: str) -> Iterator[None]:
+def step(label: str) -> Iterator[Show]:
     """Show ``label`` with its running time while the block runs.
 
-    On a terminal the line counts up; elsewhere it is written once, at the end.
+    On a terminal the line counts up, with a bar once the block has told what it yields how far it
+    is; elsewhere it is written once, at the end.
     """
     label = one_line(label)
     start, done = time.monotonic(), threading.Event()
-    ticker = threading.Thread(target=_tick, args=(label, start, done), daemon=True)
+    told: list[str] = [""]
+
+    def show(share: float, what: str) -> None:
+        told[0] = f" {_bar(share)} {one_line(what)}"
+
+    ticker = threading.Thread(target=_tick, args=(label, told, start, done), daemon=True)
     if sys.stderr.isatty():
         ticker.start()
     try:
-        yield
+        yield show
     except BaseException:
         _finish(ticker, done)
         _write(f"{label} … stopped after {time.monotonic() - start:.1f} s\n")
@@ -39,9 +49,14 @@ def step(label: str) -> Iterator[None]:
     _write(f"{label} … {time.monotonic() - start:.1f} s\n")
 
 
-def _tick(label: str, start: float, done: threading.Event) -> None:
+def _bar(share: float) -> str:
+    cells = round(min(max(share, 0.0), 1.0) * _BAR_CELLS)
+    return f"|{'█' * cells}{' ' * (_BAR_CELLS - cells)}| {share:4.0%}"
+
+
+def _tick(label: str, told: list[str], start: float, done: threading.Event) -> None:
     while not done.wait(_REFRESH_SECONDS):
-        _write(f"{label} … {time.monotonic() - start:.0f} s")
+        _write(f"{label} …{told[0]} {time.monotonic() - start:.0f} s")
 
 
 def _finish(ticker: threading.Thread, done: threading.Event) -> None:

@@ -1,8 +1,5 @@
 """Reading the log; the lines are TensorRT-RTX 1.7.1's own, from builds of B0."""
 
-import pytest
-
-from segpp.errors import CheckError
 from segpp.runtime.build.log import LogRecord, parse_log, read_facts, render_record
 
 BUILT = """\
@@ -27,27 +24,20 @@ BUILT = """\
 def test_the_log_of_a_build_gives_its_numbers() -> None:
     facts = read_facts(parse_log(BUILT))
 
-    assert facts.layers == 673
-    assert facts.attention == 2
+    assert len(facts.attention) == 6
+    assert {"node_matmul", "node_softmax_1"} <= facts.attention
     assert facts.activation_bytes == 120_717_312
     assert facts.weight_bytes == 8_450_048
 
 
-def test_an_attention_that_lost_a_matrix_product_does_not_count() -> None:
-    lines = [line for line in BUILT.splitlines(keepends=True) if "node_matmul_3 " not in line]
-
-    assert read_facts(parse_log("".join(lines))).attention == 1
-
-
 def test_a_pass_that_runs_twice_counts_once() -> None:
-    assert read_facts(parse_log(BUILT + BUILT)).attention == 2
+    assert read_facts(parse_log(BUILT + BUILT)) == read_facts(parse_log(BUILT))
 
 
-def test_a_log_without_its_numbers_is_an_error_and_not_a_zero() -> None:
+def test_what_a_log_does_not_tell_is_none_and_not_a_zero() -> None:
     log = BUILT.replace("Total Activation Memory", "Activations")
 
-    with pytest.raises(CheckError, match="missing: Total Activation Memory"):
-        read_facts(parse_log(log))
+    assert read_facts(parse_log(log)).activation_bytes is None
 
 
 def test_records_of_several_lines_survive_the_log() -> None:

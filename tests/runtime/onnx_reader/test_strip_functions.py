@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from segpp.errors import GraphError
 from segpp.ops import CONTRACTS
-from segpp.runtime.onnx_reader.strip_functions import without_functions
+from segpp.runtime.onnx_reader.strip_functions import with_local_names, without_functions
 
 onnx = pytest.importorskip("onnx")
 
@@ -64,3 +65,36 @@ def test_a_model_that_ends_early_is_refused() -> None:
 
     with pytest.raises(GraphError, match="only part of one"):
         without_functions(data[:-1])
+
+
+def test_an_operator_gets_a_name_that_no_plugin_has_and_computes_the_same(
+    exported: Callable[[str, str, str], Path],
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    data = exported("hq", "128x256", "fp32").read_bytes()
+    before = onnx.load_from_string(data)
+
+    renamed = with_local_names(data, ["SegppTokenMerge"])
+
+    after = onnx.load_from_string(renamed)
+    names = [node.op_type for node in after.graph.node if node.domain == "segpp"]
+    assert names == [
+        node.op_type.replace("SegppTokenMerge", "LocalTokenMerge")
+        for node in before.graph.node
+        if node.domain == "segpp"
+    ]
+    assert ("segpp", "LocalTokenMerge") in functions_in(renamed)
+    assert len(renamed) == len(data)
+    onnx.checker.check_model(after, full_check=True)
+    x = {"image": np.random.default_rng(0).standard_normal((1, 3, 128, 256), np.float32)}
+    first, second = (
+        onnxruntime.InferenceSession(one, providers=["CPUExecutionProvider"]).run(None, x)
+        for one in (data, renamed)
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_names_of_others_stay() -> None:
+    data = model_with(("elsewhere", "SegppTokenMatch"), ("segpp", "SegppTokenMerge"))
+
+    assert with_local_names(data, ["SegppTokenMatch"]) == data

@@ -23,6 +23,9 @@ PLUGINS = ROOT / "trt_plugins"
 # Small, and with the structure of the large: every site still merges.
 SIZES = {"b0": "256x512", "b2": "128x256"}
 
+# What TensorRT's own tool sets to work without a device; for 10.15, undocumented.
+WITHOUT_A_GPU = {"TRT_INTERNAL_OPTIONS": "--cpu_only=1"}
+
 HOST_LIBRARY = "libsegpp_plugins_host.so"
 
 Inside = Callable[..., Any]
@@ -66,17 +69,27 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]
 
 @pytest.fixture(scope="session", autouse=True)
 def _exports_begin_first(request: pytest.FixtureRequest) -> None:
-    if any("all_models" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    used = (getattr(item, "fixturenames", ()) for item in request.session.items)
+    if any({"all_models", "b0_models"} & {*names} for names in used):
         request.getfixturevalue("exports")
+
+
+def _wait_for(exports: dict[str, Any], name: str) -> list[Path]:
+    if exports["running"][name].wait(timeout=1800):
+        pytest.fail((exports["folder"] / f"{name}.log").read_text())
+    return sorted(exports["folder"].glob(f"{name}-*.onnx"))
 
 
 @pytest.fixture(scope="session")
 def all_models(exports: dict[str, Any]) -> list[Path]:
     """B0 and B2 in FP32 and halves: without merging, with hq, fast and half of them merged."""
-    for name, process in exports["running"].items():
-        if process.wait(timeout=1800):
-            pytest.fail((exports["folder"] / f"{name}.log").read_text())
-    return sorted(exports["folder"].glob("*.onnx"))
+    return [path for name in exports["running"] for path in _wait_for(exports, name)]
+
+
+@pytest.fixture(scope="session")
+def b0_models(exports: dict[str, Any]) -> dict[str, Path]:
+    """Those of B0, by what they merge and their precision: "hq-fp16"."""
+    return {path.stem.removeprefix("b0-"): path for path in _wait_for(exports, "b0")}
 
 
 @pytest.fixture(scope="session")
@@ -112,19 +125,18 @@ def self_registering(host_build: Path, library: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def inside() -> Inside:
-    """Run a script of this folder in the real TensorRT, without a GPU, in a process of its own."""
+    """Run a script of ``inside/`` in the real TensorRT, without a GPU, in a process of its own."""
 
     def run(script: str, *arguments: object, given: object = None) -> Any:
         paths = (part("bindings"), ROOT / "src", ROOT)
         environment = {
             **os.environ,
+            **WITHOUT_A_GPU,
             "LD_LIBRARY_PATH": str(part("libraries")),
             "PYTHONPATH": os.pathsep.join(map(str, paths)),
-            # What TensorRT's own tool sets to work without a device; for 10.15, undocumented.
-            "TRT_INTERNAL_OPTIONS": "--cpu_only=1",
         }
         done = subprocess.run(
-            [sys.executable, str(HERE / script), *map(str, arguments)],
+            [sys.executable, str(HERE / "inside" / script), *map(str, arguments)],
             input=json.dumps(given),
             capture_output=True,
             text=True,

@@ -30,7 +30,7 @@ Tensor = tuple[list[int], str]
 
 @pytest.fixture(scope="module")
 def parsed(inside: Inside, library: Path, models: list[Path]) -> dict[str, dict[str, Any]]:
-    found = inside("inside_parser.py", library, *models)
+    found = inside("parser.py", library, *models)
     return {Path(file).stem: answer for file, answer in found.items()}
 
 
@@ -39,7 +39,7 @@ def parsed_unmerged(
     inside: Inside, library: Path, all_models: list[Path]
 ) -> dict[str, dict[str, Any]]:
     paths = [path for path in all_models if path.stem in UNMERGED]
-    found = inside("inside_parser.py", library, *paths)
+    found = inside("parser.py", library, *paths)
     return {Path(file).stem: answer for file, answer in found.items()}
 
 

@@ -53,13 +53,13 @@ def floats(all_models: list[Path]) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def parsed(inside: Inside, library: Path, int8_models: dict[str, Path]) -> Parsed:
-    found = inside("inside_parser.py", library, *int8_models.values())
+    found = inside("parser.py", library, *int8_models.values())
     return {Path(file).stem: answer for file, answer in found.items()}
 
 
 @pytest.fixture(scope="module")
 def parsed_floats(inside: Inside, library: Path, floats: dict[str, Path]) -> Parsed:
-    found = inside("inside_parser.py", library, *floats.values())
+    found = inside("parser.py", library, *floats.values())
     return {Path(file).stem: answer for file, answer in found.items()}
 
 

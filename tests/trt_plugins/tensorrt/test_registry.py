@@ -127,7 +127,7 @@ TAKEN = [
 def found(inside: Inside, library: Path) -> dict[str, Any]:
     refused = (request for request, _ in REFUSED)
     requests = [*TAKEN, *refused, *(request for request, _ in MISFITS)]
-    answer: dict[str, Any] = inside("inside_registry.py", "load", library, given=requests)
+    answer: dict[str, Any] = inside("registry.py", "load", library, given=requests)
     return answer
 
 
@@ -174,7 +174,7 @@ def test_a_tensor_that_does_not_fit_is_refused_in_one_sentence(
 def test_a_library_built_to_register_itself_needs_only_to_be_opened(
     inside: Inside, self_registering: Path, found: dict[str, Any]
 ) -> None:
-    opened = inside("inside_registry.py", "open", self_registering, given=TAKEN)
+    opened = inside("registry.py", "open", self_registering, given=TAKEN)
 
     assert opened["creators"] == found["creators"]
     assert [answer["made"] for answer in opened["answers"]] == [True] * len(TAKEN)

@@ -1,6 +1,6 @@
 """Inside the real TensorRT: what its parser makes of ONNX files, with a plugin library loaded.
 
-python tests/trt_plugins/tensorrt/inside_parser.py LIBRARY A.onnx … > answers
+python tests/trt_plugins/tensorrt/inside/parser.py LIBRARY A.onnx … > answers
 """
 
 import json

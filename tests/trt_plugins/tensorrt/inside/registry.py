@@ -1,6 +1,6 @@
 """Inside the real TensorRT: what its registry says of a library, and what the creators refuse.
 
-    python tests/trt_plugins/tensorrt/inside_registry.py load|open LIBRARY < requests > answers
+    python tests/trt_plugins/tensorrt/inside/registry.py load|open LIBRARY < requests > answers
 
 ``load`` lets TensorRT load it, ``open`` only the operating system, so that it registers itself.
 The requests are a JSON list: operator, fields (each a name, a type and values) and, to see the

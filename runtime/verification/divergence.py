@@ -1,0 +1,211 @@
+"""Where two files of one network part: block by block, the first that gives something else.
+
+Both files get what their blocks give as outputs, and see the same pictures. A difference is
+relative, |a - b| / |a| over all values of a block. What rounding and near-ties explain stays below
+the limit of the coarser of the two precisions; a wrong weight, an overflow or a wrong kernel shows
+in its own block and in all that follow.
+
+An engine has no insides to show: it is built a second time from the file with more outputs
+(``marked_copy``), and compared in the same way.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import InputError
+from segpp.images.preprocess import ImageArray, prepare
+from segpp.manifest import Manifest, read_manifest
+from segpp.runtime.backends.base import BACKENDS, BackendConfig
+from segpp.runtime.inference.choose_backend import choose_backend
+from segpp.runtime.onnx_reader.block_outputs import block_outputs, with_outputs
+from segpp.utils.files import check_file
+from segpp.utils.table import table
+
+__all__ = [
+    "LIMITS",
+    "BlockDifference",
+    "Blocks",
+    "Divergence",
+    "blocks_of_file",
+    "compare_blocks",
+    "first_divergence",
+    "marked_copy",
+]
+
+# Float files differ by rounding and by near-ties between tokens; halves and integers by far more.
+LIMITS = {"fp32": 0.01, "fp16": 0.05, "bf16": 0.2, "int8": 0.5}
+
+# Runs an input tensor, and returns what each block gives, by its place.
+Blocks = Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]]
+
+
+@dataclass(frozen=True)
+class BlockDifference:
+    """How far what one block gives is from what it gives in the other file.
+
+    Attributes:
+        place: "stage 1 block 2".
+        difference: Relative; None where a value is not finite or the shapes differ.
+    """
+
+    place: str
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where two files part; the fields are the keys of ``--json``.
+
+    Attributes:
+        model: The one.
+        other: The other.
+        limit: What rounding explains.
+        first: The first block beyond it; None if none is.
+        blocks: All of them, in order.
+    """
+
+    model: str
+    other: str
+    limit: float
+    first: str | None
+    blocks: tuple[BlockDifference, ...]
+
+    def text(self) -> str:
+        """Return it as lines for a terminal."""
+        rows = [("block", "difference"), *((b.place, _number(b.difference)) for b in self.blocks)]
+        told = f"{self.model} and {self.other}, block by block (rounding explains {self.limit:g})"
+        verdict = (
+            f"the first block that gives something else: {self.first}"
+            if self.first
+            else "no block gives more than rounding explains"
+        )
+        return "\n".join([told, table(rows, "lr", indent="  "), f"  {verdict}"])
+
+
+def first_divergence(
+    model: Path,
+    other: Path,
+    pictures: Sequence[ImageArray],
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+) -> Divergence:
+    """Return where two ONNX files of one network part.
+
+    Args:
+        model: An ONNX file with its manifest.
+        other: Another of the same network, as of another precision or exported elsewhere.
+        pictures: What both see, (H, W, C).
+        backend: The library that runs them.
+        threads: CPU threads; None for the library's choice.
+
+    Raises:
+        InputError: They are not of one network.
+        GraphError: The names in one do not tell its blocks.
+        MissingError: The library is not installed.
+    """
+    manifests = [_manifest_of(path) for path in (model, other)]
+    precisions = [manifest.precision for manifest in manifests]
+    with ExitStack() as stack:
+        sides = [
+            stack.enter_context(blocks_of_file(path, backend=backend, threads=threads))
+            for path in (model, other)
+        ]
+        inputs = [
+            [prepare([image] * one.input.batch, one.input) for image in pictures]
+            for one in manifests
+        ]
+        blocks = compare_blocks(sides[0], sides[1], inputs[0], inputs[1])
+    limit = max(LIMITS[precision] for precision in precisions)
+    wrong = (b.place for b in blocks if b.difference is None or b.difference > limit)
+    return Divergence(str(model), str(other), limit, next(wrong, None), blocks)
+
+
+def compare_blocks(
+    one: Blocks,
+    other: Blocks,
+    inputs: Sequence[NDArray[Any]],
+    others: Sequence[NDArray[Any]],
+) -> tuple[BlockDifference, ...]:
+    """Return how far the blocks of two networks are from each other, the worst of all inputs.
+
+    Args:
+        one: What the differences are relative to.
+        other: The other network.
+        inputs: The tensors of the first.
+        others: Those of the other, of the same pictures.
+
+    Raises:
+        InputError: They have no blocks in common.
+    """
+    worst: dict[str, float | None] = {}
+    for tensor, second in zip(inputs, others, strict=True):
+        mine, theirs = one(tensor), other(second)
+        for place in (place for place in mine if place in theirs):
+            found = _difference(mine[place], theirs[place])
+            before = worst.get(place, 0.0)
+            worst[place] = None if found is None or before is None else max(before, found)
+    if not worst:
+        raise InputError("the two files have no block of the same place")
+    return tuple(BlockDifference(place, difference) for place, difference in worst.items())
+
+
+@contextmanager
+def blocks_of_file(
+    path: Path, *, backend: str = "auto", threads: int | None = None
+) -> Iterator[Blocks]:
+    """Yield a function that runs an ONNX file and returns what its blocks give."""
+    name = choose_backend(backend, path, None)
+    config = BackendConfig(threads, cache=False, alone=False)
+    with ExitStack() as stack:
+        marked, places = stack.enter_context(marked_copy(path))
+        loaded = stack.enter_context(closing(BACKENDS[name].open(marked, config)))
+        given = loaded.inputs[0].name
+
+        def run(tensor: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+            values = loaded.run({given: tensor}, list(places.values()))
+            return dict(zip(places, values, strict=True))
+
+        yield run
+
+
+@contextmanager
+def marked_copy(path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Yield a copy of an ONNX file whose blocks' values are outputs, and their names by place."""
+    check_file(path, kind="model")
+    places = block_outputs(path)
+    with TemporaryDirectory(prefix="segpp-") as folder:
+        marked = Path(folder, "blocks.onnx")
+        marked.write_bytes(with_outputs(path.read_bytes(), list(places.values())))
+        yield marked, places
+
+
+def _manifest_of(path: Path) -> Manifest:
+    manifest = read_manifest(path)
+    if manifest.kind != "onnx":
+        raise InputError(
+            f"{path} is an engine, which does not show its blocks",
+            hint=f"compare the ONNX file that it was built from: {manifest.source.name}",
+        )
+    return manifest
+
+
+def _difference(mine: NDArray[Any], theirs: NDArray[Any]) -> float | None:
+    if mine.shape != theirs.shape:
+        return None
+    a, b = mine.astype(np.float32).ravel(), theirs.astype(np.float32).ravel()
+    with np.errstate(over="ignore", invalid="ignore"):
+        far, size = np.linalg.norm(a - b), np.linalg.norm(a)
+    # What is not a number or infinite is no small difference.
+    return float(far / max(size, 1e-30)) if np.isfinite(far) and np.isfinite(size) else None
+
+
+def _number(difference: float | None) -> str:
+    return "not finite, or another shape" if difference is None else f"{difference:.2g}"

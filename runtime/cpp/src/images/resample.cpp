@@ -5,7 +5,8 @@
 #include <cstring>
 #include <vector>
 
-// Pillow resizes one side after the other, columns first, and rounds to 8 bits in between. Along a
+// One side is resized after the other, columns first (as Pillow up to 12 does at once, and from 13 on
+// if it is called twice), with a rounding to 8 bits in between. Along a
 // side the output's pixel i lies at c = low + (i + 1/2) * s of the input, with s input pixels for
 // each of the output. The filter is as wide as its support, times s where that is above 1. Weights
 // are normalised in double precision and rounded to whole numbers of 2^-22; a sum of products

@@ -12,7 +12,16 @@ from segpp.errors import CheckError
 from tests.runtime.cpp.debian import unpacked
 from tests.trt_plugins.tensorrt.fetch import fingerprint
 
-__all__ = ["HERE", "RUNTIME", "build", "headers", "libraries", "onnxruntime_root", "options"]
+__all__ = [
+    "HERE",
+    "RUNTIME",
+    "build",
+    "headers",
+    "headers_of_triplet",
+    "libraries",
+    "onnxruntime_root",
+    "options",
+]
 
 HERE = Path(__file__).resolve().parent
 RUNTIME = HERE.parents[2] / "runtime" / "cpp"
@@ -67,13 +76,21 @@ def onnxruntime_root(folder: Path, library: Path | None = None) -> Path:
     return folder
 
 
-def options(root: Path) -> list[str]:
-    """Return what every configuration for this machine takes; ``root`` is ONNX Runtime's."""
+def options() -> list[str]:
+    """Return what every configuration for this machine takes."""
     return [
         f"-DCMAKE_PREFIX_PATH={libraries()}",
-        f"-DSEGPP_ONNXRUNTIME_ROOT={root}",
+        f"-DCMAKE_CXX_FLAGS={headers_of_triplet(libraries(), 'x86_64-linux-gnu')}",
         "-DSEGPP_WARNINGS_AS_ERRORS=ON",
     ]
+
+
+def headers_of_triplet(prefix: Path, triplet: str) -> str:
+    """Return the flag that finds what Debian puts aside for each architecture (jconfig.h).
+
+    In /usr the compiler looks there by itself.
+    """
+    return f"-isystem {prefix / 'include' / triplet}"
 
 
 def build(source: Path, folder: Path, given: Sequence[str]) -> str:

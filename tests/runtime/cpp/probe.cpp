@@ -13,7 +13,7 @@
 
 #include "files/decoders.h"
 #include "images/half.h"
-#include "images/postprocess.h"
+#include "labels/postprocess.h"
 #include "images/resample.h"
 #include "manifest/sha256.h"
 

@@ -135,9 +135,11 @@ def test_tiles_give_the_labels_of_python(
     released: Built, session_folder: Path, tmp_path: Path, overlap: float
 ) -> None:
     model = exported(session_folder, "none")
-    small = tmp_path / "small.png"
-    Image.open(segpp.sample_image()).resize((317, 100)).save(small)
-    for picture in (PICTURES[1], small):
+    street = Image.open(segpp.sample_image())
+    # Wider and lower than a tile, and two tiles high.
+    for size in ((317, 100), (200, 250)):
+        picture = tmp_path / f"{size[0]}.png"
+        street.resize(size).save(picture)
         found = mask(released, model, picture, tmp_path, "--tile", overlap)
 
         assert same(found, expected(model, picture, tile=True, overlap=overlap))

@@ -7,6 +7,8 @@
 
 #include <segpp/error.h>
 
+#include <algorithm>
+
 namespace segpp
 {
 namespace
@@ -19,7 +21,16 @@ constexpr std::uintmax_t kMOST_BYTES = 4U << 20U;
 // Its own records are nested five deep.
 constexpr int kMOST_DEPTH = 64;
 constexpr int kSCHEMA = 1;
+constexpr std::size_t kMOST_SHOWN = 200;
 constexpr std::size_t kDIGITS_SHOWN = 16;
+
+//! A library's message, which may quote bytes that are no text.
+std::string readable(std::string text)
+{
+    std::replace_if(
+        text.begin(), text.end(), [](char letter) { return letter < ' ' || letter > '~'; }, '?');
+    return text.substr(0, kMOST_SHOWN);
+}
 
 json parsed(std::filesystem::path const& path)
 {
@@ -38,7 +49,7 @@ json parsed(std::filesystem::path const& path)
     }
     catch (json::exception const& failure)
     {
-        throw InputError(path.string() + " is not JSON", {failure.what()});
+        throw InputError(path.string() + " is not JSON", {readable(failure.what())});
     }
     throw InputError(path.string() + " is nested too deeply");
 }

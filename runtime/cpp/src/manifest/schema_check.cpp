@@ -27,9 +27,10 @@ std::string inQuotes(std::string const& text)
     std::string result(1, mark);
     for (char const letter : text)
     {
-        if (letter == '\n')
+        if (static_cast<unsigned char>(letter) < ' ' || letter == '\x7f')
         {
-            result += "\\n";
+            // Nothing from outside may steer a terminal.
+            result += letter == '\n' ? "\\n" : letter == '\t' ? "\\t" : "?";
             continue;
         }
         result += letter == mark || letter == '\\' ? std::string("\\") + letter

@@ -3,7 +3,7 @@
 #include "backends/backend.h"
 #include "files/check_file.h"
 #include "images/placement.h"
-#include "images/postprocess.h"
+#include "labels/postprocess.h"
 #include "images/preprocess.h"
 #include "session/signature.h"
 #include "session/tiles.h"

@@ -1,7 +1,7 @@
 #include "session/tiles.h"
 
 #include "images/placement.h"
-#include "images/postprocess.h"
+#include "labels/postprocess.h"
 #include "images/preprocess.h"
 
 #include <segpp/error.h>

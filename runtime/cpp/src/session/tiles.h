@@ -2,7 +2,7 @@
 //! src/segpp/images/tiles.py does.
 #pragma once
 
-#include "images/resize_argmax.h"
+#include "labels/resize_argmax.h"
 
 #include <segpp/image.h>
 #include <segpp/labels.h>

@@ -1,7 +1,7 @@
 //! The best class of every pixel of bilinearly resized logits, without resizing them all.
 #pragma once
 
-#include "images/axis.h"
+#include "labels/axis.h"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "images/axis.h"
+#include "labels/axis.h"
 
 #include <algorithm>
 #include <cmath>

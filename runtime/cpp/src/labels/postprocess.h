@@ -2,7 +2,7 @@
 #pragma once
 
 #include "images/placement.h"
-#include "images/resize_argmax.h"
+#include "labels/resize_argmax.h"
 
 #include <segpp/labels.h>
 #include <segpp/manifest.h>

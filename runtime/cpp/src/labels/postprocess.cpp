@@ -1,4 +1,4 @@
-#include "images/postprocess.h"
+#include "labels/postprocess.h"
 
 #include "images/half.h"
 

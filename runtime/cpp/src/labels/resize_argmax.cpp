@@ -1,4 +1,4 @@
-#include "images/resize_argmax.h"
+#include "labels/resize_argmax.h"
 
 #include <algorithm>
 #include <limits>

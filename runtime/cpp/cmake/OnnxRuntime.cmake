@@ -1,4 +1,4 @@
-# segpp_onnxruntime: an unpacked release, a distribution's package, or a Python wheel beside headers.
+# segpp_onnxruntime: an unpacked release, a distribution's package, or a wheel beside headers.
 
 set(SEGPP_ONNXRUNTIME_ROOT "" CACHE PATH "The folder of ONNX Runtime's include and lib")
 

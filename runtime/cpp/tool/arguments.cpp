@@ -42,6 +42,8 @@ Exit codes: 0 done, 1 a check failed, 2 wrong input, 3 something is missing.
 namespace
 {
 
+constexpr int kMOST_FRAMES = 1'000'000'000;
+
 [[noreturn]] void refuse(
     std::string const& option, std::string const& value, std::string const& expected)
 {
@@ -101,7 +103,8 @@ using Options = std::map<std::string, std::function<void(std::string const&)>>;
 Flags flagsOf(Arguments& out)
 {
     return {{"--no-spinning", [&] { out.session.spinning = false; }},
-        {"--no-graph", [&] { out.session.cudaGraph = false; }}, {"--json", [&] { out.json = true; }},
+        {"--no-graph", [&] { out.session.cudaGraph = false; }},
+        {"--json", [&] { out.json = true; }},
         {"--force", [&] { out.force = true; }}, {"--help", [&] { out.help = true; }},
         {"-h", [&] { out.help = true; }}};
 }
@@ -113,9 +116,10 @@ Options optionsOf(Arguments& out)
         {"--plugins", [&](Text value) { out.session.plugins = value; }},
         {"--fit", [&](Text value) { out.session.fit = fitOf("--fit", value); }},
         {"--tile", [&](Text value) { out.session.overlap = shareOf("--tile", value); }},
-        {"--threads", [&](Text value) { out.session.threads = wholeOf("--threads", value, 1, 1024); }},
-        {"--frames", [&](Text value) { out.frames = wholeOf("--frames", value, 0, 1'000'000'000); }},
-        {"--repeat", [&](Text value) { out.repeat = wholeOf("--repeat", value, 1, 1'000'000); }},
+        {"--threads",
+            [&](Text value) { out.session.threads = wholeOf("--threads", value, 1, 256); }},
+        {"--frames", [&](Text value) { out.frames = wholeOf("--frames", value, 0, kMOST_FRAMES); }},
+        {"--repeat", [&](Text value) { out.repeat = wholeOf("--repeat", value, 1, kMOST_FRAMES); }},
         {"--alpha", [&](Text value) { out.alpha = shareOf("--alpha", value); }},
         {"--size", [&](Text value) { readSize(value, out); }}};
 }

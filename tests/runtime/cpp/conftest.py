@@ -82,5 +82,3 @@ def probe(runtime: Built) -> Iterator[Probe]:
     """The insides of the runtime."""
     with Probe(runtime.folder / "probe") as one:
         yield one
-
-

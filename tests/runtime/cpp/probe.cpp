@@ -66,7 +66,8 @@ Bytes resample(std::istream& in)
 {
     int height = 0, width = 0, channels = 0, filter = 0, rows = 0, columns = 0;
     double left = 0, top = 0, right = 0, bottom = 0;
-    in >> height >> width >> channels >> filter >> left >> top >> right >> bottom >> rows >> columns;
+    in >> height >> width >> channels >> filter;
+    in >> left >> top >> right >> bottom >> rows >> columns;
     segpp::Image const image = takeImage(height, width, channels);
     segpp::Box const box{static_cast<float>(left), static_cast<float>(top),
         static_cast<float>(right), static_cast<float>(bottom)};

@@ -1,4 +1,4 @@
-"""The runtime as others link it: installed, found by CMake, and what a build says that lacks one."""
+"""The runtime as others link it: installed, found by CMake; and a build that lacks something."""
 
 import shutil
 import subprocess
@@ -72,4 +72,3 @@ def test_a_build_that_runs_nothing_is_refused(tmp_path: Path) -> None:
     said = configure(tmp_path, "-DSEGPP_ONNXRUNTIME=OFF")
 
     assert "Nothing would run a file" in said
-

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ FITS = ("stretch", "letterbox", "crop")
 EXPORTS = {
     "none": ("--preset", "none"),
     "hq-uint8-labels": ("--preset", "hq", "--input-dtype", "uint8", "--outputs", "labels"),
-    "fast-pixels-both": ("--preset", "fast", "--input-dtype", "float32-pixels", "--outputs", "both"),
+    "fast-pixels": ("--preset", "fast", "--input-dtype", "float32-pixels", "--outputs", "both"),
     "hq-fp16": ("--preset", "hq", "--precision", "fp16", "--input-dtype", "float16",
                 "--output-dtype", "float16"),
     "hq-batch": ("--preset", "hq", "--batch", "3"),
@@ -151,14 +152,16 @@ def rewritten(path: Path, change: Callable[[Manifest], Manifest]) -> Path:
     return path
 
 
+RESIZES = ("pillow-bilinear", "pillow-bicubic", "pillow-nearest")
+
+
 @pytest.mark.parametrize("kind", ["logits", "labels", "uint8"])
-@pytest.mark.parametrize("colours", ["RGB", "BGR"])
-@pytest.mark.parametrize("resize", ["pillow-bilinear", "pillow-bicubic", "pillow-nearest"])
-@pytest.mark.parametrize("fit", FITS)
+@pytest.mark.parametrize("look", list(product(["RGB", "BGR"], RESIZES, FITS)), ids="-".join)
 def test_every_way_to_fill_an_input_gives_the_labels_of_python(
-    runtime: Built, network: Network, tmp_path: Path,
-    kind: str, colours: str, resize: str, fit: str,
-) -> None:  # fmt: skip
+    runtime: Built, network: Network, tmp_path: Path, kind: str, look: tuple[str, str, str]
+) -> None:
+    colours, resize, fit = look
+
     def change(manifest: Manifest) -> Manifest:
         spec = replace(
             manifest.input, colours=colours, resize=resize, fit=fit, padding=(9, 80, 200)
@@ -208,12 +211,11 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-@pytest.mark.parametrize("fit", FITS)
-@pytest.mark.parametrize("align_corners", [False, True])
-@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("how", list(product(FITS, [False, True], ["NCHW", "NHWC"])))
 def test_made_up_outputs_become_the_labels_of_python(
-    probe: Probe, tmp_path: Path, name: str, fit: str, align_corners: bool, layout: str  # noqa: FBT001 - a case
-) -> None:  # fmt: skip
+    probe: Probe, tmp_path: Path, name: str, how: tuple[str, bool, str]
+) -> None:
+    fit, align_corners, layout = how
     kind, dtype, channels = OUTPUTS[name]
     random = np.random.default_rng(3)
     if kind == "labels":

@@ -72,15 +72,21 @@ def test_a_jpeg_has_the_pixels_that_python_sees(
     assert (decoded(probe, path) == load_image(path)).all()
 
 
+def save_with_gamma(image: Image.Image, path: Path) -> None:
+    info = PngInfo()
+    info.add(b"gAMA", struct.pack(">I", 45455 * 2))
+    image.save(path, pnginfo=info)
+
+
 PNGS: dict[str, Save] = {
     **{
-        mode: lambda image, path, mode=mode: smooth(mode).save(path)  # type: ignore[misc]
+        mode: lambda _image, path, mode=mode: smooth(mode).save(path)  # type: ignore[misc]
         for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")
     },
     "four colors": lambda image, path: image.quantize(4).save(path, bits=2),
     "see-through palette": lambda image, path: image.quantize(9).save(path, transparency=2),
     "see-through color": lambda image, path: image.save(path, transparency=(1, 2, 3)),
-    "gamma": lambda image, path: save_with_gamma(image, path),
+    "gamma": save_with_gamma,
     "16 bits": lambda _image, path: path.write_bytes(deep_png(2, 6)),
     "16 bits, alpha": lambda _image, path: path.write_bytes(deep_png(6, 8)),
     "interlaced": lambda _image, path: path.write_bytes(interlaced_png()),
@@ -91,8 +97,11 @@ def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def png(width: int, height: int, depth: int, color: int, rows: bytes, interlace: int = 0) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlace)
+def png(
+    width: int, height: int, kind: tuple[int, int], rows: bytes, *, interlace: int = 0
+) -> bytes:
+    """Return a file of a depth and a type of colours."""
+    header = struct.pack(">IIBBBBB", width, height, *kind, 0, 0, interlace)
     parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
@@ -100,7 +109,7 @@ def png(width: int, height: int, depth: int, color: int, rows: bytes, interlace:
 def deep_png(color: int, pixel: int) -> bytes:
     random = np.random.default_rng(1)
     rows = b"".join(b"\0" + random.bytes(11 * pixel) for _ in range(7))
-    return png(11, 7, 16, color, rows)
+    return png(11, 7, (16, color), rows)
 
 
 def interlaced_png() -> bytes:
@@ -108,13 +117,7 @@ def interlaced_png() -> bytes:
     random = np.random.default_rng(2)
     passes = ((1, 1), (1, 1), (1, 2), (2, 2), (2, 4), (4, 4), (4, 8))
     rows = b"".join(b"\0" + random.bytes(width) for height, width in passes for _ in range(height))
-    return png(8, 8, 8, 0, rows, interlace=1)
-
-
-def save_with_gamma(image: Image.Image, path: Path) -> None:
-    info = PngInfo()
-    info.add(b"gAMA", struct.pack(">I", 45455 * 2))
-    image.save(path, pnginfo=info)
+    return png(8, 8, (8, 0), rows, interlace=1)
 
 
 @pytest.mark.parametrize("save", PNGS.values(), ids=PNGS)
@@ -127,9 +130,7 @@ def test_a_png_has_the_pixels_that_python_sees(probe: Probe, tmp_path: Path, sav
 
 @pytest.mark.parametrize("orientation", [0, *range(1, 10)])
 @pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_a_picture_is_upright(
-    probe: Probe, tmp_path: Path, suffix: str, orientation: int
-) -> None:
+def test_a_picture_is_upright(probe: Probe, tmp_path: Path, suffix: str, orientation: int) -> None:
     path = tmp_path / f"turned{suffix}"
     smooth("RGB").save(path, exif=exif(orientation))
 
@@ -219,7 +220,7 @@ def test_a_picture_with_changed_bytes_is_read_or_refused(
     whole = files(tmp_path)[suffix]
     random = np.random.default_rng(11)
     path = tmp_path / f"changed.{suffix}"
-    refused = 0
+    codes = []
     for _ in range(300):
         changed = bytearray(whole)
         for place in random.integers(2, len(whole), 4):
@@ -228,10 +229,9 @@ def test_a_picture_with_changed_bytes_is_read_or_refused(
         try:
             decoded(probe, path)
         except Refused as failure:
-            refused += 1
-            assert failure.code == 2
+            codes.append(failure.code)
 
-    assert refused > 0
+    assert set(codes) == {2}
 
 
 @pytest.mark.parametrize(("width", "height"), [(60_000, 60_000), (0, 5), (2_147_483_647, 2)])
@@ -239,7 +239,7 @@ def test_a_picture_of_a_huge_size_is_refused_before_it_takes_memory(
     probe: Probe, tmp_path: Path, width: int, height: int
 ) -> None:
     path = tmp_path / "huge.png"
-    path.write_bytes(png(width, height, 8, 2, b"\0"))
+    path.write_bytes(png(width, height, (8, 2), b"\0"))
 
     with pytest.raises(Refused, match="is damaged"):
         probe("picture", path)

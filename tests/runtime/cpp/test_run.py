@@ -37,9 +37,7 @@ def test_a_mask_and_an_overlay_are_written_that_segpp_knows_as_its_own(
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
-def test_an_overlay_has_the_pixels_of_python(
-    probe: Probe, network: Network, alpha: float
-) -> None:
+def test_an_overlay_has_the_pixels_of_python(probe: Probe, network: Network, alpha: float) -> None:
     model, image = network(), load_image(PICTURE)
     # 3 and 255 are no classes: there the picture stays.
     labels = np.random.default_rng(0).choice([0, 1, 2, 3, 255], image.shape[:2]).astype(np.uint8)
@@ -90,7 +88,7 @@ def test_nothing_half_written_is_left_where_the_disk_is_full(
         [str(runtime.tool), "--out", str(tmp_path), str(network()), str(PICTURE)],
         capture_output=True, text=True, check=False,
         # Python ignores the signal that goes with the limit, and so do its children then.
-        preexec_fn=limited, restore_signals=False,  # noqa: PLW1509 - no threads here
+        preexec_fn=limited, restore_signals=False,
     )  # fmt: skip
 
     assert done.returncode == 2, done.stderr

@@ -164,19 +164,23 @@ def segpp_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runtime_in_cpp(tmp_path_factory.mktemp("runtime"), "headers-10")
 
 
+REFUSALS = {
+    "another TensorRT": "  built by: 10.3.0\n  here:     10.15.1\n  hint: build it here",
+    "another library": "is an engine of tensorrt-rtx",
+    "no GPU": "error: no GPU answers",
+}
 ENGINES = {
-    "of another TensorRT": ("tensorrt", "10.3.0", 2, "was built by another TensorRT\n"
-        "  built by: 10.3.0\n  here:     10.15.1\n  hint: build it here: segpp-build-engine"),
-    "of TensorRT-RTX": ("tensorrt-rtx", "1.7.1", 2, "is an engine of tensorrt-rtx"),
-    "for a GPU": ("tensorrt", "10.15.1.29", 3, "error: no GPU answers"),
-}  # fmt: skip
+    "another TensorRT": ("tensorrt", "10.3.0", 2),
+    "another library": ("tensorrt-rtx", "1.7.1", 2),
+    "no GPU": ("tensorrt", "10.15.1.29", 3),
+}
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_the_runtime_in_cpp_refuses_an_engine_before_tensorrt_reads_it(
     segpp_run: Path, tmp_path: Path, name: str
 ) -> None:
-    library, version, code, problem = ENGINES[name]
+    library, version, code = ENGINES[name]
     # No engine: whoever read it would say so.
     engine = tmp_path / "made.engine"
     engine.write_bytes(b"ftrt")
@@ -191,4 +195,4 @@ def test_the_runtime_in_cpp_refuses_an_engine_before_tensorrt_reads_it(
     )  # fmt: skip
 
     assert done.returncode == code, done.stderr
-    assert problem in done.stderr
+    assert REFUSALS[name] in done.stderr

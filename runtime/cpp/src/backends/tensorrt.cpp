@@ -251,8 +251,8 @@ private:
             if (mEngine->getTensorIOMode(name) == mode)
             {
                 nvinfer1::Dims const dims = mEngine->getTensorShape(name);
-                all.push_back(
-                    {name, {dims.d, dims.d + dims.nbDims}, nameOf(mEngine->getTensorDataType(name))});
+                all.push_back({name, {dims.d, dims.d + dims.nbDims},
+                    nameOf(mEngine->getTensorDataType(name))});
             }
         }
         return all;

@@ -62,9 +62,8 @@ std::pair<int, int> Span::seen() const
 std::pair<double, double> Span::cut() const
 {
     auto const inPicture = [&](int edge) {
-        double const place
-            = static_cast<double>(std::int64_t{edge - start} * picture) / static_cast<double>(content);
-        return std::clamp(place, 0.0, static_cast<double>(picture));
+        auto const scaledEdge = static_cast<double>(std::int64_t{edge - start} * picture);
+        return std::clamp(scaledEdge / content, 0.0, static_cast<double>(picture));
     };
     return {inPicture(0), inPicture(network)};
 }

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <vector>
 
-// One side is resized after the other, columns first (as Pillow up to 12 does at once, and from 13 on
-// if it is called twice), with a rounding to 8 bits in between. Along a
+// One side is resized after the other, columns first (as Pillow up to 12 does at once, and from 13
+// on if it is called twice), with a rounding to 8 bits in between. Along a
 // side the output's pixel i lies at c = low + (i + 1/2) * s of the input, with s input pixels for
 // each of the output. The filter is as wide as its support, times s where that is above 1. Weights
 // are normalised in double precision and rounded to whole numbers of 2^-22; a sum of products
@@ -141,10 +141,10 @@ Image resizedDown(ImageView const& picture, Weights const& all)
     for (std::size_t i = 0; i < all.first.size(); ++i)
     {
         std::fill(sums.begin(), sums.end(), kHALF);
+        std::int32_t const* const weights = &all.values[i * static_cast<std::size_t>(all.most)];
         for (int tap = 0; tap < all.count[i]; ++tap)
         {
-            std::int32_t const weight
-                = all.values[i * static_cast<std::size_t>(all.most) + static_cast<std::size_t>(tap)];
+            std::int32_t const weight = weights[tap];
             std::uint8_t const* const row
                 = picture.pixels + (all.first[i] + tap) * picture.rowBytes;
             for (std::size_t x = 0; x < values; ++x)

@@ -82,30 +82,47 @@ Corners cornersOf(Logits const& logits, int top, int bottom, Axis const& columns
     return all;
 }
 
-//! The classes whose highest corner reaches, in some cell, the highest of all lowest corners.
+//! The highest of all lowest corners, cell by cell: who stays below it wins nowhere there.
+std::vector<float> barsOf(Corners const& all)
+{
+    std::vector<float> bars(all.columns, kNOTHING);
+    for (std::size_t first = 0; first < all.topLeft.size(); first += all.columns)
+    {
+        for (std::size_t x = 0; x < all.columns; ++x)
+        {
+            std::size_t const i = first + x;
+            float const lowest = std::min(std::min(all.topLeft[i], all.topRight[i]),
+                std::min(all.bottomLeft[i], all.bottomRight[i]));
+            bars[x] = std::max(bars[x], lowest);
+        }
+    }
+    return bars;
+}
+
+//! Whether the highest corner of a class, whose corners begin at `first`, reaches a bar.
+bool reaches(Corners const& all, std::size_t first, std::vector<float> const& bars)
+{
+    for (std::size_t x = 0; x < all.columns; ++x)
+    {
+        std::size_t const i = first + x;
+        float const highest = std::max(std::max(all.topLeft[i], all.topRight[i]),
+            std::max(all.bottomLeft[i], all.bottomRight[i]));
+        if (highest >= bars[x])
+        {
+            return true;
+        }
+    }
+    return false;
+}
+
+//! The classes that can be the best somewhere in some cell.
 std::vector<int> canWin(Corners const& all, int classes)
 {
-    std::vector<float> bar(all.columns, kNOTHING);
-    for (std::size_t i = 0; i < all.topLeft.size(); ++i)
-    {
-        float const lowest = std::min(std::min(all.topLeft[i], all.topRight[i]),
-            std::min(all.bottomLeft[i], all.bottomRight[i]));
-        float& one = bar[i % all.columns];
-        one = std::max(one, lowest);
-    }
+    std::vector<float> const bars = barsOf(all);
     std::vector<int> alive;
     for (int number = 0; number < classes; ++number)
     {
-        std::size_t const first = static_cast<std::size_t>(number) * all.columns;
-        bool can = false;
-        for (std::size_t x = 0; x < all.columns && !can; ++x)
-        {
-            std::size_t const i = first + x;
-            can = std::max(std::max(all.topLeft[i], all.topRight[i]),
-                      std::max(all.bottomLeft[i], all.bottomRight[i]))
-                >= bar[x];
-        }
-        if (can)
+        if (reaches(all, static_cast<std::size_t>(number) * all.columns, bars))
         {
             alive.push_back(number);
         }
@@ -131,7 +148,7 @@ Strip stripOf(Corners const& all, int classes, Axis const& columns, std::vector<
 }
 
 //! Write the labels of one output row at the columns that need it.
-void writeRow(
+void writeMixed(
     Strip const& strip, float weight, std::vector<int> const& mixed, std::int32_t* labels)
 {
     std::size_t const count = mixed.size();
@@ -156,6 +173,57 @@ void writeRow(
         labels[mixed[x]] = winner[x];
     }
 }
+
+//! The output rows between two rows of logits.
+class Cells
+{
+public:
+    Cells(Logits const& logits, Axis const& columns)
+        : mLogits(logits)
+        , mColumns(columns)
+        , mBest(static_cast<std::size_t>(logits.height) * static_cast<std::size_t>(logits.width))
+    {
+        argmaxPlanes(
+            logits.values.data(), mBest.size(), logits.classes, mBest.size(), mBest.data());
+        mAgree = cornersAgree(mBest, logits.height, logits.width);
+    }
+
+    void moveTo(int low, int high)
+    {
+        mFirst = static_cast<std::size_t>(low) * static_cast<std::size_t>(mLogits.width);
+        mMixed.clear();
+        for (std::size_t x = 0; x < mColumns.low.size(); ++x)
+        {
+            if (!mAgree[mFirst + static_cast<std::size_t>(mColumns.low[x])])
+            {
+                mMixed.push_back(static_cast<int>(x));
+            }
+        }
+        Corners const all = cornersOf(mLogits, low, high, mColumns, mMixed);
+        mStrip = stripOf(all, mLogits.classes, mColumns, mMixed);
+    }
+
+    void writeRow(float weight, std::int32_t* labels) const
+    {
+        for (std::size_t x = 0; x < mColumns.low.size(); ++x)
+        {
+            labels[x] = mBest[mFirst + static_cast<std::size_t>(mColumns.low[x])];
+        }
+        if (!mMixed.empty())
+        {
+            writeMixed(mStrip, weight, mMixed, labels);
+        }
+    }
+
+private:
+    Logits const& mLogits;
+    Axis const& mColumns;
+    std::vector<std::int32_t> mBest;
+    std::vector<char> mAgree;
+    std::size_t mFirst{0};
+    std::vector<int> mMixed;
+    Strip mStrip;
+};
 
 } // namespace
 
@@ -185,46 +253,22 @@ void argmaxPlanes(
 
 std::vector<std::int32_t> resizeArgmax(Logits const& logits, Axis const& rows, Axis const& columns)
 {
-    std::size_t const pixels
-        = static_cast<std::size_t>(logits.height) * static_cast<std::size_t>(logits.width);
-    std::vector<std::int32_t> best(pixels);
-    argmaxPlanes(logits.values.data(), pixels, logits.classes, pixels, best.data());
-    std::vector<char> const agree = cornersAgree(best, logits.height, logits.width);
     std::size_t const width = columns.low.size();
     std::vector<std::int32_t> labels(rows.low.size() * width);
-    Strip strip;
-    std::vector<int> mixed;
+    Cells cells(logits, columns);
     for (std::size_t y = 0; y < rows.low.size(); ++y)
     {
-        int const low = rows.low[y];
-        std::size_t const first = static_cast<std::size_t>(low) * logits.width;
-        if (y == 0 || low != rows.low[y - 1])
+        if (y == 0 || rows.low[y] != rows.low[y - 1])
         {
-            mixed.clear();
-            for (std::size_t x = 0; x < width; ++x)
-            {
-                if (!agree[first + static_cast<std::size_t>(columns.low[x])])
-                {
-                    mixed.push_back(static_cast<int>(x));
-                }
-            }
-            Corners const all = cornersOf(logits, low, rows.high[y], columns, mixed);
-            strip = stripOf(all, logits.classes, columns, mixed);
+            cells.moveTo(rows.low[y], rows.high[y]);
         }
-        std::int32_t* const out = &labels[y * width];
-        for (std::size_t x = 0; x < width; ++x)
-        {
-            out[x] = best[first + static_cast<std::size_t>(columns.low[x])];
-        }
-        if (!mixed.empty())
-        {
-            writeRow(strip, rows.weight[y], mixed, out);
-        }
+        cells.writeRow(rows.weight[y], &labels[y * width]);
     }
     return labels;
 }
 
-std::vector<float> resizePlane(float const* plane, int width, Axis const& rows, Axis const& columns)
+std::vector<float> resizePlane(
+    float const* plane, int width, Axis const& rows, Axis const& columns)
 {
     std::vector<float> out;
     out.reserve(rows.low.size() * columns.low.size());

@@ -38,6 +38,7 @@ void argmaxPlanes(
     float const* planes, std::size_t stride, int classes, std::size_t values, std::int32_t* labels);
 
 //! Return a plane (h, w) resized bilinearly, to rows.low.size() x columns.low.size() values.
-std::vector<float> resizePlane(float const* plane, int width, Axis const& rows, Axis const& columns);
+std::vector<float> resizePlane(
+    float const* plane, int width, Axis const& rows, Axis const& columns);
 
 } // namespace segpp

@@ -119,7 +119,7 @@ void checkSite(json const& site, std::string const& where)
     auto const grid = site.at("grid").get<Numbers>();
     auto const in = site.at("tokens_in").get<std::int64_t>();
     auto const out = site.at("tokens_out").get<std::int64_t>();
-    auto const every = site.contains("match_every") ? site.at("match_every").get<std::int64_t>() : 1;
+    auto const every = site.value("match_every", std::int64_t{1});
     if (every < 1)
     {
         refuse(where, place + " matches every " + std::to_string(every) + " blocks");

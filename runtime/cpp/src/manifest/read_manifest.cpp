@@ -38,7 +38,10 @@ json parsed(std::filesystem::path const& path)
     bool isTooDeep = false;
     // What is nested deeper is dropped while it is read, not kept.
     json::parser_callback_t const shallow
-        = [&](int depth, json::parse_event_t, json&) { return !(isTooDeep |= depth > kMOST_DEPTH); };
+        = [&](int depth, json::parse_event_t, json&) {
+              isTooDeep = isTooDeep || depth > kMOST_DEPTH;
+              return !isTooDeep;
+          };
     try
     {
         json const value = json::parse(bytes.begin(), bytes.end(), shallow);

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <optional>
 #include <sstream>
-#include <utility>
 
 namespace segpp
 {
@@ -74,10 +73,11 @@ public:
     }
 
     //! Label the last rows and return all.
-    std::vector<std::int32_t> const& finish()
+    Labels finish()
     {
         label(mRows - mTop);
-        return mLabels;
+        bool const asBytes = static_cast<std::size_t>(mClasses) <= kBYTE_CLASSES;
+        return packed(mLabels, mRows, mColumns, asBytes);
     }
 
 private:
@@ -115,10 +115,30 @@ Span tileSpan(int length, int tile)
     return {part, tile, part, startOf(tile, part)};
 }
 
-ImageView partOf(ImageView const& picture, int top, int left, int height, int width)
+//! The top left pixel of a tile.
+struct Start
 {
-    std::uint8_t const* const first = picture.pixels + top * picture.rowBytes
-        + static_cast<std::ptrdiff_t>(left) * picture.channels;
+    int top;
+    int left;
+};
+
+std::vector<Start> startsOf(ImageView const& picture, InputSpec const& spec, double overlap)
+{
+    std::vector<Start> starts;
+    for (int const top : tileStarts(picture.height, spec.height(), overlap))
+    {
+        for (int const left : tileStarts(picture.width, spec.width(), overlap))
+        {
+            starts.push_back({top, left});
+        }
+    }
+    return starts;
+}
+
+ImageView partOf(ImageView const& picture, Start start, int height, int width)
+{
+    std::uint8_t const* const first = picture.pixels + start.top * picture.rowBytes
+        + static_cast<std::ptrdiff_t>(start.left) * picture.channels;
     return {first, height, width, picture.channels, picture.rowBytes};
 }
 
@@ -154,16 +174,8 @@ Labels labelsOfTiles(ImageView const& picture, InputSpec const& spec, bool align
 {
     Span const rows = tileSpan(picture.height, spec.height());
     Span const columns = tileSpan(picture.width, spec.width());
-    std::vector<std::pair<int, int>> starts;
-    for (int const y : tileStarts(picture.height, spec.height(), overlap))
-    {
-        for (int const x : tileStarts(picture.width, spec.width(), overlap))
-        {
-            starts.emplace_back(y, x);
-        }
-    }
+    std::vector<Start> const starts = startsOf(picture, spec, overlap);
     std::optional<Band> band;
-    bool asBytes = true;
     auto const batch = static_cast<std::size_t>(spec.batch());
     for (std::size_t first = 0; first < starts.size(); first += batch)
     {
@@ -171,9 +183,8 @@ Labels labelsOfTiles(ImageView const& picture, InputSpec const& spec, bool align
         std::vector<Image> tiles;
         for (std::size_t i = first; i < after; ++i)
         {
-            auto const [y, x] = starts[i];
-            tiles.push_back(
-                padPicture(partOf(picture, y, x, rows.picture, columns.picture), spec));
+            tiles.push_back(padPicture(
+                partOf(picture, starts[i], rows.picture, columns.picture), spec));
         }
         std::vector<Logits> const all = logitsOf({tiles.begin(), tiles.end()});
         for (std::size_t i = 0; i < tiles.size(); ++i)
@@ -182,14 +193,13 @@ Labels labelsOfTiles(ImageView const& picture, InputSpec const& spec, bool align
             if (!band)
             {
                 band.emplace(logits.classes, rows.picture, picture.height, picture.width);
-                asBytes = static_cast<std::size_t>(logits.classes) <= kBYTE_CLASSES;
             }
-            band->moveTo(starts[first + i].first);
+            band->moveTo(starts[first + i].top);
             band->add(logits, axisThrough(logits.height, rows, alignCorners),
-                axisThrough(logits.width, columns, alignCorners), starts[first + i].second);
+                axisThrough(logits.width, columns, alignCorners), starts[first + i].left);
         }
     }
-    return packed(band->finish(), picture.height, picture.width, asBytes);
+    return band->finish();
 }
 
 } // namespace segpp

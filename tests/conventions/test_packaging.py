@@ -25,6 +25,8 @@ from segpp.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("export", "calib", "runtime")
+# Sources for a compiler: nothing that an installed package could run.
+IN_CPP = "segpp/runtime/cpp/"
 BUILT_FROM = (
     "src",
     *LINKED,
@@ -149,11 +151,12 @@ def files_of_the_tree() -> set[str]:
     package = ROOT / "src" / "segpp"
     folders = os.walk(package, followlinks=True)
     files = (Path(folder, name) for folder, _, names in folders for name in names)
-    return {
+    named = {
         f"segpp/{file.relative_to(package).as_posix()}"
         for file in files
         if "__pycache__" not in file.parts
     }
+    return {name for name in named if not name.startswith(IN_CPP)}
 
 
 @pytest.mark.parametrize("name", LINKED)
@@ -203,6 +206,16 @@ def test_the_sdist_holds_every_file_of_the_plugins(archives: Archives) -> None:
     assert {path.relative_to(ROOT).as_posix() for path in files} <= members_of(
         archives.sdist
     ).keys()
+
+
+def test_the_sdist_alone_holds_every_file_of_the_runtime_in_cpp(archives: Archives) -> None:
+    files = [path for path in (ROOT / "runtime" / "cpp").rglob("*") if path.is_file()]
+
+    assert len(files) > 10
+    assert {path.relative_to(ROOT).as_posix() for path in files} <= members_of(
+        archives.sdist
+    ).keys()
+    assert [name for name in packed_in(archives.wheel) if name.startswith(IN_CPP)] == []
 
 
 def test_the_sdist_holds_the_documents_and_no_tests(archives: Archives) -> None:

@@ -262,8 +262,27 @@ def _resize_part(
     box: tuple[float, float, float, float] | None,
 ) -> ImageArray:
     flat = Image.fromarray(np.ascontiguousarray(part if part.shape[2] == _RGB else part[:, :, 0]))
-    resized = np.asarray(flat.resize(size[::-1], _RESAMPLING[spec.resize], box=box))
+    resized = np.asarray(_columns_first(flat, size, _RESAMPLING[spec.resize], box))
     return resized if resized.ndim == IMAGE_DIMENSIONS else resized[:, :, None]
+
+
+def _columns_first(
+    flat: Image.Image,
+    size: tuple[int, int],
+    resampling: Image.Resampling,
+    box: tuple[float, float, float, float] | None,
+) -> Image.Image:
+    """Resize one side after the other, as Pillow up to 12 does at once.
+
+    Between the sides pixels are rounded. From Pillow 13 on rows come first where they shrink much
+    more than columns, and masks would depend on its version.
+    """
+    height, width = size
+    left, top, right, bottom = box or (0.0, 0.0, float(flat.width), float(flat.height))
+    if resampling is Image.Resampling.NEAREST or height >= bottom - top:
+        return flat.resize((width, height), resampling, box=(left, top, right, bottom))
+    across = flat.resize((width, flat.height), resampling, box=(left, 0, right, flat.height))
+    return across.resize((width, height), resampling, box=(0, top, width, bottom))
 
 
 def _as_rgb(image: Image.Image, path: Path) -> Image.Image:

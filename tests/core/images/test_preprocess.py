@@ -55,6 +55,21 @@ def test_other_sizes_go_through_pillows_bilinear_filter_on_8_bits() -> None:
     assert (tensor[0].transpose(1, 2, 0) == expected).all()
 
 
+@pytest.mark.parametrize("resize", ["pillow-bilinear", "pillow-bicubic"])
+def test_columns_are_resized_before_rows_whatever_pillows_version(resize: str) -> None:
+    """Pillow 13 begins with rows where they shrink much more than columns."""
+    image = noise(31, 5, 3)
+    spec = replace(SPEC, resize=resize)
+    filter_ = preprocess._RESAMPLING[resize]
+
+    found = resize_image(image, spec)
+
+    across = Image.fromarray(image).resize((6, 31), filter_)
+    assert (found == np.asarray(across.resize((6, 4), filter_))).all()
+    down = Image.fromarray(image).resize((5, 4), filter_)
+    assert (found != np.asarray(down.resize((6, 4), filter_))).any()
+
+
 def test_every_way_to_resize_that_a_manifest_may_name_is_known() -> None:
     named = get_args(get_type_hints(InputSpec)["resize"])
 

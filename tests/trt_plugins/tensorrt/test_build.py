@@ -1,11 +1,18 @@
 """The library compiles without warnings against both generations of headers, or says why not."""
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from segpp.manifest import EngineInfo, render_manifest
+from segpp.utils.files import manifest_path
+from tests.helpers.tiny_networks import manifest_of
+from tests.runtime.cpp.building import RUNTIME, options
+from tests.runtime.cpp.building import build as build_runtime
 from tests.trt_plugins.tensorrt.conftest import HOST_LIBRARY, PLUGINS, ROOT, build
 from tests.trt_plugins.tensorrt.fetch import part
 
@@ -129,3 +136,63 @@ def test_registering_on_load_asks_for_the_library_it_links(tmp_path: Path) -> No
     said = configure(tmp_path, *options)
 
     assert "SEGPP_REGISTER_ON_LOAD links libnvinfer.so, which was not found" in said
+
+
+def runtime_in_cpp(folder: Path, headers: str) -> Path:
+    """Build the C++ runtime for engines alone; return its command."""
+    toolkit, libraries = part("toolkit"), part("libraries")
+    given = (
+        "-DSEGPP_TENSORRT=ON",
+        "-DSEGPP_ONNXRUNTIME=OFF",
+        f"-DTENSORRT_INCLUDE_DIR={part(headers)}",
+        f"-DTENSORRT_LIBRARY={libraries / 'libnvinfer.so.10'}",
+        f"-DCUDA_INCLUDE_DIR={toolkit / 'include'}",
+        f"-DCUDA_RUNTIME_LIBRARY={toolkit / 'lib' / 'libcudart.so.13'}",
+    )
+    said = build_runtime(RUNTIME, folder, [*options(), *given])
+    assert "warning" not in said
+    return folder / "segpp_run"
+
+
+def test_the_runtime_in_cpp_compiles_with_the_headers_of_tensorrt_11(tmp_path: Path) -> None:
+    assert runtime_in_cpp(tmp_path, "headers-11").exists()
+
+
+@pytest.fixture(scope="module")
+def segpp_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C++ runtime's command, linked with the real TensorRT."""
+    return runtime_in_cpp(tmp_path_factory.mktemp("runtime"), "headers-10")
+
+
+REFUSALS = {
+    "another TensorRT": "  built by: 10.3.0\n  here:     10.15.1\n  hint: build it here",
+    "another library": "is an engine of tensorrt-rtx",
+    "no GPU": "error: no GPU answers",
+}
+ENGINES = {
+    "another TensorRT": ("tensorrt", "10.3.0", 2),
+    "another library": ("tensorrt-rtx", "1.7.1", 2),
+    "no GPU": ("tensorrt", "10.15.1.29", 3),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_the_runtime_in_cpp_refuses_an_engine_before_tensorrt_reads_it(
+    segpp_run: Path, tmp_path: Path, name: str
+) -> None:
+    library, version, code = ENGINES[name]
+    # No engine: whoever read it would say so.
+    engine = tmp_path / "made.engine"
+    engine.write_bytes(b"ftrt")
+    about = EngineInfo(library, version, ("8.7",), 1, 0, 0, 0, 0, 1.0, ran=True)
+    manifest = replace(manifest_of(engine, "logits", 1), kind="engine", engine=about)
+    manifest_path(engine).write_text(render_manifest(manifest))
+    picture = shutil.copy(ROOT / "examples/street_scenes/images/900000.jpg", tmp_path)
+
+    done = subprocess.run(
+        [str(segpp_run), "--out", str(tmp_path), str(engine), picture],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == code, done.stderr
+    assert REFUSALS[name] in done.stderr

@@ -1,0 +1,45 @@
+//! PNG and JPEG in memory to RGB, as Pillow decodes and converts them.
+#pragma once
+
+#include <segpp/image.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace segpp
+{
+
+using Bytes = std::vector<std::uint8_t>;
+
+//! A decoded file: RGB, and what it says of its orientation.
+struct Decoded
+{
+    Image image;
+    //! A block of EXIF from its byte order on, and XMP as text; empty where there is none.
+    Bytes exif;
+    std::string xmp;
+};
+
+//! Why a file cannot be decoded; the caller knows its name.
+struct DecodeFailure
+{
+    std::string reason;
+};
+
+//! Throw DecodeFailure for more pixels than Pillow takes, or none.
+void checkPixels(std::uint64_t width, std::uint64_t height);
+
+//! Throws DecodeFailure, as decodePngFile does.
+Decoded decodeJpegFile(std::uint8_t const* bytes, std::size_t size);
+
+Decoded decodePngFile(std::uint8_t const* bytes, std::size_t size);
+
+//! EXIF orientation, 1 to 8; 1 if nothing readable tells.
+int orientationOf(Bytes const& exif, std::string const& xmp);
+
+//! Return a picture turned or mirrored as the orientation says.
+Image upright(Image picture, int orientation);
+
+} // namespace segpp

@@ -1,0 +1,147 @@
+#include "manifest/consistency.h"
+
+#include "manifest/schema_check.h"
+
+#include <segpp/error.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace segpp
+{
+namespace
+{
+
+using nlohmann::json;
+using Numbers = std::vector<std::int64_t>;
+
+constexpr std::size_t kTENSOR_DIMENSIONS = 4;
+// More values than any tensor has here, few enough for sizes in bytes to be exact.
+constexpr std::int64_t kMOST_VALUES = std::int64_t{1} << 40U;
+
+[[noreturn]] void refuse(std::string const& where, std::string const& problem)
+{
+    throw InputError(where + " " + problem);
+}
+
+bool areBytes(json const& values)
+{
+    return std::all_of(values.begin(), values.end(),
+        [](json const& value) { return value >= 0 && value <= 255; });
+}
+
+bool isShape(json const& shape)
+{
+    std::int64_t values = 1;
+    for (std::int64_t const side : shape.get<Numbers>())
+    {
+        if (side < 1 || side > kMOST_VALUES / values)
+        {
+            return false;
+        }
+        values *= side;
+    }
+    return !shape.empty();
+}
+
+void checkClasses(json const& value, std::string const& where)
+{
+    json const& palette = value.at("classes").at("palette");
+    std::size_t const named = value.at("classes").at("names").size();
+    auto const trained = value.at("architecture").at("classes").get<std::int64_t>();
+    if (named != palette.size())
+    {
+        refuse(where, "names " + std::to_string(named) + " classes and colours "
+                + std::to_string(palette.size()));
+    }
+    // Files of one channel named a single class before they told its background.
+    auto const count = static_cast<std::int64_t>(named);
+    if (trained == 1 ? count != 1 && count != 2 : count != trained)
+    {
+        refuse(where, "names " + std::to_string(named) + " classes of a network with "
+                + std::to_string(trained));
+    }
+    if (!std::all_of(palette.begin(), palette.end(), areBytes))
+    {
+        refuse(where, "has a colour outside 0-255");
+    }
+}
+
+void checkInput(json const& input, std::string const& where)
+{
+    json const& shape = input.at("shape");
+    if (shape.size() != kTENSOR_DIMENSIONS || !isShape(shape))
+    {
+        refuse(where, "gives the input shape " + shown(shape));
+    }
+    json const& channels = shape[input.at("layout") == "NCHW" ? 1 : 3];
+    json const& mean = input.at("mean");
+    auto const std = input.at("std").get<std::vector<double>>();
+    if (channels != mean.size() || channels != std.size()
+        || *std::min_element(std.begin(), std.end()) <= 0)
+    {
+        refuse(where, "gives a mean or std that does not fit its input");
+    }
+    auto const padding = input.find("padding");
+    if (padding != input.end() && !padding->is_null()
+        && (channels != padding->size() || !areBytes(*padding)))
+    {
+        refuse(where, "pads its input with " + shown(*padding));
+    }
+}
+
+void checkOutputs(json const& value, std::string const& where)
+{
+    json const& outputs = value.at("outputs");
+    if (outputs.empty())
+    {
+        refuse(where, "names no output");
+    }
+    for (json const& output : outputs)
+    {
+        if (!isShape(output.at("shape")))
+        {
+            refuse(where, "gives the output shape " + shown(output.at("shape")));
+        }
+    }
+    bool const tells = value.contains("engine") && !value.at("engine").is_null();
+    if (value.at("kind") == "engine" && !tells)
+    {
+        refuse(where, "is about an engine and does not describe it");
+    }
+}
+
+void checkSite(json const& site, std::string const& where)
+{
+    std::string const place = "says that stage " + site.at("stage").dump() + ", "
+        + site.at("side").get<std::string>();
+    auto const grid = site.at("grid").get<Numbers>();
+    auto const in = site.at("tokens_in").get<std::int64_t>();
+    auto const out = site.at("tokens_out").get<std::int64_t>();
+    auto const every = site.value("match_every", std::int64_t{1});
+    if (every < 1)
+    {
+        refuse(where, place + " matches every " + std::to_string(every) + " blocks");
+    }
+    if (!isShape(site.at("grid")) || in != grid[0] * grid[1] || out < 1 || out > in)
+    {
+        refuse(where, place + " makes " + std::to_string(out) + " tokens of " + std::to_string(in)
+                + " on a grid of " + std::to_string(grid[0]) + "x" + std::to_string(grid[1]));
+    }
+}
+
+} // namespace
+
+void checkConsistency(json const& value, std::string const& where)
+{
+    checkClasses(value, where);
+    checkInput(value.at("input"), where);
+    checkOutputs(value, where);
+    for (json const& site : value.at("reduction"))
+    {
+        checkSite(site, where);
+    }
+}
+
+} // namespace segpp

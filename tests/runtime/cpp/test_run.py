@@ -1,0 +1,173 @@
+"""segpp_run from outside: what it writes, what it refuses, and its exit codes."""
+
+import json
+import resource
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segpp.images.palette import overlay
+from segpp.images.preprocess import load_image
+from segpp.manifest import EngineInfo, read_manifest, render_manifest
+from segpp.utils.files import manifest_path, sha256_of
+from segpp.utils.overwrite import is_own
+from tests.helpers.tiny_networks import Network
+from tests.runtime.cpp.conftest import Built
+from tests.runtime.cpp.probing import Probe
+
+PICTURE = Path(__file__).resolve().parents[3] / "examples/street_scenes/images/900000.jpg"
+
+
+def test_a_mask_and_an_overlay_are_written_that_segpp_knows_as_its_own(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    done = runtime.run(network(), PICTURE, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    written = sorted(path.name for path in tmp_path.iterdir() if path.is_file())
+    assert written == ["900000.mask.png", "900000.overlay.png"]
+    assert all(is_own(tmp_path / name, "picture") for name in written)
+    with Image.open(tmp_path / "900000.mask.png") as mask:
+        assert mask.mode == "P"
+        assert mask.getpalette()[:9] == [200, 0, 0, 0, 200, 0, 0, 0, 200]  # type: ignore[index]  # it has one
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
+def test_an_overlay_has_the_pixels_of_python(probe: Probe, network: Network, alpha: float) -> None:
+    model, image = network(), load_image(PICTURE)
+    # 3 and 255 are no classes: there the picture stays.
+    labels = np.random.default_rng(0).choice([0, 1, 2, 3, 255], image.shape[:2]).astype(np.uint8)
+
+    answer = probe("overlay", PICTURE, model, alpha, labels.size, given=labels.tobytes())
+
+    expected = overlay(image, labels, read_manifest(model).classes.palette, alpha)
+    assert answer == expected.tobytes()
+
+
+def test_its_own_pictures_are_replaced_and_others_only_by_force(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    model, mask = network(), tmp_path / "900000.mask.png"
+    assert runtime.run("--out", tmp_path, model, PICTURE).returncode == 0
+    assert runtime.run("--out", tmp_path, model, PICTURE).returncode == 0
+    mask.write_bytes(b"somebody's")
+
+    refused = runtime.run("--out", tmp_path, model, PICTURE)
+
+    assert refused.returncode == 2
+    assert "exists, and is not a picture that segpp wrote" in refused.stderr
+    assert mask.read_bytes() == b"somebody's"
+    assert runtime.run("--force", "--out", tmp_path, model, PICTURE).returncode == 0
+    assert is_own(mask, "picture")
+
+
+def test_the_input_is_never_replaced(runtime: Built, network: Network, tmp_path: Path) -> None:
+    mask = tmp_path / "900000.mask.png"
+    mask.symlink_to(PICTURE)
+    before = PICTURE.read_bytes()
+
+    done = runtime.run("--force", "--out", tmp_path, network(), PICTURE)
+
+    assert done.returncode == 2
+    assert "is the input itself" in done.stderr
+    assert PICTURE.read_bytes() == before
+
+
+def test_nothing_half_written_is_left_where_the_disk_is_full(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    def limited() -> None:
+        # A write beyond this fails like one on a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    done = subprocess.run(
+        [str(runtime.tool), "--out", str(tmp_path), str(network()), str(PICTURE)],
+        capture_output=True, text=True, check=False,
+        # Python ignores the signal that goes with the limit, and so do its children then.
+        preexec_fn=limited, restore_signals=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"error: cannot write {tmp_path}/900000.mask.png\n  File too")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == []
+
+
+WRONG = {
+    "no arguments": ((), "takes a model and a picture or camera, and 0 were given"),
+    "an unknown option": (("--colour", "MODEL", "PICTURE"), "unknown option '--colour'"),
+    "no value": (("MODEL", "PICTURE", "--threads"), "--threads needs a value"),
+    "a word as number": (("--threads", "many", "MODEL", "PICTURE"), "--threads is 'many'"),
+    "too much overlap": (("--tile", "0.95", "MODEL", "PICTURE"), "an overlap of 0.95"),
+    "tiles and a fit": (("--tile", "0.2", "--fit", "crop", "MODEL", "PICTURE"), "not fitted"),
+    "an unknown fit": (("--fit", "squeeze", "MODEL", "PICTURE"), "--fit is 'squeeze'"),
+    "no such folder": (("--out", "/nowhere", "MODEL", "PICTURE"), "there is no folder /nowhere"),
+    "no such model": (("none.onnx", "PICTURE"), "model none.onnx does not exist"),
+    "no such picture": (("MODEL", "none.png"), "image none.png does not exist"),
+    "a folder as picture": (("MODEL", "."), "image . is a folder"),
+    "no camera": (("MODEL", "/dev/null"), "/dev/null is no camera"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_input_is_one_sentence_and_exit_code_2(
+    runtime: Built, network: Network, tmp_path: Path, name: str
+) -> None:
+    words, problem = WRONG[name]
+    known = {"MODEL": str(network()), "PICTURE": str(PICTURE)}
+
+    done = runtime.run(*(known.get(word, word) for word in words), cwd=tmp_path)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert problem in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_missing_camera_is_exit_code_3(runtime: Built, network: Network, tmp_path: Path) -> None:
+    done = runtime.run("--out", tmp_path, network(), "/dev/video-none")
+
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: there is no camera /dev/video-none")
+
+
+def test_an_engine_needs_a_build_with_tensorrt(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    model = network()
+    about = EngineInfo("tensorrt", "10.3.0", ("8.7",), 1, 0, 0, 0, 0, 1.0, ran=True)
+    manifest = replace(read_manifest(model), kind="engine", engine=about)
+    manifest_path(model).write_text(render_manifest(manifest))
+
+    done = runtime.run("--out", tmp_path, model, PICTURE)
+
+    assert done.returncode == 3, done.stderr
+    assert "is an engine, and this build has no TensorRT" in done.stderr
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 100, 200])
+def test_a_cut_model_is_refused(
+    runtime: Built, network: Network, tmp_path: Path, size: int
+) -> None:
+    model = network()
+    model.write_bytes(model.read_bytes()[:size])
+    beside = manifest_path(model)
+    manifest = json.loads(beside.read_text())
+    manifest["file"] |= {"bytes": size, "sha256": sha256_of(model)}
+    beside.write_text(json.dumps(manifest))
+
+    done = runtime.run("--out", tmp_path, model, PICTURE)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["nets"]
+
+
+def test_help_is_no_error(runtime: Built) -> None:
+    done = runtime.run("--help")
+
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: segpp_run [options] MODEL IMAGE|CAMERA")

@@ -86,9 +86,10 @@ class TensorRt:
         except TypeError as failure:
             # The constructor's way to say that it made nothing.
             raise _no_gpu(self) from failure
-        network, parser = finish_network(trt, builder, config, log, typing_of(trt.__version__))
+        typing = typing_of(trt.__version__)
+        network, parser = finish_network(trt, builder, config, log, typing)
         if not config.dry_run:
-            theirs = settings(trt, builder, network, config, log)
+            theirs = settings(trt, builder, network, config, log, typing)
             build_network(builder, network, theirs, config.output)
             _save_timing_cache(theirs, config)
         # The network refers to what the parser holds.
@@ -136,20 +137,22 @@ def finish_network(
 
 
 def _network_flags(trt: Any, typing: Typing) -> int:
-    # Its number differs between 10 and 11.
-    flag = trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
-    return 1 << int(flag) if typing == "strong" else 0
+    # Its number differs between 10 and 11, where it is ignored: there is no other typing.
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 1 << int(flag) if typing == "strong" and flag is not None else 0
 
 
-def settings(trt: Any, builder: Any, network: Any, config: BuildConfig, log: Log) -> Any:
-    """Return the library's settings for a network.
+def settings(
+    trt: Any, builder: Any, network: Any, config: BuildConfig, log: Log, typing: Typing
+) -> Any:
+    """Return the library's settings for a network that ``finish_network`` made.
 
     Raises:
         InputError: The timing cache is of another library or GPU.
     """
     theirs = builder.create_builder_config()
     apply_settings(trt, theirs, config, log)
-    if not _is_strong(trt, network):
+    if typing == "weak":
         for flag in precision_flags(trt, network):
             theirs.set_flag(flag)
     if config.version_compatible:
@@ -158,10 +161,6 @@ def settings(trt: Any, builder: Any, network: Any, config: BuildConfig, log: Log
         theirs.plugins_to_serialize = [str(config.plugin)]
     _load_timing_cache(theirs, config)
     return theirs
-
-
-def _is_strong(trt: Any, network: Any) -> bool:
-    return bool(network.get_flag(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
 
 
 def _load_plugins(trt: Any, logger: Any, config: BuildConfig) -> frozenset[str]:

@@ -249,6 +249,24 @@ def test_an_attention_written_otherwise_is_not_recognised(segpp: Command, folder
     assert json.loads(result.stdout)["attention_found"] == 0
 
 
+def test_a_site_that_lost_its_fusion_is_warned_of_with_the_cause(
+    segpp: Command, folder: Path
+) -> None:
+    between = ATTENTION.replace("float[", "float16[").replace(
+        "weights = Softmax<axis = -1>(scores)",
+        "[squashed] s = Sigmoid(scores)\n    [soft] weights = Softmax<axis = -1>(s)",
+    )
+    source = write(folder / "a.onnx", between)
+
+    result = segpp("build-engine", source, folder / "a.engine", "--json")
+
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    cause = "not recognised: between its products stands squashed (ACTIVATION)"
+    assert report["warnings"] == [f"the attention at soft is not one kernel: {cause}"]
+    assert f"warning: the attention at soft is not one kernel: {cause}\n" in result.stderr
+
+
 def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(
     segpp: Command, folder: Path
 ) -> None:

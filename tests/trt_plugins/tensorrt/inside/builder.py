@@ -47,7 +47,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         "errors": [text for severity, text in records if severity in {"ERROR", "INTERNAL_ERROR"}],
     }
     try:
-        theirs = settings(trt, builder, network, config, log)
+        theirs = settings(trt, builder, network, config, log, typing)
     except SegppError as failure:
         return {**found, "refused": str(failure)}
     del parser

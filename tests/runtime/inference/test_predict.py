@@ -18,16 +18,17 @@ from segpp.runtime.inference.predict import (
 )
 from segpp.runtime.inference.seeing import Seeing
 from segpp.runtime.inference.session import Timing
+from segpp.runtime.media.items import Frame, ImageName, ImageSource, numbered
 from segpp.runtime.media.looks.base import Segmented
-from segpp.runtime.media.sources import ImageSource, find_source, numbered
+from segpp.runtime.media.sources import find_source
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
 
 
-def write(name: str, shown: Segmented) -> list[Path]:
+def write(named: ImageName, shown: Segmented) -> list[Path]:
     assert shown.image.shape[:2] == shown.labels.shape
-    return [Path(f"{name}.png")]
+    return [Path(f"{named.name}.png")]
 
 
 def outcomes(network: Path, text: str) -> list[Prediction | FailedImage]:
@@ -80,7 +81,7 @@ def test_a_source_without_files_is_predicted_frame_by_frame(
     network: Network, stripes: Stripes
 ) -> None:
     """As a camera is: frames from no file, and no count."""
-    frames = [stripes(48, 90), ImageError("a frame was lost"), stripes(30, 60)]
+    frames = [Frame(stripes(48, 90)), ImageError("a frame was lost"), Frame(stripes(30, 60))]
     camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
 
     with open_session(network(), threads=1) as session:
@@ -94,7 +95,7 @@ def test_a_source_without_files_is_predicted_frame_by_frame(
 
 
 def test_a_frame_that_is_lost_at_the_end_ends_nothing(network: Network, stripes: Stripes) -> None:
-    frames = [stripes(48, 90), ImageError("a frame was lost")]
+    frames = [Frame(stripes(48, 90)), ImageError("a frame was lost")]
     camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
 
     with open_session(network(), threads=1) as session:

@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 
 from segpp.errors import ImageError, MissingError
-from segpp.runtime.media.sources import ImageItem, find_source
-from segpp.runtime.media.video import VideoWriter, frames, probe
+from segpp.runtime.media.items import Frame, ImageItem
+from segpp.runtime.media.sources import find_source
+from segpp.runtime.media.video import VideoWriter, probe
+from segpp.runtime.media.video import frames as read_frames
 
 av = pytest.importorskip("av", reason="PyAV (segpp[video]) reads videos")
 
 GREYS = (20, 90, 160, 230)
+
+
+def frames(path: Path) -> list[np.ndarray]:
+    return [one.pixels for one in read_frames(path) if isinstance(one, Frame)]
 
 
 def film(path: Path, *, size: tuple[int, int] = (48, 64), count: int = 4) -> Path:

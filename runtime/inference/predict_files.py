@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,6 @@ from segpp.runtime.inference.seeing import Seeing, check_comparable
 from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
 from segpp.runtime.media.items import ImageName, ImageSource
-from segpp.runtime.media.live.account import LiveAccount
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.signals import ended_by_signals
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS, RenderConfig, Segmented, kinds_of
@@ -97,20 +97,17 @@ def predict_files(
         SegppError: Nothing can be read, loaded or written; a single damaged image of several ends
             up in ``failed`` instead.
     """
-    if save is None:
-        save = "overlay" if compare is None else "compare"
-    kinds = kinds_of(save)
-    check_choice(legend, LEGENDS, kind="place of the legend")
-    if not 0.0 <= alpha <= 1.0:
-        raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
+    usual = "overlay" if compare is None else "compare"
+    kinds = kinds_of(usual if save is None else save)
+    _check_looks(legend, alpha)
     # All that can be found out is found out before the network is loaded.
     address = None if serve is None else parse_address(serve)
     with ExitStack() as stack:
         source = find_sources(inputs, live)
         stack.callback(source.close)
         _check_can_end(source, live, frames)
-        read = [given for given in (class_names, palette) if isinstance(given, Path)]
-        read += [Path(file) for file in (model, compare) if file]
+        read = [Path(file) for file in (model, compare) if file]
+        read += [given for given in (class_names, palette) if isinstance(given, Path)]
         output = None
         if out is not None or not (show or serve or source.live):
             output = _output(out, source, kinds)
@@ -118,7 +115,10 @@ def predict_files(
         if html:
             check_distinct([html, *_single_files(output, source, kinds)])
             check_output_file(html, "report", inputs=[*read, *source.files], force=force)
-        window = stack.enter_context(open_window(model)) if show else None
+        screens = _Screens(
+            window=stack.enter_context(open_window(model)) if show else None,
+            view=_serve(stack, address, f"{Path(model).name}: {source.name}", source, after_serve),
+        )
         seeing = _open_all(stack, model, compare, kinds, settings)
         seeing.watch_tiles(after_tiles, alone=source.kind == "image")
         summary = _summary(seeing.session, class_names)
@@ -135,36 +135,89 @@ def predict_files(
             unseen=seeing.unseen,
         )
         summary.out, summary.live = _named(output, source, kinds), source.live
-        album = Album(render) if html else None
-        view = None
-        if address:
-            view = LiveView(f"{model}: {source.name}", render, source.live or LiveAccount())
-            after_serve(stack.enter_context(_served(view, address)).url)
+        screens.begin(render, with_album=html is not None)
         start = time.perf_counter()
         with (
             _ended(source),
             _writer(output, render, source.rate) as write,
-            closing(
-                predict_all(seeing, source, _also(write, window, album, view, render))
-            ) as outcomes,
+            closing(predict_all(seeing, source, screens.also(write))) as outcomes,
         ):
             for outcome in outcomes:
                 summary.add(outcome)
+                screens.tell(outcome)
                 after_each(outcome, source.count)
-                if view and isinstance(outcome, Prediction):
-                    view.tell(outcome)
-                    if not source.live:
-                        view.account.add(outcome.timing.total_ms)
                 spent = time.perf_counter() - start
-                if (window and window.closed) or _is_enough(summary, live, frames, spent):
+                if screens.closed or _is_enough(summary, live, frames, spent):
                     break
         summary.seconds = time.perf_counter() - start
         summary.notes += seeing.session.notes
-        if html and album:
-            write_run_page(html, summary, album)
-        if window:
-            window.wait()
+        if html and screens.album:
+            write_run_page(html, summary, screens.album)
+        if screens.window:
+            screens.window.wait()
     return summary
+
+
+def _check_looks(legend: str, alpha: float) -> None:
+    check_choice(legend, LEGENDS, kind="place of the legend")
+    if not 0.0 <= alpha <= 1.0:
+        raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
+
+
+@dataclass
+class _Screens:
+    """Where results are seen besides in files; all of it in the caller's thread."""
+
+    window: Window | None
+    view: LiveView | None
+    album: Album | None = None
+    render: RenderConfig | None = None
+
+    def begin(self, render: RenderConfig, *, with_album: bool) -> None:
+        """Say what the results look like, once the network has told its classes."""
+        self.render = render
+        self.album = Album(render) if with_album else None
+        if self.view:
+            self.view.render = render
+
+    def also(self, write: Write) -> Write:
+        """Return what writes, and shows and keeps what it writes."""
+
+        def write_all(named: ImageName, shown: Segmented) -> list[Path]:
+            if self.view:
+                self.view.show(shown)
+            if self.window and self.render:
+                look = LOOKS[self.render.kinds[0]]
+                self.window.show(look.in_color(shown, self.render), named.name)
+            if self.album:
+                self.album.add(named.name, shown)
+            return write(named, shown)
+
+        return write_all
+
+    def tell(self, outcome: Prediction | FailedImage) -> None:
+        if self.view and isinstance(outcome, Prediction):
+            self.view.tell(outcome)
+
+    @property
+    def closed(self) -> bool:
+        return self.window is not None and self.window.closed
+
+
+def _serve(
+    stack: ExitStack,
+    address: ServeAddress | None,
+    title: str,
+    source: ImageSource,
+    after_serve: Callable[[str], object],
+) -> LiveView | None:
+    if address is None:
+        return None
+    from segpp.runtime.serve.server import serve  # noqa: PLC0415 - for those who serve alone
+
+    view = LiveView(title, source.live)
+    after_serve(stack.enter_context(serve(view, address)).url)
+    return view
 
 
 def _check_can_end(source: ImageSource, live: LiveConfig, frames: int | None) -> None:
@@ -180,12 +233,6 @@ def _is_enough(summary: RunSummary, live: LiveConfig, frames: int | None, spent:
     # A camera ends by itself when its time is up.
     is_late = live.duration is not None and summary.live is None and spent >= live.duration
     return is_late or (frames is not None and tried >= frames)
-
-
-def _served(view: LiveView, address: ServeAddress) -> AbstractContextManager[ServeAddress]:
-    from segpp.runtime.serve.server import serve  # noqa: PLC0415 - for those who serve alone
-
-    return serve(view, address)
 
 
 @contextmanager
@@ -234,27 +281,6 @@ def _writer(
         return
     with open_writer(output, render, rate=rate) as write:
         yield write
-
-
-def _also(
-    write: Write,
-    window: Window | None,
-    album: Album | None,
-    view: LiveView | None,
-    render: RenderConfig,
-) -> Write:
-    """Return what writes, and shows and keeps what it writes."""
-
-    def write_all(named: ImageName, shown: Segmented) -> list[Path]:
-        if view:
-            view.show(shown)
-        if window:
-            window.show(LOOKS[render.kinds[0]].in_color(shown, render), named.name)
-        if album:
-            album.add(named.name, shown)
-        return write(named, shown)
-
-    return write_all
 
 
 def _open_all(

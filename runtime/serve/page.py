@@ -6,8 +6,8 @@ __all__ = ["POLICY", "SCRIPT", "STYLE", "page_of"]
 
 # Whatever a class may be called, the browser itself runs and loads nothing from elsewhere.
 POLICY = (
-    "default-src 'none'; img-src 'self' data:; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; img-src 'self' data:; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 STYLE = """
@@ -25,7 +25,8 @@ header { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: .25rem 1rem;
 h1 { font-size: 1.1rem; margin: 0; overflow-wrap: anywhere; }
 #state { color: var(--faint); font-size: .875rem; } #state.bad { color: var(--bad); }
 img { display: block; width: 100%; max-height: calc(100vh - 5rem); object-fit: contain;
-  object-position: top; border-radius: 4px; background: var(--line); min-height: 6rem; }
+  object-position: top; border-radius: 4px; background: var(--line); min-height: 6rem;
+  position: sticky; top: 1rem; }
 dl { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem 1rem; margin: 0 0 1.25rem;
   font-variant-numeric: tabular-nums; }
 dl div { min-width: 0; } dt { color: var(--faint); font-size: .8rem; }
@@ -41,7 +42,8 @@ rect.edge { stroke: var(--line); } svg { display: block; }
 svg.track { grid-column: 1 / -1; width: 100%; height: .25rem; border-radius: 2px;
   background: var(--line); } svg.track rect { fill: var(--bar); }
 @media (max-width: 56rem) { main { grid-template-columns: minmax(0, 1fr); }
-  img { max-height: none; } dl { grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); } }
+  img { max-height: none; position: static; }
+  dl { grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); } }
 @media (prefers-reduced-motion: no-preference) { svg.track rect { transition: width .3s; } }
 """
 
@@ -79,7 +81,10 @@ function row(one) {
   return { item, share, bar };
 }
 
-function say(text, bad) { at("state").textContent = text; at("state").className = bad ? "bad" : ""; }
+function say(text, bad) {
+  at("state").textContent = text;
+  at("state").className = bad ? "bad" : "";
+}
 
 function show(state) {
   at("rate").textContent = state.rate ? number(state.rate, 1) : "-";

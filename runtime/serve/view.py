@@ -27,13 +27,15 @@ class LiveView:
 
     Args:
         title: What the page is called.
-        render: What the pictures look like; the page has the legend.
-        account: Counts the frames; also of what is no camera, so that the page tells its rate.
+        live: The account of a camera or a stream; None for what is stored, which is counted here.
+        render: What the pictures look like, once the network has told its classes; the page has
+            the legend.
     """
 
     title: str
-    render: RenderConfig
-    account: LiveAccount
+    live: LiveAccount | None = None
+    render: RenderConfig | None = None
+    _own: LiveAccount = field(default_factory=LiveAccount)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _drawing: threading.Lock = field(default_factory=threading.Lock)
     _newest: Segmented | None = None
@@ -52,6 +54,8 @@ class LiveView:
     def tell(self, prediction: Prediction) -> None:
         """Make the numbers of a picture the newest."""
         self._prediction = prediction
+        if self.live is None:
+            self._own.add(prediction.timing.total_ms)
 
     def end(self) -> None:
         """Say that nothing more comes."""
@@ -74,12 +78,12 @@ class LiveView:
             with self._changed:
                 number, shown = self._number, self._newest
             # Another browser's thread may just have drawn it.
-            if self._jpeg[0] != number and shown is not None:
-                self._jpeg = (number, self._drawn(shown))
+            if self._jpeg[0] != number and shown is not None and self.render is not None:
+                self._jpeg = (number, self._drawn(shown, self.render))
             return self._jpeg
 
-    def _drawn(self, shown: Segmented) -> bytes:
-        render = replace(self.render, legend="none")
+    def _drawn(self, shown: Segmented, render: RenderConfig) -> bytes:
+        render = replace(render, legend="none")
         image = Image.fromarray(LOOKS[render.kinds[0]].in_color(shown, render))
         image.thumbnail((_SIDE, _SIDE))
         buffer = io.BytesIO()
@@ -88,7 +92,7 @@ class LiveView:
 
     def state(self) -> dict[str, object]:
         """Return the numbers of the page: rate, latency, counts, and the share of each class."""
-        account, last = self.account, self._prediction
+        account, last = self.live or self._own, self._prediction
         timing = last.timing if last else None
         return {
             "title": self.title,
@@ -105,6 +109,8 @@ class LiveView:
 
     def _classes(self, last: Prediction | None) -> list[dict[str, object]]:
         """Return every class in the order of its number: a legend must not jump about."""
+        if self.render is None:
+            return []
         shares = last.shares if last else ()
         called = dict(enumerate(self.render.names))
         return [

@@ -168,10 +168,8 @@ class Capture:
         with self._changed:
             # A stall was found by whoever waited, and says more than what the interruption caused.
             self._failure = self._failure or problem
-            failure = self._failure
-        said = (
-            ": ".join([failure.problem, *failure.facts[:1]]) if failure else f"{self._name} ended"
-        )
+            cause = self._failure
+        said = ": ".join([cause.problem, *cause.facts[:1]]) if cause else f"{self._name} ended"
         return came, said
 
     def _put(self, picture: LivePicture) -> None:

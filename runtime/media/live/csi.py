@@ -89,7 +89,7 @@ class RawReader:
         rate: float,
     ) -> None:
         self._name, self._size, self.rate = name, size, rate
-        self._said: IO[bytes] = tempfile.TemporaryFile()
+        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
         self._pipe, end = os.pipe()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - words, no shell

@@ -20,9 +20,9 @@ _OPTIONS = {
     "analyzeduration": "500000",
     "probesize": "1000000",
     "fflags": "nobuffer",
-    # A header of a few bytes can claim gigabytes: 8192x8192 is the most.
-    "max_pixels": str(1 << 26),
 }
+# A header of a few bytes can claim gigabytes: 8192x8192 is the most.
+_DECODING = {"max_pixels": str(1 << 26)}
 
 
 class PacketReader:
@@ -39,6 +39,7 @@ class PacketReader:
             container.close()
             raise ImageError(f"{name} holds no pictures")
         self._stream = container.streams.video[0]
+        self._stream.codec_context.options = _DECODING
 
     @property
     def rate(self) -> float | None:
@@ -82,20 +83,20 @@ def open_packets(
         MissingError: The package av is not installed.
     """
     av = import_av()
-    given = {**_OPTIONS, **options}
+    given, start = {**_OPTIONS, **options}, time.monotonic()
     try:
         container = av.open(source, format=format_, options=given, timeout=(timeout, timeout))
     except (av.error.FFmpegError, OSError) as failure:
-        raise broken(name, failure, "cannot be opened") from failure
+        # FFmpeg calls what it got until then invalid, or itself interrupted.
+        is_late = time.monotonic() - start >= timeout
+        what = f"gave no answer for {timeout:g} s" if is_late else "cannot be opened"
+        raise broken(name, failure, what) from failure
     return PacketReader(container, name)
 
 
 def broken(name: str, failure: Exception, what: str = "broke off") -> ImageError:
     """Return the error for what FFmpeg says; not its own words, which hold addresses whole."""
-    reason = str(getattr(failure, "strerror", None) or type(failure).__name__)
-    # What FFmpeg says when it was interrupted at the time limit.
-    is_late = isinstance(failure, import_av().error.ExitError)
-    return ImageError(f"{name} {what}", "no answer in time" if is_late else reason)
+    return ImageError(f"{name} {what}", str(getattr(failure, "strerror", "") or type(failure)))
 
 
 def _decoded(packet: Any, av: Any) -> list[Any]:

@@ -183,7 +183,7 @@ def test_without_a_manifest_the_assumptions_are_said_on_stderr(
         ("in/none.png", "does not exist"),
         ("empty", "holds no images"),
         ("in/*.gif", "no file matches"),
-        ("/dev/video0", "hint: record a video of it"),
+        ("/dev/video97", "the camera /dev/video97 is not there"),
     ],
 )
 def test_nothing_to_segment_is_exit_2_and_leaves_nothing(

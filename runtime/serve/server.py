@@ -154,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(head.encode() + jpeg + border)
 
     def _send(self, code: int, kind: str, content: bytes) -> None:
-        self._start(code, kind if "/j" in kind else f"{kind}; charset=utf-8", len(content))
+        said = f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+        self._start(code, said, len(content))
         self.wfile.write(content)
 
     def _start(self, code: int, kind: str, length: int | None = None) -> None:

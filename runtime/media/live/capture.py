@@ -194,7 +194,7 @@ class Capture:
         else:
             self.account.breaks += 1
         with self._changed:
-            self._reader, self._heard = reader, time.monotonic()
+            self._reader, self._heard, self._failure = reader, time.monotonic(), None
             stopped = self._stopped
         if stopped:
             reader.close()

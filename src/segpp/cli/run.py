@@ -303,7 +303,8 @@ def _line(summary: RunSummary, args: argparse.Namespace) -> str:
 
 def _kept_up(live: LiveAccount) -> str:
     """Return how far a run kept up with its camera or stream."""
-    breaks = f", opened again {live.breaks} times" if live.breaks else ""
+    often = "once" if live.breaks == 1 else f"{live.breaks} times"
+    breaks = f", opened again {often}" if live.breaks else ""
     return (
         f"{live.seen} came, {live.dropped} dropped{breaks}, from frame to mask p50 "
         f"{live.latency(50):.0f} ms, p95 {live.latency(95):.0f} ms"

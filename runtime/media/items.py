@@ -21,7 +21,8 @@ class ImageName:
     Args:
         name: What its outputs are named after, unique within the source.
         file: Where it comes from, for messages.
-        time: Seconds since the first frame of a video; None for what is no video.
+        time: When a frame is shown, in seconds by its film's clock, or since the first frame that
+            was taken of a live source; None for what has no time.
         captured: When a live frame came, by ``time.monotonic``.
     """
 
@@ -84,7 +85,7 @@ class Frame:
 
     Args:
         pixels: RGB (H, W, 3).
-        time: When it is shown, in seconds since the first; None where the film does not say.
+        time: When it is shown, in seconds by the film's clock; None where it does not say.
     """
 
     pixels: ImageArray

@@ -161,7 +161,7 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="how long without a frame is a break (default: 10)",
+        help="how long without a frame is a break (default: 10.0)",
     )
     live.add_argument(
         "--camera-size", metavar="HxW", help="size that a camera is asked for, height first"

@@ -72,7 +72,7 @@ def write_run_page(path: Path, summary: RunSummary, album: Album) -> None:
     Raises:
         OutputError: It cannot be written.
     """
-    title = f"{' and '.join(_models(summary, album))}: {_count(len(summary.done))}"
+    title = f"{' and '.join(_models(summary, album))}: {_count(summary.count)}"
     content = [_facts(summary, album), _classes(summary, album.render), *_pictures(summary, album)]
     write_page(path, page(title, *content, _table(summary), *_failed(summary)))
 
@@ -117,7 +117,7 @@ def _classes(summary: RunSummary, render: RenderConfig) -> Html:
 def _pictures(summary: RunSummary, album: Album) -> list[Html]:
     order = sorted(album.pictures, key=lambda name: -album.pictures[name][0])
     drawn = {name: album.pictures[name][1] for name in order}
-    left_out = len(summary.done) - len(order)
+    left_out = summary.count - len(order)
     more = [tag("p", f"{left_out} more are in the table", class_="faint")] if left_out else []
     return [section("Pictures", *_grids(drawn), *more)] if drawn else []
 
@@ -136,7 +136,7 @@ def _table(summary: RunSummary) -> Html:
     compared = any(one.different is not None for one in summary.done)
     heading = ["image", "size", "ms", *(["differ"] if compared else []), "largest classes"]
     rows = [_row(one, summary.names, compared=compared) for one in summary.done[:_MOST_ROWS]]
-    left_out = len(summary.done) - len(rows)
+    left_out = summary.count - len(rows)
     more = [tag("p", f"{left_out} more were done", class_="faint")] if left_out else []
     return section("Images", data_table(heading, rows, class_="list"), *more)
 

@@ -1,10 +1,17 @@
-"""The loop of segpp-run: read, segment, write, and carry on past a damaged image."""
+"""The loop of segpp-run: read, segment, write, and carry on past a damaged image.
 
-from collections.abc import Iterable, Iterator
+The three overlap: while one image is written, the next is in the network and the one after that is
+being read. NumPy, PyAV and the backends let other threads run while they work. Writing stays in
+the caller's thread, where a window must be drawn and Ctrl-C arrives.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from errno import ENAMETOOLONG
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +21,9 @@ from segpp.images.drawing.differences import share_different
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.inference.seeing import Seeing
 from segpp.runtime.inference.session import Timing
-from segpp.runtime.media.sources import ImageItem, ImageSource
+from segpp.runtime.media.items import ImageItem, ImageName, ImageSource
+from segpp.runtime.media.looks.base import Segmented
+from segpp.runtime.media.overlap import ahead
 from segpp.runtime.media.writers import Write
 
 __all__ = ["FailedImage", "Prediction", "predict_all"]
@@ -25,27 +34,29 @@ class Prediction:
     """One image whose outputs are written.
 
     Args:
-        item: The image.
+        item: The image, without its pixels.
         size: Its height and width in pixels.
         shares: Share of the pixels per class number.
         timing: This image's part of its batch.
         outputs: The files that were written for it.
         different: Share of the pixels that a second network labels otherwise, if there is one.
+        latency_ms: Of a live frame, from its coming to its mask.
     """
 
-    item: ImageItem
+    item: ImageName
     size: tuple[int, int]
     shares: tuple[float, ...]
     timing: Timing
     outputs: list[Path]
     different: float | None = None
+    latency_ms: float | None = None
 
 
 @dataclass(frozen=True)
 class FailedImage:
     """One image that could not be read, or its outputs not be written under its name; and why."""
 
-    item: ImageItem
+    item: ImageName
     error: SegppError
 
 
@@ -53,19 +64,41 @@ class FailedImage:
 class _LoadedImage:
     """One image (H, W, C) that is yet to be segmented."""
 
-    item: ImageItem
+    item: ImageName
     pixels: ImageArray
 
 
+@dataclass(frozen=True)
+class _SeenImage:
+    """One image that is yet to be written, with its part of its batch's time."""
+
+    item: ImageName
+    shown: Segmented
+    timing: Timing
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class _SeenBatch:
+    """What went through the network at once, and what failed before the last of it was read."""
+
+    failed: list[FailedImage]
+    seen: list[_SeenImage]
+
+
+_Any = TypeVar("_Any")
+
+
 def predict_all(
-    seeing: Seeing, source: ImageSource, write: Write
-) -> Iterator[Prediction | FailedImage]:
+    seeing: Seeing, source: ImageSource, write: Write, *, overlapped: bool = True
+) -> Generator[Prediction | FailedImage, None, None]:
     """Segment every image of a source and write its outputs, batch by batch.
 
     Args:
         seeing: The network, and what is wanted of it.
         source: The images.
-        write: Writes one image's outputs.
+        write: Writes one image's outputs, called in this thread.
+        overlapped: Read, segment and write in three threads; a single image takes one.
 
     Yields:
         What became of each image, in order.
@@ -74,41 +107,86 @@ def predict_all(
         ImageError: The only image, or the whole of a video, cannot be read.
         OutputError: An output cannot be written.
     """
-    any_loaded = False
-    channels = seeing.session.input.channels
-    for batch in _batches(_load_all(source.items(), channels), seeing.session.input.batch):
-        loaded = [entry for entry in batch if isinstance(entry, _LoadedImage)]
-        failed = [entry for entry in batch if isinstance(entry, FailedImage)]
-        any_loaded = any_loaded or bool(loaded)
-        if failed and (source.kind == "image" or (source.kind == "video" and not any_loaded)):
-            raise failed[0].error
-        yield from failed
-        if loaded:
-            yield from _predict_batch(seeing, loaded, write, alone=source.kind == "image")
-    if not any_loaded and source.kind == "video":
-        raise ImageError(f"the video {source.name} has no frames")
+    any_seen = False
+    stages = ahead if overlapped and source.kind != "image" else _in_turn
+    loaded = _load_all(source.items(), seeing.session.input.channels)
+    if source.live is None:
+        # A live frame is taken when the network is free for it, not one mask earlier.
+        loaded = stages(loaded)
+    with closing(loaded), closing(stages(_see_all(seeing, loaded), source.stop)) as batches:
+        for batch in batches:
+            any_seen = any_seen or bool(batch.seen)
+            is_hopeless = source.kind == "image" or (source.kind == "video" and not any_seen)
+            if batch.failed and is_hopeless:
+                raise batch.failed[0].error
+            yield from batch.failed
+            for one in batch.seen:
+                yield _write(seeing, one, write, alone=source.kind == "image")
+    if not any_seen and source.kind == "video":
+        what = f"the video {source.name} has no frames"
+        raise ImageError(what if source.live is None else f"{source.name} was ended too early")
 
 
-def _predict_batch(
-    seeing: Seeing, loaded: list[_LoadedImage], write: Write, *, alone: bool
-) -> Iterator[Prediction | FailedImage]:
-    shown, time = seeing([entry.pixels for entry in loaded])
-    timing = _per_image(time, len(loaded))
-    classes = len(seeing.session.classes.names)
-    for entry, one in zip(loaded, shown, strict=True):
+def _in_turn(
+    items: Iterable[_Any], _stop: Callable[[], object] = lambda: None
+) -> Generator[_Any, None, None]:
+    yield from items
+
+
+def _load_all(
+    items: Iterable[ImageItem], channels: int
+) -> Generator[FailedImage | _LoadedImage, None, None]:
+    for item in items:
         try:
-            outputs = write(entry.item.name, one)
-        except OutputError as failure:
-            if alone or not _is_about_the_name(failure):
-                raise
-            yield FailedImage(entry.item, failure)
-            continue
-        labels, others = one.labels, one.others
-        different = None
-        if others is not None:
-            different = share_different(labels, others, unseen=seeing.unseen)
-        shares = _shares(labels, classes)
-        yield Prediction(entry.item, labels.shape, shares, timing, outputs, different)
+            yield _LoadedImage(item.named, item.load(channels))
+        except ImageError as failure:  # noqa: PERF203 - one damaged image must not end the loop
+            yield FailedImage(item.named, failure)
+
+
+def _see_all(
+    seeing: Seeing, loaded: Iterable[FailedImage | _LoadedImage]
+) -> Generator[_SeenBatch, None, None]:
+    for batch in _batches(loaded, seeing.session.input.batch):
+        images = [entry for entry in batch if isinstance(entry, _LoadedImage)]
+        failed = [entry for entry in batch if isinstance(entry, FailedImage)]
+        yield _SeenBatch(failed, _see(seeing, images) if images else [])
+
+
+def _see(seeing: Seeing, images: list[_LoadedImage]) -> list[_SeenImage]:
+    shown, spent = seeing([image.pixels for image in images])
+    now, timing = time.monotonic(), _per_image(spent, len(images))
+    return [
+        _SeenImage(image.item, one, timing, _milliseconds(image.item.captured, now))
+        for image, one in zip(images, shown, strict=True)
+    ]
+
+
+def _milliseconds(start: float | None, end: float) -> float | None:
+    return None if start is None else 1e3 * (end - start)
+
+
+def _write(
+    seeing: Seeing, seen: _SeenImage, write: Write, *, alone: bool
+) -> Prediction | FailedImage:
+    labels, others = seen.shown.labels, seen.shown.others
+    try:
+        outputs = write(seen.item, seen.shown)
+    except OutputError as failure:
+        if alone or not _is_about_the_name(failure):
+            raise
+        return FailedImage(seen.item, failure)
+    different = None
+    if others is not None:
+        different = share_different(labels, others, unseen=seeing.unseen)
+    return Prediction(
+        seen.item,
+        labels.shape,
+        _shares(labels, len(seeing.session.classes.names)),
+        seen.timing,
+        outputs,
+        different,
+        seen.latency_ms,
+    )
 
 
 def _is_about_the_name(failure: OutputError) -> bool:
@@ -126,16 +204,6 @@ def _shares(labels: NDArray[Any], classes: int) -> tuple[float, ...]:
     known = labels[(labels >= 0) & (labels < classes)]
     counts = np.bincount(known, minlength=classes)
     return tuple((counts / labels.size).tolist())
-
-
-def _load_all(items: Iterable[ImageItem], channels: int) -> Iterator[FailedImage | _LoadedImage]:
-    for item in items:
-        try:
-            pixels = item.load(channels)
-        except ImageError as failure:  # noqa: PERF203 - one damaged image must not end the loop
-            yield FailedImage(item, failure)
-        else:
-            yield _LoadedImage(item, pixels)
 
 
 def _batches(

@@ -1,8 +1,9 @@
-"""A whole run: an image, a folder, a pattern or a video in; masks or overlays out."""
+"""A whole run: images, a video, a camera or a stream in; masks or overlays out."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +16,11 @@ from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.seeing import Seeing, check_comparable
 from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.items import ImageName, ImageSource
+from segpp.runtime.media.live.reader import LiveConfig
+from segpp.runtime.media.live.signals import ended_by_signals
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS, RenderConfig, Segmented, kinds_of
-from segpp.runtime.media.sources import ImageSource, find_sources
+from segpp.runtime.media.sources import find_sources
 from segpp.runtime.media.window import Window, open_window
 from segpp.runtime.media.writers import (
     OutputTarget,
@@ -26,6 +30,8 @@ from segpp.runtime.media.writers import (
     open_writer,
     resolve_output,
 )
+from segpp.runtime.serve.address import ServeAddress, parse_address
+from segpp.runtime.serve.view import LiveView
 from segpp.utils.choices import check_choice
 from segpp.utils.overwrite import check_distinct, check_output_file
 
@@ -53,15 +59,20 @@ def predict_files(
     contours: bool = False,
     compare: str | None = None,
     show: bool = False,
+    serve: str | None = None,
     html: Path | None = None,
     force: bool = False,
+    live: LiveConfig = LiveConfig(),  # noqa: B008 - frozen
+    frames: int | None = None,
+    after_serve: Callable[[str], object] = lambda _url: None,
 ) -> RunSummary:
     """Segment everything that the inputs name and write what it gives.
 
     Args:
         model: The network's file.
-        inputs: Images, folders and patterns, or one video.
-        out: A file or a folder; None for places named after the inputs, or with ``show`` none.
+        inputs: Images, folders and patterns, or one video, camera or stream.
+        out: A file or a folder; None for places named after the inputs, or none where the result
+            is shown or the source is live.
         save: Names of ``LOOKS``, separated by commas, or "both" for overlay and mask; None for
             "overlay", with ``compare`` for that.
         alpha: Share of the color in an overlay, 0 to 1.
@@ -75,32 +86,39 @@ def predict_files(
         contours: Draw lines between the classes.
         compare: A second network's file.
         show: Show the pictures in a window too; ``q`` ends the run.
+        serve: Show them in browsers too: address and port.
         html: A file for a report with all of it.
         force: Replace files that segpp did not write, too; never one that is read.
+        live: How a camera or a stream is read, and when a video or one of them ends.
+        frames: After so many a video, a camera or a stream ends.
+        after_serve: Called with the address of the page once it is served.
 
     Raises:
         SegppError: Nothing can be read, loaded or written; a single damaged image of several ends
             up in ``failed`` instead.
     """
-    if save is None:
-        save = "overlay" if compare is None else "compare"
-    kinds = kinds_of(save)
-    check_choice(legend, LEGENDS, kind="place of the legend")
-    if not 0.0 <= alpha <= 1.0:
-        raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
+    usual = "overlay" if compare is None else "compare"
+    kinds = kinds_of(usual if save is None else save)
+    _check_looks(legend, alpha)
     # All that can be found out is found out before the network is loaded.
-    source = find_sources(inputs)
-    read = [given for given in (class_names, palette) if isinstance(given, Path)]
-    read += [Path(file) for file in (model, compare) if file]
-    output = None
-    if out is not None or not show:
-        output = _output(out, source, kinds)
-        check_output(output, source, kinds, inputs=read, force=force)
-    if html:
-        check_distinct([html, *_single_files(output, source, kinds)])
-        check_output_file(html, "report", inputs=[*read, *source.files], force=force)
+    address = None if serve is None else parse_address(serve)
     with ExitStack() as stack:
-        window = stack.enter_context(open_window(model)) if show else None
+        source = find_sources(inputs, live)
+        stack.callback(source.close)
+        _check_can_end(source, live, frames)
+        read = [Path(file) for file in (model, compare) if file]
+        read += [given for given in (class_names, palette) if isinstance(given, Path)]
+        output = None
+        if out is not None or not (show or serve or source.live):
+            output = _output(out, source, kinds)
+            check_output(output, source, kinds, inputs=read, force=force)
+        if html:
+            check_distinct([html, *_single_files(output, source, kinds)])
+            check_output_file(html, "report", inputs=[*read, *source.files], force=force)
+        screens = _Screens(
+            window=stack.enter_context(open_window(model)) if show else None,
+            view=_serve(stack, address, f"{Path(model).name}: {source.name}", source, after_serve),
+        )
         seeing = _open_all(stack, model, compare, kinds, settings)
         seeing.watch_tiles(after_tiles, alone=source.kind == "image")
         summary = _summary(seeing.session, class_names)
@@ -116,22 +134,115 @@ def predict_files(
             force=force,
             unseen=seeing.unseen,
         )
-        summary.out = _named(output, source, kinds)
-        album = Album(render) if html else None
+        summary.out, summary.live = _named(output, source, kinds), source.live
+        screens.begin(render, with_album=html is not None)
         start = time.perf_counter()
-        with _writer(output, render, source.rate) as write:
-            for outcome in predict_all(seeing, source, _also(write, window, album, render)):
-                _add(summary, outcome)
+        with (
+            _ended(source),
+            _writer(output, render, source.rate) as write,
+            closing(predict_all(seeing, source, screens.also(write))) as outcomes,
+        ):
+            for outcome in outcomes:
+                summary.add(outcome)
+                screens.tell(outcome)
                 after_each(outcome, source.count)
-                if window and window.closed:
+                spent = time.perf_counter() - start
+                if screens.closed or _is_enough(summary, live, frames, spent):
                     break
         summary.seconds = time.perf_counter() - start
         summary.notes += seeing.session.notes
-        if html and album:
-            write_run_page(html, summary, album)
-        if window:
-            window.wait()
+        if html and screens.album:
+            write_run_page(html, summary, screens.album)
+        if screens.window:
+            screens.window.wait()
     return summary
+
+
+def _check_looks(legend: str, alpha: float) -> None:
+    check_choice(legend, LEGENDS, kind="place of the legend")
+    if not 0.0 <= alpha <= 1.0:
+        raise InputError(f"alpha is {alpha}", "expected: between 0 (image) and 1 (colours)")
+
+
+@dataclass
+class _Screens:
+    """Where results are seen besides in files; all of it in the caller's thread."""
+
+    window: Window | None
+    view: LiveView | None
+    album: Album | None = None
+    render: RenderConfig | None = None
+
+    def begin(self, render: RenderConfig, *, with_album: bool) -> None:
+        """Say what the results look like, once the network has told its classes."""
+        self.render = render
+        self.album = Album(render) if with_album else None
+        if self.view:
+            self.view.render = render
+
+    def also(self, write: Write) -> Write:
+        """Return what writes, and shows and keeps what it writes."""
+
+        def write_all(named: ImageName, shown: Segmented) -> list[Path]:
+            if self.view:
+                self.view.show(shown)
+            if self.window and self.render:
+                look = LOOKS[self.render.kinds[0]]
+                self.window.show(look.in_color(shown, self.render), named.name)
+            if self.album:
+                self.album.add(named.name, shown)
+            return write(named, shown)
+
+        return write_all
+
+    def tell(self, outcome: Prediction | FailedImage) -> None:
+        if self.view and isinstance(outcome, Prediction):
+            self.view.tell(outcome)
+
+    @property
+    def closed(self) -> bool:
+        return self.window is not None and self.window.closed
+
+
+def _serve(
+    stack: ExitStack,
+    address: ServeAddress | None,
+    title: str,
+    source: ImageSource,
+    after_serve: Callable[[str], object],
+) -> LiveView | None:
+    if address is None:
+        return None
+    from segpp.runtime.serve.server import serve  # noqa: PLC0415 - for those who serve alone
+
+    view = LiveView(title, source.live)
+    after_serve(stack.enter_context(serve(view, address)).url)
+    return view
+
+
+def _check_can_end(source: ImageSource, live: LiveConfig, frames: int | None) -> None:
+    if source.kind != "video" and (frames is not None or live.duration is not None):
+        raise InputError(
+            f"{source.name} is no video, and ends by itself",
+            hint="`frames` and `duration` are for videos, cameras and streams",
+        )
+
+
+def _is_enough(summary: RunSummary, live: LiveConfig, frames: int | None, spent: float) -> bool:
+    tried = summary.count + len(summary.failed)
+    # A camera ends by itself when its time is up.
+    is_late = live.duration is not None and summary.live is None and spent >= live.duration
+    return is_late or (frames is not None and tried >= frames)
+
+
+@contextmanager
+def _ended(source: ImageSource) -> Iterator[None]:
+    """Have Ctrl-C end what does not end by itself, and anything else as ever."""
+    if source.live is None:
+        yield
+        return
+    with ended_by_signals(source.stop):
+        yield
 
 
 def _output(out: str | None, source: ImageSource, kinds: tuple[str, ...]) -> OutputTarget:
@@ -166,23 +277,10 @@ def _writer(
     output: OutputTarget | None, render: RenderConfig, rate: float | None
 ) -> Iterator[Write]:
     if output is None:
-        yield lambda _name, _shown: []
+        yield lambda _named, _shown: []
         return
     with open_writer(output, render, rate=rate) as write:
         yield write
-
-
-def _also(write: Write, window: Window | None, album: Album | None, render: RenderConfig) -> Write:
-    """Return what writes, and shows and keeps what it writes."""
-
-    def write_all(name: str, shown: Segmented) -> list[Path]:
-        if window:
-            window.show(LOOKS[render.kinds[0]].in_color(shown, render), name)
-        if album:
-            album.add(name, shown)
-        return write(name, shown)
-
-    return write_all
 
 
 def _open_all(
@@ -232,13 +330,6 @@ def _summary(session: Session, class_names: Path | tuple[str, ...] | None) -> Ru
             *((GRAY_NOTE,) if session.input.channels == 1 else ()),
         ),
     )
-
-
-def _add(summary: RunSummary, outcome: Prediction | FailedImage) -> None:
-    if isinstance(outcome, Prediction):
-        summary.done.append(outcome)
-    else:
-        summary.failed.append(outcome)
 
 
 def _fitting(

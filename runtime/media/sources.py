@@ -1,24 +1,22 @@
-"""Where images come from: a file, a folder, a pattern or a video."""
+"""Where images come from: a file, a folder, a pattern, a video, a camera or a stream."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from glob import glob
 from pathlib import Path
-from typing import Literal
 
 from segpp.errors import ImageError
-from segpp.images.channels import ARRAY_SUFFIX, load_channels, to_gray
-from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.images.channels import ARRAY_SUFFIX, load_channels
+from segpp.images.preprocess import IMAGE_SUFFIXES
+from segpp.runtime.media.items import ImageItem, ImageName, ImageSource, numbered
+from segpp.runtime.media.live.addresses import is_live, open_live
+from segpp.runtime.media.live.reader import LiveConfig
+from segpp.runtime.media.live.rtsp import without_password
 
 __all__ = [
     "VIDEO_SUFFIXES",
-    "ImageItem",
-    "ImageSource",
     "find_source",
     "find_sources",
-    "numbered",
 ]
 
 # What is looked for in a folder.
@@ -27,55 +25,27 @@ _READ = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
 
-@dataclass(frozen=True)
-class ImageItem:
-    """One image that is yet to be read.
+_AS_IT_IS = LiveConfig()
+
+
+def find_source(text: str, live: LiveConfig = _AS_IT_IS) -> ImageSource:
+    """Return what ``text`` names: an image, a video, a folder's images, a pattern's, or a camera's.
+
+    Nothing is decoded yet, but a video is opened, and a camera or a stream is read from now on.
+    Folders are read one level deep and in the order of names; a pattern may hold ``**``.
 
     Args:
-        name: What its outputs are named after, unique within the source.
-        file: Where it comes from, for messages.
-        load: Reads it, with as many channels as it is told or else 3; raises ImageError if that
-            fails.
-    """
-
-    name: str
-    file: str
-    load: Callable[..., ImageArray]
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """A series of images.
-
-    Args:
-        kind: One image, several, or a video: frames in the order of time, also a camera's.
-        name: What the user calls it, for messages.
-        items: Yields the images in order, none of them read yet.
-        count: How many, where that is known beforehand.
-        files: The files that are read, so that none of them is written over; a camera has none.
-        rate: Frames per second of a video.
-    """
-
-    kind: Literal["image", "images", "video"]
-    name: str
-    items: Callable[[], Iterator[ImageItem]]
-    count: int | None = None
-    files: tuple[Path, ...] = ()
-    rate: float | None = None
-
-
-def find_source(text: str) -> ImageSource:
-    """Return what ``text`` names: an image, a video, a folder's images, or a pattern's.
-
-    Nothing is decoded yet, but a video is opened. Folders are read one level deep and in the
-    order of names; a pattern may hold ``**``.
+        text: A path, a pattern, or the address of a camera or a stream.
+        live: How the latter is read.
 
     Raises:
-        ImageError: There is nothing of the kind, or it is a camera or a stream.
-        MissingError: It is a video, and the package av is not installed.
+        ImageError: There is nothing of the kind.
+        MissingError: It is a video, a camera or a stream, and what reads it is not installed.
     """
     path = Path(text)
-    _check_is_stored(text)
+    # Before the disk: cameras are named although they may not be plugged in.
+    if is_live(text):
+        return open_live(text, live)
     if path.is_dir():
         return _folder(text)
     if not path.exists() and _is_pattern(text):
@@ -87,27 +57,18 @@ def find_source(text: str) -> ImageSource:
     return ImageSource("image", text, lambda: _items([path]), count=1, files=(path,))
 
 
-def _check_is_stored(text: str) -> None:
-    # Cameras are named although they may not be plugged in: V4L2's devices, and streams.
-    is_live = re.match(r"/dev/(video|v4l)|\w+://", text)
-    if is_live or Path(text).is_char_device():
-        raise ImageError(
-            f"{text} is a device or a stream, and segpp reads files",
-            hint="record a video of it and give that, or read its frames in Python and call "
-            "what segpp.load returns on each",
-        )
-
-
-def find_sources(texts: Sequence[str]) -> ImageSource:
+def find_sources(texts: Sequence[str], live: LiveConfig = _AS_IT_IS) -> ImageSource:
     """Return what several texts name together, each as for ``find_source``; one for itself.
 
     An image that two of them name is taken once.
 
     Raises:
-        ImageError: One of them names nothing, or a video beside others.
+        ImageError: One of them names nothing, or a video, a camera or a stream beside others.
     """
     if len(texts) == 1:
-        return find_source(texts[0])
+        return find_source(texts[0], live)
+    for text in filter(is_live, texts):
+        raise ImageError(f"{without_password(text)} is a camera or a stream", hint="run it alone")
     if texts and not _exists(texts[-1]):
         # Many commands take their output last.
         raise ImageError(
@@ -155,7 +116,7 @@ def _many(text: str, files: list[Path]) -> ImageSource:
 
 def _items(files: Sequence[Path]) -> Iterator[ImageItem]:
     for name, path in zip(_names(files), files, strict=True):
-        yield ImageItem(name, str(path), partial(load_channels, path))
+        yield ImageItem(ImageName(name, str(path)), partial(load_channels, path))
 
 
 def _names(files: Sequence[Path]) -> list[str]:
@@ -182,28 +143,3 @@ def _video(path: Path) -> ImageSource:
         files=(path,),
         rate=info.rate,
     )
-
-
-def numbered(name: str, frames: Iterable[ImageArray | ImageError]) -> Iterator[ImageItem]:
-    """Yield frames as items; damage surfaces when an item is loaded.
-
-    Args:
-        name: Where they come from, for messages.
-        frames: RGB (H, W, 3), or an error for one that is damaged.
-    """
-    for number, image in enumerate(_to_the_end(frames), start=1):
-        yield ImageItem(f"frame-{number:06d}", name, partial(_or_raise, image))
-
-
-def _to_the_end(images: Iterable[ImageArray | ImageError]) -> Iterator[ImageArray | ImageError]:
-    """Yield also the error that ends a video, as one more damaged frame."""
-    try:
-        yield from images
-    except ImageError as failure:
-        yield failure
-
-
-def _or_raise(image: ImageArray | ImageError, channels: int = 3) -> ImageArray:
-    if isinstance(image, ImageError):
-        raise image
-    return to_gray(image) if channels == 1 else image

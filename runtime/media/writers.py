@@ -12,8 +12,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from segpp.errors import OutputError
 from segpp.images.preprocess import IMAGE_SUFFIXES
+from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.looks.base import LOOKS, RenderConfig, Segmented
-from segpp.runtime.media.sources import VIDEO_SUFFIXES, ImageSource
+from segpp.runtime.media.sources import VIDEO_SUFFIXES
 from segpp.runtime.media.video import VideoWriter
 from segpp.utils.files import atomic_write, check_writable
 from segpp.utils.overwrite import MARK, OutputKind, check_output_file
@@ -36,8 +37,8 @@ _WRITTEN = {".png", *_JPEG, _VIDEO}
 # From where on two endings look like one with a slip: .pngg, .pn, .jepg, and not .v2.
 _ALIKE = 0.7
 
-# Takes an image's name and what is known of it; returns the files it wrote.
-Write = Callable[[str, Segmented], list[Path]]
+# Takes what an image is called and what is known of it; returns the files it wrote.
+Write = Callable[[ImageName, Segmented], list[Path]]
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,8 @@ def open_writer(
     if not output.one_file:
         _make_folder(output.path)
 
-    def write_files(name: str, shown: Segmented) -> list[Path]:
-        paths = output.paths(name, config.kinds)
+    def write_files(named: ImageName, shown: Segmented) -> list[Path]:
+        paths = output.paths(named.name, config.kinds)
         for path in filter(os.path.lexists, paths):
             check_output_file(path, output.holds, force=config.force)
         with atomic_write(*paths) as parts:
@@ -186,9 +187,9 @@ def open_writer(
 def _video_writer(path: Path, config: RenderConfig, rate: float) -> Iterator[Write]:
     with atomic_write(path) as (part,), VideoWriter(part, rate) as video:
 
-        def write_frame(_: str, shown: Segmented) -> list[Path]:
+        def write_frame(named: ImageName, shown: Segmented) -> list[Path]:
             [kind] = config.kinds
-            video.write(LOOKS[kind].in_color(shown, config))
+            video.write(LOOKS[kind].in_color(shown, config), named.time)
             return [path]
 
         yield write_frame

@@ -94,6 +94,22 @@ def test_naive_merging_is_timed_beside_the_files_and_labels_as_they_do(
 
 
 @pytest.mark.slow
+def test_both_ways_through_a_film_are_timed_in_turn(files: dict[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV (segpp[video]) reads films")
+    out = tmp_path / "overlap.json"
+
+    options = ("--threads", 1, "--rounds", 1, "--frames", 4, "--out", out)
+    table = run("overlap", files["none"], files["hq"], *options)
+
+    rows = read(out)["rows"]
+    assert [row["model"] for row in rows] == ["none", "hq"]
+    assert all(row["in_turn"] > 0 and row["network_ms"] > 0 for row in rows)
+    # Of one round the gain is the quotient of its two rates.
+    assert all(row["gain"] == pytest.approx(row["overlapped"] / row["in_turn"]) for row in rows)
+    assert table.count("frames/s") == 4
+
+
+@pytest.mark.slow
 def test_the_share_of_the_peak_counts_what_each_file_computes(
     files: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ OneOrMore = PathLike | Sequence[PathLike]
 _LARGEST_SIDE = 999_999
 
 
-def to_size(size: SizeLike | None) -> Size | None:
+def to_size(size: SizeLike | None, name: str = "size") -> Size | None:
     """Return ``(512, 1024)`` or ``"512x1024"`` as a size, None as None.
 
     Raises:
@@ -34,12 +34,12 @@ def to_size(size: SizeLike | None) -> Size | None:
     try:
         height, width = size
         sides = [
-            arguments.whole_number("size", side, least=1, most=_LARGEST_SIDE)
+            arguments.whole_number(name, side, least=1, most=_LARGEST_SIDE)
             for side in (height, width)
         ]
     except (InputError, TypeError, ValueError) as failure:
         hint = 'height first: (512, 1024) or "512x1024"'
-        raise arguments.wrong("size", size, "two whole numbers", hint=hint) from failure
+        raise arguments.wrong(name, size, "two whole numbers", hint=hint) from failure
     return Size(*sides)
 
 

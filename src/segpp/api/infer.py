@@ -1,18 +1,22 @@
 """Files run: a session to call on images, or a whole folder at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from segpp.api._palette import colors_or_file
-from segpp.api._types import OneOrMore, PathLike, checked_settings
+from segpp.api._types import OneOrMore, PathLike, SizeLike, checked_settings, to_size
 from segpp.images.palette import Color
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict_files import AfterEach, predict_files
 from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.live.reader import LiveConfig
 from segpp.utils import arguments
 
 __all__ = ["load", "predict"]
+
+# Of seconds, for what is waited for.
+_DAY = 86_400
 
 
 def load(
@@ -112,18 +116,31 @@ def predict(
     contours: bool = False,
     compare: PathLike | None = None,
     show: bool = False,
+    serve: str | None = None,
     html: PathLike | None = None,
     force: bool = False,
+    frames: int | None = None,
+    duration: float | None = None,
+    reconnect: int = 10,
+    timeout: float = 10.0,
+    camera_size: SizeLike | None = None,
+    camera_rate: float | None = None,
+    after_break: Callable[[str], object] = lambda _said: None,
+    after_serve: Callable[[str], object] = lambda _url: None,
 ) -> RunSummary:
-    """Segment images, folders, patterns or a video, and write what can be looked at.
+    """Segment images, folders, patterns, a video, a camera or a stream, and write what is seen.
+
+    A camera or a stream waits for nobody: a newer frame replaces the one that the network has not
+    taken yet. Ctrl-C ends it as its own end would, so that what is written is whole.
 
     Args:
         model: An ONNX file.
-        source: An image, a folder, a pattern (``a/*.png``) or a video; or several of them in a
-            list, a video only alone.
+        source: An image, a folder, a pattern (``a/*.png``), a video, a camera (``/dev/video0``,
+            ``csi://0``) or a stream (``rtsp://…``, ``http://…``); or several of them in a list,
+            the last three only alone.
         out: An image or .mp4 for one input, else a folder (``street.overlay.png``). By default
             ``street.overlay.png`` in the current folder, for several inputs the folder
-            ``segpp-out``; ``summary.out`` tells.
+            ``segpp-out``; nothing of a camera or a stream. ``summary.out`` tells.
         save: ``overlay`` (colors over the image), ``mask`` (class numbers with a palette),
             ``side-by-side`` (image and overlay), ``compare`` (the overlays of two networks and
             where they differ), ``confidence`` (probability of the class shown); several separated
@@ -143,16 +160,31 @@ def predict(
         contours: Draw a line between the classes.
         compare: A second ONNX file of the same classes.
         show: Show the pictures in a window too, and write only if ``out`` is given; ``q`` quits.
+        serve: Show them in browsers too, at an address and port (``127.0.0.1:8090``), and write
+            only if ``out`` is given.
         html: A file for a report with all of it, which opens without a network.
         force: Replace files that segpp did not write, too; never one that is read.
+        frames: End a video, a camera or a stream after so many frames.
+        duration: End it after so many seconds.
+        reconnect: How often in a row a camera or a stream that broke off is opened again, with
+            growing pauses; 0 for never.
+        timeout: Seconds without a frame that are a break.
+        camera_size: What a camera is asked for, height first: ``(720, 1280)`` or ``"720x1280"``.
+        camera_rate: Frames per second that it is asked for.
+        after_break: Called with a sentence when a source breaks off or is back, from the thread
+            that reads it.
+        after_serve: Called with the address of the page once it is served.
 
     Returns:
-        What was done and what failed, with times and the share of each class.
+        What was done and what failed, with times and the share of each class; ``summary.live``
+        counts the frames of a camera or a stream.
 
     Raises:
         ImageError: Nothing can be read; one damaged image of several is in ``failed`` instead.
         OutputError: An output cannot be written, or would replace an input or a foreign file.
-        MissingError: ``show``, and there is no display or no tkinter.
+        InputError: An argument is wrong, or ``serve`` names a port in use.
+        MissingError: ``show``, and there is no display or no tkinter; or what reads a video, a
+            camera or a stream is not installed.
         SegppError: The model cannot be loaded or run.
 
     Example:
@@ -189,9 +221,32 @@ def predict(
         contours=arguments.flag("contours", contours),
         compare=arguments.optional(arguments.path_text, "compare", compare),
         show=arguments.flag("show", show),
+        serve=arguments.optional(arguments.text, "serve", serve),
         html=arguments.optional(arguments.path, "html", html),
         force=arguments.flag("force", force),
+        live=LiveConfig(
+            size=to_size(camera_size, "camera_size"),
+            rate=arguments.optional(_rate, "camera_rate", camera_rate),
+            timeout=arguments.number("timeout", timeout, least=0.1, most=_DAY),
+            reconnect=arguments.whole_number("reconnect", reconnect, least=0),
+            duration=arguments.optional(_seconds, "duration", duration),
+            after_break=arguments.function("after_break", after_break),
+        ),
+        frames=arguments.optional(_count, "frames", frames),
+        after_serve=arguments.function("after_serve", after_serve),
     )
+
+
+def _rate(name: str, value: object) -> float:
+    return arguments.number(name, value, least=0.1, most=1000)
+
+
+def _seconds(name: str, value: object) -> float:
+    return arguments.number(name, value, least=0)
+
+
+def _count(name: str, value: object) -> int:
+    return arguments.whole_number(name, value, least=1)
 
 
 def _source(name: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""``segpp-run``: masks and overlays for an image, a folder, a pattern or a video."""
+"""``segpp-run``: masks and overlays of images, a video, a camera or a stream."""
 
 import argparse
 import json
@@ -24,15 +24,18 @@ from segpp.images.drawing.legend import percent
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.live.account import LiveAccount
+from segpp.runtime.media.live.addresses import is_live
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS
 from segpp.runtime.media.sources import VIDEO_SUFFIXES
+from segpp.runtime.serve.address import DEFAULT
 from segpp.utils.terminal import harmless, one_line, unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 _LARGEST = 3  # classes named in the summary line
 
-SUMMARY = "Segment images, folders, patterns or a video with an exported network."
+SUMMARY = "Segment images, folders, a video, a camera or a stream with an exported network."
 
 GROUP = "run and measure it"
 ORDER = 1
@@ -52,6 +55,8 @@ EXAMPLES = (
     "segpp-run b0.onnx street.png --compare b0-fast.onnx --contours --out compared.png",
     "segpp-run b0.onnx frames/ --out masks/ --save both",
     "segpp-run b0.onnx drive.mp4 --out drive.overlay.mp4 --alpha 0.4",
+    "segpp-run b0.onnx /dev/video0 --serve 0.0.0.0:8090",
+    "segpp-run b0.onnx rtsp://192.168.1.20/live --out seen.mp4 --duration 60",
 )
 
 
@@ -63,13 +68,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input",
         metavar="INPUT",
         nargs="+",
-        help="image, folder, quoted pattern ('a/*.png'), or one video",
+        help="image, folder, quoted pattern ('a/*.png'), or one video, camera (/dev/video0, "
+        "csi://0) or stream (rtsp://…, http://…)",
     )
     files.add_argument(
         "--out",
         metavar="PATH",
         help="image or .mp4 for one input, else a folder: street.overlay.png, street.mask.png "
-        "(default: street.overlay.png in the current folder, for several inputs segpp-out/)",
+        "(default: street.overlay.png in the current folder, for several inputs segpp-out/, "
+        "nothing of a camera or a stream)",
     )
     looks = parser.add_argument_group("looks")
     looks.add_argument(
@@ -105,6 +112,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="show it in a window, and write only if there is --out; q quits",
     )
+    _add_live_arguments(parser)
     add_fit_arguments(parser)
     backend = add_backend_arguments(parser)
     backend.add_argument(
@@ -128,6 +136,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_force_argument(files)
 
 
+def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
+    live = parser.add_argument_group("video, cameras and streams")
+    live.add_argument(
+        "--serve",
+        nargs="?",
+        const=DEFAULT,
+        metavar="ADDRESS:PORT",
+        help="show it in browsers, and write only if there is --out; this machine alone sees it "
+        f"unless another address is named, 0.0.0.0 for all (default: {DEFAULT})",
+    )
+    live.add_argument("--frames", type=int, metavar="N", help="end after so many frames")
+    live.add_argument("--duration", type=float, metavar="SECONDS", help="end after so long")
+    live.add_argument(
+        "--reconnect",
+        type=_tries,
+        default=10,
+        metavar="N",
+        help="open a camera or a stream that broke off again, so often in a row with growing "
+        "pauses; off for never (default: 10)",
+    )
+    live.add_argument(
+        "--timeout",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="how long without a frame is a break (default: 10.0)",
+    )
+    live.add_argument(
+        "--camera-size", metavar="HxW", help="size that a camera is asked for, height first"
+    )
+    live.add_argument(
+        "--camera-rate", type=float, metavar="X", help="frames per second that it is asked for"
+    )
+
+
+def _tries(text: str) -> int:
+    return 0 if text == "off" else int(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Segment everything, report, and return 1 if an image had to be skipped."""
     with _progress(_unit(args.input)) as after_each, _progress_of_tiles() as after_tiles:
@@ -149,8 +196,17 @@ def run(args: argparse.Namespace) -> int:
             contours=args.contours,
             compare=args.compare,
             show=args.show,
+            serve=args.serve,
             html=args.html,
             force=args.force,
+            frames=args.frames,
+            duration=args.duration,
+            reconnect=args.reconnect,
+            timeout=args.timeout,
+            camera_size=args.camera_size,
+            camera_rate=args.camera_rate,
+            after_break=_say,
+            after_serve=lambda url: _say(f"serving at {url} (Ctrl-C ends)"),
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
@@ -160,7 +216,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _unit(inputs: list[str]) -> str:
-    return "frames" if Path(inputs[0]).suffix.lower() in VIDEO_SUFFIXES else "images"
+    is_video = is_live(inputs[0]) or Path(inputs[0]).suffix.lower() in VIDEO_SUFFIXES
+    return "frames" if is_video else "images"
+
+
+def _say(message: str) -> None:
+    """Write a message above the progress bar, not through it."""
+    tqdm.write(harmless(message), file=unguarded(sys.stderr))
 
 
 @contextmanager
@@ -173,9 +235,7 @@ def _progress(unit: str) -> Iterator[Callable[[Prediction | FailedImage, int | N
             if not bars and total != 1:
                 bars.append(stack.enter_context(_bar(total, unit)))
             if isinstance(outcome, FailedImage):
-                # Above the progress bar, not through it.
-                said = f"skipped {one_line(outcome.item.name)}: {outcome.error}"
-                tqdm.write(harmless(said), file=unguarded(sys.stderr))
+                _say(f"skipped {one_line(outcome.item.name)}: {outcome.error}")
             for bar in bars:
                 bar.update()
 
@@ -220,11 +280,17 @@ def _line(summary: RunSummary, args: argparse.Namespace) -> str:
     unit = _unit(args.input)
     whose = f" with {args.model}" if args.compare else ""
     speed = f"{median(one.timing.total_ms for one in done):.0f} ms"
+    network = f"{median(one.timing.inference_ms for one in done):.0f} ms"
     if len(done) == 1:
         what = f"{done[0].item.name} {done[0].size[0]}x{done[0].size[1]}: {speed}{whose}"
     else:
-        rate, seconds = len(done) / summary.seconds, f"{summary.seconds:.1f} s"
-        what = f"{len(done)} {unit} in {seconds}: {rate:.1f} {unit}/s, median {speed} each{whose}"
+        rate, seconds = summary.count / summary.seconds, f"{summary.seconds:.1f} s"
+        what = (
+            f"{summary.count} {unit} in {seconds}: {rate:.1f} {unit}/s, median {speed} each{whose}"
+        )
+        what += f", {network} of it in the network"
+    if summary.live:
+        what += f"; {_kept_up(summary.live)}"
     differing = [one.different for one in done if one.different is not None]
     if differing:
         what += (
@@ -233,6 +299,16 @@ def _line(summary: RunSummary, args: argparse.Namespace) -> str:
     files = " and ".join(filter(None, (summary.out, args.html)))
     wrote = f"; wrote {files}" if files else ""
     return one_line(f"{what}; {_seen(done, summary.names)}{wrote}{skipped}")
+
+
+def _kept_up(live: LiveAccount) -> str:
+    """Return how far a run kept up with its camera or stream."""
+    often = "once" if live.breaks == 1 else f"{live.breaks} times"
+    breaks = f", opened again {often}" if live.breaks else ""
+    return (
+        f"{live.seen} came, {live.dropped} dropped{breaks}, from frame to mask p50 "
+        f"{live.latency(50):.0f} ms, p95 {live.latency(95):.0f} ms"
+    )
 
 
 def _json(summary: RunSummary, model: str) -> str:
@@ -244,10 +320,22 @@ def _json(summary: RunSummary, model: str) -> str:
         "fit": summary.fit,
         "notes": list(summary.notes),
         "seconds": round(summary.seconds, 3),
+        "rate": round(summary.count / summary.seconds, 3) if summary.seconds else 0.0,
+        **({"live": _live(summary.live)} if summary.live else {}),
         "images": [_image(one, summary.names) for one in summary.done],
         "failed": [{"file": one.item.file, "error": str(one.error)} for one in summary.failed],
     }
     return json.dumps(report, indent=2, ensure_ascii=False)
+
+
+def _live(live: LiveAccount) -> dict[str, Any]:
+    return {
+        "seen": live.seen,
+        "done": live.done,
+        "dropped": live.dropped,
+        "breaks": live.breaks,
+        "latency_ms": {f"p{p}": round(live.latency(p), 3) for p in (50, 95)},
+    }
 
 
 def _image(one: Prediction, names: tuple[str, ...]) -> dict[str, Any]:
@@ -261,6 +349,7 @@ def _image(one: Prediction, names: tuple[str, ...]) -> dict[str, Any]:
         "postprocess_ms": round(one.timing.postprocess_ms, 3),
         "classes": {name: round(share, 6) for name, share in _by_name(names, one.shares).items()},
         "outputs": list(map(str, one.outputs)),
+        **({} if one.item.time is None else {"time": round(one.item.time, 6)}),
         **({} if one.different is None else {"different": round(one.different, 6)}),
     }
 

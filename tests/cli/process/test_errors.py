@@ -123,7 +123,7 @@ CASES = [
     ("run b0.pth images --out {out}", "hint: export it first: segpp-export b0.pth b0.onnx"),
     (f"eval b0.pth {EVAL} --csv {{out}}/b.csv", "hint: export it first: segpp-export b0.pth"),
     # a camera
-    ("run b0.onnx /dev/video0 --out {out}", "/dev/video0 is a device or a stream"),
+    ("run b0.onnx /dev/video97 --out {out}", "the camera /dev/video97 is not there"),
     # a JPEG named .onnx
     ("export photo.onnx {out}/b.onnx", "photo.onnx is a JPEG image, not a checkpoint"),
     ("run photo.onnx images --out {out}", "photo.onnx"),

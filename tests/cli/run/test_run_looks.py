@@ -255,7 +255,7 @@ def test_a_film_keeps_one_size_below_its_frames(
             film.write(stripes(120, 240))
 
     assert run(network(), here / "drive.mp4") == 0
-    images = list(video.frames(here / "now" / "drive.overlay.mp4"))
+    images = [one.pixels for one in video.frames(here / "now" / "drive.overlay.mp4")]
     assert len(images) == 3
     assert images[0].shape[0] > 120
     assert run(network(), here / "drive.mp4", here / "in/a.png") == 2

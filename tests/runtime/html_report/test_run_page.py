@@ -11,8 +11,8 @@ from segpp.runtime.html_report.run_page import Album, write_run_page
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.session import Timing
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.items import ImageName
 from segpp.runtime.media.looks.base import RenderConfig, Segmented
-from segpp.runtime.media.sources import ImageItem
 from tests.helpers.html_reader import HOSTILE, Reader, read
 
 PALETTE = ((200, 0, 0), (0, 200, 0))
@@ -22,8 +22,8 @@ def render(*names: str) -> RenderConfig:
     return RenderConfig(("overlay",), PALETTE, 0.5, names, models=("one.onnx", "two.onnx"))
 
 
-def item(name: str) -> ImageItem:
-    return ImageItem(name, f"in/{name}", lambda: np.zeros((2, 2, 3), np.uint8))
+def item(name: str) -> ImageName:
+    return ImageName(name, f"in/{name}")
 
 
 def prediction(name: str, different: float | None = None) -> Prediction:

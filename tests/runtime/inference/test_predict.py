@@ -1,13 +1,14 @@
 """The loop over images: in order, batch by batch, past what is damaged."""
 
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from segpp.errors import ImageError
+from segpp.errors import CheckError, ImageError
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict import (
     FailedImage,
@@ -18,16 +19,17 @@ from segpp.runtime.inference.predict import (
 )
 from segpp.runtime.inference.seeing import Seeing
 from segpp.runtime.inference.session import Timing
+from segpp.runtime.media.items import Frame, ImageItem, ImageName, ImageSource, numbered
 from segpp.runtime.media.looks.base import Segmented
-from segpp.runtime.media.sources import ImageSource, find_source, numbered
+from segpp.runtime.media.sources import find_source
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
 
 
-def write(name: str, shown: Segmented) -> list[Path]:
+def write(named: ImageName, shown: Segmented) -> list[Path]:
     assert shown.image.shape[:2] == shown.labels.shape
-    return [Path(f"{name}.png")]
+    return [Path(f"{named.name}.png")]
 
 
 def outcomes(network: Path, text: str) -> list[Prediction | FailedImage]:
@@ -80,7 +82,7 @@ def test_a_source_without_files_is_predicted_frame_by_frame(
     network: Network, stripes: Stripes
 ) -> None:
     """As a camera is: frames from no file, and no count."""
-    frames = [stripes(48, 90), ImageError("a frame was lost"), stripes(30, 60)]
+    frames = [Frame(stripes(48, 90)), ImageError("a frame was lost"), Frame(stripes(30, 60))]
     camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
 
     with open_session(network(), threads=1) as session:
@@ -94,7 +96,7 @@ def test_a_source_without_files_is_predicted_frame_by_frame(
 
 
 def test_a_frame_that_is_lost_at_the_end_ends_nothing(network: Network, stripes: Stripes) -> None:
-    frames = [stripes(48, 90), ImageError("a frame was lost")]
+    frames = [Frame(stripes(48, 90)), ImageError("a frame was lost")]
     camera = ImageSource("video", "camera 0", lambda: numbered("camera 0", frames), rate=30.0)
 
     with open_session(network(), threads=1) as session:
@@ -121,3 +123,53 @@ def test_a_source_without_files_and_frames_is_named(network: Network) -> None:
         pytest.raises(ImageError, match="the video camera 0 has no frames"),
     ):
         list(predict_all(Seeing(session), camera, write))
+
+
+@pytest.mark.parametrize("overlapped", [True, False])
+def test_frames_come_in_order_and_keep_their_times(
+    network: Network, stripes: Stripes, *, overlapped: bool
+) -> None:
+    frames = [Frame(stripes(48, 90), number / 10) for number in range(20)]
+    film = ImageSource("video", "a.mp4", lambda: numbered("a.mp4", frames), rate=10.0)
+
+    with open_session(network(batch=3), threads=1) as session:
+        found = list(predict_all(Seeing(session), film, write, overlapped=overlapped))
+
+    assert [one.item.time for one in found] == [number / 10 for number in range(20)]
+
+
+def test_an_error_of_the_network_reaches_the_caller(network: Network, stripes: Stripes) -> None:
+    film = ImageSource("video", "a.mp4", lambda: numbered("a.mp4", [Frame(stripes(48, 90))]))
+
+    with (
+        open_session(network("nan"), threads=1) as session,
+        pytest.raises(CheckError, match="infinite or not a number"),
+    ):
+        list(predict_all(Seeing(session), film, write))
+
+
+def test_the_memory_of_a_film_does_not_grow_with_its_frames(network: Network) -> None:
+    """Of each frame a few numbers are kept; its pixels are 2.6 MiB."""
+    size, count = (720, 1280), 60
+
+    def film() -> Iterator[ImageItem]:
+        return numbered("a.mp4", (Frame(np.zeros((*size, 3), np.uint8)) for _ in range(count)))
+
+    def kept(_named: ImageName, _shown: Segmented) -> list[Path]:
+        return []
+
+    with open_session(network(), threads=1) as session:
+        source = ImageSource("video", "a.mp4", film)
+        tracemalloc.start()
+        try:
+            outcomes, sizes = [], []
+            for one in predict_all(Seeing(session), source, kept):
+                outcomes.append(one)
+                sizes.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+
+    assert len(outcomes) == count
+    # The same few frames are in flight at the 20th and at the 60th; five would be 13 MiB.
+    assert max(sizes[-20:]) - max(sizes[:20]) < 5 * 3 * size[0] * size[1]
+    assert max(sizes) < 15 * 3 * size[0] * size[1]

@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 
 from segpp.errors import ImageError, MissingError
-from segpp.runtime.media.sources import ImageItem, find_source
-from segpp.runtime.media.video import VideoWriter, frames, probe
+from segpp.runtime.media.items import Frame, ImageItem
+from segpp.runtime.media.sources import find_source
+from segpp.runtime.media.video import VideoWriter, probe
+from segpp.runtime.media.video import frames as read_frames
 
 av = pytest.importorskip("av", reason="PyAV (segpp[video]) reads videos")
 
 GREYS = (20, 90, 160, 230)
+
+
+def frames(path: Path) -> list[np.ndarray]:
+    return [one.pixels for one in read_frames(path) if isinstance(one, Frame)]
 
 
 def film(path: Path, *, size: tuple[int, int] = (48, 64), count: int = 4) -> Path:
@@ -200,3 +206,45 @@ def test_without_pyav_a_video_says_what_to_install(
 
     with pytest.raises(MissingError, match=r"pip install 'segpp\[video\]'"):
         find_source(str(path))
+
+
+# Seconds; a second apart, then close together, as a camera in the dark and in the light.
+UNEVEN = (0.0, 1.0, 2.0, 2.04, 2.08, 2.5)
+
+
+def times(path: Path) -> list[float]:
+    found = [one.time for one in read_frames(path) if isinstance(one, Frame)]
+    assert None not in found
+    return found  # type: ignore[return-value]  # none of them is None
+
+
+def test_a_film_of_a_varying_rate_keeps_the_time_of_every_frame(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 25) as video:
+        for number, moment in enumerate(UNEVEN):
+            # A film that starts later than at 0 starts at 0 here.
+            video.write(np.full((48, 64, 3), GREYS[number % 4], np.uint8), moment + 7)
+
+    # Half a tick of the clock, a 60,000th of a second.
+    assert times(tmp_path / "a.mp4") == pytest.approx(UNEVEN, abs=1e-5)
+    # The last frame lasts as long as one at the usual rate.
+    assert probe(tmp_path / "a.mp4").rate == pytest.approx(len(UNEVEN) / (2.5 + 0.04), rel=1e-3)
+
+
+def test_frames_of_one_time_or_an_earlier_one_are_all_there(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 25) as video:
+        for moment in (0.0, 0.0, 0.5, 0.2, 0.6):
+            video.write(np.zeros((48, 64, 3), np.uint8), moment)
+
+    found = times(tmp_path / "a.mp4")
+    assert len(found) == 5
+    assert found == sorted(set(found))
+
+
+def test_the_rate_of_television_comes_out_even(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 30000 / 1001) as video:
+        for _ in range(4):
+            video.write(np.zeros((48, 64, 3), np.uint8))
+
+    assert times(tmp_path / "a.mp4") == pytest.approx(
+        [n * 1001 / 30000 for n in range(4)], abs=1e-9
+    )

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from segpp.errors import OutputError
+from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.looks.base import RenderConfig, Segmented
-from segpp.runtime.media.sources import ImageSource
 from segpp.runtime.media.writers import (
     OutputTarget,
     check_output,
@@ -138,7 +138,7 @@ def test_a_mask_keeps_its_numbers_and_an_overlay_its_image(tmp_path: Path) -> No
     config = RenderConfig(("overlay", "mask"), PALETTE, alpha=0.0)
 
     with open_writer(OutputTarget(tmp_path / "o", one_file=False), config, rate=None) as write:
-        overlay, mask = write("a", Segmented(IMAGE, LABELS))
+        overlay, mask = write(ImageName("a", "in"), Segmented(IMAGE, LABELS))
 
     with Image.open(mask) as image:
         assert image.mode == "P"
@@ -153,7 +153,7 @@ def test_numbers_beyond_a_byte_take_sixteen_bits(tmp_path: Path) -> None:
     config = RenderConfig(("mask",), PALETTE, alpha=1.0)
 
     with open_writer(OutputTarget(tmp_path / "m.png", one_file=True), config, rate=None) as write:
-        [path] = write("a", Segmented(IMAGE[:1], labels))
+        [path] = write(ImageName("a", "in"), Segmented(IMAGE[:1], labels))
 
     with Image.open(path) as image:
         assert image.mode == "I;16"

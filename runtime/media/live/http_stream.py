@@ -1,0 +1,149 @@
+"""Streams by HTTP and HTTPS: fetched here, so that the decoder opens no address at all.
+
+Python's client checks certificates, which FFmpeg does not by default, and a redirection is followed
+on the same host only. A playlist (HLS, DASH) is refused: it is a list of further addresses.
+"""
+
+import socket
+from contextlib import suppress
+from http.client import HTTPException, HTTPResponse
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import (
+    HTTPBasicAuthHandler,
+    HTTPDigestAuthHandler,
+    HTTPPasswordMgrWithDefaultRealm,
+    HTTPRedirectHandler,
+    OpenerDirector,
+    Request,
+    build_opener,
+)
+
+from segpp import __version__
+from segpp.errors import ImageError
+from segpp.runtime.media.live.packets import CONTAINERS, PacketReader, open_packets
+from segpp.runtime.media.live.reader import LiveConfig
+from segpp.runtime.media.live.rtsp import without_password
+
+__all__ = ["HttpReader", "open_http"]
+
+_OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+_PLAYLISTS = ("mpegurl", "dash+xml")
+
+
+class HttpReader(PacketReader):
+    """The body of a response as a stream."""
+
+    def __init__(self, packets: PacketReader, body: "_Body") -> None:
+        super().__init__(packets.container, body.name)
+        self._body = body
+
+    def interrupt(self) -> None:
+        """End the connection, for whoever waits for its next byte."""
+        self._body.end()
+
+    def close(self) -> None:
+        """Close the connection."""
+        super().close()
+        self._body.close()
+
+
+def open_http(address: str, config: LiveConfig) -> HttpReader:
+    """Open a stream: MPEG-TS, MJPEG as cameras send it, or another container.
+
+    Args:
+        address: ``http://user:password@host/path``.
+        config: The time limit.
+
+    Raises:
+        ImageError: Nobody answers in time, or not with pictures, or with a playlist.
+        MissingError: The package av is not installed.
+    """
+    name = without_password(address)
+    body = _Body(_ask(address, name, config.timeout), name)
+    # Cameras send JPEGs one after the other, as parts of one answer; the guess may miss that.
+    parts = "mpjpeg" if body.kind == "multipart/x-mixed-replace" else None
+    try:
+        body.check_kind()
+        packets = open_packets(body, name, _OPTIONS, timeout=config.timeout, format_=parts)
+    except BaseException:
+        body.close()
+        raise
+    return HttpReader(packets, body)
+
+
+def _ask(address: str, name: str, timeout: float) -> HTTPResponse:
+    headers = {"User-Agent": f"segpp/{__version__}", "Accept": "*/*"}
+    request = Request(_bare(address), headers=headers)  # noqa: S310 - find_live passes HTTP alone
+    try:
+        response: HTTPResponse = _opener(address).open(request, timeout=timeout)
+    except HTTPError as failure:
+        failure.close()
+        raise ImageError(f"{name} answers {failure.code} {failure.reason}") from failure
+    except (URLError, HTTPException, OSError, ValueError) as failure:
+        reason = getattr(failure, "reason", None) or failure
+        said = getattr(reason, "strerror", None) or str(reason) or type(reason).__name__
+        raise ImageError(f"{name} does not answer", said) from failure
+    return response
+
+
+def _bare(address: str) -> str:
+    parts = urlsplit(without_password(address))
+    return urlunsplit(parts._replace(fragment=""))
+
+
+def _opener(address: str) -> OpenerDirector:
+    parts = urlsplit(address)
+    passwords = HTTPPasswordMgrWithDefaultRealm()
+    if parts.username is not None:
+        user, password = unquote(parts.username), unquote(parts.password or "")
+        passwords.add_password(None, _bare(address), user, password)
+    return build_opener(
+        _SameHost(), HTTPDigestAuthHandler(passwords), HTTPBasicAuthHandler(passwords)
+    )
+
+
+class _SameHost(HTTPRedirectHandler):
+    """Follows a redirection on the host that was asked for."""
+
+    def redirect_request(  # noqa: PLR0917 - urllib's own signature
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        asked, told = urlsplit(req.full_url), urlsplit(newurl)
+        if (asked.scheme, asked.netloc) != (told.scheme, told.netloc):
+            raise URLError(f"it leads to another address, {told.scheme}://{told.hostname}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Body:
+    """What PyAV reads: the bytes of a response, as they come."""
+
+    def __init__(self, response: HTTPResponse, name: str) -> None:
+        self._response, self.name = response, name
+        self.kind = response.headers.get_content_type()
+
+    def check_kind(self) -> None:
+        if self.kind.endswith(_PLAYLISTS):
+            raise ImageError(
+                f"{self.name} is a playlist, a list of further addresses, and none is followed",
+                hint="give the address of the stream itself, by RTSP or as MPEG-TS",
+            )
+        if self.kind.startswith("text/"):
+            raise ImageError(f"{self.name} answers with {self.kind}, no pictures")
+
+    def read(self, size: int) -> bytes:
+        return self._response.read1(size)
+
+    def end(self) -> None:
+        # A second descriptor of the same connection, so that the reading one stays valid.
+        with (
+            suppress(OSError, ValueError, AttributeError),
+            socket.fromfd(
+                self._response.fileno(), socket.AF_INET, socket.SOCK_STREAM
+            ) as connection,
+        ):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._response.close()

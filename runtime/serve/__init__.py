@@ -1,0 +1,1 @@
+"""The live result in a browser, for boards without a display."""

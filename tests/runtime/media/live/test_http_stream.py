@@ -1,0 +1,157 @@
+"""Streams by HTTP: what is read, and everything that a server can answer instead."""
+
+import base64
+import time
+
+import numpy as np
+import pytest
+
+from segpp.errors import ImageError
+from segpp.runtime.media.items import ImageSource
+from segpp.runtime.media.live.reader import LiveConfig
+from segpp.runtime.media.sources import find_source
+from tests.runtime.media.live import streams
+from tests.runtime.media.live.streams import Connection, HttpStream, answer, mpegts_of, served
+
+pytest.importorskip("av", reason="PyAV (segpp[video]) reads streams")
+
+GREYS = [np.full((48, 64, 3), 20 * number, np.uint8) for number in range(1, 11)]
+
+
+def read(source: ImageSource, count: int) -> list[int]:
+    found = []
+    try:
+        for item in source.items():
+            found.append(int(item.load()[0, 0, 0]))
+            if len(found) == count:
+                break
+    finally:
+        source.close()
+    return found
+
+
+def test_jpegs_of_a_camera_are_read_as_they_come() -> None:
+    with served(HttpStream([streams.frames(GREYS, times=20)])) as url:
+        source = find_source(url, LiveConfig(timeout=5))
+        found = read(source, 5)
+
+    assert source.kind == "video"
+    assert source.files == ()
+    # JPEG at quality 95 changes an even grey by one at most.
+    assert all(min(abs(grey - 20 * n) for n in range(1, 11)) <= 1 for grey in found)
+    assert len(set(found)) > 1
+
+
+def test_mpeg_ts_is_read_too() -> None:
+    content = mpegts_of(GREYS * 5)
+
+    def play(connection: Connection) -> None:
+        connection.send(answer("200 OK", "Content-Type: video/mp2t"))
+        for at in range(0, len(content), 1880):
+            connection.send(content[at : at + 1880])
+            connection.pause(0.02)
+
+    with served(HttpStream([play])) as url:
+        assert len(read(find_source(url, LiveConfig(timeout=5)), 3)) == 3
+
+
+def test_a_stream_that_breaks_comes_back() -> None:
+    said: list[str] = []
+    scripts = [streams.frames(GREYS[:3]), streams.frames(GREYS[5:], times=50)]
+    with served(HttpStream(scripts)) as url:
+        config = LiveConfig(timeout=5, after_break=said.append)
+        source = find_source(url, config)
+        found = read(source, 12)
+
+    # 60 is the third grey; what comes after the break is 120 and more.
+    assert found[-1] > 110
+    assert source.live is not None
+    assert source.live.breaks == 1
+    assert said[0] == f"{url} ended; opened again in 0.5 s"
+    assert said[1] == f"{url} is back"
+
+
+def test_a_stream_that_stalls_is_a_break() -> None:
+    with served(HttpStream([streams.frames(GREYS, then=30)])) as url:
+        source = find_source(url, LiveConfig(timeout=0.5, reconnect=0))
+        start = time.monotonic()
+        *_, last = source.items()
+        with pytest.raises(ImageError, match=r"gave no frame for 0\.5 s|broke off"):
+            last.load()
+        source.close()
+
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (answer("404 Not Found"), "answers 404 Not Found"),
+        (answer("200 OK", "Content-Type: text/html", body=b"<p>"), "text/html, no pictures"),
+        (answer("200 OK", "Content-Type: application/vnd.apple.mpegurl"), "is a playlist"),
+        (answer("200 OK", "Content-Type: application/dash+xml"), "is a playlist"),
+        (answer("200 OK", "Content-Type: video/mp2t", body=b"no video" * 999), "cannot be opened"),
+        (answer("302 Found", "Location: http://localhost:9/"), "leads to another address"),
+        (answer("302 Found", "Location: file:///etc/passwd"), "not allowed"),
+        (b"no HTTP at all\r\n\r\n", "does not answer"),
+        (b"", "does not answer"),
+    ],
+)
+def test_what_is_no_stream_is_said_in_a_sentence(given: bytes, says: str) -> None:
+    server = HttpStream([lambda connection: connection.send(given)])
+    with served(server) as url, pytest.raises(ImageError, match=says):
+        find_source(url, LiveConfig(timeout=2))
+
+
+@pytest.mark.parametrize("kind", ["video/mp2t", "application/octet-stream", "video/mp4"])
+def test_a_playlist_in_disguise_opens_no_file_and_no_address(kind: str) -> None:
+    inner = HttpStream([streams.frames(GREYS)])
+    with served(inner) as target:
+        lines = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
+        body = lines.format(target).encode()
+        server = HttpStream(
+            [
+                lambda connection: connection.send(
+                    answer("200 OK", f"Content-Type: {kind}", body=body)
+                )
+            ]
+        )
+        with served(server) as url, pytest.raises(ImageError, match="cannot be opened"):
+            find_source(url, LiveConfig(timeout=2))
+
+    assert inner.requests == []
+
+
+def test_nobody_there_and_nobody_answering_are_errors_in_time() -> None:
+    with pytest.raises(ImageError, match="does not answer\n  Connection refused"):
+        find_source("http://127.0.0.1:1/live")
+    start = time.monotonic()
+    server = HttpStream([lambda connection: connection.pause(30)])
+    with served(server) as url, pytest.raises(ImageError, match="timed out"):
+        find_source(url, LiveConfig(timeout=0.5))
+
+    assert time.monotonic() - start < 5
+
+
+def test_a_password_is_sent_to_who_asks_and_shown_to_nobody() -> None:
+    def ask(connection: Connection) -> None:
+        connection.send(answer("401 Unauthorized", 'WWW-Authenticate: Basic realm="camera"'))
+
+    server = HttpStream([ask, streams.frames(GREYS, times=20)])
+    with served(server) as url:
+        source = find_source(url.replace("//", "//me:se%20cret@"), LiveConfig(timeout=5))
+        read(source, 1)
+
+    assert source.name == url
+    assert b"uthorization" not in server.requests[0]
+    assert base64.b64encode(b"me:se cret") in server.requests[1]
+
+
+def test_a_wrong_password_is_not_in_the_message() -> None:
+    def ask(connection: Connection) -> None:
+        connection.send(answer("401 Unauthorized", 'WWW-Authenticate: Basic realm="camera"'))
+
+    with served(HttpStream([ask])) as url, pytest.raises(ImageError, match="answers 401") as caught:
+        find_source(url.replace("//", "//me:secret@"), LiveConfig(timeout=5))
+
+    assert "secret" not in str(caught.value)

@@ -31,14 +31,15 @@ def test_a_stream_is_read_over_one_connection() -> None:
 
 def test_a_stream_that_stalls_is_a_break() -> None:
     with served(RtspStream([packets(mpegts_of(GREYS), seconds=1, then=30)])) as url:
-        source = find_source(url, LiveConfig(timeout=1, reconnect=0))
+        source = find_source(url, LiveConfig(timeout=2, reconnect=0))
         start = time.monotonic()
         *_, last = source.items()
-        with pytest.raises(ImageError, match=r"gave no frame for 1 s|broke off"):
+        with pytest.raises(ImageError, match=r"gave no frame for 2 s|broke off"):
             last.load()
         source.close()
 
-    assert time.monotonic() - start < 8
+    # The server is silent for thirty.
+    assert time.monotonic() - start < 20
 
 
 def test_nobody_there_and_nobody_answering_are_errors_in_time() -> None:

@@ -12,7 +12,7 @@ from segpp.errors import CheckError, InputError, OutputError
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.check_target import check_target
-from segpp.runtime.build.gate import (
+from segpp.runtime.verification.engine_gate import (
     GateConfig,
     certified_engine,
     first_block,

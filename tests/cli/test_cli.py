@@ -88,7 +88,7 @@ def test_a_help_screen_needs_no_heavy_package(helps: dict[str, str], name: str) 
     assert "3 a package or device is missing" in text
 
 
-@pytest.mark.parametrize("name", ["run", "eval", "bench"])
+@pytest.mark.parametrize("name", ["verify", "run", "eval", "bench"])
 def test_a_help_screen_names_every_backend(helps: dict[str, str], name: str) -> None:
     assert f"{', '.join(BACKENDS)}, auto" in " ".join(helps[name].split())
 
@@ -132,7 +132,8 @@ def test_the_verbs_of_a_group_stand_in_the_order_in_which_they_are_needed(
 ) -> None:
     verbs = re.findall(r"^  segpp (\S+)", helps[""], re.MULTILINE)
 
-    assert verbs[:6] == ["export", "calibrate", "build-engine", "run", "eval", "bench"]
+    assert verbs[:4] == ["export", "calibrate", "build-engine", "verify"]
+    assert verbs[4:7] == ["run", "eval", "bench"]
     for group in GROUPS:
         modules = [import_module(name) for name in VERBS.values()]
         orders = [module.ORDER for module in modules if group == module.GROUP]

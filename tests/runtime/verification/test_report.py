@@ -1,6 +1,7 @@
 """What became of certificates, in words and as JSON."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_a_file_that_differs_names_the_classes(network: Network) -> None:
     text = report(certified(network("uint8")), path).text()
 
     assert "logits.onnx: DIFFERS from its certificate" in text
-    assert "  street, by class:\n    class  agrees  pixels" in text
+    assert re.search(r"  street, by class:\n    class +agrees +pixels\n    blue ", text)
     assert "most others are" in text
     assert text.endswith("\nFAILED")
 

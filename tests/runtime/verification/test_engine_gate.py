@@ -19,8 +19,8 @@ from PIL import Image
 from segpp import sample_image
 from segpp.errors import CheckError, ManifestError
 from segpp.manifest import EngineInfo, FileInfo, Manifest, read_manifest
-from segpp.runtime.build import gate
-from segpp.runtime.build.gate import (
+from segpp.runtime.verification import engine_gate
+from segpp.runtime.verification.engine_gate import (
     GateConfig,
     certified_engine,
     first_block,
@@ -47,7 +47,7 @@ def no_block() -> str | None:
 
 @pytest.fixture
 def with_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "gpu_compute_capability", lambda: "8.9")
+    monkeypatch.setattr(engine_gate, "gpu_compute_capability", lambda: "8.9")
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_pictures_of_the_caller_are_compared_with_onnxruntime(
     if told is None:
         assert run()
         return
-    with pytest.raises(CheckError, match="1 picture.s. of yours, 1.00000") as failure:
+    with pytest.raises(CheckError, match=r"1 picture\(s\) of yours, 1\.00000") as failure:
         run()
     assert told in str(failure.value)
 
@@ -167,9 +167,9 @@ def test_a_library_or_gpu_that_is_not_here_runs_nothing(
     manifest = engine_manifest(path, path)
     assert not runs_here(read_manifest(path))
     assert not runs_here(replace(manifest, engine=replace(ENGINE, library="tensorrt-11")))
-    monkeypatch.setattr(gate, "gpu_compute_capability", lambda: "8.6")
+    monkeypatch.setattr(engine_gate, "gpu_compute_capability", lambda: "8.6")
     assert not runs_here(manifest)
-    monkeypatch.setattr(gate, "gpu_compute_capability", lambda: "8.9")
+    monkeypatch.setattr(engine_gate, "gpu_compute_capability", lambda: "8.9")
     assert runs_here(manifest)
 
 

@@ -125,7 +125,7 @@ def certified_engine(
     if not runs_here(manifest):
         return Certified(*sealed(not_run(manifest, proof), probes))
     with _engine_session(manifest, part) as engine, open_session(onnx) as reference:
-        certified = check_engine(engine, reference, proof, probes, config, bisect)
+        certified = check_engine(engine, reference, proof, probes, config=config, bisect=bisect)
     return Certified(*sealed(certified, probes))
 
 
@@ -143,6 +143,7 @@ def check_engine(
     reference: Session,
     proof: Certificate,
     probes: Sequence[Probe],
+    *,
     config: GateConfig,
     bisect: Bisect,
 ) -> Manifest:
@@ -171,9 +172,7 @@ def check_engine(
     return prove(replace(told, engine=about, certificate=None), probes, masks, again)
 
 
-def _check_images(
-    engine: Session, reference: Session, config: GateConfig, bisect: Bisect
-) -> None:
+def _check_images(engine: Session, reference: Session, config: GateConfig, bisect: Bisect) -> None:
     precision, classes = engine.manifest.precision, len(engine.classes.names)
     least = 1 - SLACK[precision] if config.min_agreement is None else config.min_agreement
     least_miou = MIN_MIOU[precision] if config.min_miou is None else config.min_miou
@@ -201,8 +200,10 @@ def _miou(matrix: NDArray[np.int64]) -> float:
 
 def _refuse(found: str, asked: str, bisect: Bisect) -> None:
     block = bisect()
-    where = f"the first block that gives something else: {block}" if block else (
-        "no block by itself gives more than rounding explains"
+    where = (
+        f"the first block that gives something else: {block}"
+        if block
+        else ("no block by itself gives more than rounding explains")
     )
     raise CheckError(
         f"the engine gives other masks than its file: of the pixels of {found} agree",
@@ -212,9 +213,7 @@ def _refuse(found: str, asked: str, bisect: Bisect) -> None:
     )
 
 
-def first_block(
-    onnx: Path, manifest: Manifest, build: Callable[[Path, Path], None]
-) -> str | None:
+def first_block(onnx: Path, manifest: Manifest, build: Callable[[Path, Path], None]) -> str | None:
     """Return the first block in which an engine parts from its file, or None if none does.
 
     Args:

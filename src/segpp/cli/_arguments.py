@@ -41,6 +41,7 @@ _OTHERWISE = {"rewrites_off": "--no-rewrite", "compute_capabilities": "--compute
 _OPPOSITES = {
     "`check=False`": "--no-check",
     "`cache=False`": "--no-cache",
+    "`cuda_graph=False`": "--no-cuda-graph",
     "`only_what_pays=False`": "--no-timing",
     "`equalize=False`": "--no-equalize",
     "`correct_biases=False`": "--no-bias-correction",
@@ -56,10 +57,13 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
         default="auto",
         metavar="NAME",
         help=f"library that runs it: {', '.join(BACKENDS)}, auto (default: auto, onnxruntime "
-        "where it is installed)",
+        "where it is installed, and of an engine the library that built it)",
     )
     group.add_argument(
-        "--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (default: cpu)"
+        "--provider",
+        metavar="NAME",
+        help="onnxruntime's: cpu, cuda, tensorrt, nv-tensorrt-rtx (default: cuda where a GPU "
+        "answers and this onnxruntime has it, else cpu)",
     )
     group.add_argument(
         "--threads",
@@ -77,14 +81,35 @@ def add_backend_arguments(parser: argparse.ArgumentParser) -> argparse._Argument
     group.add_argument(
         "--no-cache",
         action="store_true",
-        help="do not keep what openvino compiles in MODEL.onnx.cache/ beside the file",
+        help="do not keep what a library compiles in MODEL.onnx.cache/ beside the file",
     )
     group.add_argument(
         "--output-name",
         metavar="NAME",
         help="output to make masks of, where a file has several (default: labels, else logits)",
     )
+    _add_engine_arguments(parser)
     return group
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("engines")
+    group.add_argument(
+        "--trust",
+        action="store_true",
+        help="load an engine that has no manifest: it is code, so only one whose builder you know",
+    )
+    group.add_argument(
+        "--rebuild-if-stale",
+        action="store_true",
+        help="build an engine for another version, GPU or plugin library again, of the ONNX file "
+        "beside it that it was built from",
+    )
+    group.add_argument(
+        "--no-cuda-graph",
+        action="store_true",
+        help="launch an engine's kernels one by one",
+    )
 
 
 def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -96,6 +121,9 @@ def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
         "precision": args.precision,
         "cache": not args.no_cache,
         "output_name": args.output_name,
+        "trust": args.trust,
+        "cuda_graph": not args.no_cuda_graph,
+        "rebuild_if_stale": args.rebuild_if_stale,
     }
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "Origin",
     "OutputSpec",
     "Parity",
+    "PluginLibrary",
     "ReductionSite",
     "Reference",
     "Resize",
@@ -336,8 +337,29 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class PluginLibrary:
+    """The library of plugins that an engine was built with, and calls.
+
+    Attributes:
+        name: Its file, without folders.
+        version: What the library says of itself.
+        embedded: Whether the engine carries it, as code that loading the engine runs.
+    """
+
+    name: str
+    sha256: str
+    version: str
+    embedded: bool = False
+
+
+@dataclass(frozen=True)
 class EngineInfo:
-    """What an engine was built with and for; it runs nowhere else."""
+    """What an engine was built with and for; it runs nowhere else.
+
+    Attributes:
+        plugins: The library that it calls, None where every layer is the library's own.
+        version_compatible: Whether later versions of the library load it too.
+    """
 
     library: str
     version: str
@@ -349,6 +371,8 @@ class EngineInfo:
     weight_bytes: int
     build_seconds: float
     ran: bool
+    plugins: PluginLibrary | None = None
+    version_compatible: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ _WITHOUT_BF16 = "onnxruntime"
 def choose_backend(name: str, path: Path, manifest: Manifest | None) -> str:
     """Return the backend to use, its name in ``BACKENDS``."""
     if name == "auto":
-        return _automatic(path, manifest)
+        name = _automatic(path, manifest)
+    elif name in BACKENDS and path.suffix.lower() in ENGINE_SUFFIXES:
+        _check_library(name, path)
     check_choice(name, BACKENDS, kind="backend")
     suffixes = BACKENDS[name].suffixes
-    if path.suffix.lower() in ENGINE_SUFFIXES:
-        _check_library(name, path)
     if path.suffix.lower() not in suffixes:
         raise InputError(
             f"{name} does not run {path}",

@@ -101,6 +101,11 @@ class Session(AbstractContextManager["Session"]):
         return self._description
 
     @property
+    def backend_notes(self) -> tuple[str, ...]:
+        """What the library that runs it gave reason to say."""
+        return self._backend.notes
+
+    @property
     def _backend(self) -> Backend:
         if self._open_backend is None:
             raise InputError("the session is closed", hint="call it inside its with block")

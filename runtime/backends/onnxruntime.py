@@ -1,6 +1,7 @@
 """onnxruntime: runs ONNX files on any CPU, and on what its providers reach."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ _FATAL = 4
 # What it says of operators of a type that it does not compute in, as BF16 on a CPU.
 _MISSING = "Could not find an implementation"
 _OTHER_BACKEND = "files of BF16 are for TensorRT-RTX and OpenVINO: --backend openvino"
+
+_PLACE = re.compile(r"^/\S+:\d+ .*?\) (?=[A-Z])")
 
 # onnxruntime's names for element types, where NumPy's differ.
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -183,7 +186,8 @@ def _tensor_info(value: Any) -> TensorInfo:
 
 def _reason(failure: Exception) -> str:
     """Return the first line of an onnxruntime error without its code prefix."""
-    text = str(failure).partition("\n")[0]
+    # Some begin with a place in its own source and the function there.
+    text = _PLACE.sub("", str(failure).partition("\n")[0])
     # Before the message stand the library's name, a number and a code, each followed by " : ".
     return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
 

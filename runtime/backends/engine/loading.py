@@ -15,7 +15,7 @@ import numpy as np
 from segpp.errors import GraphError, InputError
 from segpp.runtime.backends.engine.buffers import Tensor
 
-__all__ = ["EngineLog", "deserialize", "load_plugins", "new_log", "tensors_of"]
+__all__ = ["ContextProgram", "EngineLog", "deserialize", "load_plugins", "new_log", "tensors_of"]
 
 # TensorRT's name for an element type, where NumPy has one of the kind.
 _TYPES = {
@@ -127,6 +127,34 @@ def tensors_of(trt: Any, engine: Any, path: Path) -> tuple[Tensor, ...]:
         GraphError: One has an open dimension or a type that NumPy lacks, or lies elsewhere.
     """
     return tuple(_tensors(trt, engine, path))
+
+
+class ContextProgram:
+    """The work of an execution context, a ``Program``.
+
+    Args:
+        context: Of the engine.
+        engine: What it was made of.
+        runtime: What that was made by.
+        log: Where all three write.
+    """
+
+    def __init__(self, context: Any, engine: Any, runtime: Any, log: EngineLog) -> None:
+        # In the order in which they may go.
+        self._held = [context, engine, runtime, log]
+
+    def bind(self, name: str, address: int) -> None:
+        """Have a tensor be at an address of the GPU."""
+        self._held[0].set_tensor_address(name, address)
+
+    def enqueue(self, stream: Any) -> bool:
+        """Have a stream do the work once; return False if the library refuses."""
+        return bool(self._held[0].execute_async_v3(stream_handle=int(stream)))
+
+    def close(self) -> None:
+        """Let the context go, then the engine, then the runtime."""
+        while self._held:
+            self._held.pop(0)
 
 
 def _tensors(trt: Any, engine: Any, path: Path) -> Iterator[Tensor]:

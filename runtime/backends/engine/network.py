@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +20,36 @@ from segpp.runtime.backends.engine.buffers import Buffers, Tensor
 from segpp.runtime.backends.engine.cuda import Cuda
 from segpp.runtime.backends.engine.graph import CudaGraph, capture
 
-__all__ = ["EngineNetwork"]
+__all__ = ["EngineNetwork", "Program"]
 
 # Before and after the way there, the engine, and the way back.
 _EVENTS = 4
 
 
+class Program(Protocol):
+    """What a library makes of an engine: work at addresses."""
+
+    def bind(self, name: str, address: int) -> None:
+        """Have a tensor be at an address of the GPU."""
+
+    def enqueue(self, stream: Any) -> bool:
+        """Have a stream do the work once; return False if the library refuses."""
+
+    def close(self) -> None:
+        """Give back what the library holds."""
+
+
 class EngineNetwork:
-    """A ``Backend`` of an execution context.
+    """A ``Backend`` of a program that runs at fixed addresses.
 
     Args:
         cuda: CUDA's runtime.
-        context: Of the engine, from the library.
+        program: What the library made of the engine.
         tensors: Its inputs and outputs.
         name: Library, version and GPU in words.
         path: The file, for messages.
         shared: Have the GPU use the CPU's memory in place.
         cuda_graph: Replay the call as a CUDA graph, where it can be one.
-        holds: What must live as long: runtime, engine, log.
-
     Raises:
         GraphError: The engine does not run, or there is not enough memory.
     """
@@ -46,16 +57,15 @@ class EngineNetwork:
     def __init__(
         self,
         cuda: Cuda,
-        context: Any,
+        program: Program,
         tensors: Sequence[Tensor],
         *,
         name: str,
         path: Path,
         shared: bool,
         cuda_graph: bool,
-        holds: Sequence[Any] = (),
     ) -> None:
-        self._cuda, self._context, self._path, self._holds = cuda, context, path, tuple(holds)
+        self._cuda, self._program, self._path = cuda, program, path
         self._inputs = [one for one in tensors if one.is_input]
         self._lock, self._times = threading.Lock(), threading.local()
         self.notes: tuple[str, ...] = ()
@@ -66,7 +76,7 @@ class EngineNetwork:
             self._buffers = Buffers(cuda, tensors, shared=shared)
             stack.callback(self._buffers.close)
             for one in tensors:
-                context.set_tensor_address(one.name, self._buffers.address(one.name))
+                program.bind(one.name, self._buffers.address(one.name))
             self._graph = self._warm_up(stack, wanted=cuda_graph)
             self._memory = stack.pop_all()
         ways = ["CUDA graph" if self._graph else "no CUDA graph", *(["zero-copy"] * shared)]
@@ -93,8 +103,7 @@ class EngineNetwork:
         """Give back the memory of CPU and GPU, and the engine."""
         with self._lock:
             self._memory.close()
-            # The context before the engine, the engine before the runtime.
-            self._context, self._holds = None, ()
+            self._program.close()
 
     def _call(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Do one call, way there and back included, and wait for its end."""
@@ -112,11 +121,8 @@ class EngineNetwork:
         self._cuda.synchronize(self._stream)
 
     def _launch(self) -> None:
-        if not self._enqueue(self._stream):
+        if not self._program.enqueue(self._stream):
             raise GraphError(f"{self._path} failed to run: the library does not enqueue it")
-
-    def _enqueue(self, stream: Any) -> bool:
-        return bool(self._context.execute_async_v3(stream_handle=int(stream)))
 
     def _warm_up(self, stack: ExitStack, *, wanted: bool) -> CudaGraph | None:
         """Run once, so that everything is compiled and set up, and capture the second call."""
@@ -125,7 +131,7 @@ class EngineNetwork:
         if not wanted:
             return None
         try:
-            graph = capture(self._cuda, self._stream, self._enqueue)
+            graph = capture(self._cuda, self._stream, self._program.enqueue)
         except GraphError as failure:
             said = " ".join((failure.problem, *failure.facts))
             self.notes = (f"it runs without a CUDA graph: {said}",)

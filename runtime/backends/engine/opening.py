@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from segpp.errors import InputError, MissingError
+from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends.base import BackendConfig
 from segpp.runtime.backends.engine.buffers import is_shared_memory
 from segpp.runtime.backends.engine.cuda import load_cuda
 from segpp.runtime.backends.engine.loading import (
+    ContextProgram,
     deserialize,
     load_plugins,
     new_log,
@@ -94,7 +95,7 @@ def open_engine(library: EngineLibrary, path: Path, config: BackendConfig) -> En
         compute_capability=gpu_compute_capability(),
         plugins=sha256_of(plugins) if plugins else None,
     )
-    check_fits(path, engine, here, trust=config.trust)
+    check_fits(path, engine, here)
     check_gpu(path)
     # 3. The engine itself.
     if plugins:
@@ -128,15 +129,16 @@ def _loaded(
     # The library has its own copy; large engines need not stay twice.
     known = replace(engine, blob=b"")
     context, after_first_run = library.create_context(trt, loaded, path, known, config)
+    if context is None:
+        raise GraphError(f"{path} does not fit into the GPU's memory", *log.reasons())
     network = EngineNetwork(
         cuda,
-        context,
+        ContextProgram(context, loaded, runtime, log),
         tensors,
         name=f"{library.module} {trt.__version__} ({gpu_name() or 'GPU'}",
         path=path,
         shared=is_shared_memory(cuda),
         cuda_graph=config.cuda_graph,
-        holds=(context, loaded, runtime, log),
     )
     after_first_run()
     return network
@@ -170,7 +172,7 @@ def _imported(library: EngineLibrary) -> Any:
 
 def _plugins(library: EngineLibrary, engine: TrustedEngine) -> Path | None:
     """Return the plugin library that an engine calls from outside, if it is here."""
-    built = engine.info.plugins if engine.info else None
+    built = engine.info.plugin_library if engine.info else None
     if built is None or built.embedded or not library.has_plugins:
         return None
     found = find_plugins().library.path
@@ -184,6 +186,7 @@ def _carries_host_code(engine: TrustedEngine) -> bool:
     brings along. Only a manifest's word counts: never for an engine without one.
     """
     info = engine.info
-    return info is not None and (
-        info.version_compatible or (info.plugins is not None and info.plugins.embedded)
-    )
+    if info is None:
+        return False
+    library = info.plugin_library
+    return info.version_compatible or (library is not None and library.embedded)

@@ -15,7 +15,7 @@ from pathlib import Path
 from shlex import quote
 
 from segpp.errors import GraphError, InputError, ManifestError, MissingError
-from segpp.manifest import EngineInfo, Manifest, PluginLibrary, read_manifest
+from segpp.manifest import EngineInfo, Manifest, PluginInfo, read_manifest
 from segpp.runtime.backends.engine.header import EngineHeader, read_header
 from segpp.utils.files import manifest_path
 
@@ -107,7 +107,7 @@ def read_trusted(path: Path, *, library: str, trust: bool) -> TrustedEngine:
     return TrustedEngine(blob, digest, header, manifest)
 
 
-def check_fits(path: Path, engine: TrustedEngine, here: Here, *, trust: bool = False) -> None:
+def check_fits(path: Path, engine: TrustedEngine, here: Here) -> None:
     """Raise StaleEngineError unless an engine was built for what is here.
 
     A GPU or a plugin library that is not here at all is another matter: ``MissingError``.
@@ -116,7 +116,6 @@ def check_fits(path: Path, engine: TrustedEngine, here: Here, *, trust: bool = F
         path: Its file, for messages.
         engine: What was read from it.
         here: What it would meet.
-        trust: Take a plugin library of the same version and other bytes.
 
     Raises:
         MissingError: It calls plugins, and their library is not here.
@@ -131,8 +130,8 @@ def check_fits(path: Path, engine: TrustedEngine, here: Here, *, trust: bool = F
     if gpu and info.compute_capabilities and gpu not in info.compute_capabilities:
         built = f"{here.title} {info.version}{_for_gpus(info)}"
         raise _stale(path, engine, f"{path} was built for another GPU", built, here)
-    if info.plugins and not info.plugins.embedded:
-        _check_plugins(path, engine, info.plugins, here, trust=trust)
+    if info.plugin_library and not info.plugin_library.embedded:
+        _check_plugins(path, engine, info.plugin_library, here)
 
 
 def rebuild_command(path: Path, manifest: Manifest) -> str:
@@ -187,22 +186,21 @@ def _numbers(version: str) -> list[int]:
     return list(map(int, parts))
 
 
-def _check_plugins(
-    path: Path, engine: TrustedEngine, built: PluginLibrary, here: Here, *, trust: bool
-) -> None:
+def _check_plugins(path: Path, engine: TrustedEngine, built: PluginInfo, here: Here) -> None:
+    what = f"{built.name} {built.version} for TensorRT {built.tensorrt}"
     if here.plugins is None:
         raise MissingError(
             f"{path} calls plugins, and their library is not here",
-            f"built with: {built.name}, {built.version}",
+            f"built with: {what}",
             hint="SEGPP_PLUGINS names its file; segpp-doctor says where it was looked for",
         )
-    if here.plugins == built.sha256 or trust:
+    if here.plugins == built.sha256:
         return
     raise _stale(
         path,
         engine,
         f"{path} was built with another plugin library",
-        f"{built.name} {built.sha256[:16]}… ({built.version})",
+        f"{what}, {built.sha256[:16]}…",
         here,
         found=f"{here.plugins[:16]}…",
     )

@@ -3,14 +3,18 @@
 import argparse
 import json
 import re
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument
 from segpp.errors import InputError
+from segpp.manifest import read_manifest
+from segpp.runtime.backends.engine.picture_path import picture_path_note
 from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
+from segpp.utils.files import manifest_path
 from segpp.utils.progress import step
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -78,8 +82,16 @@ def run(args: argparse.Namespace) -> int:
             workspace=workspace,
             force=args.force,
         )
+    _say_picture_path(args.onnx)
     print(json.dumps(asdict(report)) if args.json else _text(report))  # noqa: T201 - the result
     return 0
+
+
+def _say_picture_path(onnx: Path) -> None:
+    """Say on stderr what the engine leaves to the CPU, if its file's manifest tells."""
+    note = picture_path_note(read_manifest(onnx)) if manifest_path(onnx).exists() else None
+    if note:
+        sys.stderr.write(f"note: {note}\n")
 
 
 def _capabilities(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
 from segpp.inspection.calibration import calibration_sections
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
-from segpp.manifest import Island, Manifest, OutputSpec, read_manifest
+from segpp.manifest import Island, Manifest, OutputSpec, PluginInfo, read_manifest
 from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
 from segpp.utils.files import check_file, difference, manifest_path
@@ -225,15 +225,37 @@ def _engine(manifest: Manifest) -> Section:
         {
             "library": f"{engine.library} {engine.version}",
             "built for": f"compute capability {', '.join(engine.compute_capabilities)}",
+            "typing": engine.typing,
             "layers": engine.layers,
+            "plugins": _counted(engine.plugins),
+            "plugin library": _plugin_library(engine.plugin_library),
+            "standard operators for": _counted(engine.functions),
             "attention sites": f"{engine.attention_found} of {engine.attention_expected} "
             "recognised",
-            "activation memory": megabytes(engine.activation_bytes),
-            "weight memory": megabytes(engine.weight_bytes),
+            "activation memory": _memory(engine.activation_bytes),
+            "weight memory": _memory(engine.weight_bytes),
             "build time": f"{engine.build_seconds:.1f} s",
             "state": "has run" if engine.ran else "built, not run",
+            "warnings": "; ".join(engine.warnings),
         },
     )
+
+
+def _counted(operators: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in operators.items())
+
+
+def _plugin_library(one: PluginInfo | None) -> str:
+    if one is None:
+        return ""
+    return (
+        f"{one.name} {one.version} for TensorRT {one.tensorrt}, SHA-256 {one.sha256[:16]}…"
+        f"{', in the engine' if one.embedded else ''}"
+    )
+
+
+def _memory(count: int | None) -> str:
+    return "" if count is None else megabytes(count)
 
 
 def _parity(manifest: Manifest) -> Section:

@@ -56,6 +56,8 @@ STAGES = (
     Stage("kernels.beside", "beside.json", 40, least=10),
     Stage("kernels.sanitizer", "sanitizer.json", 60, least=30, tried=False),
     Stage("network.compiled", "network.json", 120, least=30),
+    # Builds take minutes: run it alone, with --seconds 1200.
+    Stage("engines.compare", "engines.json", 1200, least=300),
 )
 
 

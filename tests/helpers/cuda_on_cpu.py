@@ -27,13 +27,13 @@ class CpuCuda(Cuda):
             integrated=integrated, memory={}, held=[], copies=[], noted=None, launches=0, clock=0.0
         )
 
-    def attribute(self, name: str) -> int:
+    def attribute(self, name: str) -> int:  # noqa: ARG002 - both it is asked for are one
         return int(self.integrated)
 
     def create_stream(self) -> Any:
         return self._hold("stream")
 
-    def synchronize(self, stream: Any) -> None:
+    def synchronize(self, _stream: Any) -> None:
         pass
 
     def destroy_stream(self, stream: Any) -> None:
@@ -49,7 +49,7 @@ class CpuCuda(Cuda):
     def free(self, address: int) -> None:
         del self.memory[address]
 
-    def allocate_host(self, size: int, *, mapped: bool) -> int:
+    def allocate_host(self, size: int, *, mapped: bool) -> int:  # noqa: ARG002 - all memory is mapped here
         return self.allocate(size)
 
     def free_host(self, address: int) -> None:
@@ -58,16 +58,16 @@ class CpuCuda(Cuda):
     def device_address(self, host: int) -> int:
         return host
 
-    def upload(self, device: int, host: int, size: int, stream: Any) -> None:
+    def upload(self, device: int, host: int, size: int, _stream: Any) -> None:
         self._copy("upload", device, host, size)
 
-    def download(self, host: int, device: int, size: int, stream: Any) -> None:
+    def download(self, host: int, device: int, size: int, _stream: Any) -> None:
         self._copy("download", host, device, size)
 
     def create_event(self) -> Any:
         return self._hold("event")
 
-    def record(self, event: Any, stream: Any) -> None:
+    def record(self, event: Any, _stream: Any) -> None:
         self.__dict__["clock"] += 1.0
         event.time = self.clock
 
@@ -77,10 +77,10 @@ class CpuCuda(Cuda):
     def destroy_event(self, event: Any) -> None:
         self.held.remove(event)
 
-    def begin_capture(self, stream: Any) -> None:
+    def begin_capture(self, _stream: Any) -> None:
         self.__dict__["noted"] = []
 
-    def end_capture(self, stream: Any) -> Any:
+    def end_capture(self, _stream: Any) -> Any:
         noted, self.__dict__["noted"] = self.noted, None
         graph = self._hold("graph")
         graph.work = noted
@@ -91,7 +91,7 @@ class CpuCuda(Cuda):
         executable.work = list(graph.work)
         return executable
 
-    def launch(self, executable: Any, stream: Any) -> None:
+    def launch(self, executable: Any, _stream: Any) -> None:
         self.__dict__["launches"] += 1
         for work in executable.work:
             work()
@@ -130,7 +130,7 @@ class AddOne:
     def bind(self, name: str, address: int) -> None:
         self.addresses[name] = address
 
-    def enqueue(self, stream: Any) -> bool:
+    def enqueue(self, _stream: Any) -> bool:
         captured = self.cuda.noted is not None
         if self.refuses == "always" or (self.refuses == "capture" and captured):
             return False

@@ -50,6 +50,7 @@ class EngineNetwork:
         path: The file, for messages.
         shared: Have the GPU use the CPU's memory in place.
         cuda_graph: Replay the call as a CUDA graph, where it can be one.
+
     Raises:
         GraphError: The engine does not run, or there is not enough memory.
     """

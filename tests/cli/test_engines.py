@@ -124,12 +124,12 @@ def test_engines_have_no_providers_of_onnxruntime(call: Callable[..., Completed]
 
 
 def test_an_engine_and_an_onnx_file_take_part_in_one_benchmark(
-    call: Callable[..., Completed], rtx_engine: Path
+    rtx_engine: Path, segpp: Command
 ) -> None:
     """The engine is what stops it here, not that they are two kinds of file."""
     written_by(rtx_engine, (1, 4, 0, 76))
 
-    done = call("bench", "net.engine", model="net.onnx")
+    done = segpp("bench", "net.onnx", "net.engine", "--iterations", 1, cwd=rtx_engine.parent)
 
     assert done.returncode == 2
     assert first_line(done) == "error: net.engine was built with another version"

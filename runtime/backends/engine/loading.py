@@ -145,7 +145,8 @@ class ContextProgram:
 
     def bind(self, name: str, address: int) -> None:
         """Have a tensor be at an address of the GPU."""
-        self._held[0].set_tensor_address(name, address)
+        if not self._held[0].set_tensor_address(name, address):
+            raise GraphError(f"the engine does not take {name} at an address of its own")
 
     def enqueue(self, stream: Any) -> bool:
         """Have a stream do the work once; return False if the library refuses."""

@@ -148,11 +148,11 @@ def _notes(choice: ProviderChoice, name: str) -> tuple[str, ...]:
     if not choice.is_automatic or not choice.on_a_gpu:
         return ()
     if name == choice.name:
-        return (f"it runs on the GPU ({name}), which answers here; `provider=cpu` for the CPU",)
+        return (f"it runs on the GPU ({name}), which answers here; --provider cpu for the CPU",)
     return (
         (
             f"it runs on the CPU: onnxruntime's {choice.name} does not start here; "
-            f"`provider={choice.name}` tells why"
+            f"--provider {choice.name} tells why"
         ),
     )
 

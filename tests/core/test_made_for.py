@@ -8,7 +8,7 @@ from segpp.errors import InputError
 from segpp.export.config import ExportConfig
 
 
-class Stop(Exception):
+class Stop(Exception):  # noqa: N818 - no error, only an end
     """The config is all that is wanted."""
 
 

@@ -51,7 +51,8 @@ def _file(weights: Path, preset: str, precision: str) -> None:
         try:
             found = checked(way, image, expected)
         except MissingError as failure:
-            record(STAGE, **{f"{place}: {way.name}": f"not run: {failure.problem}"})
+            problem = failure.problem.replace(f"{way.file.parent}/", "")
+            record(STAGE, **{f"{place}: {way.name}": f"not run: {problem}"})
             # Without a GPU that is as it should be; with one it is not.
             failed += [] if trying() else [way.name]
             continue

@@ -15,7 +15,8 @@ def test_engines_are_told_by_their_own_time_and_transfers_apart() -> None:
 
     notes = _notes_on_gpus(paths, [[], [times(3.0), times(9.0), times(4.0)]])
 
-    assert notes == [
+    [note] = notes
+    assert note == (
         "hq.engine: on the GPU the engine took 4.00 ms a call, transfers 0.75 ms (median, CUDA "
         "events)"
-    ]
+    )

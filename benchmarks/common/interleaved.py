@@ -54,7 +54,7 @@ def opened(stack: ExitStack, path: Path, *, backend: str, threads: int) -> Backe
     """Load a file that others are timed beside; it is closed with ``stack``."""
     check_choice(backend, BACKENDS, kind="backend")
     # Idle threads of one must not spin while another is timed, and a cache would be left behind.
-    options = BackendConfig(threads=threads, alone=False, cache=False)
+    options = BackendConfig(threads=threads, provider="cpu", alone=False, cache=False)
     loaded = BACKENDS[backend].open(path, options)
     stack.callback(loaded.close)
     return loaded

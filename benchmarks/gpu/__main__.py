@@ -46,7 +46,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = [stage.module for stage in STAGES]
     parser.add_argument("--out", type=lambda text: Path(text).resolve(), required=True)
     parser.add_argument("--seconds", type=float, help="for all stages together")
-    parser.add_argument("--stages", nargs="+", choices=names, default=names, metavar="STAGE")
+    usual = [stage.module for stage in STAGES if not stage.on_request]
+    parser.add_argument("--stages", nargs="+", choices=names, default=usual, metavar="STAGE")
     parser.add_argument("--try", action="store_true", dest="trying", help="on the CPU, tiny")
     return parser.parse_args(arguments)
 

@@ -15,6 +15,7 @@ class Effort:
     Attributes:
         sites: Tokens (height, width, channels) of the operators, by the stage they come from.
         logits: Classes, height and width before the resize.
+        engines: Height and width of the files that engines are built of.
         calls: Calls in one graph.
         rounds: Replays of a graph, in turn with the others.
         eager_rounds: The same, where nothing is captured.
@@ -28,6 +29,7 @@ class Effort:
     sites: dict[str, tuple[int, int, int]]
     batches: tuple[int, ...]
     logits: tuple[tuple[int, int, int], ...]
+    engines: tuple[int, int]
     calls: int
     rounds: int
     eager_rounds: int
@@ -47,6 +49,7 @@ MEASURING = Effort(
     },
     batches=(1, 16),
     logits=((19, 128, 256), (19, 256, 512), (150, 128, 128)),
+    engines=(1024, 2048),
     calls=24,
     rounds=40,
     eager_rounds=10,
@@ -60,6 +63,7 @@ TRYING_OUT = Effort(
     sites={"try": (8, 12, 32)},
     batches=(1, 2),
     logits=((19, 8, 8),),
+    engines=(64, 128),
     calls=1,
     rounds=2,
     eager_rounds=2,

@@ -25,6 +25,7 @@ class Stage:
     Attributes:
         least: It is not begun with less time left.
         tried: Whether it can be tried without a GPU.
+        on_request: Whether it takes too long to run unless it is named.
     """
 
     module: str
@@ -32,6 +33,7 @@ class Stage:
     seconds: float
     least: float = 5
     tried: bool = True
+    on_request: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ STAGES = (
     Stage("kernels.beside", "beside.json", 40, least=10),
     Stage("kernels.sanitizer", "sanitizer.json", 60, least=30, tried=False),
     Stage("network.compiled", "network.json", 120, least=30),
+    # Builds take minutes: with --seconds 1200.
+    Stage("engines.compare", "engines.json", 1200, least=300, on_request=True),
 )
 
 

@@ -107,7 +107,9 @@ def _made(args: argparse.Namespace, preset: str, target: str) -> tuple[Path, Pat
 def _runner(
     stack: ExitStack, path: Path, *, backend: str, threads: int, precision: str = "fp32"
 ) -> Runner:
-    config = BackendConfig(threads=threads, alone=False, cache=False, precision=precision)
+    config = BackendConfig(
+        threads=threads, provider="cpu", alone=False, cache=False, precision=precision
+    )
     loaded = BACKENDS[backend].open(path, config)
     stack.callback(loaded.close)
     spec = read_manifest(path).input

@@ -16,6 +16,7 @@ __all__ = [
     "OUTPUTS",
     "OUTPUT_TYPES",
     "PRECISIONS",
+    "PURPOSES",
     "ExportConfig",
     "ExportResult",
     "reduction_of",
@@ -29,6 +30,13 @@ OUTPUT_TYPES = ("float32", "float16")
 
 # What each choice of outputs puts into the file, in the file's order.
 OUTPUTS = {"logits": ("logits",), "labels": ("labels",), "both": ("logits", "labels")}
+
+# What a file can be meant for, and what it takes and gives then unless the caller says otherwise.
+# Around an engine the CPU is the slow part: pixels go in and class numbers come out.
+PURPOSES: dict[str, dict[str, str]] = {
+    "any": {"input_dtype": "float32", "outputs": "logits"},
+    "engine": {"input_dtype": "uint8", "outputs": "labels"},
+}
 
 # To measure in how many blocks one match can serve, rather than to be told.
 AUTO: Literal["auto"] = "auto"

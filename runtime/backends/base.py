@@ -1,9 +1,9 @@
 """What a backend must offer; everything else is the session's.
 
-A backend is a library that runs network files: onnxruntime, openvino. (An *engine*, everywhere in
-segpp, is a file that a compiler made for certain GPUs.) Each backend is one module of this folder,
-which registers a ``BackendSpec`` in ``BACKENDS``; help screens, the doctor, hints on what to
-install and the tests of the layers all read that:
+A backend is a library that runs network files: onnxruntime, openvino, tensorrt. (An *engine*,
+everywhere in segpp, is a file that a compiler made for certain GPUs.) Each backend is one module of
+this folder, which registers a ``BackendSpec`` in ``BACKENDS``; help screens, the doctor, hints on
+what to install and the tests of the layers all read that:
 
     BACKENDS.register("openvino")(
         BackendSpec("OpenVINO", "openvino", (".onnx",), OpenVino, extra="openvino", needs=("onnx",))
@@ -19,7 +19,15 @@ from numpy.typing import NDArray
 
 from segpp.utils.registry import Registry
 
-__all__ = ["BACKENDS", "Backend", "BackendConfig", "BackendSpec", "TensorInfo", "backends_for"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "BackendConfig",
+    "BackendSpec",
+    "DeviceTimes",
+    "TensorInfo",
+    "backends_for",
+]
 
 # The one that every other is compared with.
 _DEFAULT = "onnxruntime"
@@ -53,6 +61,8 @@ class BackendConfig:
             one; False makes them stop at its end.
         precision: What the file's FP32 is computed in.
         cache: Keep what the library compiles beside the file, for the next time.
+        trust: Take an engine without a manifest, whoever built it.
+        cuda_graph: Let an engine replay its call as a CUDA graph, where it can.
         threads_asked_for: Whether somebody asked for so many threads, or they are only what a
             limit of this process suggests, of which a library may use fewer.
     """
@@ -64,6 +74,27 @@ class BackendConfig:
     precision: str = "fp32"
     cache: bool = True
     threads_asked_for: bool = True
+    trust: bool = False
+    cuda_graph: bool = True
+
+
+@dataclass(frozen=True)
+class DeviceTimes:
+    """What one call took on a GPU, in milliseconds between its own events.
+
+    Args:
+        upload_ms: Inputs to the GPU's memory.
+        engine_ms: The network, transfers not included.
+        download_ms: Outputs to the CPU's memory.
+        cuda_graph: Whether the network was replayed as a CUDA graph.
+        shared_memory: Whether there is nothing to transfer, as GPU and CPU share their memory.
+    """
+
+    upload_ms: float
+    engine_ms: float
+    download_ms: float
+    cuda_graph: bool
+    shared_memory: bool
 
 
 class Backend(Protocol):
@@ -72,6 +103,14 @@ class Backend(Protocol):
     @property
     def description(self) -> str:
         """Library, version and device in words, for reports."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how it runs, a sentence each."""
+
+    @property
+    def device_times(self) -> DeviceTimes | None:
+        """Of the calling thread's last run; None where the library does not tell."""
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:

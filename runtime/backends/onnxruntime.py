@@ -1,6 +1,7 @@
 """onnxruntime: runs ONNX files on any CPU, and on what its providers reach."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,19 +9,33 @@ from typing import Any
 from numpy.typing import NDArray
 
 from segpp.errors import GraphError, InputError, MissingError
-from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
+from segpp.runtime.backends._providers import (
+    CPU,
+    ProviderChoice,
+    choose_provider,
+    provider_name,
+    quiet,
+)
+from segpp.runtime.backends.base import (
+    BACKENDS,
+    BackendConfig,
+    BackendSpec,
+    DeviceTimes,
+    TensorInfo,
+)
 from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.utils.choices import check_choice
 
 __all__ = ["OnnxRuntime"]
 
-_SUFFIX = "ExecutionProvider"
 # Its log severity: errors reach us as exceptions, and the log would repeat them.
 _FATAL = 4
 
 # What it says of operators of a type that it does not compute in, as BF16 on a CPU.
 _MISSING = "Could not find an implementation"
 _OTHER_BACKEND = "files of BF16 are for TensorRT-RTX and OpenVINO: --backend openvino"
+
+_PLACE = re.compile(r"^/\S+:\d+ .*?\) (?=[A-Z])")
 
 # onnxruntime's names for element types, where NumPy's differ.
 _DTYPES = {"float": "float32", "double": "float64"}
@@ -39,29 +54,16 @@ class OnnxRuntime:
         MissingError: The package or the provider is not installed.
     """
 
+    device_times: DeviceTimes | None = None
+
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ort = _import_onnxruntime()
         _check_precision(config.precision)
-        provider = _provider(ort, config.provider or "cpu")
+        choice = choose_provider(ort, path, config)
         check_model(path)
-        try:
-            self._session = ort.InferenceSession(
-                str(path), _session_options(ort, config), providers=[provider]
-            )
-        except Exception as failure:  # its errors share no other base class
-            version = ort.__version__
-            reason = _reason(failure)
-            raise GraphError(
-                f"onnxruntime {version} cannot load {path}",
-                reason,
-                hint=_OTHER_BACKEND if _MISSING in reason else None,
-            ) from failure
-        if provider not in self._session.get_providers():
-            raise MissingError(
-                f"onnxruntime fell back from {_short(provider)} to the CPU",
-                hint="the provider's libraries (CUDA, cuDNN) are missing or of another version",
-            )
-        self.description = f"onnxruntime {ort.__version__} ({_short(provider)})"
+        self._session, name = _open(ort, path, config, choice)
+        self.notes = _notes(choice, name)
+        self.description = f"onnxruntime {ort.__version__} ({name})"
         self.inputs = tuple(map(_tensor_info, self._session.get_inputs()))
         self.outputs = tuple(map(_tensor_info, self._session.get_outputs()))
 
@@ -90,6 +92,71 @@ def _import_onnxruntime() -> Any:
     return onnxruntime
 
 
+def _open(ort: Any, path: Path, config: BackendConfig, choice: ProviderChoice) -> tuple[Any, str]:
+    """Return a session and the provider that runs it."""
+    with quiet(ort, choice):
+        session, reason = _session(ort, path, config, choice)
+    names = [provider_name(full) for full in session.get_providers()] if session else []
+    if choice.name in names:
+        if choice.cache:
+            choice.cache.seal()
+        return session, choice.name
+    if not choice.is_automatic:
+        if session is None:
+            # A file that no provider takes is what is wrong then.
+            _on_the_cpu(ort, path, config)
+        raise MissingError(
+            f"onnxruntime fell back from {choice.name} to the CPU",
+            *reason,
+            hint="the provider's libraries (CUDA, cuDNN) are missing or of another version",
+        )
+    # It has the CPU alone in it already, or failed before it came so far.
+    return session or _on_the_cpu(ort, path, config), CPU
+
+
+def _session(
+    ort: Any, path: Path, config: BackendConfig, choice: ProviderChoice
+) -> tuple[Any, list[str]]:
+    """Return a session, or None and why the provider does not start."""
+    options = _session_options(ort, config)
+    try:
+        return ort.InferenceSession(
+            str(path), options, providers=list(choice.providers), enable_fallback=0
+        ), []
+    except Exception as failure:  # its errors share no other base class
+        if not choice.on_a_gpu:
+            raise _refused(ort, path, failure) from failure
+        return None, [_reason(failure)]
+
+
+def _on_the_cpu(ort: Any, path: Path, config: BackendConfig) -> Any:
+    try:
+        options = _session_options(ort, config)
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as failure:  # as above
+        raise _refused(ort, path, failure) from failure
+
+
+def _refused(ort: Any, path: Path, failure: Exception) -> GraphError:
+    reason = _reason(failure)
+    hint = _OTHER_BACKEND if _MISSING in reason else None
+    return GraphError(f"onnxruntime {ort.__version__} cannot load {path}", reason, hint=hint)
+
+
+def _notes(choice: ProviderChoice, name: str) -> tuple[str, ...]:
+    """Return which provider runs, where nobody asked for one and a GPU is here."""
+    if not choice.is_automatic or not choice.on_a_gpu:
+        return ()
+    if name == choice.name:
+        return (f"it runs on the GPU ({name}), which answers here; --provider cpu for the CPU",)
+    return (
+        (
+            f"it runs on the CPU: onnxruntime's {choice.name} does not start here; "
+            f"--provider {choice.name} tells why"
+        ),
+    )
+
+
 def _session_options(ort: Any, config: BackendConfig) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _FATAL
@@ -112,24 +179,6 @@ def _check_precision(name: str) -> None:
         )
 
 
-def _provider(ort: Any, name: str) -> str:
-    """Return onnxruntime's own name for "cuda" and the like, if this build has it."""
-    known = {_short(provider) for provider in ort.get_all_providers()}
-    available: dict[str, str] = {_short(full): full for full in ort.get_available_providers()}
-    check_choice(name.lower(), known, kind="provider")
-    if name.lower() not in available:
-        raise MissingError(
-            f"this onnxruntime has no provider {name!r}",
-            f"it has: {', '.join(sorted(available))}",
-            hint="pip install 'segpp[gpu]'" if name.lower() == "cuda" else None,
-        )
-    return available[name.lower()]
-
-
-def _short(provider: str) -> str:
-    return provider.removesuffix(_SUFFIX).lower()
-
-
 def _tensor_info(value: Any) -> TensorInfo:
     dtype = value.type.removeprefix("tensor(").removesuffix(")")
     return TensorInfo(value.name, tuple(value.shape), _DTYPES.get(dtype, dtype))
@@ -137,7 +186,8 @@ def _tensor_info(value: Any) -> TensorInfo:
 
 def _reason(failure: Exception) -> str:
     """Return the first line of an onnxruntime error without its code prefix."""
-    text = str(failure).partition("\n")[0]
+    # Some begin with a place in its own source and the function there.
+    text = _PLACE.sub("", str(failure).partition("\n")[0])
     # Before the message stand the library's name, a number and a code, each followed by " : ".
     return text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
 

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends._compile_cache import cache_key, compiled_path, load, store
-from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, TensorInfo
+from segpp.runtime.backends.base import (
+    BACKENDS,
+    BackendConfig,
+    BackendSpec,
+    DeviceTimes,
+    TensorInfo,
+)
 from segpp.runtime.onnx_reader.external_data import check_model, has_functions
 from segpp.utils.choices import check_choice
 from segpp.utils.files import sha256_of
@@ -44,6 +50,9 @@ class OpenVino:
         InputError: It knows no such precision or provider, or will not use that many threads.
         MissingError: A package is not installed, or the CPU does not compute in that precision.
     """
+
+    notes: tuple[str, ...] = ()
+    device_times: DeviceTimes | None = None
 
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ov = _import_openvino()

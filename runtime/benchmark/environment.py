@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segpp.runtime.benchmark.gpu_state import GpuState, query_nvpmodel, read_gpu_state
 from segpp.runtime.system.system_files import read_system_file, read_thousandths
 
 __all__ = ["CpuUsage", "SystemState", "read_cpu_usage", "read_system_state"]
@@ -25,6 +26,7 @@ class SystemState:
         power_mode: A Jetson's, as nvpmodel set it.
         load: Load average over a minute, five and fifteen.
         temperatures: Degrees Celsius by sensor.
+        gpu: Clocks, heat and power of the first GPU.
     """
 
     governors: tuple[str, ...] = ()
@@ -33,6 +35,7 @@ class SystemState:
     power_mode: str | None = None
     load: tuple[float, ...] = ()
     temperatures: dict[str, float] = field(default_factory=dict)
+    gpu: GpuState | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ def read_system_state(root: Path = Path("/")) -> SystemState:
         power_mode=_power_mode(root),
         load=tuple(float(part) for part in read_system_file(root / "proc/loadavg").split()[:3]),
         temperatures=_temperatures(root),
+        gpu=read_gpu_state(root),
     )
 
 
@@ -108,7 +112,8 @@ def _power_mode(root: Path) -> str | None:
     # "pmode:0002" or "pmode:0002 fmode:fanNull"; nvpmodel.conf gives the number its name.
     mode = re.search(r"pmode:0*(\d+)", read_system_file(root / "var/lib/nvpmodel/status"))
     if not mode:
-        return None
+        # Where the file is for root alone, the program may still tell.
+        return query_nvpmodel() if root == Path("/") else None
     config = read_system_file(root / "etc/nvpmodel.conf")
     name = re.search(rf"POWER_MODEL\s+ID={mode[1]}\s+NAME=(\S+?)\s*>", config)
     return f"{mode[1]} ({name[1]})" if name else mode[1]

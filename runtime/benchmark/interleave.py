@@ -7,9 +7,22 @@ pair of neighbouring calls differs by is the networks' own.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["STAGES", "BenchmarkConfig", "Sample", "interleave", "series"]
+from segpp.runtime.backends.base import DeviceTimes
+
+__all__ = [
+    "DEVICE_STAGES",
+    "STAGES",
+    "BenchmarkConfig",
+    "Sample",
+    "device_series",
+    "interleave",
+    "series",
+]
 
 STAGES = ("decode", "preprocess", "inference", "postprocess", "total")
+
+# Inside of inference, on a GPU: the way there, the network, the way back.
+DEVICE_STAGES = ("upload", "engine", "download")
 
 
 @dataclass(frozen=True)
@@ -22,6 +35,7 @@ class Sample:
         inference_ms: In the backend, from tensor to tensor.
         postprocess_ms: From the output to labels at the image's size.
         total_ms: From the file to the labels.
+        device: Of ``inference_ms``, what the GPU took by its own events; None where nothing tells.
     """
 
     decode_ms: float
@@ -29,6 +43,7 @@ class Sample:
     inference_ms: float
     postprocess_ms: float
     total_ms: float
+    device: DeviceTimes | None = None
 
 
 @dataclass(frozen=True)
@@ -79,3 +94,9 @@ def interleave(
 def series(samples: Sequence[Sample], stage: str) -> list[float]:
     """Return the milliseconds of one of ``STAGES``, in the order in which they were measured."""
     return [getattr(sample, f"{stage}_ms") for sample in samples]
+
+
+def device_series(samples: Sequence[Sample], stage: str) -> list[float]:
+    """Return the same of one of ``DEVICE_STAGES``; empty where a call was not timed so."""
+    times = [sample.device for sample in samples]
+    return [] if None in times else [getattr(one, f"{stage}_ms") for one in times]

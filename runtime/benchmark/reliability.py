@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from segpp.runtime.benchmark.interleave import DEVICE_STAGES, device_series
 from segpp.runtime.benchmark.report import BenchmarkReport, Environment
-from segpp.runtime.benchmark.statistics import samples_for
+from segpp.runtime.benchmark.statistics import percentile, samples_for
 
 __all__ = ["reliability_warnings"]
 
@@ -12,11 +13,18 @@ __all__ = ["reliability_warnings"]
 _MAX_VARIATION = 0.05
 _MAX_OTHERS = 0.10
 _MAX_STOLEN = 0.02
+# And the share of its highest clock that a GPU should keep under load.
+_LEAST_CLOCK = 0.9
 
 
 def reliability_warnings(report: BenchmarkReport) -> tuple[str, ...]:
     """Return a sentence for each thing that makes the numbers less certain than they look."""
-    return (*_samples(report), *_unsteady(report), *_machine(report.environment))
+    return (
+        *_samples(report),
+        *_unsteady(report),
+        *_machine(report.environment),
+        *_gpu(report),
+    )
 
 
 def _samples(report: BenchmarkReport) -> Iterator[str]:
@@ -35,6 +43,28 @@ def _unsteady(report: BenchmarkReport) -> Iterator[str]:
                 f"unsteady: the inference time of {result.name} varies by {variation:.0%} "
                 f"(deviation ÷ mean; up to {_MAX_VARIATION:.0%} is steady); trust the ratios"
             )
+
+
+def _gpu(report: BenchmarkReport) -> Iterator[str]:
+    timed = [result for result in report.results if result.device]
+    for result in timed:
+        upload, engine, download = (
+            percentile(device_series(result.samples, stage), 50) for stage in DEVICE_STAGES
+        )
+        if upload + download > engine:
+            yield (
+                f"{result.name} spends more time on transfers ({upload + download:.2f} ms) than "
+                f"on the network ({engine:.2f} ms): --input-dtype uint8 and --outputs labels of "
+                "segpp-export make them smaller"
+            )
+    state = report.environment.after.gpu
+    if not timed or state is None or not state.megahertz or not state.most_megahertz:
+        return
+    if state.megahertz < _LEAST_CLOCK * state.most_megahertz:
+        yield (
+            f"the GPU's clock was {state.megahertz:.0f} of {state.most_megahertz:.0f} MHz at the "
+            "end: lock it, or compare only what was measured together"
+        )
 
 
 def _machine(environment: Environment) -> Iterator[str]:

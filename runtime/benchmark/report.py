@@ -6,8 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from segpp.runtime.backends.base import DeviceTimes
 from segpp.runtime.benchmark.environment import SystemState
-from segpp.runtime.benchmark.interleave import STAGES, Sample, series
+from segpp.runtime.benchmark.interleave import (
+    DEVICE_STAGES,
+    STAGES,
+    Sample,
+    device_series,
+    series,
+)
 from segpp.runtime.benchmark.memory import PeakMemory
 from segpp.runtime.benchmark.statistics import Ratio, Summary, ratio
 from segpp.utils.table import spreadsheet_text
@@ -50,6 +57,22 @@ class CaseResult:
     def summary(self, stage: str, percents: Sequence[float]) -> Summary:
         """Return the statistics of one stage."""
         return Summary.of(series(self.samples, stage), percents)
+
+    def device_summary(self, stage: str, percents: Sequence[float]) -> Summary | None:
+        """Return those of one of ``DEVICE_STAGES``; None where no GPU was timed."""
+        times = device_series(self.samples, stage)
+        return Summary.of(times, percents) if times else None
+
+    @property
+    def device(self) -> DeviceTimes | None:
+        """The last call on the GPU, which tells how it was launched; None where none was timed."""
+        return self.samples[-1].device
+
+    @property
+    def engine_rate(self) -> float | None:
+        """Images per second of the network alone, were there nothing around it."""
+        times = device_series(self.samples, "engine")
+        return self.batch * len(times) * 1e3 / sum(times) if times else None
 
 
 @dataclass(frozen=True)
@@ -128,8 +151,10 @@ def as_csv(report: BenchmarkReport) -> str:
     head = ["model", "file", "backend", "stage", "samples", "mean", "deviation", "min", "max"]
     writer.writerow([*head, *percents, "images_per_second", "peak_memory_bytes", "speed_up"])
     for result in report.results:
-        for stage in STAGES:
-            summary = result.summary(stage, report.percents)
+        for stage in (*STAGES, *DEVICE_STAGES):
+            summary = _summary(result, stage, report.percents)
+            if summary is None:
+                continue
             times = (summary.mean, summary.deviation, summary.minimum, summary.maximum)
             is_total = stage == "total"
             writer.writerow(
@@ -143,6 +168,12 @@ def as_csv(report: BenchmarkReport) -> str:
                 ]
             )
     return out.getvalue()
+
+
+def _summary(result: CaseResult, stage: str, percents: Sequence[float]) -> Summary | None:
+    if stage in DEVICE_STAGES:
+        return result.device_summary(stage, percents)
+    return result.summary(stage, percents)
 
 
 def _is_compared(stage: str) -> bool:
@@ -167,6 +198,23 @@ def _model(report: BenchmarkReport, result: CaseResult) -> dict[str, object]:
             stage: asdict(report.speed_up(result, stage)) for stage in STAGES if _is_compared(stage)
         },
         "samples_ms": {stage: series(result.samples, stage) for stage in STAGES},
+        "gpu": _gpu(report, result),
+    }
+
+
+def _gpu(report: BenchmarkReport, result: CaseResult) -> dict[str, object] | None:
+    """Return what its events told, and under which conditions; None where no GPU was timed."""
+    device = result.device
+    summaries = {one: result.device_summary(one, report.percents) for one in DEVICE_STAGES}
+    if device is None or None in summaries.values():
+        return None
+    return {
+        "measured_by": "CUDA events on the engine's stream",
+        "cuda_graph": device.cuda_graph,
+        "transfers": "none: shared memory" if device.shared_memory else "pinned memory",
+        "engine_images_per_second": result.engine_rate,
+        "stages_ms": {name: _stage(one) for name, one in summaries.items() if one},
+        "samples_ms": {name: device_series(result.samples, name) for name in DEVICE_STAGES},
     }
 
 

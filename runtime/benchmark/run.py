@@ -65,7 +65,8 @@ def run_benchmark(
                 one.result(own, loaded[0]) for one, own in zip(loaded, samples, strict=True)
             ),
         )
-    return replace(report, warnings=reliability_warnings(report))
+        notes = [note for one in loaded for note in one.notes]
+    return replace(report, warnings=(*notes, *reliability_warnings(report)))
 
 
 def _load(

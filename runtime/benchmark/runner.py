@@ -68,6 +68,11 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
         """The Python module of the backend's library."""
         return BACKENDS[self._session.backend_name].module
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its library gave reason to say, each with the network's name."""
+        return tuple(f"{self._name}: {note}" for note in self._session.backend_notes)
+
     def sample(self) -> Sample:
         """Run it once, from the image's file to labels."""
         return self._call()[1]
@@ -111,6 +116,7 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
             inference_ms=timing.inference_ms,
             postprocess_ms=timing.postprocess_ms,
             total_ms=1e3 * (done - start),
+            device=timing.device,
         )
 
 

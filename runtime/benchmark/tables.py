@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from segpp.runtime.benchmark.environment import SystemState
-from segpp.runtime.benchmark.interleave import STAGES, series
+from segpp.runtime.benchmark.interleave import DEVICE_STAGES, STAGES, device_series, series
 from segpp.runtime.benchmark.report import BenchmarkReport, CaseResult, Environment
 from segpp.runtime.benchmark.statistics import percentile, samples_for
 from segpp.utils.table import table
@@ -27,6 +27,7 @@ def as_text(report: BenchmarkReport) -> str:
                 "l" + "r" * (5 if compared else 2) + "l",
             ),
             *(["", _RATIO] if compared else []),
+            *_gpu_table(report),
             "",
             table(_facts(report), "ll"),
             *([_ESTIMATE] if _has_estimates(report, _tail(report)) else []),
@@ -47,7 +48,52 @@ def as_markdown(report: BenchmarkReport) -> str:
     )
     if _has_estimates(report, report.percents):
         note += " ~: an estimate, too few calls for this percentile."
+    note += "".join(f" {text}." for text in map(_gpu_sentence, report.results) if text)
     return "\n".join([*lines, "", f"{note} {facts}."])
+
+
+_ON_THE_GPU = "ms on the GPU, median by its own events; the rates of the engine and of it all"
+
+
+def _gpu_table(report: BenchmarkReport) -> list[str]:
+    """Return a table of the networks whose time on a GPU is known."""
+    timed = [result for result in report.results if result.device]
+    if not timed:
+        return []
+    head = ["", *DEVICE_STAGES, "engine images/s", "picture to mask", "launched", "transfers"]
+    rows = [head, *map(_gpu_row, timed)]
+    return ["", _ON_THE_GPU, table(rows, "l" + "r" * (len(DEVICE_STAGES) + 2) + "ll")]
+
+
+def _gpu_row(result: CaseResult) -> list[str]:
+    medians = [percentile(device_series(result.samples, stage), 50) for stage in DEVICE_STAGES]
+    return [
+        result.name,
+        *(f"{value:.2f}" for value in medians),
+        *(f"{result.engine_rate or 0:.1f}", f"{result.rate:.2f}"),
+        *_ways(result),
+    ]
+
+
+def _ways(result: CaseResult) -> tuple[str, str]:
+    device = result.device
+    if device is None:
+        return "", ""
+    return (
+        "as a CUDA graph" if device.cuda_graph else "kernel by kernel",
+        "none, shared memory" if device.shared_memory else "pinned memory",
+    )
+
+
+def _gpu_sentence(result: CaseResult) -> str:
+    if not result.device:
+        return ""
+    name, upload, engine, download, rate, whole, launched, transfers = _gpu_row(result)
+    return (
+        f"{name} on the GPU, median by CUDA events: upload {upload} ms, engine {engine} ms, "
+        f"download {download} ms ({launched}; transfers: {transfers}); the engine alone makes "
+        f"{rate} images/s, picture to mask {whole}"
+    )
 
 
 def _cell(text: str) -> str:
@@ -156,6 +202,7 @@ def _facts(report: BenchmarkReport) -> list[list[str]]:
         "threads": "the library's choice" if report.threads is None else str(report.threads),
         "clocks": _clocks(environment.before),
         "temperature": _temperature(environment),
+        "GPU": _gpu(environment),
         "load average": ", ".join(f"{value:g}" for value in environment.before.load),
         "others": f"used {environment.others:.0%} of the CPUs meanwhile"
         if environment.others is not None
@@ -175,6 +222,28 @@ def _clocks(state: SystemState) -> str:
         f"power mode {state.power_mode}" if state.power_mode else "",
     )
     return ", ".join(part for part in parts if part)
+
+
+def _gpu(environment: Environment) -> str:
+    before, after = environment.before.gpu, environment.after.gpu
+    if before is None or after is None:
+        return ""
+    parts = (
+        before.name,
+        before.driver and f"driver {before.driver}",
+        _span("MHz", before.megahertz, after.megahertz, before.most_megahertz),
+        before.clock_fixed and "clock fixed",
+        _span("°C", before.celsius, after.celsius),
+        _span("W", before.watts, after.watts, before.most_watts),
+    )
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _span(unit: str, first: float | None, last: float | None, most: float | None = None) -> str:
+    if first is None or last is None:
+        return ""
+    limit = "" if most is None else f" of at most {most:.0f}"
+    return f"{first:.0f} {unit} at the start, {last:.0f} at the end{limit}"
 
 
 def _temperature(environment: Environment) -> str:

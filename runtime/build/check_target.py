@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segpp.errors import GraphError, InputError
 from segpp.manifest import Manifest
-from segpp.runtime.backends.base import BACKENDS
+from segpp.runtime.backends.base import BACKENDS, backends_for
 from segpp.runtime.onnx_reader.operators import operator_sets
 
 __all__ = ["check_target"]
@@ -43,7 +43,7 @@ def check_target(onnx: Path, manifest: Manifest | None) -> None:
 
 def _check_int8(onnx: Path, manifest: Manifest | None) -> None:
     calibration = manifest.calibration if manifest else None
-    if calibration is None or calibration.target not in BACKENDS:
+    if calibration is None or calibration.target not in backends_for(".onnx"):
         return
     raise InputError(
         f"{onnx} is an INT8 file for {BACKENDS[calibration.target].title}, not for engines",

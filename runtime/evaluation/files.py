@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from segpp.errors import CheckError, InputError
 from segpp.images.channels import GRAY_NOTE
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
+from segpp.runtime.backends.base import DeviceTimes
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
 from segpp.runtime.evaluation.dataset import LabelRules, Labels, Pair
 from segpp.runtime.evaluation.report import EvaluationReport
@@ -75,8 +77,9 @@ def evaluate_files(
             raise InputError(f"all {len(names)} classes are ignored", hint="leave some to measure")
         palette = next((s for s in sessions if not s.assumed), sessions[0]).classes.palette
         kept = WorstImages(worst, palette, labels, _short(models))
+        timed: list[list[DeviceTimes]] = [[] for _ in models]
         evaluation = evaluate(
-            [_segmenter(path, session) for path, session in zip(models, sessions, strict=True)],
+            list(map(_segmenter, models, sessions, timed)),
             pairs,
             classes=len(names),
             ignored=labels,
@@ -89,6 +92,7 @@ def evaluate_files(
         fits = tuple(session.fit for session in sessions)
         backends = tuple(session.description for session in sessions)
         notes = (*notes, *_notes_on_labels(evaluation, names), *_notes_on_fits(models, sessions))
+        notes = (*notes, *_notes_on_gpus(models, timed))
     return EvaluationReport(
         evaluation, _short(models), names, labels, notes, fits, palette, tuple(kept.kept), backends
     )
@@ -243,14 +247,30 @@ def _usually_ignored(sessions: Sequence[Session]) -> frozenset[int]:
     return frozenset({*(session.classes.ignore for session in sessions), _USUALLY_IGNORED})
 
 
-def _segmenter(path: Path, session: Session) -> Segmenter:
+def _segmenter(path: Path, session: Session, timed: list[DeviceTimes]) -> Segmenter:
+    """Return what labels an image, and keeps the times of a GPU where one tells them."""
+
     def labels_of(image: ImageArray, size: tuple[int, int]) -> NDArray[Any]:
         try:
-            return session(image, sizes=[size]).masks[0]
+            result = session(image, sizes=[size])
         except CheckError as failure:
             raise CheckError(f"{path}: {failure}") from failure
+        if result.timing.device:
+            timed.append(result.timing.device)
+        return result.masks[0]
 
     return labels_of
+
+
+def _notes_on_gpus(paths: Sequence[Path], timed: Sequence[Sequence[DeviceTimes]]) -> list[str]:
+    """Return what engines alone took, beside the rate of the report from picture to mask."""
+    return [
+        f"{path}: on the GPU the engine took {median(one.engine_ms for one in times):.2f} ms a "
+        f"call, transfers {median(one.upload_ms + one.download_ms for one in times):.2f} ms "
+        "(median, CUDA events)"
+        for path, times in zip(paths, timed, strict=True)
+        if times
+    ]
 
 
 def _short(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from segpp.errors import GraphError
 from segpp.manifest import LABEL_DIMENSIONS, TENSOR_DIMENSIONS, InputSpec, OutputSpec
 from segpp.runtime.backends.base import TensorInfo
 from segpp.runtime.onnx_reader.operators import origin_of
+from segpp.utils.file_type import ENGINE_SUFFIXES
 
 __all__ = ["mask_outputs", "notes_on", "static_shape", "text_of"]
 
@@ -141,7 +142,9 @@ def _is_in_proportion(height: int, width: int, spec: InputSpec) -> bool:
 def _check_no_probability(path: Path, output: OutputSpec) -> None:
     if output.kind == "labels" or output.channels != 1:
         return
-    operator = origin_of(path, output.name)
+    # Of an engine the operators are not to be seen; the first values tell (``_is_doubtful``).
+    is_engine = path.suffix.lower() in ENGINE_SUFFIXES
+    operator = "" if is_engine else origin_of(path, output.name)
     if operator in _SIGMOIDS:
         raise GraphError(
             f"{path} gives probabilities: its output {output.name} comes from a {operator}",

@@ -11,6 +11,7 @@ from segpp.images.fit import check_fit
 from segpp.images.tiles import OVERLAP, check_overlap
 from segpp.manifest import WEIGHT_BITS, Manifest, read_manifest
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec
+from segpp.runtime.backends.engine.rebuild import open_current
 from segpp.runtime.inference.choose_backend import choose_backend
 from segpp.runtime.inference.first_load import check_first_load
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
@@ -44,6 +45,9 @@ def open_session(
     overlap: float | None = None,
     output_name: str | None = None,
     first_load: bool = True,
+    trust: bool = False,
+    cuda_graph: bool = True,
+    rebuild_if_stale: bool = False,
 ) -> Session:
     """Load a network with the manifest beside it.
 
@@ -51,7 +55,7 @@ def open_session(
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
-        path: The network, an ONNX file.
+        path: The network, an ONNX file or an engine.
         backend: The library that runs it, "auto" for the one that fits the file.
         threads: CPU threads; if not given the library's choice, or as many as the CPUs that the
             process may use, where these are not all.
@@ -62,13 +66,17 @@ def open_session(
             can.
         min_agreement: Share of pixels that a lower precision must label as FP32 does, on the
             first images, for which both are computed; None does without.
-        cache: Keep what openvino compiles in ``x.onnx.cache`` beside the file.
+        cache: Keep what a library compiles in ``x.onnx.cache`` beside the file.
         fit: How pictures fill the input, instead of the manifest's way: one of ``FITS``.
         tile: Cut pictures into tiles of the input's size instead.
         overlap: What neighbouring tiles share of a side; a quarter if not given.
         output_name: The output to make masks of, where there are several; labels if there are any,
             else logits.
         first_load: Prove a file by its certificate if nothing has run it where it was written.
+        trust: Take an engine that has no manifest, whoever built it: it is code.
+        cuda_graph: Let an engine replay its call as a CUDA graph, where it can.
+        rebuild_if_stale: Build an engine for another version or GPU again, of the ONNX file beside
+            it.
 
     Raises:
         CheckError: Its masks are not those of its certificate.
@@ -86,10 +94,22 @@ def open_session(
     name = choose_backend(backend, path, manifest)
     used = default_threads() if threads is None else threads
     config = BackendConfig(
-        used, provider, spinning, alone, precision, cache, threads_asked_for=threads is not None
+        used,
+        provider,
+        spinning,
+        alone,
+        precision,
+        cache,
+        threads_asked_for=threads is not None,
+        trust=trust,
+        cuda_graph=cuda_graph,
     )
     with ExitStack() as on_failure:
-        loaded = BACKENDS[name].open(path, config)
+        if rebuild_if_stale:
+            loaded = open_current(BACKENDS[name], path, config, manifest)
+            manifest = read_manifest(path) if manifest else None
+        else:
+            loaded = BACKENDS[name].open(path, config)
         on_failure.callback(loaded.close)
         if manifest:
             check_signature(path, manifest, loaded)
@@ -97,7 +117,7 @@ def open_session(
         else:
             described = infer_manifest(path, loaded, output_name=output_name)
         _check_memory(path, described)
-        notes = _overflow(described)
+        notes = (*_overflow(described), *loaded.notes)
         if manifest and first_load:
             plain = Session(loaded, name, manifest, threads=used)
             notes = (*notes, *check_first_load(path, plain, precision=precision))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from segpp.images.palette import Color, overlay
 from segpp.images.preprocess import ImageArray, check_frame
+from segpp.runtime.backends.base import DeviceTimes
 from segpp.utils import arguments
 
 __all__ = ["Result", "Timing"]
@@ -21,11 +22,13 @@ class Timing:
         preprocess_ms: From images to the input tensor.
         inference_ms: In the backend, from tensor to tensor.
         postprocess_ms: From the output to labels at the images' sizes.
+        device: Of ``inference_ms``, what the GPU took by its own events; None where nothing tells.
     """
 
     preprocess_ms: float
     inference_ms: float
     postprocess_ms: float
+    device: DeviceTimes | None = None
 
     @property
     def total_ms(self) -> float:

@@ -101,6 +101,11 @@ class Session(AbstractContextManager["Session"]):
         return self._description
 
     @property
+    def backend_notes(self) -> tuple[str, ...]:
+        """What the library that runs it gave reason to say."""
+        return self._backend.notes
+
+    @property
     def _backend(self) -> Backend:
         if self._open_backend is None:
             raise InputError("the session is closed", hint="call it inside its with block")
@@ -204,7 +209,8 @@ class Session(AbstractContextManager["Session"]):
         labels, postprocess_ms = _timed(self._postprocess, raw, sizes, output, own)
         # Not timed: it happens once, and computes everything a second time.
         self._check_precision(tensor, sizes, output, labels, own)
-        timing = Timing(preprocess_ms, inference_ms, postprocess_ms)
+        # Of this thread's call, whoever else calls the session.
+        timing = Timing(preprocess_ms, inference_ms, postprocess_ms, self._backend.device_times)
         kept = None
         if logits:
             kept = planes_first(raw[: len(images)], output).astype(np.float32, copy=False)
@@ -329,6 +335,7 @@ def _concatenate(parts: Sequence[Result]) -> Result:
         sum(part.timing.preprocess_ms for part in parts),
         sum(part.timing.inference_ms for part in parts),
         sum(part.timing.postprocess_ms for part in parts),
+        parts[0].timing.device if len(parts) == 1 else None,
     )
     logits = [part.logits for part in parts if part.logits is not None]
     masks = tuple(mask for part in parts for mask in part.masks)

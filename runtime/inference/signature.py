@@ -25,6 +25,7 @@ from segpp.runtime.inference.foreign_outputs import (
     static_shape,
     text_of,
 )
+from segpp.utils.file_type import ENGINE_SUFFIXES
 from segpp.utils.files import manifest_path, sha256_of
 
 __all__ = ["ASSUMED", "UNKNOWN", "check_signature", "infer_manifest"]
@@ -71,7 +72,7 @@ def infer_manifest(path: Path, backend: Backend, *, output_name: str | None = No
     names = BINARY_NAMES if classes == 1 else tuple(map(str, range(classes)))
     digest = sha256_of(path)
     return Manifest(
-        kind="onnx",
+        kind="engine" if path.suffix.lower() in ENGINE_SUFFIXES else "onnx",
         segpp=__version__,
         file=FileInfo(path.name, digest, path.stat().st_size),
         source=Source(path.name, digest, UNKNOWN),

@@ -60,7 +60,7 @@ def is_useful(capabilities: Sequence[Capability]) -> bool:
 
 def try_out(capability: Capability) -> Capability:
     """Return the capability as it shows itself when tried, in a process of its own."""
-    if not capability.works or capability.key == "run-engines":
+    if not capability.works:
         return capability
     command = child_command("segpp.runtime.system.self_test", capability.key)
     try:
@@ -121,16 +121,19 @@ def _build(name: str, machine: Machine) -> Capability:
 
 def _engines(machine: Machine) -> Capability:
     key, name = "run-engines", "run engines"
-    modules = [spec.module for spec in BACKENDS.values() if ".engine" in spec.suffixes]
-    if not modules:
-        return Capability(
-            key, name, works=False, reason="this segpp builds them, and runs ONNX files"
-        )
+    specs = [spec for spec in BACKENDS.values() if ".engine" in spec.suffixes]
     if machine.gpu.obstacle:
         return Capability(key, name, works=False, reason=machine.gpu.obstacle)
-    if any(map(is_installed, modules)):
-        return Capability(key, name, works=True)
-    return Capability(key, name, works=False, reason=_not_installed(modules))
+    installed = [spec for spec in specs if is_installed(spec.module)]
+    if not installed:
+        modules = [spec.module for spec in specs]
+        return Capability(key, name, works=False, reason=_not_installed(modules))
+    missing = [module for module in installed[0].needs if not is_installed(module)]
+    if missing:
+        return Capability(
+            key, name, works=False, reason=_not_installed(missing), fix=_install(installed[0].extra)
+        )
+    return Capability(key, name, works=True, reason=", ".join(spec.title for spec in installed))
 
 
 def _plugins(plugins: Plugins) -> Capability:

@@ -34,6 +34,7 @@ _OTHERS = {
     "onnxscript": Package(("onnxscript",), "export"),
     "onnx_ir": Package(("onnx-ir",), "export"),
     "safetensors": Package(("safetensors",), "export"),
+    "cuda": Package(("cuda-bindings",), "rtx"),
     "av": Package(("av",), "video"),
     "matplotlib": Package(("matplotlib",), "plot"),
 }

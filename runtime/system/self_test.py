@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from segpp.errors import CheckError, SegppError
-from segpp.runtime.backends.base import BACKENDS, BackendConfig
+from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec, backends_for
 from segpp.runtime.build.builders import BUILDERS, BuildConfig
+from segpp.runtime.system.packages import is_installed
 from segpp.runtime.system.plugin_library import read_plugin_library
 from segpp.runtime.system.plugins import find_plugins
 from segpp.utils.choices import check_choice
@@ -43,7 +44,7 @@ def run_self_test(name: str) -> None:
 
     Args:
         name: ``export``, ``run-EXTRA`` with the extra that brings a backend, ``run-cuda``,
-            ``build-BUILDER``, ``plugins`` or ``video``.
+            ``run-engines``, ``build-BUILDER``, ``plugins`` or ``video``.
 
     Raises:
         Exception: Whatever keeps it from working.
@@ -55,6 +56,8 @@ def run_self_test(name: str) -> None:
         import_module("av")
     elif name == "plugins":
         _load_plugins()
+    elif name == "run-engines":
+        _run_engines()
     elif name.startswith("run-"):
         _run(name.removeprefix("run-"))
     else:
@@ -74,13 +77,35 @@ def _load_plugins() -> None:
 
 def _run(name: str) -> None:
     # By their extras; CUDA is a provider of ONNX Runtime, not a backend.
-    specs = {**{spec.extra: spec for spec in BACKENDS.values()}, "cuda": BACKENDS["onnxruntime"]}
+    by_extra = {BACKENDS[backend].extra: BACKENDS[backend] for backend in backends_for(".onnx")}
+    specs = {**by_extra, "cuda": BACKENDS["onnxruntime"]}
     check_choice(name, specs, kind="way to run")
-    config = BackendConfig(provider="cuda" if name == "cuda" else None, threads=1)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        closing(specs[name].open(_tiny_model(folder), config)) as backend,
-    ):
+    config = BackendConfig(provider="cuda" if name == "cuda" else "cpu", threads=1)
+    with tempfile.TemporaryDirectory() as folder:
+        _check_runs(specs[name], _tiny_model(folder), config)
+
+
+def _run_engines() -> None:
+    """Build and run an engine with every library that does both here."""
+    names = [name for name in BUILDERS if name in BACKENDS and is_installed(BACKENDS[name].module)]
+    if not names:
+        raise CheckError("no library here both builds and runs engines")
+    for name in names:
+        builder = BUILDERS[name]()
+        with tempfile.TemporaryDirectory() as folder:
+            engine = Path(folder) / "tiny.engine"
+            config = BuildConfig(
+                onnx=_tiny_model(folder),
+                output=engine,
+                compute_capabilities=builder.compute_capabilities(()),
+            )
+            builder.build(config, lambda _severity, _text: None)
+            # Built here a moment ago, and without a manifest.
+            _check_runs(BACKENDS[name], engine, BackendConfig(trust=True, cache=False))
+
+
+def _check_runs(spec: BackendSpec, path: Path, config: BackendConfig) -> None:
+    with closing(spec.open(path, config)) as backend:
         [y] = backend.run({"x": np.array([[-1, 0, 1, 2]], np.float32)}, ["y"])
     if y.tolist() != [[0, 0, 1, 2]]:
         raise CheckError(f"it computes {y.tolist()} for max(x, 0)")

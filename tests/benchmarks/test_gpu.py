@@ -71,3 +71,26 @@ def test_a_stage_that_leaves_something_out_goes_on_and_does_not_end_well(
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["a stage"]["b2"] == 1
     assert found["a stage"]["b0 failed"].startswith("ValueError: invalid literal")
+
+
+@pytest.mark.slow
+@pytest.mark.rtx
+def test_engines_are_exported_built_and_told_as_not_run_where_there_is_no_gpu(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
+    done = run("--try", "--seconds", 800, "--out", tmp_path, "--stages", "engines.compare")
+
+    assert done.returncode == 0, done.stdout
+    found = json.loads((tmp_path / "engines.json").read_text(encoding="utf-8"))
+    told = found["engines and providers"]
+    for precision in ("fp32", "fp16"):
+        place = f"b0 none {precision} 64x128"
+        reference = told[f"{place}: onnxruntime on the CPU"]
+        assert reference["broken"] == []
+        assert reference["run by"].startswith("onnxruntime")
+        for way in ("CUDA graph", "kernel by kernel"):
+            assert told[f"{place}: tensorrt-rtx, {way}"].startswith("not run: ")
+        times = told[f"{place}: times"]["onnxruntime on the CPU"]
+        assert times["gpu"] is None
+        assert times["stages_ms"]["inference"]["p50"] > 0

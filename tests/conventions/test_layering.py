@@ -43,11 +43,12 @@ BESIDES = {
     ROOT / "runtime" / "system" / "self_test.py": {"av"},
     ROOT / "runtime" / "benchmark" / "plot.py": {"matplotlib"},
     **{
-        ROOT / "runtime" / "backends" / f"{name}.py": set(spec.needs)
+        ROOT / "runtime" / "backends" / f"{name.replace('-', '_')}.py": set(spec.needs)
         for name, spec in BACKENDS.items()
         if spec.needs
     },
     ROOT / "src" / "segpp" / "images" / "channels.py": {"tifffile"},
+    ROOT / "runtime" / "backends" / "engine" / "cuda.py": {"cuda"},
 }
 
 

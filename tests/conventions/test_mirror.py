@@ -8,6 +8,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What shows only as a whole is tested through the function or the command that puts it together.
 ELSEWHERE = {
     "backends/_compile_cache.py": "runtime/backends/test_compile_cache.py",
+    "backends/_engine_cache.py": "runtime/backends/test_engine_cache.py",
+    "backends/_providers.py": "runtime/backends/test_providers.py",
     "benchmark/run.py": "cli/test_bench.py",
     "build/__init__.py": "runtime/build/test_build_engine.py",
     "build/builders/tensorrt.py": "trt_plugins/tensorrt/builder/test_network.py",
@@ -16,7 +18,6 @@ ELSEWHERE = {
     "build/weak_typing.py": "trt_plugins/tensorrt/builder/test_network.py",
     "build/worker.py": "runtime/build/test_build_engine.py",
     "evaluation/__init__.py": "runtime/evaluation/test_evaluate.py",
-    "evaluation/files.py": "cli/eval/test_eval.py",
     "inference/choose_backend.py": "runtime/inference/test_open_session.py",
     "inference/predict_files.py": "cli/run/test_run.py",
     **{

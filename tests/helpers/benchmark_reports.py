@@ -1,11 +1,14 @@
 """A benchmark whose times were made by hand."""
 
+from dataclasses import replace
+
+from segpp.runtime.backends.base import DeviceTimes
 from segpp.runtime.benchmark.environment import SystemState
 from segpp.runtime.benchmark.interleave import Sample
 from segpp.runtime.benchmark.memory import PeakMemory
 from segpp.runtime.benchmark.report import BenchmarkReport, CaseResult, Environment
 
-__all__ = ["BENCH", "ENVIRONMENT", "result"]
+__all__ = ["BENCH", "ENVIRONMENT", "on_a_gpu", "result"]
 
 
 def result(name: str, inference: list[float], agreement: float | None) -> CaseResult:
@@ -20,6 +23,21 @@ def result(name: str, inference: list[float], agreement: float | None) -> CaseRe
         memory=PeakMemory(peak=300_000_000, before=60_000_000),
         samples=tuple(Sample(5, 10, ms, 25, ms + 40) for ms in inference),
     )
+
+
+def on_a_gpu(
+    name: str, engine: list[float], *, transfer: float = 0.25, cuda_graph: bool = True
+) -> CaseResult:
+    """Return an engine's result: 2 images a call, 4 ms around the GPU's part of inference."""
+    samples = tuple(
+        Sample(
+            *(5, 1, ms + 2 * transfer + 4, 1, ms + 2 * transfer + 11),
+            DeviceTimes(transfer, ms, transfer, cuda_graph=cuda_graph, shared_memory=not transfer),
+        )
+        for ms in engine
+    )
+    backend = "tensorrt 10.3.0 (Orin, CUDA graph)"
+    return replace(result(name, [], 1.0), file=f"{name}.engine", backend=backend, samples=samples)
 
 
 ENVIRONMENT = Environment(

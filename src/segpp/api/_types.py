@@ -78,4 +78,7 @@ _SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {
     "tile": arguments.flag,
     "overlap": _optional(arguments.share),
     "output_name": _optional(arguments.text),
+    "trust": arguments.flag,
+    "cuda_graph": arguments.flag,
+    "rebuild_if_stale": arguments.flag,
 }

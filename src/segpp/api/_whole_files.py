@@ -155,6 +155,8 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
         return open_session(
             path,
             backend=self.backend,
+            # Both dialects that are timed are for CPUs.
+            provider="cpu",
             threads=self.threads,
             alone=False,
             min_agreement=None,
@@ -169,7 +171,7 @@ def seconds_of(
     used = default_threads() if threads is None else threads
     asked = threads is not None
     config = BackendConfig(
-        used, alone=False, cache=False, threads_asked_for=asked, precision=precision
+        used, "cpu", alone=False, cache=False, threads_asked_for=asked, precision=precision
     )
     with ExitStack() as stack:
         runners = []

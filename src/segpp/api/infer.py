@@ -33,6 +33,9 @@ def load(
     tile: bool = False,
     overlap: float | None = None,
     output_name: str | None = None,
+    trust: bool = False,
+    cuda_graph: bool = True,
+    rebuild_if_stale: bool = False,
 ) -> Session:
     """Load an exported network; call what is returned on images.
 
@@ -40,15 +43,17 @@ def load(
     logits or labels; the rest is assumed, and ``session.assumed`` is true.
 
     Args:
-        model: An ONNX file.
+        model: An ONNX file, or an engine of ``build_engine``.
         backend: The library that runs it, as ``segpp-run -h`` names them; ``auto`` is ONNX Runtime
-            where it is installed.
-        provider: ONNX Runtime's execution provider (``cpu``, ``cuda``).
+            where it is installed, and of an engine the library that built it.
+        provider: ONNX Runtime's execution provider: ``cpu``, ``cuda``, ``tensorrt``,
+            ``nv-tensorrt-rtx``; by default CUDA where a GPU answers and this ONNX Runtime has it,
+            else the CPU.
         threads: CPU threads; by default the library's choice, or as many as the CPUs that this
             process may use, where these are not all of the machine's.
         precision: What the file's FP32 is computed in: ``fp32``, or ``bf16`` with OpenVINO on CPUs
             that have it.
-        cache: Keep what OpenVINO compiles in ``MODEL.onnx.cache`` beside the file.
+        cache: Keep what a library compiles in ``MODEL.onnx.cache`` beside the file.
         spin: Let idle threads spin between calls: fastest, but they keep the cores busy.
         min_agreement: Share of the first image's pixels that a lower precision must label as FP32
             does; None does without that check.
@@ -60,6 +65,11 @@ def load(
         overlap: What neighbouring tiles share of a side, 0 to 0.9; by default a quarter.
         output_name: The output to make masks of, where a file has several; by default labels, else
             logits.
+        trust: Load an engine that has no manifest beside it. An engine is code: only one that you
+            built, or whose builder you know.
+        cuda_graph: Let an engine replay its call as a CUDA graph, where it can.
+        rebuild_if_stale: Build an engine for another version, GPU or plugin library again, of the
+            ONNX file beside it that it was built from.
 
     Raises:
         GraphError: The file is damaged, or no segmentation network with fixed shapes.
@@ -86,6 +96,9 @@ def load(
         tile=tile,
         overlap=overlap,
         output_name=output_name,
+        trust=trust,
+        cuda_graph=cuda_graph,
+        rebuild_if_stale=rebuild_if_stale,
     )
     return open_session(file, **settings)
 
@@ -110,6 +123,9 @@ def predict(
     tile: bool = False,
     overlap: float | None = None,
     output_name: str | None = None,
+    trust: bool = False,
+    cuda_graph: bool = True,
+    rebuild_if_stale: bool = False,
     after_each: AfterEach = lambda _outcome, _total: None,
     after_tiles: AfterTiles = lambda _done, _total: None,
     legend: str = "panel",
@@ -134,7 +150,7 @@ def predict(
     taken yet. Ctrl-C ends it as its own end would, so that what is written is whole.
 
     Args:
-        model: An ONNX file.
+        model: An ONNX file or an engine.
         source: An image, a folder, a pattern (``a/*.png``), a video, a camera (``/dev/video0``,
             ``csi://0``) or a stream (``rtsp://…``, ``http://…``); or several of them in a list,
             the last three only alone.
@@ -151,7 +167,7 @@ def predict(
         palette: Instead of that in the manifest; (R, G, B) of each class, 0 to 255, or a file of
             one ``R G B`` per line.
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
-        output_name, fit, tile, overlap: As in ``load``.
+        output_name, fit, tile, overlap, trust, cuda_graph, rebuild_if_stale: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
         after_tiles: With ``tile``, of a single image: called with how many tiles are done, and of
             how many.
@@ -204,6 +220,9 @@ def predict(
         tile=tile,
         overlap=overlap,
         output_name=output_name,
+        trust=trust,
+        cuda_graph=cuda_graph,
+        rebuild_if_stale=rebuild_if_stale,
     )
     # A trailing slash says that a folder is meant, and a Path would lose it.
     return predict_files(

@@ -5,12 +5,13 @@ from typing import Any, Literal, TypeVar
 
 from segpp.api._types import OneOrMore, PathLike, SizeLike, to_size
 from segpp.errors import InputError
-from segpp.export.config import AUTO, ExportConfig, ExportResult
+from segpp.export.config import AUTO, PURPOSES, ExportConfig, ExportResult
 from segpp.export.config.check import check_config
 from segpp.export.reduction.config import ReductionChoice
 from segpp.runtime.build import BuildConfig, BuildReport, GateConfig
 from segpp.runtime.build import build_engine as build
 from segpp.utils import arguments
+from segpp.utils.choices import check_choice
 from segpp.utils.progress import announce
 
 __all__ = ["build_engine", "export_onnx"]
@@ -31,11 +32,12 @@ def export_onnx(
     batch: int = 1,
     precision: str = "fp32",
     target: str = "portable",
-    input_dtype: str = "float32",
+    made_for: str = "any",
+    input_dtype: str | None = None,
     output_dtype: str = "float32",
     input_name: str = "image",
     output_name: str | Sequence[str] | None = None,
-    outputs: str = "logits",
+    outputs: str | None = None,
     rewrites_off: str | Sequence[str] = (),
     checkpoint_format: str | None = None,
     parity_image: PathLike | None = None,
@@ -73,13 +75,17 @@ def export_onnx(
         precision: ``fp32``, ``fp16`` or ``bf16``, the type of weights and activations.
         target: ``portable``; ``onnxruntime`` for that library alone, the fastest on a CPU; or
             ``plain``, one flat graph without functions, for OpenCV and converters.
-        input_dtype: ``float32`` (normalised, NCHW), ``float32-pixels`` (0 to 255, NCHW, normalised
-            in the file), ``float16`` (normalised, NCHW) or ``uint8`` (pixels, NHWC, RGB).
+        made_for: ``any``, or ``engine``: a file to build an engine of, which takes pixels
+            (``input_dtype="uint8"``) and gives class numbers (``outputs="labels"``), so that next
+            to nothing is left to the CPU.
+        input_dtype: ``float32`` (normalised, NCHW; the default), ``float32-pixels`` (0 to 255,
+            NCHW, normalised in the file), ``float16`` (normalised, NCHW) or ``uint8`` (pixels,
+            NHWC, RGB).
         output_dtype: Of logits: ``float32``, or ``float16`` in FP16 files.
         input_name: What the input is called in the file.
         output_name: What the output is called, by default ``logits`` or ``labels``; of both
             outputs two names.
-        outputs: ``logits`` (B, K, H/4, W/4), ``labels`` (B, H, W), or ``both``.
+        outputs: ``logits`` (B, K, H/4, W/4; the default), ``labels`` (B, H, W), or ``both``.
         rewrites_off: Names of exact rewrites to leave out.
         checkpoint_format: Whose code trained it, where its keys do not tell.
         parity_image: What to compare file and PyTorch on; by default a bundled street scene.
@@ -116,6 +122,7 @@ def export_onnx(
         >>> result.manifest.parity.pixel_agreement >= 0.999
         True
     """
+    usual = PURPOSES[_purpose(made_for)]
     config = ExportConfig(
         checkpoint=arguments.path("checkpoint", checkpoint),
         out=arguments.path("output", output),
@@ -130,11 +137,12 @@ def export_onnx(
         batch=arguments.whole_number("batch", batch),
         precision=arguments.text("precision", precision),
         target=arguments.text("target", target),
-        input_dtype=arguments.text("input_dtype", input_dtype),
+        input_dtype=arguments.optional(arguments.text, "input_dtype", input_dtype)
+        or usual["input_dtype"],
         output_dtype=arguments.text("output_dtype", output_dtype),
         input_name=arguments.text("input_name", input_name),
         output_names=arguments.several(arguments.text, "output_name", output_name or ()),
-        outputs=arguments.text("outputs", outputs),
+        outputs=arguments.optional(arguments.text, "outputs", outputs) or usual["outputs"],
         rewrites_off=arguments.several(arguments.text, "rewrites_off", rewrites_off),
         checkpoint_format=arguments.optional(
             arguments.text, "checkpoint_format", checkpoint_format
@@ -162,6 +170,12 @@ def export_onnx(
     from segpp.export.pipeline import export_onnx as export  # noqa: PLC0415 - as above
 
     return export(config)
+
+
+def _purpose(given: object) -> str:
+    name = arguments.text("made_for", given)
+    check_choice(name, PURPOSES, kind="purpose")
+    return name
 
 
 def _bytes(name: str, value: object) -> int:

@@ -51,6 +51,9 @@ def evaluate(
     overlap: float | None = None,
     protocol: str = "whole",
     output_name: str | None = None,
+    trust: bool = False,
+    cuda_graph: bool = True,
+    rebuild_if_stale: bool = False,
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
     confusion: PathLike | None = None,
     plot: PathLike | None = None,
@@ -63,7 +66,7 @@ def evaluate(
     the classes that occur in labels or predictions (Long et al., 2015, arXiv:1411.4038, section 5).
 
     Args:
-        models: ONNX files of the same classes; the others are compared with the first.
+        models: ONNX files or engines of the same classes; the others are compared with the first.
         images: A folder of images.
         labels: A folder of images of class numbers or of the classes' colours, named like the
             images; of another size too, and scored at theirs.
@@ -77,7 +80,7 @@ def evaluate(
             (R, G, B) of each, or a file of one ``R G B`` per line.
         limit: Only the first so many images.
         backend, provider, threads, precision, cache: As in ``load``.
-        output_name, fit, tile, overlap: As in ``load``.
+        output_name, fit, tile, overlap, trust, cuda_graph, rebuild_if_stale: As in ``load``.
         protocol: ``whole`` images, or ``slide``: tiles at a stride of two thirds of a side, as in
             papers that train on crops.
         after_each: Called with how many images are done, and of how many.
@@ -120,6 +123,9 @@ def evaluate(
         tile=tile,
         overlap=overlap,
         output_name=output_name,
+        trust=trust,
+        cuda_graph=cuda_graph,
+        rebuild_if_stale=rebuild_if_stale,
     )
     settings["tile"], settings["overlap"] = tiles_of(
         arguments.text("protocol", protocol), tile=settings["tile"], overlap=settings["overlap"]
@@ -195,6 +201,9 @@ def benchmark(
     precision: str = "fp32",
     cache: bool = True,
     output_name: str | None = None,
+    trust: bool = False,
+    cuda_graph: bool = True,
+    rebuild_if_stale: bool = False,
     after_each: Callable[[], object] = lambda: None,
 ) -> BenchmarkReport:
     """Measure latency by stage, throughput and peak memory of several files side by side.
@@ -211,6 +220,7 @@ def benchmark(
         percentiles: Those to report, 0.01 to 99.99, by nearest rank; by default those of 50, 90, 95
             and 99 that the calls suffice for.
         backend, provider, threads, precision, cache, output_name: As in ``load``.
+        trust, cuda_graph, rebuild_if_stale: Of engines, as in ``load``.
         after_each: Called after every round.
 
     Returns:
@@ -233,6 +243,9 @@ def benchmark(
         precision=precision,
         cache=cache,
         output_name=output_name,
+        trust=trust,
+        cuda_graph=cuda_graph,
+        rebuild_if_stale=rebuild_if_stale,
     )
     shared = {name: settings.pop(name) for name in ("backend", "precision")}
     config = BenchmarkConfig(

@@ -37,10 +37,15 @@ __all__ = [
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 # Where a flag is not the argument's name with hyphens, or there is none.
-_OTHERWISE = {"rewrites_off": "--no-rewrite", "compute_capabilities": "--compute-capability"}
+_OTHERWISE = {
+    "rewrites_off": "--no-rewrite",
+    "compute_capabilities": "--compute-capability",
+    "made_for": "--for",
+}
 _OPPOSITES = {
     "`check=False`": "--no-check",
     "`cache=False`": "--no-cache",
+    "`cuda_graph=False`": "--no-cuda-graph",
     "`only_what_pays=False`": "--no-timing",
     "`equalize=False`": "--no-equalize",
     "`correct_biases=False`": "--no-bias-correction",
@@ -49,12 +54,13 @@ _POSITIONAL = {"checkpoint", "model", "models", "onnx", "output", "path", "pictu
 
 
 def add_backend_arguments(
-    parser: argparse.ArgumentParser, *, chooses_output: bool = True
+    parser: argparse.ArgumentParser, *, certified: bool = False
 ) -> argparse._ArgumentGroup:
     """Add the arguments that say which library runs a network and how; return their group.
 
     Args:
-        chooses_output: Whether masks may be made of another output than the usual one.
+        certified: Whether files have a certificate, which says of which output masks are made
+            and what the file is.
     """
     group = parser.add_argument_group("backend")
     group.add_argument(
@@ -62,10 +68,13 @@ def add_backend_arguments(
         default="auto",
         metavar="NAME",
         help=f"library that runs it: {', '.join(BACKENDS)}, auto (default: auto, onnxruntime "
-        "where it is installed)",
+        "where it is installed, and of an engine the library that built it)",
     )
     group.add_argument(
-        "--provider", metavar="NAME", help="onnxruntime's: cpu, cuda, … (default: cpu)"
+        "--provider",
+        metavar="NAME",
+        help="onnxruntime's: cpu, cuda, tensorrt, nv-tensorrt-rtx (default: cuda where a GPU "
+        "answers and this onnxruntime has it, else cpu)",
     )
     group.add_argument(
         "--threads",
@@ -83,28 +92,55 @@ def add_backend_arguments(
     group.add_argument(
         "--no-cache",
         action="store_true",
-        help="do not keep what openvino compiles in MODEL.onnx.cache/ beside the file",
+        help="do not keep what a library compiles in MODEL.onnx.cache/ beside the file",
     )
-    if chooses_output:
+    if not certified:
         group.add_argument(
             "--output-name",
             metavar="NAME",
             help="output to make masks of, where a file has several (default: labels, else logits)",
         )
+    if not certified:
+        _add_engine_arguments(parser)
     return group
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("engines")
+    group.add_argument(
+        "--trust",
+        action="store_true",
+        help="load an engine that has no manifest: it is code, so only one whose builder you know",
+    )
+    group.add_argument(
+        "--rebuild-if-stale",
+        action="store_true",
+        help="build an engine for another version, GPU or plugin library again, of the ONNX file "
+        "beside it that it was built from",
+    )
+    group.add_argument(
+        "--no-cuda-graph",
+        action="store_true",
+        help="launch an engine's kernels one by one",
+    )
 
 
 def backend_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Return what those arguments mean to ``segpp.load``."""
-    settings = {
+    settings: dict[str, Any] = {
         "backend": args.backend,
         "provider": args.provider,
         "threads": args.threads,
         "precision": args.precision,
         "cache": not args.no_cache,
     }
-    chosen = {"output_name": args.output_name} if "output_name" in args else {}
-    return {**settings, **chosen}
+    if "output_name" in args:
+        settings["output_name"] = args.output_name
+    if "trust" in args:
+        settings["trust"] = args.trust
+        settings["cuda_graph"] = not args.no_cuda_graph
+        settings["rebuild_if_stale"] = args.rebuild_if_stale
+    return settings
 
 
 def add_fit_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

@@ -58,8 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models",
         metavar="MODEL",
         nargs="+",
-        help="ONNX file, also as FILE@BACKEND or FILE@BACKEND:PRECISION; the others are "
-        "compared with the first",
+        help="ONNX file or engine, also as FILE@BACKEND or FILE@BACKEND:PRECISION; the others "
+        "are compared with the first",
     )
     effort = parser.add_argument_group("measurement")
     effort.add_argument(

@@ -10,8 +10,11 @@ from pathlib import Path
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument
 from segpp.errors import InputError
+from segpp.manifest import read_manifest
+from segpp.runtime.backends.engine.picture_path import picture_path_note
 from segpp.runtime.build import BuildReport
 from segpp.runtime.build.builders import BUILDERS
+from segpp.utils.files import manifest_path
 from segpp.utils.progress import step
 from segpp.utils.terminal import one_line
 
@@ -156,9 +159,17 @@ def run(args: argparse.Namespace) -> int:
             force=args.force,
             progress=show,
         )
+    _say_picture_path(args.onnx)
     print(json.dumps(asdict(report)) if args.json else _text(report))  # noqa: T201 - the result
     sys.stderr.writelines(f"warning: {one_line(text)}\n" for text in report.warnings)
     return 1 if report.problems else 0
+
+
+def _say_picture_path(onnx: Path) -> None:
+    """Say on stderr what the engine leaves to the CPU, if its file's manifest tells."""
+    note = picture_path_note(read_manifest(onnx)) if manifest_path(onnx).exists() else None
+    if note:
+        sys.stderr.write(f"note: {note}\n")
 
 
 def _capabilities(text: str) -> tuple[str, ...]:

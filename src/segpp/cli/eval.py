@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         nargs="+",
         type=Path,
-        help="ONNX file; the others are compared with the first",
+        help="ONNX file or engine; the others are compared with the first",
     )
     _add_data(parser)
     fit = add_fit_arguments(parser)

@@ -49,6 +49,7 @@ _RENAMED_REWRITES = {
 EXAMPLES = (
     "segpp-export --ratio 0.5 model.pth out.onnx",
     "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
+    "segpp-export --preset hq --precision fp16 --for engine model.pth out.onnx",
     "segpp-export --reduce 3.q=bsm:ratio=0.8,sy=4,sx=4 model.pth out.onnx",
 )
 
@@ -99,12 +100,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_graph(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("graph")
     group.add_argument(
+        "--for",
+        dest="made_for",
+        default="any",
+        metavar="USE",
+        help="any; or engine: pixels in and class numbers out, --input-dtype uint8 --outputs "
+        "labels, so that next to nothing is left to the CPU (default: any)",
+    )
+    group.add_argument(
         "--input-dtype",
-        default="float32",
         metavar="TYPE",
         help="float32: normalised, NCHW; float32-pixels: 0 to 255, NCHW, normalised in the graph; "
         "float16: normalised, NCHW; uint8: pixels, NHWC RGB, normalised in the graph "
-        "(default: float32)",
+        "(default: float32, for engines uint8)",
     )
     group.add_argument(
         "--output-dtype",
@@ -114,10 +122,9 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--outputs",
-        default="logits",
         metavar="WHAT",
         help="logits at a quarter of the size, labels at the input's size, or both "
-        "(default: logits)",
+        "(default: logits, for engines labels)",
     )
     group.add_argument(
         "--target",
@@ -267,6 +274,7 @@ def run(args: argparse.Namespace) -> int:
         batch=args.batch,
         precision=args.precision,
         target=args.target,
+        made_for=args.made_for,
         input_dtype=args.input_dtype,
         output_dtype=args.output_dtype,
         input_name=args.input_name,

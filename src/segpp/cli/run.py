@@ -63,7 +63,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``segpp-run``."""
     files = parser.add_argument_group("files")
-    files.add_argument("model", metavar="MODEL", help="network to run (.onnx)")
+    files.add_argument("model", metavar="MODEL", help="network to run (.onnx, .engine)")
     files.add_argument(
         "input",
         metavar="INPUT",

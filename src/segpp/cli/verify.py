@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="also say in which block the first file parts from this one of the same network",
     )
-    add_backend_arguments(parser, chooses_output=False)
+    add_backend_arguments(parser, certified=True)
     results = parser.add_argument_group("results")
     add_json_argument(results, "everything")
     results.add_argument(

@@ -184,7 +184,8 @@ def resize_labels(
     else:
         rows = ((np.arange(size[0]) + 0.5) * labels.shape[0] / size[0]).astype(np.intp)
         columns = ((np.arange(size[1]) + 0.5) * labels.shape[1] / size[1]).astype(np.intp)
-    resized: NDArray[Any] = labels[rows[:, None], columns]
+    # Axis by axis: both at once takes eight times as long.
+    resized: NDArray[Any] = labels.take(columns, axis=1).take(rows, axis=0)
     return resized
 
 

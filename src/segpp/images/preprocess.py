@@ -116,12 +116,19 @@ def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
         ImageError: An image is not uint8 (H, W, C) or has another number of channels.
     """
     kind = np.uint8 if spec.dtype == "uint8" else np.float32
-    batch = np.empty((len(images), spec.channels, spec.height, spec.width), kind)
-    if spec.layout == "NHWC":
-        batch = np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+    planes_last = (spec.height, spec.width, spec.channels)
+    planes_first = (spec.channels, spec.height, spec.width)
+    shape = planes_last if spec.layout == "NHWC" else planes_first
+    batch = np.empty((len(images), *shape), kind)
+    order = [_source(channel, spec) for channel in range(spec.channels)]
+    are_pixels = spec.dtype == "uint8" and spec.layout == "NHWC" and order == sorted(order)
     for image, out in zip(images, batch, strict=True):
-        planes = out.transpose(2, 0, 1) if spec.layout == "NHWC" else out
-        _fill(planes, _fitted(stack_frames(image, spec.channels), spec), spec)
+        fitted = _fitted(stack_frames(image, spec.channels), spec)
+        if are_pixels:
+            # In one piece, which is many times as fast as channel by channel.
+            out[:] = fitted
+        else:
+            _fill(out.transpose(2, 0, 1) if spec.layout == "NHWC" else out, fitted, spec)
     return batch.astype(np.float16) if spec.dtype == "float16" else batch
 
 

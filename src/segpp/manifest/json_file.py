@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from segpp.errors import ManifestError
@@ -53,9 +54,17 @@ def read_manifest(path: Path | str, *, verify: bool = True) -> Manifest:
             f"{beside} was written for another file than {path}",
             f"built for: {about.name} {about.sha256[:16]}…",
             f"found:     {path.name} {found}",
-            hint="export again, or put the manifest that belongs to the file beside it",
+            hint=_way_out(path, manifest),
         )
     return manifest
+
+
+def _way_out(path: Path, manifest: Manifest) -> str:
+    if manifest.kind == "engine":
+        onnx = path.with_name(manifest.source.name)
+        # What is in its place now is no file of segpp.
+        return f"build it again: segpp-build-engine {quote(str(onnx))} {quote(str(path))} --force"
+    return "export again, or put the manifest that belongs to the file beside it"
 
 
 def parse_manifest(value: Any, where: str = "manifest") -> Manifest:

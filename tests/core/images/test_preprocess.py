@@ -11,7 +11,13 @@ from PIL import Image, ImageOps
 
 from segpp.errors import ImageError
 from segpp.images import preprocess
-from segpp.images.preprocess import load_image, prepare, resize_image
+from segpp.images.preprocess import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    load_image,
+    prepare,
+    resize_image,
+)
 from segpp.manifest import InputSpec
 
 SPEC = InputSpec(
@@ -305,3 +311,22 @@ def test_a_phones_jpeg_of_several_pictures_gives_the_first(tmp_path: Path) -> No
     path = saved(first, tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
 
     assert load_image(path)[4, 4].tolist() == [254, 0, 0]
+
+
+@pytest.mark.parametrize("colours", ["RGB", "BGR"])
+@pytest.mark.parametrize("fit", ["stretch", "letterbox", "crop"])
+@pytest.mark.parametrize("size", [(32, 64), (20, 64), (45, 31)])
+def test_pixels_are_the_same_in_either_layout(
+    colours: str, fit: str, size: tuple[int, int]
+) -> None:
+    """Planes last and RGB are copied in one piece, everything else plane by plane."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    last = InputSpec(
+        *("image", (2, 32, 64, 3), "uint8", "NHWC", colours, IMAGENET_MEAN, IMAGENET_STD), fit=fit
+    )
+    first = replace(last, shape=(2, 3, 32, 64), layout="NCHW")
+
+    found = prepare([image, image[::-1]], last)
+
+    assert found.flags.c_contiguous
+    assert (found.transpose(0, 3, 1, 2) == prepare([image, image[::-1]], first)).all()

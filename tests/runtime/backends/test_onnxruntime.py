@@ -13,7 +13,9 @@ import onnxruntime
 import pytest
 
 from segpp.errors import GraphError, MissingError
+from segpp.runtime.backends._providers import ProviderChoice
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, TensorInfo
+from segpp.runtime.backends.onnxruntime import _notes, _reason
 from segpp.runtime.inference.open_session import open_session
 
 Network = Callable[..., Path]
@@ -85,3 +87,34 @@ def test_a_file_of_bf16_is_refused_with_the_libraries_that_run_it(tmp_path: Path
 
     with pytest.raises(GraphError, match=r"Conv.*\n  hint: files of BF16 .* --backend openvino"):
         BACKENDS["onnxruntime"].open(tmp_path / "x.onnx", BackendConfig())
+
+
+@pytest.mark.parametrize(
+    ("automatic", "asked", "ran", "said"),
+    [
+        (True, "cuda", "cuda", ["it runs on the GPU (cuda), which answers here"]),
+        (True, "cuda", "cpu", ["it runs on the CPU: onnxruntime's cuda does not start here"]),
+        (True, "cpu", "cpu", []),
+        (False, "cuda", "cuda", []),
+    ],
+)
+def test_which_provider_ran_is_said_where_nobody_asked_and_a_gpu_is_here(
+    asked: str, ran: str, said: list[str], *, automatic: bool
+) -> None:
+    notes = _notes(ProviderChoice(asked, is_automatic=automatic, providers=()), ran)
+
+    assert len(notes) == len(said)
+    assert all(note.startswith(start) for note, start in zip(notes, said, strict=True))
+
+
+def test_the_place_in_its_own_source_is_left_out_of_a_reason() -> None:
+    # As onnxruntime-gpu 1.31.1 words it without TensorRT's libraries.
+    failure = RuntimeError(
+        "/onnxruntime_src/onnxruntime/python/onnxruntime_pybind_state.cc:729 void onnxruntime::"
+        "python::RegisterTensorRTPluginsAsCustomOps(PySessionOptions&, const onnxruntime::"
+        "ProviderOptions&) Please install TensorRT libraries as mentioned in the GPU requirements"
+    )
+
+    assert _reason(failure) == (
+        "Please install TensorRT libraries as mentioned in the GPU requirements"
+    )

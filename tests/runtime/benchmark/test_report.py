@@ -9,7 +9,7 @@ import pytest
 
 from segpp.runtime.benchmark.interleave import STAGES
 from segpp.runtime.benchmark.report import as_csv, as_json
-from tests.helpers.benchmark_reports import BENCH
+from tests.helpers.benchmark_reports import BENCH, on_a_gpu
 
 
 def test_json_holds_every_single_time() -> None:
@@ -49,3 +49,33 @@ def test_a_name_made_to_harm_is_plain_text_in_a_csv_file() -> None:
 
     assert first["model"] == "'@SUM(A1)"
     assert first["file"] == r"a\x0a\x1b.onnx"
+
+
+def test_json_and_csv_tell_what_a_gpu_took_where_one_was_timed() -> None:
+    mixed = replace(BENCH, results=(BENCH.results[0], on_a_gpu("hq", [3.0, 3.0, 4.0])))
+
+    plain, hq = json.loads(as_json(mixed))["models"]
+    rows = list(csv.DictReader(io.StringIO(as_csv(mixed))))
+
+    assert plain["gpu"] is None
+    assert hq["gpu"]["samples_ms"] == {
+        "upload": [0.25] * 3,
+        "engine": [3.0, 3.0, 4.0],
+        "download": [0.25] * 3,
+    }
+    assert hq["gpu"]["cuda_graph"] is True
+    assert hq["gpu"]["engine_images_per_second"] == pytest.approx(600.0)
+    assert hq["gpu"]["stages_ms"]["engine"]["max"] == 4.0
+    stages = {(row["model"], row["stage"]): row["p50"] for row in rows}
+    assert stages["hq", "engine"] == "3.0000"
+    assert ("plain", "engine") not in stages
+
+
+def test_a_network_that_was_timed_only_now_and_then_has_no_time_of_a_gpu() -> None:
+    timed = on_a_gpu("hq", [3.0, 4.0])
+    samples = (timed.samples[0], replace(timed.samples[1], device=None))
+
+    partly = replace(timed, samples=samples)
+
+    assert partly.device_summary("engine", ()) is None
+    assert partly.engine_rate is None

@@ -9,7 +9,7 @@
 7. Precision: weights and activations as halves, but for what its range keeps in FP32.
 8. Lint: the rules of the targets.
 9. Parity: the file against the network as it was before step 4, on masks of a real image.
-10. Write: file and manifest, both or neither.
+10. Write: file, manifest and the folders of servers, all or none.
 """
 
 import platform
@@ -36,7 +36,6 @@ from segpp.export.config.resolve import (
     resolve_input,
     resolve_reduction,
 )
-from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.images import (
     MADE,
     ParityImage,
@@ -48,6 +47,7 @@ from segpp.export.images import (
 )
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.cost_model import cost_advice, cost_warnings
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.network import Network
@@ -59,12 +59,11 @@ from segpp.export.onnx_graph.io_wrapper import ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import check_parity, check_same, measure_parity
-from segpp.export.parity.reference import (
-    check_reference,
-    measure_reference,
-    read_reference,
-)
+from segpp.export.parity.reference import check_reference, measure_reference, read_reference
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.serving.base import Served
+from segpp.export.serving.folders import served_folders, write_served, writing_all
+from segpp.export.serving.request import check_servers
 from segpp.export.targets import PLAIN, PORTABLE
 from segpp.images import sample_image
 from segpp.manifest import (
@@ -78,7 +77,7 @@ from segpp.manifest import (
     render_manifest,
 )
 from segpp.ops.grid import Size
-from segpp.utils.files import atomic_write, manifest_path, sha256_of
+from segpp.utils.files import sha256_of
 from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
@@ -130,6 +129,7 @@ def _export(config: ExportConfig) -> ExportResult:
     # 2. Resolve. The search for shared matches runs PyTorch on images, so it comes after all that
     #    can be refused at once, and hands its result on like any other choice.
     spec = resolve_input(config, checkpoint)
+    check_servers(config, spec, classes=checkpoint.architecture.classes)
     reduction = resolve_reduction(config, checkpoint, spec)
     _check_memory(config, checkpoint, spec, reduction)
     image = _parity_image(config, spec) if config.check else None
@@ -145,7 +145,7 @@ def _export(config: ExportConfig) -> ExportResult:
     findings = _check_graph(graph, config.target)
     warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites)
     # 9. and 10.: the check is made on the very bytes that are kept.
-    with atomic_write(config.out, manifest_path(config.out)) as (part, manifest_part):
+    with writing_all(config.out, config.serve_for) as (part, manifest_part, *served_parts):
         part.write_bytes(graph.SerializeToString())
         parity = _check_parity(model, part, image, plan) if image is not None else None
         if config.target == PLAIN:
@@ -167,7 +167,9 @@ def _export(config: ExportConfig) -> ExportResult:
             _manifest(plan, graph, part, parity, notes), reference=reference, islands=islands
         )
         manifest_part.write_text(render_manifest(manifest), encoding="utf-8")
-    return ExportResult(manifest, warnings)
+        served = Served(config.out.stem, graph, part.read_bytes(), manifest)
+        write_served(served, config.serve_for, served_parts)
+    return ExportResult(manifest, warnings, served_folders(config.out, config.serve_for))
 
 
 def _choices(config: ExportConfig) -> ReadChoices:

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-from onnx import ModelProto
+from typing import TYPE_CHECKING, Protocol
 
 from segpp.errors import InputError
 from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.manifest import InputSpec, Manifest
 from segpp.utils.registry import Registry
+
+if TYPE_CHECKING:
+    # A board has no onnx, and reads of what a caller may choose all the same.
+    from onnx import ModelProto
 
 __all__ = [
     "RECORD",
@@ -56,7 +58,7 @@ class Served:
     """
 
     name: str
-    model: ModelProto
+    model: "ModelProto"
     data: bytes
     manifest: Manifest
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from segpp.images.preprocess import prepare
+from segpp.images.preprocess import load_image, prepare
 from segpp.manifest import read_manifest
 
 
@@ -24,7 +24,7 @@ def main(model: str, out: str, *pictures: str) -> None:
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
     spec = read_manifest(Path(model)).input
-    labels = [run(session, prepare([Path(picture)], spec)) for picture in pictures]
+    labels = [run(session, prepare([load_image(picture)], spec)) for picture in pictures]
     np.save(out, np.concatenate(labels))
 
 

@@ -5,7 +5,7 @@ Two facts of nvinfer decide what is written. It scales all channels by one facto
 *probability above a threshold of at least 0*: from logits, which may all be negative, pixels
 would come out without a class. So the file here ends in a softmax, or in a sigmoid.
 
-Keys: gstnvinfer_property_parser.h of DeepStream 8.0, to which a test holds what is written.
+Keys: gstnvinfer_property_parser.h of the DeepStream SDK, to which a test holds what is written.
 """
 
 from collections.abc import Iterator

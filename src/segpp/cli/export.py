@@ -50,6 +50,7 @@ EXAMPLES = (
     "segpp-export --ratio 0.5 model.pth out.onnx",
     "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
     "segpp-export --reduce 3.q=bsm:ratio=0.8,sy=4,sx=4 model.pth out.onnx",
+    "segpp-export --outputs labels --for triton model.pth out.onnx",
 )
 
 

@@ -14,7 +14,7 @@ INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all test-slow test-tensorrt test-cuda bench-gpu lint clean
+.PHONY: help demo test test-quick test-all test-slow test-tensorrt test-cuda test-board bench-gpu lint clean
 # All of these install into the same .venv.
 .NOTPARALLEL:
 
@@ -42,6 +42,10 @@ test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (
 test-cuda: .venv/.dev ## fetch nvcc, compile the kernels for every GPU
 	CUDA_HOME="$$($(PY) -m tests.trt_plugins.tensorrt.fetch toolkit)" \
 		$(PY) -m pytest $(PYTEST_FLAGS) tests/trt_plugins/cuda
+
+test-board: .venv/.dev ## fetch a board's userland, run the runtime in it, emulated (apt, Maven)
+	$(PY) -m tests.board.userland
+	OMP_NUM_THREADS=1 $(PY) -m pytest $(PYTEST_FLAGS) tests/board
 
 bench-gpu: .venv/.dev ## build with nvcc, test and time the kernels and networks on the GPU at hand
 	$(PY) -m benchmarks.gpu --out build/bench-gpu

@@ -9,11 +9,11 @@
 7. Precision: weights and activations as halves, but for what its range keeps in FP32.
 8. Lint: the rules of the targets.
 9. Parity: the file against the network as it was before step 4, on masks of a real image.
-10. Write: file, manifest and certificate, all or none.
+10. Write: file, manifest, certificate and the folders of servers, all or none.
 """
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -38,7 +38,6 @@ from segpp.export.config.resolve import (
     resolve_input,
     resolve_reduction,
 )
-from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.images import (
     MADE,
     ParityImage,
@@ -50,6 +49,7 @@ from segpp.export.images import (
 )
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.cost_model import cost_advice, cost_warnings
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.network import Network
@@ -61,13 +61,16 @@ from segpp.export.onnx_graph.io_wrapper import ModelWithIO, file_input
 from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import Seen, check_parity, check_same, compare
-from segpp.export.parity.certify import certify, images_to_see
+from segpp.export.parity.certify import images_to_see, write_certified
 from segpp.export.parity.reference import (
     check_reference,
     measure_reference,
     read_reference,
 )
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.serving.base import Served
+from segpp.export.serving.folders import served_folders, write_served, writing_all
+from segpp.export.serving.request import check_servers
 from segpp.export.targets import PLAIN, PORTABLE
 from segpp.images import sample_image
 from segpp.manifest import (
@@ -78,10 +81,9 @@ from segpp.manifest import (
     OutputSpec,
     Parity,
     Source,
-    render_manifest,
 )
 from segpp.ops.grid import Size
-from segpp.utils.files import atomic_write, certificate_path, manifest_path, sha256_of
+from segpp.utils.files import certificate_path, manifest_path, sha256_of
 from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
@@ -133,6 +135,7 @@ def _export(config: ExportConfig) -> ExportResult:
     # 2. Resolve. The search for shared matches runs PyTorch on images, so it comes after all that
     #    can be refused at once, and hands its result on like any other choice.
     spec = resolve_input(config, checkpoint)
+    check_servers(config, spec, classes=checkpoint.architecture.classes)
     reduction = resolve_reduction(config, checkpoint, spec)
     _check_memory(config, checkpoint, spec, reduction)
     image = _parity_image(config, spec) if config.check else None
@@ -148,7 +151,8 @@ def _export(config: ExportConfig) -> ExportResult:
     findings = _check_graph(graph, config.target)
     warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites)
     # 9. and 10.: the check is made on the very bytes that are kept.
-    with atomic_write(*_outputs(config)) as (part, manifest_part, *certificate_parts):
+    with writing_all(_outputs(config), config.out, config.serve_for) as (parts, served_parts):
+        part, manifest_part, *certificate_parts = parts
         part.write_bytes(graph.SerializeToString())
         parity, seen = (None, ()) if image is None else _check_parity(model, part, image, plan)
         if config.target == PLAIN:
@@ -169,27 +173,18 @@ def _export(config: ExportConfig) -> ExportResult:
         manifest = replace(
             _manifest(plan, graph, part, parity, notes), reference=reference, islands=islands
         )
-        manifest = _write_manifest(manifest, seen, manifest_part, certificate_parts)
+        manifest = write_certified(manifest, seen, manifest_part, certificate_parts)
+        served = Served(config.out.stem, graph, part.read_bytes(), manifest)
+        write_served(served, config.serve_for, served_parts)
     if not config.check:
         remove_certificate(config.out)
-    return ExportResult(manifest, warnings)
+    return ExportResult(manifest, warnings, served_folders(config.out, config.serve_for))
 
 
 def _outputs(config: ExportConfig) -> tuple[Path, ...]:
     """Return what is going to be written; where nothing is proved, no certificate."""
     outputs = config.out, manifest_path(config.out), certificate_path(config.out)
     return outputs if config.check else outputs[:2]
-
-
-def _write_manifest(
-    manifest: Manifest, seen: Sequence[Seen], part: Path, certificate_parts: Sequence[Path]
-) -> Manifest:
-    """Write the manifest, and with it the certificate where PyTorch saw pictures."""
-    if seen:
-        manifest, archive = certify(manifest, seen)
-        certificate_parts[0].write_bytes(archive)
-    part.write_text(render_manifest(manifest), encoding="utf-8")
-    return manifest
 
 
 def _choices(config: ExportConfig) -> ReadChoices:

@@ -1,6 +1,7 @@
 """What a caller can choose about an export, and what it gives him."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -80,6 +81,8 @@ class ExportConfig:
         fit: How a picture of another shape is brought to the input's size: ``stretch``,
             ``letterbox`` or ``crop``; the checkpoint's own, else ``letterbox``, if None.
         reference: Inputs and logits of the owner's own code, as ``x`` and ``logits`` of a ``.npz``.
+        serve_for: Servers whose folders are written beside the file, names of
+            ``segpp.export.serving``.
         force: Replace files that segpp did not write, too.
     """
 
@@ -112,6 +115,7 @@ class ExportConfig:
     input_name: str = "image"
     output_names: tuple[str, ...] = ()
     memory_limit: int | None = None
+    serve_for: tuple[str, ...] = ()
     force: bool = False
 
 
@@ -123,10 +127,12 @@ class ExportResult:
         manifest: As written beside the file.
         warnings: Why merging may not pay off, a sentence each; also among the manifest's notes,
             which hold advice on single sites besides.
+        folders: Those of servers, by name.
     """
 
     manifest: Manifest
     warnings: tuple[str, ...]
+    folders: Mapping[str, Path] = field(default_factory=dict)
 
 
 def reduction_of(config: ExportConfig, family: ModelFamily) -> ReductionConfig:

@@ -18,6 +18,8 @@ from segpp.export.images import images_in
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.models.rewriting import select_rewrites
 from segpp.export.reduction.config import count_tokens
+from segpp.export.serving.base import SERVERS
+from segpp.export.serving.folders import check_folders
 from segpp.export.targets import ONNXRUNTIME, PLAIN, PORTABLE, TARGETS
 from segpp.images.fit import FITS
 from segpp.utils.choices import check_choice
@@ -54,6 +56,8 @@ def _check_names(config: ExportConfig) -> None:
         check_choice(config.fit, FITS, kind="fit")
     check_choices(ReadChoices(weights=config.weights, colors=config.colors))
     families_for(config.checkpoint_format)
+    for server in config.serve_for:
+        check_choice(server, SERVERS, kind="server")
 
 
 def _check_precision(config: ExportConfig) -> None:
@@ -158,6 +162,7 @@ def _check_output(config: ExportConfig) -> None:
     check_output_file(manifest_path(config.out), "manifest", inputs=inputs, force=config.force)
     certificate = certificate_path(config.out)
     check_output_file(certificate, "certificate", inputs=inputs, force=config.force)
+    check_folders(config.out, config.serve_for, inputs=inputs, force=config.force)
 
 
 def _check_inputs(config: ExportConfig) -> None:

@@ -5,6 +5,7 @@ own, which a certificate never holds; what else there is costs one run of each s
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import onnxruntime
@@ -18,9 +19,9 @@ from segpp.certificate.sealed import sealed
 from segpp.export.images import ParityImage, drawn_parity_image
 from segpp.export.parity import Seen
 from segpp.images.postprocess import labels_from
-from segpp.manifest import InputSpec, Manifest
+from segpp.manifest import InputSpec, Manifest, render_manifest
 
-__all__ = ["certify", "images_to_see"]
+__all__ = ["certify", "images_to_see", "write_certified"]
 
 _REFERENCE = "FP32 PyTorch"
 
@@ -38,6 +39,27 @@ def images_to_see(judged: ParityImage, spec: InputSpec, fed: InputSpec) -> tuple
     # The bundled street is judged and certified in one run, unless there is another image to judge.
     head = () if judged.sha256 == drawn[0].sha256 else (judged,)
     return (*head, *drawn)
+
+
+def write_certified(
+    manifest: Manifest, seen: Sequence[Seen], part: Path, certificate_parts: Sequence[Path]
+) -> Manifest:
+    """Write a manifest, and with it the certificate where PyTorch saw pictures.
+
+    Args:
+        manifest: Of the file, complete but for the certificate.
+        seen: As for ``certify``; none where nothing was compared.
+        part: The manifest's path.
+        certificate_parts: The certificate's, if there is to be one.
+
+    Returns:
+        The manifest as written.
+    """
+    if seen:
+        manifest, archive = certify(manifest, seen)
+        certificate_parts[0].write_bytes(archive)
+    part.write_text(render_manifest(manifest), encoding="utf-8")
+    return manifest
 
 
 def certify(manifest: Manifest, seen: Sequence[Seen]) -> tuple[Manifest, bytes]:

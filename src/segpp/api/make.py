@@ -52,6 +52,7 @@ def export_onnx(
     ignore_tensors: Sequence[str] = (),
     fit: str | None = None,
     reference: PathLike | None = None,
+    serve_for: str | Sequence[str] = (),
     force: bool = False,
     memory_limit: int | None = None,
 ) -> ExportResult:
@@ -105,6 +106,8 @@ def export_onnx(
             checkpoint's own, else ``letterbox``.
         reference: A ``.npz`` with ``x``, an input (1, C, H, W) as the owner's network took it, and
             ``logits``, what it gave: the export must give the same labels.
+        serve_for: ``triton``, ``deepstream``, ``isaac-ros``: write a folder for that server beside
+            the file, too.
         force: Replace files that segpp did not write, too; never one that is read.
         memory_limit: Bytes that the export may take; by default what this process may use.
 
@@ -159,6 +162,7 @@ def export_onnx(
         ignore_tensors=arguments.several(arguments.text, "ignore_tensors", ignore_tensors),
         fit=arguments.optional(arguments.text, "fit", fit),
         reference=arguments.optional(arguments.path, "reference", reference),
+        serve_for=tuple(dict.fromkeys(arguments.several(arguments.text, "serve_for", serve_for))),
         force=arguments.flag("force", force),
         memory_limit=arguments.optional(_bytes, "memory_limit", memory_limit),
     )

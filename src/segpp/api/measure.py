@@ -272,6 +272,7 @@ def inspect(
     size: SizeLike | None = None,
     ratio: float | None = None,
     reduce: str | Sequence[str] = (),
+    board: str | None = None,
     checkpoint_format: str | None = None,
     heads: Sequence[int] | None = None,
     colors: str | None = None,
@@ -286,6 +287,8 @@ def inspect(
         size: For a checkpoint: the input that tokens and costs are counted for, height first.
         ratio: For a checkpoint: add a column for this share of merged tokens.
         reduce: For a checkpoint: add a column with these sites, as in ``export_onnx``.
+        board: For a checkpoint or an ONNX file: estimate what this board needs for it, by its name
+            (``orin-nano``, …); for a checkpoint that exports it, once for each reduction.
         checkpoint_format: Whose code trained it, where its keys do not tell.
         heads, colors, prefix, weights, ignore_tensors: For a checkpoint: as in ``export_onnx``.
 
@@ -304,6 +307,7 @@ def inspect(
         size=to_size(size),
         ratio=arguments.optional(arguments.number, "ratio", ratio),
         reduce=arguments.several(arguments.text, "reduce", reduce),
+        board=arguments.optional(arguments.text, "board", board),
         checkpoint_format=arguments.optional(
             arguments.text, "checkpoint_format", checkpoint_format
         ),

@@ -51,6 +51,7 @@ EXAMPLES = (
     "segpp-export --preset hq --size 1024x2048 --precision fp16 model.pth out.onnx",
     "segpp-export --preset hq --precision fp16 --for engine model.pth out.onnx",
     "segpp-export --reduce 3.q=bsm:ratio=0.8,sy=4,sx=4 model.pth out.onnx",
+    "segpp-export --outputs labels --for triton model.pth out.onnx",
 )
 
 
@@ -89,6 +90,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint-format",
         metavar="NAME",
         help="whose checkpoint it is, where the keys do not tell",
+    )
+    model.add_argument(
+        "--for",
+        dest="serve_for",
+        action="append",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="SERVER,…",
+        help="also write a folder for triton, deepstream or isaac-ros beside it; repeatable",
     )
     add_force_argument(model)
     add_feeding(add_reading(parser))
@@ -288,12 +298,15 @@ def run(args: argparse.Namespace) -> int:
         **reading_of(args),
         **feeding_of(args),
         reference=args.reference,
+        serve_for=[name for names in args.serve_for for name in names],
         force=args.force,
         memory_limit=args.memory_limit,
     )
     manifest, warnings = result.manifest, result.warnings
     sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)
     report = render_manifest(manifest) if args.json else _report(manifest, args.out, warnings)
+    if not args.json:
+        report += "".join(f"for      {name}: {path}/\n" for name, path in result.folders.items())
     sys.stdout.write(report)
     return 0
 

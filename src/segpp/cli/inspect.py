@@ -25,6 +25,7 @@ EXAMPLES = (
     "segpp-inspect model.pth --ratio 0.5 --reduce 4.q=none",
     "segpp-inspect distilled.pth --prefix student",
     "segpp-inspect b0.onnx --json",
+    "segpp-inspect b0.onnx --board orin-nano-super",
     "segpp-inspect b0.engine.json",
 )
 
@@ -36,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="checkpoint (file or Hugging Face folder), .onnx, .engine, or a manifest (.json)",
+    )
+    parser.add_argument_group("for a checkpoint or an ONNX file").add_argument(
+        "--board",
+        metavar="NAME",
+        help="estimate its time and memory there, from counts: orin-nano, orin-nano-super, "
+        "orin-nx, agx-orin or thor",
     )
     plan = parser.add_argument_group("for a checkpoint: what merging would do")
     plan.add_argument(
@@ -68,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         size=args.size,
         ratio=args.ratio,
         reduce=args.reduce,
+        board=args.board,
         checkpoint_format=args.checkpoint_format,
         **reading_of(args),
     )

@@ -7,14 +7,17 @@ from typing import Any
 
 from segpp.errors import ReductionError
 from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.cost_model import cost_advice, cost_warnings
 from segpp.export.models.base import Checkpoint, ModelFamily, family_of
+from segpp.export.models.cost_model import cost_advice, cost_warnings
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.macs import Macs
 from segpp.export.models.rewriting import ordered_rewrites
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, count_tokens
 from segpp.export.reduction.sites import Site
 from segpp.export.targets import TARGETS
+from segpp.inspection.board.boards import Board
+from segpp.inspection.board.estimate import BoardEstimate, compare_sections
+from segpp.inspection.board.from_checkpoint import estimate_checkpoint
 from segpp.inspection.report import Report, Section, facts, giga, rows
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Size
@@ -34,6 +37,7 @@ def inspect_checkpoint(
     size: Size | None = None,
     asked: Mapping[str, ReductionChoice] | None = None,
     choices: ReadChoices | None = None,
+    board: Board | None = None,
 ) -> Report:
     """Describe a checkpoint, and what each preset of its network does to it at ``size``.
 
@@ -42,6 +46,7 @@ def inspect_checkpoint(
         size: Input in pixels; the checkpoint's own if not given, or the default.
         asked: Reductions to show besides the presets, by name.
         choices: How to read it, where it does not tell.
+        board: Estimate what this board needs for each of them, too.
 
     Raises:
         CheckpointError: It cannot be read.
@@ -61,6 +66,11 @@ def inspect_checkpoint(
         for name, sites in outcomes.items()
         if not isinstance(sites, str)
     }
+    estimates = None
+    if board is not None:
+        fitting = {name: config for name, config in configs.items() if name in counts}
+        read = choices or ReadChoices()
+        estimates = estimate_checkpoint(path, board, size=size, reductions=fitting, choices=read)
     return Report(
         name=str(path),
         says=f"a {family.title} checkpoint of {checkpoint.format}",
@@ -70,9 +80,13 @@ def inspect_checkpoint(
             _macs(counts, size),
             facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
             facts("would not pay", _warnings(checkpoint.architecture, size, outcomes)),
+            *(compare_sections(estimates, board) if estimates and board else ()),
             _rewrites(family),
         ),
-        data=_data(checkpoint, family, size, outcomes, counts),
+        data={
+            **_data(checkpoint, family, size, outcomes, counts),
+            **({"estimates": _estimates_data(estimates)} if estimates else {}),
+        },
     )
 
 
@@ -190,6 +204,13 @@ def _data(
             name: {"meaning": rewrite.meaning, "targets": rewrite.targets}
             for name, rewrite in ordered_rewrites(family.rewrites()).items()
         },
+    }
+
+
+def _estimates_data(estimates: Mapping[str, Mapping[str, BoardEstimate]]) -> dict[str, Any]:
+    return {
+        name: {precision: one.data() for precision, one in row.items()}
+        for name, row in estimates.items()
     }
 
 

@@ -14,6 +14,8 @@ from segpp import ops
 from segpp.calib.writers import WRITERS
 from segpp.errors import GraphError
 from segpp.export.onnx_graph.lint import Finding, lint, target_of
+from segpp.inspection.board.boards import Board
+from segpp.inspection.board.estimate import estimate_file, estimate_sections
 from segpp.inspection.manifest import manifest_sections, read_beside
 from segpp.inspection.onnx_macs import OnnxMacs, Shapes, count_macs, shapes_of
 from segpp.inspection.report import GLUE, Report, Section, facts, giga, megabytes, rows
@@ -27,8 +29,12 @@ _FINDINGS = 10
 _TYPES = {"float": "float32", "double": "float64"}
 
 
-def inspect_onnx(path: Path) -> Report:
+def inspect_onnx(path: Path, board: Board | None = None) -> Report:
     """Describe an ONNX file and the manifest beside it.
+
+    Args:
+        path: The file.
+        board: Estimate what this board needs for it, too.
 
     Raises:
         GraphError: It is missing or damaged.
@@ -38,6 +44,7 @@ def inspect_onnx(path: Path) -> Report:
     macs, findings = count_macs(model, shapes), _lint(model)
     manifest, state, problems = read_beside(path)
     custom = _custom(model, shapes)
+    estimate = None if board is None else estimate_file(model, board)
     return Report(
         name=str(path),
         says="an ONNX file",
@@ -47,12 +54,14 @@ def inspect_onnx(path: Path) -> Report:
             _nodes(model),
             rows("custom operators", [_CUSTOM_HEADING, *custom], "lrll"),
             _findings(findings, manifest),
+            *(estimate_sections(estimate) if estimate else ()),
             *(manifest_sections(manifest) if manifest else ()),
         ),
         data={
             **_data(path, model, macs),
             "custom": [dict(zip(_CUSTOM_HEADING, row, strict=True)) for row in custom],
             "findings": [asdict(finding) for finding in findings],
+            **({"estimate": estimate.data()} if estimate else {}),
             "manifest_state": state,
             "manifest": manifest and encode(manifest),
         },

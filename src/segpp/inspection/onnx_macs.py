@@ -12,7 +12,7 @@ from segpp import ops
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
 
-__all__ = ["OnnxMacs", "Shapes", "count_macs", "shapes_of"]
+__all__ = ["OnnxMacs", "Shape", "Shapes", "count_macs", "node_macs", "shapes_of", "values_of"]
 
 Shape = tuple[int, ...]
 # Of a picture of 8192x8192; the partition of more would fill the memory.
@@ -38,15 +38,32 @@ class OnnxMacs:
 
 def shapes_of(model: ModelProto) -> Shapes:
     """Return the shapes of the graph's values, as declared or else as inferred."""
+    return values_of(model)[0]
+
+
+def values_of(model: ModelProto) -> tuple[Shapes, Mapping[str, int]]:
+    """Return the shapes of the graph's values and their types, declared or else inferred."""
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
     except Exception:  # noqa: BLE001 - a foreign graph may break it in any way; what is declared stays
         graph = model.graph
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for value in [*graph.input, *graph.value_info, *graph.output]:
         if (shape := _static(value)) is not None:
             shapes[value.name] = shape
-    return shapes
+            types[value.name] = value.type.tensor_type.elem_type
+    return shapes, types
+
+
+def node_macs(node: NodeProto, shapes: Shapes) -> int | None:
+    """Return the multiply-accumulates of a node; None where it has none or they are not known."""
+    rule = (_BODIES if node.domain == ops.DOMAIN else _RULES).get(node.op_type)
+    try:
+        return None if rule is None else rule(node, shapes)
+    except (KeyError, IndexError, ValueError, ZeroDivisionError):
+        # A shape or an attribute is not there, or is nonsense.
+        return None
 
 
 def count_macs(model: ModelProto, shapes: Shapes) -> OnnxMacs:
@@ -54,22 +71,15 @@ def count_macs(model: ModelProto, shapes: Shapes) -> OnnxMacs:
     graph, bodies, uncounted = 0, 0, Counter[str]()
     without = _without_product(model)
     for node in model.graph.node:
-        rule = (_BODIES if node.domain == ops.DOMAIN else _RULES).get(node.op_type)
+        own = node.domain == ops.DOMAIN
         if node.op_type in without:
             continue
-        if rule is None:
-            if node.op_type in _UNCOUNTED:
+        macs = node_macs(node, shapes)
+        if macs is None:
+            if node.op_type in (_BODIES if own else {*_RULES, *_UNCOUNTED}):
                 uncounted[node.op_type] += 1
-            continue
-        try:
-            macs = rule(node, shapes)
-        except (KeyError, IndexError, ValueError, ZeroDivisionError):
-            # A shape or an attribute is not there, or is nonsense.
-            uncounted[node.op_type] += 1
         else:
-            graph, bodies = (
-                (graph, bodies + macs) if node.domain == ops.DOMAIN else (graph + macs, bodies)
-            )
+            graph, bodies = (graph, bodies + macs) if own else (graph + macs, bodies)
     return OnnxMacs(graph, bodies, dict(uncounted))
 
 

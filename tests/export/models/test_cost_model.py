@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp.export.cost_model import cost_advice, cost_warnings, site_costs
+from segpp.export.models.cost_model import cost_advice, cost_warnings, site_costs
 from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.models.segformer.sites import site_grids

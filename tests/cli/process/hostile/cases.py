@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.hostile.mutate import damage_bytes, damage_json, damage_npz
-from tests.hostile.traps import TRAPS
+from tests.cli.process.hostile.mutate import damage_bytes, damage_json, damage_npz
+from tests.cli.process.hostile.traps import TRAPS
 
 __all__ = ["SOUND", "prepare_cases"]
 

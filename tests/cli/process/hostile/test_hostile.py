@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 SECONDS = 600
 
 
 # As many as fit into the tests of every commit, and more among the slow ones.
 @pytest.mark.parametrize("inputs", [60, pytest.param(150, marks=pytest.mark.slow)])
 def test_every_hostile_input_ends_with_a_sentence_in_bounds(inputs: int) -> None:
-    """``python -m tests.hostile --count 2000`` is the long form."""
+    """``python -m tests.cli.process.hostile --count 2000`` is the long form."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.hostile", "--count", str(inputs)],
+        [sys.executable, "-m", "tests.cli.process.hostile", "--count", str(inputs)],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

@@ -1,4 +1,6 @@
-"""``python -m tests.hostile``: every command on inputs made to harm, one process for each.
+"""Every command on inputs made to harm, one process for each.
+
+    python -m tests.cli.process.hostile
 
 The process with all libraries in it is copied (fork) for each input, so that a thousand take
 minutes and none can harm the next. Prints each fault and ends with 1 if there are any.
@@ -14,9 +16,9 @@ from pathlib import Path
 from segpp.cli import VERBS, parser_of
 from segpp.export.models.base import families
 from segpp.export.models.rewriting import ordered_rewrites
-from tests.hostile.cases import SOUND, copy_of, prepare_cases
-from tests.hostile.judge import Verdict, judge
-from tests.hostile.originals import write_originals
+from tests.cli.process.hostile.cases import SOUND, copy_of, prepare_cases
+from tests.cli.process.hostile.judge import Verdict, judge
+from tests.cli.process.hostile.originals import write_originals
 
 
 def main() -> int:
@@ -45,7 +47,8 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
+    name = "python -m tests.cli.process.hostile"
+    parser = argparse.ArgumentParser(prog=name, description=__doc__)
     parser.add_argument("--count", type=int, default=150, help="how many inputs (default: 150)")
     parser.add_argument("--seed", type=int, default=0, help="of the damage (default: 0)")
     parser.add_argument("--only", default="", metavar="TEXT", help="those with this in their name")

@@ -1,0 +1,1 @@
+"""Folders for servers and pipelines of others: Triton, DeepStream, Isaac ROS; one writer each."""

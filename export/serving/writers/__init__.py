@@ -1,0 +1,1 @@
+"""Servers, one module each, found by scanning this folder."""

@@ -12,19 +12,19 @@ from segpp.errors import CheckError, InputError, OutputError
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.check_target import check_target
+from segpp.runtime.build.choose_builder import Resolved, resolve, resolve_builder
+from segpp.runtime.build.log import LogRecord, read_facts
+from segpp.runtime.build.network import NETWORK, NetworkFacts, parse_facts
+from segpp.runtime.build.progress import PROGRESS, parse_progress
+from segpp.runtime.build.report import BuildReport, engine_manifest, make_report
+from segpp.runtime.build.worker import build_in_subprocess
+from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.runtime.verification.engine_gate import (
     GateConfig,
     certified_engine,
     first_block,
     has_certificate,
 )
-from segpp.runtime.build.log import LogRecord, read_facts
-from segpp.runtime.build.network import NETWORK, NetworkFacts, parse_facts
-from segpp.runtime.build.progress import PROGRESS, parse_progress
-from segpp.runtime.build.report import BuildReport, engine_manifest, make_report
-from segpp.runtime.build.choose_builder import Resolved, resolve, resolve_builder
-from segpp.runtime.build.worker import build_in_subprocess
-from segpp.runtime.onnx_reader.external_data import check_model
 from segpp.utils.file_type import ENGINE_SUFFIXES
 from segpp.utils.files import (
     atomic_write,

@@ -1,4 +1,4 @@
-"""Which library builds, for which GPUs, with which plugins: everything "auto" turned into a name."""
+"""Which library builds, for which GPUs, with which plugins: all "auto" turned into names."""
 
 import os
 from collections.abc import Iterator

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from segpp import __version__
 from segpp.manifest import EngineInfo, FileInfo, Manifest, PluginInfo, Source
 from segpp.runtime.build.attention import lost_sites
+from segpp.runtime.build.choose_builder import Resolved
 from segpp.runtime.build.log import LogFacts
 from segpp.runtime.build.network import NetworkFacts, Typing
-from segpp.runtime.build.choose_builder import Resolved
 from segpp.runtime.system.gpu import gpu_compute_capability
 
 __all__ = ["BuildReport", "engine_manifest", "make_report"]
@@ -173,7 +173,7 @@ def _lost_attention(
     # In FP32 none is fused, which the report tells in one line.
     if not any(site.is_half for site in network.sites):
         return
-    lost = [site for site in lost_sites(network.sites, recognized)]
+    lost = list(lost_sites(network.sites, recognized))
     for softmax, cause in lost[:_FEW]:
         yield f"the attention at {softmax} is not one kernel: {cause}"
     if len(lost) > _FEW:
@@ -212,12 +212,12 @@ def engine_manifest(
         outputs=outputs,
         # Measured on the ONNX file; an engine that has not run has none.
         parity=None,
-        engine=_engine_info(config.builder, onnx, report, config.version_compatible),
+        engine=_engine_info(config.builder, onnx, report, version_compatible=config.version_compatible),
     )
 
 
 def _engine_info(
-    library: str, onnx: Manifest, report: BuildReport, version_compatible: bool
+    library: str, onnx: Manifest, report: BuildReport, *, version_compatible: bool
 ) -> EngineInfo:
     return EngineInfo(
         library=library,

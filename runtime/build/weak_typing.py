@@ -36,8 +36,10 @@ def keep_types(trt: Any, network: Any) -> tuple[str, ...]:
             layer.precision = trt.float32
             layer.set_output_type(0, trt.float32)
     return (
-        f"this TensorRT types networks itself: {len(pinned)} layers that the file has in FP32 are "
-        "pinned to it, the rest may be computed in FP32 or in halves",
+        (
+            f"this TensorRT types networks itself: {len(pinned)} layers that the file has in FP32 "
+            "are pinned to it, the rest may be computed in FP32 or in halves"
+        ),
     )
 
 

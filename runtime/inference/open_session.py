@@ -11,7 +11,6 @@ from segpp.images.fit import check_fit
 from segpp.images.tiles import OVERLAP, check_overlap
 from segpp.manifest import WEIGHT_BITS, Manifest, read_manifest
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec
-from segpp.runtime.backends.engine.rebuild import open_current
 from segpp.runtime.inference.choose_backend import choose_backend
 from segpp.runtime.inference.first_load import check_first_load
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT, PrecisionCheck
@@ -106,6 +105,9 @@ def open_session(
     )
     with ExitStack() as on_failure:
         if rebuild_if_stale:
+            # The builder proves what it built by a session.
+            from segpp.runtime.backends.engine.rebuild import open_current  # noqa: PLC0415
+
             loaded = open_current(BACKENDS[name], path, config, manifest)
             manifest = read_manifest(path) if manifest else None
         else:

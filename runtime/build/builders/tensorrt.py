@@ -71,7 +71,7 @@ class TensorRt:
         """Refuse a TensorRT that is too old, and a build without a GPU."""
         if _numbers(self.version()) < _OLDEST:
             raise MissingError(
-                f"{self.title} {self.version()} is too old: 10.3 is the first that segpp builds for",
+                f"{self.title} {self.version()} is too old: segpp builds for 10.3 and later",
                 hint="JetPack 6.1 has it",
             )
         if not config.dry_run and gpu_compute_capability() is None:
@@ -79,7 +79,7 @@ class TensorRt:
         if config.embed_plugin and config.plugin is None:
             raise InputError(
                 "there is no plugin library to put into the engine",
-                hint="name it by `plugin`; trt_plugins/README.md of the sources tells how to build it",
+                hint="name it by `plugin`; trt_plugins/README.md tells how to build it",
             )
 
     def build(self, config: BuildConfig, log: Log) -> None:
@@ -137,9 +137,7 @@ def finish_network(
     warnings: tuple[str, ...] = ()
     if typing == "weak":
         warnings = (*labels_as_int32(trt, network), *keep_types(trt, network))
-    facts = describe_network(
-        trt, network, read_own_nodes(model), typing=typing, warnings=warnings
-    )
+    facts = describe_network(trt, network, read_own_nodes(model), typing=typing, warnings=warnings)
     return network, parser, facts
 
 
@@ -149,7 +147,7 @@ def _network_flags(trt: Any, typing: Typing) -> int:
     return 1 << int(flag) if typing == "strong" and flag is not None else 0
 
 
-def settings(
+def settings(  # noqa: PLR0917 - what a build is made of
     trt: Any, builder: Any, network: Any, config: BuildConfig, log: Log, typing: Typing
 ) -> Any:
     """Return the library's settings for a network that ``finish_network`` made.

@@ -16,7 +16,7 @@ from segpp.manifest import Architecture, Classes, InputSpec, OutputSpec, render_
 from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import manifest_path
 from tests.cli.eval.conftest import BRIGHT, DARK, THREE_CLASSES, write_model
-from tests.helpers.html_reader import read
+from tests.helpers.reports.html_reader import read
 from tests.helpers.tiny_networks import manifest_of
 
 onnx = pytest.importorskip("onnx")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from segpp.errors import GraphError
 from segpp.utils.files import manifest_path, sha256_of
@@ -367,42 +366,6 @@ def test_a_damaged_onnx_file_never_ends_in_a_traceback(tmp_path: Path) -> None:
 
     # Both happen, or the test shows nothing.
     assert 0 < refused < 300
-
-
-def a_picture(path: Path) -> None:
-    Image.new("RGB", (4, 4)).save(path, "PNG")
-
-
-def half_a_model(path: Path) -> None:
-    path.write_bytes(b"\x08\x08\x3a\xff\x01")
-
-
-def a_configuration(path: Path) -> None:
-    path.write_text('{"model_type": "segformer"}')
-
-
-def a_web_page(path: Path) -> None:
-    path.write_text("<!doctype html><title>404</title>")
-
-
-@pytest.mark.parametrize(
-    ("name", "write", "says"),
-    [
-        ("x.pth", a_picture, "is a PNG image"),
-        ("x.bin", a_web_page, "is a web page"),
-        ("x.onnx", half_a_model, "is not an ONNX file, or only part of one"),
-        ("x.json", a_configuration, "has the schema None"),
-    ],
-)
-def test_other_files_are_named_for_what_they_are(
-    segpp: Command, tmp_path: Path, name: str, write: Callable[[Path], None], says: str
-) -> None:
-    write(tmp_path / name)
-
-    done = segpp("inspect", tmp_path / name)
-
-    assert done.returncode == 2
-    assert says in done.stderr
 
 
 @pytest.mark.parametrize(

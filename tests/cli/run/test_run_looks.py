@@ -10,7 +10,7 @@ from PIL import Image
 
 import segpp
 from segpp.cli import main
-from tests.helpers.html_reader import read
+from tests.helpers.reports.html_reader import read
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]

@@ -16,7 +16,7 @@ from segpp.runtime.media.video import VideoWriter
 from segpp.runtime.media.writers import OutputTarget, open_writer
 from segpp.utils.files import manifest_path
 from segpp.utils.overwrite import OutputKind, check_distinct, check_output_file, is_own
-from tests.helpers.benchmark_reports import BENCH
+from tests.helpers.reports.benchmark_reports import BENCH
 
 PIXELS = np.zeros((32, 48, 3), np.uint8)
 LABELS = np.zeros((32, 48), np.uint8)

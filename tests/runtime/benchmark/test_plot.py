@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segpp.runtime.benchmark.plot import draw
-from tests.helpers.benchmark_reports import BENCH
+from tests.helpers.reports.benchmark_reports import BENCH
 
 
 def test_the_plot_is_a_png_with_ink_in_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from segpp.runtime.benchmark.environment import SystemState
 from segpp.runtime.benchmark.gpu_state import GpuState
 from segpp.runtime.benchmark.reliability import reliability_warnings
 from segpp.runtime.benchmark.report import BenchmarkReport
-from tests.helpers.benchmark_reports import BENCH, ENVIRONMENT, on_a_gpu, result
+from tests.helpers.reports.benchmark_reports import BENCH, ENVIRONMENT, on_a_gpu, result
 
 
 def warnings(bench: BenchmarkReport) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from segpp.runtime.benchmark.interleave import STAGES
 from segpp.runtime.benchmark.report import as_csv, as_json
-from tests.helpers.benchmark_reports import BENCH, on_a_gpu
+from tests.helpers.reports.benchmark_reports import BENCH, on_a_gpu
 
 
 def test_json_holds_every_single_time() -> None:

@@ -7,7 +7,7 @@ import pytest
 from segpp.runtime.benchmark.gpu_state import GpuState
 from segpp.runtime.benchmark.interleave import STAGES
 from segpp.runtime.benchmark.tables import as_markdown, as_text
-from tests.helpers.benchmark_reports import BENCH, on_a_gpu, result
+from tests.helpers.reports.benchmark_reports import BENCH, on_a_gpu, result
 
 
 def test_the_table_shows_stages_and_what_was_gained() -> None:

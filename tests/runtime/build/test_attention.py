@@ -1,4 +1,4 @@
-"""Attention is found by its shape in a real parser's network, and a lost site has its cause told."""
+"""Attention is found by its shape in a real parser's network; a lost site has its cause told."""
 
 import pytest
 

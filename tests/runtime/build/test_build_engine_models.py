@@ -77,7 +77,10 @@ def check_build(segpp: Command, source: Path, target: Path) -> dict[str, Any]:
     assert (report["warnings"], report["problems"]) == ([], [])
     engine = manifest.engine
     assert engine is not None
-    assert (engine.layers, engine.activation_bytes) == (report["layers"], report["activation_bytes"])
+    assert (engine.layers, engine.activation_bytes) == (
+        report["layers"],
+        report["activation_bytes"],
+    )
     assert (engine.attention_found, engine.attention_fused) == (blocks, report["attention_fused"])
     assert engine.functions == dict(own)
     return report
@@ -110,7 +113,7 @@ def test_b0_in_int8_compiles_with_all_its_attention(
     segpp: Command,
     exported: Exported,
     tmp_path: Path,
-    make_pictures: MakePictures,  # noqa: F811 - the fixture
+    make_pictures: MakePictures,
     case: tuple[str, str, str],
 ) -> None:
     made = quantize(exported(*case), "tensorrt", make_pictures(2))

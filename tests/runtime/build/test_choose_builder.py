@@ -60,14 +60,18 @@ def test_auto_is_tensorrt_where_a_gpu_answers(
         (
             (),
             "8.7",
-            "no engine builder is installed\n"
-            "  hint: pip install 'segpp.tensorrt.' or pip install 'segpp.rtx.'$",
+            (
+                "no engine builder is installed\n"
+                "  hint: pip install 'segpp.tensorrt.' or pip install 'segpp.rtx.'$"
+            ),
         ),
         (
             ("tensorrt",),
             None,
-            "TensorRT needs a GPU to build, and none answers here\n"
-            "  hint: pip install 'segpp.rtx.'$",
+            (
+                "TensorRT needs a GPU to build, and none answers here\n"
+                "  hint: pip install 'segpp.rtx.'$"
+            ),
         ),
     ],
 )

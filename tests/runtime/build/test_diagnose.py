@@ -2,8 +2,8 @@
 
 import pytest
 
-from segpp.runtime.build.log import LogRecord
 from segpp.runtime.build.diagnose import diagnose
+from segpp.runtime.build.log import LogRecord
 
 CUDA = (
     "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (In catchCudaError at "

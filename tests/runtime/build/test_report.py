@@ -19,10 +19,10 @@ from segpp.runtime.build.attention import AttentionSite
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.builders.tensorrt import TensorRt
 from segpp.runtime.build.builders.tensorrt_rtx import TensorRtRtx
+from segpp.runtime.build.choose_builder import Resolved
 from segpp.runtime.build.log import LogFacts
 from segpp.runtime.build.network import NetworkFacts
 from segpp.runtime.build.report import BuildReport, engine_manifest, make_report
-from segpp.runtime.build.choose_builder import Resolved
 from segpp.runtime.system.plugin_library import PluginLibrary
 
 LIBRARY = PluginLibrary(Path("lib/libsegpp_plugins.so"), "0.1.0", "10.3", True, "a" * 64)
@@ -98,8 +98,10 @@ def test_a_site_counts_when_all_three_layers_are_named() -> None:
 
     assert (report.attention_found, report.attention_fused, report.attention_expected) == (1, 1, 2)
     assert report.warnings == (
-        "the attention at soft2 is not one kernel: not recognised, though nothing stands between "
-        "its products",
+        (
+            "the attention at soft2 is not one kernel: not recognised, though nothing stands "
+            "between its products"
+        ),
     )
 
 

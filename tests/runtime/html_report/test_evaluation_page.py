@@ -12,7 +12,7 @@ from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix
 from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.evaluation.worst import WorstImage
 from segpp.runtime.html_report.evaluation_page import write_evaluation_page
-from tests.helpers.html_reader import HOSTILE, Reader, read
+from tests.helpers.reports.html_reader import HOSTILE, Reader, read
 
 # Of class 0 three pixels of four are right, of class 1 all six.
 SCORE = Score(ConfusionMatrix(np.array([[3, 1], [0, 6]]), frozenset()), 1.0, 2.0)

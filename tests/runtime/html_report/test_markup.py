@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segpp.runtime.html_report.markup import Html, clean, join, tag
-from tests.helpers.html_reader import HOSTILE, read
+from tests.helpers.reports.html_reader import HOSTILE, read
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -20,7 +20,7 @@ from segpp.runtime.html_report.page import (
     thumbnail,
     write_page,
 )
-from tests.helpers.html_reader import read
+from tests.helpers.reports.html_reader import read
 
 
 def test_a_page_is_a_document_that_takes_nothing_from_outside() -> None:

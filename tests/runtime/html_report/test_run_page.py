@@ -13,7 +13,7 @@ from segpp.runtime.inference.session import Timing
 from segpp.runtime.inference.summary import RunSummary
 from segpp.runtime.media.items import ImageName
 from segpp.runtime.media.looks.base import RenderConfig, Segmented
-from tests.helpers.html_reader import HOSTILE, Reader, read
+from tests.helpers.reports.html_reader import HOSTILE, Reader, read
 
 PALETTE = ((200, 0, 0), (0, 200, 0))
 

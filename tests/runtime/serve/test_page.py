@@ -5,7 +5,7 @@ import re
 import pytest
 
 from segpp.runtime.serve.page import POLICY, SCRIPT, STYLE, page_of
-from tests.helpers.html_reader import HOSTILE, read
+from tests.helpers.reports.html_reader import HOSTILE, read
 
 
 @pytest.mark.parametrize("title", HOSTILE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.trt_plugins.tensorrt.fetch import part
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 # Neither a runtime nor an engine: without a GPU both crash when they go.
 ASKED = """

@@ -12,8 +12,8 @@ from tests.board import userland
 from tests.runtime.cpp.building import (
     RUNTIME,
     build,
+    flags_of,
     headers,
-    headers_of_triplet,
     libraries,
     onnxruntime_root,
 )
@@ -38,7 +38,7 @@ def cross_compiled(folder: Path) -> Path:
     options = (
         f"-DCMAKE_TOOLCHAIN_FILE={RUNTIME / 'cmake' / 'aarch64-linux-gnu.cmake'}",
         f"-DCMAKE_FIND_ROOT_PATH={prefix.parent}",
-        f"-DCMAKE_CXX_FLAGS={headers_of_triplet(prefix, _TRIPLET)}",
+        *flags_of(prefix, _TRIPLET),
         # Not below the root of the other libraries.
         f"-DONNXRUNTIME_INCLUDE_DIR={headers()}",
         f"-DONNXRUNTIME_LIBRARY={root / 'lib' / 'libonnxruntime.so'}",

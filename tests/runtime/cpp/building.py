@@ -16,8 +16,8 @@ __all__ = [
     "HERE",
     "RUNTIME",
     "build",
+    "flags_of",
     "headers",
-    "headers_of_triplet",
     "libraries",
     "onnxruntime_root",
     "options",
@@ -80,17 +80,20 @@ def options() -> list[str]:
     """Return what every configuration for this machine takes."""
     return [
         f"-DCMAKE_PREFIX_PATH={libraries()}",
-        f"-DCMAKE_CXX_FLAGS={headers_of_triplet(libraries(), 'x86_64-linux-gnu')}",
+        *flags_of(libraries(), "x86_64-linux-gnu"),
         "-DSEGPP_WARNINGS_AS_ERRORS=ON",
     ]
 
 
-def headers_of_triplet(prefix: Path, triplet: str) -> str:
-    """Return the flag that finds what Debian puts aside for each architecture (jconfig.h).
+def flags_of(prefix: Path, triplet: str) -> list[str]:
+    """Return what finds Debian's files of one architecture outside of / (jconfig.h, libz.so.1).
 
-    In /usr the compiler looks there by itself.
+    There compiler and linker look by themselves.
     """
-    return f"-isystem {prefix / 'include' / triplet}"
+    return [
+        f"-DCMAKE_CXX_FLAGS=-isystem {prefix / 'include' / triplet}",
+        f"-DCMAKE_EXE_LINKER_FLAGS=-Wl,-rpath-link,{prefix.parent / 'lib' / triplet}",
+    ]
 
 
 def build(source: Path, folder: Path, given: Sequence[str]) -> str:

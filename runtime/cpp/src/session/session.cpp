@@ -203,8 +203,18 @@ private:
 };
 
 Session::Session(std::filesystem::path const& path, SessionOptions const& options)
+try
     : mImplementation(std::make_unique<Implementation>(path, options))
 {
+}
+catch (Error const&)
+{
+    throw;
+}
+catch (std::exception const& failure)
+{
+    // Of the libraries and of the system, memory that is not there among them.
+    throw InputError(path.string() + " cannot be opened", {failure.what()});
 }
 
 Session::~Session() = default;

@@ -33,6 +33,10 @@ _WRAPPING = re.compile(r"^(\[[\w.:]+\] |\w+::\w+: )?Error Code \d+: ([\w ]+ )?\(
 _NOISE = ("catchCudaError", "Error reading CUDA GPU properties")
 _MOST_LETTERS = 300
 
+# One for each library, and the errors of which engine this thread is loading.
+_loggers: dict[str, Any] = {}
+_heard = threading.local()
+
 # A library that is loaded twice registers its plugins twice, which TensorRT refuses.
 _loaded: dict[tuple[str, str], Any] = {}
 _loading = threading.Lock()
@@ -43,11 +47,15 @@ class EngineLog:
 
     Args:
         logger: The library's own object, which it keeps using.
-        errors: Filled while it works.
     """
 
-    def __init__(self, logger: Any, errors: list[str]) -> None:
-        self.logger, self.errors = logger, errors
+    def __init__(self, logger: Any) -> None:
+        self.logger = logger
+        self.errors: list[str] = []
+
+    def listen(self) -> None:
+        """Take what this thread's calls make the library say from now on."""
+        _heard.errors = self.errors
 
     def reasons(self) -> Sequence[str]:
         """Return the first error as a sentence, if there was one."""
@@ -56,8 +64,18 @@ class EngineLog:
 
 
 def new_log(trt: Any) -> EngineLog:
-    """Return a log for one engine; errors of another one's go to that one's."""
-    errors: list[str] = []
+    """Return a log for one engine, which takes what this thread's calls make the library say."""
+    with _loading:
+        # The library keeps the first logger that it is given for itself, for its registry of
+        # plugins for example, and does not keep it alive: it must last as long as the process.
+        if trt.__name__ not in _loggers:
+            _loggers[trt.__name__] = _new_logger(trt)
+    log = EngineLog(_loggers[trt.__name__])
+    log.listen()
+    return log
+
+
+def _new_logger(trt: Any) -> Any:
     severe = {int(trt.Logger.ERROR), int(trt.Logger.INTERNAL_ERROR)}
 
     class Log(trt.ILogger):  # type: ignore[misc]  # a class of a module that is not there yet
@@ -66,9 +84,9 @@ def new_log(trt: Any) -> EngineLog:
 
         def log(self, severity: Any, text: str) -> None:
             if int(severity) in severe:
-                errors.append(text)
+                getattr(_heard, "errors", []).append(text)
 
-    return EngineLog(Log(), errors)
+    return Log()
 
 
 def deserialize(
@@ -86,6 +104,7 @@ def deserialize(
     Raises:
         GraphError: The library refuses it.
     """
+    log.listen()
     problem = f"{trt.__name__} {trt.__version__} cannot load {path}"
     if hasattr(trt, "init_libnvinfer_plugins"):
         # NVIDIA's own plugins, of which the parser takes one for a scatter that adds.
@@ -107,6 +126,8 @@ def load_plugins(trt: Any, library: Path) -> None:
     Raises:
         InputError: TensorRT does not take it.
     """
+    # Without a logger of ours the registry would speak to nobody's.
+    new_log(trt)
     key = trt.__name__, str(library.resolve())
     with _loading:
         if key in _loaded:

@@ -8,7 +8,12 @@ import pytest
 from PIL import Image
 
 from tests.helpers.commands import Completed
-from tests.helpers.engines.built import ALTERATIONS, NO_GPU_HERE, rtx_engine, written_by
+from tests.runtime.backends.engine.parts.engines import (
+    ALTERATIONS,
+    NO_GPU_HERE,
+    rtx_engine,
+    written_by,
+)
 
 __all__ = ["rtx_engine"]
 

@@ -8,7 +8,7 @@ from segpp.errors import GraphError, InputError, MissingError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, backends_for
 from segpp.runtime.inference.choose_backend import choose_backend
 from segpp.runtime.system.packages import is_installed
-from tests.helpers.engines.built import header_of
+from tests.runtime.backends.engine.parts.engines import header_of
 
 
 @pytest.fixture

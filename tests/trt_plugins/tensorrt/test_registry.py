@@ -12,7 +12,7 @@ import pytest
 from segpp.ops import CONTRACTS, MAX_INT8_CLASSES
 from segpp.runtime.system.plugins import VARIABLE
 from tests.trt_plugins.tensorrt.conftest import PLUGINS, Inside
-from tests.trt_plugins.tensorrt.fetch import TENSORRT
+from tests.trt_plugins.tensorrt.fetch import TENSORRT, part
 
 MATCH = {"height": 4, "width": 6, "stride_y": 2, "stride_x": 2, "merged": 5, "window": 0}
 
@@ -202,3 +202,52 @@ def test_refusals_are_told_apart() -> None:
     cases = [*REFUSED, *MISFITS]
 
     assert len({json.dumps(request) for request, _ in cases}) == len(cases)
+
+
+# Neither a runtime nor an engine: without a GPU both crash when they go.
+WHAT_RUNS_ENGINES = """
+import json, sys
+from pathlib import Path
+import tensorrt_bindings as trt
+from segpp.errors import InputError
+from segpp.runtime.backends.engine.loading import _TYPES, load_plugins, new_log
+log = new_log(trt)
+trt.init_libnvinfer_plugins(log.logger, "")
+try:
+    load_plugins(trt, Path("none.so"))
+except InputError as failure:
+    refused = failure.problem
+needed = {
+    trt.ICudaEngine: ("num_io_tensors", "get_tensor_name", "get_tensor_shape", "get_tensor_dtype",
+                      "get_tensor_location", "get_tensor_mode", "create_execution_context"),
+    trt.IExecutionContext: ("set_tensor_address", "execute_async_v3"),
+    trt.Runtime: ("deserialize_cuda_engine", "engine_host_code_allowed"),
+    trt.TensorLocation: ("DEVICE",),
+    trt.TensorIOMode: ("INPUT",),
+    trt.DataType: tuple(_TYPES),
+}
+lacking = [f"{one.__name__}.{name}" for one, names in needed.items() for name in names
+           if not hasattr(one, name)]
+print(json.dumps({"lacking": lacking, "refused": refused, "errors": log.errors}))
+"""
+
+
+def test_tensorrt_has_what_segpp_runs_engines_with() -> None:
+    paths = (part("bindings"), PLUGINS.parent / "src", PLUGINS.parent)
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(part("libraries")),
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", WHAT_RUNS_ENGINES],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["lacking"] == []
+    assert found["errors"] == []
+    assert found["refused"].startswith("tensorrt_bindings 10.15.1")

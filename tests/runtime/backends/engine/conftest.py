@@ -1,5 +1,5 @@
 """What the tests of engines share."""
 
-from tests.helpers.engines.built import rtx_engine
+from tests.runtime.backends.engine.parts.engines import rtx_engine
 
 __all__ = ["rtx_engine"]

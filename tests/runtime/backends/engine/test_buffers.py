@@ -7,7 +7,7 @@ import pytest
 
 from segpp.runtime.backends.engine.buffers import Buffers, Tensor, array_at, is_shared_memory
 from segpp.runtime.backends.engine.cuda import CudaError
-from tests.helpers.engines.cuda_on_cpu import CpuCuda, tensors
+from tests.runtime.backends.engine.parts.cuda_on_cpu import CpuCuda, tensors
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 

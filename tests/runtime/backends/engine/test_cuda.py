@@ -9,7 +9,7 @@ import pytest
 from segpp.errors import MissingError
 from segpp.runtime.backends.engine.cuda import Cuda, CudaError, load_cuda
 from segpp.runtime.system.gpu import cuda_of_driver
-from tests.helpers.engines.built import NO_GPU_HERE
+from tests.runtime.backends.engine.parts.engines import NO_GPU_HERE
 
 runtime = pytest.importorskip("cuda.bindings.runtime", reason="needs cuda-bindings (extra rtx)")
 

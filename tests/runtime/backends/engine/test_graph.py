@@ -5,7 +5,7 @@ import pytest
 from segpp.errors import GraphError
 from segpp.runtime.backends.engine.cuda import CudaError
 from segpp.runtime.backends.engine.graph import capture
-from tests.helpers.engines.cuda_on_cpu import AddOne, CpuCuda
+from tests.runtime.backends.engine.parts.cuda_on_cpu import AddOne, CpuCuda
 
 
 def test_a_captured_call_is_done_when_it_is_launched_and_not_before() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from segpp.errors import GraphError
 from segpp.runtime.backends.engine.header import EngineHeader, read_header
-from tests.helpers.engines.built import header_of
+from tests.runtime.backends.engine.parts.engines import header_of
 
 
 @pytest.mark.rtx

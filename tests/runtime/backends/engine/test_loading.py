@@ -1,10 +1,12 @@
 """What the real library makes of bytes, as far as it does so without a GPU."""
 
+import gc
 from pathlib import Path
 
 import pytest
 
 from segpp.errors import GraphError, InputError
+from segpp.runtime.backends.engine import loading
 from segpp.runtime.backends.engine.loading import _plain, deserialize, load_plugins, new_log
 
 trt = pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
@@ -36,6 +38,19 @@ def test_what_is_no_engine_is_refused_by_the_library_in_one_sentence(rtx_engine:
     [reason] = failure.value.facts
     assert "\n" not in reason
     assert reason.startswith("Serialization assertion header.magicTag")
+
+
+def test_the_library_has_one_logger_as_long_as_the_process_lives() -> None:
+    """It keeps the first that it was given without keeping it alive, and crashed on a dead one."""
+    one, other = new_log(trt), new_log(trt)
+    kept = id(one.logger)
+    assert one.logger is other.logger
+
+    del one, other
+    gc.collect()
+
+    assert id(new_log(trt).logger) == kept
+    assert any(id(logger) == kept for logger in loading._loggers.values())
 
 
 def test_two_logs_do_not_mix(rtx_engine: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from segpp.errors import GraphError
 from segpp.runtime.backends.base import DeviceTimes, TensorInfo
 from segpp.runtime.backends.engine.network import EngineNetwork
-from tests.helpers.engines.cuda_on_cpu import AddOne, CpuCuda, tensors
+from tests.runtime.backends.engine.parts.cuda_on_cpu import AddOne, CpuCuda, tensors
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 Open = Callable[..., EngineNetwork]

@@ -12,7 +12,7 @@ from segpp.runtime.backends.base import BACKENDS, BackendConfig
 from segpp.runtime.backends.engine.opening import _carries_host_code
 from segpp.runtime.backends.engine.trust import StaleEngineError, TrustedEngine, read_trusted
 from segpp.utils.files import manifest_path
-from tests.helpers.engines.built import NO_GPU_HERE, rewrite, written_by
+from tests.runtime.backends.engine.parts.engines import NO_GPU_HERE, rewrite, written_by
 
 pytestmark = pytest.mark.rtx
 

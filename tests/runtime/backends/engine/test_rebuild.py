@@ -9,7 +9,7 @@ from segpp.manifest import read_manifest
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
 from segpp.runtime.backends.engine.rebuild import open_current, rebuild
 from segpp.runtime.backends.engine.trust import StaleEngineError
-from tests.helpers.engines.built import NO_GPU_HERE, written_by
+from tests.runtime.backends.engine.parts.engines import NO_GPU_HERE, written_by
 
 pytestmark = pytest.mark.rtx
 RTX = BACKENDS["tensorrt-rtx"]

@@ -17,8 +17,8 @@ from segpp.runtime.backends.engine.trust import (
     same_release,
 )
 from segpp.utils.files import manifest_path
-from tests.helpers.engines.built import header_of, rewrite
 from tests.helpers.tiny_networks import manifest_of
+from tests.runtime.backends.engine.parts.engines import header_of, rewrite
 
 INFO = EngineInfo("tensorrt", "10.3.0", ("8.7",), 9, 0, 0, 1, 1, 1.0, ran=False)
 PLUGINS = PluginInfo("libsegpp_plugins.so", "5" * 64, "0.1.0", "10.3")

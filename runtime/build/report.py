@@ -212,7 +212,9 @@ def engine_manifest(
         outputs=outputs,
         # Measured on the ONNX file; an engine that has not run has none.
         parity=None,
-        engine=_engine_info(config.builder, onnx, report, version_compatible=config.version_compatible),
+        engine=_engine_info(
+            config.builder, onnx, report, version_compatible=config.version_compatible
+        ),
     )
 
 

@@ -107,7 +107,8 @@ def _with_probabilities(served: Served) -> bytes:
     else:
         nodes.append(helper.make_node("Softmax", ["segpp_fp32"], [_OUTPUT], "Softmax", axis=1))
     model = with_output(served.model, nodes, _OUTPUT, TensorProto.FLOAT, shape_of(value))
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def _config(served: Served) -> Iterator[str]:
@@ -148,7 +149,7 @@ def _config(served: Served) -> Iterator[str]:
 def _normalisation(spec: InputSpec) -> dict[str, object]:
     """Return the keys of ``net-scale-factor * (pixel - offset)``."""
     offsets = ";".join(f"{mean:.9g}" for mean in spec.mean)
-    scale = {"net-scale-factor": f"{1 / spec.std[0]:.9g}"}
+    scale: dict[str, object] = {"net-scale-factor": f"{1 / spec.std[0]:.9g}"}
     return {**scale, "offsets": offsets} if any(spec.mean) else scale
 
 

@@ -178,7 +178,8 @@ def _with_labels(served: Served) -> bytes:
         helper.make_node("Reshape", ["segpp_int32", "segpp_shape"], [_OUTPUT], "Reshape"),
     ]
     model = with_output(served.model, nodes, _OUTPUT, TensorProto.INT32, shape)
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    return data
 
 
 def _params(served: Served) -> Iterator[str]:

@@ -41,6 +41,7 @@ _OTHERWISE = {
     "rewrites_off": "--no-rewrite",
     "compute_capabilities": "--compute-capability",
     "made_for": "--for",
+    "serve_for": "--for",
 }
 _OPPOSITES = {
     "`check=False`": "--no-check",

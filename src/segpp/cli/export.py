@@ -18,6 +18,7 @@ from segpp.manifest import (
     ReductionSite,
     render_manifest,
 )
+from segpp.utils.choices import check_choice
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -36,6 +37,9 @@ RENAMED = {
     "--source": "--checkpoint-format",
     "--match-every": "--match-interval",
 }
+
+# Of --for: what the file itself is like; everything else there names a server's folder.
+_ENGINE = "engine"
 
 _RENAMED_REWRITES = {
     "known-gelu": "gelu-for-fusion",
@@ -93,12 +97,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     model.add_argument(
         "--for",
-        dest="serve_for",
+        dest="uses",
         action="append",
         type=lambda text: text.split(","),
         default=[],
-        metavar="SERVER,…",
-        help="also write a folder for triton, deepstream or isaac-ros beside it; repeatable",
+        metavar="USE,…",
+        help="engine: pixels in, class numbers out, --input-dtype uint8 --outputs labels, so that "
+        "next to nothing is left to the CPU; triton, deepstream, isaac-ros: also write a folder "
+        "for that server beside the file; repeatable",
     )
     add_force_argument(model)
     add_feeding(add_reading(parser))
@@ -109,14 +115,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_graph(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("graph")
-    group.add_argument(
-        "--for",
-        dest="made_for",
-        default="any",
-        metavar="USE",
-        help="any; or engine: pixels in and class numbers out, --input-dtype uint8 --outputs "
-        "labels, so that next to nothing is left to the CPU (default: any)",
-    )
     group.add_argument(
         "--input-dtype",
         metavar="TYPE",
@@ -270,8 +268,18 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add_json_argument(results, "the manifest")
 
 
+def _uses(given: list[list[str]]) -> list[str]:
+    from segpp.export.serving.base import SERVERS  # noqa: PLC0415 - help screens need no writers
+
+    uses = [use.strip() for names in given for use in names]
+    for use in uses:
+        check_choice(use, [*SERVERS, _ENGINE], kind="use")
+    return uses
+
+
 def run(args: argparse.Namespace) -> int:
     """Export and report."""
+    uses = _uses(args.uses)
     result = segpp.export_onnx(
         args.checkpoint,
         args.out,
@@ -284,7 +292,7 @@ def run(args: argparse.Namespace) -> int:
         batch=args.batch,
         precision=args.precision,
         target=args.target,
-        made_for=args.made_for,
+        made_for="engine" if _ENGINE in uses else "any",
         input_dtype=args.input_dtype,
         output_dtype=args.output_dtype,
         input_name=args.input_name,
@@ -298,7 +306,7 @@ def run(args: argparse.Namespace) -> int:
         **reading_of(args),
         **feeding_of(args),
         reference=args.reference,
-        serve_for=[name for names in args.serve_for for name in names],
+        serve_for=[use for use in uses if use != _ENGINE],
         force=args.force,
         memory_limit=args.memory_limit,
     )

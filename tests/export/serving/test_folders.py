@@ -151,9 +151,10 @@ def test_the_command_writes_the_folders_that_are_named(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--for", "tritn"), "known: deepstream, isaac-ros, triton"),
+        (("--for", "tritn"), "known: deepstream, engine, isaac-ros, triton"),
         (("--for", "deepstream"), "nvinfer divides all channels by one number"),
-        (("--for", "isaac-ros"), "take `outputs=labels`"),
+        (("--for", "isaac-ros"), "take --outputs labels or --outputs both"),
+        (("--for", "isaac-ros"), "--for isaac-ros with --outputs logits"),
     ],
 )
 def test_the_command_refuses_before_it_traces_and_leaves_nothing(

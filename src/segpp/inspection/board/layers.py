@@ -34,7 +34,7 @@ _PRODUCTS = {"MatMul", "Gemm", "Conv", "ConvInteger", "MatMulInteger", "ConvTran
 _INTEGER = {"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"}
 # Four products with the corners' weights for every value that a bilinear resize gives.
 _BILINEAR = 4
-_TYPES = {
+_TYPES: Mapping[int, str] = {
     onnx.TensorProto.FLOAT: "fp32",
     onnx.TensorProto.FLOAT16: "fp16",
     onnx.TensorProto.BFLOAT16: "bf16",

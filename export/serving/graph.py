@@ -10,8 +10,8 @@ __all__ = ["shape_of", "type_name", "with_output"]
 
 def with_output(
     model: ModelProto, nodes: Sequence[NodeProto], name: str, kind: int, shape: Sequence[int]
-) -> ModelProto:
-    """Return a copy that computes ``nodes`` behind its outputs and gives ``name`` alone.
+) -> bytes:
+    """Return the bytes of a copy that computes ``nodes`` behind its outputs and gives ``name``.
 
     What only the other outputs needed is left out.
 
@@ -29,7 +29,7 @@ def with_output(
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(name, kind, list(shape)))
     _drop_unread(copy, name)
-    return copy
+    return bytes(copy.SerializeToString())
 
 
 def _drop_unread(model: ModelProto, name: str) -> None:

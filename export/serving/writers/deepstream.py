@@ -106,9 +106,7 @@ def _with_probabilities(served: Served) -> bytes:
         nodes.append(helper.make_node("Sigmoid", ["segpp_fp32"], [_OUTPUT], "Sigmoid"))
     else:
         nodes.append(helper.make_node("Softmax", ["segpp_fp32"], [_OUTPUT], "Softmax", axis=1))
-    model = with_output(served.model, nodes, _OUTPUT, TensorProto.FLOAT, shape_of(value))
-    data: bytes = model.SerializeToString()
-    return data
+    return with_output(served.model, nodes, _OUTPUT, TensorProto.FLOAT, shape_of(value))
 
 
 def _config(served: Served) -> Iterator[str]:
@@ -146,10 +144,10 @@ def _config(served: Served) -> Iterator[str]:
         yield f"{key}={value}"
 
 
-def _normalisation(spec: InputSpec) -> dict[str, object]:
+def _normalisation(spec: InputSpec) -> dict[str, str]:
     """Return the keys of ``net-scale-factor * (pixel - offset)``."""
     offsets = ";".join(f"{mean:.9g}" for mean in spec.mean)
-    scale: dict[str, object] = {"net-scale-factor": f"{1 / spec.std[0]:.9g}"}
+    scale = {"net-scale-factor": f"{1 / spec.std[0]:.9g}"}
     return {**scale, "offsets": offsets} if any(spec.mean) else scale
 
 

@@ -177,9 +177,7 @@ def _with_labels(served: Served) -> bytes:
         helper.make_node("Constant", [], ["segpp_shape"], "Constant", value=sides),
         helper.make_node("Reshape", ["segpp_int32", "segpp_shape"], [_OUTPUT], "Reshape"),
     ]
-    model = with_output(served.model, nodes, _OUTPUT, TensorProto.INT32, shape)
-    data: bytes = model.SerializeToString()
-    return data
+    return with_output(served.model, nodes, _OUTPUT, TensorProto.INT32, shape)
 
 
 def _params(served: Served) -> Iterator[str]:

@@ -34,7 +34,7 @@ _PRODUCTS = {"MatMul", "Gemm", "Conv", "ConvInteger", "MatMulInteger", "ConvTran
 _INTEGER = {"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul"}
 # Four products with the corners' weights for every value that a bilinear resize gives.
 _BILINEAR = 4
-_TYPES: dict[int, str] = {
+_TYPES: Mapping[int, str] = {
     onnx.TensorProto.FLOAT: "fp32",
     onnx.TensorProto.FLOAT16: "fp16",
     onnx.TensorProto.BFLOAT16: "bf16",
@@ -78,8 +78,7 @@ class _Graph:
     assumed: str | None
 
     def precision(self, name: str) -> str:
-        kind = self.types.get(name, 0)
-        own = _TYPES.get(kind, "fp32")
+        own = _TYPES.get(self.types.get(name, 0), "fp32")
         return "fp16" if self.assumed in {"fp16", "int8"} and own == "fp32" else own
 
     def width(self, name: str) -> float:

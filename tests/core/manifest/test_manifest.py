@@ -251,7 +251,7 @@ def test_every_key_is_needed_or_has_a_default() -> None:
     whole = as_json(WHOLE)
     optional = {
         "parity", "reference", "islands", "origins", "match_search", "calibration", "engine",
-            "notes", "options",
+            "certificate", "notes", "options",
     }  # fmt: skip
 
     for key in whole:

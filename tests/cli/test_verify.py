@@ -1,6 +1,7 @@
 """``segpp-verify``: what every writer leaves is proved again, and what was altered never is."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -142,7 +143,7 @@ def test_an_engine_has_one_too_and_has_not_been_run(segpp: Command, folder: Path
     # There is no GPU, or no library that runs it: the certificate is whole, and says so.
     done = segpp("verify", engine)
     assert done.returncode in {2, 3}
-    assert "certificate" not in done.stderr
+    assert re.search("error: .*(does not run yet|no GPU|not installed)", done.stderr)
 
 
 def test_the_users_pictures_are_in_no_certificate(

@@ -273,36 +273,6 @@ def test_an_engine_is_told_by_its_manifest(segpp: Command, model: Path, tmp_path
     assert "built, not run" in done.stdout
 
 
-def test_an_engine_with_plugins_names_their_library(
-    segpp: Command, model: Path, tmp_path: Path
-) -> None:
-    engine = tmp_path / "small.engine"
-    engine.write_bytes(b"ptrt" + bytes(100))
-    manifest_path(engine).write_bytes(manifest_path(model).read_bytes())
-    info = {"name": "small.engine", "sha256": sha256_of(engine), "bytes": 104}
-    library = {"name": "p.so", "sha256": "a" * 64, "version": "0.1.0", "tensorrt": "10.3"}
-    told = {
-        "typing": "weak",
-        "plugins": {"SegppTokenMatch": 8},
-        "functions": {"SegppResizeArgmax": 1},
-        "plugin_library": {**library, "embedded": True},
-        "activation_bytes": None,
-        "warnings": ["output labels is INT32"],
-    }
-    rewrite(manifest_path(engine), kind="engine", file=info, engine={**ENGINE, **told})
-
-    done = segpp("inspect", engine)
-
-    assert done.returncode == 0, done.stderr
-    said = " ".join(done.stdout.split())
-    assert "typing weak" in said
-    assert "plugins SegppTokenMatch 8" in said
-    assert "p.so 0.1.0 for TensorRT 10.3, SHA-256 aaaaaaaaaaaaaaaa…, in the engine" in said
-    assert "standard operators for SegppResizeArgmax 1" in said
-    assert "warnings output labels is INT32" in said
-    assert "activation memory" not in said
-
-
 def test_an_engine_without_a_manifest_cannot_be_told(segpp: Command, tmp_path: Path) -> None:
     (tmp_path / "x.engine").write_bytes(b"ptrt" + bytes(100))
 

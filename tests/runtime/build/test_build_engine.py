@@ -4,21 +4,24 @@ What ``runtime/build/__init__``, ``worker`` and ``builders/tensorrt_rtx`` promis
 """
 
 import json
+import os
+import resource
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
-from segpp import build_engine
+from segpp.errors import GraphError
 from segpp.manifest import Source, read_manifest
+from segpp.runtime.build.builders import BuildConfig
+from segpp.runtime.build.worker import build_in_subprocess
 from segpp.utils.files import manifest_path, sha256_of
-
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
-pytestmark = pytest.mark.rtx
-
-from tests.helpers.engines.graphs import (  # noqa: E402 - onnx may be missing
+from tests.runtime.build.parsed import (
     ATTENTION,
     HEAD,
     LARGE_TOPK,
@@ -28,7 +31,24 @@ from tests.helpers.engines.graphs import (  # noqa: E402 - onnx may be missing
     write_manifest,
 )
 
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
+pytestmark = pytest.mark.rtx
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+WRONG_SHAPES = (
+    HEAD
+    + """ g (float[1,3,8,8] x) => (float[1,3,8,8] y) <float[7] w = {1,2,3,4,5,6,7}> {
+    [adder] y = Add(x, w)
+}"""
+)
+UNKNOWN_OPERATOR = HEAD + " g (float[1,64] x) => (float[N] y) { [rare] y = Unique(x) }"
+OPEN_DIMENSION = HEAD + " g (float[N,3,8,8] x) => (float[N,3,8,8] y) { y = Relu(x) }"
+# Makes the parser recurse until its stack ends.
+RECURSIVE_FUNCTION = """<ir_version: 8, opset_import: ["": 18, "f": 1]>
+g (float[1,8] x) => (float[1,8] y) { y = f.again(x) }
+<domain: "f", opset_import: ["": 18, "f": 1]> again (a) => (b) { b = f.again(a) }"""
 
 
 @pytest.fixture
@@ -75,123 +95,6 @@ def test_engine_and_manifest_come_with_a_report(segpp: Command, folder: Path) ->
     assert names(folder) == {"a.onnx", "a.onnx.json", "a.engine", "a.engine.json"}
 
 
-def test_the_report_says_what_was_not_done(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    write_manifest(source, sites=2)
-
-    result = segpp("build-engine", source, folder / "a.engine")
-
-    assert result.returncode == 0, result.stderr
-    assert "attention sites    1 of 2 recognised, 0 fused: in FP32 there is no" in result.stdout
-    assert "plugins            the file has no operators of segpp" in result.stdout
-    assert "warning: 1 of 2 attention sites are a product, a softmax and a product" in result.stderr
-    assert "built, not run" in result.stdout
-    assert "building a.engine … " in result.stderr
-
-
-def test_a_dry_run_parses_reports_and_writes_nothing(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    write_manifest(source, sites=1)
-
-    result = segpp("build-engine", source, folder / "a.engine", "--dry-run")
-
-    assert result.returncode == 0, result.stderr
-    assert "attention sites    1, not compiled" in result.stdout
-    assert "not built: a dry run" in result.stdout
-    assert "parsing a.onnx … " in result.stderr
-    assert names(folder) == {"a.onnx", "a.onnx.json"}
-
-
-def test_a_dry_run_of_what_cannot_be_built_names_the_problem_and_exits_with_1(
-    segpp: Command, folder: Path
-) -> None:
-    source = write(folder / "a.onnx", LARGE_TOPK)
-
-    result = segpp("build-engine", source, folder / "a.engine", "--dry-run", "--json")
-
-    assert result.returncode == 1
-    [problem] = json.loads(result.stdout)["problems"]
-    assert problem.endswith("asks for the top 4,000, and TensorRT ends at 3,840")
-    assert names(folder) == {"a.onnx"}
-
-
-def test_a_dry_run_needs_no_place_to_write_to(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-
-    result = segpp("build-engine", source, "/dev/none/a.engine", "--dry-run")
-
-    assert result.returncode == 0, result.stderr
-
-
-def test_the_progress_of_a_build_is_told_in_shares(folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    told: list[tuple[float, str]] = []
-
-    build_engine(source, folder / "a.engine", progress=lambda *news: told.append(news))
-
-    shares = [share for share, _ in told]
-    assert len(shares) > 5
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    assert told[-1][1] == "Building engine"
-
-
-def test_verbose_shows_the_librarys_log(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    words = ("build-engine", source, folder / "a.engine")
-
-    quiet, loud = segpp(*words, timeout=60), segpp(*words, "--verbose", "--force", timeout=60)
-
-    assert "Total Activation Memory" not in quiet.stderr
-    assert "Total Activation Memory" in loud.stderr
-    assert "to be part of self-attention pattern" in loud.stderr
-
-
-def test_levels_of_optimization_make_no_difference_to_tensorrt_rtx() -> None:
-    """Why it refuses them."""
-    import tensorrt_rtx as trt  # noqa: PLC0415 - who has no such wheel skips this file
-
-    from tests.runtime.build.parsed import parsed_with_builder  # noqa: PLC0415 - needs onnx
-
-    engines = []
-    for level in (0, 5):
-        with parsed_with_builder(ATTENTION.removeprefix(HEAD)) as (builder, network):
-            settings = builder.create_builder_config()
-            settings.num_compute_capabilities = 1
-            settings.set_compute_capability(trt.ComputeCapability.SM89, 0)
-            settings.builder_optimization_level = level
-            engines.append(bytes(builder.build_serialized_network(network, settings)))
-
-    assert engines[0] == engines[1]
-
-
-def test_an_attention_written_otherwise_is_not_recognised(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", SOFTMAX_BY_HAND)
-
-    result = segpp("build-engine", source, folder / "a.engine", "--json")
-
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["attention_found"] == 0
-
-
-def test_a_site_that_lost_its_fusion_is_warned_of_with_the_cause(
-    segpp: Command, folder: Path
-) -> None:
-    between = ATTENTION.replace("float[", "float16[").replace(
-        "weights = Softmax<axis = -1>(scores)",
-        "[squashed] s = Sigmoid(scores)\n    [soft] weights = Softmax<axis = -1>(s)",
-    )
-    source = write(folder / "a.onnx", between)
-
-    result = segpp("build-engine", source, folder / "a.engine", "--json")
-
-    assert result.returncode == 0, result.stderr
-    report = json.loads(result.stdout)
-    cause = "not recognised: between its products stands squashed (ACTIVATION)"
-    assert report["warnings"] == [f"the attention at soft is not one kernel: {cause}"]
-    assert f"warning: the attention at soft is not one kernel: {cause}\n" in result.stderr
-
-
 def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(
     segpp: Command, folder: Path
 ) -> None:
@@ -203,3 +106,223 @@ def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(
     assert result.returncode == 0, result.stderr
     assert "1 recognised; no manifest tells of how many" in result.stdout
     assert names(folder) == {"a.onnx", "a.engine"}
+
+
+@pytest.mark.parametrize(
+    ("graph", "told"),
+    [
+        (WRONG_SHAPES, ["node: adder (Add)", "broadcast dimensions must be conformable"]),
+        (UNKNOWN_OPERATOR, ["node: rare (Unique)", "the operator Unique is not supported"]),
+        (LARGE_TOPK, ["K exceeds the maximum value allowed (3840)", "hint: its TopK ends at 3840"]),
+        (OPEN_DIMENSION, ["hint: fix every dimension"]),
+    ],
+    ids=["wrong-shapes", "unknown-operator", "large-topk", "open-dimension"],
+)
+def test_a_graph_that_cannot_be_compiled_is_an_error_that_leaves_nothing(
+    segpp: Command, folder: Path, graph: str, told: list[str]
+) -> None:
+    source = write(folder / "a.onnx", graph)
+
+    result = segpp("build-engine", source, folder / "a.engine", cwd=folder)
+
+    assert result.returncode == 2
+    assert "error: TensorRT-RTX" in result.stderr
+    assert "cudaError" not in result.stderr
+    for words in told:
+        assert words in result.stderr
+    assert names(folder) == {"a.onnx"}
+
+
+def test_a_crash_of_the_compiler_is_an_error(folder: Path) -> None:
+    """The command refuses the file; what makes the compiler crash is not always known before."""
+    source = write(folder / "a.onnx", RECURSIVE_FUNCTION)
+    config = BuildConfig(source, folder / "a.engine", "tensorrt-rtx", ("8.9",))
+
+    with pytest.raises(GraphError, match="RTX crashed on a.onnx\n  it ended with SIGSEGV"):
+        build_in_subprocess(config, "a.onnx")
+
+    assert names(folder) == {"a.onnx"}
+
+
+def test_weights_outside_the_folder_are_not_compiled(segpp: Command, folder: Path) -> None:
+    """Neither through a link, nor from a pipe or a device that lies in it."""
+    source = write(folder / "a.onnx", WRONG_SHAPES)
+    model = onnx.load(source)
+    weight = model.graph.initializer[0]
+    weight.ClearField("float_data")
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    entry = weight.external_data.add()
+    entry.key, entry.value = "location", "w.bin"
+    source.write_bytes(model.SerializeToString())
+    weights = folder / "w.bin"
+    odd = {
+        "outside its folder": lambda: weights.symlink_to("/etc/passwd"),
+        "device or pipe": lambda: os.mkfifo(weights),
+        "outside its folder: 'w.bin'": lambda: weights.symlink_to("/dev/zero"),
+    }
+
+    for told, make in odd.items():
+        make()
+        result = segpp("build-engine", source, folder / "a.engine", timeout=60)
+        weights.unlink()
+
+        assert result.returncode == 2
+        assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "does not exist"),
+        (b"", "is empty"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "it looks like a JPEG image"),
+        (b"vtrt\x00\x00", "it looks like a TensorRT-RTX engine"),
+        (b"\x08\x08\x12\x7ftruncated", "not an ONNX file, or only part of one"),
+        (b"hello", "not an ONNX file, or only part of one"),
+    ],
+    ids=["missing", "empty", "jpeg", "engine", "truncated", "text"],
+)
+def test_what_is_no_onnx_file_is_refused(
+    segpp: Command, folder: Path, content: bytes | None, told: str
+) -> None:
+    source = folder / "a.onnx"
+    if content is not None:
+        source.write_bytes(content)
+
+    result = segpp("build-engine", source, folder / "a.engine")
+
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert not (folder / "a.engine").exists()
+
+
+def test_a_manifest_of_another_file_stops_the_build(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    write_manifest(source, sites=1)
+    write(source, SOFTMAX_BY_HAND)
+
+    result = segpp("build-engine", source, folder / "a.engine")
+
+    assert result.returncode == 2
+    assert "was written for another file" in result.stderr
+    assert not (folder / "a.engine").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--backend", "tensorrt-rxt"], "did you mean 'tensorrt-rtx'?"),
+        (["--compute-capability", "8.7"], "it builds for: 7.5, 8.0, 8.6, 8.9, 12.0"),
+        (["--compute-capability", "89"], "separate by commas, as 8.6,8.9,12.0"),
+        (["--workspace", "2048"], "one of the units K, M and G"),
+        (["--workspace", "0G"], "one of the units K, M and G"),
+        (["--workspace", "1K"], "hint: give a larger --workspace"),
+        (["--timing-cache", "a.cache"], "TensorRT-RTX has no use for --timing-cache"),
+        (["--plugin", "a.so"], "reason: its parser takes no plugins"),
+        (["--embed-plugin"], "TensorRT-RTX has no use for --embed-plugin"),
+        (["--optimization-level", "3"], "TensorRT-RTX has no use for --optimization-level"),
+        (["--optimization-level", "6"], "--optimization-level is 6"),
+        (["--version-compatible"], "TensorRT-RTX has no use for --version-compatible"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_argument_is_told(
+    segpp: Command, folder: Path, arguments: list[str], told: str
+) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+
+    result = segpp("build-engine", source, folder / "a.engine", *arguments)
+
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert names(folder) == {"a.onnx"}
+
+
+def test_the_source_is_never_overwritten(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    before = sha256_of(source)
+
+    result = segpp("build-engine", source, folder / "." / "a.onnx")
+
+    assert result.returncode == 2
+    assert "is the input itself, and would be replaced by an engine" in result.stderr
+    assert sha256_of(source) == before
+
+
+def test_a_disk_that_ends_keeps_the_old_engine(segpp: Command, folder: Path) -> None:
+    source, target = write(folder / "a.onnx", ATTENTION), folder / "a.engine"
+    target.write_bytes(b"old")
+    room = 64 << 10  # the log fits, the engine (over 100 kB) does not
+
+    result = segpp(
+        "build-engine", source, target, "--force",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+    )  # fmt: skip
+
+    assert result.returncode == 2
+    assert f"cannot write {target}\n  File too large" in result.stderr
+    assert target.read_bytes() == b"old"
+    assert names(folder) == {"a.onnx", "a.engine"}
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_build_leaves_neither_file_nor_process(
+    folder: Path, stop: signal.Signals
+) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    command = [sys.executable, "-m", "segpp", "build-engine", str(source), str(folder / "a.engine")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as build:
+        children = _wait_for_children(build.pid)
+
+        build.send_signal(stop)
+        _, told = build.communicate(timeout=60)
+
+    assert build.returncode == 130
+    assert "interrupted; nothing half-written is left" in told
+    # A killed process is gone a moment after the signal, and later where nobody reaps it.
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+    assert names(folder) == {"a.onnx"}
+
+
+def _wait_for_children(pid: int) -> list[psutil.Process]:
+    for _ in range(3000):
+        if children := psutil.Process(pid).children():
+            return list(children)
+        time.sleep(0.01)
+    pytest.fail("the build never started its process")
+
+
+@pytest.mark.parametrize(
+    ("engine", "told"),
+    [("auto", "no engine builder is installed"), ("tensorrt-rtx", "TensorRT-RTX is not installed")],
+)
+def test_without_the_library_one_sentence_says_how_to_get_it(
+    folder: Path, engine: str, told: str
+) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    # None among the modules is how Python marks one that is not there.
+    code = (
+        "import sys; sys.modules['tensorrt_rtx'] = None\n"
+        "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ["build-engine", str(source), str(folder / "a.engine"), "--backend", engine]
+
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 3
+    assert f"error: {told}\n  hint: pip install 'segpp[rtx]'" in result.stderr
+
+
+def test_a_library_that_does_not_load_is_told(segpp: Command, folder: Path) -> None:
+    source = write(folder / "a.onnx", ATTENTION)
+    (folder / "broken").mkdir()
+    (folder / "broken" / "tensorrt_rtx.py").write_text("raise ImportError('libtensorrt_rtx.so')")
+    environment = {**os.environ, "PYTHONPATH": str(folder / "broken")}
+
+    result = segpp("build-engine", source, folder / "a.engine", env=environment)
+
+    assert result.returncode == 3
+    assert "TensorRT-RTX is installed and does not load\n  libtensorrt_rtx.so" in result.stderr

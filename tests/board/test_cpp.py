@@ -14,6 +14,7 @@ from PIL import Image
 
 from tests.board import userland
 from tests.board.cross_compiler import cross_compiled
+from tests.runtime.cpp.test_labels import calibration_pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = ROOT / "examples" / "street_scenes"
@@ -21,7 +22,7 @@ SCENES = ROOT / "examples" / "street_scenes"
 CHECKPOINT = SCENES / "segformer_b0_scenes.pth"
 PICTURE = SCENES / "images" / "900000.jpg"
 # On the board every product of numbers is emulated.
-SIZE = "96x128"
+SIZE = "128x192"
 FILES = {
     "none": ("--preset", "none"),
     "hq": ("--preset", "hq", "--outputs", "labels", "--input-dtype", "uint8"),
@@ -50,7 +51,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, options in FILES.items():
         here("export", CHECKPOINT, folder / f"{name}.onnx", *options, "--size", SIZE, "--no-check")
     words = ("--target", "onnxruntime", "--no-timing", "--min-agreement", "0")
-    here("calibrate", folder / "none.onnx", SCENES / "images", "-o", folder / "int8.onnx", *words)
+    pictures = calibration_pictures(folder / "pictures")
+    here("calibrate", folder / "none.onnx", pictures, "-o", folder / "int8.onnx", *words)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""What ``segpp-build-engine`` tells of a build on the real compiler: reports, dry runs, progress."""
+"""What ``segpp-build-engine`` tells of a build on a real compiler: reports, dry runs, progress."""
 
 import json
 import subprocess
@@ -103,7 +103,7 @@ def test_verbose_shows_the_librarys_log(segpp: Command, folder: Path) -> None:
     assert "to be part of self-attention pattern" in loud.stderr
 
 
-def test_levels_of_optimization_make_no_difference_to_tensorrt_rtx(folder: Path) -> None:
+def test_levels_of_optimization_make_no_difference_to_tensorrt_rtx() -> None:
     """Why it refuses them."""
     import tensorrt_rtx as trt  # noqa: PLC0415 - who has no such wheel skips this file
 

@@ -188,7 +188,11 @@ def test_the_manifest_holds_the_report_and_the_engines_own_types() -> None:
     )
     assert (engine.attention_found, engine.attention_fused) == (1, 1)
 
-    [told] = [" ".join(one.body.split()) for one in manifest_sections(found) if one.title == "engine"]
+    [told] = [
+        " ".join(one.body.split()) for one in manifest_sections(found) if one.title == "engine"
+    ]
     assert "typing weak" in told
     assert "plugins SegppTokenMatch 8" in told
-    assert f"libsegpp_plugins.so 0.1.0 for TensorRT 10.3, SHA-256 {'a' * 16}…, in the engine" in told
+    assert (
+        f"libsegpp_plugins.so 0.1.0 for TensorRT 10.3, SHA-256 {'a' * 16}…, in the engine" in told
+    )

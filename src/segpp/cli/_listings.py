@@ -3,7 +3,12 @@
 import argparse
 import sys
 
-__all__ = ["ListReductions", "ListRewrites"]
+from segpp.utils.choices import check_choice
+
+__all__ = ["ListReductions", "ListRewrites", "uses_of"]
+
+# Of --for: what the file itself is like; everything else there names a server's folder.
+_ENGINE = "engine"
 
 
 class ListReductions(argparse.Action):
@@ -47,3 +52,17 @@ class ListRewrites(argparse.Action):
             lines.append(f"{name:<27}  {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")
         parser.exit()
+
+
+def uses_of(given: list[list[str]]) -> tuple[bool, list[str]]:
+    """Return whether --for names an engine, and the servers that it names.
+
+    Raises:
+        InputError: It names something else.
+    """
+    from segpp.export.serving.base import SERVERS  # noqa: PLC0415 - help screens need no writers
+
+    uses = [use.strip() for names in given for use in names]
+    for use in uses:
+        check_choice(use, [*SERVERS, _ENGINE], kind="use")
+    return _ENGINE in uses, [use for use in uses if use != _ENGINE]

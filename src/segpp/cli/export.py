@@ -7,7 +7,7 @@ from typing import Literal
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
-from segpp.cli._listings import ListReductions, ListRewrites
+from segpp.cli._listings import ListReductions, ListRewrites, uses_of
 from segpp.cli._reading import add_feeding, add_reading, feeding_of, reading_of
 from segpp.manifest import (
     Manifest,
@@ -18,7 +18,6 @@ from segpp.manifest import (
     ReductionSite,
     render_manifest,
 )
-from segpp.utils.choices import check_choice
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
@@ -37,9 +36,6 @@ RENAMED = {
     "--source": "--checkpoint-format",
     "--match-every": "--match-interval",
 }
-
-# Of --for: what the file itself is like; everything else there names a server's folder.
-_ENGINE = "engine"
 
 _RENAMED_REWRITES = {
     "known-gelu": "gelu-for-fusion",
@@ -268,18 +264,9 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     add_json_argument(results, "the manifest")
 
 
-def _uses(given: list[list[str]]) -> list[str]:
-    from segpp.export.serving.base import SERVERS  # noqa: PLC0415 - help screens need no writers
-
-    uses = [use.strip() for names in given for use in names]
-    for use in uses:
-        check_choice(use, [*SERVERS, _ENGINE], kind="use")
-    return uses
-
-
 def run(args: argparse.Namespace) -> int:
     """Export and report."""
-    uses = _uses(args.uses)
+    is_for_engine, servers = uses_of(args.uses)
     result = segpp.export_onnx(
         args.checkpoint,
         args.out,
@@ -292,7 +279,7 @@ def run(args: argparse.Namespace) -> int:
         batch=args.batch,
         precision=args.precision,
         target=args.target,
-        made_for="engine" if _ENGINE in uses else "any",
+        made_for="engine" if is_for_engine else "any",
         input_dtype=args.input_dtype,
         output_dtype=args.output_dtype,
         input_name=args.input_name,
@@ -306,7 +293,7 @@ def run(args: argparse.Namespace) -> int:
         **reading_of(args),
         **feeding_of(args),
         reference=args.reference,
-        serve_for=[use for use in uses if use != _ENGINE],
+        serve_for=servers,
         force=args.force,
         memory_limit=args.memory_limit,
     )

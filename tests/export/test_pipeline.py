@@ -1,4 +1,7 @@
-"""The whole export: the file computes what PyTorch computes, and says truly what it is."""
+"""The whole export: the file computes what PyTorch computes, and says truly what it is.
+
+``config/recorded.py`` and ``parity/certify.py`` show in what it writes beside the file.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

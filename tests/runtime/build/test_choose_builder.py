@@ -120,7 +120,7 @@ def test_tensorrt_builds_for_the_gpu_at_hand_alone(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("version", "dry_run", "told"),
     [
-        ("8.6.2", True, "TensorRT 8.6.2 is too old: 10.3 is the first"),
+        ("8.6.2", True, "TensorRT 8.6.2 is too old: segpp builds for 10.3"),
         ("10.2.0", True, "TensorRT 10.2.0 is too old"),
         ("10.3.0", False, "no GPU answers here\n  hint: build it on the board"),
     ],

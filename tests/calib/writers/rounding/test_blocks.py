@@ -11,6 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 import segpp
+from segpp.calib.equalization import accept
 from segpp.calib.equalization.accept import block_runs
 from segpp.calib.equalization.bias_correction import bias_shifts
 from segpp.calib.graph.sites import Site
@@ -154,7 +155,10 @@ def test_biases_are_corrected_for_the_integers_that_were_chosen(
     made: Quantized,
     rounded: Rounded,
     pictures: tuple[Picture, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Of few small pictures some files have no block that gains more.
+    monkeypatch.setattr(accept, "LEAST_GAIN", 0.0)
     given = (made.model, made.manifest)
     writer = WRITERS[target[0]]
 

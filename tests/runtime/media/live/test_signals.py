@@ -15,10 +15,10 @@ def test_the_first_signal_stops_and_the_second_one_interrupts(number: signal.Sig
     stopped = threading.Event()
     try:
         with ended_by_signals(stopped.set):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
             assert stopped.wait(5)
             with pytest.raises(KeyboardInterrupt):
-                os.kill(os.getpid(), number)
+                signal.raise_signal(number)
         assert signal.getsignal(number) is signal.default_int_handler
     finally:
         signal.signal(number, before)
@@ -29,7 +29,7 @@ def test_what_is_ignored_stays_ignored() -> None:
     stopped = threading.Event()
     try:
         with ended_by_signals(stopped.set):
-            os.kill(os.getpid(), signal.SIGHUP)
+            signal.raise_signal(signal.SIGHUP)
         assert not stopped.is_set()
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -41,7 +41,7 @@ def test_whoever_watches_for_signals_watches_again_afterwards() -> None:
     before = signal.set_wakeup_fd(writing)
     try:
         with ended_by_signals(lambda: None):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         inside = signal.set_wakeup_fd(before)
     finally:
         signal.set_wakeup_fd(before)

@@ -1,4 +1,4 @@
-"""The parity check lets a right file through and stops a wrong one (also ``parity/file_run.py``)."""
+"""The parity check passes a right file and stops a wrong one (also ``parity/file_run.py``)."""
 
 import re
 from dataclasses import replace

@@ -151,7 +151,7 @@ def test_a_manifest_has_nothing_to_estimate(segpp: Command, b0_onnx: Path) -> No
     done = segpp("inspect", f"{b0_onnx}.json", "--board", "thor")
 
     assert done.returncode == 2
-    assert "`board` goes with a checkpoint or an ONNX file" in done.stderr
+    assert "--board goes with a checkpoint or an ONNX file" in done.stderr
 
 
 @pytest.mark.slow

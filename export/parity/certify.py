@@ -36,8 +36,7 @@ def images_to_see(judged: ParityImage, spec: InputSpec, fed: InputSpec) -> tuple
     pictures = pictures_for(spec.channels)
     drawn = [drawn_parity_image(picture, spec, fed=fed) for picture in pictures]
     # The bundled street is judged and certified in one run, unless there is another image to judge.
-    head = () if judged.sha256 == drawn[0].sha256 else (judged,)
-    return (*head, *drawn)
+    return (judged, *(drawn[1:] if judged.sha256 == drawn[0].sha256 else drawn))
 
 
 def certify(manifest: Manifest, seen: Sequence[Seen]) -> tuple[Manifest, bytes]:

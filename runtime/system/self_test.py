@@ -15,6 +15,7 @@ import numpy as np
 from segpp.errors import CheckError, SegppError
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
 from segpp.runtime.build.builders import BUILDERS, BuildConfig
+from segpp.runtime.system.plugin_library import read_plugin_library
 from segpp.runtime.system.plugins import find_plugins
 from segpp.utils.choices import check_choice
 
@@ -62,6 +63,8 @@ def run_self_test(name: str) -> None:
 
 def _load_plugins() -> None:
     path = find_plugins().library.path
+    # Before any of its code runs.
+    read_plugin_library(Path(str(path)))
     library = ctypes.CDLL(str(path))
     # By these TensorRT takes it; built to register itself, it could not be loaded without one.
     for symbol in ("getCreators", "setLoggerFinder"):

@@ -207,6 +207,7 @@ def test_the_text_of_an_onnx_file_has_all_sections(segpp: Command, exported: Pat
         "token reduction, in every block of the stage",
         "multiply-accumulates per image before exact rewrites, in billions",
         "parity with PyTorch",
+        "certificate",
     ]
     # Two counts, of two networks: the file's own nodes, and those before the rewrites.
     assert re.search(

@@ -16,7 +16,13 @@ from segpp.runtime.build.compile import (
     open_builder,
     parse_model,
 )
-from segpp.runtime.build.network import NETWORK, Typing, describe_network, render_facts
+from segpp.runtime.build.network import (
+    NETWORK,
+    NetworkFacts,
+    Typing,
+    describe_network,
+    render_facts,
+)
 from segpp.runtime.build.weak_typing import keep_types, labels_as_int32, precision_flags
 from segpp.runtime.onnx_reader.own_nodes import read_own_nodes
 from segpp.runtime.onnx_reader.strip_functions import with_local_names, without_functions
@@ -86,9 +92,11 @@ class TensorRt:
         except TypeError as failure:
             # The constructor's way to say that it made nothing.
             raise _no_gpu(self) from failure
-        network, parser = finish_network(trt, builder, config, log, typing_of(trt.__version__))
+        typing = typing_of(trt.__version__)
+        network, parser, facts = finish_network(trt, builder, logger, config, typing)
+        log(NETWORK, render_facts(facts))
         if not config.dry_run:
-            theirs = settings(trt, builder, network, config, log)
+            theirs = settings(trt, builder, network, config, log, typing)
             build_network(builder, network, theirs, config.output)
             _save_timing_cache(theirs, config)
         # The network refers to what the parser holds.
@@ -101,22 +109,23 @@ def typing_of(version: str) -> Typing:
 
 
 def finish_network(
-    trt: Any, builder: Any, config: BuildConfig, log: Log, typing: Typing
-) -> tuple[Any, Any]:
-    """Return the network as it is built, and the parser, and report what is in it.
+    trt: Any, builder: Any, logger: Any, config: BuildConfig, typing: Typing
+) -> tuple[Any, Any, NetworkFacts]:
+    """Return the network as it is built, the parser, and what is in the network.
 
     Args:
         trt: The module.
         builder: Of the library.
+        logger: Of the library, which keeps no hold of it and may use it as long as there are
+            plugins.
         config: What to build.
-        log: Takes messages, and the report.
         typing: How to type the network.
 
     Raises:
         BuildRefused: The parser refused the file.
         InputError: The library refused the plugins.
     """
-    logger, model = make_logger(trt, log), config.onnx.read_bytes()
+    model = config.onnx.read_bytes()
     plugins = _load_plugins(trt, logger, config)
     parsed = model
     if typing == "weak":
@@ -131,25 +140,26 @@ def finish_network(
     facts = describe_network(
         trt, network, read_own_nodes(model), typing=typing, warnings=warnings
     )
-    log(NETWORK, render_facts(facts))
-    return network, parser
+    return network, parser, facts
 
 
 def _network_flags(trt: Any, typing: Typing) -> int:
-    # Its number differs between 10 and 11.
-    flag = trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED
-    return 1 << int(flag) if typing == "strong" else 0
+    # Its number differs between 10 and 11, where it is ignored: there is no other typing.
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 1 << int(flag) if typing == "strong" and flag is not None else 0
 
 
-def settings(trt: Any, builder: Any, network: Any, config: BuildConfig, log: Log) -> Any:
-    """Return the library's settings for a network.
+def settings(
+    trt: Any, builder: Any, network: Any, config: BuildConfig, log: Log, typing: Typing
+) -> Any:
+    """Return the library's settings for a network that ``finish_network`` made.
 
     Raises:
         InputError: The timing cache is of another library or GPU.
     """
     theirs = builder.create_builder_config()
     apply_settings(trt, theirs, config, log)
-    if not _is_strong(trt, network):
+    if typing == "weak":
         for flag in precision_flags(trt, network):
             theirs.set_flag(flag)
     if config.version_compatible:
@@ -158,10 +168,6 @@ def settings(trt: Any, builder: Any, network: Any, config: BuildConfig, log: Log
         theirs.plugins_to_serialize = [str(config.plugin)]
     _load_timing_cache(theirs, config)
     return theirs
-
-
-def _is_strong(trt: Any, network: Any) -> bool:
-    return bool(network.get_flag(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
 
 
 def _load_plugins(trt: Any, logger: Any, config: BuildConfig) -> frozenset[str]:

@@ -195,7 +195,7 @@ def build_engine(
     timing_cache: PathLike | None = None,
     optimization_level: int | None = None,
     version_compatible: bool = False,
-    images: OneOrMore = (),
+    check_images: OneOrMore = (),
     min_agreement: float | None = None,
     min_miou: float | None = None,
     force: bool = False,
@@ -218,8 +218,8 @@ def build_engine(
         timing_cache: TensorRT: what kernels took on this GPU; read if it is there, written anew.
         optimization_level: TensorRT: how long to search for faster kernels, 0 to 5.
         version_compatible: TensorRT: build an engine that later versions run too.
-        images: Pictures on which an engine that runs here is compared with ONNX Runtime, besides
-            those of the file's certificate.
+        check_images: Pictures on which an engine that runs here is compared with ONNX Runtime,
+            besides those of the file's certificate.
         min_agreement: Share of their pixels that must keep their class; by default 0.999 in FP32,
             0.99 in FP16, 0.98 in BF16, 0.97 in INT8.
         min_miou: What the mIoU of the two masks must be; by default 0.99, 0.95, 0.9, 0.85.
@@ -257,7 +257,7 @@ def build_engine(
         ),
         progress=arguments.optional(arguments.function, "progress", progress),
         gate=GateConfig(
-            arguments.several(arguments.path, "images", images),
+            arguments.several(arguments.path, "check_images", check_images),
             arguments.optional(arguments.share, "min_agreement", min_agreement),
             arguments.optional(arguments.share, "min_miou", min_miou),
         ),

@@ -37,7 +37,11 @@ __all__ = [
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 # Where a flag is not the argument's name with hyphens, or there is none.
-_OTHERWISE = {"rewrites_off": "--no-rewrite", "compute_capabilities": "--compute-capability"}
+_OTHERWISE = {
+    "rewrites_off": "--no-rewrite",
+    "compute_capabilities": "--compute-capability",
+    "check_images": "--images",
+}
 _OPPOSITES = {
     "`check=False`": "--no-check",
     "`cache=False`": "--no-cache",

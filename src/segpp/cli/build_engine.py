@@ -150,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
             timing_cache=args.timing_cache,
             optimization_level=args.optimization_level,
             version_compatible=args.version_compatible,
-            images=args.images,
+            check_images=args.images,
             min_agreement=args.min_agreement,
             min_miou=args.min_miou,
             force=args.force,

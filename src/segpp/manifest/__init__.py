@@ -1,7 +1,6 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
 from segpp.manifest.certificate import Certificate, ProbeResult, RoundTrip
-from segpp.manifest.engine import EngineInfo, PluginInfo
 from segpp.manifest.island import Island
 from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
 from segpp.manifest.schema import (
@@ -12,6 +11,7 @@ from segpp.manifest.schema import (
     Calibration,
     CalibrationDrop,
     Classes,
+    EngineInfo,
     FileInfo,
     InputSpec,
     Manifest,
@@ -20,6 +20,7 @@ from segpp.manifest.schema import (
     Origin,
     OutputSpec,
     Parity,
+    PluginInfo,
     ReductionSite,
     Reference,
     Resize,

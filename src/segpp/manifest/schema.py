@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from segpp.manifest.certificate import Certificate
-from segpp.manifest.engine import EngineInfo
+from segpp.manifest.engine_info import EngineInfo, PluginInfo
 from segpp.manifest.island import Island
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Calibration",
     "CalibrationDrop",
     "Classes",
+    "EngineInfo",
     "FileInfo",
     "InputSpec",
     "Manifest",
@@ -28,6 +29,7 @@ __all__ = [
     "Origin",
     "OutputSpec",
     "Parity",
+    "PluginInfo",
     "ReductionSite",
     "Reference",
     "Resize",

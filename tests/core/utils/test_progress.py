@@ -63,6 +63,20 @@ def test_a_terminal_sees_the_step_while_it_runs(monkeypatch: pytest.MonkeyPatch)
     assert re.search(r"\r\x1b\[Ktracing … \d+\.\d s\n$", terminal.getvalue())
 
 
+def test_a_terminal_sees_how_far_the_step_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    with step("building") as show:
+        show(0.25, "Timing\x1btactics")
+        deadline = time.monotonic() + 10
+        while "25%" not in terminal.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        shown = terminal.getvalue()
+
+    assert re.search(r"building … \|█{5} {15}\|  25% Timing\\x1btactics \d+ s", shown)
+
+
 def test_nothing_ticks_on_after_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
     before = threading.active_count()

@@ -16,23 +16,20 @@ from pathlib import Path
 import psutil
 import pytest
 
-from segpp import build_engine
 from segpp.errors import GraphError
-from segpp.manifest import (
-    Architecture,
-    Classes,
-    FileInfo,
-    InputSpec,
-    Manifest,
-    OutputSpec,
-    Parity,
-    Source,
-    read_manifest,
-    render_manifest,
-)
+from segpp.manifest import Source, read_manifest
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.worker import build_in_subprocess
 from segpp.utils.files import manifest_path, sha256_of
+from tests.runtime.build.parsed import (
+    ATTENTION,
+    HEAD,
+    LARGE_TOPK,
+    SOFTMAX_BY_HAND,
+    names,
+    write,
+    write_manifest,
+)
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
@@ -40,21 +37,6 @@ pytestmark = pytest.mark.rtx
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
-HEAD = '<ir_version: 8, opset_import: ["": 18]>'
-ATTENTION = (
-    HEAD
-    + """ g (float[1,1,64,32] q, float[1,1,32,64] k, float[1,1,64,32] v) => (float[1,1,64,32] y) {
-    scores = MatMul(q, k)
-    weights = Softmax<axis = -1>(scores)
-    y = MatMul(weights, v)
-}"""
-)
-SOFTMAX_BY_HAND = ATTENTION.replace(
-    "weights = Softmax<axis = -1>(scores)",
-    """e = Exp(scores)
-    sum = ReduceSum<keepdims = 1>(e, last)
-    weights = Div(e, sum)""",
-).replace("=> (float[1,1,64,32] y) {", "=> (float[1,1,64,32] y) <int64[1] last = {3}> {")
 WRONG_SHAPES = (
     HEAD
     + """ g (float[1,3,8,8] x) => (float[1,3,8,8] y) <float[7] w = {1,2,3,4,5,6,7}> {
@@ -62,12 +44,6 @@ WRONG_SHAPES = (
 }"""
 )
 UNKNOWN_OPERATOR = HEAD + " g (float[1,64] x) => (float[N] y) { [rare] y = Unique(x) }"
-LARGE_TOPK = (
-    HEAD
-    + """ g (float[1,5000] x) => (float[1,4000] y) <int64[1] k = {4000}> {
-    y, indices = TopK<axis = 1>(x, k)
-}"""
-)
 OPEN_DIMENSION = HEAD + " g (float[N,3,8,8] x) => (float[N,3,8,8] y) { y = Relu(x) }"
 # Makes the parser recurse until its stack ends.
 RECURSIVE_FUNCTION = """<ir_version: 8, opset_import: ["": 18, "f": 1]>
@@ -78,37 +54,6 @@ g (float[1,8] x) => (float[1,8] y) { y = f.again(x) }
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_bytes(onnx.parser.parse_model(text).SerializeToString())
-    return path
-
-
-def write_manifest(path: Path, *, sites: int, target: str = "portable") -> None:
-    """Write a manifest for ``path`` whose network has ``sites`` blocks of attention."""
-    manifest = Manifest(
-        kind="onnx",
-        segpp="0.1.0",
-        file=FileInfo(path.name, sha256_of(path), path.stat().st_size),
-        source=Source("b0.pth", "0" * 64, "nvlabs"),
-        architecture=Architecture("test", (32,), (sites,), (1,), "mlp", 32, 1, 3),
-        classes=Classes(("background", "road"), ((0, 0, 0), (9, 9, 9))),
-        input=InputSpec(
-            "q", (1, 3, 8, 8), "float32", "NCHW", "RGB", (0.0,) * 3, (1.0,) * 3
-        ),
-        outputs=(OutputSpec("y", "logits", (1, 1, 8, 8), "float32"),),
-        reduction=(),
-        precision="fp32",
-        tools={"onnx": "1.0"},
-        parity=Parity("street", "0" * 64, 1.0, 0.0, 1e-3, 0.999),
-        options={"target": target},
-    )  # fmt: skip
-    manifest_path(path).write_text(render_manifest(manifest))
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
 
 
 def test_a_file_for_onnxruntime_alone_is_refused(segpp: Command, folder: Path) -> None:
@@ -148,105 +93,6 @@ def test_engine_and_manifest_come_with_a_report(segpp: Command, folder: Path) ->
     assert manifest.engine.activation_bytes == report["activation_bytes"]
     assert not manifest.engine.ran
     assert names(folder) == {"a.onnx", "a.onnx.json", "a.engine", "a.engine.json"}
-
-
-def test_the_report_says_what_was_not_done(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    write_manifest(source, sites=2)
-
-    result = segpp("build-engine", source, folder / "a.engine")
-
-    assert result.returncode == 0, result.stderr
-    assert "attention sites    1 of 2 recognised, 0 fused: in FP32 there is no" in result.stdout
-    assert "plugins            the file has no operators of segpp" in result.stdout
-    assert "warning: 1 of 2 attention sites are a product, a softmax and a product" in result.stderr
-    assert "built, not run" in result.stdout
-    assert "building a.engine … " in result.stderr
-
-
-def test_a_dry_run_parses_reports_and_writes_nothing(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    write_manifest(source, sites=1)
-
-    result = segpp("build-engine", source, folder / "a.engine", "--dry-run")
-
-    assert result.returncode == 0, result.stderr
-    assert "attention sites    1, not compiled" in result.stdout
-    assert "not built: a dry run" in result.stdout
-    assert "parsing a.onnx … " in result.stderr
-    assert names(folder) == {"a.onnx", "a.onnx.json"}
-
-
-def test_a_dry_run_of_what_cannot_be_built_names_the_problem_and_exits_with_1(
-    segpp: Command, folder: Path
-) -> None:
-    source = write(folder / "a.onnx", LARGE_TOPK)
-
-    result = segpp("build-engine", source, folder / "a.engine", "--dry-run", "--json")
-
-    assert result.returncode == 1
-    [problem] = json.loads(result.stdout)["problems"]
-    assert problem.endswith("asks for the top 4,000, and TensorRT ends at 3,840")
-    assert names(folder) == {"a.onnx"}
-
-
-def test_a_dry_run_needs_no_place_to_write_to(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-
-    result = segpp("build-engine", source, "/dev/none/a.engine", "--dry-run")
-
-    assert result.returncode == 0, result.stderr
-
-
-def test_the_progress_of_a_build_is_told_in_shares(folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    told: list[tuple[float, str]] = []
-
-    build_engine(source, folder / "a.engine", progress=lambda *news: told.append(news))
-
-    shares = [share for share, _ in told]
-    assert len(shares) > 5
-    assert shares == sorted(shares)
-    assert shares[-1] == 1
-    assert told[-1][1] == "Building engine"
-
-
-def test_verbose_shows_the_librarys_log(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", ATTENTION)
-    words = ("build-engine", source, folder / "a.engine")
-
-    quiet, loud = segpp(*words, timeout=60), segpp(*words, "--verbose", "--force", timeout=60)
-
-    assert "Total Activation Memory" not in quiet.stderr
-    assert "Total Activation Memory" in loud.stderr
-    assert "to be part of self-attention pattern" in loud.stderr
-
-
-def test_levels_of_optimization_make_no_difference_to_tensorrt_rtx(folder: Path) -> None:
-    """Why it refuses them."""
-    import tensorrt_rtx as trt  # noqa: PLC0415 - who has no such wheel skips this file
-
-    from tests.runtime.build.parsed import parsed_with_builder  # noqa: PLC0415 - needs onnx
-
-    engines = []
-    for level in (0, 5):
-        with parsed_with_builder(ATTENTION.removeprefix(HEAD)) as (builder, network):
-            settings = builder.create_builder_config()
-            settings.num_compute_capabilities = 1
-            settings.set_compute_capability(trt.ComputeCapability.SM89, 0)
-            settings.builder_optimization_level = level
-            engines.append(bytes(builder.build_serialized_network(network, settings)))
-
-    assert engines[0] == engines[1]
-
-
-def test_an_attention_written_otherwise_is_not_recognised(segpp: Command, folder: Path) -> None:
-    source = write(folder / "a.onnx", SOFTMAX_BY_HAND)
-
-    result = segpp("build-engine", source, folder / "a.engine", "--json")
-
-    assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["attention_found"] == 0
 
 
 def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(

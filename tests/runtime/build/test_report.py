@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from segpp.inspection.manifest import manifest_sections
 from segpp.manifest import (
     Architecture,
     Classes,
@@ -184,3 +185,8 @@ def test_the_manifest_holds_the_report_and_the_engines_own_types() -> None:
         "libsegpp_plugins.so", "a" * 64, "0.1.0", "10.3", embedded=True
     )
     assert (engine.attention_found, engine.attention_fused) == (1, 1)
+
+    [told] = [" ".join(one.body.split()) for one in manifest_sections(found) if one.title == "engine"]
+    assert "typing weak" in told
+    assert "plugins SegppTokenMatch 8" in told
+    assert f"libsegpp_plugins.so 0.1.0 for TensorRT 10.3, SHA-256 {'a' * 16}…, in the engine" in told

@@ -105,7 +105,7 @@ def test_a_library_without_tensorrt_is_of_no_use_and_said_so(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "file too short"), (b"no library at all" * 9, "invalid ELF header")]
+    ("content", "said"), [(b"", "is empty"), (b"no library at all" * 9, "is no shared library")]
 )
 def test_what_is_no_library_is_found_out_when_tried(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes, said: str

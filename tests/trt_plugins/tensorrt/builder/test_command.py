@@ -132,6 +132,16 @@ def test_a_library_for_another_major_version_is_refused_before_it_is_loaded(
     assert "hint: build it with the headers of TensorRT 10" in done.stderr
 
 
+def test_an_engine_gets_no_library_whose_kernels_run_on_the_cpu(
+    build: Build, library: Path, tmp_path: Path
+) -> None:
+    done = build("hq-fp16", "--plugin", library)
+
+    assert done.returncode == 2
+    assert f"plugin library {library} runs its kernels on the CPU, for tests" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_library_that_registers_itself_is_refused(build: Build, self_registering: Path) -> None:
     done = build("hq-fp16", "--dry-run", "--plugin", self_registering)
 

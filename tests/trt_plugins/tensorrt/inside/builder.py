@@ -19,8 +19,11 @@ from segpp.errors import SegppError
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.builders.tensorrt import finish_network, settings
 from segpp.runtime.build.compile import make_logger, open_builder
-from segpp.runtime.build.network import NETWORK
+from segpp.runtime.build.network import render_facts
 from segpp.runtime.build.weak_typing import _is_pinned
+
+# The library refers to them as long as it has plugins.
+LOGGERS: list[Any] = []
 
 PATHS = ("onnx", "plugin", "timing_cache")
 
@@ -34,12 +37,14 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
     def log(severity: str, text: str) -> None:
         records.append((severity, text))
 
-    builder = open_builder(trt, make_logger(trt, log))
-    network, parser = finish_network(trt, builder, config, log, typing)
+    logger = make_logger(trt, log)
+    LOGGERS.append(logger)
+    builder = open_builder(trt, logger)
+    network, parser, facts = finish_network(trt, builder, logger, config, typing)
     layers = [network.get_layer(i) for i in range(network.num_layers)]
     outputs = [network.get_output(i) for i in range(network.num_outputs)]
     found = {
-        "facts": next(json.loads(text) for severity, text in records if severity == NETWORK),
+        "facts": json.loads(render_facts(facts)),
         "types": Counter(layer.type.name for layer in layers),
         "pinned": sum(layer.precision_is_set for layer in layers),
         "pinnable": sum(map(_is_pinned, layers)),
@@ -47,7 +52,7 @@ def answer(case: dict[str, Any]) -> dict[str, Any]:
         "errors": [text for severity, text in records if severity in {"ERROR", "INTERNAL_ERROR"}],
     }
     try:
-        theirs = settings(trt, builder, network, config, log)
+        theirs = settings(trt, builder, network, config, log, typing)
     except SegppError as failure:
         return {**found, "refused": str(failure)}
     del parser

@@ -1,4 +1,4 @@
-"""What a manifest says of an engine: what it was built with, and for which GPUs."""
+"""What a manifest holds about an engine."""
 
 from dataclasses import dataclass, field
 from typing import Literal

@@ -100,4 +100,5 @@ def test_a_refusal_there_has_its_sentence_and_exit_code(
     done = userland.run([tool, "--out", tmp_path, folder / "none.onnx", "/dev/video-none"])
 
     assert done.returncode == 3
-    assert done.stderr.startswith("error: there is no camera /dev/video-none")
+    # ONNX Runtime itself says first that it does not know the emulator's processor.
+    assert "error: there is no camera /dev/video-none" in done.stderr.splitlines()

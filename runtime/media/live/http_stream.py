@@ -112,6 +112,8 @@ class _SameHost(HTTPRedirectHandler):
     ) -> Request | None:
         asked, told = urlsplit(req.full_url), urlsplit(newurl)
         if (asked.scheme, asked.netloc) != (told.scheme, told.netloc):
+            # urllib would leave the answer that redirects open.
+            fp.close()
             raise URLError(f"it leads to another address, {told.scheme}://{told.hostname}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -1,5 +1,6 @@
 """What a user types on a board: pip takes segpp and everything it needs, and the command runs."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,4 +37,7 @@ def test_pip_installs_segpp_with_onnxruntime_and_the_command_runs(
     doctor = userland.run(words, {"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
 
     assert doctor.returncode == 0, doctor.stderr
-    assert f"onnxruntime         {userland.ONNXRUNTIME}" in doctor.stdout
+    assert re.search(
+        rf"onnxruntime +{re.escape(userland.ONNXRUNTIME)}$", doctor.stdout, re.MULTILINE
+    )
+    assert re.search(r"run ONNX files with ONNX Runtime +yes", doctor.stdout)

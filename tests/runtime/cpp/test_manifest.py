@@ -64,6 +64,40 @@ def test_the_runtime_knows_every_key_of_the_schema() -> None:
     assert written == wanted, f"{KEYS.name} should hold:\n" + "\n".join(wanted)
 
 
+def example(kind: Any) -> Any:
+    """Return some JSON that a type allows, with every key that there is."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return example(next(one for one in arguments if one is not type(None)))
+    if origin is Literal:
+        return arguments[-1]
+    if origin is tuple:
+        several = [argument for argument in arguments if argument is not Ellipsis]
+        return [example(one) for one in several]
+    if origin is dict:
+        return {"a name": example(arguments[1])}
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return {key.name: example(hints[key.name]) for key in fields(kind)}
+    return {int: 3, float: 0.5, bool: True, str: "ä text"}[kind]
+
+
+def test_a_manifest_with_every_key_there_is_is_read(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    model = network()
+    plain = json.loads(manifest_path(model).read_text())
+    # What describes the file itself stays: it has to be true.
+    full = example(Manifest) | {key: plain[key] for key in ("file", "classes", "input", "outputs")}
+    full |= {"kind": "onnx", "schema": 1, "reduction": [], "architecture": plain["architecture"]}
+    manifest_path(model).write_text(json.dumps(full))
+    assert read_manifest(model).kind == "onnx"
+
+    done = runtime.run("--out", tmp_path, model, PICTURE)
+
+    assert done.returncode == 0, done.stderr
+
+
 def refusal(runtime: Built, model: Path, out: Path) -> tuple[int, str]:
     done = runtime.run("--out", out, model, PICTURE)
     assert list(out.glob("*.png")) == []

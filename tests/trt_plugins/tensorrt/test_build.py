@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segpp.manifest import EngineInfo, render_manifest
+from segpp.manifest import EngineInfo, PluginInfo, render_manifest
 from segpp.utils.files import manifest_path
 from tests.helpers.tiny_networks import manifest_of
 from tests.runtime.cpp.building import RUNTIME, options
@@ -164,15 +164,34 @@ def segpp_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runtime_in_cpp(tmp_path_factory.mktemp("runtime"), "headers-10")
 
 
+ABOUT = EngineInfo("tensorrt", "10.15.1.29", ("8.7",), 1, 0, 0, 0, 0, 1.0, ran=True)
+PLUGINS_OF_ENGINE = PluginInfo("libsegpp_plugins.so", "0" * 64, "0.1.0", "10.15")
 REFUSALS = {
     "another TensorRT": "  built by: 10.3.0\n  here:     10.15.1\n  hint: build it here",
+    "an older one that was built for that": "error: no GPU answers",
+    "a newer one that was built for that": "was built by another TensorRT",
     "another library": "is an engine of tensorrt-rtx",
+    "no plugins": "calls plugins, and their library is not here\n"
+    "  built with: libsegpp_plugins.so 0.1.0 for TensorRT 10.15",
+    "other plugins": "was built with another plugin library",
+    "plugins within": "error: no GPU answers",
     "no GPU": "error: no GPU answers",
 }
 ENGINES = {
-    "another TensorRT": ("tensorrt", "10.3.0", 2),
-    "another library": ("tensorrt-rtx", "1.7.1", 2),
-    "no GPU": ("tensorrt", "10.15.1.29", 3),
+    "another TensorRT": (replace(ABOUT, version="10.3.0"), 2),
+    "an older one that was built for that": (
+        replace(ABOUT, version="10.13.3.9", version_compatible=True),
+        3,
+    ),
+    "a newer one that was built for that": (
+        replace(ABOUT, version="10.16.0", version_compatible=True),
+        2,
+    ),
+    "another library": (replace(ABOUT, library="tensorrt-rtx", version="1.7.1"), 2),
+    "no plugins": (replace(ABOUT, plugin_library=PLUGINS_OF_ENGINE), 3),
+    "other plugins": (replace(ABOUT, plugin_library=PLUGINS_OF_ENGINE), 2),
+    "plugins within": (replace(ABOUT, plugin_library=replace(PLUGINS_OF_ENGINE, embedded=True)), 3),
+    "no GPU": (ABOUT, 3),
 }
 
 
@@ -180,17 +199,17 @@ ENGINES = {
 def test_the_runtime_in_cpp_refuses_an_engine_before_tensorrt_reads_it(
     segpp_run: Path, tmp_path: Path, name: str
 ) -> None:
-    library, version, code = ENGINES[name]
+    about, code = ENGINES[name]
     # No engine: whoever read it would say so.
     engine = tmp_path / "made.engine"
     engine.write_bytes(b"ftrt")
-    about = EngineInfo(library, version, ("8.7",), 1, 0, 0, 0, 0, 1.0, ran=True)
     manifest = replace(manifest_of(engine, "logits", 1), kind="engine", engine=about)
     manifest_path(engine).write_text(render_manifest(manifest))
     picture = shutil.copy(ROOT / "examples/street_scenes/images/900000.jpg", tmp_path)
+    options = ["--plugins", picture] if name == "other plugins" else []
 
     done = subprocess.run(
-        [str(segpp_run), "--out", str(tmp_path), str(engine), picture],
+        [str(segpp_run), *options, "--out", str(tmp_path), str(engine), picture],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 

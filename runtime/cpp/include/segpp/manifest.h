@@ -102,12 +102,34 @@ struct OutputSpec
     std::int64_t channels() const;
 };
 
+//! The plugin library that an engine was built with, and must be run with.
+struct PluginInfo
+{
+    std::string name;
+    std::string sha256;
+    //! Of segpp.
+    std::string version;
+    //! The version of TensorRT that it was built for.
+    std::string tensorrt;
+    //! Whether the engine holds it.
+    bool isEmbedded{false};
+};
+
 //! What an engine was built with and for.
 struct EngineInfo
 {
     std::string library;
     std::string version;
     std::vector<std::string> computeCapabilities;
+    std::optional<PluginInfo> plugins{};
+    //! Later versions of TensorRT run it too.
+    bool isVersionCompatible{false};
+
+    //! Whether it holds code for the CPU, which TensorRT has to be allowed to run.
+    bool carriesHostCode() const
+    {
+        return isVersionCompatible || (plugins && plugins->isEmbedded);
+    }
 };
 
 //! One file, as its manifest tells.

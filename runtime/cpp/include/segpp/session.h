@@ -21,7 +21,8 @@ struct SessionOptions
     //! Let idle threads spin between calls: fastest back to back, but it keeps cores busy beside a
     //! camera.
     bool spinning{true};
-    //! libsegpp_plugins.so, loaded before an engine; by default what SEGPP_PLUGINS names, if set.
+    //! libsegpp_plugins.so, loaded before an engine that calls it; by default what SEGPP_PLUGINS
+    //! names, if set.
     std::filesystem::path plugins{};
     //! Capture the engine's work into a CUDA graph; where that fails it runs without, and
     //! `Session::notes` says why.

@@ -1,8 +1,14 @@
 #include "backends/engine_check.h"
 
+#include "files/check_file.h"
+#include "manifest/sha256.h"
+
 #include <segpp/error.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <sstream>
 #include <vector>
 
 namespace segpp
@@ -13,19 +19,27 @@ namespace
 constexpr char kLIBRARY[] = "tensorrt";
 constexpr char kREBUILD[] = "build it here: segpp-build-engine model.onnx model.engine";
 
-//! Major, minor and patch of a version: what decides whether TensorRT reads an engine.
-std::string firstThree(std::string const& version)
+constexpr std::size_t kDIGITS_SHOWN = 16;
+
+//! Major, minor and patch of a version.
+using Release = std::array<int, 3>;
+
+Release releaseOf(std::string const& version)
 {
-    std::size_t end = 0;
-    for (int dots = 0; end < version.size(); ++end)
-    {
-        dots += version[end] == '.' ? 1 : 0;
-        if (dots == 3)
-        {
-            break;
-        }
-    }
-    return version.substr(0, end);
+    Release release{};
+    std::istringstream text(version);
+    char dot = '\0';
+    text >> release[0] >> dot >> release[1] >> dot >> release[2];
+    return release;
+}
+
+//! TensorRT reads engines of its own release; those built for that also up to the next major one.
+bool isReadable(EngineInfo const& about, std::string const& version)
+{
+    Release const built = releaseOf(about.version);
+    Release const here = releaseOf(version);
+    return built == here
+        || (about.isVersionCompatible && built < here && here[0] - built[0] <= 1);
 }
 
 std::string listed(std::vector<std::string> const& names)
@@ -50,10 +64,35 @@ void checkEngineLibrary(
                 + ", and this runtime loads those of TensorRT",
             {}, kREBUILD);
     }
-    if (firstThree(about.version) != firstThree(version))
+    if (!isReadable(about, version))
     {
         throw InputError(path.string() + " was built by another TensorRT",
             {"built by: " + about.version, "here:     " + version}, kREBUILD);
+    }
+}
+
+void checkEnginePlugins(std::filesystem::path const& path, Manifest const& manifest,
+    std::filesystem::path const& library)
+{
+    std::optional<PluginInfo> const& built = manifest.engine.value().plugins;
+    if (!built || built->isEmbedded)
+    {
+        return;
+    }
+    std::string const what
+        = built->name + " " + built->version + " for TensorRT " + built->tensorrt;
+    if (library.empty())
+    {
+        throw MissingError(path.string() + " calls plugins, and their library is not here",
+            {"built with: " + what}, "SEGPP_PLUGINS or --plugins names its file");
+    }
+    checkFile(library, "plugin library");
+    if (std::string const found = sha256Of(library); found != built->sha256)
+    {
+        throw InputError(path.string() + " was built with another plugin library",
+            {"built with: " + what + ", " + built->sha256.substr(0, kDIGITS_SHOWN) + "…",
+                "here:       " + found.substr(0, kDIGITS_SHOWN) + "…"},
+            kREBUILD);
     }
 }
 

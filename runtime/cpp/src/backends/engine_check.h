@@ -15,6 +15,11 @@ namespace segpp
 void checkEngineLibrary(
     std::filesystem::path const& path, Manifest const& manifest, std::string const& version);
 
+//! Throw unless `library` is the plugin library that an engine was built with, if it calls one:
+//! MissingError if none is named, InputError if it is another.
+void checkEnginePlugins(std::filesystem::path const& path, Manifest const& manifest,
+    std::filesystem::path const& library);
+
 //! Throw InputError if an engine is not for a GPU of that compute capability, as 8.7.
 void checkEngineDevice(
     std::filesystem::path const& path, Manifest const& manifest, std::string const& capability);

@@ -116,17 +116,17 @@ Device deviceHere()
         attribute(cudaDevAttrIntegrated, device) != 0};
 }
 
+//! The plugin library that the caller names, or the environment; empty if none.
+std::filesystem::path pluginsNamed(std::filesystem::path const& wanted)
+{
+    char const* const named = std::getenv("SEGPP_PLUGINS");
+    return wanted.empty() && named ? named : wanted;
+}
+
 //! Load the plugin library once per process: TensorRT refuses names that it has.
-void loadPlugins(std::filesystem::path const& wanted)
+void loadPlugins(std::filesystem::path const& path)
 {
     static std::map<std::string, bool> loaded;
-    char const* const named = std::getenv("SEGPP_PLUGINS");
-    std::filesystem::path const path = wanted.empty() && named ? named : wanted;
-    if (path.empty())
-    {
-        return;
-    }
-    checkFile(path, "plugin library");
     std::string const place = std::filesystem::canonical(path).string();
     if (loaded[place])
     {
@@ -157,12 +157,21 @@ public:
     TensorRt(
         std::filesystem::path const& path, Manifest const& manifest, SessionOptions const& options)
         : mPath(path)
-        , mDevice(checkedDevice(path, manifest))
+        , mDevice(checkedDevice(path, manifest, pluginsNamed(options.plugins)))
         , mWantsGraph(options.cudaGraph)
     {
-        loadPlugins(options.plugins);
+        EngineInfo const& about = manifest.engine.value();
+        // Only what the engine calls: a library runs code as soon as it is loaded.
+        if (about.plugins && !about.plugins->isEmbedded)
+        {
+            loadPlugins(pluginsNamed(options.plugins));
+        }
         std::vector<std::uint8_t> const bytes = engineBytes(path, manifest);
         mRuntime.reset(nvinfer1::createInferRuntime(logger()));
+        if (mRuntime)
+        {
+            mRuntime->setEngineHostCodeAllowed(about.carriesHostCode());
+        }
         mEngine.reset(mRuntime ? mRuntime->deserializeCudaEngine(bytes.data(), bytes.size())
                                : nullptr);
         mContext.reset(mEngine ? mEngine->createExecutionContext() : nullptr);
@@ -234,9 +243,11 @@ public:
     }
 
 private:
-    static Device checkedDevice(std::filesystem::path const& path, Manifest const& manifest)
+    static Device checkedDevice(std::filesystem::path const& path, Manifest const& manifest,
+        std::filesystem::path const& plugins)
     {
         checkEngineLibrary(path, manifest, versionHere());
+        checkEnginePlugins(path, manifest, plugins);
         Device device = deviceHere();
         checkEngineDevice(path, manifest, device.capability);
         return device;

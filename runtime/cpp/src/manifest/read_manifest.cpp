@@ -110,6 +110,17 @@ OutputSpec outputOf(json const& record)
     return spec;
 }
 
+std::optional<PluginInfo> pluginsOf(json const& engine)
+{
+    auto const found = engine.find("plugin_library");
+    if (found == engine.end() || found->is_null())
+    {
+        return std::nullopt;
+    }
+    return PluginInfo{found->at("name"), found->at("sha256"), found->at("version"),
+        found->at("tensorrt"), valueOr(*found, "embedded", false)};
+}
+
 std::optional<EngineInfo> engineOf(json const& manifest)
 {
     auto const found = manifest.find("engine");
@@ -118,7 +129,8 @@ std::optional<EngineInfo> engineOf(json const& manifest)
         return std::nullopt;
     }
     return EngineInfo{found->at("library"), found->at("version"),
-        found->at("compute_capabilities").get<std::vector<std::string>>()};
+        found->at("compute_capabilities").get<std::vector<std::string>>(), pluginsOf(*found),
+        valueOr(*found, "version_compatible", false)};
 }
 
 Manifest manifestOf(json const& value)

@@ -249,7 +249,7 @@ void checkSchema(json const& value, std::string const& type, std::string const& 
     {
         checkMap(value, type, where);
     }
-    else if (type.find('|') != std::string::npos)
+    else if (type[0] == '\'' || type.find('|') != std::string::npos)
     {
         checkAlternatives(value, type, where);
     }

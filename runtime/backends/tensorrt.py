@@ -1,14 +1,12 @@
 """tensorrt: runs engines on the GPUs that they were built for, JetPack's and others."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec
-from segpp.runtime.backends.engine.opening import EngineLibrary, open_engine
+from segpp.runtime.backends.base import BACKENDS, BackendConfig
+from segpp.runtime.backends.engine.opening import EngineLibrary, spec_of
 from segpp.runtime.backends.engine.trust import TrustedEngine
-from segpp.utils.file_type import ENGINE_SUFFIXES
 
 __all__ = ["LIBRARY"]
 
@@ -35,14 +33,4 @@ LIBRARY = EngineLibrary(
     has_plugins=True,
 )
 
-BACKENDS.register("tensorrt")(
-    BackendSpec(
-        title=LIBRARY.title,
-        module=LIBRARY.module,
-        suffixes=tuple(sorted(ENGINE_SUFFIXES)),
-        open=partial(open_engine, LIBRARY),
-        extra=LIBRARY.extra,
-        distributions=("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-        needs=("cuda",),
-    )
-)
+BACKENDS.register("tensorrt")(spec_of(LIBRARY, "tensorrt", "tensorrt-cu13", "tensorrt-cu12"))

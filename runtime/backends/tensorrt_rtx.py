@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from segpp.runtime.backends._compile_cache import cache_key, compiled_path, load, store
-from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec
-from segpp.runtime.backends.engine.opening import EngineLibrary, open_engine
+from segpp.runtime.backends.base import BACKENDS, BackendConfig
+from segpp.runtime.backends.engine.opening import EngineLibrary, spec_of
 from segpp.runtime.backends.engine.trust import TrustedEngine
 from segpp.runtime.system.gpu import gpu_compute_capability, gpu_name
-from segpp.utils.file_type import ENGINE_SUFFIXES
 
 __all__ = ["LIBRARY"]
 
@@ -58,13 +57,5 @@ LIBRARY = EngineLibrary(
 )
 
 BACKENDS.register("tensorrt-rtx")(
-    BackendSpec(
-        title=LIBRARY.title,
-        module=LIBRARY.module,
-        suffixes=tuple(sorted(ENGINE_SUFFIXES)),
-        open=partial(open_engine, LIBRARY),
-        extra=LIBRARY.extra,
-        distributions=("tensorrt-rtx-cu13", "tensorrt-rtx", "tensorrt-rtx-cu12"),
-        needs=("cuda",),
-    )
+    spec_of(LIBRARY, "tensorrt-rtx-cu13", "tensorrt-rtx", "tensorrt-rtx-cu12")
 )

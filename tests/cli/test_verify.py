@@ -272,7 +272,7 @@ def test_without_a_library_that_runs_it_it_ends_with_3(folder: Path) -> None:
     [
         (["--backend", "onnx"], "unknown backend 'onnx'"),
         (["--threads", "0"], "threads"),
-        (["--bisect", "missing.onnx"], "missing.onnx.json does not exist"),
+        (["--bisect", "missing.onnx"], "file missing.onnx does not exist"),
         (["--output-name", "logits"], "unknown argument --output-name"),
     ],
 )
@@ -283,3 +283,11 @@ def test_wrong_usage_is_one_sentence(
 
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_a_file_that_is_not_there_is_named_itself(segpp: Command, tmp_path: Path) -> None:
+    done = segpp("verify", tmp_path / "none.onnx")
+
+    assert done.returncode == 2
+    assert f"error: file {tmp_path / 'none.onnx'} does not exist" in done.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from segpp.errors import GraphError, InputError, MissingError
-from segpp.runtime.backends.base import BackendConfig
+from segpp.runtime.backends.base import BackendConfig, BackendSpec
 from segpp.runtime.backends.engine.buffers import is_shared_memory
 from segpp.runtime.backends.engine.cuda import load_cuda
 from segpp.runtime.backends.engine.loading import (
@@ -28,9 +29,10 @@ from segpp.runtime.system.hardware import this_machine
 from segpp.runtime.system.packages import is_installed
 from segpp.runtime.system.plugins import find_plugins
 from segpp.utils.choices import check_choice
+from segpp.utils.file_type import ENGINE_SUFFIXES
 from segpp.utils.files import sha256_of
 
-__all__ = ["EngineLibrary", "check_gpu", "open_engine"]
+__all__ = ["EngineLibrary", "check_gpu", "open_engine", "spec_of"]
 
 # What an engine runs on; it has no other.
 _PROVIDER = "cuda"
@@ -64,6 +66,24 @@ class EngineLibrary:
 CreateContext = Callable[
     [Any, Any, Path, TrustedEngine, BackendConfig], tuple[Any, Callable[[], None]]
 ]
+
+
+def spec_of(library: EngineLibrary, *distributions: str) -> BackendSpec:
+    """Return what is known of a library that runs engines before it is loaded.
+
+    Args:
+        library: The library.
+        distributions: What its module may be installed as, the usual one first.
+    """
+    return BackendSpec(
+        title=library.title,
+        module=library.module,
+        suffixes=tuple(sorted(ENGINE_SUFFIXES)),
+        open=partial(open_engine, library),
+        extra=library.extra,
+        distributions=distributions,
+        needs=("cuda",),
+    )
 
 
 def open_engine(library: EngineLibrary, path: Path, config: BackendConfig) -> EngineNetwork:

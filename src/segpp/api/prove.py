@@ -10,6 +10,7 @@ from segpp.runtime.verification.divergence import Divergence, first_divergence
 from segpp.runtime.verification.report import VerificationReport
 from segpp.runtime.verification.verify import Verified, verify_file
 from segpp.utils import arguments
+from segpp.utils.files import check_file
 
 __all__ = ["verify"]
 
@@ -73,6 +74,7 @@ def verify(
 
 
 def _bisect(model: Path, other: Path, backend: str, threads: int | None) -> Divergence:
+    check_file(other, kind="file")
     channels = read_manifest(model).input.channels
     pictures = [picture.pixels for picture in pictures_for(channels)]
     return first_divergence(other, model, pictures, backend=backend, threads=threads)

@@ -17,7 +17,7 @@ from typing import Any
 from segpp.certificate.archive import MAX_BYTES, Archive, Probe, read_archive, render_archive
 from segpp.errors import ManifestError
 from segpp.manifest import Certificate, Manifest, read_manifest, render_manifest
-from segpp.utils.files import certificate_path, difference, manifest_path
+from segpp.utils.files import certificate_path, check_file, difference, manifest_path
 from segpp.utils.overwrite import is_own
 
 __all__ = ["read_certificate", "remove_certificate", "sealed"]
@@ -51,6 +51,8 @@ def read_certificate(path: Path) -> tuple[Manifest, Certificate, tuple[Probe, ..
         ManifestError: There is no certificate, or one of the three is damaged or another one.
         InputError: The file cannot be read.
     """
+    # A manifest without its file would be missed first, and is not what is missing.
+    check_file(path, kind="file")
     manifest = read_manifest(path)
     proof = manifest.certificate
     if proof is None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -27,9 +27,8 @@ Verb = Callable[[Callable[[], int]], None]
 
 
 @pytest.fixture
-def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Verb]:
+def verb(monkeypatch: pytest.MonkeyPatch) -> Verb:
     """Add a verb "try" that does what it is given."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def add(work: Callable[[], int]) -> None:
         module = ModuleType("verb_of_this_test")
@@ -39,9 +38,7 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Verb]:
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setitem(VERBS, "try", module.__name__)
 
-    yield add
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    return add
 
 
 def raising(failure: BaseException) -> Callable[[], int]:
@@ -284,6 +281,27 @@ def test_a_stop_is_exit_130_with_nothing_left(
     assert main(["try"]) == 130
     assert capsys.readouterr().err == "error: interrupted; nothing half-written is left\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("failure", [RuntimeError("odd"), CheckError("wrong"), OSError("odd")])
+def test_a_stop_of_which_a_library_made_an_error_is_exit_130_too(
+    *, verb: Verb, stop: signal.Signals, failure: Exception, capsys: Capture
+) -> None:
+    before = signal.getsignal(stop)
+
+    def work() -> int:
+        try:
+            signal.raise_signal(stop)
+        except BaseException:  # noqa: BLE001 - as the library does it
+            raise failure from None
+        return 0
+
+    verb(work)
+
+    assert main(["try"]) == 130
+    assert capsys.readouterr().err == "error: interrupted; nothing half-written is left\n"
+    assert signal.getsignal(stop) is before
 
 
 def test_a_stop_inside_code_made_from_text_is_exit_130_too(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import signal
 import subprocess
 import sys
 import warnings
@@ -68,17 +67,11 @@ def _exit_code(words: list[str]) -> int:
 
 @contextmanager
 def _as_users_see_it() -> Iterator[None]:
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    handlers = {number: signal.getsignal(number) for number in numbers}
     with warnings.catch_warnings():
         warnings.resetwarnings()
         for category in _HIDDEN:
             warnings.simplefilter("ignore", category)
-        try:
-            yield
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
+        yield
 
 
 @contextmanager

@@ -99,9 +99,23 @@ def _opener(address: str) -> OpenerDirector:
     if parts.username is not None:
         user, password = unquote(parts.username), unquote(parts.password or "")
         passwords.add_password(None, _bare(address), user, password)
-    return build_opener(
-        _SameHost(), HTTPDigestAuthHandler(passwords), HTTPBasicAuthHandler(passwords)
-    )
+    return build_opener(_SameHost(), _Digest(passwords), _Basic(passwords))
+
+
+class _Digest(HTTPDigestAuthHandler):
+    """Closes the answer that asks for a password, which urllib leaves open."""
+
+    def http_error_401(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()
+        return super().http_error_401(req, fp, code, msg, headers)
+
+
+class _Basic(HTTPBasicAuthHandler):
+    """Closes the answer that asks for a password, which urllib leaves open."""
+
+    def http_error_401(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        fp.close()
+        return super().http_error_401(req, fp, code, msg, headers)
 
 
 class _SameHost(HTTPRedirectHandler):

@@ -83,8 +83,7 @@ def _run(arguments: list[str]) -> int:
         print(__version__)  # noqa: T201 - the version is the result
         return 0
     try:
-        with clean_up_when_stopped():
-            return _run_verb(arguments[0], arguments[1:])
+        return _run_verb(arguments[0], arguments[1:])
     except SystemExit as end:
         # A help screen or a version, from within argparse.
         return int(end.code or 0)
@@ -127,10 +126,11 @@ class _Parser(argparse.ArgumentParser):
 def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     try:
-        check_choice(verb, VERBS, kind="command")
-        args = _parse(verb, arguments)
-        logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
-        return _module(verb).run(args)
+        with clean_up_when_stopped():
+            check_choice(verb, VERBS, kind="command")
+            args = _parse(verb, arguments)
+            logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+            return _module(verb).run(args)
     except SegppError as failure:
         return _report(in_flags(str(failure)), failure.exit_code, verbose=verbose)
     except KeyboardInterrupt:

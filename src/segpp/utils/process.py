@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
 
 from segpp.utils.files import remove_parts
@@ -37,15 +38,44 @@ def clean_up_when_stopped() -> Iterator[None]:
 
     Where native code computes and lets no exception in, a thread removes what is half-written and
     ends the process.
+
+    Raises:
+        KeyboardInterrupt: A signal asked to stop, whatever error it then came out as.
     """
     if threading.current_thread() is not threading.main_thread():
         # Signals are the main thread's, and so is what to do about them.
         yield
         return
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # Only where it would end us: nohup makes a closed terminal harmless, and stays in force.
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _interrupt)
+    with _watched(), _interrupting() as stopped:
+        try:
+            yield
+        except Exception:
+            # A library may make an error of its own of an interruption.
+            if stopped.is_set():
+                raise KeyboardInterrupt from None
+            raise
+
+
+@contextmanager
+def _interrupting() -> Iterator[threading.Event]:
+    """Have signals interrupt, and yield what then is set."""
+    stopped = threading.Event()
+    handlers = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
+    # Only where it would end us: nohup makes a closed terminal harmless, and stays in force.
+    fatal = {signal.SIG_DFL, signal.default_int_handler}
+    ours = {number: before for number, before in handlers.items() if before in fatal}
+    for number in ours:
+        signal.signal(number, partial(_interrupt, stopped))
+    try:
+        yield stopped
+    finally:
+        for number, before in ours.items():
+            signal.signal(number, before)
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Have a thread learn of signals, whatever the main one is doing."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -57,7 +87,8 @@ def clean_up_when_stopped() -> Iterator[None]:
         os.close(writing)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(stopped: threading.Event, _signal: int, _frame: FrameType | None) -> None:
+    stopped.set()
     raise KeyboardInterrupt
 
 

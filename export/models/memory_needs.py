@@ -30,8 +30,9 @@ _FLOAT_BYTES = 4
 _PASSES_OF_A_MATCH = 3
 
 # How often the largest of them is held at the highest point of the check, ONNX Runtime and PyTorch
-# together. Measured as VmHWM with torch 2.12 and onnxruntime 1.31, B0 without merging.
-_COPIES = 5
+# together. Measured as VmHWM with torch 2.13 and onnxruntime 1.31, B0 at 1024x1024 without merging,
+# besides the base: 5.1 to 5.4. It was 5.0 with torch 2.12, so there is some left for the next.
+_COPIES = 6
 # What tracing takes, libraries and their address space included, besides the weights.
 _BASE_BYTES = 600_000_000
 

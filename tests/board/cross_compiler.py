@@ -1,14 +1,16 @@
 """The C++ runtime compiled on this machine for a board's aarch64.
 
-The compiler is Debian's; the board's libraries of pictures and JSON are unpacked without root, and
-ONNX Runtime's library is that of the board's own wheel.
+The compiler is Debian's, the machine's own or unpacked without root, as the board's libraries of
+pictures and JSON are; ONNX Runtime's library is that of the board's own wheel.
 """
 
+import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segpp.errors import MissingError
 from tests.board import userland
+from tests.helpers.debian import unpacked
 from tests.runtime.cpp.building import (
     RUNTIME,
     build,
@@ -29,12 +31,12 @@ def cross_compiled(folder: Path) -> Path:
 
     Raises:
         CheckError: It does not compile without a warning.
-        MissingError: The compiler is not installed, or a package cannot be fetched.
+        MissingError: A package cannot be fetched.
     """
-    if shutil.which(COMPILER) is None:
-        raise MissingError(f"{COMPILER} is not installed", hint="apt install g++-aarch64-linux-gnu")
     prefix = libraries("arm64")
     root = onnxruntime_root(folder / "onnxruntime", userland.onnxruntime_library())
+    # With a root of its own, the linker looks for what libraries need there and here alone.
+    linked = [prefix / "lib" / _TRIPLET, prefix.parent / "lib" / _TRIPLET, root / "lib"]
     options = (
         f"-DCMAKE_TOOLCHAIN_FILE={RUNTIME / 'cmake' / 'aarch64-linux-gnu.cmake'}",
         f"-DCMAKE_FIND_ROOT_PATH={prefix.parent}",
@@ -44,5 +46,25 @@ def cross_compiled(folder: Path) -> Path:
         f"-DONNXRUNTIME_LIBRARY={root / 'lib' / 'libonnxruntime.so'}",
         "-DSEGPP_WARNINGS_AS_ERRORS=ON",
     )
-    build(RUNTIME, folder / "build", options)
+    build(RUNTIME, folder / "build", options, env=_compiler(folder / "compiler", linked))
     return folder / "build" / "segpp_run"
+
+
+def _compiler(folder: Path, linked: Sequence[Path]) -> Mapping[str, str]:
+    """Return the environment in which the compiler is found.
+
+    Args:
+        folder: For a script that calls it, if it is not installed.
+        linked: Where libraries lie that others need.
+    """
+    if shutil.which(COMPILER) is not None:
+        return os.environ
+    root = unpacked(("g++-aarch64-linux-gnu",), whole=True)
+    folder.mkdir()
+    # It finds its own parts beside itself, but the C library only where it is told.
+    options = f"--sysroot={root} -Wl,-rpath-link,{':'.join(map(str, linked))}"
+    script = folder / COMPILER
+    script.write_text(f'#!/bin/sh\nexec {root}/usr/bin/{COMPILER} {options} "$@"\n')
+    script.chmod(0o755)
+    libraries = str(root / "usr" / "lib" / "x86_64-linux-gnu")
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "LD_LIBRARY_PATH": libraries}

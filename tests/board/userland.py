@@ -31,6 +31,7 @@ from filelock import FileLock
 from segpp.errors import CheckError, MissingError, SegppError
 from segpp.utils.files import sha256_of
 from segpp.utils.progress import step
+from tests.helpers.debian import unpacked
 
 __all__ = [
     "ONNXRUNTIME",
@@ -59,8 +60,6 @@ _EMULATOR = "qemu-user-static"
 # Orin's cores are Cortex-A78AE, which QEMU 7.2 does not know; this one has the same instructions
 # for products of integers and of halves.
 _CPU = "cortex-a76"
-# Debian's own list, where it lies alone; the lists of others need not know of aarch64.
-_DEBIAN = Path("/etc/apt/sources.list.d/debian.sources")
 
 _JAR = "org.bytedeco:cpython:3.10.8-1.5.8:jar:linux-arm64"
 _JAR_SHA256 = "b14738d971f43bcb7e74242980d0a621c4464b9a7f1294d22c17f9186b32db09"
@@ -71,7 +70,6 @@ _PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014
 _MADE = "made.json"
 # Raised when the same packages are laid out otherwise.
 _FORM = 1
-_NEEDS_DEBIAN = "this needs Debian or one of its kind"
 
 
 def root() -> Path:
@@ -147,12 +145,12 @@ def place() -> Path:
 
 def _make(folder: Path) -> None:
     with step("fetching the board's C and C++ libraries"):
-        _debian(_LIBRARIES, folder / "root", architecture="arm64")
+        libraries = unpacked(_LIBRARIES, architecture="arm64", whole=True)
+        shutil.copytree(libraries, folder / "root", symlinks=True)
     with step("fetching the emulator"):
-        _debian((_EMULATOR,), folder / "all", architecture=_own_architecture(), alone=True)
         # One for every processor is in it.
-        (folder / "all" / "usr" / "bin" / "qemu-aarch64-static").rename(folder / "emulator")
-        shutil.rmtree(folder / "all")
+        emulators = unpacked((_EMULATOR,)) / "usr" / "bin"
+        shutil.copy2(emulators / "qemu-aarch64-static", folder / "emulator")
     with step(f"fetching the board's Python {PYTHON}"):
         _interpreter(folder / "root" / "opt" / "python")
     with step("fetching the board's Python packages"):
@@ -186,49 +184,6 @@ def _scratch(home: Path) -> Iterator[Path]:
         inside = Path(name) / "board"
         inside.mkdir()
         yield inside
-
-
-def _debian(packages: Sequence[str], into: Path, *, architecture: str, alone: bool = False) -> None:
-    """Unpack Debian's packages, with all that they depend on unless ``alone``, into a folder."""
-    into.mkdir(parents=True)
-    with TemporaryDirectory(dir=into.parent) as name:
-        state = Path(name)
-        options = _apt_options(state, architecture)
-        _tool("apt-get", *options, "update", hint=_NEEDS_DEBIAN)
-        if alone:
-            _tool("apt-get", *options, "download", *packages, cwd=state / "archives")
-        else:
-            fetch = ("--yes", "--download-only", "--no-install-recommends", "install")
-            _tool("apt-get", *options, *fetch, *packages)
-        for archive in sorted((state / "archives").glob("*.deb")):
-            _tool("dpkg-deb", "--extract", archive, into)
-
-
-def _apt_options(state: Path, architecture: str) -> list[str]:
-    """Return options with which apt reads and writes ``state`` and nothing of the machine's."""
-    for folder in ("lists/partial", "archives/partial"):
-        (state / folder).mkdir(parents=True)
-    (state / "status").touch()
-    settings = {
-        "APT::Architecture": architecture,
-        "APT::Architectures::": architecture,
-        "APT::Sandbox::User": "root",
-        "Debug::NoLocking": "1",
-        "Dir::State::lists": state / "lists",
-        "Dir::State::status": state / "status",
-        "Dir::Cache": state,
-        "Dir::Cache::archives": state / "archives",
-    }
-    if _DEBIAN.exists():
-        settings |= {"Dir::Etc::sourcelist": _DEBIAN, "Dir::Etc::sourceparts": "-"}
-    pairs = (("-o", f"{name}={value}") for name, value in settings.items())
-    return ["--quiet=2", *(word for pair in pairs for word in pair)]
-
-
-def _own_architecture() -> str:
-    return _tool(
-        "dpkg", "--print-architecture", hint="this needs Debian or one of its kind"
-    ).strip()
 
 
 def _interpreter(into: Path) -> None:
@@ -270,17 +225,14 @@ def _own_packages(into: Path) -> None:
     _tool(sys.executable, *install, "--requirement", _OWN_REQUIREMENTS)
 
 
-def _tool(
-    program: str, *arguments: object, hint: str | None = None, cwd: Path | None = None
-) -> str:
+def _tool(program: str, *arguments: object, hint: str | None = None) -> None:
     if shutil.which(program) is None:
         raise MissingError(f"{program} is not installed", hint=hint)
     command = [program, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-5:]
         raise MissingError(f"{program} ended with {done.returncode}", *said)
-    return done.stdout
 
 
 def main() -> int:

@@ -2,14 +2,14 @@
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import onnxruntime
 
 from segpp.errors import CheckError
-from tests.runtime.cpp.debian import unpacked
+from tests.helpers.debian import unpacked
 from tests.trt_plugins.tensorrt.fetch import fingerprint
 
 __all__ = [
@@ -96,7 +96,9 @@ def flags_of(prefix: Path, triplet: str) -> list[str]:
     ]
 
 
-def build(source: Path, folder: Path, given: Sequence[str]) -> str:
+def build(
+    source: Path, folder: Path, given: Sequence[str], env: Mapping[str, str] | None = None
+) -> str:
     """Configure and build; return everything the tools said.
 
     Raises:
@@ -106,7 +108,7 @@ def build(source: Path, folder: Path, given: Sequence[str]) -> str:
     configure = ["cmake", "-S", str(source), "-B", str(folder), *generator, *given]
     said = ""
     for command in (configure, ["cmake", "--build", str(folder), "--parallel", "2"]):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
         said += done.stdout + done.stderr
         if done.returncode:
             raise CheckError(f"{' '.join(command)}\n{said}")

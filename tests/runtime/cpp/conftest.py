@@ -11,8 +11,8 @@ import pytest
 from filelock import FileLock
 
 from tests.helpers.commands import Completed
+from tests.helpers.debian import is_debian
 from tests.runtime.cpp.building import HERE, build, onnxruntime_root, options
-from tests.runtime.cpp.debian import is_debian
 from tests.runtime.cpp.probing import Probe
 
 BUILDS = HERE.parents[2] / "build" / "runtime_cpp"

@@ -30,38 +30,42 @@ def is_debian() -> bool:
 
 
 def unpacked(
-    packages: Sequence[str], *, suite: str | None = None, architecture: str | None = None
+    packages: Sequence[str],
+    *,
+    suite: str | None = None,
+    architecture: str | None = None,
+    whole: bool = False,
 ) -> Path:
     """Return the root folder of unpacked packages; fetch them first if they are not there.
 
     Args:
-        packages: Their names; what they depend on is not fetched.
+        packages: Their names.
         suite: Of another release, as "trixie"; this machine's by default.
         architecture: Debian's name of another one, as "arm64".
+        whole: Whether what they depend on is fetched as well.
 
     Raises:
         MissingError: This is no Debian, or apt cannot fetch them.
     """
     if not is_debian():
         raise MissingError(f"{platform.platform()} has no list of Debian's packages")
-    named = " ".join((*packages, suite or "", architecture or ""))
+    named = " ".join((*packages, suite or "", architecture or "", "whole" if whole else ""))
     folder = cache().parent / "debian" / hashlib.sha256(named.encode()).hexdigest()[:16]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             with TemporaryDirectory(dir=folder.parent) as name:
-                _fetch(Path(name), packages, suite, architecture)
+                _fetch(Path(name), packages, _options(Path(name), suite, architecture), whole=whole)
                 (Path(name) / "root").rename(folder)
     return folder
 
 
-def _fetch(
-    scratch: Path, packages: Sequence[str], suite: str | None, architecture: str | None
-) -> None:
-    options = _options(scratch, suite, architecture)
+def _fetch(scratch: Path, packages: Sequence[str], options: list[str], *, whole: bool) -> None:
     _run(["apt-get", *options, "update"], scratch)
     archives = scratch / "archives"
-    _run(["apt-get", *options, "download", *packages], archives)
+    # Nothing is installed: apt's list of what is there is a file of ours, and empty.
+    install = ("--yes", "--download-only", "--no-install-recommends", "install")
+    _run(["apt-get", *options, *(install if whole else ("download",)), *packages], archives)
     (scratch / "root").mkdir()
     for archive in sorted(archives.glob("*.deb")):
         _run(["dpkg-deb", "--extract", str(archive), str(scratch / "root")], scratch)
@@ -75,11 +79,13 @@ def _options(scratch: Path, suite: str | None, architecture: str | None) -> list
     sources.write_text(_sources(suite))
     settings = {
         "APT::Sandbox::User": "root",
+        "Debug::NoLocking": "1",
         "Dir::Etc::sourcelist": sources,
         "Dir::Etc::sourceparts": "-",
         "Dir::State::lists": scratch / "lists",
         "Dir::State::status": scratch / "status",
         "Dir::Cache": scratch,
+        "Dir::Cache::archives": scratch / "archives",
     }
     if architecture is not None:
         settings |= {"APT::Architecture": architecture, "APT::Architectures::": architecture}

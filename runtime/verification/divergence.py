@@ -107,11 +107,12 @@ def first_divergence(
         threads: CPU threads; None for the library's choice.
 
     Raises:
-        InputError: They are not of one network.
+        InputError: They are not of one network, or of other sizes.
         GraphError: The names in one do not tell its blocks.
         MissingError: The library is not installed.
     """
     manifests = [_manifest_of(path) for path in (model, other)]
+    _check_alike(*zip((model, other), manifests, strict=True))
     precisions = [manifest.precision for manifest in manifests]
     with ExitStack() as stack:
         sides = [
@@ -195,6 +196,27 @@ def _manifest_of(path: Path) -> Manifest:
             hint=f"compare the ONNX file that it was built from: {manifest.source.name}",
         )
     return manifest
+
+
+def _check_alike(one: tuple[Path, Manifest], other: tuple[Path, Manifest]) -> None:
+    """Refuse files that give something else in every block because they are something else."""
+    told = [_facts(manifest) for _, manifest in (one, other)]
+    if told[0] != told[1]:
+        raise InputError(
+            f"{one[0]} and {other[0]} cannot be compared block by block",
+            *(f"{path.name}: {facts}" for (path, _), facts in zip((one, other), told, strict=True)),
+            hint="export both of one checkpoint, at one --size and --batch",
+        )
+
+
+def _facts(manifest: Manifest) -> str:
+    given, network = manifest.input, manifest.architecture
+    depths = "-".join(map(str, network.depths))
+    widths = "-".join(map(str, network.dims))
+    return (
+        f"{given.height}x{given.width}, batch {given.batch}, {given.channels} channels, "
+        f"blocks {depths} of width {widths}, {network.classes} classes"
+    )
 
 
 def _difference(mine: NDArray[Any], theirs: NDArray[Any]) -> float | None:

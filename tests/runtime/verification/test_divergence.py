@@ -100,6 +100,13 @@ def test_an_overflow_is_named_where_it_begins(exported: Exported, tmp_path: Path
     assert "not finite" in found.text()
 
 
+def test_files_of_other_sizes_are_refused(exported: Exported) -> None:
+    small, large = exported("none", "64x128", "fp32"), exported("none", "128x256", "fp32")
+
+    with pytest.raises(InputError, match=r"cannot be compared(.|\n)*: 64x128, (.|\n)*: 128x256, "):
+        first_divergence(small, large, PICTURES)
+
+
 def test_networks_without_a_block_in_common_are_refused() -> None:
     a = np.zeros(1)
 

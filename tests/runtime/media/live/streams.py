@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-__all__ = ["HttpStream", "RtspStream", "answer", "jpeg_of", "mpegts_of", "served"]
+__all__ = ["HttpStream", "RtspStream", "Script", "answer", "jpeg_of", "mpegts_of", "served"]
 
 BOUNDARY = "frame"
 HEAD = f"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\r\n"

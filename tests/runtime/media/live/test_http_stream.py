@@ -1,6 +1,8 @@
 """Streams by HTTP: what is read, and everything that a server can answer instead."""
 
 import base64
+import signal
+import threading
 import time
 
 import numpy as np
@@ -11,7 +13,14 @@ from segpp.runtime.media.items import ImageSource
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.sources import find_source
 from tests.runtime.media.live import streams
-from tests.runtime.media.live.streams import Connection, HttpStream, answer, mpegts_of, served
+from tests.runtime.media.live.streams import (
+    Connection,
+    HttpStream,
+    Script,
+    answer,
+    mpegts_of,
+    served,
+)
 
 pytest.importorskip("av", reason="PyAV (segpp[video]) reads streams")
 
@@ -155,3 +164,116 @@ def test_a_wrong_password_is_not_in_the_message() -> None:
         find_source(url.replace("//", "//me:secret@"), LiveConfig(timeout=5))
 
     assert "secret" not in str(caught.value)
+
+
+def drip(content: bytes, *, first: bytes = b"") -> Script:
+    """Send a byte every tenth of a second: every one in time, and all of them never."""
+
+    def play(connection: Connection) -> None:
+        connection.send(first)
+        for byte in content * 1000:
+            connection.send(bytes([byte]))
+            connection.pause(0.1)
+
+    return play
+
+
+def endless_continue(connection: Connection) -> None:
+    while not connection.stopped.is_set():
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 10)
+        connection.pause(0.01)
+
+
+def endless_redirection(connection: Connection) -> None:
+    connection.send(b"HTTP/1.1 302 Found\r\nLocation: /other\r\n\r\n")
+    while not connection.stopped.is_set():
+        connection.send(bytes(1000))
+        connection.pause(0.01)
+
+
+def endless_parts(connection: Connection) -> None:
+    connection.send(streams.HEAD.encode())
+    part = f"--{streams.BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: -5\r\n\r\nno"
+    while not connection.stopped.is_set():
+        connection.send(part.encode())
+        connection.pause(0.01)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        (drip(b"H"), "does not answer\n  timed out"),
+        (drip(b"X-A: b\r\n", first=b"HTTP/1.1 200 OK\r\n"), "does not answer\n  timed out"),
+        (endless_continue, "does not answer\n  timed out"),
+        (endless_redirection, "answers 302"),
+        (drip(b"--", first=streams.HEAD.encode()), r"gave no frame for 0\.5 s"),
+        (endless_parts, r"gave no frame for 0\.5 s"),
+    ],
+)
+def test_who_sends_for_ever_and_no_frame_is_given_up_in_time(script: Script, says: str) -> None:
+    start = time.monotonic()
+    with served(HttpStream([script])) as url, pytest.raises(ImageError, match=says):
+        find_source(url, LiveConfig(timeout=0.5))
+
+    assert time.monotonic() - start < 5
+
+
+CHUNKS = streams.HEAD.replace("1.0", "1.1").replace("\r\n", "\r\nTransfer-Encoding: chunked\r\n", 1)
+
+
+def test_an_answer_that_breaks_its_own_rules_has_no_traceback(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    server = HttpStream([lambda connection: connection.send(f"{CHUNKS}no number\r\n".encode())])
+    with served(server) as url, pytest.raises(ImageError, match="the answer ends before its end"):
+        find_source(url, LiveConfig(timeout=2))
+
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_an_answer_that_breaks_its_own_rules_later_is_a_break() -> None:
+    part = f"--{streams.BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+    frames = (part + streams.jpeg_of(GREYS[0]) + b"\r\n") * 3
+    content = f"{CHUNKS}{len(frames):x}\r\n".encode() + frames + b"\r\n-5\r\nno"
+    with served(HttpStream([lambda connection: connection.send(content)])) as url:
+        source = find_source(url, LiveConfig(timeout=5, reconnect=0))
+        *_, last = source.items()
+        with pytest.raises(ImageError, match="broke off\n  the answer ends before its end"):
+            last.load()
+        source.close()
+
+
+def test_an_interruption_while_a_stream_is_opened_is_one(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    server = HttpStream([drip(b"--", first=streams.HEAD.encode())])
+    timer = threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,))
+    timer.start()
+    with served(server) as url, pytest.raises(KeyboardInterrupt):
+        find_source(url, LiveConfig(timeout=5))
+
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_what_is_no_http_is_told_in_one_short_line() -> None:
+    server = HttpStream([lambda connection: connection.send(b"\x1b[31m\n" + b"x" * 60_000)])
+    with served(server) as url, pytest.raises(ImageError, match="is not HTTP") as caught:
+        find_source(url, LiveConfig(timeout=2))
+
+    assert len(str(caught.value)) < 300
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_question_for_a_password_that_cannot_be_read_is_said() -> None:
+    question = answer("401 Unauthorized", "WWW-Authenticate: Digest camera")
+    server = HttpStream([lambda connection: connection.send(question)])
+    with served(server) as url, pytest.raises(ImageError, match="in a way that is not known"):
+        find_source(url.replace("//", "//me:secret@"), LiveConfig(timeout=2))
+
+
+def test_an_address_may_have_letters_that_http_has_not() -> None:
+    server = HttpStream([streams.frames(GREYS, times=20)])
+    with served(server) as url:
+        assert len(read(find_source(f"{url}/größe%20?a=ü&b", LiveConfig(timeout=5)), 1)) == 1
+
+    assert server.requests[0].startswith(b"GET /live/gr%C3%B6%C3%9Fe%20?a=%C3%BC&b HTTP")

@@ -1,4 +1,4 @@
-"""What each block of a network gives, found and shown without the onnx package.
+"""What each part of a network gives, found and shown without the onnx package.
 
     Model 7 graph        Graph 1 node, 12 output
     Node 1 input, 2 output, 4 op_type        ValueInfo 1 name
@@ -9,7 +9,9 @@ network, and what it gives is what the next LayerNormalization takes: in the ord
     stage     norm of the patches, block, block, …, norm of the stage
     block     norm, attention (with a norm inside, or none), norm, depthwise convolution
 
-Names of norms and of biases do not tell: equal ones are kept once. A value becomes an output by one
+The decode head ends with the last convolution or product of matrices, which gives the classes'
+scores, and the file with its outputs. Names of norms and of biases do not tell: equal ones are kept
+once. A value becomes an output by one
 more field at the file's end, since a message that comes in two parts is read as both together.
 
 Source: onnx.proto3 of ONNX 1.16 (field numbers); Protocol Buffers, Encoding, "Last One Wins".
@@ -29,6 +31,7 @@ __all__ = ["block_outputs", "with_outputs"]
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_OUTPUT = 7, 1, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_OPERATOR, _VALUE_NAME = 1, 2, 4, 1
 _BYTES = 2  # the wire type of what has a length
+_PRODUCTS = {b"Conv", b"Gemm", b"MatMul"}
 _DEPTHWISE = re.compile(rb"stages\.(\d+)\.blocks\.(\d+)\.ffn\.dwconv\.weight")
 _SEVEN_BITS = 0x7F
 
@@ -37,7 +40,10 @@ _Event = bytes | tuple[int, int]
 
 
 def block_outputs(path: Path) -> dict[str, str]:
-    """Return the name of what each block gives, by its place ("stage 1 block 2"), in order.
+    """Return the name of what each part gives, by its place, in order.
+
+    The places are "stage 1 patches", "stage 1 block 2", "decode head" where its scores are not an
+    output, and "output labels" or whatever outputs a file has.
 
     Raises:
         GraphError: It is not an ONNX file, or its names do not tell its blocks.
@@ -45,6 +51,7 @@ def block_outputs(path: Path) -> dict[str, str]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             found = dict(_places(list(_events(data))))
+            ends = dict(_ends(data))
         except (ValueError, IndexError) as failure:
             raise GraphError(
                 f"{path} is not an ONNX file, or only part of one", str(failure)
@@ -53,7 +60,7 @@ def block_outputs(path: Path) -> dict[str, str]:
         raise GraphError(
             f"the names in {path} do not tell its blocks", hint="segpp-export writes files that do"
         )
-    return found
+    return found | ends
 
 
 def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
@@ -61,9 +68,11 @@ def with_outputs(model: bytes, names: Sequence[str]) -> bytes:
 
     Args:
         model: A serialized ModelProto.
-        names: The values, none of them an output already.
+        names: The values; what is an output already stays as it is.
     """
-    values = (_message(_VALUE_NAME, name.encode()) for name in names)
+    there = set(_output_names(model))
+    added = [name for name in names if name.encode() not in there]
+    values = (_message(_VALUE_NAME, name.encode()) for name in added)
     outputs = b"".join(_message(_GRAPH_OUTPUT, value) for value in values)
     return model + _message(_MODEL_GRAPH, outputs)
 
@@ -72,8 +81,7 @@ def _events(data: Data) -> Iterator[_Event]:
     """Yield norms and depthwise convolutions in the order of the nodes."""
     weights: dict[bytes, bytes] = {}
     for node in _nodes(data):
-        [operator, *_] = [*_texts(data, node, _NODE_OPERATOR), b""]
-        inputs = _texts(data, node, _NODE_INPUT)
+        operator, inputs = _operator(data, node), _texts(data, node, _NODE_INPUT)
         if operator == b"LayerNormalization":
             yield inputs[0]
         elif operator == b"DequantizeLinear":
@@ -96,6 +104,17 @@ def _places(events: Sequence[_Event]) -> Iterator[tuple[str, str]]:
             yield f"stage {stage} block {block}", norms[0].decode(errors="replace")
 
 
+def _ends(data: Data) -> Iterator[tuple[str, str]]:
+    """Yield what the decode head gives, and the file's own outputs."""
+    outputs = [name.decode(errors="replace") for name in _output_names(data)]
+    products = [node for node in _nodes(data) if _operator(data, node) in _PRODUCTS]
+    if products:
+        scores = _texts(data, products[-1], _NODE_OUTPUT)[0].decode(errors="replace")
+        if scores not in outputs:
+            yield "decode head", scores
+    yield from ((f"output {name}", name) for name in outputs)
+
+
 def _first_norm_of_a_block(before: Sequence[_Event]) -> bytes | None:
     """Return what the first norm of a stage's first block takes: that of its patches gives it."""
     ends = [number for number, event in enumerate(before) if isinstance(event, tuple)]
@@ -106,9 +125,22 @@ def _first_norm_of_a_block(before: Sequence[_Event]) -> bytes | None:
 
 
 def _nodes(data: Data) -> Iterator[Span]:
+    yield from _of_graph(data, _GRAPH_NODE)
+
+
+def _output_names(data: Data) -> Iterator[bytes]:
+    for output in _of_graph(data, _GRAPH_OUTPUT):
+        yield from _texts(data, output, _VALUE_NAME)
+
+
+def _of_graph(data: Data, wanted: int) -> Iterator[Span]:
     for field, graph in fields(data, (0, len(data))):
         if field == _MODEL_GRAPH:
-            yield from (span for kind, span in fields(data, graph) if kind == _GRAPH_NODE)
+            yield from (span for kind, span in fields(data, graph) if kind == wanted)
+
+
+def _operator(data: Data, node: Span) -> bytes:
+    return next(iter(_texts(data, node, _NODE_OPERATOR)), b"")
 
 
 def _texts(data: Data, node: Span, wanted: int) -> list[bytes]:

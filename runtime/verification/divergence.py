@@ -1,9 +1,13 @@
 """Where two files of one network part: block by block, the first that gives something else.
 
-Both files get what their blocks give as outputs, and see the same pictures. A difference is
-relative, |a - b| / |a| over all values of a block. What rounding and near-ties explain stays below
-the limit of the coarser of the two precisions; a wrong weight, an overflow or a wrong kernel shows
-in its own block and in all that follow.
+Both files get what their blocks, their decode heads and they themselves give as outputs, and see
+the same pictures. A difference is relative, |a - b| / |a| over all values, and of labels the share
+of the pixels. What rounding and near-ties explain stays below the limit of the coarser of the two
+precisions; a wrong weight, an overflow or a wrong kernel shows in its own block and in all that
+follow.
+
+The one file runs as it is meant to be run, the other, which is to be right, by ONNX Runtime in its
+own precision: a file that is compared with itself shows what a library makes of it.
 
 An engine has no insides to show: it is built a second time from the file with more outputs
 (``marked_copy``), and compared in the same way.
@@ -29,6 +33,7 @@ from segpp.utils.files import check_file
 from segpp.utils.table import table
 
 __all__ = [
+    "LABEL_LIMITS",
     "LIMITS",
     "BlockDifference",
     "Blocks",
@@ -41,6 +46,10 @@ __all__ = [
 
 # Float files differ by rounding and by near-ties between tokens; halves and integers by far more.
 LIMITS = {"fp32": 0.01, "fp16": 0.05, "bf16": 0.2, "int8": 0.5}
+# Of labels, ties among them.
+LABEL_LIMITS = {"fp32": 0.005, "fp16": 0.02, "bf16": 0.05, "int8": 0.1}
+
+_DEFAULT = BackendConfig(cache=False, alone=False)
 
 # Runs an input tensor, and returns what each block gives, by its place.
 Blocks = Callable[[NDArray[Any]], Mapping[str, NDArray[Any]]]
@@ -52,11 +61,19 @@ class BlockDifference:
 
     Attributes:
         place: "stage 1 block 2".
-        difference: Relative; None where a value is not finite or the shapes differ.
+        difference: Relative, or of labels the share of pixels; None where a value is not finite or
+            the shapes differ.
+        labels: Whether it is of labels.
     """
 
     place: str
     difference: float | None
+    labels: bool = False
+
+    def exceeds(self, precision: str) -> bool:
+        """Return whether it is more than rounding in a precision explains."""
+        limit = (LABEL_LIMITS if self.labels else LIMITS)[precision]
+        return self.difference is None or self.difference > limit
 
 
 @dataclass(frozen=True)
@@ -66,25 +83,29 @@ class Divergence:
     Attributes:
         model: The one.
         other: The other.
-        limit: What rounding explains.
+        precision: The coarser of the two, which tells what rounding explains.
         first: The first block beyond it; None if none is.
         blocks: All of them, in order.
     """
 
     model: str
     other: str
-    limit: float
+    precision: str
     first: str | None
     blocks: tuple[BlockDifference, ...]
 
     def text(self) -> str:
         """Return it as lines for a terminal."""
         rows = [("block", "difference"), *((b.place, _number(b.difference)) for b in self.blocks)]
-        told = f"{self.model} and {self.other}, block by block (rounding explains {self.limit:g})"
+        limit, labels = LIMITS[self.precision], LABEL_LIMITS[self.precision]
+        told = (
+            f"{self.model} and {self.other}, block by block (rounding in {self.precision} explains "
+            f"{limit:g}, of labels {labels:g})"
+        )
         verdict = (
-            f"the first block that gives something else: {self.first}"
+            f"the first part that gives something else: {self.first}"
             if self.first
-            else "no block gives more than rounding explains"
+            else "no part gives more than rounding explains"
         )
         return "\n".join([told, table(rows, "lr", indent="  "), f"  {verdict}"])
 
@@ -95,16 +116,16 @@ def first_divergence(
     pictures: Sequence[ImageArray],
     *,
     backend: str = "auto",
-    threads: int | None = None,
+    config: BackendConfig = _DEFAULT,
 ) -> Divergence:
-    """Return where two ONNX files of one network part.
+    """Return where an ONNX file parts from another of the same network.
 
     Args:
         model: An ONNX file with its manifest.
-        other: Another of the same network, as of another precision or exported elsewhere.
+        other: What it is compared with, as of another precision; may be the same file.
         pictures: What both see, (H, W, C).
-        backend: The library that runs them.
-        threads: CPU threads; None for the library's choice.
+        backend: The library that runs the first; the other is run by the one that auto chooses.
+        config: How the first is run.
 
     Raises:
         InputError: They are not of one network, or of other sizes.
@@ -113,20 +134,18 @@ def first_divergence(
     """
     manifests = [_manifest_of(path) for path in (model, other)]
     _check_alike(*zip((model, other), manifests, strict=True))
-    precisions = [manifest.precision for manifest in manifests]
-    with ExitStack() as stack:
-        sides = [
-            stack.enter_context(blocks_of_file(path, backend=backend, threads=threads))
-            for path in (model, other)
-        ]
-        inputs = [
-            [prepare([image] * one.input.batch, one.input) for image in pictures]
-            for one in manifests
-        ]
-        blocks = compare_blocks(sides[0], sides[1], inputs[0], inputs[1])
-    limit = max(LIMITS[precision] for precision in precisions)
-    wrong = (b.place for b in blocks if b.difference is None or b.difference > limit)
-    return Divergence(str(model), str(other), limit, next(wrong, None), blocks)
+    mine, theirs = (
+        [prepare([image] * one.input.batch, one.input) for image in pictures] for one in manifests
+    )
+    with (
+        blocks_of_file(other) as reference,
+        blocks_of_file(model, backend=backend, config=config) as blocks,
+    ):
+        parts = compare_blocks(reference, blocks, theirs, mine)
+    precisions = (config.precision, *(manifest.precision for manifest in manifests))
+    coarsest = max(precisions, key=LIMITS.__getitem__)
+    first = next((part.place for part in parts if part.exceeds(coarsest)), None)
+    return Divergence(str(model), str(other), coarsest, first, parts)
 
 
 def compare_blocks(
@@ -146,25 +165,23 @@ def compare_blocks(
     Raises:
         InputError: They have no blocks in common.
     """
-    worst: dict[str, float | None] = {}
+    worst: dict[str, BlockDifference] = {}
     for tensor, second in zip(inputs, others, strict=True):
         mine, theirs = one(tensor), other(second)
         for place in (place for place in mine if place in theirs):
-            found = _difference(mine[place], theirs[place])
-            before = worst.get(place, 0.0)
-            worst[place] = None if found is None or before is None else max(before, found)
+            found = _difference(place, mine[place], theirs[place])
+            worst[place] = max(worst.get(place, found), found, key=_size)
     if not worst:
         raise InputError("the two files have no block of the same place")
-    return tuple(BlockDifference(place, difference) for place, difference in worst.items())
+    return tuple(worst.values())
 
 
 @contextmanager
 def blocks_of_file(
-    path: Path, *, backend: str = "auto", threads: int | None = None
+    path: Path, *, backend: str = "auto", config: BackendConfig = _DEFAULT
 ) -> Iterator[Blocks]:
     """Yield a function that runs an ONNX file and returns what its blocks give."""
     name = choose_backend(backend, path, None)
-    config = BackendConfig(threads, cache=False, alone=False)
     with ExitStack() as stack:
         marked, places = stack.enter_context(marked_copy(path))
         loaded = stack.enter_context(closing(BACKENDS[name].open(marked, config)))
@@ -219,14 +236,22 @@ def _facts(manifest: Manifest) -> str:
     )
 
 
-def _difference(mine: NDArray[Any], theirs: NDArray[Any]) -> float | None:
+def _difference(place: str, mine: NDArray[Any], theirs: NDArray[Any]) -> BlockDifference:
+    labels = mine.dtype.kind in "iu"
     if mine.shape != theirs.shape:
-        return None
+        return BlockDifference(place, None, labels)
+    if labels:
+        return BlockDifference(place, float((mine != theirs).mean()), labels)
     a, b = mine.astype(np.float32).ravel(), theirs.astype(np.float32).ravel()
     with np.errstate(over="ignore", invalid="ignore"):
         far, size = np.linalg.norm(a - b), np.linalg.norm(a)
     # What is not a number or infinite is no small difference.
-    return float(far / max(size, 1e-30)) if np.isfinite(far) and np.isfinite(size) else None
+    finite = np.isfinite(far) and np.isfinite(size)
+    return BlockDifference(place, float(far / max(size, 1e-30)) if finite else None)
+
+
+def _size(one: BlockDifference) -> float:
+    return np.inf if one.difference is None else one.difference
 
 
 def _number(difference: float | None) -> str:

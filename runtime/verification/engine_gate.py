@@ -37,7 +37,6 @@ from segpp.runtime.inference.session import Session
 from segpp.runtime.system.gpu import gpu_compute_capability
 from segpp.runtime.system.packages import is_installed
 from segpp.runtime.verification.divergence import (
-    LIMITS,
     blocks_of_file,
     compare_blocks,
     marked_copy,
@@ -201,9 +200,9 @@ def _miou(matrix: NDArray[np.int64]) -> float:
 def _refuse(found: str, asked: str, bisect: Bisect) -> None:
     block = bisect()
     where = (
-        f"the first block that gives something else: {block}"
+        f"the first part that gives something else: {block}"
         if block
-        else ("no block by itself gives more than rounding explains")
+        else ("no part by itself gives more than rounding explains")
     )
     raise CheckError(
         f"the engine gives other masks than its file: of the pixels of {found} agree",
@@ -237,9 +236,7 @@ def first_block(onnx: Path, manifest: Manifest, build: Callable[[Path, Path], No
             return dict(zip(places, values, strict=True))
 
         found = compare_blocks(reference, blocks, inputs, inputs)
-    limit = LIMITS[manifest.precision]
-    wrong = (b.place for b in found if b.difference is None or b.difference > limit)
-    return next(wrong, None)
+    return next((part.place for part in found if part.exceeds(manifest.precision)), None)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from segpp.manifest import CalibrationDrop, Manifest
 from segpp.runtime.verification.divergence import Divergence
 from segpp.runtime.verification.replay import Replayed
-from segpp.runtime.verification.verify import Verified
+from segpp.runtime.verification.verify import Refused, Verified
 from segpp.utils.table import table
 from segpp.utils.terminal import one_line
 
@@ -25,12 +25,12 @@ class VerificationReport:
 
     Attributes:
         files: In the order in which they were given.
-        divergence: Where one of them parts from another file, if that was asked for.
+        divergences: Where each parts from another file, if that was asked for.
         pictures: The files of pictures that were written.
     """
 
-    files: tuple[Verified, ...]
-    divergence: Divergence | None = None
+    files: tuple[Verified | Refused, ...]
+    divergences: tuple[Divergence, ...] = ()
     pictures: tuple[str, ...] = ()
 
     @property
@@ -38,25 +38,43 @@ class VerificationReport:
         """Whether every file gives the masks of its certificate."""
         return all(one.passed for one in self.files)
 
+    @property
+    def exit_code(self) -> int:
+        """0 if all passed; else 1 if masks differ, or that of the files that could not be run."""
+        codes = (one.exit_code if isinstance(one, Refused) else 1 for one in self.failed)
+        return min(codes, default=0)
+
+    @property
+    def failed(self) -> tuple[Verified | Refused, ...]:
+        """The files that did not pass."""
+        return tuple(one for one in self.files if not one.passed)
+
     def text(self) -> str:
         """Return it as lines for a terminal; the last one says PASSED or FAILED."""
         lines = [line for one in self.files for line in (*_lines(one), "")]
-        if self.divergence is not None:
-            lines += [self.divergence.text(), ""]
-        return "\n".join([*lines, "PASSED" if self.passed else "FAILED"])
+        for divergence in self.divergences:
+            lines += [divergence.text(), ""]
+        certificates = "certificate" if len(self.files) == 1 else "certificates"
+        # Files that part from another, as merged and whole ones do, may both be right.
+        what = f"{certificates}: " if self.divergences else ""
+        return "\n".join([*lines, f"{what}{'PASSED' if self.passed else 'FAILED'}"])
 
     def json(self) -> str:
         """Return all of it as JSON."""
         value = {
             "passed": self.passed,
             "files": [_data(one) for one in self.files],
-            "divergence": None if self.divergence is None else asdict(self.divergence),
+            "divergences": [asdict(divergence) for divergence in self.divergences],
             "pictures": list(self.pictures),
         }
         return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _lines(one: Verified) -> Iterator[str]:
+def _lines(one: Verified | Refused) -> Iterator[str]:
+    if isinstance(one, Refused):
+        yield one_line(f"{one.path}: NOT VERIFIED")
+        yield from (f"  {line}" for line in one.problem.splitlines())
+        return
     proof, names = one.proof, one.manifest.classes.names
     verdict = "as in its certificate" if one.passed else "DIFFERS from its certificate"
     yield one_line(f"{one.path}: {verdict}")
@@ -152,7 +170,9 @@ def _worst_class(drop: CalibrationDrop, names: tuple[str, ...]) -> str:
     return told
 
 
-def _data(one: Verified) -> dict[str, Any]:
+def _data(one: Verified | Refused) -> dict[str, Any]:
+    if isinstance(one, Refused):
+        return {"file": str(one.path), "passed": False, "problem": one.problem}
     names = one.manifest.classes.names
     return {
         "file": str(one.path),

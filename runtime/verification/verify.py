@@ -3,7 +3,7 @@
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from segpp.certificate.archive import Probe
 from segpp.certificate.prove import versions_here
@@ -15,7 +15,24 @@ from segpp.runtime.inference.first_load import note_passed
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.verification.replay import Replayed, replay
 
-__all__ = ["Verified", "verify_file"]
+__all__ = ["Refused", "Verified", "verify_file"]
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file of several that could not be verified.
+
+    Attributes:
+        path: The file, as it was given.
+        problem: Why, in words.
+        exit_code: Of that error alone.
+    """
+
+    path: Path
+    problem: str
+    exit_code: int
+
+    passed: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)

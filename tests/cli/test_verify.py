@@ -80,9 +80,12 @@ def test_every_form_of_an_export_is_proved_again(
     done = segpp("export", tiny_checkpoint, path, "--size", SIZE, *FORMS[form])
     assert done.returncode == 0, done.stderr
 
-    done = segpp("verify", path)
+    done = segpp("verify", path, "--bisect", path)
 
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "no part gives more than rounding explains" in done.stdout
+    assert ("decode head" in done.stdout) is (form in {"labels", "pixels", "halves"})
+    assert "output l" in done.stdout
     assert certificate_path(path).stat().st_size < 400_000
 
 
@@ -240,12 +243,38 @@ def test_other_masks_end_with_1_name_the_class_and_draw_where(
 # --- the command
 
 
-def test_bisect_names_the_first_block_that_differs(segpp: Command, folder: Path) -> None:
-    done = segpp("verify", folder / "a.int8.onnx", "--bisect", folder / "a.onnx")
+def test_bisect_compares_every_file_part_by_part(segpp: Command, folder: Path) -> None:
+    files = (folder / "a.int8.onnx", folder / "a.onnx")
+    done = segpp("verify", *files, "--bisect", folder / "a.onnx")
 
     assert done.returncode == 0, done.stderr
-    assert "block by block (rounding explains 0.5)" in done.stdout
+    for path, precision in zip(files, ("int8 explains 0.5", "fp32 explains 0.01"), strict=True):
+        told = f"{path} and {folder / 'a.onnx'}, block by block (rounding in {precision}"
+        assert told in done.stdout
     assert "stage 1 patches" in done.stdout
+    assert "output logits" in done.stdout
+    assert done.stdout.endswith("certificates: PASSED\n")
+
+
+def test_a_file_that_cannot_be_verified_keeps_no_other_from_it(
+    segpp: Command, folder: Path, tmp_path: Path
+) -> None:
+    missing = tmp_path / "none.onnx"
+    done = segpp("verify", missing, folder / "a.onnx")
+
+    assert done.returncode == 2
+    assert f"{missing}: NOT VERIFIED\n  file {missing} does not exist\n" in done.stdout
+    assert f"{folder / 'a.onnx'}: as in its certificate" in done.stdout
+    assert done.stderr.endswith(f"error: not verified: {missing}\n")
+
+
+@pytest.mark.parametrize("ending", [".json", ".probe.zip"])
+def test_a_sibling_in_the_networks_place_is_told(segpp: Command, folder: Path, ending: str) -> None:
+    done = segpp("verify", f"{folder / 'a.onnx'}{ending}")
+
+    assert done.returncode == 2
+    assert "lies beside a network, and is none" in done.stderr
+    assert f"hint: give {folder / 'a.onnx'}\n" in done.stderr
 
 
 def verifying(folder: Path) -> str:

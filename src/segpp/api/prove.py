@@ -1,14 +1,19 @@
 """Files proved again: the masks of their certificates, on any machine, by any backend."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from segpp.api._types import OneOrMore, PathLike, checked_settings
+from segpp.certificate.archive import Probe
 from segpp.certificate.pictures import pictures_for
+from segpp.errors import SegppError
 from segpp.manifest import read_manifest
+from segpp.runtime.backends.base import BackendConfig
 from segpp.runtime.verification.differences import check_pictures, write_pictures
 from segpp.runtime.verification.divergence import Divergence, first_divergence
 from segpp.runtime.verification.report import VerificationReport
-from segpp.runtime.verification.verify import Verified, verify_file
+from segpp.runtime.verification.verify import Refused, Verified, verify_file
 from segpp.utils import arguments
 from segpp.utils.files import check_file
 
@@ -35,13 +40,14 @@ def verify(
     Args:
         models: ONNX files or engines.
         backend, provider, threads, precision, cache: As in ``load``.
-        bisect: Another ONNX file of the same network: also say in which block the first of the
-            files parts from it.
+        bisect: Another ONNX file of the same network, or the same file: also say in which block
+            each file parts from it. It is run by the library that auto chooses, in its precision.
         out: A folder for pictures of where masks differ, ``b0.onnx.street.png``.
         force: Replace pictures that segpp did not write, too.
 
     Returns:
-        Whether all passed (``.passed``), each file's pictures and classes, text and JSON.
+        Whether all passed (``.passed``), each file's pictures and classes, text and JSON. Of
+        several files one that cannot be verified is in it with its reason.
 
     Raises:
         ManifestError: A file has no certificate; or file, manifest and certificate do not belong
@@ -62,19 +68,40 @@ def verify(
     replace = arguments.flag("force", force)
     if folder:
         check_pictures(folder, paths)
-    files: list[Verified] = []
+    if other:
+        check_file(other, kind="file")
+    files: list[Verified | Refused] = []
     written: list[Path] = []
     for path in paths:
-        done, probes = verify_file(path, settings)
+        done, probes = _verified(path, settings, alone=len(paths) == 1)
         files.append(done)
-        if folder:
+        if folder and isinstance(done, Verified):
             written += write_pictures(done, probes, folder, force=replace)
-    parts = None if other is None else _bisect(paths[0], other, backend, settings["threads"])
+    ran = [one.path for one in files if isinstance(one, Verified)]
+    parts = tuple(_bisect(path, other, settings) for path in ran if other)
     return VerificationReport(tuple(files), parts, tuple(map(str, written)))
 
 
-def _bisect(model: Path, other: Path, backend: str, threads: int | None) -> Divergence:
-    check_file(other, kind="file")
+def _verified(
+    path: Path, settings: Mapping[str, Any], *, alone: bool
+) -> tuple[Verified | Refused, Sequence[Probe]]:
+    try:
+        return verify_file(path, dict(settings))
+    except SegppError as failure:
+        # Of several files, one that cannot be run keeps none of the others from it.
+        if alone:
+            raise
+        return Refused(path, str(failure), failure.exit_code), ()
+
+
+def _bisect(model: Path, other: Path, settings: Mapping[str, Any]) -> Divergence:
     channels = read_manifest(model).input.channels
     pictures = [picture.pixels for picture in pictures_for(channels)]
-    return first_divergence(other, model, pictures, backend=backend, threads=threads)
+    config = BackendConfig(
+        settings["threads"],
+        settings["provider"],
+        alone=False,
+        precision=settings["precision"],
+        cache=False,
+    )
+    return first_divergence(model, other, pictures, backend=settings["backend"], config=config)

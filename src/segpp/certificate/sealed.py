@@ -51,8 +51,8 @@ def read_certificate(path: Path) -> tuple[Manifest, Certificate, tuple[Probe, ..
         ManifestError: There is no certificate, or one of the three is damaged or another one.
         InputError: The file cannot be read.
     """
-    # A manifest without its file would be missed first, and is not what is missing.
     check_file(path, kind="file")
+    _check_siblings(path)
     manifest = read_manifest(path)
     proof = manifest.certificate
     if proof is None:
@@ -85,6 +85,20 @@ def remove_certificate(path: Path) -> None:
     beside = certificate_path(path)
     if beside.is_file() and is_own(beside, "certificate"):
         beside.unlink()
+
+
+def _check_siblings(path: Path) -> None:
+    """Tell a sibling that was given in the network's place, and a network without its siblings."""
+    for ending in (".json", ".probe.zip"):
+        whose = path.with_name(path.name.removesuffix(ending))
+        if path.name.endswith(ending) and whose.name:
+            raise ManifestError(f"{path} lies beside a network, and is none", hint=f"give {whose}")
+    if not manifest_path(path).exists():
+        raise ManifestError(
+            f"{path} has no manifest",
+            f"expected beside it: {manifest_path(path).name}",
+            hint=_HINT,
+        )
 
 
 def _check_names(beside: Path, proof: Certificate, probes: tuple[Probe, ...]) -> None:

@@ -12,7 +12,7 @@ from segpp.cli._arguments import (
     backend_settings,
     wrote,
 )
-from segpp.errors import CheckError
+from segpp.runtime.verification.verify import Refused, Verified
 from segpp.utils.progress import step
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
@@ -29,7 +29,8 @@ EXAMPLES = (
 _RULES = """Beside each file lie its manifest (.json) and its certificate (.probe.zip): pictures and
 what the reference labels them. The file runs on them here, by any backend; a pixel whose two best
 classes are closer than rounding does not count. Exit 1 where masks differ, 2 without a certificate
-or where file, manifest and certificate do not belong together."""
+or where file, manifest and certificate do not belong together. Of several files each gets its
+verdict, and the lowest of these exit codes counts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bisect",
         metavar="OTHER.onnx",
         type=Path,
-        help="also say in which block the first file parts from this one of the same network",
+        help="also say in which block, head or output each file parts from this one of the same "
+        "network, which onnxruntime runs as it is (the same FILE shows what a library makes of it)",
     )
     add_backend_arguments(parser, certified=True)
     results = parser.add_argument_group("results")
@@ -73,8 +75,11 @@ def run(args: argparse.Namespace) -> int:
         )
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
     wrote(report.pictures)
-    if report.passed:
-        return 0
-    wrong = ", ".join(str(one.path) for one in report.files if not one.passed)
-    print(f"error: other masks than in the certificate: {wrong}", file=sys.stderr)  # noqa: T201 - the command's own message
-    return CheckError.exit_code
+    for one in report.failed:
+        _tell(one)
+    return report.exit_code
+
+
+def _tell(failed: Verified | Refused) -> None:
+    what = "not verified" if isinstance(failed, Refused) else "other masks than in the certificate"
+    print(f"error: {what}: {failed.path}", file=sys.stderr)  # noqa: T201 - the command's own message

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 
 from segpp.certificate.pictures import pictures_for
 from segpp.errors import InputError
+from segpp.runtime.backends.base import BackendConfig
 from segpp.runtime.verification.divergence import (
     BlockDifference,
     compare_blocks,
@@ -48,6 +49,7 @@ def negated(name: str) -> Callable[[onnx.ModelProto], None]:
         ("stages.0.blocks.1.ffn.fc1.weight", "stage 1 block 2"),
         ("stages.2.blocks.0.ffn.fc2.weight", "stage 3 block 1"),
         ("stages.3.blocks.1.ffn.dwconv.weight", "stage 4 block 2"),
+        ("head.classifier.weight", "output logits"),
     ],
 )
 def test_the_block_whose_weights_were_changed_is_the_first(
@@ -56,12 +58,12 @@ def test_the_block_whose_weights_were_changed_is_the_first(
     path = exported("hq", "128x256", "fp32")
     other = copied(path, tmp_path / "changed.onnx", negated(weight))
 
-    found = first_divergence(path, other, PICTURES)
+    found = first_divergence(other, path, PICTURES)
 
     assert found.first == place
     before = found.blocks[: [b.place for b in found.blocks].index(place)]
     assert all(b.difference is not None and b.difference < 1e-4 for b in before)
-    assert f"the first block that gives something else: {place}" in found.text()
+    assert f"the first part that gives something else: {place}" in found.text()
 
 
 def test_a_file_does_not_part_from_itself(exported: Exported) -> None:
@@ -70,14 +72,40 @@ def test_a_file_does_not_part_from_itself(exported: Exported) -> None:
     found = first_divergence(path, path, PICTURES)
 
     assert found.first is None
-    assert len(found.blocks) == 12
-    assert "no block gives more than rounding explains" in found.text()
+    assert [part.place for part in found.blocks[12:]] == ["output logits"]
+    assert "no part gives more than rounding explains" in found.text()
+
+
+def test_a_file_parts_from_itself_where_another_library_makes_something_else_of_it(
+    exported: Exported,
+) -> None:
+    """OpenVINO's BF16 beside ONNX Runtime's FP32."""
+    pytest.importorskip("openvino", reason="needs OpenVINO (extra openvino)")
+    path = exported("none", "128x256", "fp32")
+    config = BackendConfig(1, alone=False, precision="bf16", cache=False)
+
+    found = first_divergence(path, path, PICTURES, backend="openvino", config=config)
+
+    assert found.precision == "bf16"
+    assert found.first is None
+    assert max(b.difference or 0.0 for b in found.blocks) > 1e-3
+
+
+def test_labels_are_compared_pixel_by_pixel() -> None:
+    zeros, some = np.zeros((1, 8, 8), np.uint8), np.zeros((1, 8, 8), np.uint8)
+    some[0, 0] = 3
+
+    [found] = compare_blocks(lambda _: {"l": zeros}, lambda _: {"l": some}, [zeros], [zeros])
+
+    assert found == BlockDifference("l", 1 / 8, labels=True)
+    assert found.exceeds("int8")
+    assert not BlockDifference("l", 1 / 100, labels=True).exceeds("fp16")
 
 
 def test_halves_do_not_part_from_floats_where_no_tokens_are_merged(exported: Exported) -> None:
     halves = exported("none", "128x256", "fp16")
 
-    found = first_divergence(exported("none", "128x256", "fp32"), halves, PICTURES)
+    found = first_divergence(halves, exported("none", "128x256", "fp32"), PICTURES)
 
     assert found.first is None
     assert any(b.difference and b.difference > 1e-4 for b in found.blocks)
@@ -93,7 +121,7 @@ def test_an_overflow_is_named_where_it_begins(exported: Exported, tmp_path: Path
         tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
     path = exported("none", "128x256", "fp32")
-    found = first_divergence(path, copied(path, tmp_path / "nan.onnx", huge), PICTURES)
+    found = first_divergence(copied(path, tmp_path / "nan.onnx", huge), path, PICTURES)
 
     assert found.first == "stage 2 block 2"
     assert BlockDifference("stage 2 block 2", None) in found.blocks

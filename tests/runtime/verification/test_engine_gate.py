@@ -99,7 +99,7 @@ def test_an_engine_that_gives_others_is_refused_with_its_block(path: Path, tmp_p
         )
 
     assert "of the pixels of street, 0." in str(failure.value)
-    assert "the first block that gives something else: stage 3 block 2" in str(failure.value)
+    assert "the first part that gives something else: stage 3 block 2" in str(failure.value)
     assert not manifest_path(part).exists()
 
 

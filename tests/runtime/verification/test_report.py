@@ -11,7 +11,7 @@ import numpy as np
 from segpp.certificate.archive import Probe
 from segpp.manifest import Calibration, CalibrationDrop, Manifest
 from segpp.runtime.verification.report import VerificationReport
-from segpp.runtime.verification.verify import verify_file
+from segpp.runtime.verification.verify import Refused, verify_file
 from tests.runtime.verification.forgery import certified, resealed
 
 Network = Callable[..., Path]
@@ -91,5 +91,25 @@ def test_the_json_has_every_class_and_both_sides_versions(network: Network) -> N
     assert {c["name"] for c in street["classes"]} == {"red", "green", "blue"}
     assert street["agreement"] < street["min_agreement"]
     assert set(file["versions"]) == set(file["then"]["versions"])
-    assert value["divergence"] is None
+    assert value["divergences"] == []
     assert "mask" not in street
+
+
+def test_of_several_files_one_that_cannot_be_run_has_its_reason(network: Network) -> None:
+    path = certified(network())
+    [passed] = report(path).files
+
+    both = VerificationReport((Refused(Path("b.engine"), "no GPU\n  none answers", 3), passed))
+
+    assert both.exit_code == 3
+    assert not both.passed
+    assert both.text().startswith("b.engine: NOT VERIFIED\n  no GPU\n    none answers\n\n")
+    assert json.loads(both.json())["files"][0]["problem"] == "no GPU\n  none answers"
+
+
+def test_masks_that_differ_count_more_than_files_that_cannot_be_run(network: Network) -> None:
+    path = certified(network())
+    resealed(path, probe=wrong_left)
+    [wrong] = report(path).files
+
+    assert VerificationReport((Refused(path, "no GPU", 3), wrong)).exit_code == 1

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from segpp.certificate.sealed import remove_certificate
+from segpp.certificate.sealed import read_certificate, remove_certificate
 from segpp.errors import CheckError, InputError, OutputError
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.build.builders import BuildConfig
@@ -29,6 +29,7 @@ from segpp.utils.file_type import ENGINE_SUFFIXES
 from segpp.utils.files import (
     atomic_write,
     certificate_path,
+    check_file,
     check_writable,
     manifest_path,
     sha256_of,
@@ -46,12 +47,14 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
+_NO_MORE = GateConfig()
+
 # Takes the share of the build that is done, 0 to 1, and what is being done.
 Progress = Callable[[float, str], object]
 
 
 def build_engine(
-    config: BuildConfig, *, progress: Progress | None = None, gate: GateConfig | None = None
+    config: BuildConfig, *, progress: Progress | None = None, gate: GateConfig = _NO_MORE
 ) -> BuildReport:
     """Build an engine and write it with its manifest and certificate, all or none.
 
@@ -69,6 +72,8 @@ def build_engine(
     # 1. Find out all that can be found out before the long work.
     resolved = resolve(config)
     manifest = _check_files(resolved.config)
+    for image in gate.images:
+        check_file(image, kind="image")
     if config.dry_run:
         return _build(resolved, manifest, None, progress)[0]
     with atomic_write(*_outputs(resolved.config, manifest)) as parts:
@@ -80,18 +85,29 @@ def build_engine(
             written = engine_manifest(manifest, resolved, network, report, file)
             # 4. Run it, where that can be done.
             bisect = partial(first_block, config.onnx, written, partial(_build_marked, resolved))
-            certified = certified_engine(
-                written, config.onnx, parts[0], gate or GateConfig(), bisect
-            )
+            certified = certified_engine(written, config.onnx, parts[0], gate, bisect)
             if certified.archive is not None:
                 parts[2].write_bytes(certified.archive)
             parts[1].write_text(render_manifest(certified.manifest), encoding="utf-8")
-            report = replace(report, ran=certified.ran)
+            report = replace(report, ran=certified.ran, certified=certified.archive is not None)
     if manifest is None:
         _remove_manifest(config.output)
     if not has_certificate(config.onnx, manifest):
         remove_certificate(config.output)
-    return report
+    return replace(report, warnings=(*report.warnings, *_unproved(config, manifest, report, gate)))
+
+
+def _unproved(
+    config: BuildConfig, manifest: Manifest | None, report: BuildReport, gate: GateConfig
+) -> Iterator[str]:
+    """Yield what of the engine's proof is missing."""
+    if manifest is None:
+        yield (
+            f"{config.onnx.name} has no manifest beside it, so its engine has none, and segpp runs "
+            f"such an engine with `trust` alone: copy {manifest_path(config.onnx).name} along"
+        )
+    if gate.images and not report.ran:
+        yield "the engine does not run here, so it was compared on none of the `images`"
 
 
 def _build_marked(resolved: Resolved, onnx: Path, output: Path) -> None:
@@ -163,6 +179,9 @@ def _check_files(config: BuildConfig) -> Manifest | None:
     _check_name(output)
     manifest = read_manifest(onnx) if manifest_path(onnx).exists() else None
     check_target(onnx, manifest)
+    if manifest is not None and manifest.certificate is not None:
+        # What its engine will be held to, now or at its first load: missing or damaged is told now.
+        read_certificate(onnx)
     if manifest is not None and manifest.kind != "onnx":
         raise InputError(f"{onnx} is not an ONNX file but an {manifest.kind}")
     if not config.dry_run:

@@ -38,7 +38,10 @@ _HINTS = (
     ),
     (r"dynamic or shape inputs", "fix every dimension; segpp-export writes such files"),
     (r"OutOfMemory|workspace limit", "give a larger `workspace`, or none"),
-    (r"for Turing", "leave 7.5 out of `compute_capabilities`, or export with `precision=fp16`"),
+    (
+        r"for Turing",
+        "leave 7.5 out of `compute_capabilities`; FP32 files, merging and masks need what it lacks",
+    ),
     (r"of same types|same type", "the file mixes precisions; segpp-export types it consistently"),
     (
         r"ParseFromCodedStream|at least one output",

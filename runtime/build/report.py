@@ -35,6 +35,7 @@ class BuildReport:
         engine_bytes: The file's size; None of a dry run.
         build_seconds: Wall time of the build.
         ran: Whether the engine has run here.
+        certified: Whether it has a certificate, to be held to here or at its first load.
         gpu: Compute capability of this machine's GPU, None without one.
         built: Whether there is an engine; not after a dry run.
         typing: ``strong`` where every tensor has the type that the file gives it, ``weak`` where
@@ -70,6 +71,7 @@ class BuildReport:
     plugin_library: PluginInfo | None
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    certified: bool = False
 
 
 def make_report(

@@ -268,6 +268,19 @@ def test_a_file_that_cannot_be_verified_keeps_no_other_from_it(
     assert done.stderr.endswith(f"error: not verified: {missing}\n")
 
 
+def test_an_engine_is_not_built_of_a_file_whose_certificate_was_left_behind(
+    segpp: Command, folder: Path
+) -> None:
+    certificate_path(folder / "a.onnx").unlink()
+    before = set(folder.iterdir())
+
+    done = segpp("build-engine", folder / "a.onnx", folder / "a.engine")
+
+    assert done.returncode == 2
+    assert f"error: the certificate {certificate_path(folder / 'a.onnx')} does not" in done.stderr
+    assert set(folder.iterdir()) == before
+
+
 @pytest.mark.parametrize("ending", [".json", ".probe.zip"])
 def test_a_sibling_in_the_networks_place_is_told(segpp: Command, folder: Path, ending: str) -> None:
     done = segpp("verify", f"{folder / 'a.onnx'}{ending}")

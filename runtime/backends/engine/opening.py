@@ -116,25 +116,30 @@ def open_engine(library: EngineLibrary, path: Path, config: BackendConfig) -> En
         plugins=sha256_of(plugins) if plugins else None,
     )
     check_fits(path, engine, here)
-    check_gpu(path)
+    check_gpu(path, engine)
     # 3. The engine itself.
     if plugins:
         load_plugins(trt, plugins)
     return _loaded(library, trt, path, engine, config)
 
 
-def check_gpu(path: Path) -> None:
+def check_gpu(path: Path, engine: TrustedEngine | None = None) -> None:
     """Raise MissingError unless a GPU answers.
 
     Args:
         path: The engine, for the message.
+        engine: What is known of it.
     """
-    if gpu_compute_capability() is None:
-        raise MissingError(
-            f"{path} runs on a GPU, and none answers here",
-            *filter(None, [this_machine().gpu.obstacle]),
-            hint="run the ONNX file that it was built from, which needs none",
-        )
+    if gpu_compute_capability() is not None:
+        return
+    built = engine.info.compute_capabilities if engine and engine.info else ()
+    onnx = engine.manifest.source.name if engine and engine.manifest else "the ONNX file"
+    raise MissingError(
+        f"{path} runs on a GPU, and none answers here",
+        *filter(None, [this_machine().gpu.obstacle]),
+        *([f"it was built for compute capability {', '.join(built)}"] if built else []),
+        hint=f"run what it was built from, which needs none: {onnx}",
+    )
 
 
 def _loaded(

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import add_force_argument, add_json_argument
+from segpp.cli._arguments import add_force_argument, add_json_argument, in_flags
 from segpp.errors import InputError
 from segpp.manifest import read_manifest
 from segpp.runtime.backends.engine.picture_path import picture_path_note
@@ -86,7 +86,8 @@ def _add_gate_arguments(group: "argparse._ArgumentGroup") -> None:
         nargs="+",
         type=Path,
         default=[],
-        help="compare it with ONNX Runtime on these too, besides the certificate's pictures",
+        help="where it runs here, compare it with ONNX Runtime on these too, besides the "
+        "certificate's pictures",
     )
     group.add_argument(
         "--min-agreement",
@@ -161,7 +162,7 @@ def run(args: argparse.Namespace) -> int:
         )
     _say_picture_path(args.onnx)
     print(json.dumps(asdict(report)) if args.json else _text(report))  # noqa: T201 - the result
-    sys.stderr.writelines(f"warning: {one_line(text)}\n" for text in report.warnings)
+    sys.stderr.writelines(f"warning: {one_line(in_flags(text))}\n" for text in report.warnings)
     return 1 if report.problems else 0
 
 
@@ -244,14 +245,19 @@ def _attention(report: BuildReport) -> str:
 
 
 def _unfused(report: BuildReport) -> str:
-    return f"{report.attention_fused} fused: in FP32 there is no such kernel"
+    return f"{report.attention_fused} fused: in FP32 there is no such kernel (--precision fp16)"
 
 
 def _state(report: BuildReport) -> str:
     if report.ran:
         return "has run here, and gives the masks of its file"
     if report.built:
-        return "built, not run" + ("" if report.gpu else ": no GPU here")
+        proof = (
+            "its first session proves it"
+            if report.certified
+            else "without a certificate, so nothing will prove it"
+        )
+        return f"built, not run{'' if report.gpu else ': no GPU here'}; {proof}"
     return "not built: it would fail" if report.problems else "not built: a dry run"
 
 

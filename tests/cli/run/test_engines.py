@@ -73,7 +73,7 @@ def test_without_a_gpu_every_command_ends_with_3_and_says_what_runs_here(
 
     assert done.returncode == 3
     assert first_line(done) == "error: net.engine runs on a GPU, and none answers here"
-    assert "hint: run the ONNX file that it was built from" in done.stderr
+    assert "hint: run what it was built from, which needs none: net.onnx" in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
 from segpp.errors import GraphError
 from segpp.manifest import Source, read_manifest
@@ -105,7 +106,26 @@ def test_without_a_manifest_the_engine_gets_none_and_loses_an_old_one(
 
     assert result.returncode == 0, result.stderr
     assert "1 recognised; no manifest tells of how many" in result.stdout
+    assert "without a certificate, so nothing will prove it" in result.stdout
+    assert "warning: a.onnx has no manifest beside it, so its engine has none" in result.stderr
+    assert "with --trust alone: copy a.onnx.json along" in result.stderr
     assert names(folder) == {"a.onnx", "a.engine"}
+
+
+def test_pictures_for_an_engine_that_does_not_run_here_are_told_as_not_used(
+    segpp: Command, folder: Path
+) -> None:
+    source, target = write(folder / "a.onnx", ATTENTION), folder / "a.engine"
+    write_manifest(source, sites=1)
+    Image.new("RGB", (8, 8)).save(folder / "a.png")
+
+    missing = segpp("build-engine", source, target, "--images", folder / "none.png")
+    result = segpp("build-engine", source, target, "--images", folder / "a.png")
+
+    assert missing.returncode == 2
+    assert f"image {folder / 'none.png'} does not exist" in missing.stderr
+    assert result.returncode == 0, result.stderr
+    assert "so it was compared on none of the --images\n" in result.stderr
 
 
 @pytest.mark.parametrize(

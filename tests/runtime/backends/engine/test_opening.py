@@ -26,8 +26,8 @@ def test_where_no_gpu_is_a_good_engine_lacks_that_alone(rtx_engine: Path) -> Non
     with pytest.raises(MissingError, match="runs on a GPU, and none answers here") as failure:
         open_with(rtx_engine)
 
-    assert failure.value.facts == ("no NVIDIA driver",)
-    assert "run the ONNX file" in str(failure.value)
+    assert failure.value.facts == ("no NVIDIA driver", "it was built for compute capability 8.9")
+    assert "hint: run what it was built from, which needs none: " in str(failure.value)
 
 
 @NO_GPU_HERE

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segpp.certificate.sealed import remove_certificate
 from segpp.errors import CheckError, InputError, OutputError
+from segpp.images.channels import load_channels
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.check_target import check_target
@@ -46,6 +47,8 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
+_RGB = 3
+
 # Takes the share of the build that is done, 0 to 1, and what is being done.
 Progress = Callable[[float, str], object]
 
@@ -61,14 +64,16 @@ def build_engine(
     Raises:
         CheckError: The engine runs here, and gives other masks than its file.
         GraphError: The file is no ONNX file, or the builder refused it.
+        ImageError: A picture to compare on cannot be read.
         InputError: An argument is wrong, or the builder cannot honour it.
         ManifestError: The manifest beside the ONNX file is damaged or about another file.
         MissingError: The builder is not installed, does not load, or lacks a GPU.
         OutputError: The engine cannot be written.
     """
     # 1. Find out all that can be found out before the long work.
-    resolved = resolve(config)
+    resolved, gate = resolve(config), gate or GateConfig()
     manifest = _check_files(resolved.config)
+    _check_images(gate, manifest)
     if config.dry_run:
         return _build(resolved, manifest, None, progress)[0]
     with atomic_write(*_outputs(resolved.config, manifest)) as parts:
@@ -80,9 +85,7 @@ def build_engine(
             written = engine_manifest(manifest, resolved, network, report, file)
             # 4. Run it, where that can be done.
             bisect = partial(first_block, config.onnx, written, partial(_build_marked, resolved))
-            certified = certified_engine(
-                written, config.onnx, parts[0], gate or GateConfig(), bisect
-            )
+            certified = certified_engine(written, config.onnx, parts[0], gate, bisect)
             if certified.archive is not None:
                 parts[2].write_bytes(certified.archive)
             parts[1].write_text(render_manifest(certified.manifest), encoding="utf-8")
@@ -91,7 +94,21 @@ def build_engine(
         _remove_manifest(config.output)
     if not has_certificate(config.onnx, manifest):
         remove_certificate(config.output)
-    return report
+    return _with_word_of_images(report, gate)
+
+
+def _check_images(gate: GateConfig, manifest: Manifest | None) -> None:
+    """Raise ImageError for a picture that could not be compared on after minutes of work."""
+    for path in gate.images:
+        load_channels(path, manifest.input.channels if manifest else _RGB)
+
+
+def _with_word_of_images(report: BuildReport, gate: GateConfig) -> BuildReport:
+    if report.ran or not gate.images:
+        return report
+    # Who asks for a comparison and hears nothing takes it for one that was passed.
+    said = f"not compared on your {len(gate.images)} picture(s): the engine has not run here"
+    return replace(report, warnings=(*report.warnings, said))
 
 
 def _build_marked(resolved: Resolved, onnx: Path, output: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 
 from segpp.export.reduction import REDUCTIONS
 from segpp.manifest import ReductionSite
+from segpp.manifest.dataclass_json import decode
 from segpp.ops.grid import Grid
 
 __all__ = ["HeadMacs", "Macs", "StageMacs", "site_match_macs"]
@@ -81,5 +82,7 @@ def site_match_macs(site: ReductionSite, dim: int) -> int:
         site: Where, and by which method.
         dim: Channels of a token.
     """
-    reduction = REDUCTIONS[site.method](**site.settings)
+    # A manifest may have been edited.
+    where = f"the settings of stage {site.stage}, {site.side}"
+    reduction = decode(REDUCTIONS[site.method], site.settings, where)
     return reduction.compared_pairs(Grid(*site.grid)) * dim

@@ -9,6 +9,7 @@ from segpp.errors import InputError
 from segpp.export.targets import ONNXRUNTIME, PORTABLE
 from segpp.manifest import InputSpec, Manifest
 from segpp.utils.registry import Registry
+from segpp.utils.terminal import one_line
 
 if TYPE_CHECKING:
     # A board has no onnx, and reads of what a caller may choose all the same.
@@ -22,6 +23,7 @@ __all__ = [
     "Server",
     "check_for_tensorrt",
     "check_output_kind",
+    "label_lines",
     "served_folder",
     "served_paths",
 ]
@@ -100,6 +102,14 @@ def served_paths(out: Path, server: str) -> dict[str, Path]:
     """Return where each file of a server's folder goes, the record of them last."""
     names = (*SERVERS[server].names(out.stem), RECORD)
     return {name: served_folder(out, server) / name for name in names}
+
+
+def label_lines(names: Sequence[str]) -> bytes:
+    """Return a file of labels, one a line.
+
+    A name that breaks its line would give its second half to the next class.
+    """
+    return "".join(f"{one_line(name)}\n" for name in names).encode()
 
 
 def check_output_kind(asked: RequestedFile, output: str, *, server: str, because: str) -> None:

@@ -32,6 +32,8 @@ def check_folders(
         inputs: Files that are read; none of them is replaced, forced or not.
         force: Replace files that segpp did not write, or that were changed since, too.
     """
+    if servers:
+        _check_name(out)
     read = [path for path in inputs if path.exists()]
     for server in servers:
         folder = served_folder(out, server)
@@ -43,6 +45,18 @@ def check_folders(
         written = _written(folder)
         for name, path in served_paths(out, server).items():
             _check_file(path, written.get(name), read, force=force or name == RECORD)
+
+
+def _check_name(out: Path) -> None:
+    """Refuse what is no name of a folder, or cannot stand in a server's files."""
+    try:
+        is_text = bool(out.stem.encode())
+    except UnicodeEncodeError:
+        is_text = False
+    if not is_text or out.stem in {".", ".."}:
+        raise OutputError(
+            f"{out} cannot be served under its name", hint="name the ONNX file otherwise"
+        )
 
 
 def _check_file(path: Path, written: str | None, read: Sequence[Path], *, force: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from segpp.certificate.sealed import read_certificate, remove_certificate
 from segpp.errors import CheckError, InputError, OutputError
+from segpp.images.channels import load_channels
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.check_target import check_target
@@ -29,7 +30,6 @@ from segpp.utils.file_type import ENGINE_SUFFIXES
 from segpp.utils.files import (
     atomic_write,
     certificate_path,
-    check_file,
     check_writable,
     manifest_path,
     sha256_of,
@@ -48,6 +48,7 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 
 _NO_MORE = GateConfig()
+_RGB = 3
 
 # Takes the share of the build that is done, 0 to 1, and what is being done.
 Progress = Callable[[float, str], object]
@@ -64,6 +65,7 @@ def build_engine(
     Raises:
         CheckError: The engine runs here, and gives other masks than its file.
         GraphError: The file is no ONNX file, or the builder refused it.
+        ImageError: A picture to compare on cannot be read.
         InputError: An argument is wrong, or the builder cannot honour it.
         ManifestError: The manifest beside the ONNX file is damaged or about another file.
         MissingError: The builder is not installed, does not load, or lacks a GPU.
@@ -72,8 +74,7 @@ def build_engine(
     # 1. Find out all that can be found out before the long work.
     resolved = resolve(config)
     manifest = _check_files(resolved.config)
-    for image in gate.images:
-        check_file(image, kind="image")
+    _check_images(gate, manifest)
     if config.dry_run:
         return _build(resolved, manifest, None, progress)[0]
     with atomic_write(*_outputs(resolved.config, manifest)) as parts:
@@ -107,7 +108,14 @@ def _unproved(
             f"such an engine with `trust` alone: copy {manifest_path(config.onnx).name} along"
         )
     if gate.images and not report.ran:
-        yield "the engine does not run here, so it was compared on none of the `images`"
+        # Who asks for a comparison and hears nothing takes it for one that was passed.
+        yield f"not compared on your {len(gate.images)} picture(s): the engine has not run here"
+
+
+def _check_images(gate: GateConfig, manifest: Manifest | None) -> None:
+    """Raise ImageError for a picture that could not be compared on after minutes of work."""
+    for path in gate.images:
+        load_channels(path, manifest.input.channels if manifest else _RGB)
 
 
 def _build_marked(resolved: Resolved, onnx: Path, output: Path) -> None:

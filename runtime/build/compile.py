@@ -6,6 +6,7 @@ library's; its network from bytes takes no path, and so no weights beside the fi
 loader opens a library by the system's loader, by which ours do not register.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def parse_model(trt: Any, network: Any, model: bytes, path: Path, logger: Any) -
         BuildRefused: The parser refused it.
     """
     parser = trt.OnnxParser(network, logger)
-    if not parser.parse(model, str(path)):
+    # As bytes: a name need not be UTF-8.
+    if not parser.parse(model, os.fsencode(path)):
         raise BuildRefused
     return parser
 

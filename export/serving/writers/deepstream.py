@@ -20,9 +20,11 @@ from segpp.export.serving.base import (
     Served,
     check_for_tensorrt,
     check_output_kind,
+    label_lines,
 )
 from segpp.export.serving.graph import shape_of, with_output
 from segpp.manifest import InputSpec
+from segpp.utils.terminal import one_line
 
 __all__ = ["DeepStream"]
 
@@ -79,11 +81,10 @@ class DeepStream:
     def files(self, served: Served) -> dict[str, bytes]:
         """Return their contents."""
         config = "\n".join(_config(served)) + "\n"
-        labels = "\n".join(_labels(served)) + "\n"
         model = _with_probabilities(served)
         return {
             "config_infer.txt": config.encode(),
-            "labels.txt": labels.encode(),
+            "labels.txt": label_lines(_labels(served)),
             "model.onnx": model,
         }
 
@@ -113,7 +114,8 @@ def _config(served: Served) -> Iterator[str]:
     manifest = served.manifest
     spec, classes = manifest.input, _labels(served)
     mode = _HALF if manifest.precision == "fp16" else _FLOAT
-    yield f"# Written by segpp {__version__} for {served.name}. Paths are relative to this file."
+    name = one_line(served.name)
+    yield f"# Written by segpp {__version__} for {name}. Paths are relative to this file."
     yield "# nvinfer builds the engine. Masks are a quarter of the input's size."
     yield "[property]"
     settings: dict[str, object] = {

@@ -4,18 +4,20 @@ Schema: ``ModelConfig`` in model_config.proto of triton-inference-server/common,
 holds what is written.
 """
 
+import re
 from collections.abc import Iterator
 
 from onnx import ValueInfoProto
 
 from segpp import __version__
-from segpp.export.serving.base import SERVERS, RequestedFile, Served
+from segpp.export.serving.base import SERVERS, RequestedFile, Served, label_lines
 from segpp.export.serving.graph import shape_of, type_name
 
 __all__ = ["Triton"]
 
 # Names of ONNX and of Triton, where they differ.
 _TYPES = {"FLOAT": "FP32", "FLOAT16": "FP16", "DOUBLE": "FP64", "BFLOAT16": "BF16"}
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 class Triton:
@@ -32,9 +34,8 @@ class Triton:
 
     def files(self, served: Served) -> dict[str, bytes]:
         """Return their contents."""
-        classes = served.manifest.classes.names
-        contents = ("\n".join(_config(served)) + "\n", "\n".join(classes) + "\n")
-        texts = (text.encode() for text in contents)
+        config = ("\n".join(_config(served)) + "\n").encode()
+        texts = (config, label_lines(served.manifest.classes.names))
         return dict(zip(self.names(served.name), (*texts, served.data), strict=True))
 
 
@@ -85,7 +86,12 @@ def _numbers(values: tuple[float, ...]) -> str:
 def _text(value: str) -> str:
     """Return a string of protobuf's text format."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    # A line may end at other signs, too.
+    return f'"{_CONTROL.sub(_octal, escaped)}"'
+
+
+def _octal(found: re.Match[str]) -> str:
+    return f"\\{ord(found[0]):03o}"
 
 
 SERVERS.register("triton")(Triton())

@@ -44,7 +44,7 @@ def inspect_onnx(path: Path, board: Board | None = None) -> Report:
     macs, findings = count_macs(model, shapes), _lint(model)
     manifest, state, problems = read_beside(path)
     custom = _custom(model, shapes)
-    estimate = None if board is None else estimate_file(model, board)
+    estimate = None if board is None else estimate_file(model, board, name=str(path))
     return Report(
         name=str(path),
         says="an ONNX file",

@@ -47,3 +47,10 @@ def asking(served: Served) -> Asking:
         return RequestedFile(own, outputs, classes, precision, target)
 
     return ask
+
+
+def with_classes(served: Served, *names: str) -> Served:
+    """Return the same with the first classes called otherwise."""
+    classes = served.manifest.classes
+    named = replace(classes, names=(*names, *classes.names[len(names) :]))
+    return replace(served, manifest=replace(served.manifest, classes=named))

@@ -127,6 +127,12 @@ def test_an_input_is_never_replaced(out: Path) -> None:
         checked(out, force=True, inputs=(path,))
 
 
+@pytest.mark.parametrize("name", ["...onnx", "..onnx", "bad\udcff.onnx"])
+def test_a_name_that_no_folder_can_have_is_refused(out: Path, name: str) -> None:
+    with pytest.raises(OutputError, match="cannot be served under its name"):
+        checked(out.with_name(name), force=True)
+
+
 def test_a_file_in_the_folders_place_is_told(out: Path) -> None:
     out.with_name("street.triton").write_text("")
 

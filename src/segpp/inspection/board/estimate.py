@@ -11,6 +11,7 @@ from typing import Any
 
 from onnx import ModelProto
 
+from segpp.errors import GraphError
 from segpp.inspection.board.boards import Board
 from segpp.inspection.board.layers import (
     PRECISIONS,
@@ -81,22 +82,52 @@ class BoardEstimate:
         }
 
 
-def estimate_file(model: ModelProto, board: Board, *, assumed: str | None = None) -> BoardEstimate:
+def estimate_file(
+    model: ModelProto, board: Board, *, assumed: str | None = None, name: str = "the file"
+) -> BoardEstimate:
     """Estimate what ``board`` needs for one call of an ONNX file.
 
     Args:
         model: The file; weights beside it need not be loaded.
         board: One of ``BOARDS``.
         assumed: One of ``layers.PRECISIONS`` to count an FP32 file as if it were written in that.
+        name: What the file is called in messages.
+
+    Raises:
+        GraphError: Nothing in it can be counted, or its graph contradicts itself.
     """
-    layers, unknown = count_layers(model, assumed=assumed)
-    return BoardEstimate(
-        board=board,
-        latency=estimate_latency(layers, board),
-        weights=weight_bytes(model, assumed=assumed),
-        activations=peak_activations(model, assumed=assumed),
-        uncounted=tuple(unknown),
-    )
+    _check_order(model, name)
+    try:
+        layers, unknown = count_layers(model, assumed=assumed)
+        weights = weight_bytes(model, assumed=assumed)
+        activations = peak_activations(model, assumed=assumed)
+    except (IndexError, KeyError, TypeError, ValueError) as failure:
+        raise GraphError(
+            f"{name} cannot be counted for a board", "its shapes do not fit its operators"
+        ) from failure
+    latency = estimate_latency(layers, board)
+    if latency.total.seconds[1] <= 0:
+        raise GraphError(
+            f"{name} has nothing that can be counted for a board",
+            f"of unknown shape: {', '.join(sorted(set(unknown))) or 'nothing'}",
+            hint="export it with a fixed --size",
+        )
+    return BoardEstimate(board, latency, weights, activations, tuple(unknown))
+
+
+def _check_order(model: ModelProto, file: str) -> None:
+    """Refuse a graph in a circle: whoever follows its tensors would never come to an end."""
+    made = {value.name for value in (*model.graph.input, *model.graph.initializer)}
+    own = {name for node in model.graph.node for name in node.output}
+    for node in model.graph.node:
+        late = [name for name in node.input if name in own and name not in made]
+        twice = [name for name in node.output if name and name in made]
+        if late or twice:
+            what = "read before it is made" if late else "made twice"
+            raise GraphError(
+                f"the graph of {file} is damaged", f"{(late or twice)[0]!r:.80} is {what}"
+            )
+        made.update(node.output)
 
 
 def estimate_sections(estimate: BoardEstimate) -> tuple[Section, ...]:
@@ -112,13 +143,14 @@ def estimate_sections(estimate: BoardEstimate) -> tuple[Section, ...]:
 
 def _row(part: PartEstimate) -> list[str]:
     best, worst = part.seconds
-    rate = f"{_two_digits(1 / worst)}-{_two_digits(1 / best)}" if part.part == "total" else ""
+    # At best all of it may disappear into what stands before it, in no time.
+    rate = f"{_two_digits(1 / worst)}-{_two_digits(1 / best)}" if best > 0 else ""
     return [
         part.part,
         giga(part.macs),
         _range(*(count / 1e6 for count in part.bytes)),
         _range(best * 1e3, worst * 1e3),
-        rate,
+        rate if part.part == "total" else "",
         f"{part.memory_bound:.0%}",
     ]
 

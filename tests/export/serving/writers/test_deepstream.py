@@ -12,7 +12,7 @@ from segpp.errors import InputError
 from segpp.export.serving.base import SERVERS, Served
 from segpp.images import sample_image
 from segpp.images.preprocess import load_image, prepare
-from tests.export.serving.conftest import Asking
+from tests.export.serving.conftest import Asking, with_classes
 
 KEYS = Path(__file__).parents[1] / "schemas" / "nvinfer_keys.txt"
 
@@ -98,6 +98,23 @@ def test_labels_stand_in_the_order_of_their_classes(served: Served) -> None:
     text = SERVERS["deepstream"].files(served)["labels.txt"].decode()
 
     assert tuple(text.splitlines()) == served.manifest.classes.names
+
+
+def test_a_class_takes_one_line_whatever_its_name(served: Served) -> None:
+    odd = with_classes(served, "two\nlines")
+
+    text = SERVERS["deepstream"].files(odd)["labels.txt"].decode()
+
+    assert text.splitlines() == ["two\\x0alines", *served.manifest.classes.names[1:]]
+
+
+def test_the_name_of_a_file_sets_nothing(served: Served, settings: dict[str, str]) -> None:
+    odd = replace(served, name="street\n[property]\ngpu-id=7\n#")
+
+    text = SERVERS["deepstream"].files(odd)["config_infer.txt"].decode()
+
+    assert len(text.splitlines()) == len(settings) + 3
+    assert "\ngpu-id=7" not in text
 
 
 @pytest.mark.parametrize(

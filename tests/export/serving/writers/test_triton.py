@@ -8,6 +8,7 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from segpp.export.serving.base import SERVERS, Served
+from tests.export.serving.conftest import with_classes
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "triton_model_config.binpb"
 
@@ -73,9 +74,23 @@ def test_clients_are_told_how_to_make_the_input(config: Any, served: Served) -> 
     assert told["segpp.classes"] == "19"
 
 
-def test_a_name_with_quotes_stays_one(schema: Any, served: Served) -> None:
-    odd = Served('a "b" \\', served.model, served.data, served.manifest)
+@pytest.mark.parametrize("name", ['a "b" \\', "a\nb", "a\r\tb\x01", "ä{}"])
+def test_an_odd_name_stays_one(schema: Any, served: Served, name: str) -> None:
+    odd = Served(name, served.model, served.data, served.manifest)
 
     [text] = [data for name, data in SERVERS["triton"].files(odd).items() if "pbtxt" in name]
 
-    assert text_format.Parse(text.decode(), schema()).name == 'a "b" \\'
+    assert text_format.Parse(text.decode(), schema()).name == name
+    assert b"\r" not in text
+
+
+def test_a_class_takes_one_line(served: Served) -> None:
+    odd = with_classes(served, "a\nb", "c\rd", "e\u2028f", "g\udcff")
+
+    assert SERVERS["triton"].files(odd)["street/labels.txt"].decode().splitlines() == [
+        "a\\x0ab",
+        "c\\x0dd",
+        "e\\u2028f",
+        "g\\udcff",
+        *served.manifest.classes.names[4:],
+    ]

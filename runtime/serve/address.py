@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 
 from segpp.errors import InputError
+from segpp.runtime.serve.reachable import own_address
 
 __all__ = ["DEFAULT", "ServeAddress", "is_allowed_host", "parse_address"]
 
@@ -23,10 +24,22 @@ class ServeAddress:
 
     @property
     def url(self) -> str:
-        """What is typed into a browser on this machine or, where it listens there, on another."""
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - shown only
-        host = "::1" if host == "::" else host
+        """What is typed into a browser on another machine, or here if no other sees the page."""
+        host = self.host
+        if host == "0.0.0.0":  # noqa: S104 - shown only
+            host = own_address(socket.AF_INET) or "127.0.0.1"
+        elif host == "::":
+            # It listens to both kinds.
+            host = own_address(socket.AF_INET6, socket.AF_INET) or "::1"
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether other machines see the page."""
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() != "localhost"
 
 
 def parse_address(text: str) -> ServeAddress:

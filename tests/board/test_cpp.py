@@ -101,4 +101,4 @@ def test_a_refusal_there_has_its_sentence_and_exit_code(
 
     assert done.returncode == 3
     # ONNX Runtime itself says first that it does not know the emulator's processor.
-    assert "error: there is no camera /dev/video-none" in done.stderr.splitlines()
+    assert "error: the camera /dev/video-none is not there" in done.stderr.splitlines()

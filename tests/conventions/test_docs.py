@@ -22,7 +22,7 @@ import segpp as package
 from benchmarks.common.readme_table import table_of
 from benchmarks.networks import fits
 from benchmarks.precision import calibration_cost, int8_accuracy, int8_speed
-from segpp.cli import VERBS
+from segpp.cli import VERBS, parser_of
 from tests.helpers.commands import Completed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,6 +118,29 @@ def test_the_commands_of_a_page_run_in_the_order_in_which_they_stand(
         told = FEW_PICTURES.sub("", done.stderr)
         if "bench" not in words[0]:
             assert "warning:" not in told, f"{shlex.join(words)}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_the_commands_that_need_another_machine_have_flags_that_there_are(page: Path) -> None:
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    typed = [shlex.split(line, comments=True) for line in lines if line.startswith("segpp-")]
+
+    for words in typed:
+        verb, *rest = verb_and_rest(words)
+        parser_of(verb).parse_args(rest)
+
+
+def test_the_page_of_jetsons_leads_to_an_engine_that_runs() -> None:
+    text = "".join(blocks(ROOT / "docs" / "jetson.md", "sh"))
+    steps = [
+        "git clone", "pip install './segpp[cpu]'", "cuda-bindings<13", "cmake --preset orin",
+        "segpp-build-engine b0.onnx b0.engine", "segpp-verify b0.engine", "segpp-run b0.engine",
+    ]  # fmt: skip
+
+    places = [text.find(step) for step in steps]
+
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 @pytest.mark.slow

@@ -11,10 +11,16 @@ find_library(ONNXRUNTIME_LIBRARY onnxruntime
   PATH_SUFFIXES lib lib64
   DOC "libonnxruntime.so")
 if(NOT ONNXRUNTIME_INCLUDE_DIR OR NOT ONNXRUNTIME_LIBRARY)
+  set(tried "")
+  if(SEGPP_ONNXRUNTIME_ROOT)
+    set(tried " in SEGPP_ONNXRUNTIME_ROOT, which is '${SEGPP_ONNXRUNTIME_ROOT}', nor in the system")
+  endif()
   message(FATAL_ERROR
     "ONNX Runtime was not found (headers: '${ONNXRUNTIME_INCLUDE_DIR}', library: "
-    "'${ONNXRUNTIME_LIBRARY}').\n"
-    "Unpack a release of it and say where: -DSEGPP_ONNXRUNTIME_ROOT=/path/to/onnxruntime, or "
+    "'${ONNXRUNTIME_LIBRARY}')${tried}.\n"
+    "Unpack a release of it, onnxruntime-linux-x64-VERSION.tgz or onnxruntime-linux-aarch64-"
+    "VERSION.tgz of the project microsoft/onnxruntime, and say where: "
+    "-DSEGPP_ONNXRUNTIME_ROOT=/path/to/onnxruntime, the folder of its include and lib. Or "
     "build for engines alone: -DSEGPP_ONNXRUNTIME=OFF -DSEGPP_TENSORRT=ON")
 endif()
 

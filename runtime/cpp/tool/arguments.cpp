@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 namespace segpp
@@ -19,22 +21,24 @@ Segment a picture, or frames of a camera, with a file of segpp.
   CAMERA         /dev/video0 and the like
 
 Writes NAME.mask.png (class numbers with a palette) and NAME.overlay.png, and prints the time of
-every stage.
+every stage. Options are called as those of segpp-run in Python.
 
-  --out FOLDER   where to write (this folder)
-  --fit FIT      stretch, letterbox or crop, instead of the manifest's
-  --tile SHARE   cut the picture into tiles that share so much of a side (0.25)
-  --threads N    CPU threads of ONNX Runtime (its choice)
-  --no-spinning  let idle threads sleep
-  --plugins FILE libsegpp_plugins.so (SEGPP_PLUGINS)
-  --no-graph     run an engine without a CUDA graph
-  --frames N     of a camera: how many, 0 for no end (1); the last one is written
-  --size HxW     of a camera: what to ask it for (720x1280)
-  --repeat N     of a picture: run N times more and print the median
-  --alpha SHARE  of the colours in the overlay, 0 to 1 (0.5)
-  --json         print one JSON object instead
-  --force        replace files that segpp did not write
-  --help
+  --out PATH         a folder, or x.png for one of the two pictures (this folder)
+  --save KIND        mask, overlay or both (both; overlay to a file)
+  --alpha X          share of the colours in the overlay, 0 to 1 (0.5)
+  --fit NAME         stretch, letterbox or crop, instead of the manifest's
+  --tile             cut the picture into tiles of the network's size instead
+  --overlap X        share of a side that neighbouring tiles have in common, 0 to 0.9 (0.25)
+  --threads N        CPU threads of ONNX Runtime, up to four a CPU (its choice)
+  --no-spin          let idle threads sleep
+  --plugin FILE      libsegpp_plugins.so, for an engine (SEGPP_PLUGINS)
+  --no-cuda-graph    launch an engine's kernels one by one
+  --frames N         of a camera: how many, 0 for no end (1); the last one is written
+  --camera-size HxW  what a camera is asked for, height first (720x1280)
+  --repeat N         of a picture: run N times more and print the median
+  --json             print one JSON object instead
+  --force            replace files that segpp did not write
+  -h, --help         print this and exit
 
 Exit codes: 0 done, 1 a check failed, 2 wrong input, 3 something is missing.
 )";
@@ -42,7 +46,8 @@ Exit codes: 0 done, 1 a check failed, 2 wrong input, 3 something is missing.
 namespace
 {
 
-constexpr int kMOST_FRAMES = 1'000'000'000;
+constexpr int kMOST = 1'000'000'000;
+constexpr double kOVERLAP = 0.25;
 
 [[noreturn]] void refuse(
     std::string const& option, std::string const& value, std::string const& expected)
@@ -73,6 +78,21 @@ double shareOf(std::string const& option, std::string const& value)
     return number;
 }
 
+//! Whether a file is meant: a folder may be missing, and may have any name but a picture's.
+bool namesFile(std::filesystem::path const& out)
+{
+    std::string const suffix = out.extension().string();
+    if (std::filesystem::is_directory(out))
+    {
+        return false;
+    }
+    if (suffix == ".jpg" || suffix == ".jpeg" || suffix == ".mp4")
+    {
+        throw InputError("cannot write " + out.string(), {"written is: .png"}, "segpp-run can");
+    }
+    return suffix == ".png";
+}
+
 Fit fitOf(std::string const& option, std::string const& value)
 {
     std::map<std::string, Fit> const known{
@@ -90,38 +110,77 @@ void readSize(std::string const& value, Arguments& out)
     std::size_t const cross = value.find('x');
     if (cross == std::string::npos)
     {
-        refuse("--size", value, "HEIGHTxWIDTH");
+        refuse("--camera-size", value, "HEIGHTxWIDTH");
     }
-    constexpr int kMOST = 16384;
-    out.height = wholeOf("--size", value.substr(0, cross), 16, kMOST);
-    out.width = wholeOf("--size", value.substr(cross + 1), 16, kMOST);
+    constexpr int kLONGEST = 16384;
+    out.height = wholeOf("--camera-size", value.substr(0, cross), 16, kLONGEST);
+    out.width = wholeOf("--camera-size", value.substr(cross + 1), 16, kLONGEST);
+}
+
+//! What --save, --tile and --overlap come to, in whatever order they stood.
+struct Given
+{
+    std::string save;
+    bool tile{false};
+    std::optional<double> overlap;
+};
+
+void resolveTiles(Given const& given, Arguments& out)
+{
+    if (given.overlap && !given.tile)
+    {
+        throw InputError("an overlap goes with tiles", {}, "--tile --overlap 0.25");
+    }
+    if (given.tile)
+    {
+        out.session.overlap = given.overlap.value_or(kOVERLAP);
+    }
+}
+
+void resolveKinds(Given const& given, Arguments& out)
+{
+    std::set<std::string> const known{"", "both", "mask", "overlay", "mask,overlay", "overlay,mask"};
+    if (known.count(given.save) == 0)
+    {
+        refuse("--save", given.save, "mask, overlay or both");
+    }
+    out.isFile = namesFile(out.out);
+    out.mask = given.save.empty() ? !out.isFile : given.save != "overlay";
+    out.overlay = given.save != "mask";
+    if (out.isFile && out.mask && out.overlay)
+    {
+        throw InputError(
+            "overlay and mask do not fit into " + out.out.string(), {}, "give a folder");
+    }
 }
 
 using Flags = std::map<std::string, std::function<void()>>;
 using Options = std::map<std::string, std::function<void(std::string const&)>>;
 
-Flags flagsOf(Arguments& out)
+Flags flagsOf(Arguments& out, Given& given)
 {
-    return {{"--no-spinning", [&] { out.session.spinning = false; }},
-        {"--no-graph", [&] { out.session.cudaGraph = false; }},
+    return {{"--no-spin", [&] { out.session.spinning = false; }},
+        {"--no-cuda-graph", [&] { out.session.cudaGraph = false; }},
+        {"--tile", [&] { given.tile = true; }},
         {"--json", [&] { out.json = true; }},
         {"--force", [&] { out.force = true; }}, {"--help", [&] { out.help = true; }},
         {"-h", [&] { out.help = true; }}};
 }
 
-Options optionsOf(Arguments& out)
+Options optionsOf(Arguments& out, Given& given)
 {
     using Text = std::string const&;
     return {{"--out", [&](Text value) { out.out = value; }},
-        {"--plugins", [&](Text value) { out.session.plugins = value; }},
+        {"--save", [&](Text value) { given.save = value; }},
+        {"--plugin", [&](Text value) { out.session.plugins = value; }},
         {"--fit", [&](Text value) { out.session.fit = fitOf("--fit", value); }},
-        {"--tile", [&](Text value) { out.session.overlap = shareOf("--tile", value); }},
+        {"--overlap", [&](Text value) { given.overlap = shareOf("--overlap", value); }},
         {"--threads",
-            [&](Text value) { out.session.threads = wholeOf("--threads", value, 1, 256); }},
-        {"--frames", [&](Text value) { out.frames = wholeOf("--frames", value, 0, kMOST_FRAMES); }},
-        {"--repeat", [&](Text value) { out.repeat = wholeOf("--repeat", value, 1, kMOST_FRAMES); }},
+            [&](Text value) { out.session.threads = wholeOf("--threads", value, 1, kMOST); }},
+        {"--frames", [&](Text value) { out.frames = wholeOf("--frames", value, 0, kMOST); }},
+        {"--repeat", [&](Text value) { out.repeat = wholeOf("--repeat", value, 1, kMOST); }},
         {"--alpha", [&](Text value) { out.alpha = shareOf("--alpha", value); }},
-        {"--size", [&](Text value) { readSize(value, out); }}};
+        {"--camera-size", [&](Text value) { readSize(value, out); }}};
 }
 
 } // namespace
@@ -129,8 +188,9 @@ Options optionsOf(Arguments& out)
 Arguments parse(std::vector<std::string> const& words)
 {
     Arguments out;
-    Flags const flags = flagsOf(out);
-    Options const options = optionsOf(out);
+    Given given;
+    Flags const flags = flagsOf(out, given);
+    Options const options = optionsOf(out, given);
     std::vector<std::string> places;
     for (std::size_t i = 0; i < words.size(); ++i)
     {
@@ -167,6 +227,8 @@ Arguments parse(std::vector<std::string> const& words)
         out.model = places[0];
         out.source = places[1];
     }
+    resolveTiles(given, out);
+    resolveKinds(given, out);
     return out;
 }
 

@@ -13,7 +13,11 @@ struct Arguments
 {
     std::filesystem::path model;
     std::filesystem::path source;
+    //! A folder, or the file of one picture.
     std::filesystem::path out{"."};
+    //! What is written; both into a folder and the overlay to a file unless --save says otherwise.
+    bool mask{true};
+    bool overlay{true};
     SessionOptions session;
     //! Of a camera: how many frames to segment, 0 for no end.
     int frames{1};
@@ -22,6 +26,8 @@ struct Arguments
     double alpha{0.5};
     //! Of a picture: how often to run, after one run that is not timed.
     int repeat{0};
+    //! Whether `out` is the file itself.
+    bool isFile{false};
     bool json{false};
     bool force{false};
     bool help{false};

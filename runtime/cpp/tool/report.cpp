@@ -69,12 +69,20 @@ std::string nameOf(int label, Classes const& classes)
                    : "no class (" + std::to_string(label) + ")";
 }
 
+constexpr double kLEAST_SHARE = 0.0005;
+
 template <typename... Values>
 std::string formatted(char const* format, Values... values)
 {
     std::array<char, 128> text{};
     std::snprintf(text.data(), text.size(), format, values...);
     return text.data();
+}
+
+//! What is there is not nothing: <0.1%.
+std::string percent(double share)
+{
+    return share > 0.0 && share < kLEAST_SHARE ? "<0.1%" : formatted("%.1f%%", 100.0 * share);
 }
 
 std::string asJson(Report const& report, Classes const& classes)
@@ -117,7 +125,7 @@ std::string render(Report const& report, Classes const& classes, bool json)
     }
     for (auto const& [share, label] : sharesOf(report.labels))
     {
-        text += formatted("  %5.1f%%  ", 100.0 * share) + nameOf(label, classes) + "\n";
+        text += formatted("  %6s  ", percent(share).c_str()) + nameOf(label, classes) + "\n";
     }
     for (std::filesystem::path const& path : report.written)
     {

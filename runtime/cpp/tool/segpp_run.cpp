@@ -66,24 +66,46 @@ private:
     segpp::Image mPicture;
 };
 
+//! Where each goes; empty for what nobody asked for.
 struct Outputs
 {
     std::filesystem::path mask;
     std::filesystem::path overlay;
 };
 
+Outputs namesOf(segpp::Arguments const& arguments)
+{
+    std::filesystem::path const& out = arguments.out;
+    std::string const name = arguments.source.stem().string();
+    auto const place = [&](bool isWanted, std::string const& kind) {
+        std::filesystem::path const named
+            = arguments.isFile ? out : out / (name + "." + kind + ".png");
+        return isWanted ? named : std::filesystem::path();
+    };
+    return {place(arguments.mask, "mask"), place(arguments.overlay, "overlay")};
+}
+
+void makeFolder(std::filesystem::path const& folder)
+{
+    std::error_code failure;
+    std::filesystem::create_directories(folder, failure);
+    if (!folder.empty() && !std::filesystem::is_directory(folder))
+    {
+        throw segpp::InputError("cannot make the folder " + folder.string(), {failure.message()});
+    }
+}
+
 //! Where both go, found writable before the network is loaded.
 Outputs outputsOf(segpp::Arguments const& arguments)
 {
-    if (!std::filesystem::is_directory(arguments.out))
-    {
-        throw segpp::InputError("there is no folder " + arguments.out.string());
-    }
-    std::string const name = arguments.source.stem().string();
-    Outputs outputs{arguments.out / (name + ".mask.png"), arguments.out / (name + ".overlay.png")};
+    Outputs outputs = namesOf(arguments);
     for (std::filesystem::path const& path : {outputs.mask, outputs.overlay})
     {
-        segpp::checkOutput(path, {arguments.model, arguments.source}, arguments.force);
+        if (!path.empty())
+        {
+            makeFolder(path.parent_path());
+            segpp::checkOutput(path, {arguments.model, arguments.source}, arguments.force);
+        }
     }
     return outputs;
 }
@@ -146,9 +168,12 @@ int run(segpp::Arguments const& arguments)
     // 3. Write the last frame.
     auto const writing = Clock::now();
     segpp::Classes const& classes = session.manifest().classes;
-    segpp::writeMask(outputs.mask, report.labels, classes);
-    report.written.push_back(outputs.mask);
-    if (frame.channels == 3)
+    if (!outputs.mask.empty())
+    {
+        segpp::writeMask(outputs.mask, report.labels, classes);
+        report.written.push_back(outputs.mask);
+    }
+    if (!outputs.overlay.empty() && frame.channels == 3)
     {
         segpp::writePicture(
             outputs.overlay, segpp::paintOver(frame, report.labels, classes, arguments.alpha));

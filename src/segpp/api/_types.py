@@ -7,7 +7,7 @@ from typing import Any
 from segpp.errors import InputError
 from segpp.ops.grid import Size, parse_size
 from segpp.utils import arguments
-from segpp.utils.limits import most_threads
+from segpp.utils.limits import check_threads
 
 __all__ = ["OneOrMore", "PathLike", "SizeLike", "checked_settings", "to_size"]
 
@@ -63,7 +63,9 @@ def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
 
 
 def _threads(name: str, value: object) -> int:
-    return arguments.whole_number(name, value, least=1, most=most_threads())
+    threads = arguments.whole_number(name, value, least=1)
+    check_threads(threads)
+    return threads
 
 
 _SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {

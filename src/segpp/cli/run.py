@@ -28,7 +28,7 @@ from segpp.runtime.media.live.account import LiveAccount
 from segpp.runtime.media.live.addresses import is_live
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS
 from segpp.runtime.media.sources import VIDEO_SUFFIXES
-from segpp.runtime.serve.address import DEFAULT
+from segpp.runtime.serve.address import DEFAULT, parse_address
 from segpp.utils.terminal import harmless, one_line, unguarded
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
@@ -129,7 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let idle threads sleep: slower, but leaves the cores to others",
     )
     results = parser.add_argument_group("results")
-    add_json_argument(results, "what became of every image")
+    add_json_argument(results, "what became of every image, of a live source of the last 1,000,")
     results.add_argument(
         "--html", metavar="FILE", help="also write it all as one page, pictures inside"
     )
@@ -206,7 +206,7 @@ def run(args: argparse.Namespace) -> int:
             camera_size=args.camera_size,
             camera_rate=args.camera_rate,
             after_break=_say,
-            after_serve=lambda url: _say(f"serving at {url} (Ctrl-C ends)"),
+            after_serve=lambda url: _say_where(url, args.serve),
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
@@ -223,6 +223,12 @@ def _unit(inputs: list[str]) -> str:
 def _say(message: str) -> None:
     """Write a message above the progress bar, not through it."""
     tqdm.write(harmless(message), file=unguarded(sys.stderr))
+
+
+def _say_where(url: str, address: str) -> None:
+    _say(f"serving at {url} (Ctrl-C ends)")
+    if parse_address(address).is_open:
+        _say("everybody on the network can watch, without a password")
 
 
 @contextmanager

@@ -24,7 +24,6 @@ __all__ = [
     "cpu_flags",
     "default_threads",
     "has_vnni",
-    "most_threads",
     "usable_cpus",
     "usable_memory",
 ]
@@ -90,16 +89,11 @@ def default_threads(root: Path = _ROOT) -> int | None:
     return usable if usable < _cpus() else None
 
 
-def most_threads() -> int:
-    """Return the largest number of threads that makes sense on this machine."""
-    return min(_MOST_THREADS, _MOST_THREADS_PER_CPU * _cpus())
-
-
 def check_threads(threads: int) -> None:
     """Raise InputError for a number of threads that makes no sense on this machine."""
     if threads < 1:
         raise InputError(f"cannot run on {threads} threads")
-    most = most_threads()
+    most = min(_MOST_THREADS, _MOST_THREADS_PER_CPU * _cpus())
     if threads > most:
         raise InputError(
             f"{threads:,} threads are too many for {_cpus()} CPUs",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from PIL import Image
 from segpp.cli import main
 from segpp.runtime.media.items import Frame
 from segpp.runtime.media.video import frames
+from segpp.runtime.serve.reachable import own_address
 from tests.runtime.media.live import streams
 from tests.runtime.media.live.streams import HttpStream, served
 
@@ -213,6 +215,18 @@ def test_ctrl_c_ends_a_stream_and_its_film_is_whole(
     assert "frames in" in out
     assert len(list(frames(tmp_path / "o.mp4"))) > 3
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".part"]
+
+
+def test_who_lets_everybody_watch_is_told_so(
+    network: Network, camera: str, capsys: Capture
+) -> None:
+    everywhere = "0.0.0.0:0"
+    assert run(network(), camera, "--frames", 1, "--serve", everywhere) == 0
+
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    host = own_address(socket.AF_INET) or "127.0.0.1"
+    assert re.fullmatch(rf"serving at http://{host}:\d+/ \(Ctrl-C ends\)", first)
+    assert second == "everybody on the network can watch, without a password"
 
 
 def test_a_browser_sees_the_run_and_its_end(network: Network, camera: str) -> None:

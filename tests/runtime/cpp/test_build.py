@@ -64,6 +64,15 @@ def test_a_build_without_onnx_runtime_says_how_to_get_it(tmp_path: Path) -> None
 
     assert "ONNX Runtime was not found" in said
     assert "-DSEGPP_ONNXRUNTIME_ROOT=/path/to/onnxruntime" in said
+    assert "microsoft/onnxruntime" in said
+
+
+def test_the_folder_that_was_tried_is_repeated(tmp_path: Path) -> None:
+    require_tools()
+
+    said = configure(tmp_path, *options(), "-DSEGPP_ONNXRUNTIME_ROOT=/nope")
+
+    assert "in SEGPP_ONNXRUNTIME_ROOT, which is '/nope'" in said
 
 
 def test_a_build_that_runs_nothing_is_refused(tmp_path: Path) -> None:

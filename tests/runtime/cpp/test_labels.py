@@ -152,7 +152,7 @@ def test_tiles_give_the_labels_of_python(
     for size in ((317, 100), (200, 250)):
         picture = tmp_path / f"{size[0]}.png"
         street.resize(size).save(picture)
-        found = mask(released, model, picture, tmp_path, "--tile", overlap)
+        found = mask(released, model, picture, tmp_path, "--tile", "--overlap", overlap)
 
         assert same(found, expected(model, picture, tile=True, overlap=overlap))
 

@@ -1,6 +1,7 @@
 """segpp_run from outside: what it writes, what it refuses, and its exit codes."""
 
 import json
+import re
 import resource
 import subprocess
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segpp.cli import parser_of
 from segpp.images.palette import overlay
 from segpp.images.preprocess import load_image
 from segpp.manifest import EngineInfo, read_manifest, render_manifest
@@ -101,14 +103,30 @@ WRONG = {
     "an unknown option": (("--colour", "MODEL", "PICTURE"), "unknown option '--colour'"),
     "no value": (("MODEL", "PICTURE", "--threads"), "--threads needs a value"),
     "a word as number": (("--threads", "many", "MODEL", "PICTURE"), "--threads is 'many'"),
-    "too much overlap": (("--tile", "0.95", "MODEL", "PICTURE"), "an overlap of 0.95"),
-    "tiles and a fit": (("--tile", "0.2", "--fit", "crop", "MODEL", "PICTURE"), "not fitted"),
+    "too many threads": (
+        ("--threads", "40000", "MODEL", "PICTURE"),
+        "40,000 threads are too many for",
+    ),
+    "no thread": (("--threads", "0", "MODEL", "PICTURE"), "--threads is '0'"),
+    "too much overlap": (
+        ("--tile", "--overlap", "0.95", "MODEL", "PICTURE"),
+        "an overlap of 0.95",
+    ),
+    "an overlap of no tiles": (("--overlap", "0.2", "MODEL", "PICTURE"), "an overlap goes with"),
+    "tiles and a fit": (("--tile", "--fit", "crop", "MODEL", "PICTURE"), "not fitted"),
+    "an unknown kind": (("--save", "masks", "MODEL", "PICTURE"), "--save is 'masks'"),
+    "two kinds in a file": (
+        ("--save", "both", "--out", "a.png", "MODEL", "PICTURE"),
+        "overlay and mask do not fit into a.png",
+    ),
+    "a film": (("--out", "a.mp4", "MODEL", "PICTURE"), "cannot write a.mp4"),
     "an unknown fit": (("--fit", "squeeze", "MODEL", "PICTURE"), "--fit is 'squeeze'"),
-    "no such folder": (("--out", "/nowhere", "MODEL", "PICTURE"), "there is no folder /nowhere"),
+    "no folder to make": (("--out", "/dev/null/a", "MODEL", "PICTURE"), "cannot make the folder"),
     "no such model": (("none.onnx", "PICTURE"), "model none.onnx does not exist"),
     "no such picture": (("MODEL", "none.png"), "image none.png does not exist"),
     "a folder as picture": (("MODEL", "."), "image . is a folder"),
     "no camera": (("MODEL", "/dev/null"), "/dev/null is no camera"),
+    "an absent camera": (("MODEL", "/dev/video-none"), "the camera /dev/video-none is not there"),
 }
 
 
@@ -127,11 +145,68 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(
     assert done.stdout == ""
 
 
-def test_a_missing_camera_is_exit_code_3(runtime: Built, network: Network, tmp_path: Path) -> None:
-    done = runtime.run("--out", tmp_path, network(), "/dev/video-none")
+@pytest.mark.parametrize("kind", ["mask", "overlay"])
+def test_a_file_is_named_as_in_python(
+    runtime: Built, network: Network, tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "new" / "seen.png"
+    save = () if kind == "overlay" else ("--save", kind)
 
-    assert done.returncode == 3
-    assert done.stderr.startswith("error: there is no camera /dev/video-none")
+    done = runtime.run("--out", out, *save, network(), PICTURE)
+
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in out.parent.iterdir()] == ["seen.png"]
+    with Image.open(out) as picture:
+        assert picture.mode == {"mask": "P", "overlay": "RGB"}[kind]
+
+
+def test_one_kind_alone_goes_into_a_folder_that_is_made(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    done = runtime.run("--out", tmp_path / "new", "--save", "mask", network(), PICTURE)
+
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["900000.mask.png"]
+
+
+def test_options_are_called_as_in_python(runtime: Built) -> None:
+    helped = runtime.run("--help").stdout
+    # --plugin is an engine's builder's: in Python, SEGPP_PLUGINS alone names the library to run.
+    parsers = [parser_of("run"), parser_of("build-engine")]
+    there = {flag for parser in parsers for one in parser._actions for flag in one.option_strings}
+
+    options = set(re.findall(r"^  (?:-h, )?(--[\w-]+)", helped, re.MULTILINE))
+
+    assert len(options) > 12
+    assert options - there == {"--repeat"}
+
+
+def test_a_class_of_few_pixels_is_not_nothing(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    # One pixel of 2,048 is green.
+    picture = np.full((32, 64, 3), (255, 0, 0), np.uint8)
+    picture[3, 5] = (0, 255, 0)
+    Image.fromarray(picture).save(tmp_path / "red.png")
+
+    done = runtime.run("--out", tmp_path, network("labels"), tmp_path / "red.png")
+
+    assert done.returncode == 0, done.stderr
+    assert "  100.0%  " in done.stdout
+    assert "   <0.1%  " in done.stdout
+
+
+def test_a_manifest_that_is_no_json_is_told_without_the_librarys_numbers(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    model = network()
+    manifest_path(model).write_text("{{")
+
+    done = runtime.run("--out", tmp_path, model, PICTURE)
+
+    assert done.returncode == 2
+    assert "is not JSON\n  parse error at line 1, column 2" in done.stderr
+    assert "json.exception" not in done.stderr
 
 
 def test_an_engine_needs_a_build_with_tensorrt(

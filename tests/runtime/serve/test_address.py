@@ -6,6 +6,7 @@ import pytest
 
 from segpp.errors import InputError
 from segpp.runtime.serve.address import DEFAULT, ServeAddress, is_allowed_host, parse_address
+from segpp.runtime.serve.reachable import own_address
 
 
 @pytest.mark.parametrize(
@@ -53,10 +54,34 @@ def test_a_foreign_name_for_this_machine_is_refused(header: str | None, allowed:
 @pytest.mark.parametrize(
     ("address", "url"),
     [
-        (ServeAddress("0.0.0.0", 80), "http://127.0.0.1:80/"),  # noqa: S104 - a case
+        (ServeAddress("127.0.0.1", 80), "http://127.0.0.1:80/"),
+        (ServeAddress("192.168.1.20", 80), "http://192.168.1.20:80/"),
         (ServeAddress("::1", 81), "http://[::1]:81/"),
-        (ServeAddress("::", 81), "http://[::1]:81/"),
+        (ServeAddress("board.local", 81), "http://board.local:81/"),
     ],
 )
 def test_what_is_shown_can_be_typed_into_a_browser(address: ServeAddress, url: str) -> None:
     assert address.url == url
+
+
+def test_of_all_addresses_the_one_is_shown_that_others_reach() -> None:
+    address = ServeAddress("0.0.0.0", 80)  # noqa: S104 - a case
+
+    assert address.url == f"http://{own_address(socket.AF_INET) or '127.0.0.1'}:80/"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_open"),
+    [
+        ("127.0.0.1", False),
+        ("127.1.2.3", False),
+        ("::1", False),
+        ("localhost", False),
+        ("0.0.0.0", True),  # noqa: S104 - a case
+        ("::", True),
+        ("192.168.1.20", True),
+        ("board.local", True),
+    ],
+)
+def test_it_is_known_whether_others_see_the_page(host: str, *, is_open: bool) -> None:
+    assert ServeAddress(host, 80).is_open is is_open

@@ -206,7 +206,7 @@ def test_the_runtime_in_cpp_refuses_an_engine_before_tensorrt_reads_it(
     manifest = replace(manifest_of(engine, "logits", 1), kind="engine", engine=about)
     manifest_path(engine).write_text(render_manifest(manifest))
     picture = shutil.copy(ROOT / "examples/street_scenes/images/900000.jpg", tmp_path)
-    options = ["--plugins", picture] if name == "other plugins" else []
+    options = ["--plugin", picture] if name == "other plugins" else []
 
     done = subprocess.run(
         [str(segpp_run), *options, "--out", str(tmp_path), str(engine), picture],

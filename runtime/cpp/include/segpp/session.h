@@ -16,7 +16,7 @@ namespace segpp
 
 struct SessionOptions
 {
-    //! CPU threads of ONNX Runtime; 0 leaves it the choice.
+    //! CPU threads of ONNX Runtime, up to four a CPU and 256; 0 leaves it the choice.
     int threads{0};
     //! Let idle threads spin between calls: fastest back to back, but it keeps cores busy beside a
     //! camera.

@@ -84,7 +84,7 @@ void checkEnginePlugins(std::filesystem::path const& path, Manifest const& manif
     if (library.empty())
     {
         throw MissingError(path.string() + " calls plugins, and their library is not here",
-            {"built with: " + what}, "SEGPP_PLUGINS or --plugins names its file");
+            {"built with: " + what}, "SEGPP_PLUGINS or --plugin names its file");
     }
     checkFile(library, "plugin library");
     if (std::string const found = sha256Of(library); found != built->sha256)

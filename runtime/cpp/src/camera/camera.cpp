@@ -110,8 +110,8 @@ int openDevice(std::filesystem::path const& device)
     struct stat status{};
     if (::stat(device.c_str(), &status) != 0)
     {
-        throw MissingError("there is no camera " + device.string(), {std::strerror(errno)},
-            "v4l2-ctl --list-devices lists them");
+        throw InputError("the camera " + device.string() + " is not there", {std::strerror(errno)},
+            "v4l2-ctl --list-devices lists the cameras");
     }
     if (!S_ISCHR(status.st_mode))
     {

@@ -24,9 +24,14 @@ constexpr int kSCHEMA = 1;
 constexpr std::size_t kMOST_SHOWN = 200;
 constexpr std::size_t kDIGITS_SHOWN = 16;
 
-//! A library's message, which may quote bytes that are no text.
+//! A library's message without its number in front; it may quote bytes that are no text.
 std::string readable(std::string text)
 {
+    std::size_t const number = text.find("] ");
+    if (text.rfind('[', 0) == 0 && number != std::string::npos)
+    {
+        text.erase(0, number + 2);
+    }
     std::replace_if(
         text.begin(), text.end(), [](char letter) { return letter < ' ' || letter > '~'; }, '?');
     return text.substr(0, kMOST_SHOWN);

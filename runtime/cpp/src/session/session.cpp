@@ -6,6 +6,7 @@
 #include "labels/postprocess.h"
 #include "images/preprocess.h"
 #include "session/signature.h"
+#include "session/threads.h"
 #include "session/tiles.h"
 
 #include <segpp/error.h>
@@ -118,6 +119,7 @@ public:
 private:
     static std::optional<double> checked(SessionOptions const& options)
     {
+        checkThreads(options.threads);
         if (options.overlap)
         {
             checkOverlap(*options.overlap);

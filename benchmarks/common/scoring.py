@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from segpp.datasets.pairs import Pair
 from segpp.images.preprocess import ImageArray
 from segpp.manifest import Manifest
 from segpp.runtime.evaluation import Score, Segmenter, evaluate
-from segpp.runtime.evaluation.dataset import Pair
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.session import Session
 

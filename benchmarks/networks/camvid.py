@@ -22,6 +22,7 @@ import torch
 
 from benchmarks.common.readme_table import table_of
 from benchmarks.common.scoring import Labels, by_session, cpu, remembering, scores, times_of
+from segpp.datasets.pairs import Pair, find_pairs
 from segpp.export.config import ExportConfig
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.network import Network
@@ -32,7 +33,6 @@ from segpp.images.postprocess import resize_argmax
 from segpp.images.preprocess import ImageArray, load_image, prepare
 from segpp.manifest import Manifest, read_manifest
 from segpp.ops.grid import Size, parse_size
-from segpp.runtime.evaluation.dataset import Pair, find_pairs
 from segpp.runtime.inference.open_session import open_session
 
 VARIANTS: dict[str, ReductionConfig] = {**PRESETS, "ratio 0.5": reduction_config(ratio=0.5)}

@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.common.interleaved import columns
 from benchmarks.common.scoring import Labels, by_session, cpu, remembering, scores, times_of
+from segpp.datasets.pairs import Pair, find_pairs
 from segpp.export.config import ExportConfig
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.presets import PRESETS
@@ -31,7 +32,6 @@ from segpp.export.targets import PORTABLE, TARGETS
 from segpp.images.preprocess import ImageArray, load_image
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size, parse_size
-from segpp.runtime.evaluation.dataset import Pair, find_pairs
 from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import check_writable
 

@@ -23,10 +23,10 @@ from benchmarks.common.scoring import Labels, by_session, cpu, scores
 from benchmarks.precision.int8_speed import compiled, opened
 from segpp.calib.observers import OBSERVERS
 from segpp.calib.writers import WRITERS
+from segpp.datasets.pairs import find_pairs
 from segpp.images.postprocess import labels_from
 from segpp.images.preprocess import ImageArray, prepare
 from segpp.manifest import Manifest, read_manifest
-from segpp.runtime.evaluation.dataset import find_pairs
 from segpp.runtime.inference.open_session import open_session
 from segpp.utils.files import check_writable
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from examples.street_scenes.renderer.labels import IGNORE
+from segpp.datasets.pairs import Pair, find_pairs
 from segpp.images.preprocess import ImageArray, load_image
 from segpp.manifest import Manifest
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
-from segpp.runtime.evaluation.dataset import Pair, find_pairs
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.session import Session, Timing
 

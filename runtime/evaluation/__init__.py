@@ -1,18 +1,20 @@
 """Scores of one or several models over labelled images, one image in memory at a time."""
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp.datasets.labels import LabelRules
+from segpp.datasets.pairs import Pair, load_pair
+from segpp.datasets.unknown_labels import check_known_labels
 from segpp.errors import CheckError, ImageError, InputError
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
-from segpp.runtime.evaluation.dataset import LabelRules, Pair, load_pair
-from segpp.runtime.evaluation.unknown_labels import check_known_labels
 
 __all__ = ["Evaluation", "Score", "Segmenter", "Watch", "evaluate"]
 
@@ -50,12 +52,14 @@ class Evaluation:
         images: How many were evaluated.
         skipped: Why the others were not, a sentence each.
         ignored_pixels: How many pixels of these images have a label that does not count.
+        ignored_by_label: The same for each such label that occurs.
     """
 
     scores: tuple[Score, ...]
     images: int
     skipped: tuple[str, ...]
     ignored_pixels: int = 0
+    ignored_by_label: Mapping[int, int] = field(default_factory=dict)
 
 
 def evaluate(
@@ -92,7 +96,7 @@ def evaluate(
         CheckError: No image could be read.
     """
     all_totals = [_ModelTotals(empty_matrix(classes, ignored)) for _ in models]
-    images, skipped = 0, []
+    images, skipped, left = 0, [], Counter[int]()
     pairs = list(pairs)
     for pair in pairs:
         try:
@@ -102,6 +106,7 @@ def evaluate(
         else:
             others = [one.labels for one in pairs if one is not pair]
             check_known_labels(truth, classes, ignored, pair.labels, rules, others=others)
+            left.update(_count(truth, ignored))
             watch(pair, image, truth, _add_image(all_totals, models, image, truth, unseen))
             images += 1
         after_each()
@@ -109,7 +114,14 @@ def evaluate(
         raise CheckError("no image could be evaluated", *skipped)
     scores = tuple(totals.score() for totals in all_totals)
     uncounted = all_totals[0].pixels - scores[0].confusion.pixels
-    return Evaluation(scores, images, tuple(skipped), uncounted)
+    return Evaluation(scores, images, tuple(skipped), uncounted, dict(sorted(left.items())))
+
+
+def _count(truth: NDArray[np.int32], labels: Collection[int]) -> dict[int, int]:
+    """Return how many pixels have each of some labels."""
+    present, counts = np.unique(truth, return_counts=True)
+    pairs = zip(present.tolist(), counts.tolist(), strict=True)
+    return {label: count for label, count in pairs if label in labels}
 
 
 @dataclass

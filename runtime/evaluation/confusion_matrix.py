@@ -58,7 +58,7 @@ class ConfusionMatrix:
         intersection = self.matrix.diagonal().astype(np.float64)
         union = self.matrix.sum(axis=0) + self.matrix.sum(axis=1) - self.matrix.diagonal()
         defined = union > 0
-        defined[[label for label in self.ignored if label < len(union)]] = False
+        defined[[label for label in self.ignored if 0 <= label < len(union)]] = False
         iou: NDArray[np.float64] = np.full(len(union), np.nan)
         np.divide(intersection, union, out=iou, where=defined)
         return iou

@@ -10,13 +10,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from segpp.datasets.find import DataSet
+from segpp.datasets.label_maps.base import find_label_map
+from segpp.datasets.labels import LabelRules, Labels
+from segpp.datasets.pairs import Pair
+from segpp.datasets.unknown_labels import is_black_and_white
 from segpp.errors import CheckError, InputError
 from segpp.images.channels import GRAY_NOTE
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.backends.base import DeviceTimes
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
-from segpp.runtime.evaluation.dataset import LabelRules, Labels, Pair
 from segpp.runtime.evaluation.report import EvaluationReport
 from segpp.runtime.evaluation.worst import WorstImages
 from segpp.runtime.inference.open_session import open_session
@@ -31,16 +35,24 @@ _SLIDE_OVERLAP = 1 / 3
 
 # Nearly every data set marks pixels without a class like this.
 _USUALLY_IGNORED = 255
+_FOREGROUND = (
+    "the labels hold 0 and 255 alone, and 255 is taken for class 1, {!r}; --ignore 255 takes it "
+    "for no class"
+)
+# Of which a reader should hear: the score is of the other part alone.
+_MUCH = 0.5
+_SHOWN = 6
 
 
 def evaluate_files(
     models: Sequence[Path],
-    pairs: Sequence[Pair],
+    data: DataSet,
     *,
     ignored: Collection[int] | None = None,
     palette: tuple[Color, ...] | None = None,
     label_offset: int = 0,
     reduce_zero_label: bool | None = None,
+    label_map: str | None = None,
     settings: Mapping[str, Any],
     after_each: Callable[[], object] = lambda: None,
     worst: int = 0,
@@ -49,12 +61,14 @@ def evaluate_files(
 
     Args:
         models: Files of the same classes; the others are compared with the first.
-        pairs: The images with their labels; one is in memory at a time.
-        ignored: Labels whose pixels do not count; None for the models' own, and 255.
+        data: The images with their labels, of which one is in memory at a time, and what is known
+            of the labels' numbers; what is given here goes before.
+        ignored: Labels whose pixels do not count; None for the models' own, the data's, and 255.
         palette: The colours of the classes in labels that are in colour; None for the models' own.
         label_offset: Added to every label but 255.
         reduce_zero_label: Label 0 is no class; the others count down by one. None for what the
             models' manifests say.
+        label_map: Class of each number: a name of ``LABEL_MAPS`` or a file.
         settings: More of ``open_session``: backend, provider, threads, precision, cache.
         after_each: Called after every image, read or not.
         worst: How many of the images that go worst are kept as small pictures.
@@ -68,11 +82,24 @@ def evaluate_files(
             stack.enter_context(_open(path, settings, alone=len(models) == 1)) for path in models
         ]
         names, notes = _class_names(models, sessions)
-        rules, told = _label_rules(models, sessions, label_offset, reduce=reduce_zero_label)
-        if palette is not None:
-            rules = replace(rules, palette=_fitting(palette, names))
-        notes = (*notes, *told, *_precisions(models, sessions), *_assumptions(models, sessions))
-        labels = _usually_ignored(sessions) if ignored is None else frozenset(ignored)
+        rules, told = _label_rules(
+            models, sessions, data, label_offset, reduce=reduce_zero_label, label_map=label_map
+        )
+        colors = palette or data.palette
+        if colors:
+            rules = replace(rules, palette=_fitting(colors, names))
+        notes = (
+            *notes,
+            *data.notes,
+            *told,
+            *_precisions(models, sessions),
+            *_assumptions(models, sessions),
+        )
+        labels = _usually_ignored(sessions, data) if ignored is None else frozenset(ignored)
+        if ignored is None and rules.counted and _is_foreground(names, data):
+            rules = replace(rules, foreground=_USUALLY_IGNORED)
+            labels -= {_USUALLY_IGNORED}
+            notes = (*notes, _FOREGROUND.format(names[1]))
         if labels.issuperset(range(len(names))):
             raise InputError(f"all {len(names)} classes are ignored", hint="leave some to measure")
         palette = next((s for s in sessions if not s.assumed), sessions[0]).classes.palette
@@ -80,7 +107,7 @@ def evaluate_files(
         timed: list[list[DeviceTimes]] = [[] for _ in models]
         evaluation = evaluate(
             list(map(_segmenter, models, sessions, timed)),
-            pairs,
+            data.pairs,
             classes=len(names),
             ignored=labels,
             unseen=_unseen(sessions),
@@ -155,17 +182,33 @@ def _unseen(sessions: Sequence[Session]) -> int | None:
 
 
 def _notes_on_labels(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
-    """Return a sentence where one class alone is labelled: masks of 0 and 255 look like that."""
+    """Return a sentence where labels seem to be others than the models', though all are classes."""
     confusion = evaluation.scores[0].confusion
+    share = evaluation.ignored_pixels / max(evaluation.ignored_pixels + confusion.pixels, 1)
+    listed = ", ".join(f"{label}: {n:,}" for label, n in evaluation.ignored_by_label.items())
     labelled = confusion.matrix.sum(1).nonzero()[0].tolist()
-    if len(labelled) != 1 or len(names) - len(confusion.ignored & {*range(len(names))}) == 1:
-        return []
-    share = evaluation.ignored_pixels / (evaluation.ignored_pixels + confusion.pixels)
-    note = (
-        f"only class {names[labelled[0]]!r} is labelled, and {share:.0%} of the pixels are ignored "
-        f"({', '.join(map(str, sorted(confusion.ignored)))}): of these labels no mIoU can be told"
-    )
-    return [note]
+    scored = [k for k in range(len(names)) if k not in confusion.ignored]
+    if len(labelled) == 1 and len(scored) > 1:
+        return [
+            (
+                f"only class {names[labelled[0]]!r} is labelled, and {share:.0%} of the pixels are "
+                f"ignored ({listed or 'none'}): of these labels no mIoU can be told"
+            )
+        ]
+    notes = []
+    if share > _MUCH:
+        notes.append(f"{share:.0%} of the pixels are ignored, by label {listed}")
+    if missing := [names[k] for k in scored if k not in labelled]:
+        notes.append(
+            f"no pixel is labelled {_few(missing)}: where it occurs in the pictures, the labels "
+            "have other numbers than the model"
+        )
+    return notes
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more classes"
 
 
 def _notes_on_fits(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:
@@ -177,24 +220,45 @@ def _notes_on_fits(paths: Sequence[Path], sessions: Sequence[Session]) -> list[s
 
 
 def _label_rules(
-    paths: Sequence[Path], sessions: Sequence[Session], offset: int, *, reduce: bool | None
+    paths: Sequence[Path],
+    sessions: Sequence[Session],
+    data: DataSet,
+    offset: int,
+    *,
+    reduce: bool | None,
+    label_map: str | None,
 ) -> tuple[LabelRules, tuple[str, ...]]:
-    """Return what the pixels of labels mean, and a note where a manifest decides it."""
+    """Return what the numbers of labels mean, and a note where a manifest decides it."""
     if offset and reduce:
         raise InputError("--reduce-zero-label and --label-offset contradict each other")
+    if label_map and (offset or reduce):
+        raise InputError("--label-map contradicts --reduce-zero-label and --label-offset")
     # The first with a manifest has its classes' own colours.
     named = [session for session in sessions if not session.assumed] or [sessions[0]]
     rules = LabelRules(named[0].classes.palette, offset, bool(reduce))
+    if label_map:
+        return replace(rules, label_map=find_label_map(label_map)), ()
+    if offset or reduce is not None:
+        return rules, ()
+    if data.label_map:
+        return replace(rules, label_map=find_label_map(data.label_map)), ()
+    if data.reduce_zero_label:
+        return replace(rules, reduce_zero_label=True), ()
     reducing = [
         path for path, one in zip(paths, sessions, strict=True) if one.classes.reduce_labels
     ]
-    if not reducing or offset or reduce is not None:
+    if not reducing:
         return rules, ()
     note = (
         f"label 0 is ignored and label k stands for class k - 1, as {reducing[0]} was trained; "
         "--no-reduce-zero-label takes labels as they are"
     )
     return replace(rules, reduce_zero_label=True), (note,)
+
+
+def _is_foreground(names: Sequence[str], data: DataSet) -> bool:
+    two = 2
+    return len(names) == two and is_black_and_white([pair.labels for pair in data.pairs])
 
 
 def _fitting(palette: tuple[Color, ...], names: tuple[str, ...]) -> tuple[Color, ...]:
@@ -243,8 +307,9 @@ def _assumptions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str
     return [*notes, GRAY_NOTE] if sessions[0].input.channels == 1 else notes
 
 
-def _usually_ignored(sessions: Sequence[Session]) -> frozenset[int]:
-    return frozenset({*(session.classes.ignore for session in sessions), _USUALLY_IGNORED})
+def _usually_ignored(sessions: Sequence[Session], data: DataSet) -> frozenset[int]:
+    own = {session.classes.ignore for session in sessions}
+    return frozenset({*own, *data.ignored, _USUALLY_IGNORED})
 
 
 def _segmenter(path: Path, session: Session, timed: list[DeviceTimes]) -> Segmenter:

@@ -82,6 +82,10 @@ class EvaluationReport:
             "images": self.evaluation.images,
             "labelled_pixels": self.evaluation.scores[0].confusion.pixels,
             "ignored_pixels": self.evaluation.ignored_pixels,
+            "ignored_by_label": {
+                str(label): count for label, count in self.evaluation.ignored_by_label.items()
+            },
+            "left_out": len(self.evaluation.skipped),
             "notes": self.notes,
             "skipped": self.evaluation.skipped,
             "ignored": sorted(self.ignored),
@@ -108,7 +112,11 @@ class EvaluationReport:
         images, noun = self.evaluation.images, "images" if self.evaluation.images != 1 else "image"
         pixels, left = self.evaluation.scores[0].confusion.pixels, self.evaluation.ignored_pixels
         share = left / max(pixels + left, 1)
-        return f"{images} {noun}, {pixels:,} labelled pixels, {left:,} ignored ({share:.1%})"
+        found = images + len(self.evaluation.skipped)
+        used = f"{images} of {found}" if found > images else f"{images}"
+        by_label = ", ".join(f"{k}: {n:,}" for k, n in self.evaluation.ignored_by_label.items())
+        which = f"; by label {by_label}" if len(self.evaluation.ignored_by_label) > 1 else ""
+        return f"{used} {noun}, {pixels:,} labelled pixels, {left:,} ignored ({share:.1%}{which})"
 
     def _model_table(self) -> str:
         heading = ["model", "mIoU", "pixel accuracy", "agreement", "images/s", "fit"]

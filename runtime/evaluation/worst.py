@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from segpp.datasets.labels import Labels
 from segpp.images.channels import as_rgb
 from segpp.images.drawing.dark import lifted
 from segpp.images.drawing.differences import mark_differences, share_different
 from segpp.images.palette import Color, overlay
 from segpp.images.preprocess import ImageArray
-from segpp.runtime.evaluation.dataset import Labels
 from segpp.runtime.html_report.page import thumbnail
 
 __all__ = ["WorstImage", "WorstImages"]

@@ -16,20 +16,15 @@ from numpy.typing import NDArray
 from segpp.calib.pictures.find import Picture
 from segpp.calib.pictures.proof import Seen
 from segpp.calib.selection.measure import Comparison
+from segpp.datasets.labels import LabelRules, Labels, load_labels
+from segpp.datasets.pairs import Pair, load_pair
+from segpp.datasets.unknown_labels import check_known_labels
 from segpp.images.channels import load_channels
 from segpp.images.fit import unseen_label
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
 from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave, series
 from segpp.runtime.evaluation.confusion_matrix import count_pixels
-from segpp.runtime.evaluation.dataset import (
-    LabelRules,
-    Labels,
-    Pair,
-    load_labels,
-    load_pair,
-)
-from segpp.runtime.evaluation.unknown_labels import check_known_labels
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.session import Session
 from segpp.utils.limits import default_threads

@@ -1,11 +1,12 @@
 """Files measured and looked into: accuracy, speed, what they are."""
 
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 from segpp.api._palette import colors_or_file
 from segpp.api._types import OneOrMore, PathLike, SizeLike, checked_settings, to_size
+from segpp.datasets.find import DataConfig, find_dataset
 from segpp.images.palette import Color, read_palette
 from segpp.inspection import Report, inspect_file
 from segpp.runtime.benchmark.case import parse_case
@@ -14,7 +15,6 @@ from segpp.runtime.benchmark.plot import check_plotting
 from segpp.runtime.benchmark.report import BenchmarkReport
 from segpp.runtime.benchmark.run import run_benchmark
 from segpp.runtime.benchmark.statistics import check_percentiles
-from segpp.runtime.evaluation.dataset import find_pairs
 from segpp.runtime.evaluation.files import evaluate_files, tiles_of
 from segpp.runtime.evaluation.plot import draw_confusion, draw_iou
 from segpp.runtime.evaluation.report import EvaluationReport
@@ -32,10 +32,14 @@ _WORST = 12
 def evaluate(
     models: OneOrMore,
     *,
-    images: PathLike,
-    labels: PathLike,
+    images: PathLike | None = None,
+    labels: PathLike | None = None,
+    dataset: OneOrMore = (),
+    split: str | None = None,
+    listed: PathLike | None = None,
     image_suffix: str = "",
     label_suffix: str = "",
+    label_map: str | None = None,
     ignore: int | Collection[int] | None = None,
     reduce_zero_label: bool | None = None,
     label_offset: int = 0,
@@ -67,11 +71,17 @@ def evaluate(
 
     Args:
         models: ONNX files or engines of the same classes; the others are compared with the first.
-        images: A folder of images.
-        labels: A folder of images of class numbers or of the classes' colours, named like the
+        images: A folder of images, or a pattern (``data/*/rgb/*.png``).
+        labels: A folder or pattern of class numbers or of the classes' colours, named like the
             images; of another size too, and scored at theirs.
+        dataset: Instead of the two: folders of a known layout (Cityscapes, VOC, ADE20K and others,
+            or ``images`` beside ``labels``), scored as one.
+        split: The part of each, ``"train"``; by default the one for validation.
+        listed: A file of the names to use, or of pictures with their labels, relative to it.
         image_suffix: End of the images' names that their partners lack (``_leftImg8bit``).
         label_suffix: The same for labels (``_gtFine_labelTrainIds``).
+        label_map: Class of each number in the labels: ``"cityscapes"`` or another known one, or a
+            file of lines ``number class``; by default what the layout says.
         ignore: Labels whose pixels do not count; by default the models' own, and 255.
         reduce_zero_label: Label 0 is no class and the classes start at 1 (ADE20K); by default as
             the models were trained.
@@ -102,13 +112,16 @@ def evaluate(
         ['b0']
     """
     files = arguments.several(arguments.path, "models", models, least=1)
-    find = partial(
-        find_pairs,
-        arguments.path("images", images),
-        arguments.path("labels", labels),
+    config = DataConfig(
+        dataset=arguments.several(arguments.path, "dataset", dataset),
+        split=arguments.optional(arguments.text, "split", split),
+        images=arguments.optional(arguments.path, "images", images),
+        labels=arguments.optional(arguments.path, "labels", labels),
         image_suffix=arguments.text("image_suffix", image_suffix),
         label_suffix=arguments.text("label_suffix", label_suffix),
+        listed=arguments.optional(arguments.path, "listed", listed),
     )
+    numbers = arguments.optional(arguments.text, "label_map", label_map)
     ignored = arguments.optional(_labels, "ignore", ignore)
     is_zero_nothing = arguments.optional(arguments.flag, "reduce_zero_label", reduce_zero_label)
     colors = colors_or_file(palette)
@@ -139,20 +152,23 @@ def evaluate(
     offset = arguments.whole_number("label_offset", label_offset)
     is_forced = arguments.flag("force", force)
     check_distinct(pictures.values())
-    pairs = find()[:most]
-    read = [*files, *(file for pair in pairs for file in (pair.image, pair.labels))]
+    data = find_dataset(config)
+    data = replace(data, pairs=data.pairs[:most])
+    read = [*files, *(file for pair in data.pairs for file in (pair.image, pair.labels))]
+    read += [config.listed] if config.listed else []
     read += [colors] if isinstance(colors, Path) else []
     _check_pictures(**pictures, read=read, force=is_forced)
-    done = iter(range(1, len(pairs) + 1))
+    done = iter(range(1, len(data.pairs) + 1))
     report = evaluate_files(
         files,
-        pairs,
+        data,
         ignored=ignored,
         palette=read_palette(colors) if isinstance(colors, Path) else colors,
         label_offset=offset,
         reduce_zero_label=is_zero_nothing,
+        label_map=numbers,
         settings=settings,
-        after_each=lambda: report_each(next(done), len(pairs)),
+        after_each=lambda: report_each(next(done), len(data.pairs)),
         worst=_WORST if html else 0,
     )
     _write_pictures(report, **pictures)
@@ -332,7 +348,8 @@ def _labels(name: str, value: object) -> tuple[int, ...]:
 
 
 def _label(name: str, value: object) -> int:
-    return arguments.whole_number(name, value, least=0)
+    # Some data sets mark no class by -1.
+    return arguments.whole_number(name, value)
 
 
 def _percentiles(name: str, value: object) -> tuple[float, ...]:

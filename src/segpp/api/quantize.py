@@ -220,7 +220,8 @@ def _truth(
         return None
     from segpp.api._whole_files import Truth  # noqa: PLC0415 - as above
     from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415
-    from segpp.runtime.evaluation.dataset import LabelRules, find_labels  # noqa: PLC0415
+    from segpp.datasets.labels import LabelRules  # noqa: PLC0415
+    from segpp.datasets.pairs import find_labels  # noqa: PLC0415
 
     classes = read_manifest(config.model).classes
     paths = [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
@@ -296,4 +297,4 @@ def _points(name: str, value: object) -> float:
 
 
 def _labels(name: str, value: object) -> tuple[int, ...]:
-    return arguments.several(partial(arguments.whole_number, least=0), name, value)
+    return arguments.several(arguments.whole_number, name, value)

@@ -11,18 +11,23 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import segpp
+from segpp.datasets.label_maps.base import LABEL_MAPS
 from segpp.errors import InputError
 from segpp.runtime.backends.base import BACKENDS
 from segpp.utils.terminal import one_line
 
 __all__ = [
     "add_backend_arguments",
+    "add_data_arguments",
     "add_fit_arguments",
     "add_force_argument",
     "add_json_argument",
+    "add_label_map_argument",
+    "add_pairing_arguments",
     "backend_settings",
     "check_flags",
     "fit_settings",
@@ -42,6 +47,7 @@ _OTHERWISE = {
     "compute_capabilities": "--compute-capability",
     "made_for": "--for",
     "serve_for": "--for",
+    "listed": "--list",
 }
 _OPPOSITES = {
     "`check=False`": "--no-check",
@@ -204,6 +210,52 @@ def memory_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def add_data_arguments(parser: "argparse._ArgumentGroup") -> None:
+    """Declare where labelled pictures are."""
+    parser.add_argument(
+        "--dataset",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of a known layout: Cityscapes, VOC, ADE20K, CamVid, LoveDA, UAVid, Mapillary "
+        "Vistas, COCO-Stuff, KITTI, or images beside labels; more than once for one score over all",
+    )
+    parser.add_argument(
+        "--split", metavar="NAME", help="part of it (default: the one for validation)"
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="instead: a folder of images, or a pattern in quotes, 'runs/*/rgb/*.png'",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="DIR",
+        type=Path,
+        help="folder or pattern of files of class numbers or of the classes' colours, named like "
+        "the images",
+    )
+    parser.add_argument(
+        "--list",
+        dest="listed",
+        metavar="FILE",
+        type=Path,
+        help="only what a file names: a name on each line, or an image and its labels",
+    )
+
+
+def add_label_map_argument(parser: "argparse._ArgumentGroup") -> None:
+    """Declare what the numbers of labels stand for."""
+    parser.add_argument(
+        "--label-map",
+        metavar="NAME",
+        help=f"class of each number: {', '.join(LABEL_MAPS)}, or a FILE of lines 'number class' "
+        "('7 0', '7 ignore'; default: what the layout says)",
+    )
+
+
 def add_pairing_arguments(parser: "argparse._ArgumentGroup") -> None:
     """Declare which ends the names of images and their labels have each for themselves."""
     for side in ("image", "label"):
@@ -273,8 +325,6 @@ def ignored_labels(text: str | None) -> frozenset[int] | None:
         raise InputError(
             f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
         ) from failure
-    if labels and min(labels) < 0:
-        raise InputError(f"--ignore {text!r}: labels are not negative")
     return labels
 
 

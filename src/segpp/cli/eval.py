@@ -9,9 +9,11 @@ from pathlib import Path
 import segpp
 from segpp.cli._arguments import (
     add_backend_arguments,
+    add_data_arguments,
     add_fit_arguments,
     add_force_argument,
     add_json_argument,
+    add_label_map_argument,
     add_pairing_arguments,
     backend_settings,
     fit_settings,
@@ -39,10 +41,9 @@ EXAMPLES = (
     "segpp-eval b0.onnx --images val/images --labels val/labels",
     "segpp-eval b0.onnx b0-fast.onnx --dataset val --ignore 11,255 --csv scores.csv",
     "segpp-eval b0.onnx b0-fast.onnx --dataset val --confusion taken.png --html val.html",
-    (
-        "segpp-eval b5.onnx --images leftImg8bit/val --image-suffix _leftImg8bit "
-        "--labels gtFine/val --label-suffix _gtFine_labelTrainIds"
-    ),
+    "segpp-eval b5.onnx --dataset cityscapes --split val",
+    "segpp-eval b0.onnx --images 'runs/*/rgb/*.png' --labels 'runs/*/seg/*.png'",
+    "segpp-eval b0.onnx --list val.txt --images JPEGImages --labels SegmentationClass",
 )
 
 _RULES = """IoU = pixels of both / pixels of either, over all images together; mIoU is the mean over
@@ -89,25 +90,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
-    data.add_argument("--images", metavar="DIR", type=Path, help="folder of images")
-    data.add_argument(
-        "--labels",
-        metavar="DIR",
-        type=Path,
-        help="folder of images of class numbers (one channel, or a palette's indices) or of the "
-        "classes' colours, named like the images",
-    )
-    data.add_argument(
-        "--dataset",
-        metavar="DIR",
-        type=Path,
-        help="short for --images DIR/images --labels DIR/labels",
-    )
+    add_data_arguments(data)
     add_pairing_arguments(data)
+    add_label_map_argument(data)
     data.add_argument(
         "--ignore",
         metavar="N,…",
-        help="labels whose pixels do not count (default: the model's, and 255)",
+        help="labels whose pixels do not count; negative ones as --ignore=-1 (default: those of "
+        "model and layout, and 255)",
     )
     data.add_argument(
         "--reduce-zero-label",
@@ -134,16 +124,22 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate the models and print their scores."""
-    images, labels = _folders(args)
+    if args.limit is not None and args.limit < 1:
+        raise InputError(f"--limit {args.limit} leaves no image")
     check_distinct([args.csv, args.confusion, args.plot, args.html])
     if args.csv:
-        read = [*args.models, *_files_in(images, args.csv), *_files_in(labels, args.csv)]
+        folders = filter(None, (args.images, args.labels, *args.dataset))
+        read = [*args.models, *(file for one in folders for file in _files_in(one, args.csv))]
         check_output_file(args.csv, "table", inputs=read, force=args.force)
     with _progress() as after_each:
         report = segpp.evaluate(
             args.models,
-            images=images,
-            labels=labels,
+            images=args.images,
+            labels=args.labels,
+            dataset=args.dataset,
+            split=args.split,
+            listed=args.listed,
+            label_map=args.label_map,
             image_suffix=args.image_suffix,
             label_suffix=args.label_suffix,
             ignore=ignored_labels(args.ignore),
@@ -171,28 +167,6 @@ def run(args: argparse.Namespace) -> int:
     print(report.json() if args.json else report.text())  # noqa: T201 - the result
     wrote([args.csv, args.confusion, args.plot, args.html])
     return CheckError.exit_code if report.evaluation.skipped else 0
-
-
-def _folders(args: argparse.Namespace) -> tuple[Path, Path]:
-    if args.limit is not None and args.limit < 1:
-        raise InputError(f"--limit {args.limit} leaves no image")
-    if args.dataset and not (args.images or args.labels):
-        return args.dataset / "images", args.dataset / "labels"
-    if args.dataset or not (args.images and args.labels):
-        ways = "--images DIR --labels DIR, or --dataset DIR"
-        raise InputError(f"say where the data is: {_lacking(args)}", hint=ways)
-    return args.images, args.labels
-
-
-def _lacking(args: argparse.Namespace) -> str:
-    if args.dataset:
-        return "--dataset stands for both --images and --labels"
-    given = [f"--{name}" for name in ("images", "labels") if getattr(args, name)]
-    return (
-        f"{'--labels' if '--images' in given else '--images'} is missing"
-        if given
-        else "nothing is given"
-    )
 
 
 def _files_in(folder: Path, output: Path) -> list[Path]:

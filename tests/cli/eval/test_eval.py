@@ -160,15 +160,22 @@ def test_labels_from_one_on_are_moved_by_an_offset(
     assert json.loads(done.stdout)["models"][0]["miou"] == 1.0
 
 
-def test_labels_of_0_and_255_alone_are_told_of(
+def test_labels_of_0_and_255_alone_are_those_of_0_and_1_and_it_is_told(
     segpp: Command, data: Path, models: list[Path]
 ) -> None:
-    assert "only class" not in segpp("eval", models[0], "--dataset", data).stderr
-    for path in (data / "labels").iterdir():
-        labels = np.asarray(Image.open(path))
-        Image.fromarray(np.where(labels > 0, 255, 0).astype(np.uint8)).save(path)
+    ones = {path: np.asarray(Image.open(path)) > 0 for path in (data / "labels").iterdir()}
+    scores = []
+    for white in (1, 255):
+        for path, one in ones.items():
+            Image.fromarray(np.where(one, white, 0).astype(np.uint8)).save(path)
+        done = segpp("eval", models[0], "--dataset", data, "--json")
+        scores.append(json.loads(done.stdout)["models"][0]["iou"])
+        assert "only class" not in done.stderr
 
-    done = segpp("eval", models[0], "--dataset", data)
+    assert scores[0] == scores[1]
+    assert "255 is taken for class 1, '1'; --ignore 255 takes it for no class" in done.stderr
+
+    done = segpp("eval", models[0], "--dataset", data, "--ignore", "255")
 
     # Half of either picture, and half of one row.
     assert "only class '0' is labelled, and 53% of the pixels are ignored (255)" in done.stderr

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from segpp.datasets.pairs import find_pairs, load_labels
 from segpp.errors import CheckError, InputError
 from segpp.images.preprocess import ImageArray, prepare
 from segpp.runtime.evaluation import evaluate
-from segpp.runtime.evaluation.dataset import find_pairs, load_labels
 from segpp.runtime.inference.open_session import open_session
 from tests.helpers.datasets import dataset, save
 
@@ -89,7 +89,7 @@ def test_a_damaged_label_is_skipped_too(tmp_path: Path) -> None:
 
     found = evaluate([perfect], find_pairs(images, labels), classes=2)
 
-    assert "1.png is not a label image" in found.skipped[0]
+    assert "1.png is not an image" in found.skipped[0]
 
 
 def test_nothing_readable_is_a_failed_check(tmp_path: Path) -> None:
@@ -104,7 +104,8 @@ def test_a_label_that_is_no_class_is_an_error_with_its_file(tmp_path: Path) -> N
     images, labels = dataset(tmp_path, [HALVES, np.full((1, 4), 7, np.uint8)])
 
     with pytest.raises(
-        InputError, match=r"1\.png holds the label 7.*\n.*0 to 1\n.*255\n.*0, 1, 7\n.*7,255"
+        InputError,
+        match=r"1\.png holds the label 7.*\n.*0 to 1\n.*255\n.*0, 1, 7\n.*--label-map FILE",
     ):
         evaluate([perfect], find_pairs(images, labels), classes=2)
 

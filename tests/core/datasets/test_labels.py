@@ -1,4 +1,4 @@
-"""Pairing and reading labelled images."""
+"""Labels are the numbers that a file stores, in whatever container."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,45 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from segpp.datasets.labels import LabelRules, load_labels
 from segpp.errors import ImageError, InputError
-from segpp.images.preprocess import IMAGE_SUFFIXES
-from segpp.runtime.evaluation.dataset import (
-    LabelRules,
-    find_labels,
-    find_pairs,
-    load_labels,
-    load_pair,
-)
-from tests.helpers.datasets import dataset, save
-
-HALVES = np.array([[0, 0, 1, 1]], np.uint8)
-
-
-@pytest.mark.parametrize(("alone", "says"), [("images", "no labels in"), ("labels", "no image in")])
-def test_a_file_without_partner_is_an_error(tmp_path: Path, alone: str, says: str) -> None:
-    images, labels = dataset(tmp_path, [HALVES])
-    save(tmp_path / alone / "extra.png", HALVES)
-
-    with pytest.raises(ImageError, match=f"1 of 2 files have {says} .*\n.*extra.png"):
-        find_pairs(images, labels)
-
-
-def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"the folder of images .*nowhere does not exist"):
-        find_pairs(tmp_path / "nowhere", tmp_path)
-
-
-def test_cityscapes_names_pair_by_what_they_share(tmp_path: Path) -> None:
-    images, labels = tmp_path / "leftImg8bit", tmp_path / "gtFine"
-    save(images / "ulm" / "ulm_0_leftImg8bit.png", np.zeros((1, 1, 3), np.uint8))
-    for kind in ("labelTrainIds", "labelIds", "color"):
-        save(labels / "ulm" / f"ulm_0_gtFine_{kind}.png", np.zeros((1, 1), np.uint8))
-
-    pairs = find_pairs(
-        images, labels, image_suffix="_leftImg8bit", label_suffix="_gtFine_labelTrainIds"
-    )
-
-    assert [pair.labels.name for pair in pairs] == ["ulm_0_gtFine_labelTrainIds.png"]
+from tests.helpers.datasets import save
 
 
 def in_palette(path: Path, labels: NDArray[np.uint8]) -> None:
@@ -155,63 +119,3 @@ def test_reducing_the_zero_label_counts_down_and_keeps_255_ignored(tmp_path: Pat
     path = save(tmp_path / "x.png", np.array([[0, 1, 150, 255]], np.uint8))
 
     assert load_labels(path, LabelRules(reduce_zero_label=True)).tolist() == [[255, 0, 149, 255]]
-
-
-def test_a_pair_of_real_photographs_is_read(shared: Path) -> None:
-    folder = shared / "camvid" / "val"
-    pairs = find_pairs(folder / "images", folder / "labels")
-
-    image, labels = load_pair(pairs[0])
-
-    assert len(pairs) == 101
-    assert image.shape == (*labels.shape, 3)
-    assert set(np.unique(labels).tolist()) <= set(range(12))
-
-
-@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
-def test_every_image_that_can_be_read_can_be_scored(tmp_path: Path, suffix: str) -> None:
-    (tmp_path / "images").mkdir()
-    image = Image.fromarray(np.full((2, 2), 9, np.uint8))
-    image.save(tmp_path / "images" / f"a{suffix}")
-    save(tmp_path / "labels" / "a.png", np.zeros((2, 2), np.uint8))
-
-    [pair] = find_pairs(tmp_path / "images", tmp_path / "labels")
-    pixels, labels = load_pair(pair)
-
-    assert pixels.shape == (2, 2, 3)
-    assert labels.shape == (2, 2)
-
-
-def test_labels_are_found_for_images_from_anywhere(tmp_path: Path) -> None:
-    blank = np.zeros((2, 2), np.uint8)
-    for name in ("a.png", "town/b.png", "town/of-nobody.png"):
-        save(tmp_path / "labels" / name, blank)
-    images = [Path("here", "a.jpg"), Path("there", "b.npy")]
-
-    found = find_labels(images, tmp_path / "labels")
-
-    assert found == {
-        images[0]: tmp_path / "labels" / "a.png",
-        images[1]: tmp_path / "labels" / "town" / "b.png",
-    }
-    with pytest.raises(ImageError, match=r"1 of 2 files have no labels in"):
-        find_labels([images[0], Path("c.jpg")], tmp_path / "labels")
-
-
-def test_labels_of_images_pair_without_their_suffixes(tmp_path: Path) -> None:
-    for name in ("a_ids", "a_color"):
-        save(tmp_path / "labels" / f"{name}.png", np.zeros((2, 2), np.uint8))
-
-    found = find_labels(
-        [Path("a_left.jpg")], tmp_path / "labels", image_suffix="_left", label_suffix="_ids"
-    )
-
-    assert found == {Path("a_left.jpg"): tmp_path / "labels" / "a_ids.png"}
-
-
-def test_two_files_of_labels_for_one_image_are_an_error(tmp_path: Path) -> None:
-    for town in ("aachen", "bonn"):
-        save(tmp_path / "labels" / town / "a.png", np.zeros((2, 2), np.uint8))
-
-    with pytest.raises(ImageError, match=r"have one name\n.*aachen.*\n.*bonn"):
-        find_labels([Path("a.jpg")], tmp_path / "labels")

@@ -5,14 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
+from segpp.datasets.label_maps.base import LABEL_MAPS
+from segpp.datasets.labels import LabelRules, Labels, load_labels
 from segpp.errors import InputError
-from segpp.runtime.evaluation.dataset import LabelRules, Labels, load_labels
 
-__all__ = ["check_known_labels"]
+__all__ = ["check_known_labels", "is_black_and_white"]
 
 _NO_CLASS = 255
 # Enough that a class which occurs at all is seen, few enough to be read in a second.
 _JUDGED = 16
+_FEWEST_STEPS = 3
+# Beyond it numbers are no classes of any street or room, but void of every kind.
+_MOST_CLASSES = 250
+# Whose numbers tell the data set; others hold any.
+_RECOGNISED = {"cityscapes", "coco-stuff"}
 _LISTED = 8
 
 
@@ -62,6 +68,19 @@ def check_known_labels(
     )
 
 
+def is_black_and_white(files: Sequence[Path]) -> bool:
+    """Return whether label files hold 0 and 255 alone, and both: masks as editors save them.
+
+    Every file is looked at, since 255 next to 1 is no class; most sets show that in the first.
+    """
+    occurring: set[int] = set()
+    for path in files:
+        occurring |= _labels_in(path, LabelRules())
+        if not occurring <= {0, _NO_CLASS}:
+            return False
+    return occurring == {0, _NO_CLASS}
+
+
 def _unknown(present: Collection[int], classes: int, ignored: Collection[int]) -> list[int]:
     return sorted(label for label in {*present} - {*ignored} if not 0 <= label < classes)
 
@@ -81,18 +100,53 @@ def _facts(occurring: set[int], files: int, *, is_one_higher: bool) -> list[str]
     facts = [seen] if files > 1 else []
     if is_one_higher:
         facts.append("0 does not occur: the labels seem to start at 1")
+    elif name := _map_for(occurring):
+        facts.append(f"these look like the numbers of {name}, which are no classes yet")
+    elif _steps(occurring):
+        facts.append(f"they are {_steps(occurring)} apart, as grey values of a picture are")
     return facts
 
 
 def _way_out(
     occurring: set[int], classes: int, ignored: Collection[int], *, is_one_higher: bool
 ) -> str:
-    """Return the flags with which every label that occurs is a class or ignored."""
+    """Return the flags with which the score is right, if there are such."""
     if is_one_higher:
         left = _unknown(_moved(occurring), classes, ignored)
         return "--label-offset -1" + (f" {_ignore(left, ignored)}" if left else "")
+    if name := _map_for(occurring):
+        return f"--label-map {name}"
     unknown = _unknown(occurring, classes, ignored)
-    return f"if its pixels are not to count: {_ignore(unknown, ignored)}"
+    known = occurring - {*unknown} - {*ignored}
+    # One number beside several classes is what data sets call void; more are another encoding.
+    if (
+        len(unknown) == 1
+        and len(known) > 1
+        and (unknown[0] == classes or unknown[0] > _MOST_CLASSES)
+    ):
+        return f"if its pixels are not to count: {_ignore(unknown, ignored)}"
+    return "a file of lines 'number class' says what each is: --label-map FILE"
+
+
+def _map_for(occurring: set[int]) -> str | None:
+    """Return the label map whose numbers these are: all, and several that are no classes."""
+    for name in LABEL_MAPS:
+        numbers = LABEL_MAPS[name]
+        last = max(label for label in numbers.values() if label != _NO_CLASS)
+        beyond = {number for number in occurring if last < number != _NO_CLASS}
+        if name in _RECOGNISED and occurring <= numbers.keys() and len(beyond) > 1:
+            return name
+    return None
+
+
+def _steps(occurring: set[int]) -> int:
+    """Return the step between grey values that were spread over 0 to 255; 0 if they were not."""
+    values = sorted(occurring)
+    if len(values) < _FEWEST_STEPS or values[0] != 0 or values[-1] != _NO_CLASS:
+        return 0
+    step = round(_NO_CLASS / (len(values) - 1))
+    even = all(abs(v - i * step) <= 1 + i for i, v in enumerate(values))
+    return step if even and step > 1 else 0
 
 
 def _ignore(unknown: Sequence[int], ignored: Collection[int]) -> str:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segpp.datasets.labels import LabelRules
+from segpp.datasets.unknown_labels import check_known_labels, is_black_and_white
 from segpp.errors import InputError
-from segpp.runtime.evaluation.dataset import LabelRules
-from segpp.runtime.evaluation.unknown_labels import check_known_labels
 
 
 def test_labels_that_start_at_one_are_told_of_with_the_way_out(tmp_path: Path) -> None:
@@ -49,12 +49,45 @@ def test_the_way_out_is_judged_by_several_files(tmp_path: Path) -> None:
     assert told.endswith("hint: --label-offset -1 --ignore 11,255")
     assert "of 4 label files: 1, 2, 4, 5, …, 9, 10, 11, 12" in told.replace("3, ", "")
     assert void_is_known.endswith("hint: --label-offset -1")
-    assert zero_elsewhere.endswith("if its pixels are not to count: --ignore 12,13,255")
+    # Two numbers beyond the classes are another encoding: to ignore both would be a guess.
+    assert zero_elsewhere.endswith("says what each is: --label-map FILE")
     assert "start at 1" not in zero_elsewhere
-    assert refusal(tmp_path, [[3, 200]], {255}).endswith("--ignore 200,255")
+    assert refusal(tmp_path, [[3, 4, 254]], {255}).endswith("--ignore 254,255")
+    assert refusal(tmp_path, [[0, 3, 4, 11]], {255}).endswith("--ignore 11,255")
+    assert "--ignore" not in refusal(tmp_path, [[3, 200]], {255})
 
 
 def test_of_a_large_set_files_from_all_of_it_are_judged(tmp_path: Path) -> None:
     files = [[1, 12], *([2, 3] for _ in range(90)), *([0, 3] for _ in range(9))]
 
     assert "--label-offset" not in refusal(tmp_path, files, {255})
+
+
+def test_the_numbers_of_a_known_data_set_are_told_with_their_map(tmp_path: Path) -> None:
+    told = refusal(tmp_path, [[7, 8, 11, 21, 23], [26, 33]], {255})
+
+    assert "these look like the numbers of cityscapes, which are no classes yet" in told
+    assert told.endswith("hint: --label-map cityscapes")
+
+
+def test_grey_values_that_were_spread_are_told_and_nothing_is_advised_that_ignores_them(
+    tmp_path: Path,
+) -> None:
+    told = refusal(tmp_path, [[0, 128], [0, 255]], {255})
+
+    assert "they are 128 apart, as grey values of a picture are" in told
+    assert "--ignore" not in told
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [([[0, 255], [0, 0]], True), ([[0, 0]], False), ([[0, 255], [1, 0]], False)],
+)
+def test_black_and_white_is_0_and_255_in_all_files(
+    tmp_path: Path, files: Sequence[Sequence[int]], *, expected: bool
+) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(len(files))]
+    for path, labels in zip(paths, files, strict=True):
+        Image.fromarray(np.array([labels], np.uint8)).save(path)
+
+    assert is_black_and_white(paths) is expected

@@ -1,0 +1,1 @@
+"""One label map per module, found by scanning; ``base`` says what each must offer."""

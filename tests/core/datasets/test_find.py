@@ -1,0 +1,116 @@
+"""What is to be scored, by whatever is said of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segpp.datasets.find import DataConfig, DataSet, find_dataset
+from segpp.errors import ImageError, InputError
+from tests.core.datasets.layouts.folders import made
+from tests.helpers.datasets import save
+
+
+def blank(*paths: Path) -> None:
+    for path in paths:
+        save(path, np.zeros((1, 1), np.uint8))
+
+
+def known(folder: Path, **settings: str) -> DataSet:
+    return find_dataset(DataConfig(dataset=(folder,), **settings))  # type: ignore[arg-type]
+
+
+def test_ids_of_cityscapes_are_mapped_where_there_are_no_train_ids(tmp_path: Path) -> None:
+    made("cityscapes", tmp_path)
+    labels = tmp_path / "gtFine" / "val" / "ulm"
+    blank(labels / "ulm_0_gtFine_labelIds.png", labels / "ulm_0_gtFine_color.png")
+    assert known(tmp_path).label_map is None
+
+    (labels / "ulm_0_gtFine_labelTrainIds.png").unlink()
+
+    data = known(tmp_path)
+    assert data.label_map == "cityscapes"
+    assert [pair.labels.name for pair in data.pairs] == ["ulm_0_gtFine_labelIds.png"]
+    assert any("mapped to classes" in note for note in data.notes)
+
+
+def test_a_list_of_voc_names_the_pictures_of_a_part(tmp_path: Path) -> None:
+    home = made("voc", tmp_path / "VOCdevkit" / "VOC2012")
+    for name in ("2", "3"):
+        save(home / "JPEGImages" / f"{name}.jpg", np.zeros((1, 1, 3), np.uint8))
+    blank(home / "SegmentationClass" / "2.png")
+    lists = home / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("1\n")
+    (lists / "val.txt").write_text("2\n")
+
+    assert [pair.image.stem for pair in known(tmp_path).pairs] == ["2"]
+    assert [pair.image.stem for pair in known(tmp_path, split="train").pairs] == ["1"]
+    with pytest.raises(InputError, match=r"unknown part of .* 'test'"):
+        known(tmp_path, split="test")
+
+
+@pytest.mark.parametrize(("kind", "none"), [("v1.2", 65), ("v2.0", 123)])
+def test_what_is_unlabelled_in_mapillary_depends_on_the_release(
+    tmp_path: Path, kind: str, none: int
+) -> None:
+    blank(tmp_path / "validation" / "images" / "a.png")
+    blank(tmp_path / "validation" / kind / "labels" / "a.png")
+
+    assert known(tmp_path).ignored == {none}
+
+
+def test_folders_named_as_ade20k_names_them_are_not_ade20k(tmp_path: Path) -> None:
+    blank(tmp_path / "images" / "validation" / "a.png")
+    blank(tmp_path / "annotations" / "validation" / "a.png")
+
+    data = known(tmp_path)
+
+    assert not data.reduce_zero_label
+    assert data.notes[0].startswith("images and labels: validation of ")
+
+
+def test_several_folders_are_one_data_set_if_their_numbers_mean_the_same(tmp_path: Path) -> None:
+    camvid, plain = made("camvid", tmp_path / "a"), made("plain", tmp_path / "b")
+    loveda = made("loveda", tmp_path / "c")
+
+    data = find_dataset(DataConfig(dataset=(camvid, plain)))
+
+    assert len(data.pairs) == 2
+    assert data.ignored == {11}
+    with pytest.raises(InputError, match="mean different things"):
+        find_dataset(DataConfig(dataset=(camvid, loveda)))
+
+
+def test_a_folder_of_no_known_layout_is_told_with_those_that_are(tmp_path: Path) -> None:
+    blank(tmp_path / "a.png")
+
+    with pytest.raises(ImageError, match=r"no known data set\n.*Cityscapes(.|\n)*`images`"):
+        known(tmp_path)
+    with pytest.raises(ImageError, match="does not exist"):
+        known(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (DataConfig(), "nothing is given"),
+        (DataConfig(images=Path("a")), "`labels` is missing"),
+        (DataConfig(labels=Path("a")), "`images` is missing"),
+        (DataConfig(dataset=(Path("a"),), images=Path("a")), "stands for both"),
+        (DataConfig(images=Path("a"), labels=Path("b"), split="val"), "`split` names a part"),
+    ],
+)
+def test_what_says_two_things_or_none_is_refused(config: DataConfig, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        find_dataset(config)
+
+
+def test_a_list_alone_names_pictures_and_labels(tmp_path: Path) -> None:
+    blank(tmp_path / "a.png", tmp_path / "b.png")
+    (tmp_path / "x.txt").write_text("a.png b.png\n")
+
+    data = find_dataset(DataConfig(listed=tmp_path / "x.txt"))
+
+    assert [pair.labels.name for pair in data.pairs] == ["b.png"]
+    assert data.notes == ("1 picture of the list x.txt",)

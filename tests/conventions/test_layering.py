@@ -48,6 +48,8 @@ BESIDES = {
         if spec.needs
     },
     ROOT / "src" / "segpp" / "images" / "channels.py": {"tifffile"},
+    ROOT / "src" / "segpp" / "images" / "stored" / "tiff.py": {"tifffile"},
+    ROOT / "src" / "segpp" / "images" / "stored" / "jpeg2000.py": {"imagecodecs"},
     ROOT / "runtime" / "backends" / "engine" / "cuda.py": {"cuda"},
 }
 

@@ -1,0 +1,127 @@
+"""What a kind of file offers: whether a file is of it, and what one of its pages stores."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segpp.errors import ImageError
+from segpp.utils.registry import Registry
+
+__all__ = [
+    "CONTAINERS",
+    "HEAD_BYTES",
+    "Container",
+    "Pixels",
+    "Stored",
+    "check_page",
+    "check_size",
+    "most_pixels",
+    "plain",
+    "rounded_bits",
+]
+
+Pixels = NDArray[Any]
+
+# How much of a file's beginning tells what it is.
+HEAD_BYTES = 32
+_DIMENSIONS = 3  # (H, W, C)
+# What is unpacked at once, at most; Pillow's own limit counts pixels and not their size.
+_MOST_BYTES = 4 << 30
+_BITS = (1, 2, 4, 8, 12, 16, 32, 64)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One page of a file.
+
+    Attributes:
+        array: (H, W), or (H, W, C) of several channels; in the machine's byte order. Samples of
+            less than a byte are uint8, everything else keeps its type and its values.
+        palette: The colours (N, 3) that the array holds the numbers of, if it does.
+        white_is_zero: 0 means white (TIFF's photometric 0, PBM); the array is not turned round.
+        bits: Of a sample.
+        pages: How many pages or frames the file has.
+        white: The value that the file itself calls white, where that is not all of its bits.
+    """
+
+    array: Pixels
+    palette: NDArray[np.uint8] | None = None
+    white_is_zero: bool = False
+    bits: int = 8
+    pages: int = 1
+    white: int | None = None
+
+
+@dataclass(frozen=True)
+class Container:
+    """One kind of file.
+
+    Args:
+        knows: Says by the first ``HEAD_BYTES`` whether a file is of the kind.
+        read: Returns what a page stores, by its number from 0. Whatever it raises but our own
+            errors means that the file is damaged.
+    """
+
+    knows: Callable[[bytes], bool]
+    read: Callable[[Path, int], Stored]
+
+
+CONTAINERS: Registry[Container] = Registry("segpp.images.stored", "kind of image", ImageError)
+
+
+def check_page(path: Path, page: int, pages: int) -> None:
+    """Raise ImageError unless there is such a page, counted from 0."""
+    if not 0 <= page < pages:
+        have = "1 page" if pages == 1 else f"{pages} pages"
+        raise ImageError(f"{path} has {have}, and no page {page + 1}")
+
+
+def check_size(path: Path, shape: Sequence[int], bytes_each: int = 1) -> None:
+    """Raise ImageError if so much must not be unpacked; asked before anything is.
+
+    Args:
+        path: For the message.
+        shape: (H, W) or (H, W, C).
+        bytes_each: Size of a sample.
+    """
+    height, width, *channels = map(int, shape)
+    if min(height, width, *channels) < 1:
+        raise ImageError(f"{path} is damaged", f"it says that it is {height}x{width}")
+    if height * width > most_pixels():
+        raise ImageError(
+            f"{path} is too large",
+            f"it says {height * width:,} pixels; read are up to {most_pixels():,}",
+        )
+    total = height * width * bytes_each * (channels[0] if channels else 1)
+    if total > _MOST_BYTES:
+        raise ImageError(
+            f"{path} is too large",
+            f"it says {total:,} bytes of pixels; read are up to {_MOST_BYTES:,}",
+        )
+
+
+def most_pixels() -> int:
+    """Return how many pixels are unpacked at once, at most: Pillow's limit, from where it refuses.
+
+    Whoever sets ``PIL.Image.MAX_IMAGE_PIXELS`` sets this.
+    """
+    return 2 * Image.MAX_IMAGE_PIXELS if Image.MAX_IMAGE_PIXELS else 1 << 40
+
+
+def rounded_bits(bits: int) -> int:
+    """Return the smallest usual size of samples that holds so many bits."""
+    return next(size for size in _BITS if size >= bits)
+
+
+def plain(array: Pixels) -> Pixels:
+    """Return an array with what tells nothing taken away: byte order, bool, one single channel."""
+    if array.dtype == np.bool_:
+        array = array.view(np.uint8)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array[:, :, 0] if array.ndim == _DIMENSIONS and array.shape[2] == 1 else array

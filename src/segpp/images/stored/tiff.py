@@ -1,0 +1,170 @@
+"""TIFF and BigTIFF, by tifffile and imagecodecs; Pillow reads few of them, and changes numbers.
+
+Reduced copies and masks of a page, as in cloud-optimised GeoTIFFs, are no pages. Where metadata
+says that neighbouring pages are the channels of one picture, they are one page.
+"""
+
+import logging
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import ImageError
+from segpp.images.stored._planes import planes_in
+from segpp.images.stored._tiff_by_pillow import read_by_pillow
+from segpp.images.stored.base import (
+    CONTAINERS,
+    Container,
+    Pixels,
+    Stored,
+    check_page,
+    check_size,
+    plain,
+    rounded_bits,
+)
+
+__all__ = [
+    "bits_of",
+    "channels_last",
+    "check_type",
+    "check_whole",
+    "main_pages",
+    "quiet",
+]
+
+_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_WHITE_IS_ZERO, _PALETTE = 0, 3
+_COLOR_MAP = 320
+# A segment of these brings its own size.
+_PNG, _JPEG_2000 = {34933}, {33003, 33004, 33005, 34712}
+_BARE_JPEG_2000 = b"\xff\x4f\xff\x51"
+_HEAD_BYTES = 1 << 16
+
+
+def _read(path: Path, page: int) -> Stored:
+    if not (find_spec("tifffile") and find_spec("imagecodecs")):
+        return read_by_pillow(path, page)
+    import tifffile  # noqa: PLC0415 - comes with an extra
+
+    # Other files that this one names are none of what was asked for.
+    with quiet(), tifffile.TiffFile(path, _multifile=False) as file:
+        pages = main_pages(file)
+        each = planes_in(pages[0].description, [p.samplesperpixel for p in pages])
+        check_page(path, page, len(pages) // each)
+        planes = pages[page * each : (page + 1) * each]
+        return _stored(path, planes, len(pages) // each)
+
+
+def main_pages(file: Any) -> list[Any]:
+    """Return the pages of an open file that are no reduced copies or masks of others."""
+    pages = list(file.pages)
+    return [page for page in pages if not (page.is_reduced or page.is_mask)] or pages
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what tifffile says of odd tags off the screen."""
+    handler, log = logging.NullHandler(), logging.getLogger("tifffile")
+    spreads = log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = spreads
+
+
+def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
+    first = planes[0]
+    height, width = first.imagelength, first.imagewidth
+    check_type(path, first)
+    check_size(path, (height, width, first.samplesperpixel * len(planes)), first.dtype.itemsize)
+    arrays = []
+    for page in planes:
+        check_whole(path, page)
+        arrays.append(channels_last(page.asarray(squeeze=False)))
+    if len({array.shape for array in arrays}) > 1:
+        raise ImageError(f"{path} has channels of different sizes")
+    array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=2)
+    white_is_zero = int(first.photometric) == _WHITE_IS_ZERO
+    return Stored(plain(array), _palette(first), white_is_zero, bits_of(first), pages)
+
+
+def check_type(path: Path, page: Any) -> None:
+    """Raise ImageError for pages that are no picture of numbers."""
+    if page.dtype is None or page.dtype.kind not in "buif":
+        kind = page.dtype or f"format {page.sampleformat} of {page.bitspersample} bits"
+        raise ImageError(f"{path} has samples of a kind that is not read", f"they are {kind}")
+    if page.imagedepth > 1:
+        raise ImageError(f"{path} is a volume of {page.imagedepth} layers in one page")
+
+
+def bits_of(page: Any) -> int:
+    """Return the bits of a sample, or of the largest where they differ."""
+    bits = page.bitspersample
+    return rounded_bits(max(bits) if isinstance(bits, tuple) else int(bits))
+
+
+def channels_last(array: Pixels) -> Pixels:
+    """Return what tifffile gives as (planes, 1, H, W, channels) as (H, W, C)."""
+    separate: Pixels = array[:, 0]
+    if separate.shape[0] == 1:
+        joined: Pixels = separate[0]
+        return joined
+    return np.ascontiguousarray(separate[..., 0].transpose(1, 2, 0))
+
+
+def check_whole(path: Path, page: Any) -> None:
+    """Raise ImageError if segments lie behind the end of the file, or unpack to what is not said.
+
+    Segments that were never written, as GDAL leaves them out, are zero.
+    """
+    size = path.stat().st_size
+    parts = zip(page.dataoffsets, page.databytecounts, strict=False)
+    last = max((offset + length for offset, length in parts), default=0)
+    if last > size:
+        raise ImageError(f"{path} is damaged", f"it is cut short: {size:,} bytes, not {last:,}")
+    if len(page.dataoffsets) == 0:
+        raise ImageError(f"{path} is damaged", "it says nowhere where its pixels are")
+    if int(page.compression) in _PNG | _JPEG_2000:
+        _check_segments(path, page)
+
+
+def _check_segments(path: Path, page: Any) -> None:
+    with path.open("rb") as file:
+        for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+            file.seek(offset)
+            found = _size_in(file.read(min(length, _HEAD_BYTES)), int(page.compression))
+            most = max(page.chunks[0] if page.chunks else 0, page.imagelength, page.tilelength)
+            widest = max(page.imagewidth, page.tilewidth)
+            if found and (found[0] > most or found[1] > widest):
+                raise ImageError(f"{path} is damaged", f"a part of it is {found[0]}x{found[1]}")
+
+
+def _size_in(head: bytes, compression: int) -> tuple[int, int] | None:
+    if not head:
+        return None
+    if compression in _PNG:
+        width, height = struct.unpack_from(">II", head, 16)
+        return height, width
+    right, bottom, left, top = struct.unpack_from(">4I", head, head.index(_BARE_JPEG_2000) + 8)
+    return bottom - top, right - left
+
+
+def _palette(page: Any) -> NDArray[np.uint8] | None:
+    if int(page.photometric) != _PALETTE or page.tags.get(_COLOR_MAP) is None:
+        return None
+    colors = np.asarray(page.tags[_COLOR_MAP].value, np.uint16).reshape(3, -1).T
+    # 16 bits each; some writers fill 8 alone.
+    deep = int(colors.max()) > np.iinfo(np.uint8).max
+    return np.asarray(colors >> np.uint16(8) if deep else colors, np.uint8)
+
+
+CONTAINERS.register("TIFF")(Container(lambda head: head.startswith(_STARTS), _read))

@@ -22,13 +22,15 @@ from urllib.request import (
 
 from segpp import __version__
 from segpp.errors import ImageError
-from segpp.runtime.media.live.packets import CONTAINERS, PacketReader, open_packets
+from segpp.runtime.media.live.http_kind import index_is_at_the_end, is_mpeg_ts
+from segpp.runtime.media.live.packets import CONTAINERS, PacketReader, broken, open_packets
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.rtsp import without_password
 
 __all__ = ["HttpReader", "open_http"]
 
 _OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+_PIECE = 1 << 15
 _PLAYLISTS = ("mpegurl", "dash+xml")
 
 
@@ -65,7 +67,7 @@ def open_http(address: str, config: LiveConfig) -> HttpReader:
     # Cameras send JPEGs one after the other, as parts of one answer; the guess may miss that.
     parts = "mpjpeg" if body.kind == "multipart/x-mixed-replace" else None
     try:
-        body.check_kind()
+        body.check_kind(config.timeout)
         packets = open_packets(body, name, _OPTIONS, timeout=config.timeout, format_=parts)
     except BaseException:
         body.close()
@@ -138,17 +140,39 @@ class _Body:
     def __init__(self, response: HTTPResponse, name: str) -> None:
         self._response, self.name = response, name
         self.kind = response.headers.get_content_type()
+        self._head = b""
 
-    def check_kind(self) -> None:
+    def check_kind(self, timeout: float) -> None:
+        """Raise ImageError for what cannot be read as it comes."""
         if self.kind.endswith(_PLAYLISTS):
             raise ImageError(
                 f"{self.name} is a playlist, a list of further addresses, and none is followed",
                 hint="give the address of the stream itself, by RTSP or as MPEG-TS",
             )
-        if self.kind.startswith("text/"):
-            raise ImageError(f"{self.name} answers with {self.kind}, no pictures")
+        try:
+            # Servers go by a file's name, and .ts is text to some.
+            if self.kind.startswith("text/") and not is_mpeg_ts(self._peek):
+                raise ImageError(f"{self.name} answers with {self.kind}, no pictures")
+            if index_is_at_the_end(self._peek):
+                raise ImageError(
+                    f"{self.name} is an mp4 whose index lies at its end, and a stream is read from "
+                    "its start",
+                    hint="download it and give the file",
+                )
+        except OSError as failure:
+            raise broken(self.name, failure, f"gave no answer for {timeout:g} s") from failure
+
+    def _peek(self, size: int) -> bytes:
+        """Return the first bytes, fewer at the end; ``read`` gives them again."""
+        # In pieces as they come: some of FFmpeg's readers take a first one of a byte for the end.
+        while len(self._head) < size and (more := self._response.read1(_PIECE)):
+            self._head += more
+        return self._head[:size]
 
     def read(self, size: int) -> bytes:
+        if self._head:
+            found, self._head = self._head[:size], self._head[size:]
+            return found
         return self._response.read1(size)
 
     def end(self) -> None:

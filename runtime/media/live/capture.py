@@ -66,7 +66,11 @@ class Capture:
         config, start = self._config, time.monotonic()
         deadline = None if config.duration is None else start + config.duration
         with self._changed:
-            self._newest = None
+            if self._done and self._newest:
+                # All of a short stream came while the network was loaded: its last frame is left.
+                self.account.seen = 1
+            else:
+                self._newest = None
         first: float | None = None
         number = 0
         while picture := self._take(deadline):

@@ -188,7 +188,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
         except self._av.error.FFmpegError as failure:
-            raise OutputError("the video cannot be written", str(failure)) from failure
+            raise OutputError("the video cannot be written", _said(failure)) from failure
 
 
 @contextmanager
@@ -202,7 +202,12 @@ def _opened(path: Path) -> Iterator[Any]:
                 raise ImageError(f"{path} holds no pictures")
             yield container
     except av.error.FFmpegError as failure:
-        raise ImageError(f"the video {path} is damaged", str(failure)) from failure
+        raise ImageError(f"the video {path} is damaged", _said(failure)) from failure
+
+
+def _said(failure: Exception) -> str:
+    """Return FFmpeg's words without its number and the name of the file, which we have said."""
+    return str(getattr(failure, "strerror", None) or failure)
 
 
 def import_av() -> Any:

@@ -376,3 +376,24 @@ def test_help_is_a_command_too(segpp: Command) -> None:
     assert segpp("help", "run").stdout == segpp("run", "--help").stdout
     assert segpp("help").returncode == segpp("help", "run").returncode == 0
     assert segpp("help", "runn").returncode == 2
+
+
+def test_verbose_is_of_segpp_alone_and_without_prefixes() -> None:
+    """In a process of its own: here the log is pytest's."""
+    script = """
+import logging, sys
+from segpp.cli import main
+main(["run", "none.onnx", "none.png", *sys.argv[1:]])
+logging.getLogger("segpp.runtime.build").debug("verbose: layer 7")
+logging.getLogger("PIL.PngImagePlugin").debug("STREAM b'IHDR'")
+"""
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", script, *flags], capture_output=True, text=True, check=False
+        ).stderr.splitlines()
+        for flags in (["-v"], [])
+    ]
+
+    assert told[0][-1] == "verbose: layer 7"
+    assert not any("STREAM" in line for line in (*told[0], *told[1]))
+    assert told[1] == ["error: image none.png does not exist"]

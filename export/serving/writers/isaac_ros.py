@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from textwrap import dedent
 
+import numpy as np
 from onnx import TensorProto, helper
 
 from segpp import __version__
@@ -201,8 +202,8 @@ def _settings(served: Served) -> dict[str, Mapping[str, object]]:
             "network_image_height": height,
             "input_encoding": "rgb8",
             "enable_padding": True,
-            "image_mean": [mean / _LARGEST_PIXEL for mean in spec.mean],
-            "image_stddev": [std / _LARGEST_PIXEL for std in spec.std],
+            "image_mean": [_short(mean / _LARGEST_PIXEL) for mean in spec.mean],
+            "image_stddev": [_short(std / _LARGEST_PIXEL) for std in spec.std],
             "tensor_name": "input_tensor",
         },
         "tensor_rt_node": {
@@ -227,6 +228,11 @@ def _settings(served: Served) -> dict[str, Mapping[str, object]]:
             "mask_height": height,
         },
     }
+
+
+def _short(number: float) -> float:
+    """Return the shortest number that is the same in single precision, which the encoder has."""
+    return float(str(np.float32(number)))
 
 
 SERVERS.register("isaac-ros")(IsaacRos())

@@ -66,7 +66,11 @@ class Capture:
         config, start = self._config, time.monotonic()
         deadline = None if config.duration is None else start + config.duration
         with self._changed:
-            self._newest = None
+            if self._done and self._newest:
+                # All of a short stream came while the network was loaded: its last frame is left.
+                self.account.seen = 1
+            else:
+                self._newest = None
         first: float | None = None
         number = 0
         while picture := self._take(deadline):
@@ -138,6 +142,7 @@ class Capture:
             tries = 1 if came >= _WELL else tries + 1
             # What never gave a frame is more likely to be misspelt than to come back.
             if self._stopped or not self._has_begun or tries > self._config.reconnect:
+                self._judge_the_end(tries, problem)
                 break
             pause = min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)
             self._config.after_break(f"{problem}; opened again in {pause:g} s")
@@ -171,6 +176,13 @@ class Capture:
             cause = self._failure
         said = ": ".join([cause.problem, *cause.facts[:1]]) if cause else f"{self._name} ended"
         return came, said
+
+    def _judge_the_end(self, tries: int, problem: str) -> None:
+        """Note that a source stayed away which was to come back; elsewhere an end is an end."""
+        with self._changed:
+            if self._has_begun and not self._stopped and self._config.reconnect:
+                # A source may also end at every try, in order and without a frame.
+                self._failure = self._failure or ImageError(problem, f"{tries} times in a row")
 
     def _put(self, picture: LivePicture) -> None:
         with self._changed:

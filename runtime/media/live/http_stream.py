@@ -39,6 +39,7 @@ from urllib.request import (
 
 from segpp import __version__
 from segpp.errors import ImageError
+from segpp.runtime.media.live.http_kind import index_is_at_the_end, is_mpeg_ts
 from segpp.runtime.media.live.packets import CONTAINERS, PacketReader, open_packets
 from segpp.runtime.media.live.reader import LiveConfig, LivePicture
 from segpp.runtime.media.live.rtsp import without_password
@@ -47,6 +48,7 @@ from segpp.utils.terminal import one_line
 __all__ = ["HttpReader", "open_http"]
 
 _OPTIONS = {"protocol_whitelist": "", "format_whitelist": CONTAINERS}
+_PIECE = 1 << 15
 _PLAYLISTS = ("mpegurl", "dash+xml")
 # What an address may hold besides letters and digits, and the sign that escapes the rest.
 _OF_ADDRESSES = "%!$&'()*+,;=:@/?[]|~^`{}\"<>"
@@ -259,22 +261,43 @@ class _Body:
     def __init__(self, response: HTTPResponse, name: str, seconds: float) -> None:
         self._response, self.name = response, name
         self.kind = response.headers.get_content_type()
-        self._seconds = seconds
+        self._seconds, self._head = seconds, b""
         # FFmpeg looks at its own time limit where it reads by itself, and not here.
         self._deadline: float | None = time.monotonic() + seconds
         self._failure: BaseException | None = None
 
     def check_kind(self) -> None:
+        """Raise ImageError for what cannot be read as it comes."""
         if self.kind.endswith(_PLAYLISTS):
             raise ImageError(
                 f"{self.name} is a playlist, a list of further addresses, and none is followed",
                 hint="give the address of the stream itself, by RTSP or as MPEG-TS",
             )
-        if self.kind.startswith("text/"):
+        # Servers go by a file's name, and .ts is text to some.
+        if self.kind.startswith("text/") and not is_mpeg_ts(self._peek):
             raise ImageError(f"{self.name} answers with {self.kind}, no pictures")
+        if index_is_at_the_end(self._peek):
+            raise ImageError(
+                f"{self.name} is an mp4 whose index lies at its end, and a stream is read from its "
+                "start",
+                hint="download it and give the file",
+            )
+
+    def _peek(self, size: int) -> bytes:
+        """Return the first bytes, fewer at the end; ``read`` gives them again."""
+        # In pieces as they come: some of FFmpeg's readers take a first one of a byte for the end.
+        while len(self._head) < size and (more := self._take(_PIECE)):
+            self._head += more
+        return self._head[:size]
 
     def read(self, size: int) -> bytes:
         """Return the next bytes; none after a failure, which ``check`` raises."""
+        if self._head:
+            found, self._head = self._head[:size], self._head[size:]
+            return found
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
         if self._failure is None:
             try:
                 return self._next(size)

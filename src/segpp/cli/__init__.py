@@ -129,7 +129,7 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
         with clean_up_when_stopped():
             check_choice(verb, VERBS, kind="command")
             args = _parse(verb, arguments)
-            logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR)
+            _set_up_log(verbose=verbose)
             return _module(verb).run(args)
     except SegppError as failure:
         return _report(in_flags(str(failure)), failure.exit_code, verbose=verbose)
@@ -141,6 +141,12 @@ def _run_verb(verb: str, arguments: Sequence[str]) -> int:
         return _report(str(missing), missing.exit_code, verbose=verbose)
     except (MemoryError, OSError) as failure:
         return _unforeseen(failure, verbose=verbose)
+
+
+def _set_up_log(*, verbose: bool) -> None:
+    """Let -v show what segpp says, and of other packages errors alone."""
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    logging.getLogger("segpp").setLevel(logging.DEBUG if verbose else logging.NOTSET)
 
 
 def _unforeseen(failure: MemoryError | OSError, *, verbose: bool) -> int:

@@ -48,6 +48,8 @@ FITS: tuple[Fit, ...] = ("stretch", "letterbox", "crop")
 # Aspects that differ by less are said nothing about: 352x480 for pictures of 360x480 is common.
 _TOLERATED = 1.1
 _MULTIPLE = 32
+# Of the network's area, what a size of exactly the pictures' aspect has to have.
+_SMALLEST = 0.75
 
 _NO_CLASS = 255  # as nearly every data set marks pixels without a class
 _MAX_COLOR = 255
@@ -174,7 +176,7 @@ def misfit(size: tuple[int, int], spec: InputSpec) -> str | None:
         "letterbox": f"{placed.share_padding:.0%} of the network's pixels are padding",
         "crop": f"{placed.share_cut:.0%} of the picture is cut off and gets no class",
     }
-    network, fitting = Size(spec.height, spec.width), _fitting(mine, spec)
+    network, fitting = Size(spec.height, spec.width), _fitting(size, spec)
     # In small networks no other multiple of 32 may be nearer.
     way_out = "" if fitting == network else f"; an export with --size {fitting} would fit"
     return f"pictures of {Size(*size)} in a network of {network}: {costs[spec.fit]}{way_out}"
@@ -192,10 +194,27 @@ def _content(size: tuple[int, int], network: tuple[int, int], fit: Fit) -> tuple
     return rows, max(1, (2 * width * rows + height) // (2 * height))
 
 
-def _fitting(aspect: float, spec: InputSpec) -> Size:
-    """Return the size of about the network's area and that aspect, a multiple of 32."""
+def _fitting(size: tuple[int, int], spec: InputSpec) -> Size:
+    """Return the size of about the network's area and a picture's aspect, a multiple of 32.
+
+    One of exactly that aspect is preferred, if there is one of hardly less than the area.
+    """
+    if exact := _exact(size, spec.height * spec.width):
+        return exact
+    aspect = size[1] / size[0]
     height = math.sqrt(spec.height * spec.width / aspect)
     sides = (
         max(_MULTIPLE, round(side / _MULTIPLE) * _MULTIPLE) for side in (height, height * aspect)
     )
     return Size(*sides)
+
+
+def _exact(size: tuple[int, int], area: int) -> Size | None:
+    """Return the largest multiple of 32 of exactly that aspect and at most that area."""
+    divisor = math.gcd(*size)
+    height, width = (side // divisor for side in size)
+    # What both sides have to be multiplied with before 32 divides them.
+    step = math.lcm(*(_MULTIPLE // math.gcd(_MULTIPLE, side) for side in (height, width)))
+    times = step * math.isqrt(area // (step * step * height * width))
+    found = Size(height * times, width * times)
+    return found if found.height * found.width >= _SMALLEST * area else None

@@ -80,8 +80,9 @@ def inspect_checkpoint(
             _macs(counts, size),
             facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
             facts("would not pay", _warnings(checkpoint.architecture, size, outcomes)),
-            *(compare_sections(estimates, board) if estimates and board else ()),
             _rewrites(family),
+            # Last, where whoever asked for it looks.
+            *(compare_sections(estimates, board) if estimates and board else ()),
         ),
         data={
             **_data(checkpoint, family, size, outcomes, counts),

@@ -54,8 +54,9 @@ def inspect_onnx(path: Path, board: Board | None = None) -> Report:
             _nodes(model),
             rows("custom operators", [_CUSTOM_HEADING, *custom], "lrll"),
             _findings(findings, manifest),
-            *(estimate_sections(estimate) if estimate else ()),
             *(manifest_sections(manifest) if manifest else ()),
+            # Last, where whoever asked for it looks.
+            *(estimate_sections(estimate) if estimate else ()),
         ),
         data={
             **_data(path, model, macs),

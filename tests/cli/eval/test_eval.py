@@ -178,7 +178,7 @@ def test_labels_of_0_and_255_alone_are_those_of_0_and_1_and_it_is_told(
     done = segpp("eval", models[0], "--dataset", data, "--ignore", "255")
 
     # Half of either picture, and half of one row.
-    assert "only class '0' is labelled, and 53% of the pixels are ignored (255)" in done.stderr
+    assert "only class '0' is labelled, and 53% of the pixels are ignored (255: 68)" in done.stderr
 
 
 def test_the_table_names_models_and_classes(segpp: Command, data: Path, models: list[Path]) -> None:

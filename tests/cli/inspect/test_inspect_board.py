@@ -43,6 +43,10 @@ def test_it_is_called_an_estimate_and_says_what_it_takes_for_granted(
     )
     assert "that estimate takes for granted\n" in done.stdout
     assert "20% of the peak rate" in done.stdout
+    # What was asked for stands last, and says of what its memory is.
+    last = done.stdout.rstrip().rpartition("\n\n")[2]
+    assert last.startswith("that estimate takes for granted\n")
+    assert "of the file as it is: its 8000.0 MB" in last
     for part in ("attention", "feed-forward", "matching", "head", "total"):
         assert f"\n  {part} " in done.stdout
 
@@ -137,6 +141,9 @@ def test_a_checkpoint_is_estimated_for_every_reduction_in_every_precision(
     done = segpp("inspect", tiny_checkpoint, "--board", "thor", "--size", "128x256")
     title = "estimate for Jetson AGX Thor (T5000), MAXN, ms an image, from counts; not measured"
     assert title in done.stdout
+    last = done.stdout.rstrip().rpartition("\n\n")[2]
+    assert last.startswith("that estimate takes for granted\n")
+    assert "of none in fp32: its 128000.0 MB holds" in last
 
 
 def test_an_unknown_board_lists_those_that_are_known(segpp: Command, b0_onnx: Path) -> None:

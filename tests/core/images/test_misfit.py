@@ -29,8 +29,29 @@ def test_a_misfit_tells_its_price_and_a_size_that_fits(fit: Fit, says: str) -> N
     assert note is not None
     assert note.startswith("pictures of 360x480 in a network of 512x1024: ")
     assert says in note
-    # 512 * 1024 pixels as 3:4 are 627 x 836.
-    assert note.endswith("an export with --size 640x832 would fit")
+    # The next one of 3:4 is 672x896, of more pixels than 512x1024.
+    assert note.endswith("an export with --size 576x768 would fit")
+
+
+@pytest.mark.parametrize(
+    ("size", "network", "proposed"),
+    [
+        ((720, 960), (512, 1024), "576x768"),
+        ((1080, 1920), (576, 1280), "576x1024"),
+        # 9:16 goes in steps of 288x512: little more than half of 512x512, and more than 256x256.
+        ((1080, 1920), (512, 512), "384x672"),
+        ((1080, 1920), (256, 256), "192x352"),
+        # No multiple of 32 below 24,000x32,032 has this aspect: 627 x 836 is rounded.
+        ((750, 1001), (512, 1024), "640x832"),
+    ],
+)
+def test_a_size_of_the_pictures_own_aspect_is_preferred(
+    size: tuple[int, int], network: tuple[int, int], proposed: str
+) -> None:
+    note = misfit(size, spec_of(network, "letterbox"))
+
+    assert note is not None
+    assert note.endswith(f"an export with --size {proposed} would fit")
 
 
 @example(size=(1, 2), network=(32, 32))

@@ -137,7 +137,7 @@ def estimate_sections(estimate: BoardEstimate) -> tuple[Section, ...]:
     cells += [_row(part) for part in (*estimate.latency.parts, estimate.latency.total)]
     return (
         rows(title, cells, "lrrrrr"),
-        facts("that estimate takes for granted", _assumptions(estimate)),
+        facts("that estimate takes for granted", _assumptions(estimate, "the file as it is")),
     )
 
 
@@ -155,7 +155,7 @@ def _row(part: PartEstimate) -> list[str]:
     ]
 
 
-def _assumptions(estimate: BoardEstimate) -> dict[str, object]:
+def _assumptions(estimate: BoardEstimate, what: str) -> dict[str, object]:
     taken = f"{megabytes(_TAKEN)} for the system and TensorRT"
     fits = "holds" if estimate.fits else "does not hold"
     needs = (
@@ -170,7 +170,7 @@ def _assumptions(estimate: BoardEstimate) -> dict[str, object]:
         "clocks": "at their highest: nvpmodel and jetson_clocks set so",
         "plugins": "the operators of segpp as plugins; without them matching takes longer",
         "left out": "reading, resizing and drawing pictures",
-        "memory": f"its {megabytes(estimate.board.memory)} {fits} {needs}",
+        "memory": f"of {what}: its {megabytes(estimate.board.memory)} {fits} {needs}",
         "not counted": ", ".join(f"{n} {name}" for name, n in Counter(estimate.uncounted).items()),
     }
 
@@ -185,10 +185,10 @@ def compare_sections(
         [name, *(_range(*row[precision].milliseconds) for precision in PRECISIONS)]
         for name, row in estimates.items()
     ]
-    largest = next(iter(estimates.values()))["fp32"]
+    name, row = next(iter(estimates.items()))
     return (
         rows(title, cells, "l" + "r" * len(PRECISIONS)),
-        facts("that estimate takes for granted", _assumptions(largest)),
+        facts("that estimate takes for granted", _assumptions(row["fp32"], f"{name} in fp32")),
     )
 
 

@@ -156,4 +156,16 @@ def test_an_input_of_pixels_is_made_by_the_encoder_too(served: Served) -> None:
 
     encoder = loaded["dnn_image_encoder_node"]["ros__parameters"]
     assert encoder["image_mean"] == [0.0] * 3
-    assert encoder["image_stddev"] == [1 / 255] * 3
+    assert np.float32(encoder["image_stddev"]).tolist() == [float(np.float32(1 / 255))] * 3
+
+
+def test_numbers_are_written_as_short_as_the_encoder_reads_them(served: Served) -> None:
+    spec = replace(
+        served.manifest.input, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
+    )
+    usual = replace(served, manifest=replace(served.manifest, input=spec))
+
+    written = SERVERS["isaac-ros"].files(usual)["params.yaml"].decode()
+
+    assert "image_mean: [0.485, 0.456, 0.406]" in written
+    assert "image_stddev: [0.229, 0.224, 0.225]" in written

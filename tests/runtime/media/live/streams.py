@@ -11,11 +11,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["HttpStream", "RtspStream", "Script", "answer", "jpeg_of", "mpegts_of", "served"]
+__all__ = [
+    "HttpStream",
+    "RtspStream",
+    "Script",
+    "answer",
+    "jpeg_of",
+    "mp4_of",
+    "mpegts_of",
+    "served",
+]
 
 BOUNDARY = "frame"
 HEAD = f"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary={BOUNDARY}\r\n\r\n"
@@ -29,10 +39,19 @@ def jpeg_of(image: np.ndarray) -> bytes:
 
 def mpegts_of(images: Sequence[np.ndarray], rate: int = 25) -> bytes:
     """Return pictures as MPEG-TS, each of which can be decoded alone."""
+    return _film_of(images, rate, format="mpegts")
+
+
+def mp4_of(images: Sequence[np.ndarray], flags: str = "", rate: int = 25) -> bytes:
+    """Return pictures as an mp4, whose index is at its end unless FFmpeg's ``movflags`` differ."""
+    return _film_of(images, rate, format="mp4", options={"movflags": flags} if flags else {})
+
+
+def _film_of(images: Sequence[np.ndarray], rate: int, **how: Any) -> bytes:
     import av  # noqa: PLC0415 - whoever asks has skipped without it
 
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mpegts") as container:
+    with av.open(buffer, "w", **how) as container:
         stream = container.add_stream("mpeg2video", rate=rate)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt, stream.gop_size, stream.bit_rate = "yuv420p", 1, 4_000_000

@@ -184,6 +184,25 @@ def test_an_end_is_no_failure_where_nothing_is_opened_again() -> None:
     assert capture.account.ended
 
 
+def test_of_a_stream_that_is_over_before_it_is_asked_the_last_frame_is_left() -> None:
+    capture = Capture("camera", scripts(Script(1, 2, 3)), LiveConfig(reconnect=0))
+    while not capture.account.ended:
+        time.sleep(0.01)
+
+    assert greys(capture) == [3]
+    assert (capture.account.seen, capture.account.dropped) == (1, 0)
+
+
+def test_what_ends_in_order_at_every_try_has_stayed_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segpp.runtime.media.live.capture._FIRST_PAUSE", 0.01)
+    slowly: Step = lambda _one: time.sleep(0.05)  # noqa: E731 - a step, beside numbers
+    given = [Script(1, slowly, 2, slowly), Script(), Script()]
+    capture = Capture("camera", scripts(*given), LiveConfig(reconnect=2))
+
+    assert greys(capture) == [2, "camera ended"]
+    assert capture.account.ended
+
+
 def test_a_stall_is_interrupted_and_is_a_break() -> None:
     script = Script(1, lambda _one: time.sleep(0.05), 2, stall)
     capture = Capture("camera", scripts(script), LiveConfig(timeout=0.3, reconnect=0))

@@ -18,6 +18,7 @@ from tests.runtime.media.live.streams import (
     HttpStream,
     Script,
     answer,
+    mp4_of,
     mpegts_of,
     served,
 )
@@ -62,6 +63,38 @@ def test_mpeg_ts_is_read_too() -> None:
 
     with served(HttpStream([play])) as url:
         assert len(read(find_source(url, LiveConfig(timeout=5)), 3)) == 3
+
+
+def test_mpeg_ts_is_read_whatever_its_server_calls_it() -> None:
+    # Python's http.server goes by Qt's files of translations, which end in .ts too.
+    head = answer("200 OK", "Content-Type: text/vnd.trolltech.linguist")
+    server = HttpStream([lambda connection: connection.send(head + mpegts_of(GREYS * 5))])
+    with served(server) as url:
+        assert len(read(find_source(url, LiveConfig(timeout=5)), 3)) == 3
+
+
+@pytest.mark.parametrize("flags", ["", "frag_keyframe+empty_moov"])
+def test_an_mp4_is_read_if_its_index_comes_first(flags: str) -> None:
+    head = answer("200 OK", "Content-Type: video/mp4")
+    film = mp4_of(GREYS * 5, flags)
+    server = HttpStream([lambda connection: connection.send(head + film)])
+    with served(server) as url:
+        if flags:
+            assert read(find_source(url, LiveConfig(timeout=5)), 1)
+            return
+        with pytest.raises(ImageError, match="index lies at its end") as caught:
+            find_source(url, LiveConfig(timeout=5))
+
+    assert "download it" in str(caught.value)
+
+
+def test_a_stream_that_ends_in_order_has_ended_where_nobody_wants_it_again() -> None:
+    with served(HttpStream([streams.frames(GREYS)])) as url:
+        source = find_source(url, LiveConfig(timeout=5, reconnect=0))
+        greys = [int(item.load()[0, 0, 0]) for item in source.items()]
+        source.close()
+
+    assert greys
 
 
 def test_a_stream_that_breaks_comes_back() -> None:

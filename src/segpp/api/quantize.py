@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segpp.api._labelled import Labelled, labelled_pictures, rules_of
 from segpp.api._types import OneOrMore, PathLike, checked_settings
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.errors import InputError
@@ -43,6 +44,8 @@ def calibrate(
     labels: PathLike | None = None,
     image_suffix: str = "",
     label_suffix: str = "",
+    split: str | None = None,
+    label_map: str | None = None,
     ignore: int | Collection[int] | None = None,
     keep_float: str | Collection[str] = (),
     max_drop: float | None = None,
@@ -68,7 +71,8 @@ def calibrate(
     Args:
         model: A float ONNX file of ``export_onnx``, its manifest beside it.
         pictures: Folders, patterns, lists (``.txt``) and files; at least eight different ones, as
-            the camera gives them.
+            the camera gives them. Or folders of data sets (Cityscapes, VOC and others, or
+            ``images`` beside ``labels``), with their labels.
         output: The INT8 file to write.
         target: Whose dialect to write: ``tensorrt``, ``onnxruntime`` or ``openvino``.
         calib_method: Where activations are clipped: ``max``, ``entropy``, ``percentile`` or
@@ -80,6 +84,8 @@ def calibrate(
         image_suffix: End of the pictures' names that their labels lack (``_leftImg8bit``); pictures
             without it are passed over.
         label_suffix: The same for labels (``_gtFine_labelTrainIds``).
+        split: The part of a data set, ``"train"``; by default the one for validation.
+        label_map: Class of each number in the labels, as in ``evaluate``.
         ignore: Labels whose pixels do not count; by default the model's own, and 255.
         keep_float: Kinds of products that stay float (``patch``, ``reduce``, ``q``, ``kv``,
             ``out``, ``fc1``, ``depthwise``, ``fc2``, ``head``), besides those that always do.
@@ -120,16 +126,27 @@ def calibrate(
         ...
     """
     default, methods = _methods(calib_method)
+    suffixes = (
+        arguments.text("image_suffix", image_suffix),
+        arguments.text("label_suffix", label_suffix),
+    )
+    found = labelled_pictures(
+        arguments.several(arguments.path_text, "pictures", pictures, least=1),
+        split=arguments.optional(arguments.text, "split", split),
+        suffixes=suffixes,
+    )
+    numbers = arguments.optional(arguments.text, "label_map", label_map)
     settings = checked_settings(threads=threads, precision=precision)
     given = {
         "model": arguments.path("model", model),
         "out": arguments.path("output", output),
-        "pictures": arguments.several(arguments.path_text, "pictures", pictures, least=1),
+        "pictures": found.sources,
         "target": arguments.text("target", target),
         "method": default,
         "methods": methods,
         "ranges": arguments.optional(arguments.path, "ranges", ranges),
-        "image_suffix": arguments.text("image_suffix", image_suffix),
+        # Of a data set's files the layout knows which are pictures.
+        "image_suffix": "" if found.data else suffixes[0],
         "floats": arguments.several(arguments.text, "keep_float", keep_float),
         "max_drop": arguments.optional(_points, "max_drop", max_drop),
         # A report without what blocks lose would not tell which of them is at fault.
@@ -144,7 +161,6 @@ def calibrate(
         "force": arguments.flag("force", force),
     }
     folder = arguments.optional(arguments.path, "labels", labels)
-    ending = arguments.text("label_suffix", label_suffix)
     ignored = arguments.optional(_labels, "ignore", ignore)
     tell = arguments.function("after_each", after_each)
     beside = {
@@ -158,13 +174,14 @@ def calibrate(
     config = CalibrationConfig(**given)
     check_config(config)
     _check_precision(config.target, settings["precision"])
-    if ending and folder is None:
-        raise InputError(f"`label_suffix` {ending} needs a folder of labels", hint="give `labels`")
+    if suffixes[1] and folder is None and found.data is None:
+        raise InputError(
+            f"`label_suffix` {suffixes[1]} needs a folder of labels", hint="give `labels`"
+        )
     _check_outputs(config, folder, **beside)
     try:
-        result = _calibrate(
-            config, _truth(config, folder, ending, ignored), settings["precision"], tell
-        )
+        truth = _truth(config, found, folder, suffixes=suffixes, label_map=numbers, ignored=ignored)
+        result = _calibrate(config, truth, settings["precision"], tell)
     except CalibrationFailedError as failure:
         # Which block is at fault is what minutes of work have found out.
         _write(failure.result, **beside)
@@ -211,25 +228,27 @@ def _check_precision(target: str, precision: str) -> None:
 
 def _truth(
     config: "CalibrationConfig",
+    found: Labelled,
     folder: Path | None,
-    ending: str,
+    *,
+    suffixes: tuple[str, str],
+    label_map: str | None,
     ignored: tuple[int, ...] | None,
 ) -> "Truth | None":
     """Return the labels of all pictures, each looked at: after the ranges it would be late."""
-    if folder is None:
+    if folder is None and found.data is None:
         return None
     from segpp.api._whole_files import Truth  # noqa: PLC0415 - as above
     from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415
-    from segpp.datasets.labels import LabelRules  # noqa: PLC0415
-    from segpp.datasets.pairs import find_labels  # noqa: PLC0415
 
     classes = read_manifest(config.model).classes
     paths = [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
+    own = found.data.ignored if found.data else ()
     truth = Truth(
-        files=find_labels(paths, folder, image_suffix=config.image_suffix, label_suffix=ending),
-        rules=LabelRules(classes.palette, reduce_zero_label=classes.reduce_labels),
+        files=found.files(paths, folder, suffixes) or {},
+        rules=rules_of(classes, None if folder else found.data, label_map),
         classes=len(classes.names),
-        ignored=frozenset((classes.ignore, _USUALLY_IGNORED) if ignored is None else ignored),
+        ignored=frozenset((classes.ignore, *own, _USUALLY_IGNORED) if ignored is None else ignored),
     )
     truth.check()
     return truth

@@ -13,6 +13,7 @@ from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.cli._arguments import (
     add_force_argument,
     add_json_argument,
+    add_label_map_argument,
     add_pairing_arguments,
     ignored_labels,
     wrote,
@@ -138,6 +139,10 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     )
     add_pairing_arguments(group)
     group.add_argument(
+        "--split", metavar="NAME", help="part of a data set (default: the one for validation)"
+    )
+    add_label_map_argument(group)
+    group.add_argument(
         "--ignore",
         metavar="N,…",
         help="labels whose pixels do not count (default: the model's, and 255)",
@@ -200,6 +205,8 @@ def _calibrated(args: argparse.Namespace) -> CalibrationResult:
             labels=args.labels,
             image_suffix=args.image_suffix,
             label_suffix=args.label_suffix,
+            split=args.split,
+            label_map=args.label_map,
             ignore=ignored_labels(args.ignore),
             keep_float=args.keep_float,
             max_drop=args.max_drop,

@@ -12,7 +12,7 @@ from segpp.errors import ImageError, InputError
 from segpp.images.palette import Color
 from segpp.utils.choices import check_choice
 
-__all__ = ["DataConfig", "DataSet", "find_dataset"]
+__all__ = ["DataConfig", "DataSet", "find_dataset", "is_dataset"]
 
 _WAYS = "`images` and `labels`, or `dataset`, or `listed`"
 
@@ -89,6 +89,11 @@ def find_dataset(config: DataConfig) -> DataSet:
             label_suffix=config.label_suffix,
         )
     )
+
+
+def is_dataset(folder: Path) -> bool:
+    """Return whether a folder is laid out as a known data set."""
+    return folder.is_dir() and any(LAYOUTS[name].splits(folder) for name in LAYOUTS)
 
 
 def _check_ways(config: DataConfig) -> None:

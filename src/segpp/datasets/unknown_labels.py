@@ -88,7 +88,8 @@ def _unknown(present: Collection[int], classes: int, ignored: Collection[int]) -
 def _is_one_higher(occurring: set[int], classes: int, ignored: Collection[int]) -> bool:
     """Whether labels seem to start at 1: no 0, and what is no class then lies next to the last."""
     left = _unknown(_moved(occurring), classes, ignored)
-    return 0 not in occurring and (not left or left[0] == classes)
+    # More numbers beyond the classes than a void are another encoding.
+    return 0 not in occurring and (not left or left == [classes])
 
 
 def _moved(occurring: set[int]) -> set[int]:

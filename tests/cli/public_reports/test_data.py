@@ -1,0 +1,356 @@
+"""Label files and folders as people have them: each beside a twin that works, to the last digit.
+
+Each stands for a public report; the twin is one folder of grey PNGs.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.cli.public_reports.commands import Exported, export, saved, scores
+from tests.helpers.commands import in_process
+from tests.helpers.reported_networks import mmseg_config, mmseg_owner, mmseg_state, picture
+
+tifffile = pytest.importorskip("tifffile", reason="needs tifffile (extra tiff)")
+
+Labels = NDArray[np.uint8]
+Write = Callable[[Path, Labels], None]
+
+STATE = mmseg_state()
+VOID = 255
+PICTURES = [picture(seed=seed) for seed in (5, 6)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A network of four classes."""
+    folder = tmp_path_factory.mktemp("data")
+    return export(saved({"state_dict": STATE, "meta": mmseg_config()}, folder / "mmseg.pth"))
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A network of two classes."""
+    folder = tmp_path_factory.mktemp("two")
+    return export(saved(mmseg_state(classes=2), folder / "two.pth"), "--size", "64x64")
+
+
+def truth() -> list[Labels]:
+    """What the owner computes, with some pixels wrong and some without a class."""
+    masks = [mmseg_owner(STATE).mask(image) for image in PICTURES]
+    for mask in masks:
+        mask[:, :9] = 2
+        mask[50:, :] = VOID
+    return masks
+
+
+def png(path: Path, labels: Labels) -> None:
+    Image.fromarray(labels).save(path.with_suffix(".png"))
+
+
+def packed_palette(path: Path, labels: Labels) -> None:
+    """Write what optimisers make of a grey PNG: a palette of greys in order of appearance."""
+    values, first = np.unique(labels, return_index=True)
+    order = values[np.argsort(first)]
+    table = np.zeros(256, np.uint8)
+    table[order] = np.arange(len(order))
+    image = Image.fromarray(table[labels]).convert("P")
+    image.putpalette([grey for value in order.tolist() for grey in (value,) * 3])
+    image.save(path.with_suffix(".png"))
+
+
+def tiff(dtype: Any, **options: Any) -> Write:
+    def write(path: Path, labels: Labels) -> None:
+        tifffile.imwrite(path.with_suffix(".tif"), labels.astype(dtype), **options)
+
+    return write
+
+
+def minus_one(path: Path, labels: Labels) -> None:
+    numbers = labels.astype(np.int16)
+    numbers[labels == VOID] = -1
+    tifffile.imwrite(path.with_suffix(".tif"), numbers)
+
+
+def in_four_bits(path: Path, labels: Labels) -> None:
+    """Write GDAL's NBITS=4: two labels to a byte; 15 for no class."""
+    height, width = labels.shape
+    small = np.minimum(labels, 15)
+    packed = (small[:, ::2] << 4 | small[:, 1::2]).astype(np.uint8)
+    tags = {256: width, 257: height, 258: 4, 259: 1, 262: 1, 273: 0, 277: 1, 278: height}
+    tags[279] = packed.size
+    tags[273] = 8 + 2 + 12 * len(tags) + 4
+    head = b"II*\0" + (8).to_bytes(4, "little") + len(tags).to_bytes(2, "little")
+    rows = b"".join(
+        key.to_bytes(2, "little") + b"\4\0\1\0\0\0" + value.to_bytes(4, "little")
+        for key, value in sorted(tags.items())
+    )
+    path.with_suffix(".tif").write_bytes(head + rows + bytes(4) + packed.tobytes())
+
+
+def pgm(path: Path, labels: Labels) -> None:
+    """Write a PGM whose greatest value is not 255."""
+    small = np.where(labels == VOID, 15, labels).astype(np.uint8)
+    head = f"P5\n# labels\n{labels.shape[1]} {labels.shape[0]}\n15\n"
+    path.with_suffix(".pgm").write_bytes(head.encode() + small.tobytes())
+
+
+def array(path: Path, labels: Labels) -> None:
+    np.save(path.with_suffix(".npy"), labels.astype(np.int64))
+
+
+def gif(path: Path, labels: Labels) -> None:
+    Image.fromarray(labels).save(path.with_suffix(".gif"))
+
+
+def bmp(path: Path, labels: Labels) -> None:
+    Image.fromarray(labels).save(path.with_suffix(".bmp"))
+
+
+# How labels are written, and the flags that say which number is no class.
+ENCODINGS: dict[str, tuple[Write, tuple[str, ...]]] = {
+    "grey palette, packed": (packed_palette, ()),
+    "TIFF, white is zero": (tiff(np.uint8, photometric="miniswhite"), ()),
+    "TIFF, uint16, LZW": (tiff(np.uint16, compression="lzw"), ()),
+    "TIFF, float32": (tiff(np.float32), ()),
+    "TIFF, float64, big": (tiff(np.float64, bigtiff=True), ()),
+    "TIFF, int16 with -1": (minus_one, ("--ignore=-1",)),
+    "TIFF, 4 bits a label": (in_four_bits, ("--ignore", "15")),
+    "PGM, maxval 15": (pgm, ("--ignore", "15")),
+    "npy, int64": (array, ()),
+    "GIF": (gif, ()),
+    "BMP": (bmp, ()),
+}
+
+
+def folder_of(folder: Path, write: Write, labels: list[Labels] | None = None) -> Path:
+    """Write pictures and labels, and return the folder."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    for number, (image, mask) in enumerate(zip(PICTURES, labels or truth(), strict=True)):
+        Image.fromarray(image).save(folder / "images" / f"{number}.png")
+        write(folder / "labels" / f"{number}", mask)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plain(model: Exported, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What is scored with grey PNGs."""
+    return scores(model.file, "--dataset", folder_of(tmp_path_factory.mktemp("plain") / "d", png))
+
+
+def same(found: dict[str, Any], plain: dict[str, Any]) -> bool:
+    """Return whether two reports are one to the last digit."""
+    keys = ("images", "labelled_pixels", "ignored_pixels")
+    parts = ("miou", "pixel_accuracy", "iou")
+    return all(found[key] == plain[key] for key in keys) and all(
+        found["models"][0][part] == plain["models"][0][part] for part in parts
+    )
+
+
+def test_the_twin_is_no_trivial_score(plain: dict[str, Any]) -> None:
+    assert 0.4 < plain["models"][0]["miou"] < 0.99
+    assert plain["ignored_by_label"] == {"255": 2 * 14 * 64}
+    assert plain["left_out"] == 0
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_labels_are_the_numbers_that_are_stored(
+    model: Exported, plain: dict[str, Any], tmp_path: Path, encoding: str
+) -> None:
+    write, flags = ENCODINGS[encoding]
+
+    found = scores(model.file, "--dataset", folder_of(tmp_path / "d", write), *flags)
+
+    assert same(found, plain)
+
+
+def test_masks_of_black_and_white_are_those_of_0_and_1(two: Exported, tmp_path: Path) -> None:
+    masks = [(mask % 2).astype(np.uint8) for mask in truth()]
+    zero_one = folder_of(tmp_path / "a", png, masks)
+    white = folder_of(tmp_path / "b", png, [mask * 255 for mask in masks])
+
+    one, other = scores(two.file, "--dataset", zero_one), scores(two.file, "--dataset", white)
+
+    assert same(one, other)
+    assert other["ignored_pixels"] == 0
+    assert "255 is taken for class 1" in other["said"]
+
+
+def test_grey_values_of_no_class_are_refused_without_advice_that_scores_the_background(
+    two: Exported, tmp_path: Path
+) -> None:
+    masks = [np.array([0, 128, 255], np.uint8)[mask % 3] for mask in truth()]
+
+    done = in_process("eval", two.file, "--dataset", folder_of(tmp_path / "d", png, masks))
+
+    assert done.returncode == 2
+    assert "they are 128 apart, as grey values of a picture are" in done.stderr
+    assert "--ignore" not in done.stderr
+
+
+def test_much_that_is_ignored_is_told_by_label_and_so_are_classes_that_never_occur(
+    model: Exported, tmp_path: Path
+) -> None:
+    masks = [np.where(mask == 1, 254, 255).astype(np.uint8) for mask in truth()]
+    for mask in masks:
+        mask[:4] = np.arange(64) % 3
+
+    data = folder_of(tmp_path / "d", png, masks)
+    found = scores(model.file, "--dataset", data, "--ignore", "254,255")
+
+    assert set(found["ignored_by_label"]) == {"254", "255"}
+    assert "94% of the pixels are ignored, by label 254: " in found["said"]
+    assert "no pixel is labelled sky" in found["said"]
+
+
+def test_linked_folders_and_names_in_two_spellings_are_scored_whole(
+    model: Exported, plain: dict[str, Any], tmp_path: Path
+) -> None:
+    home = folder_of(tmp_path / "home", png)
+    for side in ("images", "labels"):
+        (tmp_path / "d" / side).mkdir(parents=True)
+        (tmp_path / "d" / side / "site").symlink_to(home / side)
+    (home / "images" / "0.png").rename(home / "images" / "e\u0301.png")
+    (home / "labels" / "0.png").rename(home / "labels" / "\u00e9.png")
+
+    assert same(scores(model.file, "--dataset", tmp_path / "d"), plain)
+
+
+def test_labels_beside_images_patterns_and_lists_are_one_score(
+    model: Exported, plain: dict[str, Any], tmp_path: Path
+) -> None:
+    for number, (image, mask) in enumerate(zip(PICTURES, truth(), strict=True)):
+        (tmp_path / f"r{number}").mkdir()
+        Image.fromarray(image).save(tmp_path / f"r{number}" / "x.png")
+        Image.fromarray(mask).save(tmp_path / f"r{number}" / "x_L.png")
+    Image.fromarray(PICTURES[0]).save(tmp_path / "r0" / "of-nobody.jpg")
+    (tmp_path / "list.txt").write_text("r0/x.png r0/x_L.png\nr1/x.png r1/x_L.png\n")
+    (tmp_path / "names.txt").write_text("r0/x\nr1/x\n")
+    here = ("--images", tmp_path, "--labels", tmp_path, "--label-suffix", "_L")
+
+    for arguments in (
+        ("--list", tmp_path / "list.txt"),
+        (*here, "--list", tmp_path / "names.txt"),
+        ("--images", tmp_path / "*" / "x.png", "--labels", tmp_path / "*" / "x_L.png"),
+    ):
+        assert same(scores(model.file, *arguments), plain)
+
+
+# --- data sets by their layouts, against a count of numpy's own
+
+
+def counted(masks: list[Labels], predicted: list[Labels], classes: int) -> float:
+    """Return the mIoU, counted by numpy alone."""
+    true, found = (np.concatenate([one.ravel() for one in many]) for many in (masks, predicted))
+    kept = true != VOID
+    pairs = np.histogram2d(true[kept], found[kept], bins=range(classes + 1))[0]
+    both = pairs.diagonal()
+    either = pairs.sum(0) + pairs.sum(1) - both
+    return float(np.mean(both[either > 0] / either[either > 0]))
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """A network of 19 classes."""
+    folder = tmp_path_factory.mktemp("city")
+    return export(saved(mmseg_state(classes=19), folder / "city.pth"), "--size", "64x64")
+
+
+def predicted_by(model: Exported, folder: Path) -> list[Labels]:
+    """Return the masks that segpp-run writes."""
+    (folder / "in").mkdir(parents=True)
+    for number, image in enumerate(PICTURES):
+        Image.fromarray(image).save(folder / "in" / f"{number}.png")
+    done = in_process("run", model.file, folder / "in", "--out", folder / "out", "--save", "mask")
+    assert done.returncode == 0, done.stderr
+    return [np.asarray(Image.open(path)) for path in sorted((folder / "out").rglob("*.png"))]
+
+
+def test_ids_of_cityscapes_are_mapped_by_layout_and_by_name(city: Exported, tmp_path: Path) -> None:
+    numbers = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+    draws = np.random.default_rng(0)
+    classes = [draws.integers(0, 20, (64, 64)).astype(np.uint8) for _ in PICTURES]
+    ids = [np.array([*numbers, 1], np.uint8)[one] for one in classes]
+    for number, (image, mask) in enumerate(zip(PICTURES, ids, strict=True)):
+        stem = f"ulm_{number}"
+        for side, name, pixels in (
+            ("leftImg8bit", f"{stem}_leftImg8bit.png", image),
+            ("gtFine", f"{stem}_gtFine_labelIds.png", mask),
+        ):
+            place = tmp_path / "d" / side / "val" / "ulm"
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place / name)
+    truths = [np.where(one == 19, VOID, one).astype(np.uint8) for one in classes]
+    sides = (
+        *("--images", tmp_path / "d" / "leftImg8bit", "--image-suffix", "_leftImg8bit"),
+        *("--labels", tmp_path / "d" / "gtFine", "--label-suffix", "_gtFine_labelIds"),
+    )
+
+    found = scores(city.file, "--dataset", tmp_path / "d")
+    named = scores(city.file, *sides, "--label-map", "cityscapes")
+    refused = in_process("eval", city.file, *sides)
+
+    expected = counted(truths, predicted_by(city, tmp_path / "run"), 19)
+    assert found["models"][0]["miou"] == pytest.approx(expected, abs=1e-12)
+    assert same(named, found)
+    assert "Cityscapes: val of" in found["said"]
+    assert refused.returncode == 2
+    assert refused.stderr.rstrip().endswith("hint: --label-map cityscapes")
+
+
+def test_voc_is_scored_by_its_list(model: Exported, tmp_path: Path) -> None:
+    home = tmp_path / "VOCdevkit" / "VOC2012"
+    for name in ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation"):
+        (home / name).mkdir(parents=True)
+    for number, (image, mask) in enumerate(zip(PICTURES, truth(), strict=True)):
+        Image.fromarray(image).save(home / "JPEGImages" / f"{number}.png")
+        Image.fromarray(mask).save(home / "SegmentationClass" / f"{number}.png")
+    Image.fromarray(PICTURES[0]).save(home / "JPEGImages" / "unlabelled.jpg")
+    (home / "ImageSets" / "Segmentation" / "val.txt").write_text("0\n1\n")
+
+    found = scores(model.file, "--dataset", tmp_path)
+
+    predicted = predicted_by(model, tmp_path / "run")
+    assert found["models"][0]["miou"] == pytest.approx(counted(truth(), predicted, 4), abs=1e-12)
+    assert found["images"] == 2
+
+
+def test_the_two_parts_of_loveda_are_one_score(
+    model: Exported, plain: dict[str, Any], tmp_path: Path
+) -> None:
+    for place, image, mask in zip(("Rural", "Urban"), PICTURES, truth(), strict=True):
+        for side, pixels in (("images_png", image), ("masks_png", (mask + 1).astype(np.uint8))):
+            (tmp_path / "Val" / place / side).mkdir(parents=True)
+            Image.fromarray(pixels).save(tmp_path / "Val" / place / side / "1.png")
+
+    assert same(scores(model.file, "--dataset", tmp_path), plain)
+
+
+@pytest.mark.slow
+def test_a_real_data_set_has_one_score_in_every_encoding(shared: Path, tmp_path: Path) -> None:
+    """CamVid's pictures with its labels, 11 for no class, rewritten one after the other."""
+    home = shared / "camvid" / "unseen"
+    checkpoint = tmp_path / "b0.pth"
+    checkpoint.symlink_to(shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth")
+    b0 = export(checkpoint, "--size", "352x480").file
+    files = sorted((home / "labels").iterdir())
+    plain = scores(b0, "--dataset", home, "--ignore", "11,255")
+    for encoding, (write, flags) in ENCODINGS.items():
+        folder = tmp_path / encoding.replace(",", "")
+        (folder / "labels").mkdir(parents=True)
+        (folder / "images").symlink_to(home / "images")
+        for path in files:
+            labels = np.asarray(Image.open(path))
+            write(folder / "labels" / path.stem, np.where(labels == 11, VOID, labels))
+
+        found = scores(b0, "--dataset", folder, *(flags or ("--ignore", "255")))
+
+        assert same(found, plain), encoding
+        shutil.rmtree(folder / "labels")

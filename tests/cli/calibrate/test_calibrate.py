@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -348,3 +349,48 @@ def test_a_precision_that_nothing_is_timed_in_is_refused_before_pictures_are_rea
     assert done.returncode == 2
     assert says in done.stderr
     assert not Path("b.ranges.json").exists()
+
+
+def as_data_set(folder: Path) -> Path:
+    """Move pictures and labels to where a data set has them."""
+    for name, place in (("pictures", "images"), ("labels", "labels")):
+        (folder / "d" / "val").mkdir(parents=True, exist_ok=True)
+        (folder / name).rename(folder / "d" / "val" / place)
+    return folder / "d"
+
+
+def test_a_data_set_is_pictures_with_labels(segpp: Command, folder: Path) -> None:
+    separate = calibrate(segpp, "--labels", "labels", "--json", "--min-agreement", 0)
+
+    done = calibrate(segpp, "--json", "--min-agreement", 0, "--force", pictures=as_data_set(folder))
+
+    assert done.returncode == 0, done.stderr
+    drop, expected = (json.loads(run.stdout)["drop"] for run in (done, separate))
+    assert drop["measure"] == "mIoU"
+    assert drop == expected
+
+
+def test_labels_of_other_numbers_are_mapped(segpp: Command, folder: Path) -> None:
+    for path in (folder / "labels").iterdir():
+        Image.fromarray(np.asarray(Image.open(path)) + 40).save(path)
+    (folder / "map.txt").write_text("".join(f"{k + 40} {k}\n" for k in range(20)))
+
+    unmapped = calibrate(segpp, "--labels", "labels")
+    done = calibrate(segpp, "--labels", "labels", "--label-map", "map.txt", "--min-agreement", 0)
+
+    assert unmapped.returncode == 2
+    assert "which is no class" in unmapped.stderr
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_data_set_beside_pictures_without_labels_is_refused(segpp: Command, folder: Path) -> None:
+    images = folder / "more"
+    shutil.copytree(folder / "pictures", images)
+
+    data = as_data_set(folder)
+    done = segpp("calibrate", "b.onnx", data, images, "-o", "b.int8.onnx")
+    other = segpp("calibrate", "b.onnx", images, "-o", "b.int8.onnx", "--split", "val")
+
+    assert (done.returncode, other.returncode) == (2, 2)
+    assert f"{data} has labels, and {images} has none" in done.stderr
+    assert "--split val is a part of a data set, and no folder is one" in other.stderr

@@ -340,8 +340,11 @@ def test_a_real_data_set_has_one_score_in_every_encoding(shared: Path, tmp_path:
     checkpoint = tmp_path / "b0.pth"
     checkpoint.symlink_to(shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth")
     b0 = export(checkpoint, "--size", "352x480").file
-    files = sorted((home / "labels").iterdir())
-    plain = scores(b0, "--dataset", home, "--ignore", "11,255")
+    # Every sixth: all of them were compared once, and take minutes.
+    files = sorted((home / "labels").iterdir())[::6]
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"{path.stem}\n" for path in files))
+    plain = scores(b0, "--dataset", home, "--list", names, "--ignore", "11,255")
     for encoding, (write, flags) in ENCODINGS.items():
         folder = tmp_path / encoding.replace(",", "")
         (folder / "labels").mkdir(parents=True)
@@ -350,7 +353,7 @@ def test_a_real_data_set_has_one_score_in_every_encoding(shared: Path, tmp_path:
             labels = np.asarray(Image.open(path))
             write(folder / "labels" / path.stem, np.where(labels == 11, VOID, labels))
 
-        found = scores(b0, "--dataset", folder, *(flags or ("--ignore", "255")))
+        found = scores(b0, "--dataset", folder, "--list", names, *(flags or ("--ignore", "255")))
 
         assert same(found, plain), encoding
         shutil.rmtree(folder / "labels")

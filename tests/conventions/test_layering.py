@@ -47,7 +47,6 @@ BESIDES = {
         for name, spec in BACKENDS.items()
         if spec.needs
     },
-    ROOT / "src" / "segpp" / "images" / "channels.py": {"tifffile"},
     ROOT / "src" / "segpp" / "images" / "stored" / "tiff.py": {"tifffile"},
     ROOT / "src" / "segpp" / "images" / "stored" / "jpeg2000.py": {"imagecodecs"},
     ROOT / "runtime" / "backends" / "engine" / "cuda.py": {"cuda"},

@@ -46,6 +46,15 @@ public:
         }
     }
 
+    //! Read the picture once more, where the network says how its numbers are meant.
+    void readFor(segpp::InputSpec const& spec, std::filesystem::path const& path)
+    {
+        if (!mCamera && !(spec.white.empty() && spec.bands.empty()))
+        {
+            mPicture = segpp::loadPicture(path, spec);
+        }
+    }
+
     segpp::Image read()
     {
         return mCamera ? mCamera->read() : mPicture;
@@ -144,6 +153,7 @@ int run(segpp::Arguments const& arguments)
     Source source(arguments);
     double const readMs = millisecondsSince(start);
     segpp::Session session(arguments.model, arguments.session);
+    source.readFor(session.manifest().input, arguments.source);
     for (std::string const& note : session.notes())
     {
         std::cerr << "note: " << note << '\n';

@@ -1,25 +1,21 @@
 """Images of as many channels as a network takes: grey, colour, or bands beside the colours.
 
-    .npy            uint8 (H, W, C), as numpy saves it
-    TIFF            any number of bands of 8 bits; more than Pillow reads by the package tifffile
-    other formats   1 to 4 channels as the file has them
-
 A network of one channel takes pictures in colour too: by their luma, as Pillow and OpenCV do.
 """
 
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from segpp.errors import ImageError, MissingError
-from segpp.images.preprocess import IMAGE_DIMENSIONS, ImageArray, load_image
-from segpp.utils.files import check_file
+from segpp.errors import ImageError
+from segpp.images.picture import check_bands, read_picture, rgb_of
+from segpp.images.preprocess import ImageArray
+from segpp.images.white import check_white
+from segpp.manifest import InputSpec
 
-__all__ = ["ARRAY_SUFFIX", "GRAY_NOTE", "as_rgb", "load_channels", "to_gray"]
+__all__ = ["ARRAY_SUFFIX", "GRAY_NOTE", "as_rgb", "load_channels", "load_for", "to_gray"]
 
 ARRAY_SUFFIX = ".npy"
 
@@ -27,12 +23,25 @@ ARRAY_SUFFIX = ".npy"
 GRAY_NOTE = "the network takes grey images: pictures in colour are converted (ITU-R 601 luma)"
 
 _RGB = 3
-_TIFF_SUFFIXES = {".tif", ".tiff"}
-# The modes of Pillow with another number of channels than grey and colour.
-_MODES = {"LA": 2, "RGBA": 4, "CMYK": 4}
 
 
-def load_channels(path: Path | str, channels: int = _RGB) -> ImageArray:
+def load_for(path: Path | str, spec: InputSpec, *, page: int = 0) -> ImageArray:
+    """Read an image (H, W, C) as an input takes it: its channels, its white, its bands.
+
+    Raises:
+        ImageError: As ``load_channels``, and MissingError.
+    """
+    return load_channels(path, spec.channels, white=spec.white, bands=spec.bands, page=page)
+
+
+def load_channels(
+    path: Path | str,
+    channels: int = _RGB,
+    *,
+    white: str | float | None = None,
+    bands: Sequence[int] | None = None,
+    page: int = 0,
+) -> ImageArray:
     """Read an image (H, W, C) with as many channels as a network takes.
 
     Of a network of several frames a picture is one frame, (H, W, 3).
@@ -40,30 +49,35 @@ def load_channels(path: Path | str, channels: int = _RGB) -> ImageArray:
     Args:
         path: An array of numpy, or an image.
         channels: C.
+        white: What is white, of more than 8 bits: as ``segpp.images.white`` says.
+        bands: The channels that are taken, counted from 1.
+        page: Of several, from 0.
 
     Raises:
         ImageError: It cannot be read, or has other channels.
-        MissingError: It is a TIFF of several bands, and the package tifffile is not installed.
+        MissingError: It needs a package that is not installed.
     """
     path = Path(path)
-    if path.suffix.lower() == ARRAY_SUFFIX:
-        image = _array(path)
-    elif channels == 1 or channels % _RGB == 0:
-        image = load_image(path)
-    else:
-        image = _bands(path, channels)
-    if channels == 1 and image.shape[2] == _RGB:
-        return to_gray(image)
-    if image.shape[2] != channels and (channels % _RGB or image.shape[2] != _RGB):
-        raise ImageError(
-            f"{path} has {image.shape[2]} channels, and the network takes {channels}",
-            hint=f"give (H, W, {channels}) as {ARRAY_SUFFIX} or TIFF",
-        )
-    return image
+    picture = read_picture(path, white=check_white(white), bands=check_bands(bands), page=page)
+    have = picture.pixels.shape[2]
+    if have == channels:
+        return picture.pixels
+    if channels == 1 and picture.colors in {1, _RGB}:
+        return to_gray(picture.pixels[:, :, : picture.colors])
+    if channels % _RGB == 0 and picture.colors in {1, _RGB}:
+        return rgb_of(path, picture)
+    raise ImageError(
+        f"{path} has {have} channels, and the network takes {channels}",
+        hint="say which of them, counted from 1 as GDAL does: `bands=3,2,1`"
+        if have > channels
+        else f"give (H, W, {channels}) as {ARRAY_SUFFIX} or TIFF",
+    )
 
 
 def to_gray(image: ImageArray) -> ImageArray:
     """Return a picture (H, W, 3) as its luma (H, W, 1); grey stays what it is."""
+    if image.shape[2] == 1:
+        return image
     gray: ImageArray = np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
     return gray
 
@@ -73,56 +87,3 @@ def as_rgb(image: ImageArray) -> ImageArray:
     if image.shape[2] >= _RGB:
         return np.ascontiguousarray(image[:, :, :_RGB])
     return np.repeat(image[:, :, :1], _RGB, axis=2)
-
-
-def _array(path: Path) -> ImageArray:
-    check_file(path, kind="image", error=ImageError)
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, OSError) as failure:
-        raise ImageError(f"{path} is no array of numpy, or damaged", str(failure)) from failure
-    if not isinstance(array, np.ndarray):
-        raise ImageError(f"{path} holds several arrays", hint="save one, by numpy.save")
-    return _checked(array[:, :, None] if array.ndim == IMAGE_DIMENSIONS - 1 else array, path)
-
-
-def _checked(array: NDArray[Any], path: Path) -> ImageArray:
-    if array.dtype != np.uint8 or array.ndim != IMAGE_DIMENSIONS or 0 in array.shape:
-        raise ImageError(
-            f"{path} holds {array.dtype} ({', '.join(map(str, array.shape))})",
-            "an image is uint8 (H, W, C), pixels from 0 to 255",
-        )
-    return array
-
-
-def _bands(path: Path, channels: int) -> ImageArray:
-    check_file(path, kind="image", error=ImageError)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                if _MODES.get(image.mode) == channels:
-                    return np.array(image)
-    except Exception as failure:  # a damaged file makes Pillow raise a dozen kinds of error
-        if path.suffix.lower() not in _TIFF_SUFFIXES:
-            raise ImageError(f"{path} cannot be read", str(failure)) from failure
-    return _tiff(path, channels) if path.suffix.lower() in _TIFF_SUFFIXES else load_image(path)
-
-
-def _tiff(path: Path, channels: int) -> ImageArray:
-    try:
-        import tifffile  # noqa: PLC0415 - only for what Pillow does not read
-    except ModuleNotFoundError as failure:
-        raise MissingError(
-            "the package tifffile is not installed",
-            f"{path} may have {channels} bands, which Pillow does not read",
-            hint=f"pip install 'segpp[tiff]', or save it as {ARRAY_SUFFIX}",
-        ) from failure
-    try:
-        array = np.asarray(tifffile.imread(path))
-    except Exception as failure:  # as Pillow, and by classes of its own
-        raise ImageError(f"{path} is damaged, or no TIFF", str(failure)) from failure
-    # Bands one after the other, as GDAL writes them by default.
-    if array.ndim == IMAGE_DIMENSIONS and array.shape[0] == channels != array.shape[2]:
-        array = array.transpose(1, 2, 0)
-    return _checked(array, path)

@@ -4,22 +4,20 @@ The runtime, calibration and evaluation all call ``load_image`` and ``prepare``;
 does is described by the manifest's ``input`` and by nothing else.
 """
 
-import struct
-import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from segpp.errors import ImageError
 from segpp.images.fit import Span, padding_color, place, start_of
+from segpp.images.picture import check_bands, read_picture, rgb_of
+from segpp.images.white import check_white
 from segpp.manifest import InputSpec
 from segpp.utils import arguments
-from segpp.utils.files import check_file
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -41,8 +39,6 @@ ImageArray = NDArray[np.uint8]
 # One image: (H, W, C), or for networks that take several frames at once, a list of (H, W, 3).
 ImageLike = ImageArray | Sequence[ImageArray]
 
-# Pillow knows some fifty formats; the exotic ones start other programs or are seldom fuzzed.
-_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _RGB = 3
 IMAGE_DIMENSIONS = 3  # (H, W, C)
 
@@ -63,42 +59,40 @@ _RESAMPLING = {
     "pillow-nearest": Image.Resampling.NEAREST,
 }
 
-_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
-
-def load_image(path: Path | str) -> ImageArray:
+def load_image(
+    path: Path | str,
+    *,
+    white: str | float | None = None,
+    bands: Sequence[int] | None = None,
+    page: int = 0,
+) -> ImageArray:
     """Read an image as RGB (H, W, 3), upright.
 
-    EXIF orientation is applied. Grey, palette, CMYK and 16-bit images are converted (the high
-    byte counts), transparency is dropped, and of an animation the first frame is taken.
+    EXIF orientation is applied. Grey, palette and CMYK images are converted, transparency is
+    dropped. More than 8 bits and floats become 8 by the value that is white.
 
     Args:
-        path: BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP.
+        path: BMP, GIF, JPEG, JPEG 2000, PNG, PNM, TIFF, WebP, an array of numpy; AVIF and HEIC
+            where Pillow or pillow-heif read them.
+        white: Of more than 8 bits: the value that is white, ``max`` (what the type holds at most,
+            the default) or ``auto`` (above nearly all of the picture).
+        bands: The channels that are red, green and blue, counted from 1; or one that is grey.
+        page: Of several pages or frames, from 0.
 
     Raises:
         ImageError: It is missing, not an image, damaged, truncated or too large.
-        InputError: ``path`` is no path.
+        InputError: An argument is wrong.
+        MissingError: It needs a package that is not installed.
     """
     path = arguments.path("path", path)
-    check_file(path, kind="image", error=ImageError)
-    try:
-        return _decode(path)
-    except ImageError:
-        raise
-    except UnidentifiedImageError as failure:
-        formats = ", ".join(_FORMATS)
-        raise ImageError(f"{path} is not an image", f"read are: {formats}") from failure
-    except Exception as failure:  # a damaged file makes Pillow raise a dozen kinds of error
-        raise ImageError(f"{path} is damaged", str(failure)) from failure
+    picture = read_picture(
+        path,
+        white=check_white(white),
+        bands=check_bands(bands),
+        page=arguments.whole_number("page", page, least=0),
+    )
+    return rgb_of(path, picture)
 
 
 def prepare(images: Sequence[ImageLike], spec: InputSpec) -> NDArray[Any]:
@@ -192,14 +186,6 @@ def pad_image(image: ImageArray, spec: InputSpec) -> ImageArray:
     return canvas
 
 
-def _decode(path: Path) -> ImageArray:
-    with warnings.catch_warnings():
-        # Pillow warns of odd metadata and of 90 megapixels; from 180 on it refuses by itself.
-        warnings.simplefilter("ignore")
-        with Image.open(path, formats=_FORMATS) as image:
-            return np.array(_upright(_as_rgb(image, path), _orientation(image)))
-
-
 def _fill(planes: NDArray[Any], image: ImageArray, spec: InputSpec) -> None:
     """Write the image (H, W, C) into (C, H, W), normalised if these are floats."""
     for channel, plane in enumerate(planes):
@@ -290,30 +276,6 @@ def _columns_first(
         return flat.resize((width, height), resampling, box=(left, top, right, bottom))
     across = flat.resize((width, flat.height), resampling, box=(left, 0, right, flat.height))
     return across.resize((width, height), resampling, box=(0, top, width, bottom))
-
-
-def _as_rgb(image: Image.Image, path: Path) -> Image.Image:
-    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in {"PNG", "PPM"}):
-        # Pillow would clip 16 bits to 255, which is white nearly everywhere.
-        high = np.asarray(image).astype(np.int64) >> 8
-        return Image.fromarray(high.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in {"I", "F"}:
-        raise ImageError(f"{path} has 32-bit pixels", hint="save it with 8 or 16 bits")
-    if "transparency" in image.info:
-        return image.convert("RGBA").convert("RGB")
-    return image.convert("RGB")
-
-
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
-    turn = _UPRIGHT.get(orientation)
-    return image if turn is None else image.transpose(turn)
-
-
-def _orientation(image: Image.Image) -> int:
-    # A damaged EXIF block is no reason to refuse good pixels.
-    with suppress(OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
-        return int(image.getexif().get(_ORIENTATION, 1))
-    return 1
 
 
 def _shape(frame: ImageArray) -> str:

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from segpp.errors import ManifestError
+from segpp.errors import InputError, ManifestError
+from segpp.images.picture import MOST_BANDS
+from segpp.images.white import check_white
 from segpp.manifest.schema import (
     TENSOR_DIMENSIONS,
     Architecture,
@@ -15,6 +17,7 @@ from segpp.manifest.schema import (
 __all__ = ["check_consistent"]
 
 _MAX_COLOR = 255
+_RGB = 3
 
 
 def check_consistent(manifest: Manifest, where: str) -> None:
@@ -47,6 +50,28 @@ def _input_problems(spec: InputSpec) -> Iterator[str]:
         yield "gives a mean or std that does not fit its input"
     elif spec.padding is not None and not _is_color(spec.padding, spec.channels):
         yield f"pads its input with {list(spec.padding)!r:.80}"
+    elif not _is_white(spec.white):
+        yield f"says that white is {spec.white!r:.80}"
+    elif spec.bands is not None and not _are_bands(spec.bands, spec.channels):
+        yield f"takes the bands {list(spec.bands)!r:.80}"
+
+
+def _is_white(white: str | None) -> bool:
+    try:
+        check_white(white)
+    except InputError:
+        return False
+    return True
+
+
+def _are_bands(bands: tuple[int, ...], channels: int) -> bool:
+    """Return whether bands of a file make a picture of so many channels, or one frame of it."""
+    fitting = {channels}
+    if channels % _RGB == 0:
+        fitting |= {1, _RGB}
+    if channels == 1:
+        fitting.add(_RGB)
+    return len(bands) in fitting and all(1 <= band <= MOST_BANDS for band in bands)
 
 
 def _is_color(values: tuple[int, ...], channels: int) -> bool:

@@ -113,6 +113,9 @@ class InputSpec:
             to the right or below, ``crop`` keeps it and cuts what is too much at both ends.
         padding: What lies beside a letterboxed picture, 0 to 255 per channel; the rounded mean if
             None. Files that normalise floats themselves need it, since their mean is 0.
+        white: Of picture files of more than 8 bits, the value that becomes 255: ``max``, ``auto``
+            or a number (``segpp.images.white``); None for what files say themselves.
+        bands: The channels of picture files that are taken, counted from 1; None for all.
     """
 
     name: str
@@ -125,6 +128,8 @@ class InputSpec:
     resize: Resize = "pillow-bilinear"
     fit: Literal["stretch", "letterbox", "crop"] = "stretch"
     padding: tuple[int, ...] | None = None
+    white: str | None = None
+    bands: tuple[int, ...] | None = None
 
     @property
     def height(self) -> int:

@@ -83,7 +83,8 @@ def test_grey_networks_take_pictures_in_colour_and_in_grey(tmp_path: Path) -> No
     ("array", "says"),
     [
         (np.zeros((4, 4, 5), np.uint8), "has 5 channels, and the network takes 4"),
-        (np.zeros((4, 4, 4), np.float32), r"holds float32 \(4, 4, 4\)"),
+        (np.zeros((4, 4, 4), np.complex64), r"holds complex64 \(4, 4, 4\)"),
+        (np.full((4, 4, 4), 2.0, np.float32), r"holds floats from 2 to 2(.|\n)*`white=2`"),
         (np.zeros((2, 4, 4, 4), np.uint8), r"holds uint8 \(2, 4, 4, 4\)"),
         (np.array([{}], object), "no array of numpy, or damaged"),
     ],

@@ -210,10 +210,17 @@ def test_sixteen_bits_keep_their_high_byte(tmp_path: Path) -> None:
         assert image[..., 0].tolist() == [[0, 0, 1], [0x12, 0x80, 0xFF]]
 
 
-def test_thirty_two_bits_are_refused(tmp_path: Path) -> None:
-    path = saved(Image.fromarray(np.zeros((3, 3), np.float32)), tmp_path / "f.tif")
+def test_floats_are_0_to_1_or_need_a_word(tmp_path: Path) -> None:
+    ramp = np.array([[0.0, 0.5, 1.0]], np.float32)
 
-    with pytest.raises(ImageError, match="32-bit pixels"):
+    assert load_image(saved(Image.fromarray(ramp), tmp_path / "a.tif"))[0, :, 0].tolist() == [
+        0,
+        128,
+        255,
+    ]
+    path = saved(Image.fromarray(ramp * 50), tmp_path / "b.tif")
+    assert load_image(path, white=50)[0, :, 0].tolist() == [0, 128, 255]
+    with pytest.raises(ImageError, match=r"floats from 0 to 50\n(.|\n)*`white=50`"):
         load_image(path)
 
 

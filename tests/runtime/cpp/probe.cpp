@@ -111,6 +111,24 @@ Bytes picture(std::istream& in)
     return withSize(segpp::loadPicture(file));
 }
 
+//! As a network takes it: what is white, "-" for nothing, and the bands behind it.
+Bytes pictureFor(std::istream& in)
+{
+    std::string file;
+    segpp::InputSpec spec;
+    std::size_t count = 0;
+    in >> spec.white >> count;
+    spec.bands.resize(count);
+    for (std::int64_t& band : spec.bands)
+    {
+        in >> band;
+    }
+    spec.white = spec.white == "-" ? "" : spec.white;
+    spec.shape = {1, 3, 8, 8};
+    std::getline(in >> std::ws, file);
+    return withSize(segpp::loadPicture(file, spec));
+}
+
 Bytes upright(std::istream& in)
 {
     int height = 0, width = 0, orientation = 0;
@@ -183,7 +201,8 @@ void answer(std::string const& head, char const* bytes, std::size_t count)
 int main()
 {
     std::map<std::string, Bytes (*)(std::istream&)> const commands{{"resample", resample},
-        {"labels", labels}, {"picture", picture}, {"upright", upright}, {"yuyv", yuyv},
+        {"labels", labels}, {"picture", picture}, {"picture-for", pictureFor},
+        {"upright", upright}, {"yuyv", yuyv},
         {"overlay", overlay}, {"halves", halves}, {"floats", floats}, {"sha256", sha256}};
     for (std::string line; std::getline(std::cin, line);)
     {

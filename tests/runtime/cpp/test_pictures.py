@@ -251,3 +251,58 @@ def test_other_formats_are_named_with_those_that_are_read(probe: Probe, tmp_path
 
     with pytest.raises(Refused, match=r"is not an image\n  read are: JPEG, PNG"):
         probe("picture", path)
+
+
+WHITES = ["-", "max", "auto", "4095", "300", "1234.5", "1e5"]
+
+
+@pytest.mark.parametrize("white", WHITES)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_sixteen_bits_are_scaled_as_python_scales_them(
+    probe: Probe, tmp_path: Path, white: str, channels: int
+) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    random = np.random.default_rng(0)
+    image = (random.random((37, 53, channels)) ** 3 * 9490).astype(np.uint16).squeeze()
+    path = tmp_path / "x.png"
+    path.write_bytes(imagecodecs.png_encode(image))
+    whole = load_image(path, white="max" if white == "-" else white)
+
+    assert (picture_for(probe, path, white) == whole).all()
+    for bands in ((1,), (channels,), (channels, 1, 1)):
+        expected = load_image(path, white="max" if white == "-" else white, bands=bands)
+        assert (picture_for(probe, path, white, *bands) == expected).all()
+
+
+def test_bands_of_eight_bits_are_those_of_python(probe: Probe, tmp_path: Path) -> None:
+    for mode, suffix, bands in (
+        ("RGBA", "png", (4, 2, 1)),
+        ("LA", "png", (2,)),
+        ("P", "png", (3, 2, 1)),
+        ("L", "jpg", (1,)),
+        ("RGB", "jpg", (3, 2, 1)),
+    ):
+        smooth(mode).save(tmp_path / f"x.{suffix}")
+
+        found = picture_for(probe, tmp_path / f"x.{suffix}", "-", *bands)
+
+        assert (found == load_image(tmp_path / f"x.{suffix}", bands=bands)).all()
+
+
+def test_a_band_that_is_not_there_is_told_in_the_words_of_python(
+    probe: Probe, tmp_path: Path
+) -> None:
+    smooth("L").save(tmp_path / "x.jpg")
+    with pytest.raises(ImageError) as wanted:
+        load_image(tmp_path / "x.jpg", bands=(1, 2, 3))
+
+    with pytest.raises(Refused) as refused:
+        picture_for(probe, tmp_path / "x.jpg", "-", 1, 2, 3)
+
+    assert str(refused.value) == str(wanted.value)
+
+
+def picture_for(probe: Probe, path: Path, white: str, *bands: int) -> NDArray[np.uint8]:
+    answer = probe("picture-for", white, len(bands), *bands, path)
+    height, width = struct.unpack("2i", answer[:8])
+    return np.frombuffer(answer, np.uint8, offset=8).reshape(height, width, 3)

@@ -69,6 +69,10 @@ struct InputSpec
     Fit fit{Fit::kSTRETCH};
     //! Beside a letterboxed picture; the rounded mean if empty.
     std::vector<std::uint8_t> padding;
+    //! Of picture files of more than 8 bits: max, auto or the value that is white; max if empty.
+    std::string white;
+    //! The channels of picture files that are taken, counted from 1; all if empty.
+    std::vector<std::int64_t> bands;
 
     int batch() const
     {

@@ -22,6 +22,12 @@ namespace segpp
 //! 178,956,970 pixels.
 Image loadPicture(std::filesystem::path const& path);
 
+//! The same for a network that says in its manifest what is white of 16 bits (`input.white`), or
+//! which channels of a file it takes (`input.bands`): the same bytes as segpp-run in Python.
+//!
+//! Throws InputError: also where the file has not these bands.
+Image loadPicture(std::filesystem::path const& path, InputSpec const& spec);
+
 //! The same for a JPEG in memory, as cameras give them; no orientation is applied.
 Image decodeJpeg(std::uint8_t const* bytes, std::size_t size);
 

@@ -17,6 +17,10 @@ using Bytes = std::vector<std::uint8_t>;
 struct Decoded
 {
     Image image;
+    //! How many channels the file has; a grey JPEG has one, and an image of three.
+    int bands{3};
+    //! The pixels where 16 bits are kept; else empty.
+    std::vector<std::uint16_t> deep;
     //! A block of EXIF from its byte order on, and XMP as text; empty where there is none.
     Bytes exif;
     std::string xmp;
@@ -34,7 +38,10 @@ void checkPixels(std::uint64_t width, std::uint64_t height);
 //! Throws DecodeFailure, as decodePngFile does.
 Decoded decodeJpegFile(std::uint8_t const* bytes, std::size_t size);
 
-Decoded decodePngFile(std::uint8_t const* bytes, std::size_t size);
+//! keepsDepth: Give 16 bits as they are. keepsAll: Give every channel of the file, transparency
+//! too, not RGB.
+Decoded decodePngFile(
+    std::uint8_t const* bytes, std::size_t size, bool keepsDepth = false, bool keepsAll = false);
 
 //! EXIF orientation, 1 to 8; 1 if nothing readable tells.
 int orientationOf(Bytes const& exif, std::string const& xmp);

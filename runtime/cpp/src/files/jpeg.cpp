@@ -182,6 +182,7 @@ Decoded decodeJpegFile(std::uint8_t const* bytes, std::size_t size)
     auto const width = static_cast<int>(reader.state.image_width);
     reader.row.resize(static_cast<std::size_t>(width) * 4);
     reader.result.image = Image(static_cast<int>(reader.state.image_height), width, 3);
+    reader.result.bands = reader.state.out_color_space == JCS_GRAYSCALE ? 1 : 3;
     auto const convert = reader.state.out_color_space == JCS_CMYK ? fromInks
         : reader.state.out_color_space == JCS_GRAYSCALE           ? fromGrey
                                                                   : fromRgb;

@@ -2,6 +2,7 @@
 
 #include "files/check_file.h"
 #include "files/decoders.h"
+#include "files/white.h"
 
 #include <segpp/error.h>
 
@@ -26,6 +27,60 @@ bool startsWith(Bytes const& bytes, std::uint8_t const (&head)[N])
     return bytes.size() >= N && std::equal(head, head + N, bytes.begin());
 }
 
+//! The channels that a network takes of a file, one standing for grey; empty for all.
+std::vector<std::int64_t> bandsOf(
+    std::filesystem::path const& path, Decoded const& decoded, InputSpec const& spec)
+{
+    std::vector<std::int64_t> bands = spec.bands;
+    for (std::int64_t const band : bands)
+    {
+        if (band < 1 || band > decoded.bands)
+        {
+            throw InputError(path.string() + " has " + std::to_string(decoded.bands)
+                + " band(s), and no band " + std::to_string(band));
+        }
+    }
+    if (bands.size() == 1 && spec.channels() != 1)
+    {
+        bands.resize(3, bands.front());
+    }
+    return bands;
+}
+
+//! The values of some of a picture's channels.
+template <typename T>
+std::vector<T> picked(
+    std::vector<T> const& all, int channels, std::vector<std::int64_t> const& bands)
+{
+    std::vector<T> some;
+    some.reserve(all.size() / static_cast<std::size_t>(channels) * bands.size());
+    for (auto pixel = all.begin(); pixel != all.end(); pixel += channels)
+    {
+        for (std::int64_t const band : bands)
+        {
+            some.push_back(pixel[band - 1]);
+        }
+    }
+    return some;
+}
+
+Image pictureOf(std::filesystem::path const& path, Decoded decoded, InputSpec const& spec)
+{
+    std::vector<std::int64_t> const bands = bandsOf(path, decoded, spec);
+    Image image = std::move(decoded.image);
+    if (!bands.empty())
+    {
+        decoded.deep = picked(decoded.deep, image.channels, bands);
+        image.pixels = picked(image.pixels, image.channels, bands);
+        image.channels = static_cast<int>(bands.size());
+    }
+    if (!decoded.deep.empty())
+    {
+        image.pixels = inEightBits(decoded.deep, spec.white);
+    }
+    return image;
+}
+
 } // namespace
 
 void checkPixels(std::uint64_t width, std::uint64_t height)
@@ -43,6 +98,11 @@ void checkPixels(std::uint64_t width, std::uint64_t height)
 
 Image loadPicture(std::filesystem::path const& path)
 {
+    return loadPicture(path, InputSpec{});
+}
+
+Image loadPicture(std::filesystem::path const& path, InputSpec const& spec)
+{
     Bytes const bytes = bytesOf(path, "image", kMOST_BYTES);
     bool const isPng = startsWith(bytes, kPNG);
     if (!isPng && !startsWith(bytes, kJPEG))
@@ -51,10 +111,12 @@ Image loadPicture(std::filesystem::path const& path)
     }
     try
     {
-        Decoded decoded = isPng ? decodePngFile(bytes.data(), bytes.size())
-                                : decodeJpegFile(bytes.data(), bytes.size());
+        bool const keepsAll = !spec.bands.empty();
+        Decoded decoded = isPng
+            ? decodePngFile(bytes.data(), bytes.size(), isScaled(spec.white), keepsAll)
+            : decodeJpegFile(bytes.data(), bytes.size());
         int const orientation = orientationOf(decoded.exif, decoded.xmp);
-        return upright(std::move(decoded.image), orientation);
+        return upright(pictureOf(path, std::move(decoded), spec), orientation);
     }
     catch (DecodeFailure const& failure)
     {

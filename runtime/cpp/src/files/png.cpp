@@ -26,6 +26,9 @@ struct Reader
     std::array<char, 128> text{};
     Decoded result;
     std::vector<png_bytep> rows;
+    //! Whether 16 bits are kept, and transparency.
+    bool isDeep{false};
+    bool keepsAll{false};
 
     Reader() = default;
     Reader(Reader const&) = delete;
@@ -59,14 +62,28 @@ void give(png_structp state, png_bytep out, std::size_t count)
     reader->left -= count;
 }
 
-//! Ask for 8 bits of RGB whatever the file holds: the high byte of 16, no transparency, no gamma.
+bool isLittleEndian()
+{
+    std::uint16_t const one = 1;
+    std::uint8_t first = 0;
+    std::memcpy(&first, &one, 1);
+    return first == 1;
+}
+
+//! Ask for RGB whatever the file holds, or for all of its channels: no gamma, and of 16 bits the
+//! high byte unless the reader takes both.
 void askForRgb(Reader& reader)
 {
     png_byte const color = png_get_color_type(reader.state, reader.info);
     png_byte const depth = png_get_bit_depth(reader.state, reader.info);
-    if (depth == 16)
+    reader.isDeep = reader.isDeep && depth == 16;
+    if (depth == 16 && !reader.isDeep)
     {
         png_set_strip_16(reader.state);
+    }
+    if (reader.isDeep && isLittleEndian())
+    {
+        png_set_swap(reader.state);
     }
     if (color == PNG_COLOR_TYPE_PALETTE)
     {
@@ -76,11 +93,14 @@ void askForRgb(Reader& reader)
     {
         png_set_expand_gray_1_2_4_to_8(reader.state);
     }
-    if ((color & PNG_COLOR_MASK_COLOR) == 0)
+    if ((color & PNG_COLOR_MASK_COLOR) == 0 && !reader.keepsAll)
     {
         png_set_gray_to_rgb(reader.state);
     }
-    png_set_strip_alpha(reader.state);
+    if (!reader.keepsAll || color == PNG_COLOR_TYPE_PALETTE)
+    {
+        png_set_strip_alpha(reader.state);
+    }
     png_set_interlace_handling(reader.state);
     png_read_update_info(reader.state, reader.info);
 }
@@ -175,9 +195,12 @@ void keepMetadata(Reader& reader)
 
 } // namespace
 
-Decoded decodePngFile(std::uint8_t const* bytes, std::size_t size)
+Decoded decodePngFile(
+    std::uint8_t const* bytes, std::size_t size, bool keepsDepth, bool keepsAll)
 {
     Reader reader;
+    reader.isDeep = keepsDepth;
+    reader.keepsAll = keepsAll;
     reader.next = bytes;
     reader.left = size;
     reader.state
@@ -200,14 +223,21 @@ Decoded decodePngFile(std::uint8_t const* bytes, std::size_t size)
     {
         throw DecodeFailure{reader.text.data()};
     }
-    reader.result.image = Image(height, width, 3);
-    if (png_get_rowbytes(reader.state, reader.info) != static_cast<std::size_t>(width) * 3)
+    int const channels = png_get_channels(reader.state, reader.info);
+    reader.result.bands = channels;
+    reader.result.image = Image(height, width, channels);
+    std::size_t const values = static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);
+    if ((!keepsAll && channels != 3)
+        || png_get_rowbytes(reader.state, reader.info) != values * (reader.isDeep ? 2 : 1))
     {
         throw DecodeFailure{"its rows are not those of an RGB picture"};
     }
+    reader.result.deep.resize(reader.isDeep ? values * static_cast<std::size_t>(height) : 0);
     for (int y = 0; y < height; ++y)
     {
-        reader.rows.push_back(reader.result.image.row(y));
+        auto* const wide = reader.result.deep.data() + values * static_cast<std::size_t>(y);
+        reader.rows.push_back(
+            reader.isDeep ? reinterpret_cast<png_bytep>(wide) : reader.result.image.row(y));
     }
     if (!readPixels(reader))
     {

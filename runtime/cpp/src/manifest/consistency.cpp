@@ -1,5 +1,6 @@
 #include "manifest/consistency.h"
 
+#include "files/white.h"
 #include "manifest/schema_check.h"
 
 #include <segpp/error.h>
@@ -17,6 +18,7 @@ using nlohmann::json;
 using Numbers = std::vector<std::int64_t>;
 
 constexpr std::size_t kTENSOR_DIMENSIONS = 4;
+constexpr std::int64_t kMOST_BANDS = 1024;
 // More values than any tensor has here, few enough for sizes in bytes to be exact.
 constexpr std::int64_t kMOST_VALUES = std::int64_t{1} << 40U;
 
@@ -68,6 +70,35 @@ void checkClasses(json const& value, std::string const& where)
     }
 }
 
+bool isGiven(json const& record, char const* key)
+{
+    return record.contains(key) && !record.at(key).is_null();
+}
+
+//! Whether bands of a file, counted from 1, make a picture of so many channels.
+bool areBands(Numbers const& bands, std::int64_t channels)
+{
+    auto const count = static_cast<std::int64_t>(bands.size());
+    bool const fits = count == channels || (channels % 3 == 0 && (count == 1 || count == 3))
+        || (channels == 1 && count == 3);
+    return fits && std::all_of(bands.begin(), bands.end(), [](std::int64_t band) {
+        return band >= 1 && band <= kMOST_BANDS;
+    });
+}
+
+//! What is said of the picture files that become the input.
+void checkFiles(json const& input, std::int64_t channels, std::string const& where)
+{
+    if (isGiven(input, "white") && !isWhite(input.at("white").get<std::string>()))
+    {
+        refuse(where, "says that white is " + shown(input.at("white")));
+    }
+    if (isGiven(input, "bands") && !areBands(input.at("bands").get<Numbers>(), channels))
+    {
+        refuse(where, "takes the bands " + shown(input.at("bands")));
+    }
+}
+
 void checkInput(json const& input, std::string const& where)
 {
     json const& shape = input.at("shape");
@@ -89,6 +120,7 @@ void checkInput(json const& input, std::string const& where)
     {
         refuse(where, "pads its input with " + shown(*padding));
     }
+    checkFiles(input, channels.get<std::int64_t>(), where);
 }
 
 void checkOutputs(json const& value, std::string const& where)

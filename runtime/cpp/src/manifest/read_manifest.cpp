@@ -100,6 +100,8 @@ InputSpec inputOf(json const& record)
     spec.filter = filterOf(valueOr<std::string>(record, "resize", "pillow-bilinear"));
     spec.fit = fitOf(valueOr<std::string>(record, "fit", "stretch"));
     spec.padding = valueOr(record, "padding", std::vector<std::uint8_t>{});
+    spec.white = valueOr<std::string>(record, "white", "");
+    spec.bands = valueOr(record, "bands", std::vector<std::int64_t>{});
     return spec;
 }
 

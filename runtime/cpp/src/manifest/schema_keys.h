@@ -69,6 +69,8 @@ inline constexpr Key kKEYS[] = {
     {"InputSpec", "resize", "'pillow-bilinear'|'pillow-bicubic'|'pillow-nearest'", false},
     {"InputSpec", "fit", "'stretch'|'letterbox'|'crop'", false},
     {"InputSpec", "padding", "[int]?", false},
+    {"InputSpec", "white", "str?", false},
+    {"InputSpec", "bands", "[int]?", false},
     {"OutputSpec", "name", "str", true},
     {"OutputSpec", "kind", "'logits'|'labels'", true},
     {"OutputSpec", "shape", "[int]", true},

@@ -7,7 +7,14 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import MissingError
-from segpp.images.stored.base import Stored, check_page, check_size, plain
+from segpp.images.stored.base import (
+    Stored,
+    check_page,
+    check_size,
+    extra_of,
+    orientation_of,
+    plain,
+)
 
 __all__ = ["read_by_pillow"]
 
@@ -46,7 +53,15 @@ def _stored(path: Path, image: Image.Image, pages: int) -> Stored:
     if white_is_zero and mode == "L":
         # Pillow turned it round.
         array = np.uint8(255) - array
-    return Stored(array, _palette(image), white_is_zero, bits[0], pages)
+    return Stored(
+        array,
+        _palette(image),
+        white_is_zero,
+        bits[0],
+        pages,
+        extra=extra_of(mode),
+        orientation=orientation_of(image),
+    )
 
 
 def _palette(image: Image.Image) -> NDArray[np.uint8] | None:

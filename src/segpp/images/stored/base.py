@@ -1,6 +1,8 @@
 """What a kind of file offers: whether a file is of it, and what one of its pages stores."""
 
+import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,23 @@ from segpp.utils.registry import Registry
 __all__ = [
     "CONTAINERS",
     "HEAD_BYTES",
+    "ORIENTATION",
     "Container",
     "Pixels",
     "Stored",
     "check_page",
     "check_size",
+    "extra_of",
     "most_pixels",
+    "orientation_of",
     "plain",
     "rounded_bits",
 ]
 
 Pixels = NDArray[Any]
 
+# EXIF's tag, and TIFF's.
+ORIENTATION = 0x0112
 # How much of a file's beginning tells what it is.
 HEAD_BYTES = 32
 _DIMENSIONS = 3  # (H, W, C)
@@ -47,6 +54,9 @@ class Stored:
         bits: Of a sample.
         pages: How many pages or frames the file has.
         white: The value that the file itself calls white, where that is not all of its bits.
+        extra: How many of the last channels are no colours: transparency, or bands beside RGB.
+        orientation: How the picture is to be turned, 1 to 8 as EXIF has it; the array is not.
+        space: What the channels are where that is neither grey nor RGB: CMYK, YCbCr, CIELab.
     """
 
     array: Pixels
@@ -55,6 +65,9 @@ class Stored:
     bits: int = 8
     pages: int = 1
     white: int | None = None
+    extra: int = 0
+    orientation: int = 1
+    space: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,8 @@ def check_size(path: Path, shape: Sequence[int], bytes_each: int = 1) -> None:
     if height * width > most_pixels():
         raise ImageError(
             f"{path} is too large",
-            f"it says {height * width:,} pixels; read are up to {most_pixels():,}",
+            f"it says {height * width:,} pixels, as a decompression bomb does; read are up to "
+            f"{most_pixels():,}",
         )
     total = height * width * bytes_each * (channels[0] if channels else 1)
     if total > _MOST_BYTES:
@@ -111,6 +125,19 @@ def most_pixels() -> int:
     Whoever sets ``PIL.Image.MAX_IMAGE_PIXELS`` sets this.
     """
     return 2 * Image.MAX_IMAGE_PIXELS if Image.MAX_IMAGE_PIXELS else 1 << 40
+
+
+def extra_of(mode: str) -> int:
+    """Return how many channels of one of Pillow's modes are no colours."""
+    return 1 if mode in {"LA", "RGBA"} else 0
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return how an open picture is to be turned, 1 where it does not say so."""
+    # A damaged EXIF block is no reason to refuse good pixels.
+    with suppress(OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
+        return int(image.getexif().get(ORIENTATION, 1))
+    return 1
 
 
 def rounded_bits(bits: int) -> int:

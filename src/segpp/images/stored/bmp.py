@@ -14,6 +14,7 @@ from segpp.images.stored.base import (
     Stored,
     check_page,
     check_size,
+    extra_of,
     plain,
 )
 
@@ -33,8 +34,10 @@ def _read(path: Path, page: int) -> Stored:
         return Stored(_numbers(content, width, height, bits), palette, bits=bits)
     with Image.open(path, formats=["BMP"]) as image:
         check_size(path, (image.height, image.width, 4))
-        array = plain(np.array(image))
-    return Stored(array, _palette(content, header, bits) if bits in _PALETTES else None)
+        array, extra = plain(np.array(image)), extra_of(image.mode)
+    return Stored(
+        array, _palette(content, header, bits) if bits in _PALETTES else None, extra=extra
+    )
 
 
 def _header(content: bytes) -> tuple[int, int, int, int, int]:

@@ -14,6 +14,7 @@ from segpp.images.stored.base import (
     Stored,
     check_page,
     check_size,
+    extra_of,
     plain,
     rounded_bits,
 )
@@ -23,6 +24,7 @@ _BOXED, _BARE = b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
 _SEARCHED_BYTES = 4 << 20
 _BYTE = 8
 _SIGNED = 0x80
+_WITH_ALPHA = {2, 4}
 
 
 def _read(path: Path, page: int) -> Stored:
@@ -32,8 +34,9 @@ def _read(path: Path, page: int) -> Stored:
     check_size(path, (height, width, len(depths)), rounded_bits(bits) // _BYTE or 1)
     if {*depths} == {_BYTE - 1}:
         with Image.open(path, formats=["JPEG2000"]) as image:
-            return Stored(plain(np.array(image)))
-    return Stored(plain(_decoded(path)), bits=rounded_bits(bits))
+            return Stored(plain(np.array(image)), extra=extra_of(image.mode))
+    extra = 1 if len(depths) in _WITH_ALPHA else 0
+    return Stored(plain(_decoded(path)), bits=rounded_bits(bits), extra=extra)
 
 
 def _header(path: Path) -> tuple[int, int, list[int]]:

@@ -16,7 +16,10 @@ _MAPPED_BYTES = 64 << 20
 def _read(path: Path, page: int) -> Stored:
     check_page(path, page, 1)
     # Mapped, so that a header that promises more than the file holds takes no memory.
-    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as failure:
+        raise ImageError(f"{path} is no array of numpy, or damaged", str(failure)) from failure
     kind = f"{array.dtype} ({', '.join(map(str, array.shape))})"
     if array.dtype.kind not in "buif" or array.ndim not in _DIMENSIONS or 0 in array.shape:
         raise ImageError(f"{path} holds {kind}", "an image is numbers (H, W) or (H, W, C)")

@@ -5,7 +5,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segpp.images.stored.base import CONTAINERS, Container, Stored, check_page, check_size, plain
+from segpp.images.stored.base import (
+    CONTAINERS,
+    Container,
+    Stored,
+    check_page,
+    check_size,
+    extra_of,
+    orientation_of,
+    plain,
+)
 
 _KEPT = {"L", "LA", "RGB", "RGBA"}
 
@@ -14,7 +23,7 @@ def _jpeg(path: Path, page: int) -> Stored:
     # A phone's file of several pictures: the others are previews of the first, or its depth.
     check_page(path, page, 1)
     with Image.open(path, formats=["JPEG"]) as image:
-        return Stored(_pixels(path, image))
+        return _stored(path, image, 1)
 
 
 def _webp(path: Path, page: int) -> Stored:
@@ -22,12 +31,14 @@ def _webp(path: Path, page: int) -> Stored:
         pages = int(getattr(image, "n_frames", 1))
         check_page(path, page, pages)
         image.seek(page)
-        return Stored(_pixels(path, image), pages=pages)
+        return _stored(path, image, pages)
 
 
-def _pixels(path: Path, image: Image.Image) -> np.ndarray:
+def _stored(path: Path, image: Image.Image, pages: int) -> Stored:
     check_size(path, (image.height, image.width, len(image.getbands())))
-    return plain(np.array(image if image.mode in _KEPT else image.convert("RGB")))
+    kept = image if image.mode in _KEPT else image.convert("RGB")
+    turn, extra = orientation_of(image), extra_of(kept.mode)
+    return Stored(plain(np.array(kept)), pages=pages, extra=extra, orientation=turn)
 
 
 def _is_webp(head: bytes) -> bool:

@@ -21,6 +21,7 @@ from segpp.images.stored.base import (
     Stored,
     check_page,
     check_size,
+    orientation_of,
     plain,
 )
 
@@ -28,6 +29,7 @@ _START = b"\x89PNG\r\n\x1a\n"
 _HEADER = slice(16, 29)  # what IHDR holds: width, height, depth, colour type and three more
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}
+_WITH_ALPHA = {2, 4}
 _DEEP = 16
 _STRETCHED = {2, 4}
 
@@ -38,7 +40,7 @@ def _read(path: Path, page: int) -> Stored:
     if kind == _GREY and bits in _STRETCHED:
         check_page(path, page, 1)
         with Image.open(io.BytesIO(_as_numbers(path.read_bytes())), formats=["PNG"]) as image:
-            return Stored(np.array(image), bits=bits)
+            return Stored(np.array(image), bits=bits, orientation=orientation_of(image))
     with Image.open(path, formats=["PNG"]) as image:
         pages = int(getattr(image, "n_frames", 1))
         check_page(path, page, pages)
@@ -46,8 +48,12 @@ def _read(path: Path, page: int) -> Stored:
         if page:
             _turn_to(image, page, bits, path)
         if bits == _DEEP and kind != _GREY:
-            return Stored(_deep(path, image, kind), bits=bits, pages=pages)
-        return Stored(plain(np.array(image)), palette, bits=bits, pages=pages)
+            array = _deep(path, image, kind)
+        else:
+            array = plain(np.array(image))
+        extra = 1 if array.ndim > 2 and array.shape[2] in _WITH_ALPHA else 0  # noqa: PLR2004 - (H, W)
+        turn = orientation_of(image)
+        return Stored(array, palette, bits=bits, pages=pages, extra=extra, orientation=turn)
 
 
 def _header(path: Path) -> tuple[int, int, int, int]:

@@ -44,6 +44,7 @@ class _Header:
     most: int
     start: int
     big_endian: bool = True
+    extra: int = 0
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -73,7 +74,8 @@ def _read(path: Path, page: int) -> Stored:
         return Stored(plain(array[::-1]), bits=32, pages=len(starts))
     bits = rounded_bits(header.most.bit_length())
     white = None if header.kind in _BITMAPS else header.most
-    return Stored(plain(array), None, header.kind in _BITMAPS, bits, len(starts), white)
+    black = header.kind in _BITMAPS
+    return Stored(plain(array), None, black, bits, len(starts), white, header.extra)
 
 
 def _starts(path: Path, content: bytes) -> list[_Header]:
@@ -124,7 +126,8 @@ def _pam_header(path: Path, content: bytes, at: int) -> _Header:
             )
             if depth > _MOST_CHANNELS:
                 raise ImageError(f"{path} is damaged", f"it says {depth} channels")
-            return _Header(_PAM, height, width, depth, _maximum(path, most), end)
+            extra = int(fields.get(b"TUPLTYPE", b"").endswith(b"_ALPHA"))
+            return _Header(_PAM, height, width, depth, _maximum(path, most), end, extra=extra)
         fields.update([(words[0], b" ".join(words[1:]))] if words else [])
     raise ImageError(f"{path} is damaged", "its header does not end")
 

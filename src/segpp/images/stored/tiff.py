@@ -20,6 +20,7 @@ from segpp.images.stored._planes import planes_in
 from segpp.images.stored._tiff_by_pillow import read_by_pillow
 from segpp.images.stored.base import (
     CONTAINERS,
+    ORIENTATION,
     Container,
     Pixels,
     Stored,
@@ -34,13 +35,20 @@ __all__ = [
     "channels_last",
     "check_type",
     "check_whole",
+    "extra_of",
     "main_pages",
+    "orientation_in",
     "quiet",
 ]
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _COLOR_MAP = 320
+_RGB, _YCBCR = 3, 6
+_SPACES = {5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab"}
+_THREE_COLORS = {2, 6, 8, 9}
+_ALPHA = {1, 2}
+_JPEG = {6, 7, 34892}
 # A segment of these brings its own size.
 _PNG, _JPEG_2000 = {34933}, {33003, 33004, 33005, 34712}
 _BARE_JPEG_2000 = b"\xff\x4f\xff\x51"
@@ -94,7 +102,34 @@ def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
         raise ImageError(f"{path} has channels of different sizes")
     array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=2)
     white_is_zero = int(first.photometric) == _WHITE_IS_ZERO
-    return Stored(plain(array), _palette(first), white_is_zero, bits_of(first), pages)
+    return Stored(
+        plain(array),
+        _palette(first),
+        white_is_zero,
+        bits_of(first),
+        pages,
+        extra=extra_of(first, array.shape[2]),
+        orientation=orientation_in(first),
+        space=_SPACES.get(int(first.photometric)) if not _is_jpeg(first) else None,
+    )
+
+
+def extra_of(page: Any, channels: int) -> int:
+    """Return how many channels of a page are no colours."""
+    if int(page.photometric) in _THREE_COLORS:
+        return max(channels - _RGB, 0)
+    return sum(int(kind) in _ALPHA for kind in page.extrasamples) if channels > 1 else 0
+
+
+def orientation_in(page: Any) -> int:
+    """Return how a page is to be turned, 1 to 8."""
+    tag = page.tags.get(ORIENTATION)
+    return tag.value if tag is not None and tag.value in range(1, 9) else 1
+
+
+def _is_jpeg(page: Any) -> bool:
+    # YCbCr comes out of the decoder as RGB.
+    return int(page.compression) in _JPEG and int(page.photometric) == _YCBCR
 
 
 def check_type(path: Path, page: Any) -> None:

@@ -1,0 +1,162 @@
+"""From what a file stores to a picture of 8 bits: colours looked up, white found, upright.
+
+Channels behind the colours are kept, for networks that take them; ``colors`` tells how many of the
+first are the picture.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segpp.errors import ImageError, InputError
+from segpp.images.stored import Stored, read_stored
+from segpp.images.white import MAX, is_scaled, scaled, to_8_bits, warn_if_dark
+
+__all__ = ["MOST_BANDS", "Picture", "check_bands", "read_picture", "rgb_of"]
+
+Pixels = NDArray[Any]
+
+_DIMENSIONS = 3  # (H, W, C)
+_RGB = 3
+_BYTE, _BYTE_WHITE = 8, 255
+# What all bits of a byte and of two are.
+_FULL = {255, 65535}
+MOST_BANDS = 1024
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of 8 bits.
+
+    Attributes:
+        pixels: (H, W, C), upright.
+        colors: How many of the first channels are grey or colours: what stands behind is
+            transparency, or bands beside red, green and blue.
+    """
+
+    pixels: NDArray[np.uint8]
+    colors: int
+
+
+def read_picture(
+    path: Path, *, white: str | None = None, bands: Sequence[int] | None = None, page: int = 0
+) -> Picture:
+    """Read one page of a file.
+
+    Args:
+        path: The file.
+        white: As ``segpp.images.white`` says.
+        bands: The channels that make the picture, counted from 1.
+        page: Of several, from 0.
+
+    Raises:
+        ImageError: It cannot be read, or has not these bands.
+        MissingError: It needs a package that is not installed.
+    """
+    stored = read_stored(path, page=page)
+    if stored.space:
+        stored = _converted(path, stored, page)
+    array = _colors_of(stored)
+    pixels = array if array.ndim == _DIMENSIONS else array[:, :, None]
+    colors = pixels.shape[2] - stored.extra
+    if bands is not None:
+        pixels, colors = _chosen(path, pixels, bands), len(bands)
+    levels = _eight_bits(path, pixels, stored, white, colors)
+    if stored.white_is_zero and stored.palette is None:
+        levels = np.uint8(_BYTE_WHITE) - levels
+    return Picture(np.ascontiguousarray(_upright(levels, stored.orientation)), colors)
+
+
+def rgb_of(path: Path, picture: Picture) -> NDArray[np.uint8]:
+    """Return a picture as RGB (H, W, 3), what lies behind its colours dropped.
+
+    Raises:
+        ImageError: It is neither grey nor of three colours.
+    """
+    if picture.colors == _RGB:
+        return np.ascontiguousarray(picture.pixels[:, :, :_RGB])
+    if picture.colors == 1:
+        return np.repeat(picture.pixels[:, :, :1], _RGB, axis=2)
+    raise ImageError(
+        f"{path} has {picture.pixels.shape[2]} channels, and the network takes {_RGB}",
+        hint="say which, counted from 1 as GDAL does: `bands=3,2,1`",
+    )
+
+
+def check_bands(bands: Sequence[int] | None) -> tuple[int, ...] | None:
+    """Return the numbers of bands, counted from 1.
+
+    Raises:
+        InputError: They are no such numbers.
+    """
+    if bands is None:
+        return None
+    problem = InputError(
+        f"`bands` is {bands!r:.80}", "expected: numbers of bands, counted from 1, as 3,2,1"
+    )
+    if isinstance(bands, str | bytes) or not isinstance(bands, Iterable):
+        raise problem
+    listed = list(bands)
+    for band in listed:
+        if isinstance(band, bool) or not isinstance(band, int) or not 1 <= band <= MOST_BANDS:
+            raise problem
+    if not 1 <= len(listed) <= MOST_BANDS:
+        raise problem
+    return tuple(listed)
+
+
+def _colors_of(stored: Stored) -> Pixels:
+    if stored.palette is None:
+        return stored.array
+    # Numbers without a colour are black, as Pillow has them.
+    table = np.zeros((int(stored.array.max()) + 1, _RGB), np.uint8)
+    known = stored.palette[: len(table)]
+    table[: len(known)] = known
+    colors: Pixels = table[stored.array]
+    return colors
+
+
+def _chosen(path: Path, pixels: Pixels, bands: Sequence[int]) -> Pixels:
+    have = pixels.shape[2]
+    if wrong := [band for band in bands if not 1 <= band <= have]:
+        raise ImageError(f"{path} has {have} band(s), and no band {wrong[0]}")
+    return pixels[:, :, [band - 1 for band in bands]]
+
+
+def _eight_bits(
+    path: Path, pixels: Pixels, stored: Stored, white: str | None, colors: int
+) -> NDArray[np.uint8]:
+    if stored.palette is not None:
+        return pixels
+    is_deep = is_scaled(pixels.dtype)
+    if is_deep and white not in {None, MAX}:
+        return to_8_bits(path, pixels, stored.bits, white, colors=colors)
+    if stored.white is not None and stored.white not in _FULL:
+        if is_deep and white is None:
+            warn_if_dark(path, float(pixels.max()), stored.white)
+        return scaled(pixels, stored.white)
+    if is_deep:
+        return to_8_bits(path, pixels, stored.bits, white, colors=colors)
+    return pixels if stored.bits >= _BYTE else scaled(pixels, (1 << stored.bits) - 1)
+
+
+def _converted(path: Path, stored: Stored, page: int) -> Stored:
+    """Return a page in colours that are no RGB as RGB, as far as Pillow converts it."""
+    if stored.array.dtype != np.uint8:
+        raise ImageError(f"{path} holds {stored.space} of {stored.bits} bits, which is not read")
+    with Image.open(path, formats=["TIFF"]) as image:
+        image.seek(page)
+        return replace(stored, array=np.array(image.convert("RGB")), space=None, extra=0)
+
+
+def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn and mirror as EXIF's orientation says."""
+    turns = {3: 2, 6: -1, 8: 1, 4: 2, 5: -1, 7: 1}
+    # Mirrored ones are turned, then mirrored.
+    turned = np.rot90(pixels, turns.get(orientation, 0))
+    return turned[:, ::-1] if orientation in {2, 4, 5, 7} else turned

@@ -1,0 +1,155 @@
+"""Pixels of more than 8 bits, and floats, as 8 bits: by the value that counts as white.
+
+    max     what the file's type can hold at most; of whole numbers the high byte counts
+    N       that value: min(255, floor(pixel * 255 / N + 0.5)), what is below 0 is 0
+    auto    the value that 99.9 % of the picture's samples do not pass, rounded up to the next of
+            255, 1023, 4095, 10000, 16383 and 65535
+
+Pictures of 8 bits and less are what they are. The C++ runtime does the same, to the bit.
+"""
+
+import math
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segpp.errors import ImageError, InputError
+
+__all__ = ["AUTO", "MAX", "auto_white", "check_white", "is_scaled", "to_8_bits"]
+
+AUTO, MAX = "auto", "max"
+
+Pixels = NDArray[Any]
+Pixels8 = NDArray[np.uint8]
+
+_WHITE = 255
+_BYTE = 8
+_USUAL = (255, 1023, 4095, 10_000, 16_383, 65_535)
+_NUMBER = re.compile(r"[0-9]{1,20}([.][0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
+# A picture whose brightest pixel is below this part of its range looks black.
+_DARK = 0.25
+# 16 bits have few enough values for a table of them.
+_TABLE_BYTES = 2
+
+
+def check_white(white: str | float | None) -> str | None:
+    """Return a white point as it stands in a manifest: ``auto``, ``max``, a number or None.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if white is None or (isinstance(white, str) and white in {AUTO, MAX}):
+        return white
+    value = math.nan
+    if not isinstance(white, bool) and _NUMBER.fullmatch(str(white)):
+        value = float(white)
+    if not (math.isfinite(value) and value > 0):
+        raise InputError(
+            f"`white` is {white!r:.80}",
+            f"expected: {AUTO}, {MAX} or the value that is white, as 4095",
+        )
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def is_scaled(dtype: np.dtype[Any]) -> bool:
+    """Return whether pixels of a type need a white point."""
+    return dtype != np.uint8
+
+
+def to_8_bits(
+    path: Path, pixels: Pixels, bits: int, white: str | None, *, colors: int | None = None
+) -> Pixels8:
+    """Return pixels of any type as 8 bits.
+
+    A picture that none is given for, and whose brightest pixel is below a quarter of what its type
+    holds, is warned about: it would be nearly black.
+
+    Args:
+        path: The file, for messages.
+        pixels: Of any shape, channels last.
+        bits: Of a sample.
+        white: As ``check_white`` returns it; None for ``max``.
+        colors: How many of the first channels count where values are looked at; all if None.
+
+    Raises:
+        ImageError: They are floats outside of 0 to 1, and no number is given.
+    """
+    seen = pixels[..., :colors]
+    if white == AUTO:
+        return scaled(pixels, auto_white(seen))
+    if white not in {None, MAX}:
+        return scaled(pixels, float(str(white)))
+    if pixels.dtype.kind == "f":
+        _check_unit(path, seen)
+        most = 1.0
+    else:
+        most = float((1 << (bits - (pixels.dtype.kind == "i"))) - 1)
+    if white is None:
+        warn_if_dark(path, float(np.nanmax(seen)), most)
+    return scaled(pixels, most) if pixels.dtype.kind == "f" else _high_byte(pixels, bits)
+
+
+def scaled(pixels: Pixels, white: float) -> Pixels8:
+    """Return pixels as 8 bits, ``white`` being 255."""
+    if pixels.dtype.kind == "u" and pixels.dtype.itemsize <= _TABLE_BYTES:
+        table = _scaled(np.arange(np.iinfo(pixels.dtype).max + 1), white)
+        found: Pixels8 = table[pixels]
+        return found
+    return _scaled(pixels, white)
+
+
+def auto_white(pixels: Pixels) -> float:
+    """Return the white point of a picture: see above.
+
+    Floats of 0 to 1 have 1; what passes 65535 has the next power of two, less one.
+    """
+    values = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels.reshape(-1)
+    if values.size == 0:
+        return 1.0
+    # Nearest rank, in whole numbers: the C++ runtime finds the same value.
+    rank = (999 * values.size + 999) // 1000 - 1
+    value = float(np.partition(values, rank)[rank])
+    steps = (1.0, *_USUAL) if pixels.dtype.kind == "f" else _USUAL
+    usual = next((step for step in steps if value <= step), None)
+    return float(usual or (1 << math.ceil(math.log2(value + 1))) - 1)
+
+
+def warn_if_dark(path: Path, brightest: float, most: float) -> None:
+    """Warn of a picture whose brightest pixel is far below what its type holds."""
+    if 0 < brightest < _DARK * most:
+        warnings.warn(
+            f"{path} is nearly black: its brightest pixel is {brightest:g}, and white would be "
+            f"{most:g}; say what is white: `white=auto`, or a number as `white=4095`",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _check_unit(path: Path, pixels: Pixels) -> None:
+    least, most = float(np.nanmin(pixels)), float(np.nanmax(pixels))
+    if not (least >= 0 and most <= 1):
+        raise ImageError(
+            f"{path} holds floats from {least:g} to {most:g}",
+            "without a word on them, floats go from 0 to 1",
+            hint=f"say what is white: `white={most:g}`, or `white=auto`" if most > 0 else None,
+        )
+
+
+def _scaled(pixels: Pixels, white: float) -> Pixels8:
+    levels = np.floor(pixels.astype(np.float64) * float(_WHITE) / white + 0.5)
+    # Not a number means that nothing was seen there.
+    known: Pixels8 = np.nan_to_num(levels, nan=0.0).clip(0, _WHITE).astype(np.uint8)
+    return known
+
+
+def _high_byte(pixels: Pixels, bits: int) -> Pixels8:
+    kept = bits - (pixels.dtype.kind == "i")
+    if kept < _BYTE:
+        return scaled(pixels, float((1 << kept) - 1))
+    low = pixels.clip(0) if pixels.dtype.kind == "i" else pixels
+    high: Pixels8 = (low >> low.dtype.type(kept - _BYTE)).astype(np.uint8)
+    return high

@@ -48,14 +48,14 @@ def parse_address(text: str) -> ServeAddress:
     Raises:
         InputError: It is none.
     """
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]*))(?::(\d{1,5}))?", text)
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([\w.-]*))(?::([0-9]{1,5}))?", text)
     wrong = InputError(
         f"{text!r:.80} is no address to serve on", hint="for example: --serve 0.0.0.0:8090"
     )
     if not found or not text:
         raise wrong
     host, port = found[1] or found[2], found[3]
-    if port is None and re.fullmatch(r"\d{1,5}", host):
+    if port is None and re.fullmatch(r"[0-9]{1,5}", host):
         host, port = "", host
     number = int(port or _PORT)
     if number > _MOST_PORT:

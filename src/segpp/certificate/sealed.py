@@ -104,6 +104,8 @@ def _check_siblings(path: Path) -> None:
 def _check_names(beside: Path, proof: Certificate, probes: tuple[Probe, ...]) -> None:
     told = [(one.name, tuple(one.size)) for one in proof.probes]
     held = [(one.picture.name, one.expected.labels.shape) for one in probes]
+    if all(one.expected.ties.all() for one in probes) or proof.tie_margin < 0:
+        raise ManifestError(f"{beside} counts no pixel: it proves nothing")
     if told != held:
         raise ManifestError(
             f"{beside} holds other pictures than its manifest names", f"{told} and {held}"

@@ -203,7 +203,7 @@ def memory_size(text: str) -> int:
     Raises:
         argparse.ArgumentTypeError: It is something else.
     """
-    match = re.fullmatch(r"(\d{1,6})([KMG])", text)
+    match = re.fullmatch(r"([0-9]{1,6})([KMG])", text)
     if match is None or int(match[1]) == 0:
         problem = f"{text!r:.80} is not a size: a whole number and K, M or G, as 512M or 2G"
         raise argparse.ArgumentTypeError(problem)

@@ -176,7 +176,7 @@ def _say_picture_path(onnx: Path) -> None:
 def _capabilities(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(",")) if text else ()
     for name in names:
-        if not re.fullmatch(r"\d{1,2}\.\d", name):
+        if not re.fullmatch(r"[0-9]{1,2}\.[0-9]", name):
             raise InputError(
                 f"{name!r} is not a compute capability", hint="separate by commas, as 8.6,8.9,12.0"
             )
@@ -184,7 +184,7 @@ def _capabilities(text: str) -> tuple[str, ...]:
 
 
 def _bytes(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,6})([KMG])", text)
+    match = re.fullmatch(r"([0-9]{1,6})([KMG])", text)
     if match is None or int(match[1]) == 0:
         raise InputError(
             f"the workspace {text!r} is not a size",

@@ -215,3 +215,19 @@ def test_infinities_fail_and_say_so(network: Network) -> None:
     assert done.problem
     assert "not a number" in done.problem
     assert done.pictures == ()
+
+
+def test_a_certificate_that_counts_no_pixel_proves_nothing(network: Network) -> None:
+    def all_ties(probe: Probe) -> Probe:
+        return replace(probe, expected=replace(probe.expected, ties=probe.expected.ties | True))
+
+    def below_nothing(manifest: Manifest) -> Manifest:
+        assert manifest.certificate
+        return replace(manifest, certificate=replace(manifest.certificate, tie_margin=-1.0))
+
+    for change in ({"probe": all_ties}, {"manifest": below_nothing}):
+        path = certified(network())
+        resealed(path, **change)  # type: ignore[arg-type]
+
+        with pytest.raises(ManifestError, match="counts no pixel: it proves nothing"):
+            verify_file(path, {})

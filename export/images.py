@@ -64,9 +64,7 @@ def read_parity_image(path: Path, spec: InputSpec, *, fed: InputSpec | None = No
     Raises:
         ImageError: It cannot be read, or the network takes other channels.
     """
-    batch = [_stacked(path, spec)] * spec.batch
-    normalized = prepare(batch, _float_spec(spec, spec.batch))
-    given = prepare(batch, fed or spec)
+    given, normalized = _both(_stacked(path, spec), spec, fed or spec)
     return ParityImage(path.name, sha256_of(path), given, normalized)
 
 
@@ -81,10 +79,8 @@ def made_parity_image(spec: InputSpec, *, fed: InputSpec | None = None) -> Parit
         fed: The input as the file takes it, where that is something else.
     """
     image = _waves(spec)
-    batch = [image] * spec.batch
-    normalized = prepare(batch, _float_spec(spec, spec.batch))
-    sha256 = hashlib.sha256(image.tobytes()).hexdigest()
-    return ParityImage(MADE, sha256, prepare(batch, fed or spec), normalized)
+    given, normalized = _both(image, spec, fed or spec)
+    return ParityImage(MADE, hashlib.sha256(image.tobytes()).hexdigest(), given, normalized)
 
 
 def drawn_parity_image(picture: Picture, spec: InputSpec, *, fed: InputSpec) -> ParityImage:
@@ -95,16 +91,28 @@ def drawn_parity_image(picture: Picture, spec: InputSpec, *, fed: InputSpec) -> 
         spec: The input, with the mean and std of training.
         fed: The input as the file takes it.
     """
-    batch = [picture.pixels] * spec.batch
-    normalized = prepare(batch, _float_spec(spec, spec.batch))
-    sha256 = hashlib.sha256(picture.file).hexdigest()
-    return ParityImage(picture.name, sha256, prepare(batch, fed), normalized)
+    given, normalized = _both(picture.pixels, spec, fed)
+    return ParityImage(picture.name, hashlib.sha256(picture.file).hexdigest(), given, normalized)
 
 
 def made_image(spec: InputSpec) -> Floats:
     """Return the same image as ``made_parity_image`` alone, (1, C, H, W), normalised."""
     image: Floats = prepare([_waves(spec)], _float_spec(spec, 1))
     return image
+
+
+def _both(image: ImageArray, spec: InputSpec, fed: InputSpec) -> tuple[NDArray[Any], Floats]:
+    """Return an image as the file takes it and as PyTorch does, as a batch.
+
+    Where the file resizes pictures of a camera's size itself, PyTorch gets what Pillow makes of
+    such a picture.
+    """
+    batch = [image] * spec.batch
+    given = prepare(batch, fed)
+    resizes = (fed.height, fed.width) != (spec.height, spec.width)
+    seen = list(given) if resizes else batch
+    inside = replace(_float_spec(spec, spec.batch), fit="stretch" if resizes else spec.fit)
+    return given, prepare(seen, inside)
 
 
 def _waves(spec: InputSpec) -> ImageArray:

@@ -199,7 +199,7 @@ def _choices(config: ExportConfig) -> ReadChoices:
 
 
 def _parity_image(config: ExportConfig, spec: InputSpec) -> ParityImage:
-    fed = file_input(spec, config.input_dtype)
+    fed = file_input(spec, config.input_dtype, config.picture)
     if config.parity_image is None and _has_no_picture(spec):
         return made_parity_image(spec, fed=fed)
     return read_parity_image(_parity_path(config), spec, fed=fed)
@@ -286,6 +286,7 @@ def _build_graph(
             align_corners=plan.checkpoint.align_corners,
             pixels=config.input_dtype in {"float32-pixels", "uint8"},
             output_names=config.output_names,
+            picture=config.picture,
         )
         traced = trace(module, module.example(), names=module.names)
         name = family_of(model.architecture).name
@@ -317,7 +318,7 @@ def _check_parity(
     is_bundled = plan.config.parity_image is None and image.name != MADE
     whose = ", the bundled picture" if is_bundled else ""
     with step(f"comparing with PyTorch on {image.name}{whose}"):
-        fed = file_input(plan.input, plan.config.input_dtype)
+        fed = file_input(plan.input, plan.config.input_dtype, plan.config.picture)
         parity, seen = compare(
             model,
             part,
@@ -367,7 +368,7 @@ def _manifest(
         source=Source(config.checkpoint.name, checkpoint.sha256, checkpoint.format),
         architecture=checkpoint.architecture,
         classes=plan.classes,
-        input=file_input(plan.input, config.input_dtype),
+        input=file_input(plan.input, config.input_dtype, config.picture),
         outputs=tuple(
             _output_spec(plan, kind, output)
             for kind, output in zip(OUTPUTS[config.outputs], graph.graph.output, strict=True)

@@ -54,6 +54,8 @@ class ExportConfig:
         reduction: Which reduction works at which site, or the choice that says so once the network
             is known; no tokens are merged if None.
         size: Input in pixels; the checkpoint's own, else the family's default, if None.
+        picture: Of a camera, whose pictures the file takes as they are and resizes itself; the
+            input has ``size`` if None.
         batch: Images per call.
         precision: One of ``PRECISIONS``.
         parity_image: What to compare the file with PyTorch on; the bundled scene if None.
@@ -91,6 +93,7 @@ class ExportConfig:
     checkpoint_format: str | None = None
     reduction: ReductionConfig | ReductionChoice | None = None
     size: Size | None = None
+    picture: Size | None = None
     batch: int = 1
     precision: str = "fp32"
     parity_image: Path | None = None

@@ -29,6 +29,7 @@ from segpp.utils.overwrite import check_output_file
 __all__ = ["check_config"]
 
 _MAX_BATCH = 64
+_LEAST_SIDE, _MOST_SIDE = 32, 8192
 # Of an input or output: what the readers of ONNX files take.
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,127}")
 _SUFFIX = ".onnx"
@@ -40,6 +41,7 @@ def check_config(config: ExportConfig) -> None:
     _check_precision(config)
     _check_tensor_names(config)
     _check_numbers(config)
+    _check_picture(config)
     _check_match_interval(config)
     check_with_any(lambda family: _check_with(family, config))
     _check_output(config)
@@ -113,6 +115,30 @@ def _check_numbers(config: ExportConfig) -> None:
         raise InputError(f"a batch of {config.batch} images", f"allowed: 1 to {_MAX_BATCH}")
     if config.min_agreement is not None and not 0 <= config.min_agreement <= 1:
         raise InputError(f"`min_agreement={config.min_agreement:g}`", "allowed: 0 to 1")
+
+
+def _check_picture(config: ExportConfig) -> None:
+    """Raise InputError unless a file that resizes pictures takes pixels and gives labels."""
+    if config.picture is None:
+        return
+    wanted = {"input_dtype": "uint8", "outputs": "labels"}
+    for name, value in wanted.items():
+        if (given := getattr(config, name)) != value:
+            raise InputError(
+                f"`picture={config.picture}` with `{name}={given}`",
+                "a file that resizes pictures itself takes their pixels and labels each of them",
+                hint="`made_for=engine`, which is pixels in and class numbers out",
+            )
+    if config.reference is not None:
+        raise InputError(
+            f"`picture={config.picture}` with `reference`",
+            "its inputs are of the network's size",
+            hint="compare a file without `picture`",
+        )
+    if min(config.picture) < _LEAST_SIDE or max(config.picture) > _MOST_SIDE:
+        raise InputError(
+            f"`picture={config.picture}`", f"a side has {_LEAST_SIDE} to {_MOST_SIDE} pixels"
+        )
 
 
 def _check_match_interval(config: ExportConfig) -> None:

@@ -12,6 +12,7 @@ def recorded_options(plan: ResolvedExport) -> dict[str, str]:
         "target": plan.config.target,
         **_normalization(plan),
         **_reading(plan.config),
+        **_resizing(plan),
         "rewrites": " ".join(plan.rewrites.on) or "none",
         "rewrites_off": " ".join(plan.rewrites.off) or "none",
     }
@@ -23,6 +24,11 @@ def _normalization(plan: ResolvedExport) -> dict[str, str]:
         return {}
     mean, std = (" ".join(f"{v:g}" for v in values) for values in (plan.input.mean, plan.input.std))
     return {"normalization": f"inside, mean {mean}, std {std}"}
+
+
+def _resizing(plan: ResolvedExport) -> dict[str, str]:
+    """Return what size the file itself brings pictures to."""
+    return {} if plan.config.picture is None else {"resized_inside": str(plan.size)}
 
 
 def _reading(config: ExportConfig) -> dict[str, str]:

@@ -29,6 +29,9 @@ __all__ = [
 # What a mask depends on, of which somebody must tell or something be assumed.
 _ASSUMED = ("heads", "mean", "std", "colors", "resize", "fit", "size", "classes")
 
+# Sides that differ by less are a pixel or two off: 1080 to 540, 720 to 352.
+_SAME_SHAPE = 0.01
+
 # What the tensor of each input is.
 _DTYPES: dict[str, Literal["float32", "float16", "uint8"]] = {
     "float32": "float32",
@@ -81,6 +84,9 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
     family = family_of(checkpoint.architecture)
     size = config.size or checkpoint.size or family.default_size
     family.check_size(size)
+    fit = _fit_of(config, checkpoint)
+    if config.picture is not None and fit != "stretch":
+        _check_shape(config.picture, size)
     channels = checkpoint.architecture.channels
     is_pixels = config.input_dtype == "uint8"
     shape = (*size, channels) if is_pixels else (channels, *size)
@@ -97,7 +103,7 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
         or checkpoint.std
         or _repeated(IMAGENET_STD, channels),
         resize=checkpoint.resize or "pillow-bilinear",
-        fit=_fit_of(config, checkpoint),
+        fit=fit,
     )
 
 
@@ -109,6 +115,20 @@ def _fit_of(
         "crop": "crop",
     }
     return known.get(config.fit or checkpoint.fit, "letterbox")
+
+
+def _check_shape(picture: Size, size: Size) -> None:
+    """Raise InputError unless a picture fills the network's input without bars or cuts."""
+    ratio = picture.width * size.height / (picture.height * size.width)
+    if abs(ratio - 1) <= _SAME_SHAPE:
+        return
+    width = max(1, round(picture.width * size.height / picture.height / 32)) * 32
+    height = max(1, round(width * picture.height / picture.width))
+    raise InputError(
+        f"`picture={picture}` has another shape than the network's input, {size}",
+        "a file that resizes pictures itself fills its input with them, without bars",
+        hint=f"`size={height}x{width}`, or `fit=stretch` if the network was trained so",
+    )
 
 
 def _given(flag: str, values: tuple[float, ...] | None, channels: int) -> tuple[float, ...] | None:

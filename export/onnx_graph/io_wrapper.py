@@ -8,13 +8,15 @@ from torch import Tensor, nn
 from segpp.export.config import OUTPUTS
 from segpp.export.custom_ops import torch_ops
 from segpp.export.models.network import Network
+from segpp.export.onnx_graph.picture_resize import PictureResize
 from segpp.images.fit import padding_color
 from segpp.manifest import InputSpec
+from segpp.ops.grid import Size
 
 __all__ = ["ModelWithIO", "file_input"]
 
 
-def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
+def file_input(spec: InputSpec, input_dtype: str, picture: Size | None = None) -> InputSpec:
     """Return the input as the file's reader has to feed it.
 
     Float pixels are normalised inside, so that outside their mean is 0 and their std 1: a reader
@@ -24,7 +26,10 @@ def file_input(spec: InputSpec, input_dtype: str) -> InputSpec:
     Args:
         spec: With the mean and std of training.
         input_dtype: One of ``INPUTS``.
+        picture: What is resized inside, if anything is; then the input is uint8.
     """
+    if picture is not None:
+        return replace(spec, shape=(spec.batch, *picture, spec.channels))
     if input_dtype != "float32-pixels":
         return spec
     padding = tuple(padding_color(spec).tolist())
@@ -43,6 +48,7 @@ class ModelWithIO(nn.Module):
         pixels: Whether floats are pixels too, 0 to 255; uint8 always is.
         output_names: What the outputs are called, if not as ``OUTPUTS`` has it.
         align_corners: How logits are resized to labels.
+        picture: The size of what the file takes and labels, if it resizes pictures itself.
     """
 
     def __init__(
@@ -54,13 +60,18 @@ class ModelWithIO(nn.Module):
         align_corners: bool = False,
         pixels: bool = False,
         output_names: tuple[str, ...] = (),
+        picture: Size | None = None,
     ) -> None:
         super().__init__()
         self.pixels = pixels or spec.dtype == "uint8"
         self.output_names = output_names or OUTPUTS[outputs]
         self.align_corners = align_corners
         self.network = network
-        self.spec = spec
+        self.spec = file_input(spec, "", picture)
+        network_size = Size(spec.height, spec.width)
+        self.resize = (
+            nn.Identity() if picture is None else PictureResize(picture, network_size, spec.resize)
+        )
         self.outputs = OUTPUTS[outputs]
         self.mean, self.std = (
             nn.Buffer(torch.tensor(values)[:, None, None]) for values in (spec.mean, spec.std)
@@ -94,5 +105,5 @@ class ModelWithIO(nn.Module):
         pixels = image.float()
         if self.spec.layout == "NHWC":
             pixels = pixels.permute(0, 3, 1, 2)
-        normalized: Tensor = (pixels - self.mean) / self.std
+        normalized: Tensor = (self.resize(pixels) - self.mean) / self.std
         return normalized

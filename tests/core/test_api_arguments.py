@@ -131,6 +131,7 @@ WRONG: dict[str, list[Any]] = {
     "parity_image": NO_PATH,
     "path": [*NO_PATH, None],
     "percentiles": [math.nan, (math.nan,), (101,), (0,), (-1,), (100,), (), "50", [None]],
+    "picture": NO_SIZE,
     "pictures": [*NO_PATHS, [], None],
     "plot": NO_PATH,
     "plugin": NO_PATH,

@@ -24,6 +24,7 @@ def export_onnx(
     output: PathLike,
     *,
     size: SizeLike | None = None,
+    picture: SizeLike | None = None,
     preset: str | None = None,
     ratio: float | None = None,
     reduce: str | Sequence[str] = (),
@@ -66,6 +67,9 @@ def export_onnx(
         output: The ONNX file to write.
         size: Input in pixels, height first: ``(512, 1024)`` or ``"512x1024"``; by default the
             checkpoint's own, else 512x1024.
+        picture: The size of a camera's pictures, ``(720, 1280)``, which the file takes as they are,
+            resizes itself and labels pixel by pixel: with ``made_for="engine"`` the GPU does it.
+            They must have the shape of ``size``, or the fit be ``stretch``.
         preset: ``none``, ``hq``, ``fast`` or ``2x2`` of SegFormer++ (arXiv:2405.14467).
         ratio: Instead of a preset: the share of tokens merged away at each site, in [0, 1).
         reduce: Single sites on top, as ``"3.q=bsm:ratio=0.8,sy=4,sx=4"`` or ``"4.q=none"``.
@@ -130,6 +134,7 @@ def export_onnx(
         checkpoint=arguments.path("checkpoint", checkpoint),
         out=arguments.path("output", output),
         size=to_size(size),
+        picture=to_size(picture, "picture"),
         reduction=ReductionChoice(
             arguments.optional(arguments.text, "preset", preset),
             arguments.optional(arguments.number, "ratio", ratio),

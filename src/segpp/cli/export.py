@@ -77,6 +77,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="input in pixels (default: the checkpoint's own, else 512x1024)",
     )
     model.add_argument(
+        "--picture",
+        metavar="HxW",
+        help="size of a camera's pictures, which the file resizes itself: with --for engine",
+    )
+    model.add_argument(
         "--batch", type=int, default=1, metavar="N", help="images per call (default: 1)"
     )
     model.add_argument(
@@ -271,6 +276,7 @@ def run(args: argparse.Namespace) -> int:
         args.checkpoint,
         args.out,
         size=args.size,
+        picture=args.picture,
         preset=args.preset,
         ratio=args.ratio,
         reduce=args.reduce,

@@ -1,6 +1,7 @@
 """What is to be scored: from folders of a known layout, from two folders or patterns, or a list."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -68,6 +69,11 @@ def find_dataset(config: DataConfig) -> DataSet:
         ImageError: A folder is missing or empty, or a file has no partner.
         InputError: Nothing says where the data is, or a folder is of no known layout.
     """
+    found = _found(config)
+    return replace(found, notes=(*found.notes, *_counted_twice(found.pairs)))
+
+
+def _found(config: DataConfig) -> DataSet:
     _check_ways(config)
     if config.dataset:
         found = [_known(folder, config) for folder in config.dataset]
@@ -169,6 +175,14 @@ def _pairs(part: Part, config: DataConfig) -> Iterator[Pair]:
 
 def _counted(pairs: tuple[Pair, ...]) -> str:
     return f"{len(pairs)} picture{'s' * (len(pairs) != 1)}"
+
+
+def _counted_twice(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Yield a sentence if a list, or several folders, name some more than once."""
+    times = Counter(pair.image for pair in pairs)
+    more = [image for image, count in times.items() if count > 1]
+    if more:
+        yield f"named more than once, and counted so, are {len(more)} pictures, as {more[0]}"
 
 
 def _joined(one: DataSet, other: DataSet) -> DataSet:

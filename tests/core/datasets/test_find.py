@@ -8,7 +8,7 @@ import pytest
 from segpp.datasets.find import DataConfig, DataSet, find_dataset
 from segpp.errors import ImageError, InputError
 from tests.core.datasets.layouts.folders import made
-from tests.helpers.datasets import save
+from tests.helpers.datasets import dataset, save
 
 
 def blank(*paths: Path) -> None:
@@ -114,3 +114,12 @@ def test_a_list_alone_names_pictures_and_labels(tmp_path: Path) -> None:
 
     assert [pair.labels.name for pair in data.pairs] == ["b.png"]
     assert data.notes == ("1 picture of the list x.txt",)
+
+
+def test_pictures_that_are_named_twice_are_told(tmp_path: Path) -> None:
+    images, labels = dataset(tmp_path, [np.zeros((2, 2), np.uint8)])
+    (tmp_path / "list.txt").write_text("0\n0.png\n")
+
+    found = find_dataset(DataConfig(images=images, labels=labels, listed=tmp_path / "list.txt"))
+
+    assert "named more than once, and counted so, are 1 pictures" in found.notes[-1]

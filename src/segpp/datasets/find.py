@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
+from segpp.datasets.label_maps.base import LABEL_MAPS, NO_CLASS
 from segpp.datasets.layouts.base import LAYOUTS, Layout, Part
 from segpp.datasets.listing import pairs_of_list
 from segpp.datasets.pairs import Pair, files_of, find_pairs
@@ -60,6 +61,29 @@ class DataSet:
     reduce_zero_label: bool = False
     label_map: str | None = None
     palette: tuple[Color, ...] = ()
+
+    def meant_for(self, classes: int) -> "DataSet":
+        """Return what is known of the labels, as far as a model of so many classes can mean it.
+
+        Folders of other sets may be named like those of a known one.
+
+        Raises:
+            InputError: The labels would be mapped to another number of classes.
+        """
+        if self.label_map:
+            mapped = len({*LABEL_MAPS[self.label_map].values()} - {NO_CLASS})
+            if mapped != classes:
+                raise InputError(
+                    f"the labels are mapped to {mapped} classes, the model has {classes}",
+                    *self.notes,
+                    hint="if its labels are other numbers: `images` and `labels`, or a `label_map`",
+                )
+        # What is no class has the number behind them, or the last.
+        named = sorted(label for label in self.ignored if label < classes - 1)
+        if not named:
+            return self
+        note = f"of {classes} classes {named[0]} is one, and counts; `ignore` leaves it out"
+        return replace(self, ignored=self.ignored - {*named}, notes=(*self.notes, note))
 
 
 def find_dataset(config: DataConfig) -> DataSet:

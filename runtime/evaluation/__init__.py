@@ -98,14 +98,14 @@ def evaluate(
     all_totals = [_ModelTotals(empty_matrix(classes, ignored)) for _ in models]
     images, skipped, left = 0, [], Counter[int]()
     pairs = list(pairs)
+    files = [pair.labels for pair in pairs]
     for pair in pairs:
         try:
             image, truth = load_pair(pair, rules, channels=channels)
         except ImageError as failure:
             skipped.append(str(failure))
         else:
-            others = [one.labels for one in pairs if one is not pair]
-            check_known_labels(truth, classes, ignored, pair.labels, rules, others=others)
+            check_known_labels(truth, classes, ignored, pair.labels, rules, others=files)
             left.update(_count(truth, ignored))
             watch(pair, image, truth, _add_image(all_totals, models, image, truth, unseen))
             images += 1

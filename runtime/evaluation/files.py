@@ -14,7 +14,7 @@ from segpp.datasets.find import DataSet
 from segpp.datasets.label_maps.base import find_label_map
 from segpp.datasets.labels import LabelRules, Labels
 from segpp.datasets.pairs import Pair
-from segpp.datasets.unknown_labels import is_black_and_white
+from segpp.datasets.unknown_labels import is_foreground
 from segpp.errors import CheckError, InputError
 from segpp.images.channels import GRAY_NOTE
 from segpp.images.palette import Color
@@ -82,6 +82,11 @@ def evaluate_files(
             stack.enter_context(_open(path, settings, alone=len(models) == 1)) for path in models
         ]
         names, notes = _class_names(models, sessions)
+        if label_map or label_offset or reduce_zero_label:
+            # What a layout leaves out is a number of its own, before it is mapped.
+            data = replace(data, ignored=frozenset())
+        elif reduce_zero_label is None:
+            data = data.meant_for(len(names))
         rules, told = _label_rules(
             models, sessions, data, label_offset, reduce=reduce_zero_label, label_map=label_map
         )
@@ -96,7 +101,8 @@ def evaluate_files(
             *_assumptions(models, sessions),
         )
         labels = _usually_ignored(sessions, data) if ignored is None else frozenset(ignored)
-        if ignored is None and rules.counted and _is_foreground(names, data):
+        files = [pair.labels for pair in data.pairs]
+        if ignored is None and rules.counted and is_foreground(len(names), files):
             rules = replace(rules, foreground=_USUALLY_IGNORED)
             labels -= {_USUALLY_IGNORED}
             notes = (*notes, _FOREGROUND.format(names[1]))
@@ -254,11 +260,6 @@ def _label_rules(
         "--no-reduce-zero-label takes labels as they are"
     )
     return replace(rules, reduce_zero_label=True), (note,)
-
-
-def _is_foreground(names: Sequence[str], data: DataSet) -> bool:
-    two = 2
-    return len(names) == two and is_black_and_white([pair.labels for pair in data.pairs])
 
 
 def _fitting(palette: tuple[Color, ...], names: tuple[str, ...]) -> tuple[Color, ...]:

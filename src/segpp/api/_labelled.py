@@ -84,6 +84,7 @@ def rules_of(classes: Classes, data: DataSet | None, label_map: str | None) -> L
         label_map: A label map that goes before it.
     """
     colors = data.palette if data and data.palette else classes.palette
+    data = data.meant_for(len(classes.names)) if data and not label_map else data
     name = label_map or (data.label_map if data else None)
     if name is not None:
         return LabelRules(colors, label_map=find_label_map(name))

@@ -1,6 +1,7 @@
 """Files made INT8: ranges of activations from pictures, products that pay, masks that hold."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from segpp.api._labelled import Labelled, labelled_pictures, rules_of
 from segpp.api._types import OneOrMore, PathLike, checked_settings
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
+from segpp.datasets.unknown_labels import is_foreground
 from segpp.errors import InputError
 from segpp.manifest import read_manifest
 from segpp.runtime.benchmark.plot import check_plotting
@@ -243,13 +245,14 @@ def _truth(
 
     classes = read_manifest(config.model).classes
     paths = [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
-    own = found.data.ignored if found.data else ()
-    truth = Truth(
-        files=found.files(paths, folder, suffixes) or {},
-        rules=rules_of(classes, None if folder else found.data, label_map),
-        classes=len(classes.names),
-        ignored=frozenset((classes.ignore, *own, _USUALLY_IGNORED) if ignored is None else ignored),
-    )
+    count = len(classes.names)
+    own = found.data.meant_for(count).ignored if found.data and not label_map else frozenset()
+    rules = rules_of(classes, None if folder else found.data, label_map)
+    files = found.files(paths, folder, suffixes) or {}
+    usual = {classes.ignore, *own, _USUALLY_IGNORED}
+    if ignored is None and rules.counted and is_foreground(count, [*files.values()]):
+        rules, usual = replace(rules, foreground=_USUALLY_IGNORED), usual - {_USUALLY_IGNORED}
+    truth = Truth(files, rules, count, frozenset(usual if ignored is None else ignored))
     truth.check()
     return truth
 

@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Iterator
-from glob import glob, has_magic
+from glob import glob
 from pathlib import Path
 
 from segpp.errors import ImageError
@@ -34,7 +34,7 @@ def files_by_name(
     Raises:
         ImageError: There are none, or two of one name.
     """
-    pattern = has_magic(str(place)) and not place.exists()
+    pattern = _WILD.search(str(place)) is not None and not place.exists()
     found: dict[str, Path] = {}
     for path, name in _matching(place) if pattern else _inside(place, contents):
         if path.suffix.lower() not in endings or not normal(path.stem).endswith(normal(suffix)):
@@ -87,7 +87,9 @@ def _matching(pattern: Path) -> Iterator[tuple[Path, str]]:
     """Yield the files that fit a pattern, and what its stars stand for in each."""
     parts = _WILD.split(str(pattern))
     expression = "".join(_expression(part) for part in parts)
-    for name in sorted(glob(str(pattern), recursive=True)):  # noqa: PTH207 - absolute ones too
+    # Brackets are parts of names; what they would stand for in a pattern, stars do.
+    globbed = str(pattern).replace("[", "[[]")
+    for name in sorted(glob(globbed, recursive=True)):  # noqa: PTH207 - absolute ones too
         path = Path(name)
         match = re.fullmatch(expression, name)
         if match is not None and path.is_file() and not path.name.startswith("."):
@@ -102,8 +104,11 @@ def _expression(part: str) -> str:
 
 def _nothing(place: Path, suffix: str, endings: frozenset[str], contents: str) -> ImageError:
     ends = f"*{suffix} with the ending " if suffix else ""
+    problem = (
+        "the folder {} holds no {}" if place.exists() else "nothing fits the pattern {}: no {}"
+    )
     return ImageError(
-        f"the folder {place} holds no {contents}",
+        problem.format(place, contents),
         f"looked for: {ends}{', '.join(sorted(endings))}",
         hint=_jpeg_hint(place, endings),
     )

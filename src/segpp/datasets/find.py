@@ -1,10 +1,12 @@
 """What is to be scored: from folders of a known layout, from two folders or patterns, or a list."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from pathlib import Path
 
+from segpp.datasets.label_maps.base import LABEL_MAPS, NO_CLASS
 from segpp.datasets.layouts.base import LAYOUTS, Layout, Part
 from segpp.datasets.listing import pairs_of_list
 from segpp.datasets.pairs import Pair, files_of, find_pairs
@@ -60,6 +62,29 @@ class DataSet:
     label_map: str | None = None
     palette: tuple[Color, ...] = ()
 
+    def meant_for(self, classes: int) -> "DataSet":
+        """Return what is known of the labels, as far as a model of so many classes can mean it.
+
+        Folders of other sets may be named like those of a known one.
+
+        Raises:
+            InputError: The labels would be mapped to another number of classes.
+        """
+        if self.label_map:
+            mapped = len({*LABEL_MAPS[self.label_map].values()} - {NO_CLASS})
+            if mapped != classes:
+                raise InputError(
+                    f"the labels are mapped to {mapped} classes, the model has {classes}",
+                    *self.notes,
+                    hint="if its labels are other numbers: `images` and `labels`, or a `label_map`",
+                )
+        # What is no class has the number behind them, or the last.
+        named = sorted(label for label in self.ignored if label < classes - 1)
+        if not named:
+            return self
+        note = f"of {classes} classes {named[0]} is one, and counts; `ignore` leaves it out"
+        return replace(self, ignored=self.ignored - {*named}, notes=(*self.notes, note))
+
 
 def find_dataset(config: DataConfig) -> DataSet:
     """Return what is to be scored.
@@ -68,6 +93,11 @@ def find_dataset(config: DataConfig) -> DataSet:
         ImageError: A folder is missing or empty, or a file has no partner.
         InputError: Nothing says where the data is, or a folder is of no known layout.
     """
+    found = _found(config)
+    return replace(found, notes=(*found.notes, *_counted_twice(found.pairs)))
+
+
+def _found(config: DataConfig) -> DataSet:
     _check_ways(config)
     if config.dataset:
         found = [_known(folder, config) for folder in config.dataset]
@@ -169,6 +199,14 @@ def _pairs(part: Part, config: DataConfig) -> Iterator[Pair]:
 
 def _counted(pairs: tuple[Pair, ...]) -> str:
     return f"{len(pairs)} picture{'s' * (len(pairs) != 1)}"
+
+
+def _counted_twice(pairs: Sequence[Pair]) -> Iterator[str]:
+    """Yield a sentence if a list, or several folders, name some more than once."""
+    times = Counter(pair.image for pair in pairs)
+    more = [image for image, count in times.items() if count > 1]
+    if more:
+        yield f"named more than once, and counted so, are {len(more)} pictures, as {more[0]}"
 
 
 def _joined(one: DataSet, other: DataSet) -> DataSet:

@@ -23,6 +23,7 @@ from segpp.datasets.colors import classes_of_colors, numbers_of_palette
 from segpp.errors import ImageError, InputError
 from segpp.images.palette import Color
 from segpp.images.stored import Stored, read_stored
+from segpp.images.stored.base import upright
 from segpp.utils.files import check_file
 
 __all__ = ["LABEL_SUFFIXES", "LabelRules", "Labels", "load_labels"]
@@ -36,7 +37,7 @@ LABEL_SUFFIXES = frozenset(
 
 _NO_CLASS = 255
 _COLORS = (3, 4)
-_LOSSY = (b"\xff\xd8\xff", b"\0\0\0\x0cjP  ", b"RIFF")
+_LOSSY = (b"\xff\xd8\xff", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51", b"RIFF")
 _LIMITS = np.iinfo(np.int32)
 
 
@@ -83,31 +84,48 @@ def load_labels(path: Path, rules: LabelRules | None = None) -> Labels:
     rules = rules or LabelRules()
     _check_lossless(path)
     stored = read_stored(path)
+    if stored.lossy:
+        raise _changed(path, f"TIFF with {stored.lossy} inside")
     if stored.pages > 1:
         raise InputError(f"{path} has {stored.pages} pages", "labels of one picture are one page")
+    return upright(_classes(stored, rules, path), stored.orientation)
+
+
+def _classes(stored: Stored, rules: LabelRules, path: Path) -> Labels:
     if _in_color(stored):
-        return classes_of_colors(_eight_bits(stored.array, path)[..., :3], rules.palette, path)
-    numbers = _numbers(stored, path)
+        return classes_of_colors(_eight_bits(stored, path)[..., :3], rules.palette, path)
+    numbers, are_classes = _numbers(stored, path), False
     if stored.palette is not None:
-        numbers = numbers_of_palette(numbers, stored.palette, rules.palette)
-    return _meant(_whole(numbers, path), rules, path)
+        numbers, are_classes = numbers_of_palette(numbers, stored.palette, rules.palette, path)
+    whole = _whole(numbers, path)
+    return whole if are_classes else _meant(whole, rules, path)
 
 
 def _check_lossless(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(12)
     if head.startswith(_LOSSY):
-        raise ImageError(
-            f"{path} is a picture whose format does not keep class numbers (JPEG, WebP)",
-            hint="save the labels as PNG",
-        )
+        raise _changed(path, "JPEG, WebP")
+
+
+def _changed(path: Path, kind: str) -> ImageError:
+    return ImageError(
+        f"{path} is a picture whose format does not keep class numbers ({kind})",
+        hint="save the labels as PNG",
+    )
 
 
 def _in_color(stored: Stored) -> bool:
     return stored.array.ndim > 2 and stored.array.shape[2] in _COLORS  # noqa: PLR2004 - (H, W, C)
 
 
-def _eight_bits(pixels: NDArray[Any], path: Path) -> NDArray[Any]:
+def _eight_bits(stored: Stored, path: Path) -> NDArray[Any]:
+    pixels = stored.array
+    if stored.space:
+        raise InputError(
+            f"{path} holds colours as {stored.space}",
+            "labels have one channel of class numbers, or the colours of the classes as RGB",
+        )
     if pixels.dtype != np.uint8:
         raise InputError(
             f"{path} has {pixels.shape[2]} channels of {pixels.dtype}",
@@ -120,7 +138,8 @@ def _numbers(stored: Stored, path: Path) -> NDArray[Any]:
     array = stored.array
     if array.ndim == 2:  # noqa: PLR2004 - (H, W)
         return array
-    if array.ndim == 3 and array.shape[2] in {1, 2}:  # noqa: PLR2004 - grey, and transparency
+    # Of two channels without a word, each may be a class of its own.
+    if array.ndim == 3 and array.shape[2] == 1 + stored.extra:  # noqa: PLR2004 - (H, W, C)
         return array[..., 0]
     raise InputError(
         f"{path} holds numbers of the shape {array.shape}",
@@ -139,7 +158,7 @@ def _whole(numbers: NDArray[Any], path: Path) -> Labels:
             )
     if numbers.dtype.kind not in "biuf":
         raise InputError(f"{path} holds {numbers.dtype}, no numbers")
-    for extreme in (numbers.min(), numbers.max()):
+    for extreme in (numbers.min().item(), numbers.max().item()):
         if not _LIMITS.min <= extreme <= _LIMITS.max:
             raise InputError(f"{path} holds the label {extreme}, which no data set has")
     return numbers.astype(np.int32)
@@ -153,8 +172,8 @@ def _meant(labels: Labels, rules: LabelRules, path: Path) -> Labels:
     if rules.reduce_zero_label:
         labels = np.where(labels == 0, _NO_CLASS, labels)
         rules = replace(rules, offset=-1)
-    moved: Labels = np.where(labels == _NO_CLASS, _NO_CLASS, labels + rules.offset)
-    return moved
+    moved = np.where(labels == _NO_CLASS, _NO_CLASS, labels.astype(np.int64) + rules.offset)
+    return _whole(moved, path)
 
 
 def _mapped(labels: Labels, label_map: Mapping[int, int], path: Path) -> Labels:

@@ -8,11 +8,13 @@ Empty lines and those that begin with ``#`` say nothing.
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from segpp.datasets.files import normal
+from segpp.datasets.labels import LABEL_SUFFIXES
 from segpp.datasets.pairs import Pair
 from segpp.errors import ImageError, InputError
+from segpp.images.preprocess import IMAGE_SUFFIXES
 from segpp.utils.files import check_file
 
 __all__ = ["Folders", "pairs_of_list", "read_names"]
@@ -21,6 +23,7 @@ __all__ = ["Folders", "pairs_of_list", "read_names"]
 _SEPARATORS = (re.compile(r"[\t;,]"), re.compile(r"\s+"))
 _MOST_BYTES = 64 << 20
 _TWO = 2
+_ENDINGS = IMAGE_SUFFIXES | LABEL_SUFFIXES
 
 # The files of a folder by the name that their partners have as well, images and labels.
 Folders = tuple[Mapping[str, Path], Mapping[str, Path]]
@@ -56,7 +59,32 @@ def pairs_of_list(path: Path, folders: Folders | None) -> tuple[Pair, ...]:
         ImageError: A file of it is missing.
         InputError: It cannot be read, or names alone are given without folders.
     """
-    return tuple(_pair(names, path, folders) for names in read_names(path))
+    sides = tuple(_Side(files) for files in folders) if folders is not None else None
+    return tuple(_pair(names, path, sides) for names in read_names(path))
+
+
+class _Side:
+    """The files of one side, found by their whole name or by its last part."""
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        self._files = files
+        self._by_last: dict[str, list[Path]] = {}
+        for key, file in files.items():
+            self._by_last.setdefault(key.rpartition("/")[2], []).append(file)
+
+    def find(self, name: str) -> list[Path]:
+        """Return the file of a name, with or without its ending; all where the last part fits."""
+        whole = PurePosixPath(normal(name))
+        for candidate in (whole.as_posix(), _without_ending(whole)):
+            if candidate in self._files:
+                return [self._files[candidate]]
+        return self._by_last.get(normal(name), [])
+
+
+def _without_ending(name: PurePosixPath) -> str:
+    # "run.3" is no name of the file run.png.
+    known = name.suffix.lower() in _ENDINGS
+    return name.with_suffix("").as_posix() if known else name.as_posix()
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -79,15 +107,15 @@ def _columns(line: str, number: int, path: Path) -> tuple[str, ...]:
     return (line,)
 
 
-def _pair(names: tuple[str, ...], path: Path, folders: Folders | None) -> Pair:
+def _pair(names: tuple[str, ...], path: Path, sides: tuple[_Side, ...] | None) -> Pair:
     if len(names) == _TWO:
         return Pair(*(_file(name, path) for name in names))
-    if folders is None:
+    if sides is None:
         raise InputError(
             f"the list {path} has names alone",
             hint="say where they lie: `images` and `labels`, or `dataset`",
         )
-    image, labels = (_named(names[0], files, path) for files in folders)
+    image, labels = (_named(names[0], side, path) for side in sides)
     return Pair(image, labels)
 
 
@@ -98,13 +126,9 @@ def _file(name: str, path: Path) -> Path:
     return found
 
 
-def _named(name: str, files: Mapping[str, Path], path: Path) -> Path:
-    wanted = normal(name)
-    for candidate in (wanted, normal(Path(name).with_suffix("").as_posix())):
-        if candidate in files:
-            return files[candidate]
-    last = [file for key, file in files.items() if key.rpartition("/")[2] == wanted]
-    if len(last) == 1:
-        return last[0]
-    why = "two files have that name" if last else "no file has that name"
-    raise ImageError(f"{name} of the list {path}: {why}", *map(str, last[:_TWO]))
+def _named(name: str, side: _Side, path: Path) -> Path:
+    found = side.find(name)
+    if len(found) == 1:
+        return found[0]
+    why = "two files have that name" if found else "no file has that name"
+    raise ImageError(f"{name} of the list {path}: {why}", *map(str, found[:_TWO]))

@@ -9,9 +9,9 @@ from segpp.datasets.label_maps.base import LABEL_MAPS
 from segpp.datasets.labels import LabelRules, Labels, load_labels
 from segpp.errors import InputError
 
-__all__ = ["check_known_labels", "is_black_and_white"]
+__all__ = ["check_known_labels", "is_black_and_white", "is_foreground"]
 
-_NO_CLASS = 255
+_NO_CLASS, _TWO = 255, 2
 # Enough that a class which occurs at all is seen, few enough to be read in a second.
 _JUDGED = 16
 _FEWEST_STEPS = 3
@@ -56,7 +56,7 @@ def check_known_labels(
             f"{unknown[0]}",
             hint="if label 0 stands for no class: --reduce-zero-label instead of the offset",
         )
-    judged = [present, *_read(_spread(others), rules)]
+    judged = [present, *_read(_spread([one for one in others if one != path]), rules)]
     occurring = set[int]().union(*judged)
     is_one_higher = rules.counted and _is_one_higher(occurring, classes, ignored)
     raise InputError(
@@ -66,6 +66,11 @@ def check_known_labels(
         *_facts(occurring, len(judged), is_one_higher=is_one_higher),
         hint=_way_out(occurring, classes, ignored, is_one_higher=is_one_higher),
     )
+
+
+def is_foreground(classes: int, files: Sequence[Path]) -> bool:
+    """Return whether 255 stands for class 1 in label files, and not for no class."""
+    return classes == _TWO and is_black_and_white(files)
 
 
 def is_black_and_white(files: Sequence[Path]) -> bool:

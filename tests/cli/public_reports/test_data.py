@@ -3,6 +3,7 @@
 Each stands for a public report; the twin is one folder of grey PNGs.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -183,6 +184,26 @@ def test_masks_of_black_and_white_are_those_of_0_and_1(two: Exported, tmp_path: 
     assert "255 is taken for class 1" in other["said"]
 
 
+def test_masks_of_black_and_white_judge_a_calibration_as_those_of_0_and_1_do(
+    two: Exported, tmp_path: Path
+) -> None:
+    drops = []
+    for name, white in (("a", 1), ("b", 255)):
+        data = tmp_path / name
+        for number in range(10):
+            image = picture(seed=number)
+            for side, pixels in (("images", image), ("labels", (image[..., 0] > 90) * white)):
+                (data / side).mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels.astype(np.uint8)).save(data / side / f"{number}.png")
+        out = ("-o", tmp_path / f"{name}.onnx", "--json", "--no-timing", "--min-agreement", 0)
+        done = in_process("calibrate", two.file, data, *out)
+        assert done.returncode == 0, done.stderr
+        drops.append(json.loads(done.stdout)["drop"])
+
+    assert drops[0] == drops[1]
+    assert drops[0]["measure"] == "mIoU"
+
+
 def test_grey_values_of_no_class_are_refused_without_advice_that_scores_the_background(
     two: Exported, tmp_path: Path
 ) -> None:
@@ -331,6 +352,28 @@ def test_the_two_parts_of_loveda_are_one_score(
             Image.fromarray(pixels).save(tmp_path / "Val" / place / side / "1.png")
 
     assert same(scores(model.file, "--dataset", tmp_path), plain)
+
+
+def test_a_number_that_a_layout_leaves_out_is_none_of_the_classes_it_is_mapped_to(
+    city: Exported, tmp_path: Path
+) -> None:
+    """CamVid's labels for a network of Cityscapes' classes, 11 of which is a person."""
+    draws = np.random.default_rng(1)
+    masks = [draws.integers(0, 12, (64, 64)).astype(np.uint8) for _ in PICTURES]
+    for number, (image, mask) in enumerate(zip(PICTURES, masks, strict=True)):
+        for side, pixels in (("val", image), ("valannot", mask)):
+            (tmp_path / "d" / side).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(tmp_path / "d" / side / f"{number}.png")
+    classes = [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 18, VOID]
+    lines = (f"{number} {label}\n" for number, label in enumerate(classes))
+    (tmp_path / "map.txt").write_text("".join(lines))
+
+    found = scores(city.file, "--dataset", tmp_path / "d", "--label-map", tmp_path / "map.txt")
+
+    truths = [np.array(classes, np.uint8)[mask] for mask in masks]
+    expected = counted(truths, predicted_by(city, tmp_path / "run"), 19)
+    assert found["models"][0]["miou"] == pytest.approx(expected, abs=1e-12)
+    assert set(found["ignored_by_label"]) == {"255"}
 
 
 @pytest.mark.slow

@@ -53,10 +53,20 @@ def test_a_folder_whose_name_has_stars_is_a_folder(tmp_path: Path) -> None:
 def test_a_folder_or_a_pattern_without_files_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"holds no images\n.*looked for: \.png"):
         files_by_name(tmp_path, "", PNG, "images")
-    with pytest.raises(ImageError, match="holds no images"):
+    with pytest.raises(ImageError, match=r"nothing fits the pattern .*: no images"):
         files_by_name(tmp_path / "*.png", "", PNG, "images")
 
 
 def test_names_are_compared_in_one_spelling() -> None:
     assert normal("cafe\u0301") == "caf\u00e9"
     assert common_name(Path("d/cafe\u0301_L.png"), "_L") == "d/caf\u00e9"
+
+
+def test_brackets_in_a_pattern_are_parts_of_names(tmp_path: Path) -> None:
+    for name in ("run[1]/x.png", "run1/y.png"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+
+    found = files_by_name(tmp_path / "run[1]" / "*.png", "", frozenset({".png"}), "images")
+
+    assert found == {"x": tmp_path / "run[1]" / "x.png"}

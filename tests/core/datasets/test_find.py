@@ -8,7 +8,7 @@ import pytest
 from segpp.datasets.find import DataConfig, DataSet, find_dataset
 from segpp.errors import ImageError, InputError
 from tests.core.datasets.layouts.folders import made
-from tests.helpers.datasets import save
+from tests.helpers.datasets import dataset, save
 
 
 def blank(*paths: Path) -> None:
@@ -114,3 +114,48 @@ def test_a_list_alone_names_pictures_and_labels(tmp_path: Path) -> None:
 
     assert [pair.labels.name for pair in data.pairs] == ["b.png"]
     assert data.notes == ("1 picture of the list x.txt",)
+
+
+def test_pictures_that_are_named_twice_are_told(tmp_path: Path) -> None:
+    images, labels = dataset(tmp_path, [np.zeros((2, 2), np.uint8)])
+    (tmp_path / "list.txt").write_text("0\n0.png\n")
+
+    found = find_dataset(DataConfig(images=images, labels=labels, listed=tmp_path / "list.txt"))
+
+    assert "named more than once, and counted so, are 1 pictures" in found.notes[-1]
+
+
+def test_of_several_years_of_voc_one_is_to_be_named(tmp_path: Path) -> None:
+    for year in ("VOC2007", "VOC2012"):
+        made("voc", tmp_path / "VOCdevkit" / year)
+
+    with pytest.raises(InputError, match="holds several years"):
+        known(tmp_path)
+    assert len(known(tmp_path / "VOCdevkit" / "VOC2007").pairs) == 1
+
+
+def test_parts_in_capitals_are_no_sequences_of_uavid(tmp_path: Path) -> None:
+    for part in ("val", "train"):
+        blank(tmp_path / part / "Images" / "0.png", tmp_path / part / "Labels" / "0.png")
+
+    # Both of them would be one score.
+    with pytest.raises(ImageError, match="no known data set"):
+        known(tmp_path)
+
+
+def test_a_map_to_other_classes_than_the_models_is_refused(tmp_path: Path) -> None:
+    blank(tmp_path / "images" / "val2017" / "0.png", tmp_path / "annotations/val2017/0.png")
+    data = known(tmp_path)
+
+    assert data.meant_for(171) == data
+    with pytest.raises(InputError, match="mapped to 171 classes, the model has 19"):
+        data.meant_for(19)
+
+
+def test_what_a_layout_ignores_counts_if_it_is_a_class_of_the_model(tmp_path: Path) -> None:
+    data = known(made("camvid", tmp_path))
+
+    # With a class for nothing, and without it.
+    assert data.meant_for(12) == data.meant_for(11) == data
+    assert data.meant_for(19).ignored == frozenset()
+    assert "of 19 classes 11 is one" in data.meant_for(19).notes[-1]

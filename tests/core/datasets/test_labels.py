@@ -10,6 +10,7 @@ from PIL import Image
 
 from segpp.datasets.labels import LabelRules, load_labels
 from segpp.errors import ImageError, InputError
+from segpp.images.picture import read_picture
 from tests.helpers.datasets import save
 
 
@@ -119,3 +120,61 @@ def test_reducing_the_zero_label_counts_down_and_keeps_255_ignored(tmp_path: Pat
     path = save(tmp_path / "x.png", np.array([[0, 1, 150, 255]], np.uint8))
 
     assert load_labels(path, LabelRules(reduce_zero_label=True)).tolist() == [[255, 0, 149, 255]]
+
+
+def test_classes_of_a_packed_palette_are_not_counted_down_again(tmp_path: Path) -> None:
+    # As ADE20K has them: 0 is black, k is the colour of class k - 1; and a file without 0.
+    image = Image.fromarray(np.array([[1, 2], [3, 1]], np.uint8)).convert("P")
+    image.putpalette([0, 0, 0, *(value for color in PALETTE for value in color)])
+    image.save(tmp_path / "x.png")
+
+    found = load_labels(tmp_path / "x.png", LabelRules(PALETTE, reduce_zero_label=True))
+
+    assert found.tolist() == [[0, 1], [2, 0]]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_labels_are_turned_as_pictures_are(tmp_path: Path, orientation: int, suffix: str) -> None:
+    labels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / f"x{suffix}", labels, exif=exif)
+
+    assert np.array_equal(load_labels(path), read_picture(path).pixels[..., 0])
+
+
+@pytest.mark.parametrize("compression", ["jpeg", "jpeg2000", "webp"])
+def test_a_tiff_that_is_packed_as_a_photograph_is_refused(tmp_path: Path, compression: str) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="needs tifffile (extra tiff)")
+    labels = np.zeros((16, 16, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "x.tif", labels, compression=compression)
+
+    with pytest.raises(ImageError, match=r"does not keep class numbers .TIFF with"):
+        load_labels(tmp_path / "x.tif", LabelRules(PALETTE))
+
+
+def test_two_channels_are_labels_only_where_the_second_is_transparency(tmp_path: Path) -> None:
+    one_of_two = np.eye(2, dtype=np.uint8)[np.array([[0, 1], [1, 1]])]
+    np.save(tmp_path / "x.npy", one_of_two)
+    grey = Image.fromarray(np.array([[0, 1], [1, 1]], np.uint8))
+    Image.merge("LA", [grey, grey]).save(tmp_path / "x.png")
+
+    assert load_labels(tmp_path / "x.png").tolist() == [[0, 1], [1, 1]]
+    with pytest.raises(InputError, match=r"numbers of the shape \(2, 2, 2\)"):
+        load_labels(tmp_path / "x.npy")
+
+
+def test_colours_that_are_no_rgb_are_refused(tmp_path: Path) -> None:
+    Image.new("CMYK", (2, 2)).save(tmp_path / "x.tif")
+    pytest.importorskip("tifffile", reason="needs tifffile (extra tiff)")
+
+    with pytest.raises(InputError, match="holds colours as CMYK"):
+        load_labels(tmp_path / "x.tif", LabelRules(PALETTE))
+
+
+def test_an_offset_that_leaves_all_numbers_is_told(tmp_path: Path) -> None:
+    path = save(tmp_path / "x.png", np.ones((2, 2), np.uint8))
+
+    with pytest.raises(InputError, match="which no data set has"):
+        load_labels(path, LabelRules(offset=1 << 40))

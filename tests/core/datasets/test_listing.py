@@ -1,5 +1,6 @@
 """Names of pictures in a file."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -79,3 +80,23 @@ def test_a_name_of_no_file_or_of_two_is_told(tmp_path: Path, name: str, why: str
 def test_names_alone_need_folders(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has names alone(.|\n)*`images` and `labels`"):
         pairs_of_list(listed(tmp_path, "a"), None)
+
+
+@pytest.mark.parametrize("name", [".", "..", "/", "a.7"])
+def test_what_is_no_name_of_a_file_is_told(tmp_path: Path, name: str) -> None:
+    files = {"a": Path("a.png")}
+
+    with pytest.raises(ImageError, match="no file has that name"):
+        pairs_of_list(listed(tmp_path, name), (files, files))
+
+
+def test_many_names_of_files_in_sub_folders_are_found_at_once(tmp_path: Path) -> None:
+    files = {f"town{i % 9}/{i}": Path(f"town/{i}.png") for i in range(20_000)}
+    text = "\n".join(map(str, range(20_000)))
+
+    start = time.perf_counter()
+    pairs = pairs_of_list(listed(tmp_path, text), (files, files))
+
+    assert len(pairs) == len(files)
+    # Seconds for each name against each file would be minutes.
+    assert time.perf_counter() - start < 10

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from segpp.datasets.labels import LabelRules
-from segpp.datasets.unknown_labels import check_known_labels, is_black_and_white
+from segpp.datasets.unknown_labels import check_known_labels, is_black_and_white, is_foreground
 from segpp.errors import InputError
 
 
@@ -91,3 +91,11 @@ def test_black_and_white_is_0_and_255_in_all_files(
         Image.fromarray(np.array([labels], np.uint8)).save(path)
 
     assert is_black_and_white(paths) is expected
+
+
+def test_255_is_a_class_of_two_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(np.array([[0, 255]], np.uint8)).save(path)
+
+    assert is_foreground(2, [path])
+    assert not is_foreground(3, [path])

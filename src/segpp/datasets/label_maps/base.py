@@ -7,6 +7,7 @@ JSON object ``{"7": 0}``.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def _read(path: Path) -> Mapping[int, int]:
         raise InputError(f"the label map {path} has more than {_MOST_BYTES >> 20} MiB")
     try:
         text = path.read_text(encoding="utf-8-sig")
-        found = list(_of_json(json.loads(text)) if text.lstrip()[:1] == "{" else _of_lines(text))
+        found = list(_of_json(text) if text.lstrip()[:1] == "{" else _of_lines(text))
     except (ValueError, RecursionError) as failure:
         raise InputError(
             f"{path} is no label map",
@@ -54,8 +55,10 @@ def _read(path: Path) -> Mapping[int, int]:
     return _checked(found, path)
 
 
-def _of_json(value: Any) -> Iterator[tuple[int, int]]:
-    for number, label in value.items():
+def _of_json(text: str) -> Iterator[tuple[int, int]]:
+    # As pairs: of a key that is there twice a dict has the last.
+    value: list[tuple[str, Any]] = json.loads(text, object_pairs_hook=list)
+    for number, label in value:
         yield int(number), _class(str(label))
 
 
@@ -79,7 +82,8 @@ def _class(word: str) -> int:
 def _checked(found: list[tuple[int, int]], path: Path) -> Mapping[int, int]:
     if not found:
         raise InputError(f"the label map {path} is empty")
-    numbers = [number for number, _ in found]
-    if twice := next((n for n in numbers if numbers.count(n) > 1), None):
-        raise InputError(f"the label map {path} has the number {twice} twice")
+    times = Counter(number for number, _ in found)
+    number, count = times.most_common(1)[0]
+    if count > 1:
+        raise InputError(f"the label map {path} has the number {number} twice")
     return dict(found)

@@ -20,7 +20,8 @@ _PALETTE = (
 
 
 def _sequences(folder: Path) -> list[Path]:
-    found = [folder / name for name in folders_in(folder)]
+    # Parts of other sets have such folders too: "val" and "train" are no sequences of one part.
+    found = [folder / name for name in folders_in(folder) if name.startswith("seq")]
     return [one for one in found if (one / "Images").is_dir() and (one / "Labels").is_dir()]
 
 

@@ -6,14 +6,22 @@ Source: Everingham et al., The Pascal Visual Object Classes Challenge, IJCV 2015
 from pathlib import Path
 
 from segpp.datasets.layouts.base import LAYOUTS, Layout, Part
+from segpp.errors import InputError
 
 _LISTS = Path("ImageSets", "Segmentation")
 
 
 def _home(folder: Path) -> Path | None:
     """Return the folder of a year, which may be given or lie inside: ``VOCdevkit/VOC2012``."""
-    homes = [folder, *sorted(folder.glob("VOC2*")), *sorted(folder.glob("VOCdevkit/VOC2*"))]
-    return next((home for home in homes if (home / "SegmentationClass").is_dir()), None)
+    inside = [*sorted(folder.glob("VOC2*")), *sorted(folder.glob("VOCdevkit/VOC2*"))]
+    homes = [home for home in (folder, *inside) if (home / "SegmentationClass").is_dir()]
+    if len(homes) > 1 and homes[0] != folder:
+        raise InputError(
+            f"{folder} holds several years",
+            ", ".join(map(str, homes)),
+            hint=f"name one, or each for one score: `dataset={homes[-1]}`",
+        )
+    return homes[0] if homes else None
 
 
 def _splits(folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ from segpp.images.stored.base import (
 __all__ = ["read_by_pillow"]
 
 _BITS, _PHOTOMETRIC, _COLOR_MAP, _SAMPLE_FORMAT = 258, 262, 320, 339
+_COMPRESSION, _JPEG = 259, {6, 7}
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _UNSIGNED = 1
 _MODES = {"L": (8,), "P": (8,), "RGB": (8, 8, 8), "RGBA": (8, 8, 8, 8), "I;16": (16,)}
@@ -61,6 +62,7 @@ def _stored(path: Path, image: Image.Image, pages: int) -> Stored:
         pages,
         extra=extra_of(mode),
         orientation=orientation_of(image),
+        lossy="JPEG" if tags.get(_COMPRESSION) in _JPEG else None,
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "orientation_of",
     "plain",
     "rounded_bits",
+    "upright",
 ]
 
 Pixels = NDArray[Any]
@@ -57,6 +58,7 @@ class Stored:
         extra: How many of the last channels are no colours: transparency, or bands beside RGB.
         orientation: How the picture is to be turned, 1 to 8 as EXIF has it; the array is not.
         space: What the channels are where that is neither grey nor RGB: CMYK, YCbCr, CIELab.
+        lossy: What packed a TIFF's pixels, if that is made to change them: JPEG and the like.
     """
 
     array: Pixels
@@ -68,6 +70,7 @@ class Stored:
     extra: int = 0
     orientation: int = 1
     space: str | None = None
+    lossy: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,3 +155,11 @@ def plain(array: Pixels) -> Pixels:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return array[:, :, 0] if array.ndim == _DIMENSIONS and array.shape[2] == 1 else array
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Return pixels (H, W, …) turned and mirrored as EXIF's orientation, 1 to 8, says."""
+    turns = {3: 2, 6: -1, 8: 1, 4: 2, 5: -1, 7: 1}
+    # Mirrored ones are turned, then mirrored.
+    turned = np.rot90(pixels, turns.get(orientation, 0))
+    return np.ascontiguousarray(turned[:, ::-1] if orientation in {2, 4, 5, 7} else turned)

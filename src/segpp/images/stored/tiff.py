@@ -51,6 +51,7 @@ _ALPHA = {1, 2}
 _JPEG = {6, 7, 34892}
 # A segment of these brings its own size.
 _PNG, _JPEG_2000 = {34933}, {33003, 33004, 33005, 34712}
+_OTHERS_LOSSY = {34927: "WebP", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
 _BARE_JPEG_2000 = b"\xff\x4f\xff\x51"
 _HEAD_BYTES = 1 << 16
 
@@ -111,6 +112,7 @@ def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
         extra=extra_of(first, array.shape[2]),
         orientation=orientation_in(first),
         space=_SPACES.get(int(first.photometric)) if not _is_jpeg(first) else None,
+        lossy=_lossy(first),
     )
 
 
@@ -125,6 +127,14 @@ def orientation_in(page: Any) -> int:
     """Return how a page is to be turned, 1 to 8."""
     tag = page.tags.get(ORIENTATION)
     return tag.value if tag is not None and tag.value in range(1, 9) else 1
+
+
+def _lossy(page: Any) -> str | None:
+    """Return what packed a page, if that is made to change pixels; it may have kept them."""
+    kind = int(page.compression)
+    if kind in _JPEG | _JPEG_2000:
+        return "JPEG" if kind in _JPEG else "JPEG 2000"
+    return _OTHERS_LOSSY.get(kind)
 
 
 def _is_jpeg(page: Any) -> bool:

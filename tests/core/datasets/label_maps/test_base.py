@@ -1,5 +1,6 @@
 """Every label map, and maps from files."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ def test_a_file_of_lines_or_json_is_a_label_map(tmp_path: Path, text: str) -> No
         ("[1", "is no label map"),
         ('{"7": {}}', "is no label map"),
         ("7 0\n7 1", "has the number 7 twice"),
+        ('{"7": 0, "7": 1}', "has the number 7 twice"),
         ("7 70000", "is no label map"),
         ("", "is empty"),
     ],
@@ -58,3 +60,12 @@ def test_what_is_no_label_map_is_told(tmp_path: Path, text: str, told: str) -> N
 def test_an_unknown_name_is_told_with_the_nearest() -> None:
     with pytest.raises(InputError, match="did you mean 'cityscapes'"):
         find_label_map("cityscape")
+
+
+def test_a_long_label_map_is_read_at_once(tmp_path: Path) -> None:
+    (tmp_path / "map.txt").write_text("".join(f"{n} {n % 7}\n" for n in range(60_000)))
+
+    start = time.perf_counter()
+
+    assert len(find_label_map(str(tmp_path / "map.txt"))) == 60_000
+    assert time.perf_counter() - start < 5

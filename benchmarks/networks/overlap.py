@@ -96,7 +96,7 @@ def _run(session: Session, film: Path, *, overlapped: bool) -> tuple[float, list
     classes = session.classes
     render = RenderConfig(("overlay",), classes.palette, 0.5, classes.names, "panel", film=True)
     start = time.perf_counter()
-    with open_writer(target, render, rate=source.rate) as write:
+    with open_writer(target, render, source) as write:
         outcomes = list(predict_all(Seeing(session), source, write, overlapped=overlapped))
     spent = time.perf_counter() - start
     times = [one.timing.inference_ms for one in outcomes if isinstance(one, Prediction)]

@@ -108,6 +108,8 @@ def predict_all(
         OutputError: An output cannot be written.
     """
     any_seen = False
+    # A film whose beginning is damaged may be well from there on.
+    early: list[FailedImage] = []
     stages = ahead if overlapped and source.kind != "image" else _in_turn
     loaded = _load_all(source.items(), seeing.session.input.channels)
     if source.live is None:
@@ -116,12 +118,16 @@ def predict_all(
     with closing(loaded), closing(stages(_see_all(seeing, loaded), source.stop)) as batches:
         for batch in batches:
             any_seen = any_seen or bool(batch.seen)
-            is_hopeless = source.kind == "image" or (source.kind == "video" and not any_seen)
-            if batch.failed and is_hopeless:
-                raise batch.failed[0].error
-            yield from batch.failed
+            early += batch.failed
+            if early and source.kind == "image":
+                raise early[0].error
+            if any_seen or source.kind != "video":
+                yield from early
+                early = []
             for one in batch.seen:
                 yield _write(seeing, one, write, alone=source.kind == "image")
+    if early:
+        raise early[0].error
     if not any_seen and source.kind == "video":
         what = f"the video {source.name} has no frames"
         raise ImageError(what if source.live is None else f"{source.name} was ended too early")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,8 @@ from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.seeing import Seeing, check_comparable
 from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.films.cut import WHOLE, Cut
+from segpp.runtime.media.films.sound import sound_problem
 from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.signals import ended_by_signals
@@ -63,7 +65,7 @@ def predict_files(
     html: Path | None = None,
     force: bool = False,
     live: LiveConfig = LiveConfig(),  # noqa: B008 - frozen
-    frames: int | None = None,
+    cut: Cut = WHOLE,
     after_serve: Callable[[str], object] = lambda _url: None,
 ) -> RunSummary:
     """Segment everything that the inputs name and write what it gives.
@@ -89,8 +91,8 @@ def predict_files(
         serve: Show them in browsers too: address and port.
         html: A file for a report with all of it.
         force: Replace files that segpp did not write, too; never one that is read.
-        live: How a camera or a stream is read, and when a video or one of them ends.
-        frames: After so many a video, a camera or a stream ends.
+        live: How a camera or a stream is read.
+        cut: The part of a video, a camera or a stream that is wanted.
         after_serve: Called with the address of the page once it is served.
 
     Raises:
@@ -103,9 +105,10 @@ def predict_files(
     # All that can be found out is found out before the network is loaded.
     address = None if serve is None else parse_address(serve)
     with ExitStack() as stack:
-        source = find_sources(inputs, live)
+        live = replace(live, duration=cut.duration, every=cut.every)
+        source = find_sources(inputs, live, cut)
         stack.callback(source.close)
-        _check_can_end(source, live, frames)
+        _check_can_be_cut(source, cut)
         read = [Path(file) for file in (model, compare) if file]
         read += [given for given in (class_names, palette) if isinstance(given, Path)]
         output = None
@@ -130,24 +133,24 @@ def predict_files(
             legend=legend,
             contours=contours,
             models=_short(model, compare),
-            film=source.kind == "video",
+            film=source.kind == "video" or source.has_films,
             force=force,
             unseen=seeing.unseen,
         )
         summary.out, summary.live = _named(output, source, kinds), source.live
+        summary.remarks = _remarks(output, source)
         screens.begin(render, with_album=html is not None)
         start = time.perf_counter()
         with (
             _ended(source),
-            _writer(output, render, source.rate) as write,
+            _writer(output, render, source) as write,
             closing(predict_all(seeing, source, screens.also(write))) as outcomes,
         ):
             for outcome in outcomes:
                 summary.add(outcome)
                 screens.tell(outcome)
                 after_each(outcome, source.count)
-                spent = time.perf_counter() - start
-                if screens.closed or _is_enough(summary, live, frames, spent):
+                if screens.closed or _is_enough(summary, cut):
                     break
         summary.seconds = time.perf_counter() - start
         summary.notes += seeing.session.notes
@@ -220,19 +223,28 @@ def _serve(
     return view
 
 
-def _check_can_end(source: ImageSource, live: LiveConfig, frames: int | None) -> None:
-    if source.kind != "video" and (frames is not None or live.duration is not None):
+def _check_can_be_cut(source: ImageSource, cut: Cut) -> None:
+    if source.kind != "video" and not source.has_films and not cut.is_whole:
         raise InputError(
             f"{source.name} is no video, and ends by itself",
-            hint="`frames` and `duration` are for videos, cameras and streams",
+            hint="`start`, `every`, `frames` and `duration` are for videos, cameras and streams",
         )
+    if source.live and cut.start:
+        raise InputError(f"{source.name} is live: there is nothing before its `start`")
 
 
-def _is_enough(summary: RunSummary, live: LiveConfig, frames: int | None, spent: float) -> bool:
-    tried = summary.count + len(summary.failed)
-    # A camera ends by itself when its time is up.
-    is_late = live.duration is not None and summary.live is None and spent >= live.duration
-    return is_late or (frames is not None and tried >= frames)
+def _remarks(output: OutputTarget | None, source: ImageSource) -> tuple[str, ...]:
+    if output is None or output.holds != "video" or source.film is None:
+        return ()
+    problem = sound_problem(source.film)
+    return (problem,) if problem else ()
+
+
+def _is_enough(summary: RunSummary, cut: Cut) -> bool:
+    # What is stored, and a camera whose time is up, end by themselves.
+    if summary.live is None or cut.frames is None:
+        return False
+    return summary.count + len(summary.failed) >= cut.frames
 
 
 @contextmanager
@@ -269,17 +281,17 @@ def _single_files(
         return []
     if output.one_file:
         return [output.path]
-    return [path for item in source.items() for path in output.paths(item.name, kinds)]
+    return [path for name in source.known_names for path in output.paths(name, kinds)]
 
 
 @contextmanager
 def _writer(
-    output: OutputTarget | None, render: RenderConfig, rate: float | None
+    output: OutputTarget | None, render: RenderConfig, source: ImageSource
 ) -> Iterator[Write]:
     if output is None:
         yield lambda _named, _shown: []
         return
-    with open_writer(output, render, rate=rate) as write:
+    with open_writer(output, render, source) as write:
         yield write
 
 

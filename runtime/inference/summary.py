@@ -21,6 +21,7 @@ class RunSummary:
         fit: How pictures filled it: ``stretch``, ``letterbox``, ``crop``, or ``tiles 0.25``.
         names: Of the classes.
         notes: What was assumed for want of a manifest, and what the fit costs, a sentence each.
+        remarks: What the output lacks of the input, a sentence each.
         done: The images that were segmented and written; of a camera or a stream the last 1,000.
         failed: Those that could not be read.
         seconds: Wall time of all.
@@ -33,6 +34,7 @@ class RunSummary:
     fit: str
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     done: list[Prediction] = field(default_factory=list)
     failed: list[FailedImage] = field(default_factory=list)
     seconds: float = 0.0

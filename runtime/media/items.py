@@ -66,6 +66,12 @@ class ImageSource:
             what is stored.
         stop: Makes ``items`` end soon, from any thread.
         close: Gives a device back.
+        stem: What a single output is named after, where that is not the first file.
+        names: What outputs are named after, as far as it is known before films are read; None
+            where ``items`` tells.
+        has_films: Whether frames of films are among several images.
+        film: The stored film that all frames are from; one that is made of them takes after it.
+        is_whole: Whether all of its frames are wanted.
     """
 
     kind: Literal["image", "images", "video"]
@@ -77,6 +83,18 @@ class ImageSource:
     live: LiveAccount | None = None
     stop: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
+    stem: str | None = None
+    names: tuple[str, ...] | None = None
+    has_films: bool = False
+    film: Path | None = None
+    is_whole: bool = True
+
+    @property
+    def known_names(self) -> Iterable[str]:
+        """What outputs are named after, as far as it is known before anything is read."""
+        if self.kind == "video":
+            return ()
+        return (item.name for item in self.items()) if self.names is None else self.names
 
 
 @dataclass(frozen=True)

@@ -1,87 +1,131 @@
 """Where images come from: a file, a folder, a pattern, a video, a camera or a stream."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from glob import glob
 from pathlib import Path
 
-from segpp.errors import ImageError
+from segpp.errors import ImageError, MissingError
 from segpp.images.channels import ARRAY_SUFFIX, load_channels
-from segpp.images.preprocess import IMAGE_SUFFIXES
+from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.runtime.media.films.cut import WHOLE, Cut
+from segpp.runtime.media.films.kinds import VIDEO_SUFFIXES, is_film, kind_of_content
+from segpp.runtime.media.films.sequence import USUAL_RATE, is_sequence, open_sequence
+from segpp.runtime.media.films.several import Part, together
 from segpp.runtime.media.items import ImageItem, ImageName, ImageSource, numbered
 from segpp.runtime.media.live.addresses import is_live, open_live
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.rtsp import without_password
 
 __all__ = [
-    "VIDEO_SUFFIXES",
     "find_source",
     "find_sources",
+    "is_video",
 ]
 
 # What is looked for in a folder.
 _READ = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
 
-VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
-
-
 _AS_IT_IS = LiveConfig()
 
 
-def find_source(text: str, live: LiveConfig = _AS_IT_IS) -> ImageSource:
+def is_video(text: str) -> bool:
+    """Return whether a text names frames: of a film, a camera, a stream or numbered pictures."""
+    return is_live(text) or is_sequence(text) or is_film(Path(text))
+
+
+def find_source(text: str, live: LiveConfig = _AS_IT_IS, cut: Cut = WHOLE) -> ImageSource:
     """Return what ``text`` names: an image, a video, a folder's images, a pattern's, or a camera's.
 
     Nothing is decoded yet, but a video is opened, and a camera or a stream is read from now on.
     Folders are read one level deep and in the order of names; a pattern may hold ``**``.
 
     Args:
-        text: A path, a pattern, or the address of a camera or a stream.
+        text: A path, a pattern, numbered pictures (``frames/%06d.png``), or the address of a
+            camera or a stream.
         live: How the latter is read.
+        cut: The part of a video that is wanted.
 
     Raises:
         ImageError: There is nothing of the kind.
         MissingError: It is a video, a camera or a stream, and what reads it is not installed.
     """
-    path = Path(text)
     # Before the disk: cameras are named although they may not be plugged in.
     if is_live(text):
         return open_live(text, live)
-    if path.is_dir():
-        return _folder(text)
-    if not path.exists() and _is_pattern(text):
-        return _pattern(text)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
-        return _video(path)
-    if not path.exists():
-        raise ImageError(f"image {path} does not exist")
-    return ImageSource("image", text, lambda: _items([path]), count=1, files=(path,))
+    if is_sequence(text):
+        return open_sequence(text, _loader, live.rate or USUAL_RATE, cut)
+    files = _files(text)
+    if len(files) > 1 or Path(text) != files[0]:
+        return _many(text, files, cut)
+    if _is_video(files[0]):
+        return _video(files[0], cut)
+    return ImageSource("image", text, lambda: _items(files), count=1, files=(files[0],))
 
 
-def find_sources(texts: Sequence[str], live: LiveConfig = _AS_IT_IS) -> ImageSource:
+def find_sources(
+    texts: Sequence[str], live: LiveConfig = _AS_IT_IS, cut: Cut = WHOLE
+) -> ImageSource:
     """Return what several texts name together, each as for ``find_source``; one for itself.
 
-    An image that two of them name is taken once.
+    An image that two of them name is taken once. What one of them does not name fails alone.
 
     Raises:
-        ImageError: One of them names nothing, or a video, a camera or a stream beside others.
+        ImageError: None of them names anything, or one a camera or a stream beside others.
     """
     if len(texts) == 1:
-        return find_source(texts[0], live)
+        return find_source(texts[0], live, cut)
     for text in filter(is_live, texts):
         raise ImageError(f"{without_password(text)} is a camera or a stream", hint="run it alone")
-    if texts and not _exists(texts[-1]):
-        # Many commands take their output last.
-        raise ImageError(
-            f"image {texts[-1]} does not exist", hint=f"if it is to be written: --out {texts[-1]}"
-        )
-    sources = [find_source(text) for text in texts]
-    for text, source in zip(texts, sources, strict=True):
-        if source.kind == "video":
-            raise ImageError(f"{text} is a video", hint="run one video at a time, and alone")
-    if not sources:
+    if not texts:
         raise ImageError("no image is named")
-    files = {file.resolve(): file for source in sources for file in source.files}
-    return _many(", ".join(texts), list(files.values()))
+    parts: list[Part] = []
+    for text in texts:
+        try:
+            parts += _parts(text, live, cut)
+        except ImageError as failure:  # noqa: PERF203 - one bad name must not end the others
+            parts.append(Part(text, failure=_told(failure, text, is_last=text is texts[-1])))
+    failures = [part.failure for part in parts if part.failure]
+    if len(failures) == len(parts):
+        raise failures[0]
+    return _together(", ".join(texts), parts)
+
+
+def _parts(text: str, live: LiveConfig, cut: Cut) -> list[Part]:
+    if is_sequence(text):
+        sequence = open_sequence(text, _loader, live.rate or USUAL_RATE, cut)
+        return [Part(text, open=lambda: sequence)]
+    return [_part(file, cut) for file in _files(text)]
+
+
+def _part(file: Path, cut: Cut) -> Part:
+    if is_film(file):
+        return Part(str(file), file, open=partial(_video, file, cut))
+    return Part(str(file), file, load=_loader(file))
+
+
+def _told(failure: ImageError, text: str, *, is_last: bool) -> ImageError:
+    if not is_last or _exists(text):
+        return failure
+    # Many commands take their output last.
+    return ImageError(failure.problem, hint=f"if it is to be written: --out {text}")
+
+
+def _loader(file: Path) -> Callable[..., ImageArray]:
+    return partial(load_channels, file)
+
+
+def _files(text: str) -> list[Path]:
+    """Return the pictures and films that a text names: itself, a folder's or a pattern's."""
+    path = Path(text)
+    if path.is_dir():
+        return _folder(path)
+    if not path.exists() and _is_pattern(text):
+        return _pattern(text)
+    if not path.exists():
+        kind = "video" if is_film(path) else "image"
+        raise ImageError(f"{kind} {path} does not exist")
+    return [path]
 
 
 def _is_pattern(text: str) -> bool:
@@ -92,31 +136,51 @@ def _exists(text: str) -> bool:
     return Path(text).exists() or _is_pattern(text)
 
 
-def _folder(text: str) -> ImageSource:
-    path = Path(text)
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in _READ and p.is_file())
+def _folder(path: Path) -> list[Path]:
+    files = sorted(file for file in path.iterdir() if _is_wanted(file))
     if not files:
         kinds = ", ".join(sorted(_READ))
-        raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
-    return _many(text, files)
+        raise ImageError(
+            f"the folder {path} holds no images and no videos", f"looked for: {kinds}, and videos"
+        )
+    return files
 
 
-def _pattern(text: str) -> ImageSource:
+def _is_wanted(file: Path) -> bool:
+    """Return whether a file of a folder is a picture or a film."""
+    suffix = file.suffix.lower()
+    if not file.is_file():
+        return False
+    # A film is one under any name; of other files nothing is guessed.
+    return suffix in _READ | VIDEO_SUFFIXES or kind_of_content(file) == "film"
+
+
+def _pattern(text: str) -> list[Path]:
     # Path.glob takes no absolute pattern.
     names = glob(text, recursive=True)  # noqa: PTH207
     files = sorted(path for name in names if (path := Path(name)).is_file())
     if not files:
         raise ImageError(f"no file matches {text}", hint="quote the pattern: 'street/*.png'")
-    return _many(text, files)
+    return files
 
 
-def _many(text: str, files: list[Path]) -> ImageSource:
+def _many(text: str, files: list[Path], cut: Cut) -> ImageSource:
+    if any(map(is_film, files)):
+        return _together(text, [_part(file, cut) for file in files])
     return ImageSource("images", text, lambda: _items(files), count=len(files), files=tuple(files))
+
+
+def _together(text: str, parts: Sequence[Part]) -> ImageSource:
+    once: dict[Path | str, Part] = {}
+    for part in parts:
+        once.setdefault(part.file.resolve() if part.file else part.text, part)
+    kept = list(once.values())
+    return together(text, kept, _names([part.file or Path(part.text) for part in kept]))
 
 
 def _items(files: Sequence[Path]) -> Iterator[ImageItem]:
     for name, path in zip(_names(files), files, strict=True):
-        yield ImageItem(ImageName(name, str(path)), partial(load_channels, path))
+        yield ImageItem(ImageName(name, str(path)), _loader(path))
 
 
 def _names(files: Sequence[Path]) -> list[str]:
@@ -131,15 +195,32 @@ def _names(files: Sequence[Path]) -> list[str]:
     return names
 
 
-def _video(path: Path) -> ImageSource:
+def _is_video(path: Path) -> bool:
+    """Return whether a file is a film, and where neither content nor ending tells, ask FFmpeg."""
+    if is_film(path):
+        return True
+    if path.suffix.lower() in _READ or kind_of_content(path):
+        return False
+    from segpp.runtime.media.video import probe  # noqa: PLC0415 - only a video needs PyAV
+
+    try:
+        probe(path)
+    except (ImageError, MissingError):
+        return False
+    return True
+
+
+def _video(path: Path, cut: Cut) -> ImageSource:
     from segpp.runtime.media.video import frames, probe  # noqa: PLC0415 - only a video needs PyAV
 
     info = probe(path)
     return ImageSource(
         "video",
         str(path),
-        lambda: numbered(str(path), frames(path)),
-        count=info.frames,
+        lambda: numbered(str(path), frames(path, cut)),
+        count=info.frames if cut.is_whole else None,
         files=(path,),
         rate=info.rate,
+        film=path,
+        is_whole=not cut.ends,
     )

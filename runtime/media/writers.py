@@ -12,10 +12,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from segpp.errors import OutputError
 from segpp.images.preprocess import IMAGE_SUFFIXES
+from segpp.runtime.media.films.film_writer import VideoWriter
+from segpp.runtime.media.films.kinds import VIDEO_SUFFIXES
+from segpp.runtime.media.films.look import PLAIN, look_of
 from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.looks.base import LOOKS, RenderConfig, Segmented
-from segpp.runtime.media.sources import VIDEO_SUFFIXES
-from segpp.runtime.media.video import VideoWriter
 from segpp.utils.files import atomic_write, check_writable
 from segpp.utils.overwrite import MARK, OutputKind, check_output_file
 
@@ -69,7 +70,8 @@ def default_output(source: ImageSource, kinds: tuple[str, ...]) -> OutputTarget:
     if source.kind == "image":
         return OutputTarget(Path(), one_file=False)
     if source.kind == "video" and len(kinds) == 1:
-        return OutputTarget(Path(f"{source.files[0].stem}.{kinds[0]}{_VIDEO}"), one_file=True)
+        stem = source.stem or source.files[0].stem
+        return OutputTarget(Path(f"{stem}.{kinds[0]}{_VIDEO}"), one_file=True)
     return OutputTarget(Path(_DEFAULT_FOLDER), one_file=False)
 
 
@@ -143,36 +145,37 @@ def check_output(
     )
     check_writable(existing / "segpp-run")
     # Of a video nobody knows how many there will be; each is checked when it is written.
-    names = [] if source.kind == "video" else [item.name for item in source.items()]
-    for path in (path for name in names for path in output.paths(name, kinds)):
+    for path in (path for name in source.known_names for path in output.paths(name, kinds)):
         if os.path.lexists(path):
             check_output_file(path, output.holds, inputs=read, force=force)
 
 
 @contextmanager
-def open_writer(
-    output: OutputTarget, config: RenderConfig, *, rate: float | None
-) -> Iterator[Write]:
+def open_writer(output: OutputTarget, config: RenderConfig, source: ImageSource) -> Iterator[Write]:
     """Yield a function that writes one image's outputs and returns their paths.
 
     Args:
         output: Where they go.
         config: What they look like.
-        rate: Frames per second, for a video.
+        source: What they are of; a film of a film has its times, sound, colors and shape.
 
     Raises:
         OutputError: The folder or a file cannot be written.
         MissingError: It is a video, and PyAV or its encoder is not there.
     """
-    if output.one_file and rate is not None and output.path.suffix.lower() == _VIDEO:
-        with _video_writer(output.path, config, rate) as write:
+    if output.holds == "video" and source.rate is not None:
+        with _video_writer(output.path, config, source, source.rate) as write:
             yield write
         return
     if not output.one_file:
         _make_folder(output.path)
+    made = {output.path}
 
     def write_files(named: ImageName, shown: Segmented) -> list[Path]:
         paths = output.paths(named.name, config.kinds)
+        if source.has_films and (folder := paths[0].parent) not in made:
+            _make_folder(folder)
+            made.add(folder)
         for path in filter(os.path.lexists, paths):
             check_output_file(path, output.holds, force=config.force)
         with atomic_write(*paths) as parts:
@@ -184,8 +187,14 @@ def open_writer(
 
 
 @contextmanager
-def _video_writer(path: Path, config: RenderConfig, rate: float) -> Iterator[Write]:
-    with atomic_write(path) as (part,), VideoWriter(part, rate) as video:
+def _video_writer(
+    path: Path, config: RenderConfig, source: ImageSource, rate: float
+) -> Iterator[Write]:
+    look = look_of(source.film) if source.film else PLAIN
+    with (
+        atomic_write(path) as (part,),
+        VideoWriter(part, rate, look, sound=source.film, whole=source.is_whole) as video,
+    ):
 
         def write_frame(named: ImageName, shown: Segmented) -> list[Path]:
             [kind] = config.kinds

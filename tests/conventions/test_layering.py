@@ -38,7 +38,7 @@ LAYERS = {
 ENGINE_FOLDERS = (ROOT / "runtime" / "backends", ROOT / "runtime" / "build" / "builders")
 # What single files may import besides, inside a function, with the extra that brings it.
 BESIDES = {
-    ROOT / "runtime" / "media" / "video.py": {"av"},
+    ROOT / "runtime" / "media" / "films" / "container.py": {"av"},
     # Whether it loads is one of the doctor's questions.
     ROOT / "runtime" / "system" / "self_test.py": {"av"},
     ROOT / "runtime" / "benchmark" / "plot.py": {"matplotlib"},

@@ -19,7 +19,7 @@ class LiveAccount:
     """Counts that the reading thread and the loop keep, each its own; read by anybody.
 
     Args:
-        seen: Frames that came since the start.
+        seen: Frames that came since the start, and were not passed over on purpose.
         dropped: Those of them that a newer one replaced before the network was free.
         done: Those that have a mask.
         breaks: How often the source broke off and was opened again.

@@ -49,6 +49,7 @@ class Capture:
         self.account = LiveAccount()
         self._changed = threading.Condition()
         self._newest: LivePicture | None = None
+        self._came = 0
         self._failure: SegppError | None = None
         self._stopped = self._done = self._has_begun = False
         self._reader = open_reader()
@@ -187,10 +188,16 @@ class Capture:
     def _put(self, picture: LivePicture) -> None:
         with self._changed:
             self._has_begun = True
-            self.account.seen += 1
-            self.account.dropped += self._newest is not None
-            self._newest, self._heard, self._failure = picture, picture.captured, None
-            self._changed.notify_all()
+            self._heard, self._failure = picture.captured, None
+            if self._is_wanted():
+                self.account.seen += 1
+                self.account.dropped += self._newest is not None
+                self._newest = picture
+                self._changed.notify_all()
+
+    def _is_wanted(self) -> bool:
+        self._came += 1
+        return (self._came - 1) % self._config.every == 0
 
     def _paused(self, seconds: float) -> bool:
         """Wait; return whether it was stopped meanwhile."""

@@ -19,6 +19,7 @@ class LiveConfig:
         timeout: Seconds without a frame that are a break.
         reconnect: How often in a row a source that broke off is opened again; 0 for never.
         duration: Seconds after which it ends by itself.
+        every: Of the frames that come, the first is taken and each so-manieth.
         after_break: Called with a sentence when a source breaks off or comes back, from the
             thread that reads it.
     """
@@ -28,6 +29,7 @@ class LiveConfig:
     timeout: float = 10.0
     reconnect: int = 10
     duration: float | None = None
+    every: int = 1
     after_break: Callable[[str], object] = lambda _said: None
 
 

@@ -10,6 +10,7 @@ from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict_files import AfterEach, predict_files
 from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.films.cut import Cut
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.utils import arguments
 
@@ -135,8 +136,10 @@ def predict(
     serve: str | None = None,
     html: PathLike | None = None,
     force: bool = False,
-    frames: int | None = None,
+    start: float = 0.0,
     duration: float | None = None,
+    every: int = 1,
+    frames: int | None = None,
     reconnect: int = 10,
     timeout: float = 10.0,
     camera_size: SizeLike | None = None,
@@ -144,19 +147,21 @@ def predict(
     after_break: Callable[[str], object] = lambda _said: None,
     after_serve: Callable[[str], object] = lambda _url: None,
 ) -> RunSummary:
-    """Segment images, folders, patterns, a video, a camera or a stream, and write what is seen.
+    """Segment images, videos, folders, patterns, a camera or a stream, and write what is seen.
 
     A camera or a stream waits for nobody: a newer frame replaces the one that the network has not
     taken yet. Ctrl-C ends it as its own end would, so that what is written is whole.
 
     Args:
         model: An ONNX file or an engine.
-        source: An image, a folder, a pattern (``a/*.png``), a video, a camera (``/dev/video0``,
-            ``csi://0``) or a stream (``rtsp://…``, ``http://…``); or several of them in a list,
-            the last three only alone.
+        source: An image, a video, a folder or a pattern of them (``a/*.png``), numbered images
+            that are a video (``frames/%06d.png``), a camera (``/dev/video0``, ``csi://0``) or a
+            stream (``rtsp://…``, ``http://…``); or several of them in a list, the last two only
+            alone. Whatever FFmpeg can play is a video, whatever its ending.
         out: An image or .mp4 for one input, else a folder (``street.overlay.png``). By default
             ``street.overlay.png`` in the current folder, for several inputs the folder
-            ``segpp-out``; nothing of a camera or a stream. ``summary.out`` tells.
+            ``segpp-out``, where each of several videos has a folder of its own; nothing of a
+            camera or a stream. ``summary.out`` tells.
         save: ``overlay`` (colors over the image), ``mask`` (class numbers with a palette),
             ``side-by-side`` (image and overlay), ``compare`` (the overlays of two networks and
             where they differ), ``confidence`` (probability of the class shown); several separated
@@ -180,13 +185,15 @@ def predict(
             only if ``out`` is given.
         html: A file for a report with all of it, which opens without a network.
         force: Replace files that segpp did not write, too; never one that is read.
-        frames: End a video, a camera or a stream after so many frames.
-        duration: End it after so many seconds.
+        start: Begin with a video so many seconds after its start.
+        duration: End it after so many seconds, of a video by its own clock.
+        every: Take the first frame of a video, a camera or a stream, and each so-manieth after it.
+        frames: End it after so many frames.
         reconnect: How often in a row a camera or a stream that broke off is opened again, with
             growing pauses; 0 for never.
         timeout: Seconds without a frame that are a break.
         camera_size: What a camera is asked for, height first: ``(720, 1280)`` or ``"720x1280"``.
-        camera_rate: Frames per second that it is asked for.
+        camera_rate: Frames per second that it is asked for, and that numbered images are (25).
         after_break: Called with a sentence when a source breaks off or is back, from the thread
             that reads it.
         after_serve: Called with the address of the page once it is served.
@@ -248,10 +255,14 @@ def predict(
             rate=arguments.optional(_rate, "camera_rate", camera_rate),
             timeout=arguments.number("timeout", timeout, least=0.1, most=_DAY),
             reconnect=arguments.whole_number("reconnect", reconnect, least=0),
-            duration=arguments.optional(_seconds, "duration", duration),
             after_break=arguments.function("after_break", after_break),
         ),
-        frames=arguments.optional(_count, "frames", frames),
+        cut=Cut(
+            start=_seconds("start", start),
+            duration=arguments.optional(_seconds, "duration", duration),
+            every=_count("every", every),
+            frames=arguments.optional(_count, "frames", frames),
+        ),
         after_serve=arguments.function("after_serve", after_serve),
     )
 

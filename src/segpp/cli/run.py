@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -25,9 +24,8 @@ from segpp.runtime.inference.precision_check import MIN_AGREEMENT
 from segpp.runtime.inference.predict import FailedImage, Prediction
 from segpp.runtime.inference.summary import RunSummary
 from segpp.runtime.media.live.account import LiveAccount
-from segpp.runtime.media.live.addresses import is_live
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS
-from segpp.runtime.media.sources import VIDEO_SUFFIXES
+from segpp.runtime.media.sources import is_video
 from segpp.runtime.serve.address import DEFAULT, parse_address
 from segpp.utils.terminal import harmless, one_line, unguarded
 
@@ -35,7 +33,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", 
 
 _LARGEST = 3  # classes named in the summary line
 
-SUMMARY = "Segment images, folders, a video, a camera or a stream with an exported network."
+SUMMARY = "Segment images, videos, folders, a camera or a stream with an exported network."
 
 GROUP = "run and measure it"
 ORDER = 1
@@ -55,6 +53,7 @@ EXAMPLES = (
     "segpp-run b0.onnx street.png --compare b0-fast.onnx --contours --out compared.png",
     "segpp-run b0.onnx frames/ --out masks/ --save both",
     "segpp-run b0.onnx drive.mp4 --out drive.overlay.mp4 --alpha 0.4",
+    "segpp-run b0.onnx drive.mkv frames/%06d.png --start 60 --duration 10 --every 5 --out masks/",
     "segpp-run b0.onnx /dev/video0 --serve 0.0.0.0:8090",
     "segpp-run b0.onnx rtsp://192.168.1.20/live --out seen.mp4 --duration 60",
 )
@@ -68,15 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "input",
         metavar="INPUT",
         nargs="+",
-        help="image, folder, quoted pattern ('a/*.png'), or one video, camera (/dev/video0, "
-        "csi://0) or stream (rtsp://…, http://…)",
+        help="image, video, folder, quoted pattern ('a/*.png'), numbered images (a/%%06d.png), or "
+        "one camera (/dev/video0, csi://0) or stream (rtsp://…, http://…)",
     )
     files.add_argument(
         "--out",
         metavar="PATH",
         help="image or .mp4 for one input, else a folder: street.overlay.png, street.mask.png "
-        "(default: street.overlay.png in the current folder, for several inputs segpp-out/, "
-        "nothing of a camera or a stream)",
+        "(default: street.overlay.png in the current folder, for several inputs segpp-out/, with "
+        "a folder for each video; nothing of a camera or a stream)",
     )
     looks = parser.add_argument_group("looks")
     looks.add_argument(
@@ -146,8 +145,23 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
         help="show it in browsers, and write only if there is --out; this machine alone sees it "
         f"unless another address is named, 0.0.0.0 for all (default: {DEFAULT})",
     )
+    live.add_argument(
+        "--start",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="begin so long after a video's start (default: 0.0)",
+    )
+    live.add_argument(
+        "--duration",
+        type=float,
+        metavar="SECONDS",
+        help="end after so long, of a video by its own clock",
+    )
+    live.add_argument(
+        "--every", type=int, default=1, metavar="N", help="each N-th frame (default: 1)"
+    )
     live.add_argument("--frames", type=int, metavar="N", help="end after so many frames")
-    live.add_argument("--duration", type=float, metavar="SECONDS", help="end after so long")
     live.add_argument(
         "--reconnect",
         type=_tries,
@@ -167,7 +181,10 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
         "--camera-size", metavar="HxW", help="size that a camera is asked for, height first"
     )
     live.add_argument(
-        "--camera-rate", type=float, metavar="X", help="frames per second that it is asked for"
+        "--camera-rate",
+        type=float,
+        metavar="X",
+        help="frames per second that it is asked for, and that numbered images are (default: 25)",
     )
 
 
@@ -199,8 +216,10 @@ def run(args: argparse.Namespace) -> int:
             serve=args.serve,
             html=args.html,
             force=args.force,
-            frames=args.frames,
+            start=args.start,
             duration=args.duration,
+            every=args.every,
+            frames=args.frames,
             reconnect=args.reconnect,
             timeout=args.timeout,
             camera_size=args.camera_size,
@@ -210,14 +229,15 @@ def run(args: argparse.Namespace) -> int:
         )
     if summary.notes:
         sys.stderr.write(f"{args.model}: " + "\n  ".join(summary.notes) + "\n")
+    for remark in summary.remarks:
+        _say(remark)
     report = _json(summary, args.model) if args.json else _line(summary, args)
     print(report)  # noqa: T201 - the report is the result
     return 1 if summary.failed else 0
 
 
 def _unit(inputs: list[str]) -> str:
-    is_video = is_live(inputs[0]) or Path(inputs[0]).suffix.lower() in VIDEO_SUFFIXES
-    return "frames" if is_video else "images"
+    return "frames" if len(inputs) == 1 and is_video(inputs[0]) else "images"
 
 
 def _say(message: str) -> None:
@@ -324,7 +344,7 @@ def _json(summary: RunSummary, model: str) -> str:
         "backend": summary.backend,
         "input_size": list(summary.input_size),
         "fit": summary.fit,
-        "notes": list(summary.notes),
+        "notes": [*summary.notes, *summary.remarks],
         "seconds": round(summary.seconds, 3),
         "rate": round(summary.count / summary.seconds, 3) if summary.seconds else 0.0,
         **({"live": _live(summary.live)} if summary.live else {}),

@@ -132,17 +132,30 @@ def test_one_input_among_none_is_what_it_is_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("texts", "says"),
     [
-        (["a.png", "out.png"], r"out\.png does not exist[\s\S]*--out"),
-        (["none.png", "a.png"], r"none\.png does not exist"),
-        (["a.png", "*.gif"], r"no file matches"),
+        (["b.png", "out.png"], r"b\.png does not exist"),
+        (["none.png"], r"image none\.png does not exist"),
+        (["none.mkv"], r"video none\.mkv does not exist"),
+        (["*.png", "*.gif"], r"no file matches"),
         ([], "no image is named"),
     ],
 )
 def test_what_is_not_there_is_told_of_by_name(
     texts: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
 
     with pytest.raises(ImageError, match=says):
         find_sources(texts)
+
+
+def test_what_is_not_there_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "a.png")
+
+    gone, there, last = find_sources(["none.png", "a.png", "out.png"]).items()
+
+    assert there.load().shape == (4, 4, 3)
+    with pytest.raises(ImageError, match=r"none\.png does not exist$"):
+        gone.load()
+    with pytest.raises(ImageError, match=r"out\.png does not exist[\s\S]*--out out\.png"):
+        last.load()

@@ -47,7 +47,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, size: tuple[int, int]) ->
 def test_an_encoder_of_last_resort_writes_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segpp.runtime.media.video._ENCODERS", ("nonesuch", "mpeg4"))
+    monkeypatch.setattr("segpp.runtime.media.films.film_writer._ENCODERS", ("nonesuch", "mpeg4"))
 
     images = list(frames(film(tmp_path / "a.mp4")))
 
@@ -57,7 +57,7 @@ def test_an_encoder_of_last_resort_writes_too(
 def test_a_wheel_without_any_encoder_is_missing_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segpp.runtime.media.video._ENCODERS", ("nonesuch",))
+    monkeypatch.setattr("segpp.runtime.media.films.film_writer._ENCODERS", ("nonesuch",))
 
     with pytest.raises(MissingError, match="no encoder for mp4"):
         film(tmp_path / "a.mp4")

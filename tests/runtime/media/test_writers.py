@@ -137,7 +137,9 @@ def test_a_camera_reads_no_file_that_could_be_written_over(
 def test_a_mask_keeps_its_numbers_and_an_overlay_its_image(tmp_path: Path) -> None:
     config = RenderConfig(("overlay", "mask"), PALETTE, alpha=0.0)
 
-    with open_writer(OutputTarget(tmp_path / "o", one_file=False), config, rate=None) as write:
+    with open_writer(
+        OutputTarget(tmp_path / "o", one_file=False), config, source("images")
+    ) as write:
         overlay, mask = write(ImageName("a", "in"), Segmented(IMAGE, LABELS))
 
     with Image.open(mask) as image:
@@ -152,7 +154,9 @@ def test_numbers_beyond_a_byte_take_sixteen_bits(tmp_path: Path) -> None:
     labels = np.array([[0, 300]], np.int32)
     config = RenderConfig(("mask",), PALETTE, alpha=1.0)
 
-    with open_writer(OutputTarget(tmp_path / "m.png", one_file=True), config, rate=None) as write:
+    with open_writer(
+        OutputTarget(tmp_path / "m.png", one_file=True), config, source("image")
+    ) as write:
         [path] = write(ImageName("a", "in"), Segmented(IMAGE[:1], labels))
 
     with Image.open(path) as image:

@@ -1,0 +1,68 @@
+"""A film of ten thousand frames takes no more memory than one of a hundred."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+av: Any = pytest.importorskip("av", reason="PyAV (segpp[video]) reads videos")
+
+Network = Callable[..., Path]
+
+# Prints what the process needed most, in KiB, behind what it said.
+PEAK = """
+import resource, sys
+from segpp.cli import main
+code = main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def still(path: Path, count: int) -> Path:
+    """Write a film of one picture of 720p."""
+    image = np.zeros((720, 1280, 3), np.uint8)
+    image[:, :640, 0] = 255
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        stream.options = {"preset": "ultrafast", "crf": "40"}
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+        for number in range(count):
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def peak_of(network: Path, film: Path, *more: str) -> tuple[float, dict[str, Any]]:
+    """Return the most memory of a run in MiB, and its report."""
+    command = [sys.executable, "-c", PEAK, "run", str(network), str(film), "--json", *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    report, _, kib = done.stdout.rstrip().rpartition("\n")
+    return int(kib) / 1024, json.loads(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("out", ["o.mp4", "masks"])
+def test_ten_thousand_frames_take_the_memory_of_a_hundred(
+    network: Network, out: str, tmp_path: Path
+) -> None:
+    """5.4 MiB were kept of each frame once, which are 53 GiB."""
+    film = still(tmp_path / "a.mp4", 10_000)
+    # Every 20th into the folder, where each is a file; all are decoded.
+    every = "1" if out.endswith("mp4") else "20"
+    looks = ("--legend", "none", "--save", "mask" if out == "masks" else "overlay")
+    wanted = (*looks, "--every", every, "--out")
+
+    short, _ = peak_of(network(), film, "--duration", "4", *wanted, str(tmp_path / f"short-{out}"))
+    whole, report = peak_of(network(), film, *wanted, str(tmp_path / out))
+
+    assert len(report["images"]) == 10_000 // int(every)
+    assert whole - short < 100

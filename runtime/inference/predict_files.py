@@ -16,11 +16,12 @@ from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.seeing import Seeing, check_comparable
 from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.files import as_film
 from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.signals import ended_by_signals
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS, RenderConfig, Segmented, kinds_of
-from segpp.runtime.media.sources import find_sources
+from segpp.runtime.media.sources import VIDEO_SUFFIXES, find_sources
 from segpp.runtime.media.window import Window, open_window
 from segpp.runtime.media.writers import (
     OutputTarget,
@@ -103,7 +104,7 @@ def predict_files(
     # All that can be found out is found out before the network is loaded.
     address = None if serve is None else parse_address(serve)
     with ExitStack() as stack:
-        source = find_sources(inputs, live)
+        source = _film_or_images(find_sources(inputs, live), out)
         stack.callback(source.close)
         _check_can_end(source, live, frames)
         read = [Path(file) for file in (model, compare) if file]
@@ -150,12 +151,18 @@ def predict_files(
                 if screens.closed or _is_enough(summary, live, frames, spent):
                     break
         summary.seconds = time.perf_counter() - start
-        summary.notes += seeing.session.notes
+        summary.notes += (*source.notes, *seeing.session.notes)
         if html and screens.album:
             write_run_page(html, summary, screens.album)
         if screens.window:
             screens.window.wait()
     return summary
+
+
+def _film_or_images(source: ImageSource, out: str | None) -> ImageSource:
+    """Return an animation as a video where it is to become one."""
+    wants_film = out is not None and Path(out).suffix.lower() in VIDEO_SUFFIXES
+    return (as_film(source) or source) if wants_film else source
 
 
 def _check_looks(legend: str, alpha: float) -> None:

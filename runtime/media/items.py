@@ -9,6 +9,7 @@ from typing import Literal
 from segpp.errors import ImageError
 from segpp.images.channels import to_gray
 from segpp.images.preprocess import ImageArray
+from segpp.manifest import InputSpec
 from segpp.runtime.media.live.account import LiveAccount
 
 __all__ = ["Frame", "ImageItem", "ImageName", "ImageSource", "numbered"]
@@ -40,10 +41,17 @@ class ImageItem:
         named: What it is called.
         load: Reads it, with as many channels as it is told or else 3; raises ImageError if that
             fails.
+        load_for: Reads it as an input takes it, where that says more than channels: of files what
+            is white and which bands are meant.
     """
 
     named: ImageName
     load: Callable[..., ImageArray]
+    load_for: Callable[[InputSpec], ImageArray] | None = None
+
+    def pixels_for(self, spec: InputSpec) -> ImageArray:
+        """Return the image as an input takes it; raises ImageError as ``load``."""
+        return self.load_for(spec) if self.load_for else self.load(spec.channels)
 
     @property
     def name(self) -> str:
@@ -66,6 +74,7 @@ class ImageSource:
             what is stored.
         stop: Makes ``items`` end soon, from any thread.
         close: Gives a device back.
+        notes: What is to be said of it, a sentence each: what was passed over.
     """
 
     kind: Literal["image", "images", "video"]
@@ -77,6 +86,7 @@ class ImageSource:
     live: LiveAccount | None = None
     stop: Callable[[], None] = lambda: None
     close: Callable[[], None] = lambda: None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

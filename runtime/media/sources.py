@@ -1,14 +1,12 @@
 """Where images come from: a file, a folder, a pattern, a video, a camera or a stream."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
 from segpp.errors import ImageError
-from segpp.images.channels import ARRAY_SUFFIX, load_channels
-from segpp.images.preprocess import IMAGE_SUFFIXES
-from segpp.runtime.media.items import ImageItem, ImageName, ImageSource, numbered
+from segpp.runtime.media.files import items_of, pages_in, pictures_in
+from segpp.runtime.media.items import ImageSource, numbered
 from segpp.runtime.media.live.addresses import is_live, open_live
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.rtsp import without_password
@@ -18,9 +16,6 @@ __all__ = [
     "find_source",
     "find_sources",
 ]
-
-# What is looked for in a folder.
-_READ = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
 
 VIDEO_SUFFIXES = {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 
@@ -32,7 +27,8 @@ def find_source(text: str, live: LiveConfig = _AS_IT_IS) -> ImageSource:
     """Return what ``text`` names: an image, a video, a folder's images, a pattern's, or a camera's.
 
     Nothing is decoded yet, but a video is opened, and a camera or a stream is read from now on.
-    Folders are read one level deep and in the order of names; a pattern may hold ``**``.
+    Folders are read one level deep and in the order of names; a pattern may hold ``**``. Every page
+    or frame of a file is an image of its own.
 
     Args:
         text: A path, a pattern, or the address of a camera or a stream.
@@ -54,7 +50,7 @@ def find_source(text: str, live: LiveConfig = _AS_IT_IS) -> ImageSource:
         return _video(path)
     if not path.exists():
         raise ImageError(f"image {path} does not exist")
-    return ImageSource("image", text, lambda: _items([path]), count=1, files=(path,))
+    return _many(text, [path])
 
 
 def find_sources(texts: Sequence[str], live: LiveConfig = _AS_IT_IS) -> ImageSource:
@@ -81,7 +77,8 @@ def find_sources(texts: Sequence[str], live: LiveConfig = _AS_IT_IS) -> ImageSou
     if not sources:
         raise ImageError("no image is named")
     files = {file.resolve(): file for source in sources for file in source.files}
-    return _many(", ".join(texts), list(files.values()))
+    notes = tuple(note for source in sources for note in source.notes)
+    return _many(", ".join(texts), list(files.values()), notes, alone=False)
 
 
 def _is_pattern(text: str) -> bool:
@@ -93,12 +90,8 @@ def _exists(text: str) -> bool:
 
 
 def _folder(text: str) -> ImageSource:
-    path = Path(text)
-    files = sorted(p for p in path.iterdir() if p.suffix.lower() in _READ and p.is_file())
-    if not files:
-        kinds = ", ".join(sorted(_READ))
-        raise ImageError(f"the folder {path} holds no images", f"looked for: {kinds}")
-    return _many(text, files)
+    files, notes = pictures_in(Path(text))
+    return _many(text, files, notes, alone=False)
 
 
 def _pattern(text: str) -> ImageSource:
@@ -107,28 +100,23 @@ def _pattern(text: str) -> ImageSource:
     files = sorted(path for name in names if (path := Path(name)).is_file())
     if not files:
         raise ImageError(f"no file matches {text}", hint="quote the pattern: 'street/*.png'")
-    return _many(text, files)
+    return _many(text, files, alone=False)
 
 
-def _many(text: str, files: list[Path]) -> ImageSource:
-    return ImageSource("images", text, lambda: _items(files), count=len(files), files=tuple(files))
-
-
-def _items(files: Sequence[Path]) -> Iterator[ImageItem]:
-    for name, path in zip(_names(files), files, strict=True):
-        yield ImageItem(ImageName(name, str(path)), partial(load_channels, path))
-
-
-def _names(files: Sequence[Path]) -> list[str]:
-    """Return one name per file: its stem, or more of its path where stems repeat."""
-    for names in ([path.stem for path in files], [path.name for path in files]):
-        if len(set(names)) == len(names):
-            return names
-    # x/a.png and y/a.png: x__a.png and y__a.png.
-    names = ["__".join(part for part in path.parts if part != path.anchor) for path in files]
-    if len(set(names)) != len(names):
-        raise ImageError("two of the images would have outputs of one name")
-    return names
+def _many(
+    text: str, files: Sequence[Path], notes: tuple[str, ...] = (), *, alone: bool = True
+) -> ImageSource:
+    """Return the images of files; one that was named alone is an image, if it has one page."""
+    pages = pages_in(files)
+    count = sum(pages)
+    return ImageSource(
+        "image" if alone and count == 1 else "images",
+        text,
+        lambda: items_of(files, pages),
+        count=count,
+        files=tuple(files),
+        notes=notes,
+    )
 
 
 def _video(path: Path) -> ImageSource:

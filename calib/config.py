@@ -44,6 +44,8 @@ class CalibrationConfig:
         correct_biases: Take off biases what INT8 shifts products by, where that helps.
         rounding: How weights become integers, of ``segpp.calib.writers.rounding.ROUNDINGS``.
         rounding_time: Seconds after which no further block is rounded.
+        white: What is white of pictures of more than 8 bits; None for what the manifest says.
+        bands: The channels of pictures that are taken, likewise.
         threads: CPU threads; None for the library's choice.
         force: Replace files that segpp did not write, too.
     """
@@ -65,6 +67,8 @@ class CalibrationConfig:
     correct_biases: bool = True
     rounding: str = DEFAULT_ROUNDING
     rounding_time: float = 600
+    white: str | None = None
+    bands: tuple[int, ...] | None = None
     threads: int | None = None
     force: bool = False
 

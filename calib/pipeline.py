@@ -51,7 +51,13 @@ from segpp.calib.writers.base import Writer
 from segpp.calib.writers.rounding import ROUNDINGS
 from segpp.calib.writers.rounding.blocks import Rounded, round_weights
 from segpp.errors import CheckError, InputError
-from segpp.manifest import CalibrationDrop, Manifest, read_manifest, render_manifest
+from segpp.manifest import (
+    CalibrationDrop,
+    Manifest,
+    read_manifest,
+    reading_pictures,
+    render_manifest,
+)
 from segpp.utils.files import atomic_write, certificate_path, manifest_path, write_whole
 
 __all__ = ["CalibrationResult", "calibrate"]
@@ -84,7 +90,7 @@ def calibrate(
     """
     check_config(config)
     # 1. Read
-    manifest = read_manifest(config.model)
+    manifest = reading_pictures(read_manifest(config.model), config.white, config.bands)
     model = onnx.load(config.model)
     sites = sites_of(model)
     writer = WRITERS[config.target]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from segpp.certificate.pictures import Picture
 from segpp.errors import ImageError
-from segpp.images.channels import ARRAY_SUFFIX, load_channels
+from segpp.images.channels import ARRAY_SUFFIX, load_for
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray, prepare
 from segpp.manifest import InputSpec
 from segpp.utils.files import sha256_of
@@ -160,7 +160,7 @@ def _images_at(place: Path) -> Sequence[Path]:
 
 
 def _stacked(path: Path, spec: InputSpec) -> ImageArray:
-    image = load_channels(path, spec.channels)
+    image = load_for(path, spec)
     # A network of several frames sees the same one in each.
     return np.concatenate([image] * (spec.channels // image.shape[2]), axis=2)
 

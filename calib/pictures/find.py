@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from segpp.errors import ImageError, InputError
-from segpp.images.channels import ARRAY_SUFFIX, load_channels
+from segpp.images.channels import ARRAY_SUFFIX, load_for
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.manifest import InputSpec
 from segpp.utils.files import check_file, sha256_of
 
 __all__ = ["FEW", "LEAST", "Picture", "find_pictures", "load_picture"]
@@ -74,13 +75,13 @@ def _passed_over(count: int, suffix: str) -> str | None:
     return f"{count} were passed over: their names do not end in {suffix!r}" if count else None
 
 
-def load_picture(picture: Picture, channels: int) -> ImageArray:
-    """Return a picture (H, W, channels).
+def load_picture(picture: Picture, spec: InputSpec) -> ImageArray:
+    """Return a picture (H, W, C) as an input takes it.
 
     Raises:
         ImageError: It cannot be read, or all of it has one colour: a cover, a lost frame.
     """
-    image = load_channels(picture.path, channels)
+    image = load_for(picture.path, spec)
     if np.all(image == image[:1, :1]):
         raise ImageError(
             f"{picture.path} has one colour, {image[0, 0].tolist()}",

@@ -62,5 +62,5 @@ def batch_of(pictures: Sequence[Picture], spec: InputSpec) -> Batch:
 
     A batch that is not full has its own pictures again.
     """
-    images = [load_picture(picture, spec.channels) for picture in pictures]
+    images = [load_picture(picture, spec) for picture in pictures]
     return prepare([images[i % len(images)] for i in range(spec.batch)], spec)

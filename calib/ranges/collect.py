@@ -25,6 +25,8 @@ __all__ = ["ROWS", "collect_ranges"]
 # Places of each tensor of each picture: 128 pictures give 32,768 places of every channel.
 ROWS = 256
 _SAVE_SECONDS = 5.0
+# What manifests could not say when the first ranges were kept.
+_LATER = {"white", "bands"}
 
 
 def collect_ranges(
@@ -58,7 +60,7 @@ def collect_ranges(
     """
     of = RangesOf(
         manifest.file.sha256,
-        _as_stored(asdict(manifest.input)),
+        _as_stored(_input_of(manifest)),
         tuple(picture.sha256 for picture in pictures),
         ROWS,
     )
@@ -77,6 +79,12 @@ def collect_ranges(
             write_ranges(file, ranges, version)
             saved = time.monotonic()
     return ranges
+
+
+def _input_of(manifest: Manifest) -> dict[str, Any]:
+    """Return what turns pictures into the input, as ranges have it that were kept before."""
+    given = asdict(manifest.input)
+    return {key: given[key] for key in given if key not in _LATER or given[key] is not None}
 
 
 def _as_stored(value: Any) -> Any:

@@ -82,6 +82,8 @@ class ExportConfig:
         ignore_tensors: Patterns of tensors that the masks do not depend on.
         fit: How a picture of another shape is brought to the input's size: ``stretch``,
             ``letterbox`` or ``crop``; the checkpoint's own, else ``letterbox``, if None.
+        white: What is white of picture files of more than 8 bits, for the manifest.
+        bands: The channels of picture files that are taken, for the manifest.
         reference: Inputs and logits of the owner's own code, as ``x`` and ``logits`` of a ``.npz``.
         serve_for: Servers whose folders are written beside the file, names of
             ``segpp.export.serving``.
@@ -114,6 +116,8 @@ class ExportConfig:
     weights: str = "raw"
     ignore_tensors: tuple[str, ...] = ()
     fit: str | None = None
+    white: str | None = None
+    bands: tuple[int, ...] | None = None
     reference: Path | None = None
     input_name: str = "image"
     output_names: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.images.palette import BINARY_NAMES, default_palette
 from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from segpp.manifest import Classes, InputSpec, Origin, ReductionSite
+from segpp.manifest import Classes, InputSpec, Origin, ReductionSite, check_fitting_bands
 from segpp.ops.grid import Size
 
 __all__ = [
@@ -90,6 +90,7 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
     channels = checkpoint.architecture.channels
     is_pixels = config.input_dtype == "uint8"
     shape = (*size, channels) if is_pixels else (channels, *size)
+    check_fitting_bands(config.bands, channels)
     return InputSpec(
         name=config.input_name,
         shape=(config.batch, *shape),
@@ -104,6 +105,8 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
         or _repeated(IMAGENET_STD, channels),
         resize=checkpoint.resize or "pillow-bilinear",
         fit=fit,
+        white=config.white,
+        bands=config.bands,
     )
 
 

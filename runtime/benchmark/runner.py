@@ -11,7 +11,7 @@ from PIL import Image
 
 from segpp import __version__
 from segpp.images import sample_image
-from segpp.images.channels import load_channels
+from segpp.images.channels import load_for
 from segpp.images.preprocess import ImageArray, load_image, resize_image
 from segpp.manifest import InputSpec
 from segpp.runtime.backends.base import BACKENDS
@@ -101,7 +101,7 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
         self._session.close()
 
     def _load(self) -> ImageArray:
-        return load_channels(self._image, self._session.input.channels)
+        return load_for(self._image, self._session.input)
 
     def _call(self) -> tuple[Result, Sample]:
         start = time.perf_counter()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segpp.certificate.sealed import read_certificate, remove_certificate
 from segpp.errors import CheckError, InputError, OutputError
-from segpp.images.channels import load_channels
+from segpp.images.channels import load_channels, load_for
 from segpp.manifest import FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.build.builders import BuildConfig
 from segpp.runtime.build.check_target import check_target
@@ -48,7 +48,6 @@ __all__ = [
 _LOG = logging.getLogger(__name__)
 
 _NO_MORE = GateConfig()
-_RGB = 3
 
 # Takes the share of the build that is done, 0 to 1, and what is being done.
 Progress = Callable[[float, str], object]
@@ -115,7 +114,10 @@ def _unproved(
 def _check_images(gate: GateConfig, manifest: Manifest | None) -> None:
     """Raise ImageError for a picture that could not be compared on after minutes of work."""
     for path in gate.images:
-        load_channels(path, manifest.input.channels if manifest else _RGB)
+        if manifest:
+            load_for(path, manifest.input)
+        else:
+            load_channels(path)
 
 
 def _build_marked(resolved: Resolved, onnx: Path, output: Path) -> None:

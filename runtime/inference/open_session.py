@@ -9,7 +9,7 @@ from pathlib import Path
 from segpp.errors import InputError
 from segpp.images.fit import check_fit
 from segpp.images.tiles import OVERLAP, check_overlap
-from segpp.manifest import WEIGHT_BITS, Manifest, read_manifest
+from segpp.manifest import WEIGHT_BITS, Manifest, read_manifest, reading_pictures
 from segpp.runtime.backends.base import BACKENDS, BackendConfig, BackendSpec
 from segpp.runtime.inference.choose_backend import choose_backend
 from segpp.runtime.inference.first_load import check_first_load
@@ -47,6 +47,8 @@ def open_session(
     trust: bool = False,
     cuda_graph: bool = True,
     rebuild_if_stale: bool = False,
+    white: str | None = None,
+    bands: tuple[int, ...] | None = None,
 ) -> Session:
     """Load a network with the manifest beside it.
 
@@ -76,6 +78,9 @@ def open_session(
         cuda_graph: Let an engine replay its call as a CUDA graph, where it can.
         rebuild_if_stale: Build an engine for another version or GPU again, of the ONNX file beside
             it.
+        white: What is white of picture files of more than 8 bits, instead of what the manifest
+            says: ``segpp.images.white``.
+        bands: The channels of picture files that are taken, likewise.
 
     Raises:
         CheckError: Its masks are not those of its certificate.
@@ -126,7 +131,7 @@ def open_session(
         session = Session(
             loaded,
             name,
-            _refitted(described, path, fit, tile=tile),
+            reading_pictures(_refitted(described, path, fit, tile=tile), white, bands),
             assumed=manifest is None,
             overlap=share,
             precision_check=_precision_check(BACKENDS[name], path, config, min_agreement),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from segpp.errors import ImageError, OutputError, SegppError
 from segpp.images.drawing.differences import share_different
 from segpp.images.preprocess import ImageArray
+from segpp.manifest import InputSpec
 from segpp.runtime.inference.seeing import Seeing
 from segpp.runtime.inference.session import Timing
 from segpp.runtime.media.items import ImageItem, ImageName, ImageSource
@@ -111,7 +112,7 @@ def predict_all(
     # A film whose beginning is damaged may be well from there on.
     early: list[FailedImage] = []
     stages = ahead if overlapped and source.kind != "image" else _in_turn
-    loaded = _load_all(source.items(), seeing.session.input.channels)
+    loaded = _load_all(source.items(), seeing.session.input)
     if source.live is None:
         # A live frame is taken when the network is free for it, not one mask earlier.
         loaded = stages(loaded)
@@ -140,11 +141,11 @@ def _in_turn(
 
 
 def _load_all(
-    items: Iterable[ImageItem], channels: int
+    items: Iterable[ImageItem], spec: InputSpec
 ) -> Generator[FailedImage | _LoadedImage, None, None]:
     for item in items:
         try:
-            yield _LoadedImage(item.named, item.load(channels))
+            yield _LoadedImage(item.named, item.pixels_for(spec))
         except ImageError as failure:  # noqa: PERF203 - one damaged image must not end the loop
             yield FailedImage(item.named, failure)
 

@@ -16,7 +16,9 @@ from segpp.runtime.inference.predict import FailedImage, Prediction, predict_all
 from segpp.runtime.inference.seeing import Seeing, check_comparable
 from segpp.runtime.inference.session import AfterTiles, Session
 from segpp.runtime.inference.summary import RunSummary
+from segpp.runtime.media.files import as_film
 from segpp.runtime.media.films.cut import WHOLE, Cut
+from segpp.runtime.media.films.kinds import VIDEO_SUFFIXES
 from segpp.runtime.media.films.sound import sound_problem
 from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.live.reader import LiveConfig
@@ -106,7 +108,7 @@ def predict_files(
     address = None if serve is None else parse_address(serve)
     with ExitStack() as stack:
         live = replace(live, duration=cut.duration, every=cut.every)
-        source = find_sources(inputs, live, cut)
+        source = _film_or_images(find_sources(inputs, live, cut), out)
         stack.callback(source.close)
         _check_can_be_cut(source, cut)
         read = [Path(file) for file in (model, compare) if file]
@@ -153,12 +155,18 @@ def predict_files(
                 if screens.closed or _is_enough(summary, cut):
                     break
         summary.seconds = time.perf_counter() - start
-        summary.notes += seeing.session.notes
+        summary.notes += (*source.notes, *seeing.session.notes)
         if html and screens.album:
             write_run_page(html, summary, screens.album)
         if screens.window:
             screens.window.wait()
     return summary
+
+
+def _film_or_images(source: ImageSource, out: str | None) -> ImageSource:
+    """Return an animation as a video where it is to become one."""
+    wants_film = out is not None and Path(out).suffix.lower() in VIDEO_SUFFIXES
+    return (as_film(source) or source) if wants_film else source
 
 
 def _check_looks(legend: str, alpha: float) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from segpp.errors import ImageError
 from segpp.images.channels import to_gray
 from segpp.images.preprocess import ImageArray
+from segpp.manifest import InputSpec
 from segpp.runtime.media.live.account import LiveAccount
 
 __all__ = ["Frame", "ImageItem", "ImageName", "ImageSource", "numbered"]
@@ -40,10 +41,17 @@ class ImageItem:
         named: What it is called.
         load: Reads it, with as many channels as it is told or else 3; raises ImageError if that
             fails.
+        load_for: Reads it as an input takes it, where that says more than channels: of files what
+            is white and which bands are meant.
     """
 
     named: ImageName
     load: Callable[..., ImageArray]
+    load_for: Callable[[InputSpec], ImageArray] | None = None
+
+    def pixels_for(self, spec: InputSpec) -> ImageArray:
+        """Return the image as an input takes it; raises ImageError as ``load``."""
+        return self.load_for(spec) if self.load_for else self.load(spec.channels)
 
     @property
     def name(self) -> str:
@@ -72,6 +80,7 @@ class ImageSource:
         has_films: Whether frames of films are among several images.
         film: The stored film that all frames are from; one that is made of them takes after it.
         is_whole: Whether all of its frames are wanted.
+        notes: What is to be said of it, a sentence each: what was passed over.
     """
 
     kind: Literal["image", "images", "video"]
@@ -88,6 +97,7 @@ class ImageSource:
     has_films: bool = False
     film: Path | None = None
     is_whole: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def known_names(self) -> Iterable[str]:

@@ -1,18 +1,20 @@
 """Where images come from: a file, a folder, a pattern, a video, a camera or a stream."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from glob import glob
 from pathlib import Path
 
 from segpp.errors import ImageError, MissingError
-from segpp.images.channels import ARRAY_SUFFIX, load_channels
-from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.images.channels import ARRAY_SUFFIX
+from segpp.images.preprocess import IMAGE_SUFFIXES
+from segpp.runtime.media.files import items_of, names_of, page_items, pages_in, pictures_in
 from segpp.runtime.media.films.cut import WHOLE, Cut
 from segpp.runtime.media.films.kinds import VIDEO_SUFFIXES, is_film, kind_of_content
 from segpp.runtime.media.films.sequence import USUAL_RATE, is_sequence, open_sequence
 from segpp.runtime.media.films.several import Part, together
-from segpp.runtime.media.items import ImageItem, ImageName, ImageSource, numbered
+from segpp.runtime.media.items import ImageSource, numbered
 from segpp.runtime.media.live.addresses import is_live, open_live
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.rtsp import without_password
@@ -38,7 +40,8 @@ def find_source(text: str, live: LiveConfig = _AS_IT_IS, cut: Cut = WHOLE) -> Im
     """Return what ``text`` names: an image, a video, a folder's images, a pattern's, or a camera's.
 
     Nothing is decoded yet, but a video is opened, and a camera or a stream is read from now on.
-    Folders are read one level deep and in the order of names; a pattern may hold ``**``.
+    Folders are read one level deep and in the order of names; a pattern may hold ``**``. Every page
+    or frame of a file is an image of its own.
 
     Args:
         text: A path, a pattern, numbered pictures (``frames/%06d.png``), or the address of a
@@ -54,13 +57,13 @@ def find_source(text: str, live: LiveConfig = _AS_IT_IS, cut: Cut = WHOLE) -> Im
     if is_live(text):
         return open_live(text, live)
     if is_sequence(text):
-        return open_sequence(text, _loader, live.rate or USUAL_RATE, cut)
-    files = _files(text)
+        return open_sequence(text, live.rate or USUAL_RATE, cut)
+    files, notes = _files(text)
     if len(files) > 1 or Path(text) != files[0]:
-        return _many(text, files, cut)
+        return _many(text, files, cut, notes)
     if _is_video(files[0]):
         return _video(files[0], cut)
-    return ImageSource("image", text, lambda: _items(files), count=1, files=(files[0],))
+    return _pictures(text, files, notes, alone=True)
 
 
 def find_sources(
@@ -80,28 +83,31 @@ def find_sources(
     if not texts:
         raise ImageError("no image is named")
     parts: list[Part] = []
+    notes: tuple[str, ...] = ()
     for text in texts:
         try:
-            parts += _parts(text, live, cut)
+            found, told = _parts(text, live, cut)
+            parts, notes = parts + found, notes + told
         except ImageError as failure:  # noqa: PERF203 - one bad name must not end the others
             parts.append(Part(text, failure=_told(failure, text, is_last=text is texts[-1])))
     failures = [part.failure for part in parts if part.failure]
     if len(failures) == len(parts):
         raise failures[0]
-    return _together(", ".join(texts), parts)
+    return _together(", ".join(texts), parts, notes)
 
 
-def _parts(text: str, live: LiveConfig, cut: Cut) -> list[Part]:
+def _parts(text: str, live: LiveConfig, cut: Cut) -> tuple[list[Part], tuple[str, ...]]:
     if is_sequence(text):
-        sequence = open_sequence(text, _loader, live.rate or USUAL_RATE, cut)
-        return [Part(text, open=lambda: sequence)]
-    return [_part(file, cut) for file in _files(text)]
+        sequence = open_sequence(text, live.rate or USUAL_RATE, cut)
+        return [Part(text, open=lambda: sequence)], ()
+    files, notes = _files(text)
+    return [_part(file, cut) for file in files], notes
 
 
 def _part(file: Path, cut: Cut) -> Part:
     if is_film(file):
         return Part(str(file), file, open=partial(_video, file, cut))
-    return Part(str(file), file, load=_loader(file))
+    return Part(str(file), file, pages=partial(page_items, file))
 
 
 def _told(failure: ImageError, text: str, *, is_last: bool) -> ImageError:
@@ -111,21 +117,17 @@ def _told(failure: ImageError, text: str, *, is_last: bool) -> ImageError:
     return ImageError(failure.problem, hint=f"if it is to be written: --out {text}")
 
 
-def _loader(file: Path) -> Callable[..., ImageArray]:
-    return partial(load_channels, file)
-
-
-def _files(text: str) -> list[Path]:
-    """Return the pictures and films that a text names: itself, a folder's or a pattern's."""
+def _files(text: str) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the pictures and films that a text names, and what is to be said of others there."""
     path = Path(text)
     if path.is_dir():
-        return _folder(path)
+        return pictures_in(path, also=_is_wanted_film)
     if not path.exists() and _is_pattern(text):
-        return _pattern(text)
+        return _pattern(text), ()
     if not path.exists():
         kind = "video" if is_film(path) else "image"
         raise ImageError(f"{kind} {path} does not exist")
-    return [path]
+    return [path], ()
 
 
 def _is_pattern(text: str) -> bool:
@@ -136,23 +138,9 @@ def _exists(text: str) -> bool:
     return Path(text).exists() or _is_pattern(text)
 
 
-def _folder(path: Path) -> list[Path]:
-    files = sorted(file for file in path.iterdir() if _is_wanted(file))
-    if not files:
-        kinds = ", ".join(sorted(_READ))
-        raise ImageError(
-            f"the folder {path} holds no images and no videos", f"looked for: {kinds}, and videos"
-        )
-    return files
-
-
-def _is_wanted(file: Path) -> bool:
-    """Return whether a file of a folder is a picture or a film."""
-    suffix = file.suffix.lower()
-    if not file.is_file():
-        return False
-    # A film is one under any name; of other files nothing is guessed.
-    return suffix in _READ | VIDEO_SUFFIXES or kind_of_content(file) == "film"
+def _is_wanted_film(file: Path) -> bool:
+    """Return whether a file of a folder is a film, under any name; of others nothing is guessed."""
+    return file.suffix.lower() in VIDEO_SUFFIXES or kind_of_content(file) == "film"
 
 
 def _pattern(text: str) -> list[Path]:
@@ -164,35 +152,35 @@ def _pattern(text: str) -> list[Path]:
     return files
 
 
-def _many(text: str, files: list[Path], cut: Cut) -> ImageSource:
+def _many(text: str, files: list[Path], cut: Cut, notes: tuple[str, ...]) -> ImageSource:
     if any(map(is_film, files)):
-        return _together(text, [_part(file, cut) for file in files])
-    return ImageSource("images", text, lambda: _items(files), count=len(files), files=tuple(files))
+        return _together(text, [_part(file, cut) for file in files], notes)
+    return _pictures(text, files, notes, alone=False)
 
 
-def _together(text: str, parts: Sequence[Part]) -> ImageSource:
+def _pictures(
+    text: str, files: Sequence[Path], notes: tuple[str, ...], *, alone: bool
+) -> ImageSource:
+    """Return the images of files; one that was named alone is an image, if it has one page."""
+    pages = pages_in(files)
+    count = sum(pages)
+    return ImageSource(
+        "image" if alone and count == 1 else "images",
+        text,
+        lambda: items_of(files, pages),
+        count=count,
+        files=tuple(files),
+        notes=notes,
+    )
+
+
+def _together(text: str, parts: Sequence[Part], notes: tuple[str, ...]) -> ImageSource:
     once: dict[Path | str, Part] = {}
     for part in parts:
         once.setdefault(part.file.resolve() if part.file else part.text, part)
     kept = list(once.values())
-    return together(text, kept, _names([part.file or Path(part.text) for part in kept]))
-
-
-def _items(files: Sequence[Path]) -> Iterator[ImageItem]:
-    for name, path in zip(_names(files), files, strict=True):
-        yield ImageItem(ImageName(name, str(path)), _loader(path))
-
-
-def _names(files: Sequence[Path]) -> list[str]:
-    """Return one name per file: its stem, or more of its path where stems repeat."""
-    for names in ([path.stem for path in files], [path.name for path in files]):
-        if len(set(names)) == len(names):
-            return names
-    # x/a.png and y/a.png: x__a.png and y__a.png.
-    names = ["__".join(part for part in path.parts if part != path.anchor) for path in files]
-    if len(set(names)) != len(names):
-        raise ImageError("two of the images would have outputs of one name")
-    return names
+    names = names_of([part.file or Path(part.text) for part in kept])
+    return replace(together(text, kept, names), notes=notes)
 
 
 def _is_video(path: Path) -> bool:

@@ -27,7 +27,7 @@ from segpp.certificate.pictures import pictures_for
 from segpp.certificate.prove import Proof, not_run, prove
 from segpp.certificate.sealed import read_certificate, sealed
 from segpp.errors import CheckError
-from segpp.images.channels import load_channels
+from segpp.images.channels import load_for
 from segpp.images.preprocess import prepare
 from segpp.manifest import Certificate, FileInfo, Manifest, read_manifest, render_manifest
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
@@ -177,7 +177,7 @@ def _check_images(engine: Session, reference: Session, config: GateConfig, bisec
     least_miou = MIN_MIOU[precision] if config.min_miou is None else config.min_miou
     matrix = np.zeros((classes, classes), np.int64)
     for path in config.images:
-        image = load_channels(path, engine.input.channels)
+        image = load_for(path, engine.input)
         [mask], [expected] = engine(image).masks, reference(image).masks
         matrix += count_pixels(expected, mask, classes, frozenset()).matrix
     if not matrix.any():

@@ -11,6 +11,8 @@
     │   └── ReductionError             … a token reduction's settings
     └── MissingError          exit 3   a package or a device is not there
 
+What is no error and may still be unmeant is a ``PictureWarning`` of Python's ``warnings``.
+
 The command line prints the message without a traceback and exits with ``exit_code``.
 """
 
@@ -23,6 +25,7 @@ __all__ = [
     "ManifestError",
     "MissingError",
     "OutputError",
+    "PictureWarning",
     "ReductionError",
     "SegppError",
 ]
@@ -79,6 +82,10 @@ class OutputError(InputError):
 
 class ReductionError(InputError):
     """A token reduction does not fit the grid it was given."""
+
+
+class PictureWarning(UserWarning):
+    """A picture is read, and may not be what was meant."""
 
 
 class MissingError(SegppError):

@@ -64,6 +64,7 @@ WRONG: dict[str, list[Any]] = {
     "after_tiles": [3, "print", None],
     "alpha": [*NO_SHARE, None],
     "backend": [*NO_TEXT, None],
+    "bands": ["3,2,1", b"321", 3, [], [0], [1.5], ["1"], [True], [None], NOTHING],
     "batch": [*NO_WHOLE, None],
     "bisect": NO_PATH,
     "board": NO_TEXT,
@@ -128,6 +129,7 @@ WRONG: dict[str, list[Any]] = {
     "output_name": [3, 1.5, b"x", NOTHING],
     "outputs": NO_TEXT,
     "overlap": NO_SHARE,
+    "page": [*NO_WHOLE, -1, None],
     "palette": NO_PALETTE,
     "parity_image": NO_PATH,
     "path": [*NO_PATH, None],
@@ -174,6 +176,7 @@ WRONG: dict[str, list[Any]] = {
     "version_compatible": [*NO_FLAG, None],
     "warmup": [*NO_WHOLE, -1, None],
     "weights": [*NO_TEXT, None],
+    "white": ["bright", "", 0, -1, math.nan, math.inf, True, [1], b"1", NOTHING, ARRAY],
     "workspace": [*NO_WHOLE, 0, -1, 10**30],
 }
 

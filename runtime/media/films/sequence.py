@@ -1,11 +1,11 @@
 """Numbered pictures that are a film: ``frames/%06d.png``."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from segpp.errors import ImageError
-from segpp.images.preprocess import ImageArray
+from segpp.runtime.media.files import picture_item
 from segpp.runtime.media.films.cut import Cut
 from segpp.runtime.media.items import ImageItem, ImageName, ImageSource
 
@@ -22,16 +22,13 @@ def is_sequence(text: str) -> bool:
     return len(_NUMBER.findall(Path(text).name)) == 1 and not Path(text).exists()
 
 
-def open_sequence(
-    text: str, load: Callable[[Path], Callable[..., ImageArray]], rate: float, cut: Cut
-) -> ImageSource:
+def open_sequence(text: str, rate: float, cut: Cut) -> ImageSource:
     """Return the pictures as a film, in the order of their numbers.
 
     A number that is missing leaves its time: the picture before it stays longer.
 
     Args:
         text: A path whose last part holds one ``%d`` or ``%06d``.
-        load: Returns what reads one of them.
         rate: Numbers per second.
         cut: The part that is wanted.
 
@@ -49,7 +46,7 @@ def open_sequence(
         if not chosen:
             raise ImageError(f"{text} ends before {cut.start:g} s", hint="start earlier")
         for _, time, file in chosen:
-            yield ImageItem(ImageName(file.stem, str(file), time), load(file))
+            yield picture_item(file, ImageName(file.stem, str(file), time))
 
     return ImageSource(
         "video",

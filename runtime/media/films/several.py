@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from segpp.errors import ImageError, SegppError
-from segpp.images.preprocess import ImageArray
 from segpp.runtime.media.items import ImageItem, ImageName, ImageSource
 
 __all__ = ["Part", "together"]
@@ -20,14 +19,14 @@ class Part:
     Args:
         text: What the user calls it.
         file: The file that is read; None of several or none.
-        load: What reads it, if it is a picture.
+        pages: Its pages by the name of their outputs, if it is a picture.
         open: Opens it, if it is a film.
         failure: Why there is nothing to read.
     """
 
     text: str
     file: Path | None = None
-    load: Callable[..., ImageArray] | None = None
+    pages: Callable[[str], Iterator[ImageItem]] | None = None
     open: Callable[[], ImageSource] | None = None
     failure: SegppError | None = None
 
@@ -50,14 +49,14 @@ def together(name: str, parts: Sequence[Part], names: Sequence[str]) -> ImageSou
         lambda: (item for called, part in named for item in _items(called, part)),
         count=None if has_films else len(parts),
         files=tuple(part.file for part in parts if part.file),
-        names=tuple(called for called, part in named if part.load),
+        names=tuple(called for called, part in named if part.pages),
         has_films=has_films,
     )
 
 
 def _items(called: str, part: Part) -> Iterator[ImageItem]:
-    if part.load:
-        yield ImageItem(ImageName(called, part.text), part.load)
+    if part.pages:
+        yield from part.pages(called)
     elif part.open:
         yield from _frames(called, part.text, part.open)
     else:

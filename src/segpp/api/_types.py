@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from segpp.errors import InputError
+from segpp.images.picture import check_bands
+from segpp.images.white import check_white
 from segpp.ops.grid import Size, parse_size
 from segpp.utils import arguments
 from segpp.utils.limits import check_threads
 
-__all__ = ["OneOrMore", "PathLike", "SizeLike", "checked_settings", "to_size"]
+__all__ = ["OneOrMore", "PathLike", "SizeLike", "WhiteLike", "checked_settings", "to_size"]
 
 PathLike = Path | str
 SizeLike = Size | tuple[int, int] | str
+# A number, auto or max.
+WhiteLike = str | float
 
 # One stands for a list of it.
 OneOrMore = PathLike | Sequence[PathLike]
@@ -83,4 +87,6 @@ _SETTINGS: Mapping[str, Callable[[str, Any], Any]] = {
     "trust": arguments.flag,
     "cuda_graph": arguments.flag,
     "rebuild_if_stale": arguments.flag,
+    "white": lambda _name, value: check_white(value),
+    "bands": lambda _name, value: check_bands(value),
 }

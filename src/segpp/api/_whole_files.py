@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,10 @@ from segpp.calib.selection.measure import Comparison
 from segpp.datasets.labels import LabelRules, Labels, load_labels
 from segpp.datasets.pairs import Pair, load_pair
 from segpp.datasets.unknown_labels import check_known_labels
-from segpp.images.channels import load_channels
+from segpp.images.channels import load_for
 from segpp.images.fit import unseen_label
 from segpp.images.preprocess import ImageArray
+from segpp.manifest import InputSpec
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
 from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave, series
 from segpp.runtime.evaluation.confusion_matrix import count_pixels
@@ -82,6 +84,7 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
         threads: CPU threads.
         truth: Labels, if there are any.
         after_each: Told how many pictures are compared, and of how many.
+        pictures: How picture files are read, instead of as the file's manifest says: white, bands.
     """
 
     reference: Path
@@ -89,6 +92,7 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
     threads: int | None
     truth: Truth | None
     after_each: Callable[[int, int], object]
+    pictures: Mapping[str, Any] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     _float: Session | None = None
     # By the picture's hash. Compressed: a mask is large, and has few seams.
@@ -120,7 +124,7 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
     def _compare(
         self, session: Session, picture: Picture
     ) -> tuple[float, NDArray[np.int64], NDArray[np.int64]]:
-        image, labels = self._read(picture, session.input.channels)
+        image, labels = self._read(picture, session.input)
         size = labels.shape if labels is not None else image.shape[:2]
         mask = session(image, sizes=[size]).masks[0].astype(np.int32)
         expected = self._expected(picture, image, size)
@@ -131,10 +135,10 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
             return share, np.empty(0, np.int64), np.empty(0, np.int64)
         return share, self.truth.count(labels, expected), self.truth.count(labels, mask)
 
-    def _read(self, picture: Picture, channels: int) -> tuple[ImageArray, Labels | None]:
+    def _read(self, picture: Picture, spec: InputSpec) -> tuple[ImageArray, Labels | None]:
         if self.truth is None:
-            return load_channels(picture.path, channels), None
-        return self.truth.of(picture.path, channels)
+            return load_for(picture.path, spec), None
+        return self.truth.of(picture.path, spec.channels)
 
     def _expected(self, picture: Picture, image: ImageArray, size: tuple[int, ...]) -> Masks:
         """Return the float file's mask."""
@@ -156,6 +160,7 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
             alone=False,
             min_agreement=None,
             cache=False,
+            **self.pictures,
         )
 
 

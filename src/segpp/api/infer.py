@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from segpp.api._palette import colors_or_file
-from segpp.api._types import OneOrMore, PathLike, SizeLike, checked_settings, to_size
+from segpp.api._types import OneOrMore, PathLike, SizeLike, WhiteLike, checked_settings, to_size
 from segpp.images.palette import Color
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict_files import AfterEach, predict_files
@@ -37,6 +37,8 @@ def load(
     trust: bool = False,
     cuda_graph: bool = True,
     rebuild_if_stale: bool = False,
+    white: WhiteLike | None = None,
+    bands: Sequence[int] | None = None,
 ) -> Session:
     """Load an exported network; call what is returned on images.
 
@@ -71,6 +73,9 @@ def load(
         cuda_graph: Let an engine replay its call as a CUDA graph, where it can.
         rebuild_if_stale: Build an engine for another version, GPU or plugin library again, of the
             ONNX file beside it that it was built from.
+        white: Of picture files of more than 8 bits the value that is white, ``max`` or ``auto``,
+            instead of what the manifest says; as in ``load_image``. Of no matter for arrays.
+        bands: The channels of picture files that are taken, counted from 1, likewise.
 
     Raises:
         GraphError: The file is damaged, or no segmentation network with fixed shapes.
@@ -100,6 +105,8 @@ def load(
         trust=trust,
         cuda_graph=cuda_graph,
         rebuild_if_stale=rebuild_if_stale,
+        white=white,
+        bands=bands,
     )
     return open_session(file, **settings)
 
@@ -127,6 +134,8 @@ def predict(
     trust: bool = False,
     cuda_graph: bool = True,
     rebuild_if_stale: bool = False,
+    white: WhiteLike | None = None,
+    bands: Sequence[int] | None = None,
     after_each: AfterEach = lambda _outcome, _total: None,
     after_tiles: AfterTiles = lambda _done, _total: None,
     legend: str = "panel",
@@ -173,6 +182,7 @@ def predict(
             one ``R G B`` per line.
         backend, provider, threads, precision, cache, spin, min_agreement: As in ``load``.
         output_name, fit, tile, overlap, trust, cuda_graph, rebuild_if_stale: As in ``load``.
+        white, bands: As in ``load``.
         after_each: Called with each image's outcome and the number of images, if it is known.
         after_tiles: With ``tile``, of a single image: called with how many tiles are done, and of
             how many.
@@ -230,6 +240,8 @@ def predict(
         trust=trust,
         cuda_graph=cuda_graph,
         rebuild_if_stale=rebuild_if_stale,
+        white=white,
+        bands=bands,
     )
     # A trailing slash says that a folder is meant, and a Path would lose it.
     return predict_files(

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
-from segpp.api._types import OneOrMore, PathLike, SizeLike, to_size
+from segpp.api._types import OneOrMore, PathLike, SizeLike, WhiteLike, to_size
 from segpp.errors import InputError
 from segpp.export.config import AUTO, PURPOSES, ExportConfig, ExportResult
 from segpp.export.config.check import check_config
 from segpp.export.reduction.config import ReductionChoice
+from segpp.images.picture import check_bands
+from segpp.images.white import check_white
 from segpp.runtime.build import BuildConfig, BuildReport, GateConfig
 from segpp.runtime.build import build_engine as build
 from segpp.utils import arguments
@@ -52,6 +54,8 @@ def export_onnx(
     weights: str = "raw",
     ignore_tensors: Sequence[str] = (),
     fit: str | None = None,
+    white: WhiteLike | None = None,
+    bands: Sequence[int] | None = None,
     reference: PathLike | None = None,
     serve_for: str | Sequence[str] = (),
     force: bool = False,
@@ -108,6 +112,9 @@ def export_onnx(
         ignore_tensors: Patterns of tensors to leave out, which masks must not depend on.
         fit: ``stretch``, ``letterbox`` or ``crop`` for pictures of another shape; by default the
             checkpoint's own, else ``letterbox``.
+        white: Of picture files of more than 8 bits the value that is white, ``max`` (the default)
+            or ``auto``. It stands in the manifest, and the runtimes do so.
+        bands: The channels of picture files that are taken, counted from 1, likewise.
         reference: A ``.npz`` with ``x``, an input (1, C, H, W) as the owner's network took it, and
             ``logits``, what it gave: the export must give the same labels.
         serve_for: ``triton``, ``deepstream``, ``isaac-ros``: write a folder for that server beside
@@ -166,6 +173,8 @@ def export_onnx(
         weights=arguments.text("weights", weights),
         ignore_tensors=arguments.several(arguments.text, "ignore_tensors", ignore_tensors),
         fit=arguments.optional(arguments.text, "fit", fit),
+        white=check_white(white),
+        bands=check_bands(bands),
         reference=arguments.optional(arguments.path, "reference", reference),
         serve_for=tuple(dict.fromkeys(arguments.several(arguments.text, "serve_for", serve_for))),
         force=arguments.flag("force", force),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segpp.api._palette import colors_or_file
-from segpp.api._types import OneOrMore, PathLike, SizeLike, checked_settings, to_size
+from segpp.api._types import OneOrMore, PathLike, SizeLike, WhiteLike, checked_settings, to_size
 from segpp.datasets.find import DataConfig, find_dataset
 from segpp.images.palette import Color, read_palette
 from segpp.inspection import Report, inspect_file
@@ -58,6 +58,8 @@ def evaluate(
     trust: bool = False,
     cuda_graph: bool = True,
     rebuild_if_stale: bool = False,
+    white: WhiteLike | None = None,
+    bands: Sequence[int] | None = None,
     after_each: Callable[[int, int], object] = lambda _done, _total: None,
     confusion: PathLike | None = None,
     plot: PathLike | None = None,
@@ -91,6 +93,7 @@ def evaluate(
         limit: Only the first so many images.
         backend, provider, threads, precision, cache: As in ``load``.
         output_name, fit, tile, overlap, trust, cuda_graph, rebuild_if_stale: As in ``load``.
+        white, bands: As in ``load``.
         protocol: ``whole`` images, or ``slide``: tiles at a stride of two thirds of a side, as in
             papers that train on crops.
         after_each: Called with how many images are done, and of how many.
@@ -139,6 +142,8 @@ def evaluate(
         trust=trust,
         cuda_graph=cuda_graph,
         rebuild_if_stale=rebuild_if_stale,
+        white=white,
+        bands=bands,
     )
     settings["tile"], settings["overlap"] = tiles_of(
         arguments.text("protocol", protocol), tile=settings["tile"], overlap=settings["overlap"]

@@ -1,13 +1,13 @@
 """Files made INT8: ranges of activations from pictures, products that pay, masks that hold."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segpp.api._labelled import Labelled, labelled_pictures, rules_of
-from segpp.api._types import OneOrMore, PathLike, checked_settings
+from segpp.api._types import OneOrMore, PathLike, WhiteLike, checked_settings
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.datasets.unknown_labels import is_foreground
 from segpp.errors import InputError
@@ -57,6 +57,8 @@ def calibrate(
     correct_biases: bool = True,
     rounding: str = "nearest",
     rounding_time: float = 600,
+    white: WhiteLike | None = None,
+    bands: Sequence[int] | None = None,
     threads: int | None = None,
     precision: str = "fp32",
     report: PathLike | None = None,
@@ -101,6 +103,9 @@ def calibrate(
         rounding: How weights become integers: ``nearest``, or ``adaround``, which fits them to what
             they are multiplied by and keeps them where blocks come closer.
         rounding_time: Seconds for that; blocks left then stay rounded to the nearest.
+        white: Of pictures of more than 8 bits the value that is white, ``max`` or ``auto``; by
+            default what the manifest says. Stands in the manifest of the INT8 file.
+        bands: The channels of pictures that are taken, counted from 1, likewise.
         threads: CPU threads.
         precision: What the rest is computed in while parts are timed: ``fp32``, or ``bf16`` for
             OpenVINO on CPUs that have it. Masks are compared in FP32.
@@ -138,7 +143,7 @@ def calibrate(
         suffixes=suffixes,
     )
     numbers = arguments.optional(arguments.text, "label_map", label_map)
-    settings = checked_settings(threads=threads, precision=precision)
+    settings = checked_settings(threads=threads, precision=precision, white=white, bands=bands)
     given = {
         "model": arguments.path("model", model),
         "out": arguments.path("output", output),
@@ -160,6 +165,8 @@ def calibrate(
         "rounding": arguments.text("rounding", rounding),
         "rounding_time": arguments.number("rounding_time", rounding_time, least=0),
         "threads": settings["threads"],
+        "white": settings["white"],
+        "bands": settings["bands"],
         "force": arguments.flag("force", force),
     }
     folder = arguments.optional(arguments.path, "labels", labels)
@@ -206,7 +213,8 @@ def _calibrate(
     runs_here = backend is not None and is_installed(BACKENDS[backend].module)
     used = backend if backend is not None and runs_here else _ANYWHERE
     tell = partial(after_each, "comparing masks with the float file")
-    with WholeFiles(config.model, used, config.threads, truth, tell) as files:
+    pictures = {"white": config.white, "bands": config.bands}
+    with WholeFiles(config.model, used, config.threads, truth, tell, pictures) as files:
         timed = partial(seconds_of, backend=used, threads=config.threads, precision=precision)
         title = BACKENDS[used].title
         measures = Measures(

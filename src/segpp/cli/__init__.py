@@ -11,16 +11,19 @@ import argparse
 import logging
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
+
+from tqdm import tqdm
 
 from segpp import __version__
 from segpp.cli._arguments import check_flags, flags_with_value, in_flags, renamed
-from segpp.errors import InputError, MissingError, SegppError
+from segpp.errors import InputError, MissingError, PictureWarning, SegppError
 from segpp.utils.choices import check_choice
 from segpp.utils.process import (
     INTERRUPTED,
@@ -29,7 +32,7 @@ from segpp.utils.process import (
     flush_results,
     forget_interrupt,
 )
-from segpp.utils.terminal import guarded_streams
+from segpp.utils.terminal import guarded_streams, one_line, unguarded
 
 __all__ = ["GROUPS", "VERBS", "main", "parser_of"]
 
@@ -48,6 +51,7 @@ EXIT_STATUS = """exit status:
   130 interrupted"""
 
 _SCRIPT = "segpp-"
+_MOST_WARNINGS = 5
 
 
 class _Verb(Protocol):
@@ -126,7 +130,7 @@ class _Parser(argparse.ArgumentParser):
 def _run_verb(verb: str, arguments: Sequence[str]) -> int:
     verbose = bool({"-v", "--verbose"} & set(arguments))
     try:
-        with clean_up_when_stopped():
+        with clean_up_when_stopped(), _warnings_told():
             check_choice(verb, VERBS, kind="command")
             args = _parse(verb, arguments)
             _set_up_log(verbose=verbose)
@@ -147,6 +151,30 @@ def _set_up_log(*, verbose: bool) -> None:
     """Let -v show what segpp says, and of other packages errors alone."""
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     logging.getLogger("segpp").setLevel(logging.DEBUG if verbose else logging.NOTSET)
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Say on stderr what the library warns of: the first few of many pictures."""
+    count = 0
+
+    def tell(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        nonlocal count
+        if not issubclass(category, PictureWarning):
+            others(message, category, *where, **more)
+            return
+        count += 1
+        if count <= _MOST_WARNINGS:
+            said = in_flags(str(message))
+            tqdm.write(f"warning: {one_line(said)}", file=unguarded(sys.stderr))
+        elif count == _MOST_WARNINGS + 1:
+            tqdm.write("warning: and so on", file=unguarded(sys.stderr))
+
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+        warnings.simplefilter("always", PictureWarning)
+        warnings.showwarning = tell
+        yield
 
 
 def _unforeseen(failure: MemoryError | OSError, *, verbose: bool) -> int:

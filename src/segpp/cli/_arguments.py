@@ -28,13 +28,16 @@ __all__ = [
     "add_json_argument",
     "add_label_map_argument",
     "add_pairing_arguments",
+    "add_picture_arguments",
     "backend_settings",
+    "band_numbers",
     "check_flags",
     "fit_settings",
     "flags_with_value",
     "ignored_labels",
     "in_flags",
     "memory_size",
+    "picture_settings",
     "renamed",
     "wrote",
 ]
@@ -177,6 +180,44 @@ def add_fit_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGrou
 def fit_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Return what those arguments mean to ``segpp.load``."""
     return {"fit": args.fit, "tile": args.tile, "overlap": args.overlap}
+
+
+def add_picture_arguments(group: Any, *, default: str = "as the file's manifest says") -> None:
+    """Add the arguments that say how picture files are read to a parser or group of one.
+
+    Args:
+        default: What is done without them.
+    """
+    group.add_argument(
+        "--white",
+        metavar="N",
+        help="value that is white in pictures of more than 8 bits: a number, max (what the type "
+        f"holds at most) or auto (above nearly all of the picture) (default: {default})",
+    )
+    group.add_argument(
+        "--bands",
+        type=band_numbers,
+        metavar="N,…",
+        help="bands of a picture that the network takes, counted from 1, as 3,2,1 "
+        f"(default: {default})",
+    )
+
+
+def picture_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what those arguments mean to the library."""
+    return {"white": args.white, "bands": args.bands}
+
+
+def band_numbers(text: str) -> tuple[int, ...]:
+    """Return ``3,2,1`` as numbers.
+
+    Raises:
+        argparse.ArgumentTypeError: It is something else.
+    """
+    if not re.fullmatch(r"\d{1,4}(,\d{1,4})*", text):
+        problem = f"{text!r:.80} are no bands: numbers from 1, as 3,2,1"
+        raise argparse.ArgumentTypeError(problem)
+    return tuple(map(int, text.split(",")))
 
 
 def add_json_argument(group: Any, what: str) -> None:

@@ -3,10 +3,12 @@
 import argparse
 from typing import Any
 
+from segpp.cli._arguments import add_picture_arguments
+
 __all__ = ["add_feeding", "add_reading", "feeding_of", "reading_of"]
 
 _READING = ("heads", "colors", "prefix", "weights", "ignore_tensors")
-_FEEDING = ("mean", "std", "fit")
+_FEEDING = ("mean", "std", "fit", "white", "bands")
 
 
 def reading_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def add_feeding(group: argparse._ArgumentGroup) -> None:
         help="stretch, letterbox or crop pictures of another shape (default: as the checkpoint "
         "says, else letterbox)",
     )
+    add_picture_arguments(group, default="what the file says")
 
 
 def _counts(text: str) -> tuple[int, ...]:

@@ -15,7 +15,9 @@ from segpp.cli._arguments import (
     add_json_argument,
     add_label_map_argument,
     add_pairing_arguments,
+    add_picture_arguments,
     ignored_labels,
+    picture_settings,
     wrote,
 )
 from segpp.errors import InputError
@@ -64,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="whose dialect to write: tensorrt, onnxruntime or openvino (default: tensorrt)",
     )
+    add_picture_arguments(model)
     add_force_argument(model)
     _add_ranges(parser)
     _add_rounding(parser)
@@ -216,6 +219,7 @@ def _calibrated(args: argparse.Namespace) -> CalibrationResult:
             correct_biases=not args.no_bias_correction,
             rounding=args.rounding,
             rounding_time=args.rounding_time,
+            **picture_settings(args),
             threads=args.threads,
             precision=args.precision,
             report=args.report,

@@ -15,9 +15,11 @@ from segpp.cli._arguments import (
     add_json_argument,
     add_label_map_argument,
     add_pairing_arguments,
+    add_picture_arguments,
     backend_settings,
     fit_settings,
     ignored_labels,
+    picture_settings,
     wrote,
 )
 from segpp.errors import CheckError, InputError
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_data(parser)
     fit = add_fit_arguments(parser)
+    add_picture_arguments(fit)
     fit.add_argument(
         "--protocol",
         metavar="NAME",
@@ -149,6 +152,7 @@ def run(args: argparse.Namespace) -> int:
             limit=args.limit,
             **backend_settings(args),
             **fit_settings(args),
+            **picture_settings(args),
             protocol=args.protocol,
             after_each=after_each,
             confusion=args.confusion,

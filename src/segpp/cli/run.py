@@ -16,8 +16,10 @@ from segpp.cli._arguments import (
     add_fit_arguments,
     add_force_argument,
     add_json_argument,
+    add_picture_arguments,
     backend_settings,
     fit_settings,
+    picture_settings,
 )
 from segpp.images.drawing.legend import percent
 from segpp.runtime.inference.precision_check import MIN_AGREEMENT
@@ -112,7 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show it in a window, and write only if there is --out; q quits",
     )
     _add_live_arguments(parser)
-    add_fit_arguments(parser)
+    add_picture_arguments(add_fit_arguments(parser))
     backend = add_backend_arguments(parser)
     backend.add_argument(
         "--min-agreement",
@@ -205,6 +207,7 @@ def run(args: argparse.Namespace) -> int:
             palette=args.palette,
             **backend_settings(args),
             **fit_settings(args),
+            **picture_settings(args),
             min_agreement=args.min_agreement,
             spin=not args.no_spin,
             after_each=after_each,

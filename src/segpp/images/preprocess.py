@@ -5,6 +5,7 @@ does is described by the manifest's ``input`` and by nothing else.
 """
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,13 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 
 # What their files end with, where a folder is searched for images.
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+    f".{ending}"
+    for ending in (
+        *("apng", "bmp", "gif", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pfm", "pgm"),
+        *("png", "pnm", "ppm", "tif", "tiff", "webp"),
+        *(("avif",) if find_spec("PIL._avif") else ()),
+        *(("heic", "heif") if find_spec("pillow_heif") else ()),
+    )
 )
 
 # What the manifest calls a way to resize -> Pillow's filter, which averages where it shrinks.

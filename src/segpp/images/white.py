@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.errors import ImageError, InputError
+from segpp.errors import ImageError, InputError, PictureWarning
 
 __all__ = ["AUTO", "MAX", "auto_white", "check_white", "is_scaled", "to_8_bits"]
 
@@ -113,7 +113,11 @@ def auto_white(pixels: Pixels) -> float:
     # Nearest rank, in whole numbers: the C++ runtime finds the same value.
     rank = (999 * values.size + 999) // 1000 - 1
     value = float(np.partition(values, rank)[rank])
-    steps = (1.0, *_USUAL) if pixels.dtype.kind == "f" else _USUAL
+    return _usual(value, is_float=pixels.dtype.kind == "f")
+
+
+def _usual(value: float, *, is_float: bool) -> float:
+    steps = (1.0, *_USUAL) if is_float else _USUAL
     usual = next((step for step in steps if value <= step), None)
     return float(usual or (1 << math.ceil(math.log2(value + 1))) - 1)
 
@@ -121,10 +125,12 @@ def auto_white(pixels: Pixels) -> float:
 def warn_if_dark(path: Path, brightest: float, most: float) -> None:
     """Warn of a picture whose brightest pixel is far below what its type holds."""
     if 0 < brightest < _DARK * most:
+        likely = brightest if most <= 1 else _usual(brightest, is_float=False)
         warnings.warn(
             f"{path} is nearly black: its brightest pixel is {brightest:g}, and white would be "
-            f"{most:g}; say what is white: `white=auto`, or a number as `white=4095`",
-            UserWarning,
+            f"{most:g}; say what is white: `white={likely:g}`, "
+            "`white=auto`, or `white=max` if it is dark",
+            PictureWarning,
             stacklevel=2,
         )
 

@@ -1,6 +1,7 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
 from segpp.manifest.certificate import Certificate, ProbeResult, RoundTrip
+from segpp.manifest.consistency import check_fitting_bands, reading_pictures
 from segpp.manifest.engine import EngineInfo, PluginInfo
 from segpp.manifest.island import Island
 from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
@@ -52,7 +53,9 @@ __all__ = [
     "Resize",
     "RoundTrip",
     "Source",
+    "check_fitting_bands",
     "parse_manifest",
     "read_manifest",
+    "reading_pictures",
     "render_manifest",
 ]

@@ -1,6 +1,7 @@
 """Whether the parts of a manifest agree with each other."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from segpp.errors import InputError, ManifestError
 from segpp.images.picture import MOST_BANDS
@@ -14,7 +15,7 @@ from segpp.manifest.schema import (
     ReductionSite,
 )
 
-__all__ = ["check_consistent"]
+__all__ = ["check_consistent", "check_fitting_bands", "reading_pictures"]
 
 _MAX_COLOR = 255
 _RGB = 3
@@ -62,6 +63,32 @@ def _is_white(white: str | None) -> bool:
     except InputError:
         return False
     return True
+
+
+def check_fitting_bands(bands: tuple[int, ...] | None, channels: int) -> None:
+    """Raise InputError unless so many bands make a picture of so many channels, or a frame."""
+    if bands is not None and not _are_bands(bands, channels):
+        shown = ",".join(map(str, bands))
+        raise InputError(f"`bands` is {shown}", f"the network takes {channels} channel(s)")
+
+
+def reading_pictures(
+    manifest: Manifest, white: str | None, bands: tuple[int, ...] | None
+) -> Manifest:
+    """Return a manifest that says what is white in picture files and which bands are taken.
+
+    Args:
+        manifest: Any.
+        white: Instead of what it says; None for that.
+        bands: Likewise.
+
+    Raises:
+        InputError: The network takes other channels.
+    """
+    check_fitting_bands(bands, manifest.input.channels)
+    spec = manifest.input
+    own = replace(spec, white=white or spec.white, bands=bands or spec.bands)
+    return manifest if own == spec else replace(manifest, input=own)
 
 
 def _are_bands(bands: tuple[int, ...], channels: int) -> bool:

@@ -1,6 +1,7 @@
 """Pictures found by folder, pattern, list and file: each once, in an order that stays."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 
 from segpp.calib.pictures.find import LEAST, Picture, find_pictures, load_picture
 from segpp.errors import ImageError, InputError
+from segpp.manifest import InputSpec
 from segpp.utils.files import sha256_of
 
 
@@ -89,6 +91,23 @@ def test_a_name_with_signs_of_a_pattern_is_a_name_where_there_is_such_a_file(fol
     assert names(find_pictures([folder / "[0].png", folder])) == [*ALL[1:], "[0].png"]
 
 
+def taking(channels: int) -> InputSpec:
+    shape = (1, channels, 8, 8)
+    zeros, ones = (0.0,) * channels, (1.0,) * channels
+    return InputSpec("image", shape, "float32", "NCHW", "RGB", zeros, ones)
+
+
+def test_a_picture_of_16_bits_is_as_bright_as_the_manifest_says(tmp_path: Path) -> None:
+    pixels = np.array([[0, 4095], [2048, 8]], np.uint16)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+
+    found = load_picture(
+        Picture(tmp_path / "a.png", ""), replace(taking(3), white="4095", bands=(1,))
+    )
+
+    assert found[:, :, 2].tolist() == [[0, 255], [128, 0]]
+
+
 @pytest.mark.parametrize(("channels", "name"), [(3, "a.png"), (4, "a.npy"), (1, "a.npy")])
 def test_a_picture_is_read_as_the_network_takes_it(
     tmp_path: Path, channels: int, name: str
@@ -97,7 +116,7 @@ def test_a_picture_is_read_as_the_network_takes_it(
     path = tmp_path / name
     Image.fromarray(pixels).save(path) if name.endswith("png") else np.save(path, pixels)
 
-    assert np.array_equal(load_picture(Picture(path, ""), channels), pixels)
+    assert np.array_equal(load_picture(Picture(path, ""), taking(channels)), pixels)
 
 
 def test_a_picture_of_one_color_is_refused(tmp_path: Path) -> None:
@@ -105,4 +124,4 @@ def test_a_picture_of_one_color_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9), (1, 2, 3)).save(path)
 
     with pytest.raises(ImageError, match=r"has one colour, \[1, 2, 3\]"):
-        load_picture(Picture(path, ""), 3)
+        load_picture(Picture(path, ""), taking(3))

@@ -72,6 +72,7 @@ def test_json_tells_the_time_of_every_frame(
 )
 @pytest.mark.parametrize("name", ["a.mp4", "a.h264", "a/%03d.png"])
 def test_a_part_of_a_film(
+    *,
     network: Network,
     part: tuple[object, ...],
     times: list[float],
@@ -208,6 +209,7 @@ def test_numbered_pictures_are_a_film_even_if_the_first_is_damaged(
     ],
 )
 def test_what_cannot_be_had_is_refused_in_a_sentence(
+    *,
     network: Network,
     arguments: tuple[object, ...],
     says: str,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segpp.errors import ImageError, InputError
+from segpp.errors import ImageError, InputError, PictureWarning
 from segpp.images.white import auto_white, check_white, scaled, to_8_bits
 
 HERE = Path("x.tif")
@@ -74,7 +74,9 @@ def test_auto_of_floats() -> None:
 def test_a_picture_that_would_be_black_is_warned_about() -> None:
     dark = np.array([0, 9490], np.uint16)
 
-    with pytest.warns(UserWarning, match=r"x\.tif is nearly black: .* 9490, .* 65535; .*`white="):
+    with pytest.warns(
+        PictureWarning, match=r"x\.tif is nearly black: .* 9490, .* 65535; .*`white="
+    ):
         to_8_bits(HERE, dark, 16, None)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,6 +1,7 @@
 """From a path to what is stored there: the kind by the first bytes, one error per reason."""
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from PIL import Image
@@ -11,7 +12,7 @@ from segpp.utils import arguments
 from segpp.utils.file_type import kind_of
 from segpp.utils.files import check_file
 
-__all__ = ["container_of", "read_stored"]
+__all__ = ["container_of", "count_pages", "read_stored"]
 
 
 def read_stored(path: Path | str, *, page: int = 0) -> Stored:
@@ -44,6 +45,14 @@ def read_stored(path: Path | str, *, page: int = 0) -> Stored:
         raise ImageError(f"{path} is too large for the memory") from failure
     except Exception as failure:  # of a damaged file readers raise a dozen kinds of error
         raise ImageError(f"{path} is damaged", str(failure)) from failure
+
+
+def count_pages(path: Path) -> int:
+    """Return how many pages or frames a file has; 1 of one that cannot be read."""
+    with suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return max(CONTAINERS[container_of(path)].pages(path), 1)
+    return 1
 
 
 def container_of(path: Path) -> str:

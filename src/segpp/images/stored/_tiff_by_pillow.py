@@ -16,7 +16,7 @@ from segpp.images.stored.base import (
     plain,
 )
 
-__all__ = ["read_by_pillow"]
+__all__ = ["count_by_pillow", "read_by_pillow"]
 
 _BITS, _PHOTOMETRIC, _COLOR_MAP, _SAMPLE_FORMAT = 258, 262, 320, 339
 _COMPRESSION, _JPEG = 259, {6, 7}
@@ -40,6 +40,12 @@ def read_by_pillow(path: Path, page: int) -> Stored:
             return _stored(path, image, pages)
     except UnidentifiedImageError as failure:
         raise _missing(path) from failure
+
+
+def count_by_pillow(path: Path) -> int:
+    """Return how many pages a file has."""
+    with Image.open(path, formats=["TIFF"]) as image:
+        return int(getattr(image, "n_frames", 1))
 
 
 def _stored(path: Path, image: Image.Image, pages: int) -> Stored:

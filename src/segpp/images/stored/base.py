@@ -81,10 +81,12 @@ class Container:
         knows: Says by the first ``HEAD_BYTES`` whether a file is of the kind.
         read: Returns what a page stores, by its number from 0. Whatever it raises but our own
             errors means that the file is damaged.
+        pages: Returns how many pages a file has, without reading their pixels.
     """
 
     knows: Callable[[bytes], bool]
     read: Callable[[Path, int], Stored]
+    pages: Callable[[Path], int] = lambda _path: 1
 
 
 CONTAINERS: Registry[Container] = Registry("segpp.images.stored", "kind of image", ImageError)

@@ -43,6 +43,11 @@ class _Frame:
     transparent: int | None = None
 
 
+def _count(path: Path) -> int:
+    content = path.read_bytes()
+    return len(_frames(content, _SCREEN + _table_bytes(content[10])))
+
+
 def _read(path: Path, page: int) -> Stored:
     content = path.read_bytes()
     width, height, flags, background = struct.unpack_from("<HHBB", content, 6)
@@ -150,4 +155,4 @@ def _colors(table: bytes) -> NDArray[np.uint8]:
     return np.frombuffer(table, np.uint8).reshape(-1, 3)
 
 
-CONTAINERS.register("GIF")(Container(lambda head: head.startswith(_STARTS), _read))
+CONTAINERS.register("GIF")(Container(lambda head: head.startswith(_STARTS), _read, _count))

@@ -31,6 +31,7 @@ _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _CHANNELS = {_GREY: 1, _RGB: 3, _PALETTE: 1, _GREY_ALPHA: 2, _RGBA: 4}
 _WITH_ALPHA = {2, 4}
 _DEEP = 16
+_ANIMATION, _SEARCHED_BYTES = b"acTL", 1 << 16
 _STRETCHED = {2, 4}
 
 
@@ -54,6 +55,16 @@ def _read(path: Path, page: int) -> Stored:
         extra = 1 if array.ndim > 2 and array.shape[2] in _WITH_ALPHA else 0  # noqa: PLR2004 - (H, W)
         turn = orientation_of(image)
         return Stored(array, palette, bits=bits, pages=pages, extra=extra, orientation=turn)
+
+
+def _count(path: Path) -> int:
+    with path.open("rb") as file:
+        head = file.read(_SEARCHED_BYTES)
+    # It stands in front of the pixels; other chunks between are small.
+    if _ANIMATION not in head.partition(b"IDAT")[0]:
+        return 1
+    with Image.open(path, formats=["PNG"]) as image:
+        return int(getattr(image, "n_frames", 1))
 
 
 def _header(path: Path) -> tuple[int, int, int, int]:
@@ -111,4 +122,4 @@ def _decoded(image: Image.Image, raw: str) -> Pixels:
     return np.array(image)
 
 
-CONTAINERS.register("PNG")(Container(lambda head: head.startswith(_START), _read))
+CONTAINERS.register("PNG")(Container(lambda head: head.startswith(_START), _read, _count))

@@ -6,6 +6,7 @@ The formats: https://netpbm.sourceforge.net/doc/#formats. Pillow rescales whatev
 
 import re
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,12 @@ def _read(path: Path, page: int) -> Stored:
     return Stored(plain(array), None, black, bits, len(starts), white, header.extra)
 
 
-def _starts(path: Path, content: bytes) -> list[_Header]:
+def _count(path: Path) -> int:
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        return len(_starts(path, content))
+
+
+def _starts(path: Path, content: bytes | mmap) -> list[_Header]:
     """Return the headers of a file: raw ones may stand one behind the other."""
     headers = [_header(path, content, 0)]
     while headers[-1].kind not in _PLAIN:
@@ -89,7 +95,7 @@ def _starts(path: Path, content: bytes) -> list[_Header]:
     return headers
 
 
-def _header(path: Path, content: bytes, at: int) -> _Header:
+def _header(path: Path, content: bytes | mmap, at: int) -> _Header:
     kind = content[at : at + 2]
     if kind == _PAM:
         return _pam_header(path, content, at)
@@ -110,7 +116,7 @@ def _header(path: Path, content: bytes, at: int) -> _Header:
     return _Header(kind, height, width, _CHANNELS[kind], _maximum(path, *most), start)
 
 
-def _pam_header(path: Path, content: bytes, at: int) -> _Header:
+def _pam_header(path: Path, content: bytes | mmap, at: int) -> _Header:
     fields: dict[bytes, bytes] = {}
     end = at + 3
     for _ in range(_MOST_LINES):
@@ -181,4 +187,4 @@ def _knows(head: bytes) -> bool:
     return bool(_START.match(head))
 
 
-CONTAINERS.register("PNM")(Container(_knows, _read))
+CONTAINERS.register("PNM")(Container(_knows, _read, _count))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segpp.errors import ImageError
 from segpp.images.stored._planes import planes_in
-from segpp.images.stored._tiff_by_pillow import read_by_pillow
+from segpp.images.stored._tiff_by_pillow import count_by_pillow, read_by_pillow
 from segpp.images.stored.base import (
     CONTAINERS,
     ORIENTATION,
@@ -68,6 +68,16 @@ def _read(path: Path, page: int) -> Stored:
         check_page(path, page, len(pages) // each)
         planes = pages[page * each : (page + 1) * each]
         return _stored(path, planes, len(pages) // each)
+
+
+def _count(path: Path) -> int:
+    if not (find_spec("tifffile") and find_spec("imagecodecs")):
+        return count_by_pillow(path)
+    import tifffile  # noqa: PLC0415 - as above
+
+    with quiet(), tifffile.TiffFile(path, _multifile=False) as file:
+        pages = main_pages(file)
+        return len(pages) // planes_in(pages[0].description, [p.samplesperpixel for p in pages])
 
 
 def main_pages(file: Any) -> list[Any]:
@@ -212,4 +222,4 @@ def _palette(page: Any) -> NDArray[np.uint8] | None:
     return np.asarray(colors >> np.uint16(8) if deep else colors, np.uint8)
 
 
-CONTAINERS.register("TIFF")(Container(lambda head: head.startswith(_STARTS), _read))
+CONTAINERS.register("TIFF")(Container(lambda head: head.startswith(_STARTS), _read, _count))

@@ -11,30 +11,24 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import segpp
-from segpp.datasets.label_maps.base import LABEL_MAPS
 from segpp.errors import InputError
 from segpp.runtime.backends.base import BACKENDS
 from segpp.utils.terminal import one_line
 
 __all__ = [
     "add_backend_arguments",
-    "add_data_arguments",
     "add_fit_arguments",
     "add_force_argument",
     "add_json_argument",
-    "add_label_map_argument",
-    "add_pairing_arguments",
     "add_picture_arguments",
     "backend_settings",
     "band_numbers",
     "check_flags",
     "fit_settings",
     "flags_with_value",
-    "ignored_labels",
     "in_flags",
     "memory_size",
     "picture_settings",
@@ -251,63 +245,6 @@ def memory_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def add_data_arguments(parser: "argparse._ArgumentGroup") -> None:
-    """Declare where labelled pictures are."""
-    parser.add_argument(
-        "--dataset",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        default=[],
-        help="folder of a known layout: Cityscapes, VOC, ADE20K, CamVid, LoveDA, UAVid, Mapillary "
-        "Vistas, COCO-Stuff, KITTI, or images beside labels; more than once for one score over all",
-    )
-    parser.add_argument(
-        "--split", metavar="NAME", help="part of it (default: the one for validation)"
-    )
-    parser.add_argument(
-        "--images",
-        metavar="DIR",
-        type=Path,
-        help="instead: a folder of images, or a pattern in quotes, 'runs/*/rgb/*.png'",
-    )
-    parser.add_argument(
-        "--labels",
-        metavar="DIR",
-        type=Path,
-        help="folder or pattern of files of class numbers or of the classes' colours, named like "
-        "the images",
-    )
-    parser.add_argument(
-        "--list",
-        dest="listed",
-        metavar="FILE",
-        type=Path,
-        help="only what a file names: a name on each line, or an image and its labels",
-    )
-
-
-def add_label_map_argument(parser: "argparse._ArgumentGroup") -> None:
-    """Declare what the numbers of labels stand for."""
-    parser.add_argument(
-        "--label-map",
-        metavar="NAME",
-        help=f"class of each number: {', '.join(LABEL_MAPS)}, or a FILE of lines 'number class' "
-        "('7 0', '7 ignore'; default: what the layout says)",
-    )
-
-
-def add_pairing_arguments(parser: "argparse._ArgumentGroup") -> None:
-    """Declare which ends the names of images and their labels have each for themselves."""
-    for side in ("image", "label"):
-        parser.add_argument(
-            f"--{side}-suffix",
-            metavar="TEXT",
-            default="",
-            help=f"end of the {side} names that their partners lack",
-        )
-
-
 def wrote(files: Iterable[object]) -> None:
     """Say on stderr which files were written besides the printed result; None is none."""
     sys.stderr.writelines(f"wrote {one_line(str(file))}\n" for file in files if file)
@@ -350,23 +287,6 @@ def flags_with_value(parser: argparse.ArgumentParser) -> frozenset[str]:
     return frozenset(
         flag for action in actions if action.nargs != 0 for flag in action.option_strings
     )
-
-
-def ignored_labels(text: str | None) -> frozenset[int] | None:
-    """Return the labels of ``--ignore 11,255``, None as None.
-
-    Raises:
-        InputError: They are no such list.
-    """
-    if text is None:
-        return None
-    try:
-        labels = frozenset(int(part) for part in text.split(",") if part.strip())
-    except ValueError as failure:
-        raise InputError(
-            f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
-        ) from failure
-    return labels
 
 
 def in_flags(message: str) -> str:

@@ -1,11 +1,23 @@
-"""Options on what a checkpoint does not tell, or tells in two ways."""
+"""Options on what is read: what a checkpoint does not tell, or tells in two ways; labelled data."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from segpp.cli._arguments import add_picture_arguments
+from segpp.datasets.label_maps.base import LABEL_MAPS
+from segpp.errors import InputError
 
-__all__ = ["add_feeding", "add_reading", "feeding_of", "reading_of"]
+__all__ = [
+    "add_data_arguments",
+    "add_feeding",
+    "add_label_map_argument",
+    "add_pairing_arguments",
+    "add_reading",
+    "feeding_of",
+    "ignored_labels",
+    "reading_of",
+]
 
 _READING = ("heads", "colors", "prefix", "weights", "ignore_tensors")
 _FEEDING = ("mean", "std", "fit", "white", "bands")
@@ -77,3 +89,77 @@ def _numbers(text: str) -> tuple[float, ...]:
     except ValueError:
         problem = f"{text!r:.80} are no numbers with commas between"
         raise argparse.ArgumentTypeError(problem) from None
+
+
+def add_data_arguments(parser: "argparse._ArgumentGroup") -> None:
+    """Declare where labelled pictures are."""
+    parser.add_argument(
+        "--dataset",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of a known layout: Cityscapes, VOC, ADE20K, CamVid, LoveDA, UAVid, Mapillary "
+        "Vistas, COCO-Stuff, KITTI, or images beside labels; more than once for one score over all",
+    )
+    parser.add_argument(
+        "--split", metavar="NAME", help="part of it (default: the one for validation)"
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="instead: a folder of images, or a pattern in quotes, 'runs/*/rgb/*.png'",
+    )
+    parser.add_argument(
+        "--labels",
+        metavar="DIR",
+        type=Path,
+        help="folder or pattern of files of class numbers or of the classes' colours, named like "
+        "the images",
+    )
+    parser.add_argument(
+        "--list",
+        dest="listed",
+        metavar="FILE",
+        type=Path,
+        help="only what a file names: a name on each line, or an image and its labels",
+    )
+
+
+def add_label_map_argument(parser: "argparse._ArgumentGroup") -> None:
+    """Declare what the numbers of labels stand for."""
+    parser.add_argument(
+        "--label-map",
+        metavar="NAME",
+        help=f"class of each number: {', '.join(LABEL_MAPS)}, or a FILE of lines 'number class' "
+        "('7 0', '7 ignore'; default: what the layout says)",
+    )
+
+
+def add_pairing_arguments(parser: "argparse._ArgumentGroup") -> None:
+    """Declare which ends the names of images and their labels have each for themselves."""
+    for side in ("image", "label"):
+        parser.add_argument(
+            f"--{side}-suffix",
+            metavar="TEXT",
+            default="",
+            help=f"end of the {side} names that their partners lack",
+        )
+
+
+def ignored_labels(text: str | None) -> frozenset[int] | None:
+    """Return the labels of ``--ignore 11,255``, None as None.
+
+    Raises:
+        InputError: They are no such list.
+    """
+    if text is None:
+        return None
+    try:
+        labels = frozenset(int(part) for part in text.split(",") if part.strip())
+    except ValueError as failure:
+        raise InputError(
+            f"--ignore {text!r} is no list of labels", hint="for example --ignore 11,255"
+        ) from failure
+    return labels

@@ -13,12 +13,14 @@ from segpp.calib.report import CalibrationFailedError, CalibrationResult
 from segpp.cli._arguments import (
     add_force_argument,
     add_json_argument,
-    add_label_map_argument,
-    add_pairing_arguments,
     add_picture_arguments,
-    ignored_labels,
     picture_settings,
     wrote,
+)
+from segpp.cli._reading import (
+    add_label_map_argument,
+    add_pairing_arguments,
+    ignored_labels,
 )
 from segpp.errors import InputError
 from segpp.utils.terminal import unguarded

@@ -9,18 +9,20 @@ from pathlib import Path
 import segpp
 from segpp.cli._arguments import (
     add_backend_arguments,
-    add_data_arguments,
     add_fit_arguments,
     add_force_argument,
     add_json_argument,
-    add_label_map_argument,
-    add_pairing_arguments,
     add_picture_arguments,
     backend_settings,
     fit_settings,
-    ignored_labels,
     picture_settings,
     wrote,
+)
+from segpp.cli._reading import (
+    add_data_arguments,
+    add_label_map_argument,
+    add_pairing_arguments,
+    ignored_labels,
 )
 from segpp.errors import CheckError, InputError
 from segpp.utils.files import atomic_write

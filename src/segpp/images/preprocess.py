@@ -48,14 +48,22 @@ IMAGE_DIMENSIONS = 3  # (H, W, C)
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
 # What their files end with, where a folder is searched for images.
 IMAGE_SUFFIXES = frozenset(
     f".{ending}"
     for ending in (
         *("apng", "bmp", "gif", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pfm", "pgm"),
         *("png", "pnm", "ppm", "tif", "tiff", "webp"),
-        *(("avif",) if find_spec("PIL._avif") else ()),
-        *(("heic", "heif") if find_spec("pillow_heif") else ()),
+        *(("avif",) if _is_installed("PIL._avif") else ()),
+        *(("heic", "heif") if _is_installed("pillow_heif") else ()),
     )
 )
 

@@ -122,6 +122,7 @@ def evaluate_files(
             after_each=after_each,
             watch=partial(_watch, kept),
         )
+        _check_counted(evaluation)
         fits = tuple(session.fit for session in sessions)
         backends = tuple(session.description for session in sessions)
         notes = (*notes, *_notes_on_labels(evaluation, names), *_notes_on_fits(models, sessions))
@@ -185,6 +186,13 @@ def _class_names(
 def _unseen(sessions: Sequence[Session]) -> int | None:
     """Return the label of what a crop leaves out, if there is a crop."""
     return next((one.unseen for one in sessions if one.unseen is not None), None)
+
+
+def _check_counted(evaluation: Evaluation) -> None:
+    """Raise CheckError if no pixel counts: the labels of a part that is kept secret are such."""
+    if evaluation.scores[0].confusion.pixels == 0:
+        found = ", ".join(f"{label}: {n:,}" for label, n in evaluation.ignored_by_label.items())
+        raise CheckError("no pixel has a label that counts", f"ignored, by label: {found}")
 
 
 def _notes_on_labels(evaluation: Evaluation, names: Sequence[str]) -> list[str]:

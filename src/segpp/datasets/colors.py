@@ -139,7 +139,9 @@ def _vocs_numbers(colors: NDArray[np.uint8], used: NDArray[Any]) -> dict[int, in
 def _check_unmixed(places: Mapping[int, int], colors: NDArray[np.uint8], path: Path) -> None:
     """Raise InputError if colours are the classes' at other places, but for some."""
     known = {index: label for index, label in places.items() if label >= 0}
-    if len(known) < _ENOUGH_MOVED or any(index == label for index, label in known.items()):
+    moved = sum(index != label for index, label in known.items())
+    # One or the other is in place by chance.
+    if moved < _ENOUGH_MOVED or moved <= len(known) - moved:
         return
     other = min(index for index in places if index not in known)
     raise InputError(

@@ -16,6 +16,7 @@ from segpp.utils.choices import check_choice
 
 __all__ = ["DataConfig", "DataSet", "find_dataset", "is_dataset"]
 
+_USUAL = ("val", "test", "train")
 _WAYS = "`images` and `labels`, or `dataset`, or `listed`"
 
 
@@ -144,7 +145,7 @@ def _known(folder: Path, config: DataConfig) -> DataSet:
     if not folder.is_dir():
         raise ImageError(f"the folder of data {folder} does not exist")
     layout, splits = _layout_of(folder)
-    split = config.split or splits[0]
+    split = config.split or _usual(splits, folder)
     check_choice(split, splits, kind=f"part of {folder}")
     parts = layout.parts(folder, split)
     found = tuple(pair for part in parts for pair in _pairs(part, config))
@@ -160,6 +161,18 @@ def _known(folder: Path, config: DataConfig) -> DataSet:
     if ignored:
         told.append(f"no class there: {', '.join(map(str, sorted(ignored)))}")
     return DataSet(found, tuple(told), ignored, layout.reduce_zero_label, label_map, layout.palette)
+
+
+def _usual(splits: Sequence[str], folder: Path) -> str:
+    """Return the part that is meant where none is named."""
+    first = splits[0]
+    if len(splits) > 1 and not any(name in first.lower() for name in _USUAL):
+        raise InputError(
+            f"{folder} has several parts, and none has a usual name",
+            ", ".join(splits),
+            hint=f"`split={first}` names one",
+        )
+    return first
 
 
 def _layout_of(folder: Path) -> tuple[Layout, list[str]]:

@@ -50,7 +50,7 @@ def check_known_labels(
     if not unknown:
         return
     rules = rules or LabelRules()
-    if unknown[0] < 0:
+    if unknown[0] < 0 and rules.offset:
         raise InputError(
             f"{path} holds the label {unknown[0] - rules.offset}, which the offset makes "
             f"{unknown[0]}",
@@ -63,7 +63,7 @@ def check_known_labels(
         f"{path} holds the label {unknown[0]}, which is no class",
         f"the model has classes 0 to {classes - 1}",
         f"ignored labels: {_listed(ignored) or 'none'}",
-        *_facts(occurring, len(judged), is_one_higher=is_one_higher),
+        *_facts(occurring, len(judged), classes, is_one_higher=is_one_higher),
         hint=_way_out(occurring, classes, ignored, is_one_higher=is_one_higher),
     )
 
@@ -101,12 +101,12 @@ def _moved(occurring: set[int]) -> set[int]:
     return {label if label == _NO_CLASS else label - 1 for label in occurring}
 
 
-def _facts(occurring: set[int], files: int, *, is_one_higher: bool) -> list[str]:
+def _facts(occurring: set[int], files: int, classes: int, *, is_one_higher: bool) -> list[str]:
     seen = f"of {files} label files: {_listed(occurring)}"
     facts = [seen] if files > 1 else []
     if is_one_higher:
         facts.append("0 does not occur: the labels seem to start at 1")
-    elif name := _map_for(occurring):
+    elif name := _map_for(occurring, classes):
         facts.append(f"these look like the numbers of {name}, which are no classes yet")
     elif _steps(occurring):
         facts.append(f"they are {_steps(occurring)} apart, as grey values of a picture are")
@@ -118,9 +118,8 @@ def _way_out(
 ) -> str:
     """Return the flags with which the score is right, if there are such."""
     if is_one_higher:
-        left = _unknown(_moved(occurring), classes, ignored)
-        return "--label-offset -1" + (f" {_ignore(left, ignored)}" if left else "")
-    if name := _map_for(occurring):
+        return _out_of_one_higher(occurring, classes, ignored)
+    if name := _map_for(occurring, classes):
         return f"--label-map {name}"
     unknown = _unknown(occurring, classes, ignored)
     known = occurring - {*unknown} - {*ignored}
@@ -128,19 +127,30 @@ def _way_out(
     if (
         len(unknown) == 1
         and len(known) > 1
-        and (unknown[0] == classes or unknown[0] > _MOST_CLASSES)
+        and (unknown[0] == classes or not 0 <= unknown[0] <= _MOST_CLASSES)
     ):
         return f"if its pixels are not to count: {_ignore(unknown, ignored)}"
     return "a file of lines 'number class' says what each is: --label-map FILE"
 
 
-def _map_for(occurring: set[int]) -> str | None:
-    """Return the label map whose numbers these are: all, and several that are no classes."""
+def _out_of_one_higher(occurring: set[int], classes: int, ignored: Collection[int]) -> str:
+    left = _unknown(_moved(occurring), classes, ignored)
+    offset = "--label-offset -1" + (f" {_ignore(left, ignored)}" if left else "")
+    if _unknown(occurring, classes, ignored) != [classes]:
+        return offset
+    # Class 0 may be one that these pictures do not show, and the last number no class.
+    other = _ignore([classes], ignored)
+    return f"if label 1 stands for class 0: {offset}; if {classes} is no class: {other}"
+
+
+def _map_for(occurring: set[int], classes: int) -> str | None:
+    """Return the label map to these classes whose numbers these are, several of them no classes."""
     for name in LABEL_MAPS:
         numbers = LABEL_MAPS[name]
         last = max(label for label in numbers.values() if label != _NO_CLASS)
         beyond = {number for number in occurring if last < number != _NO_CLASS}
-        if name in _RECOGNISED and occurring <= numbers.keys() and len(beyond) > 1:
+        fits = name in _RECOGNISED and last == classes - 1
+        if fits and occurring <= numbers.keys() and len(beyond) > 1:
             return name
     return None
 
@@ -156,7 +166,9 @@ def _steps(occurring: set[int]) -> int:
 
 
 def _ignore(unknown: Sequence[int], ignored: Collection[int]) -> str:
-    return "--ignore " + ",".join(map(str, sorted({*ignored, *unknown})))
+    numbers = sorted({*ignored, *unknown})
+    # A negative number behind a space would be a flag.
+    return ("--ignore=" if numbers[0] < 0 else "--ignore ") + ",".join(map(str, numbers))
 
 
 def _spread(paths: Sequence[Path]) -> list[Path]:

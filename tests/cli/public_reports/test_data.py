@@ -145,6 +145,16 @@ def test_much_that_is_ignored_is_told_by_label_and_so_are_classes_that_never_occ
     assert "no pixel is labelled sky" in found["said"]
 
 
+def test_labels_of_no_class_alone_are_no_score(model: Exported, tmp_path: Path) -> None:
+    masks = [np.full_like(mask, VOID) for mask in truth()]
+
+    done = in_process("eval", model.file, "--dataset", folder_of(tmp_path / "d", png, masks))
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no pixel has a label that counts" in done.stderr
+    assert "by label: 255: 8,192" in done.stderr
+
+
 def test_linked_folders_and_names_in_two_spellings_are_scored_whole(
     model: Exported, plain: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -65,6 +65,10 @@ def test_black_in_the_place_of_class_0_is_asked_about() -> None:
 def test_a_packed_palette_with_a_colour_of_no_class_is_refused() -> None:
     with pytest.raises(InputError, match="in another order, and beside them 255 255 255"):
         read(packed(CLASSES[1], CLASSES[0], (255, 255, 255)))
+    # Though one is in place.
+    colors = packed(CLASSES[0], CLASSES[2], CLASSES[1], (255, 255, 255))
+    with pytest.raises(InputError, match="in another order, and beside them 255 255 255"):
+        numbers_of_palette(np.array([[0, 1], [2, 3]]), colors, CLASSES, Path("x.png"))
 
 
 def test_of_two_classes_of_one_colour_each_is_itself() -> None:

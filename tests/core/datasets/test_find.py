@@ -159,3 +159,22 @@ def test_what_a_layout_ignores_counts_if_it_is_a_class_of_the_model(tmp_path: Pa
     assert data.meant_for(12) == data.meant_for(11) == data
     assert data.meant_for(19).ignored == frozenset()
     assert "of 19 classes 11 is one" in data.meant_for(19).notes[-1]
+
+
+def test_a_place_whose_labels_are_missing_is_not_passed_over(tmp_path: Path) -> None:
+    loveda, uavid = made("loveda", tmp_path / "l"), made("uavid", tmp_path / "u")
+    (loveda / "Val" / "Urban" / "masks_png").rename(loveda / "elsewhere")
+    (uavid / "uavid_val" / "seq2" / "Labels").rename(uavid / "elsewhere")
+
+    for folder in (loveda, uavid):
+        with pytest.raises(ImageError, match=r"the folder of labels .* does not exist"):
+            known(folder)
+
+
+def test_of_several_parts_without_a_usual_name_one_is_to_be_named(tmp_path: Path) -> None:
+    for part in ("berlin", "ulm"):
+        blank(tmp_path / part / "images" / "0.png", tmp_path / part / "labels" / "0.png")
+
+    with pytest.raises(InputError, match=r"several parts(.|\n)*berlin, ulm"):
+        known(tmp_path)
+    assert len(known(tmp_path, split="ulm").pairs) == 1

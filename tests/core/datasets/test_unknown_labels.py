@@ -27,14 +27,16 @@ def test_labels_that_start_at_one_are_told_of_with_the_way_out(tmp_path: Path) -
     check_known_labels(labels - 1, 3, {254}, tmp_path, LabelRules(offset=-1))
 
 
-def refusal(folder: Path, files: Sequence[Sequence[int]], ignored: set[int]) -> str:
-    """Return what is said of the first of some files, of a network of 11 classes."""
+def refusal(
+    folder: Path, files: Sequence[Sequence[int]], ignored: set[int], classes: int = 11
+) -> str:
+    """Return what is said of the first of some files."""
     paths = [folder / f"{number:03}.png" for number in range(len(files))]
     for path, labels in zip(paths, files, strict=True):
         Image.fromarray(np.array([labels], np.uint8)).save(path)
     first = np.array([files[0]], np.int32)
     with pytest.raises(InputError) as error:
-        check_known_labels(first, 11, ignored, paths[0], others=paths[1:])
+        check_known_labels(first, classes, ignored, paths[0], others=paths[1:])
     return str(error.value)
 
 
@@ -64,8 +66,11 @@ def test_of_a_large_set_files_from_all_of_it_are_judged(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_a_known_data_set_are_told_with_their_map(tmp_path: Path) -> None:
-    told = refusal(tmp_path, [[7, 8, 11, 21, 23], [26, 33]], {255})
+    files = [[7, 8, 19, 21, 23], [26, 33, 11]]
 
+    told = refusal(tmp_path, files, {255}, classes=19)
+
+    assert "--label-map FILE" in refusal(tmp_path, files, {255}, classes=12)
     assert "these look like the numbers of cityscapes, which are no classes yet" in told
     assert told.endswith("hint: --label-map cityscapes")
 
@@ -99,3 +104,20 @@ def test_255_is_a_class_of_two_alone(tmp_path: Path) -> None:
 
     assert is_foreground(2, [path])
     assert not is_foreground(3, [path])
+
+
+def test_where_class_0_may_not_be_shown_both_ways_out_are_told_with_their_reasons(
+    tmp_path: Path,
+) -> None:
+    told = refusal(tmp_path, [[1, 2, 11], [3, 4, 10]], {255})
+
+    assert told.endswith(
+        "hint: if label 1 stands for class 0: --label-offset -1; if 11 is no class: --ignore 11,255"
+    )
+
+
+def test_a_negative_label_is_to_be_ignored_with_a_flag_that_takes_it(tmp_path: Path) -> None:
+    labels = np.array([[-1, 0, 1]], np.int32)
+
+    with pytest.raises(InputError, match=r"label -1, which is no class(.|\n)*--ignore=-1,255$"):
+        check_known_labels(labels, 3, {255}, tmp_path)

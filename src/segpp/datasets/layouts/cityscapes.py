@@ -11,7 +11,7 @@ _TRAIN_IDS, _IDS = "_gtFine_labelTrainIds", "_gtFine_labelIds"
 
 
 def _splits(folder: Path) -> list[str]:
-    labelled = folders_in(folder / "gtFine", "val")
+    labelled = folders_in(folder / "gtFine", "val", "train")
     return [name for name in labelled if (folder / "leftImg8bit" / name).is_dir()]
 
 

@@ -23,7 +23,9 @@ def _splits(folder: Path) -> list[str]:
 
 
 def _parts(folder: Path, split: str) -> list[Part]:
-    places = _places(folder / split)
+    # What has pictures alone is a part too, whose labels are missing.
+    everywhere = [folder / split / name for name in _PLACES]
+    places = [place for place in everywhere if place.is_dir()]
     return [Part(place / "images_png", place / "masks_png") for place in places]
 
 

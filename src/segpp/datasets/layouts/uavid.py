@@ -22,7 +22,9 @@ _PALETTE = (
 def _sequences(folder: Path) -> list[Path]:
     # Parts of other sets have such folders too: "val" and "train" are no sequences of one part.
     found = [folder / name for name in folders_in(folder) if name.startswith("seq")]
-    return [one for one in found if (one / "Images").is_dir() and (one / "Labels").is_dir()]
+    with_images = [one for one in found if (one / "Images").is_dir()]
+    # Where some are labelled, labels of others are missing; of the test part all are.
+    return with_images if any((one / "Labels").is_dir() for one in with_images) else []
 
 
 def _splits(folder: Path) -> list[str]:

@@ -37,7 +37,12 @@ class PeakMemory:
 
 
 def measure_peak_memory(
-    case: BenchmarkCase, image: Path, settings: dict[str, Any], *, channels: int = 3
+    case: BenchmarkCase,
+    image: Path,
+    settings: dict[str, Any],
+    *,
+    channels: int = 3,
+    reading: dict[str, Any] | None = None,
 ) -> PeakMemory:
     """Run a network in a process of its own.
 
@@ -46,6 +51,7 @@ def measure_peak_memory(
         image: What it segments.
         settings: Of ``open_session``, as far as JSON can tell them.
         channels: As many as the network takes.
+        reading: More of how the image is read, as ``load_channels`` takes it.
 
     Raises:
         GraphError: The process failed, though the network ran in this one.
@@ -54,6 +60,7 @@ def measure_peak_memory(
         "path": str(case.path),
         "image": str(image),
         "channels": channels,
+        "reading": reading or {},
         "settings": settings,
     }
     done = subprocess.run(  # noqa: S603 - our own module
@@ -73,7 +80,7 @@ def _measure(task: dict[str, Any]) -> dict[str, int]:
     from segpp.images.channels import load_channels  # noqa: PLC0415 - not in the help screen
     from segpp.runtime.inference.open_session import open_session  # noqa: PLC0415 - as above
 
-    image = load_channels(Path(task["image"]), task["channels"])
+    image = load_channels(Path(task["image"]), task["channels"], **task["reading"])
     before = _peak()
     with open_session(task["path"], **task["settings"]) as session:
         for _ in range(_RUNS):

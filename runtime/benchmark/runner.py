@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
         image: What it segments.
         memory: Of a process that runs it alone.
         load_seconds: From the file to the session.
+        spec: How the image is read.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
         image: Path,
         memory: PeakMemory,
         load_seconds: float,
+        spec: InputSpec,
     ) -> None:
         self._name, self._case, self._session = name, case, session
+        self._spec = spec
         self._image, self._memory, self._load_seconds = image, memory, load_seconds
         self._first_result = self._call()[0]
         height, width = self._first_result.masks[0].shape
@@ -101,7 +105,7 @@ class LoadedCase(AbstractContextManager["LoadedCase"]):
         self._session.close()
 
     def _load(self) -> ImageArray:
-        return load_for(self._image, self._session.input)
+        return load_for(self._image, self._spec)
 
     def _call(self) -> tuple[Result, Sample]:
         start = time.perf_counter()
@@ -153,15 +157,22 @@ def load_case(
     with ExitStack() as on_failure:
         on_failure.enter_context(session)
         picture = image or _street(folder, session.input)
+        # What a manifest says of its owner's files is not true of the bundled one.
+        spec = session.input if image else replace(session.input, white=None, bands=None)
         loaded = LoadedCase(
             name=name,
             case=case,
             session=session,
             image=picture,
             memory=measure_peak_memory(
-                case, picture, {**settings, "cache": False}, channels=session.input.channels
+                case,
+                picture,
+                {**settings, "cache": False},
+                channels=spec.channels,
+                reading={"white": spec.white, "bands": spec.bands},
             ),
             load_seconds=load_seconds,
+            spec=spec,
         )
         on_failure.pop_all()
     return loaded

@@ -24,6 +24,7 @@ from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.live.reader import LiveConfig
 from segpp.runtime.media.live.signals import ended_by_signals
 from segpp.runtime.media.looks.base import LEGENDS, LOOKS, RenderConfig, Segmented, kinds_of
+from segpp.runtime.media.mosaics import goes_by_windows, segment_by_windows
 from segpp.runtime.media.sources import find_sources
 from segpp.runtime.media.window import Window, open_window
 from segpp.runtime.media.writers import (
@@ -143,6 +144,18 @@ def predict_files(
         summary.remarks = _remarks(output, source)
         screens.begin(render, with_album=html is not None)
         start = time.perf_counter()
+        if output is not None and goes_by_windows(
+            source, output, seeing.session, alone=not (compare or show or serve or html)
+        ):
+            summary.add(
+                done := segment_by_windows(
+                    seeing.session, source, output.path, _palette(seeing.session, palette)
+                )
+            )
+            after_each(done, 1)
+            summary.seconds = time.perf_counter() - start
+            summary.notes += (*source.notes, *seeing.session.notes)
+            return summary
         with (
             _ended(source),
             _writer(output, render, source) as write,

@@ -1,7 +1,7 @@
 """A network ready to run: images in, class numbers out, the same for every backend."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from segpp.images.preprocess import (
     prepare,
     stack_frames,
 )
-from segpp.images.tiles import tile_labels, tile_misfit
+from segpp.images.tiles import Windows, joined_rows, tile_misfit, tile_rows
 from segpp.manifest import Classes, InputSpec, Manifest, OutputSpec
 from segpp.runtime.backends.base import Backend
 from segpp.runtime.inference.precision_check import PrecisionCheck
@@ -153,7 +153,7 @@ class Session(AbstractContextManager["Session"]):
                 raise InputError("a picture in tiles has no logits of its own")
             wanted: Sequence[tuple[int, int] | None] = sizes or [None] * len(listed)
             pairs = zip(listed, wanted, strict=True)
-            parts = [self._run_tiles(one, size, self._overlap) for one, size in pairs]
+            parts = [self._run_tiles(one, size) for one, size in pairs]
             self._note_misfits(listed)
             return _concatenate(parts)
         output = _choose_output(self.manifest.outputs, logits=logits)
@@ -238,10 +238,20 @@ class Session(AbstractContextManager["Session"]):
         count = len(self.classes.names)
         return labels_from(raw, output, sizes, count, self.input, pictures=pictures)
 
-    def _run_tiles(self, image: ImageLike, size: tuple[int, int] | None, overlap: float) -> Result:
-        """Segment one image, tile by tile."""
+    def tile_rows(self, picture: Windows) -> tuple[Iterator[NDArray[Any]], Callable[[], Timing]]:
+        """Return the labels of a picture in tiles, rows (h, W) as they come, and their time so far.
+
+        Args:
+            picture: (H, W, C) of any size: an array, or a file that is read by windows.
+
+        Raises:
+            InputError: The session has no tiles, or the network gives labels only.
+        """
+        if self._overlap is None:
+            raise InputError("the session has no tiles", hint="open it with `tile=True`")
         output = _choose_output(self.manifest.outputs, logits=True)
         spent = {"preprocess": 0.0, "inference": 0.0}
+        start = time.perf_counter()
 
         def logits_of(tiles: Sequence[ImageArray]) -> NDArray[np.float32]:
             tensor, preprocess_ms = _timed(self._preprocess, tiles)
@@ -255,15 +265,28 @@ class Session(AbstractContextManager["Session"]):
                 self._check_precision(tensor, own, output, labels, own)
             return planes_first(raw, output).astype(np.float32, copy=False)
 
+        def timing() -> Timing:
+            total_ms = 1e3 * (time.perf_counter() - start)
+            rest_ms = total_ms - sum(spent.values())
+            return Timing(spent["preprocess"], spent["inference"], rest_ms)
+
+        rows = tile_rows(
+            picture,
+            self.input,
+            logits_of,
+            overlap=self._overlap,
+            align_corners=output.align_corners,
+            after_each=self.after_tiles,
+        )
+        return rows, timing
+
+    def _run_tiles(self, image: ImageLike, size: tuple[int, int] | None) -> Result:
+        """Segment one image, tile by tile."""
         picture = stack_frames(image, self.input.channels)
-        corners = output.align_corners
-        told = self.after_tiles
-        cut = partial(tile_labels, overlap=overlap, align_corners=corners, after_each=told)
-        labels, total_ms = _timed(cut, picture, self.input, logits_of)
-        preprocess_ms, inference_ms = spent.values()
-        timing = Timing(preprocess_ms, inference_ms, total_ms - preprocess_ms - inference_ms)
+        rows, timing = self.tile_rows(picture)
+        labels = joined_rows(rows, picture.shape[:2])
         mask = labels if size is None else resize_labels(labels, size)
-        return Result((mask,), None, timing, self.classes.palette)
+        return Result((mask,), None, timing(), self.classes.palette)
 
     def _note_misfits(self, images: Sequence[ImageLike]) -> None:
         """Say once for each of the first shapes what the fit costs pictures of it."""

@@ -15,6 +15,7 @@ from segpp.images.preprocess import IMAGE_SUFFIXES
 from segpp.runtime.media.films.film_writer import VideoWriter
 from segpp.runtime.media.films.kinds import VIDEO_SUFFIXES
 from segpp.runtime.media.films.look import PLAIN, look_of
+from segpp.runtime.media.geotiff import TIFF_SUFFIXES, check_tiff_writing, write_mask
 from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.looks.base import LOOKS, RenderConfig, Segmented
 from segpp.utils.files import atomic_write, check_writable
@@ -32,9 +33,10 @@ __all__ = [
 # Beside the current folder, where several pictures go whose place nobody named.
 _DEFAULT_FOLDER = "segpp-out"
 
+_MASK = "mask"
 _JPEG = {".jpg", ".jpeg"}
 _VIDEO = ".mp4"
-_WRITTEN = {".png", *_JPEG, _VIDEO}
+_WRITTEN = {".png", *_JPEG, _VIDEO, *TIFF_SUFFIXES}
 # From where on two endings look like one with a slip: .pngg, .pn, .jepg, and not .v2.
 _ALIKE = 0.7
 
@@ -105,8 +107,12 @@ def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> Out
     if (source.kind == "video") != (suffix == _VIDEO):
         raise OutputError(
             f"{'a video' if source.kind == 'video' else 'an image'} cannot become {path}",
-            hint="name a .png for an image, a .mp4 for a video, or a folder",
+            hint="name a .png (a mask also .tif) for an image, a .mp4 for a video, or a folder",
         )
+    if suffix in TIFF_SUFFIXES:
+        check_tiff_writing()
+        if kinds != (_MASK,):
+            raise OutputError(f"{path} can hold a mask alone", hint="`save=mask`, or name a .png")
     if LOOKS[kinds[0]].lossless and suffix in _JPEG:
         raise OutputError(f"{path} would lose class numbers: JPEG", hint="name a .png")
     return OutputTarget(path, one_file=True)
@@ -180,7 +186,11 @@ def open_writer(output: OutputTarget, config: RenderConfig, source: ImageSource)
             check_output_file(path, output.holds, force=config.force)
         with atomic_write(*paths) as parts:
             for kind, path, part in zip(config.kinds, paths, parts, strict=True):
-                _save(LOOKS[kind].draw(shown, config), path.suffix.lower(), part)
+                if path.suffix.lower() in TIFF_SUFFIXES:
+                    rows, size = [shown.labels], shown.labels.shape[:2]
+                    write_mask(part, rows, size, config.palette, source=Path(named.file))
+                else:
+                    _save(LOOKS[kind].draw(shown, config), path.suffix.lower(), part)
         return paths
 
     yield write_files

@@ -48,6 +48,8 @@ BESIDES = {
         if spec.needs
     },
     ROOT / "src" / "segpp" / "images" / "stored" / "tiff.py": {"tifffile"},
+    ROOT / "src" / "segpp" / "images" / "mosaic.py": {"tifffile"},
+    ROOT / "runtime" / "media" / "geotiff.py": {"tifffile"},
     ROOT / "src" / "segpp" / "images" / "stored" / "pictures.py": {"pillow_heif"},
     ROOT / "src" / "segpp" / "images" / "stored" / "jpeg2000.py": {"imagecodecs"},
     ROOT / "runtime" / "backends" / "engine" / "cuda.py": {"cuda"},

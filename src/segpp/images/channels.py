@@ -10,12 +10,20 @@ import numpy as np
 from PIL import Image
 
 from segpp.errors import ImageError
-from segpp.images.picture import check_bands, read_picture, rgb_of
+from segpp.images.picture import Picture, check_bands, read_picture, rgb_of
 from segpp.images.preprocess import ImageArray
 from segpp.images.white import check_white
 from segpp.manifest import InputSpec
 
-__all__ = ["ARRAY_SUFFIX", "GRAY_NOTE", "as_rgb", "load_channels", "load_for", "to_gray"]
+__all__ = [
+    "ARRAY_SUFFIX",
+    "GRAY_NOTE",
+    "as_channels",
+    "as_rgb",
+    "load_channels",
+    "load_for",
+    "to_gray",
+]
 
 ARRAY_SUFFIX = ".npy"
 
@@ -59,6 +67,20 @@ def load_channels(
     """
     path = Path(path)
     picture = read_picture(path, white=check_white(white), bands=check_bands(bands), page=page)
+    return as_channels(path, picture, channels)
+
+
+def as_channels(path: Path, picture: Picture, channels: int) -> ImageArray:
+    """Return a picture (H, W, C) with as many channels as a network takes.
+
+    Args:
+        path: Its file, for messages.
+        picture: Of any channels.
+        channels: C; of a network of several frames a picture is one of them.
+
+    Raises:
+        ImageError: It has others.
+    """
     have = picture.pixels.shape[2]
     if have == channels:
         return picture.pixels

@@ -17,7 +17,7 @@ from segpp.errors import ImageError, InputError
 from segpp.images.stored import Stored, read_stored
 from segpp.images.white import MAX, is_scaled, scaled, to_8_bits, warn_if_dark
 
-__all__ = ["MOST_BANDS", "Picture", "check_bands", "read_picture", "rgb_of"]
+__all__ = ["MOST_BANDS", "Picture", "check_bands", "finished", "read_picture", "rgb_of"]
 
 Pixels = NDArray[Any]
 
@@ -61,6 +61,13 @@ def read_picture(
     stored = read_stored(path, page=page)
     if stored.space:
         stored = _converted(path, stored, page)
+    return finished(path, stored, white=white, bands=bands)
+
+
+def finished(
+    path: Path, stored: Stored, *, white: str | None = None, bands: Sequence[int] | None = None
+) -> Picture:
+    """Return what is stored as a picture, as ``read_picture`` does."""
     array = _colors_of(stored)
     pixels = array if array.ndim == _DIMENSIONS else array[:, :, None]
     colors = pixels.shape[2] - stored.extra

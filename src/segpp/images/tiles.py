@@ -11,7 +11,7 @@ picture is.
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,28 @@ from segpp.ops.grid import Size
 __all__ = [
     "MAX_OVERLAP",
     "OVERLAP",
+    "Windows",
     "check_overlap",
+    "joined_rows",
     "tile_labels",
     "tile_misfit",
+    "tile_rows",
     "tile_starts",
 ]
 
 Logits = NDArray[np.float32]
+
+
+class Windows(Protocol):
+    """A picture (H, W, C) of which parts are asked for: an array, or a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height, width and channels."""
+
+    def __getitem__(self, window: tuple[slice, slice], /) -> ImageArray:
+        """Return the pixels of two slices without steps."""
+
 
 OVERLAP = 0.25
 # Nearer to 1 the number of tiles has no bound.
@@ -87,6 +102,50 @@ def tile_labels(
         align_corners: How logits are meant to be resized.
         after_each: Called with how many tiles are done, and of how many, after every batch.
     """
+    size = picture.shape[0], picture.shape[1]
+    rows_of = tile_rows(
+        picture,
+        spec,
+        logits_of,
+        overlap=overlap,
+        align_corners=align_corners,
+        after_each=after_each,
+    )
+    return joined_rows(rows_of, size)
+
+
+def joined_rows(rows: Iterator[NDArray[Any]], size: Sequence[int]) -> NDArray[Any]:
+    """Return labels (H, W) of which parts come from top to bottom.
+
+    Raises:
+        InputError: None comes.
+    """
+    labels, top = None, 0
+    for some in rows:
+        if labels is None:
+            labels = np.empty(tuple(size), some.dtype)
+        labels[top : top + len(some)] = some
+        top += len(some)
+    if labels is None:
+        raise InputError(f"a picture {tuple(size)} has no pixels")
+    return labels
+
+
+def tile_rows(
+    picture: Windows,
+    spec: InputSpec,
+    logits_of: Callable[[Sequence[ImageArray]], Logits],
+    *,
+    overlap: float = OVERLAP,
+    align_corners: bool = False,
+    after_each: Callable[[int, int], object] = lambda _done, _total: None,
+) -> Iterator[NDArray[Any]]:
+    """Yield the labels of a picture as ``tile_labels`` does, some rows (h, W) after the other.
+
+    Args:
+        picture: Of any size; only its windows are asked for, from top to bottom.
+        spec, logits_of, overlap, align_corners, after_each: As there.
+    """
     rows, columns = (
         _tile_span(length, side)
         for length, side in zip(picture.shape[:2], (spec.height, spec.width), strict=True)
@@ -102,31 +161,29 @@ def tile_labels(
         parts = [picture[y : y + rows.picture, x : x + columns.picture] for y, x in some]
         logits = logits_of([pad_image(part, spec) for part in parts])
         for (y, x), one in zip(some, logits, strict=False):
-            band = band or _Band(len(one), rows.picture, picture.shape[:2])
-            band.move_to(y)
+            band = band or _Band(len(one), rows.picture, picture.shape[1])
+            yield from band.move_to(y)
             planes = resized_planes(one, Placement(rows, columns), align_corners=align_corners)
             band.add(planes, x, columns.picture)
         done += len(some)
         after_each(done, len(starts))
-    if band is None:
-        raise InputError(f"a picture {picture.shape} has no pixels")
-    return band.finish()
+    if band is not None:
+        yield band.finish()
 
 
 class _Band:
     """Sums of logits of as many rows as a tile has; rows above are labels already."""
 
-    def __init__(self, classes: int, height: int, size: tuple[int, int]) -> None:
-        self._sums = np.zeros((classes, height, size[1]), np.float32)
+    def __init__(self, classes: int, height: int, width: int) -> None:
+        self._sums = np.zeros((classes, height, width), np.float32)
         self._top = 0
-        self._labels = np.empty(size, best_class(self._sums[:, :1, :1]).dtype)
 
-    def move_to(self, top: int) -> None:
-        """Label the rows above ``top``, which no later tile reaches."""
+    def move_to(self, top: int) -> Iterator[NDArray[Any]]:
+        """Yield the labels of the rows above ``top``, which no later tile reaches."""
         done = top - self._top
         if done == 0:
             return
-        self._labels[self._top : top] = best_class(self._sums[:, :done])
+        yield best_class(self._sums[:, :done])
         kept = self._sums.shape[1] - done
         # The rows overlap, so they move in steps that do not.
         for plane in self._sums:
@@ -140,9 +197,8 @@ class _Band:
             sums[:, left : left + width] += plane
 
     def finish(self) -> NDArray[Any]:
-        """Label the last rows and return all."""
-        self._labels[self._top :] = best_class(self._sums[:, : len(self._labels) - self._top])
-        return self._labels
+        """Return the labels of the last rows."""
+        return best_class(self._sums)
 
 
 def _tile_span(length: int, tile: int) -> Span:

@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from segpp.errors import ImageError, InputError, PictureWarning
 
-__all__ = ["AUTO", "MAX", "auto_white", "check_white", "is_scaled", "to_8_bits"]
+__all__ = [
+    "AUTO",
+    "MAX",
+    "auto_white",
+    "check_white",
+    "is_scaled",
+    "scaled",
+    "to_8_bits",
+    "usual_white",
+    "warn_if_dark",
+]
 
 AUTO, MAX = "auto", "max"
 
@@ -113,10 +123,11 @@ def auto_white(pixels: Pixels) -> float:
     # Nearest rank, in whole numbers: the C++ runtime finds the same value.
     rank = (999 * values.size + 999) // 1000 - 1
     value = float(np.partition(values, rank)[rank])
-    return _usual(value, is_float=pixels.dtype.kind == "f")
+    return usual_white(value, is_float=pixels.dtype.kind == "f")
 
 
-def _usual(value: float, *, is_float: bool) -> float:
+def usual_white(value: float, *, is_float: bool = False) -> float:
+    """Return the next usual white above a value."""
     steps = (1.0, *_USUAL) if is_float else _USUAL
     usual = next((step for step in steps if value <= step), None)
     return float(usual or (1 << math.ceil(math.log2(value + 1))) - 1)
@@ -125,7 +136,7 @@ def _usual(value: float, *, is_float: bool) -> float:
 def warn_if_dark(path: Path, brightest: float, most: float) -> None:
     """Warn of a picture whose brightest pixel is far below what its type holds."""
     if 0 < brightest < _DARK * most:
-        likely = brightest if most <= 1 else _usual(brightest, is_float=False)
+        likely = brightest if most <= 1 else usual_white(brightest, is_float=False)
         warnings.warn(
             f"{path} is nearly black: its brightest pixel is {brightest:g}, and white would be "
             f"{most:g}; say what is white: `white={likely:g}`, "

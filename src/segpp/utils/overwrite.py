@@ -5,7 +5,8 @@ Whatever segpp writes carries a mark that can be found without a library:
     onnx         the producer ``segpp`` in the first bytes of the model
     engine       a manifest beside it with the file's SHA-256
     manifest     a JSON object with the keys ``segpp``, ``schema`` and ``kind``
-    picture      PNG: a text chunk ``Software`` of ``segpp``; JPEG: a comment ``segpp``
+    picture      PNG: a text chunk ``Software`` of ``segpp``; JPEG: a comment ``segpp``;
+                 TIFF: the tag Software
     table        CSV: the first columns of one of segpp's tables
     video        the container's comment ``segpp``
     report       HTML: ``<meta name="generator" content="segpp">``
@@ -51,6 +52,7 @@ TABLE_HEADS = (
 # The kinds of our JSON files that are no manifests.
 _OTHER_JSON = ("calibration", "verified")
 
+_TIFF = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
 _HEAD_BYTES = _TAIL_BYTES = 1 << 14
 _MAX_MANIFEST_BYTES = 4 << 20
 
@@ -133,7 +135,8 @@ def _carries_mark(path: Path, kind: OutputKind) -> bool:
         return head[:1] == b"\x08" and head[2:].startswith(bytes([0x12, len(mark)]) + mark)
     if kind == "picture":
         png, jpeg = b"tEXtSoftware\0" + mark, b"\xff\xfe\0" + bytes([len(mark) + 2]) + mark
-        return any(one in head for one in (png, jpeg))
+        tiff = head.startswith(_TIFF) and mark + b"\0" in head
+        return tiff or any(one in head for one in (png, jpeg))
     if kind == "table":
         return head.startswith(tuple(columns.encode() for columns in TABLE_HEADS))
     if kind == "certificate":

@@ -24,6 +24,7 @@ from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.pipeline import export_onnx
 from segpp.export.reduction.config import ReductionChoice
+from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import Write, theirs
 
@@ -159,3 +160,15 @@ def test_numbers_that_do_not_fit_are_refused(
 
 def test_labels_that_count_from_one_stand_in_the_classes(write: Write) -> None:
     assert planned(replace(loaded(write), reduce_labels=True)).classes.reduce_labels
+
+
+def test_what_is_said_of_picture_files_goes_into_the_manifest(tmp_path: Path) -> None:
+    checkpoint, out = saved(tmp_path, "mmseg", classes=3), tmp_path / "x.onnx"
+
+    # The gate's picture is the bundled one, of which that is not true.
+    written(checkpoint, out, white="4095", bands=(5, 4, 1))
+
+    spec = read_manifest(out).input
+    assert (spec.white, spec.bands) == ("4095", (5, 4, 1))
+    with pytest.raises(InputError, match="`bands` is 1,2"):
+        written(checkpoint, out, bands=(1, 2))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import segpp
 from segpp.cli import parser_of
 from segpp.images.palette import overlay
 from segpp.images.preprocess import load_image
@@ -246,3 +247,23 @@ def test_help_is_no_error(runtime: Built) -> None:
 
     assert done.returncode == 0
     assert done.stdout.startswith("usage: segpp_run [options] MODEL IMAGE|CAMERA")
+
+
+def test_what_is_white_and_which_bands_the_manifest_says(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    imagecodecs = pytest.importorskip("imagecodecs")
+    model = network()
+    manifest = json.loads(manifest_path(model).read_text())
+    manifest["input"] |= {"white": "4095", "bands": [3, 2, 1]}
+    manifest_path(model).write_text(json.dumps(manifest))
+    deep = np.random.default_rng(0).integers(0, 4096, (40, 60, 3)).astype(np.uint16)
+    (tmp_path / "x.png").write_bytes(imagecodecs.png_encode(deep))
+    with segpp.load(model) as session:
+        expected = session(segpp.load_image(tmp_path / "x.png", white=4095, bands=(3, 2, 1)))
+
+    done = runtime.run("--save", "mask", "--out", tmp_path / "m.png", model, tmp_path / "x.png")
+
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "m.png") as mask:
+        assert (np.asarray(mask) == expected.masks[0]).all()

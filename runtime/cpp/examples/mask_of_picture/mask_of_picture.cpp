@@ -13,7 +13,7 @@ try
         throw segpp::InputError("give a model, a picture and a name for the mask");
     }
     segpp::Session session(words[1]);
-    segpp::Image const picture = segpp::loadPicture(words[2]);
+    segpp::Image const picture = segpp::loadPicture(words[2], session.manifest().input);
     segpp::Result const result = session.run(picture);
     segpp::writeMask(words[3], result.labels[0], session.manifest().classes);
     std::cout << session.description() << ": " << result.timing.inferenceMs << " ms\n";

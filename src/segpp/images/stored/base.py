@@ -99,13 +99,16 @@ def check_page(path: Path, page: int, pages: int) -> None:
         raise ImageError(f"{path} has {have}, and no page {page + 1}")
 
 
-def check_size(path: Path, shape: Sequence[int], bytes_each: int = 1) -> None:
+def check_size(
+    path: Path, shape: Sequence[int], bytes_each: int = 1, *, hint: str | None = None
+) -> None:
     """Raise ImageError if so much must not be unpacked; asked before anything is.
 
     Args:
         path: For the message.
         shape: (H, W) or (H, W, C).
         bytes_each: Size of a sample.
+        hint: What else can be done with such a file.
     """
     height, width, *channels = map(int, shape)
     if min(height, width, *channels) < 1:
@@ -115,12 +118,14 @@ def check_size(path: Path, shape: Sequence[int], bytes_each: int = 1) -> None:
             f"{path} is too large",
             f"it says {height * width:,} pixels, as a decompression bomb does; read are up to "
             f"{most_pixels():,}",
+            hint=hint,
         )
     total = height * width * bytes_each * (channels[0] if channels else 1)
     if total > _MOST_BYTES:
         raise ImageError(
             f"{path} is too large",
             f"it says {total:,} bytes of pixels; read are up to {_MOST_BYTES:,}",
+            hint=hint,
         )
 
 

@@ -38,12 +38,15 @@ __all__ = [
     "extra_of",
     "main_pages",
     "orientation_in",
+    "palette_of",
     "quiet",
+    "space_of",
 ]
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _COLOR_MAP = 320
+_BY_WINDOWS = "segpp-run reads it by windows with --tile --save mask --out mask.tif"
 _RGB, _YCBCR = 3, 6
 _SPACES = {5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab"}
 _THREE_COLORS = {2, 6, 8, 9}
@@ -104,7 +107,8 @@ def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
     first = planes[0]
     height, width = first.imagelength, first.imagewidth
     check_type(path, first)
-    check_size(path, (height, width, first.samplesperpixel * len(planes)), first.dtype.itemsize)
+    shape = height, width, first.samplesperpixel * len(planes)
+    check_size(path, shape, first.dtype.itemsize, hint=_BY_WINDOWS)
     arrays = []
     for page in planes:
         check_whole(path, page)
@@ -115,13 +119,13 @@ def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
     white_is_zero = int(first.photometric) == _WHITE_IS_ZERO
     return Stored(
         plain(array),
-        _palette(first),
+        palette_of(first),
         white_is_zero,
         bits_of(first),
         pages,
         extra=extra_of(first, array.shape[2]),
         orientation=orientation_in(first),
-        space=_SPACES.get(int(first.photometric)) if not _is_jpeg(first) else None,
+        space=space_of(first),
         lossy=_lossy(first),
     )
 
@@ -147,9 +151,11 @@ def _lossy(page: Any) -> str | None:
     return _OTHERS_LOSSY.get(kind)
 
 
-def _is_jpeg(page: Any) -> bool:
-    # YCbCr comes out of the decoder as RGB.
-    return int(page.compression) in _JPEG and int(page.photometric) == _YCBCR
+def space_of(page: Any) -> str | None:
+    """Return what the channels of a page are, None for grey and RGB."""
+    # YCbCr comes out of JPEG's decoder as RGB.
+    is_decoded = int(page.compression) in _JPEG and int(page.photometric) == _YCBCR
+    return None if is_decoded else _SPACES.get(int(page.photometric))
 
 
 def check_type(path: Path, page: Any) -> None:
@@ -213,7 +219,8 @@ def _size_in(head: bytes, compression: int) -> tuple[int, int] | None:
     return bottom - top, right - left
 
 
-def _palette(page: Any) -> NDArray[np.uint8] | None:
+def palette_of(page: Any) -> NDArray[np.uint8] | None:
+    """Return the colours (N, 3) that a page holds the numbers of, if it does."""
     if int(page.photometric) != _PALETTE or page.tags.get(_COLOR_MAP) is None:
         return None
     colors = np.asarray(page.tags[_COLOR_MAP].value, np.uint16).reshape(3, -1).T

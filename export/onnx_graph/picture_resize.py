@@ -1,6 +1,6 @@
 """Pictures of a camera's own size resized in the file, as Pillow does it outside.
 
-Per side a pixel is a sum of a few others (``segpp.images.taps``), rounded: gathers, products and
+Per side a pixel is a sum of a few others (``taps``), rounded: gathers, products and
 sums, which every engine has and fuses, where an antialiased Resize is not to be had.
 
 Products of 8 and 22 bits do not fit into FP32, and sums lie exactly on a half where sides have a
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segpp.images.taps import Taps, resize_taps
+from segpp.export.onnx_graph.taps import Taps, resize_taps
 from segpp.ops.grid import Size
 
 __all__ = ["PictureResize"]

@@ -106,6 +106,8 @@ def evaluate_files(
             rules = replace(rules, foreground=_USUALLY_IGNORED)
             labels -= {_USUALLY_IGNORED}
             notes = (*notes, _FOREGROUND.format(names[1]))
+        if ignored is None:
+            notes = (*notes, *_notes_on_left_out(labels, names))
         if labels.issuperset(range(len(names))):
             raise InputError(f"all {len(names)} classes are ignored", hint="leave some to measure")
         palette = next((s for s in sessions if not s.assumed), sessions[0]).classes.palette
@@ -186,6 +188,16 @@ def _class_names(
 def _unseen(sessions: Sequence[Session]) -> int | None:
     """Return the label of what a crop leaves out, if there is a crop."""
     return next((one.unseen for one in sessions if one.unseen is not None), None)
+
+
+def _notes_on_left_out(ignored: frozenset[int], names: Sequence[str]) -> list[str]:
+    """Return a sentence where nobody said that a class is to be left out, as 255 of 300 is."""
+    classes = [label for label in sorted(ignored) if 0 <= label < len(names)]
+    return [
+        f"label {label} is class {names[label]!r} of the model and does not count: --ignore says "
+        "what does not, --ignore=-1 that everything does"
+        for label in classes
+    ]
 
 
 def _check_counted(evaluation: Evaluation) -> None:

@@ -1,20 +1,35 @@
-"""Labels written in many ways, as the programs of others write them."""
+"""Ways to write label files, each with the flags that say which number is no class."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["ENCODINGS", "VOID", "Labels", "Write", "png"]
+from tests.helpers.reported_networks import mmseg_owner, mmseg_state, picture
+
+__all__ = ["ENCODINGS", "PICTURES", "STATE", "VOID", "Labels", "folder_of", "png", "truth"]
+
+tifffile = pytest.importorskip("tifffile", reason="needs tifffile (extra tiff)")
 
 Labels = NDArray[np.uint8]
 Write = Callable[[Path, Labels], None]
 
+STATE = mmseg_state()
 VOID = 255
+PICTURES = [picture(seed=seed) for seed in (5, 6)]
+
+
+def truth() -> list[Labels]:
+    """What the owner computes, with some pixels wrong and some without a class."""
+    masks = [mmseg_owner(STATE).mask(image) for image in PICTURES]
+    for mask in masks:
+        mask[:, :9] = 2
+        mask[50:, :] = VOID
+    return masks
 
 
 def png(path: Path, labels: Labels) -> None:
@@ -94,3 +109,13 @@ ENCODINGS: dict[str, tuple[Write, tuple[str, ...]]] = {
     "GIF": (gif, ()),
     "BMP": (bmp, ()),
 }
+
+
+def folder_of(folder: Path, write: Write, labels: list[Labels] | None = None) -> Path:
+    """Write pictures and labels, and return the folder."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    for number, (image, mask) in enumerate(zip(PICTURES, labels or truth(), strict=True)):
+        Image.fromarray(image).save(folder / "images" / f"{number}.png")
+        write(folder / "labels" / f"{number}", mask)
+    return folder

@@ -13,12 +13,20 @@ import pytest
 from PIL import Image
 
 from tests.cli.public_reports.commands import Exported, export, saved, scores
-from tests.cli.public_reports.encodings import ENCODINGS, VOID, Labels, Write, png
+from tests.cli.public_reports.encodings import (
+    ENCODINGS,
+    PICTURES,
+    STATE,
+    VOID,
+    Labels,
+    folder_of,
+    png,
+    truth,
+)
 from tests.helpers.commands import in_process
-from tests.helpers.reported_networks import mmseg_config, mmseg_owner, mmseg_state, picture
+from tests.helpers.reported_networks import mmseg_config, mmseg_state, picture
 
-STATE = mmseg_state()
-PICTURES = [picture(seed=seed) for seed in (5, 6)]
+pytest.importorskip("tifffile", reason="needs tifffile (extra tiff)")
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +41,6 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """A network of two classes."""
     folder = tmp_path_factory.mktemp("two")
     return export(saved(mmseg_state(classes=2), folder / "two.pth"), "--size", "64x64")
-
-
-def truth() -> list[Labels]:
-    """What the owner computes, with some pixels wrong and some without a class."""
-    masks = [mmseg_owner(STATE).mask(image) for image in PICTURES]
-    for mask in masks:
-        mask[:, :9] = 2
-        mask[50:, :] = VOID
-    return masks
-
-
-def folder_of(folder: Path, write: Write, labels: list[Labels] | None = None) -> Path:
-    """Write pictures and labels, and return the folder."""
-    (folder / "images").mkdir(parents=True)
-    (folder / "labels").mkdir()
-    for number, (image, mask) in enumerate(zip(PICTURES, labels or truth(), strict=True)):
-        Image.fromarray(image).save(folder / "images" / f"{number}.png")
-        write(folder / "labels" / f"{number}", mask)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +142,20 @@ def test_labels_of_no_class_alone_are_no_score(model: Exported, tmp_path: Path) 
     assert (done.returncode, done.stdout) == (1, "")
     assert "no pixel has a label that counts" in done.stderr
     assert "by label: 255: 8,192" in done.stderr
+
+
+def test_a_class_that_is_left_out_because_its_number_is_255_is_told(tmp_path: Path) -> None:
+    model = export(saved(mmseg_state(classes=300), tmp_path / "m.pth"), "--size", "64x64")
+    masks = [np.where(mask == 0, VOID, mask).astype(np.uint8) for mask in truth()]
+    data = folder_of(tmp_path / "d", png, masks)
+
+    found = scores(model.file, "--dataset", data)
+    counting = scores(model.file, "--dataset", data, "--ignore=-1")
+
+    assert "label 255 is class " in found["said"]
+    assert found["ignored_pixels"] > 0
+    assert "does not count" not in counting["said"]
+    assert counting["ignored_pixels"] == 0
 
 
 def test_linked_folders_and_names_in_two_spellings_are_scored_whole(

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from segpp.errors import InputError
-from segpp.images.taps import resize_taps
+from segpp.export.onnx_graph.taps import resize_taps
 
 FILTERS = {
     "pillow-bilinear": Image.Resampling.BILINEAR,

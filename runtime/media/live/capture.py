@@ -102,7 +102,8 @@ class Capture:
         with self._changed:
             self._wait_while(lambda: not self._newest, None)
             failure, came = self._failure, self._newest
-        if failure or not came:
+        # One that was over by now has its last frame, and its failure behind it.
+        if not came:
             self.close()
             raise failure or ImageError(f"{self._name} ends before its first frame")
 

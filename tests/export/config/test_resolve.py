@@ -163,7 +163,7 @@ def test_labels_that_count_from_one_stand_in_the_classes(write: Write) -> None:
 
 
 def test_what_is_said_of_picture_files_goes_into_the_manifest(tmp_path: Path) -> None:
-    checkpoint, out = saved(tmp_path, "mmseg", classes=3), tmp_path / "x.onnx"
+    checkpoint, out = saved(tmp_path, "mmsegmentation", classes=3), tmp_path / "x.onnx"
 
     # The gate's picture is the bundled one, of which that is not true.
     written(checkpoint, out, white="4095", bands=(5, 4, 1))

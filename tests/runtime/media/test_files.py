@@ -1,5 +1,6 @@
 """Folders with more than pictures in them, and files with more than one."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +103,10 @@ def test_pages_and_files_of_one_name_are_told(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_has_one_page(tmp_path: Path) -> None:
     (tmp_path / "x.gif").write_bytes(save_all(tmp_path / "y.gif").read_bytes()[:40])
 
-    assert pages_in([tmp_path / "x.gif", tmp_path / "none.tif"]) == (1, 1)
+    os.mkfifo(tmp_path / "pipe.tif")
+
+    files = [tmp_path / name for name in ("x.gif", "none.tif", "pipe.tif")]
+    assert pages_in(files) == (1, 1, 1)
 
 
 def test_names_are_stems_where_these_differ() -> None:

@@ -30,7 +30,6 @@ def read_stored(path: Path | str, *, page: int = 0) -> Stored:
         MissingError: It needs a package that is not installed.
     """
     path = arguments.path("path", path)
-    check_file(path, kind="image", error=ImageError)
     container = CONTAINERS[container_of(path)]
     try:
         with warnings.catch_warnings():
@@ -59,8 +58,10 @@ def container_of(path: Path) -> str:
     """Return the name of the kind of file.
 
     Raises:
-        ImageError: None of them knows it.
+        ImageError: None of them knows it, or it is no file.
     """
+    # A pipe may never begin.
+    check_file(path, kind="image", error=ImageError)
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     for name, container in CONTAINERS.items():

@@ -11,7 +11,7 @@ from PIL import Image
 
 from segpp.errors import OutputError
 from segpp.runtime.benchmark.report import as_csv
-from segpp.runtime.media.items import ImageName
+from segpp.runtime.media.items import ImageName, ImageSource
 from segpp.runtime.media.looks.base import RenderConfig, Segmented
 from segpp.runtime.media.video import VideoWriter
 from segpp.runtime.media.writers import OutputTarget, open_writer
@@ -33,7 +33,8 @@ def onnx_file(path: Path, producer: str) -> Path:
 
 def picture(path: Path, kind: str) -> Path:
     config = RenderConfig((kind,), ((0, 0, 0),), 0.5)
-    with open_writer(OutputTarget(path, one_file=True), config, rate=None) as write:
+    source = ImageSource("image", "x.png", lambda: iter(()))
+    with open_writer(OutputTarget(path, one_file=True), config, source) as write:
         write(ImageName("x", "x.png"), Segmented(PIXELS, LABELS))
     return path
 

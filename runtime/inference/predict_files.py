@@ -255,9 +255,11 @@ def _check_can_be_cut(source: ImageSource, cut: Cut) -> None:
 
 
 def _remarks(output: OutputTarget | None, source: ImageSource) -> tuple[str, ...]:
-    if output is None or output.holds != "video" or source.film is None:
+    if output is None or output.holds != "video":
         return ()
-    problem = sound_problem(source.film)
+    problem = sound_problem(source.film) if source.film else None
+    if source.is_heard:
+        problem = f"the sound of {source.name} is dropped: films of live sources have none"
     return (problem,) if problem else ()
 
 

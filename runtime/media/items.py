@@ -79,7 +79,8 @@ class ImageSource:
             where ``items`` tells.
         has_films: Whether frames of films are among several images.
         film: The stored film that all frames are from; one that is made of them takes after it.
-        is_whole: Whether all of its frames are wanted.
+        is_whole: Whether it is wanted to its end.
+        is_heard: Whether a live source has sound, which no film of it gets.
         notes: What is to be said of it, a sentence each: what was passed over.
     """
 
@@ -97,6 +98,7 @@ class ImageSource:
     has_films: bool = False
     film: Path | None = None
     is_whole: bool = True
+    is_heard: bool = False
     notes: tuple[str, ...] = ()
 
     @property

@@ -15,7 +15,7 @@ from segpp.runtime.media.films.container import import_av, open_film, rate_of, s
 from segpp.runtime.media.films.cut import WHOLE, Cut
 from segpp.runtime.media.films.ending import Ending
 from segpp.runtime.media.films.film_writer import VideoWriter
-from segpp.runtime.media.films.turn import upright
+from segpp.runtime.media.films.turn import Matrix, matrix_of, upright
 from segpp.runtime.media.items import Frame
 
 __all__ = ["VideoInfo", "VideoWriter", "frames", "import_av", "probe", "upright"]
@@ -66,6 +66,7 @@ def frames(path: Path, cut: Cut = WHOLE) -> Iterator[Frame | ImageError]:
         MissingError: The package av is not installed.
     """
     given = lost = 0
+    matrix: Matrix | None = None
     is_sought = cut.start > 0 and _can_seek(path, cut)
     with open_film(path) as container:
         ending = Ending(container)
@@ -79,7 +80,8 @@ def frames(path: Path, cut: Cut = WHOLE) -> Iterator[Frame | ImageError]:
             if lost:
                 yield _damaged(path, lost)
             given, lost = given + 1, 0
-            yield Frame(upright(frame), time)
+            matrix = matrix or matrix_of(frame)
+            yield Frame(upright(frame, matrix), time)
     if ending.is_over and ending.is_early:
         yield ImageError(
             f"{path} breaks off after {ending.reached:.2f} s of about {ending.expected:.2f} s"

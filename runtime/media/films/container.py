@@ -3,12 +3,14 @@
 PyAV gets bytes and may open nothing: no other file, no address, no device.
 """
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from segpp.errors import ImageError, MissingError
 from segpp.utils.files import check_file
@@ -61,7 +63,11 @@ def open_film(path: Path) -> Iterator[Any]:
     check_file(path, kind="video", error=ImageError)
     options = {"protocol_whitelist": "", "format_whitelist": _demuxers()}
     try:
-        with path.open("rb") as file, av.open(file, options=options) as container:
+        # Titles may be written in any alphabet; nobody reads them here.
+        with (
+            path.open("rb") as file,
+            av.open(_Bytes(file), options=options, metadata_errors="replace") as container,
+        ):
             if not container.streams.video:
                 raise ImageError(f"{path} holds no pictures")
             context = stream_of(container).codec_context
@@ -69,10 +75,29 @@ def open_film(path: Path) -> Iterator[Any]:
                 raise ImageError(f"nothing here can decode the pictures of {path}")
             context.options = _DECODING
             yield container
-    except av.error.FFmpegError as failure:
+    # OSError: the disk.
+    except (av.error.FFmpegError, OSError) as failure:
         raise ImageError(
             f"the video {path} is damaged", getattr(failure, "strerror", None) or str(failure)
         ) from failure
+
+
+class _Bytes:
+    """A file as FFmpeg may use it: damaged ones have it look for what lies before their start.
+
+    PyAV would print what it raises in the course.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.name, self.read, self.tell = file.name, file.read, file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go somewhere, and return where that is; a negative number if there is no such place."""
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -errno.EINVAL
 
 
 def stream_of(container: Any) -> Any:

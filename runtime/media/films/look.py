@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp.runtime.media.films.container import import_av, open_film, stream_of
-from segpp.runtime.media.films.turn import is_sideways
+from segpp.runtime.media.films.turn import is_sideways, matrix_of
 
 __all__ = ["PLAIN", "Colors", "FilmLook", "look_of"]
 
@@ -71,7 +71,7 @@ def look_of(path: Path) -> FilmLook:
         stream = stream_of(container)
         frame = _first(container, stream)
         aspect = Fraction(stream.sample_aspect_ratio or 1)
-        if frame is not None and is_sideways(frame):
+        if frame is not None and is_sideways(matrix_of(frame)):
             aspect = 1 / aspect
         return FilmLook(Fraction(stream.time_base), aspect, _colors(stream, frame))
 

@@ -52,6 +52,7 @@ def open_live(text: str, config: LiveConfig) -> ImageSource:
         live=capture.account,
         stop=capture.stop,
         close=capture.close,
+        is_heard=capture.is_heard,
     )
 
 

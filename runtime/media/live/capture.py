@@ -36,6 +36,7 @@ class Capture:
     Attributes:
         account: What became of the frames.
         rate: Frames per second, as far as the source says.
+        is_heard: Whether the source has sound, too.
 
     Raises:
         ImageError: It cannot be opened, or gives no first frame in time.
@@ -54,6 +55,8 @@ class Capture:
         self._stopped = self._done = self._has_begun = False
         self._reader = open_reader()
         self.rate = self._reader.rate
+        # Only what PyAV opens can have any.
+        self.is_heard = bool(getattr(self._reader, "is_heard", False))
         # When the last frame came, or reading began; None while nothing is expected.
         self._heard: float | None = time.monotonic()
         # A driver may hang for ever, and must not keep the process from its end.

@@ -47,6 +47,11 @@ class PacketReader:
         rate = self._stream.average_rate or self._stream.guessed_rate
         return float(rate) if rate else None
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is sound, too, which nobody takes."""
+        return bool(self.container.streams.audio)
+
     def pictures(self) -> Iterator[LivePicture]:
         """Yield the frames that are whole; who comes in the middle sees none at first."""
         av = import_av()

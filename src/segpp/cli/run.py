@@ -3,8 +3,10 @@
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -34,6 +36,7 @@ from segpp.utils.terminal import harmless, one_line, unguarded
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]
 
 _LARGEST = 3  # classes named in the summary line
+_dumped = partial(json.dumps, indent=2, ensure_ascii=False)
 
 SUMMARY = "Segment images, videos, folders, a camera or a stream with an exported network."
 
@@ -154,12 +157,8 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="begin so long after a video's start (default: 0.0)",
     )
-    live.add_argument(
-        "--duration",
-        type=float,
-        metavar="SECONDS",
-        help="end after so long, of a video by its own clock",
-    )
+    duration = "end after so long, of a video by its own clock"
+    live.add_argument("--duration", type=float, metavar="SECONDS", help=duration)
     live.add_argument(
         "--every", type=int, default=1, metavar="N", help="each N-th frame (default: 1)"
     )
@@ -351,10 +350,15 @@ def _json(summary: RunSummary, model: str) -> str:
         "seconds": round(summary.seconds, 3),
         "rate": round(summary.count / summary.seconds, 3) if summary.seconds else 0.0,
         **({"live": _live(summary.live)} if summary.live else {}),
-        "images": [_image(one, summary.names) for one in summary.done],
+        "images": [],
         "failed": [{"file": one.item.file, "error": str(one.error)} for one in summary.failed],
     }
-    return json.dumps(report, indent=2, ensure_ascii=False)
+    # One by one: of a long film the parts of all images at once would be many times the text.
+    listed = ",\n".join(
+        textwrap.indent(_dumped(_image(one, summary.names)), "    ") for one in summary.done
+    )
+    before, key, after = _dumped(report).partition('"images": [')
+    return f"{before}{key}\n{listed}\n  {after}" if listed else f"{before}{key}{after}"
 
 
 def _live(live: LiveAccount) -> dict[str, Any]:

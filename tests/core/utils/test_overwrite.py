@@ -31,12 +31,10 @@ def onnx_file(path: Path, producer: str) -> Path:
     return path
 
 
-IMAGE = ImageSource("image", "x.png", lambda: iter(()), count=1)
-
-
 def picture(path: Path, kind: str) -> Path:
     config = RenderConfig((kind,), ((0, 0, 0),), 0.5)
-    with open_writer(OutputTarget(path, one_file=True), config, IMAGE) as write:
+    source = ImageSource("image", "x.png", lambda: iter(()))
+    with open_writer(OutputTarget(path, one_file=True), config, source) as write:
         write(ImageName("x", "x.png"), Segmented(PIXELS, LABELS))
     return path
 

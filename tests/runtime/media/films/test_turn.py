@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segpp.runtime.media.films.container import open_film
-from segpp.runtime.media.films.turn import is_sideways, upright
+from segpp.runtime.media.films.turn import is_sideways, matrix_of, upright
 from tests.runtime.media.films.make_films import Film, make, turn
 
 # The nine-number matrix's a b c d, and what NumPy does to a picture for it.
@@ -33,5 +33,5 @@ def test_frames_are_turned_and_mirrored_as_the_film_says(
     with open_film(turn(path, matrix)) as container:
         frame = next(container.decode(video=0))
 
-    assert is_sideways(frame) is (matrix[0] == 0)
-    assert (upright(frame) == expected(plain)).all()  # type: ignore[operator]  # a function
+    assert is_sideways(matrix_of(frame)) is (matrix[0] == 0)
+    assert (upright(frame, matrix_of(frame)) == expected(plain)).all()  # type: ignore[operator]

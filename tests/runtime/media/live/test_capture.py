@@ -141,6 +141,19 @@ def test_items_have_the_times_at_which_they_came() -> None:
     assert all(captured is not None for _, captured in found)
 
 
+def test_of_the_frames_that_come_every_second_one_can_be_taken() -> None:
+    def pause(_script: Script) -> None:
+        time.sleep(0.05)
+
+    steps = [step for grey in range(1, 8) for step in (grey, pause)]
+    capture = Capture("camera", lambda: Script(*steps), LiveConfig(every=2, reconnect=0))
+
+    # The first was there before anybody asked.
+    assert greys(capture) == [3, 5, 7]
+    assert (capture.account.seen, capture.account.dropped) == (3, 0)
+    capture.close()
+
+
 def test_it_ends_when_its_time_is_up_even_if_nothing_comes() -> None:
     capture = Capture("camera", lambda: Script(1, stall), LiveConfig(duration=0.2))
     start = time.monotonic()

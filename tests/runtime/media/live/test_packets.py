@@ -1,6 +1,7 @@
 """What PyAV opens: its limits, and what is told of its failures."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from segpp.errors import ImageError
 from segpp.runtime.media.live import packets
 from segpp.runtime.media.live.packets import open_packets
+from tests.runtime.media.films.make_films import Film, make
 from tests.runtime.media.live.streams import mpegts_of
 
 pytest.importorskip("av", reason="PyAV (segpp[video]) reads streams")
@@ -48,6 +50,14 @@ def test_a_header_that_claims_too_many_pixels_gets_no_memory(
 
     with pytest.raises(ImageError, match="it broke off"):
         list(opened(content).pictures())
+
+
+def test_sound_beside_the_pictures_is_known(tmp_path: Path) -> None:
+    loud = make(tmp_path / "a.ts", Film(sound="aac")).read_bytes()
+    silent = make(tmp_path / "b.ts").read_bytes()
+
+    assert opened(loud).is_heard
+    assert not opened(silent).is_heard
 
 
 def test_what_is_no_container_is_said() -> None:

@@ -5,7 +5,6 @@ does is described by the manifest's ``input`` and by nothing else.
 """
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from PIL import Image
 from segpp.errors import ImageError
 from segpp.images.fit import Span, padding_color, place, start_of
 from segpp.images.picture import check_bands, read_picture, rgb_of
+from segpp.images.stored.base import is_there
 from segpp.images.white import check_white
 from segpp.manifest import InputSpec
 from segpp.utils import arguments
@@ -54,8 +54,8 @@ IMAGE_SUFFIXES = frozenset(
     for ending in (
         *("apng", "bmp", "gif", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pfm", "pgm"),
         *("png", "pnm", "ppm", "tif", "tiff", "webp"),
-        *(("avif",) if find_spec("PIL._avif") else ()),
-        *(("heic", "heif") if find_spec("pillow_heif") else ()),
+        *(("avif",) if is_there("PIL._avif") else ()),
+        *(("heic", "heif") if is_there("pillow_heif") else ()),
     )
 )
 

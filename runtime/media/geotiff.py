@@ -4,7 +4,6 @@ The tags are those of GeoTIFF 1.1 (OGC 19-008r4) and GDAL's own for "no data".
 """
 
 from collections.abc import Iterable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from segpp.errors import MissingError
 from segpp.images.palette import Color
 from segpp.images.stored import container_of
+from segpp.images.stored.base import is_there
 from segpp.images.stored.tiff import main_pages, quiet
 from segpp.utils.overwrite import MARK
 
@@ -33,7 +33,7 @@ _LARGE = 1 << 31
 
 def check_tiff_writing() -> None:
     """Raise MissingError unless TIFFs can be written here."""
-    if not (find_spec("tifffile") and find_spec("imagecodecs")):
+    if not (is_there("tifffile") and is_there("imagecodecs")):
         raise MissingError(
             "the package tifffile is not installed",
             "masks as TIFF are written by it",

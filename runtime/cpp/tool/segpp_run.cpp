@@ -42,7 +42,7 @@ public:
         }
         else
         {
-            mPicture = segpp::loadPicture(arguments.source);
+            mPicture = segpp::loadPicture(arguments.source, segpp::InputSpec{}, &mNote);
         }
     }
 
@@ -51,13 +51,20 @@ public:
     {
         if (!mCamera && !(spec.white.empty() && spec.bands.empty()))
         {
-            mPicture = segpp::loadPicture(path, spec);
+            mNote.clear();
+            mPicture = segpp::loadPicture(path, spec, &mNote);
         }
     }
 
     segpp::Image read()
     {
         return mCamera ? mCamera->read() : mPicture;
+    }
+
+    //! What is to be said of the picture; empty for nothing.
+    std::string const& note() const
+    {
+        return mNote;
     }
 
     bool isCamera() const
@@ -73,6 +80,7 @@ public:
 private:
     std::optional<segpp::Camera> mCamera;
     segpp::Image mPicture;
+    std::string mNote;
 };
 
 //! Where each goes; empty for what nobody asked for.
@@ -154,6 +162,10 @@ int run(segpp::Arguments const& arguments)
     double const readMs = millisecondsSince(start);
     segpp::Session session(arguments.model, arguments.session);
     source.readFor(session.manifest().input, arguments.source);
+    if (!source.note().empty())
+    {
+        std::cerr << "warning: " << source.note() << '\n';
+    }
     for (std::string const& note : session.notes())
     {
         std::cerr << "note: " << note << '\n';

@@ -5,6 +5,7 @@ first are the picture.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segpp.errors import ImageError, InputError
+from segpp.errors import ImageError, InputError, MissingError
 from segpp.images.stored import Stored, read_stored
+from segpp.images.stored.base import orientation_of
 from segpp.images.white import MAX, is_scaled, scaled, to_8_bits, warn_if_dark
 
 __all__ = ["MOST_BANDS", "Picture", "check_bands", "finished", "read_picture", "rgb_of"]
@@ -24,6 +26,8 @@ Pixels = NDArray[Any]
 _DIMENSIONS = 3  # (H, W, C)
 _RGB = 3
 _BYTE, _BYTE_WHITE = 8, 255
+# Modes of Pillow that it makes RGB of.
+_CONVERTED = {"1", "CMYK", "LA", "LAB", "PA", "RGBX", "YCbCr"}
 # What all bits of a byte and of two are.
 _FULL = {255, 65535}
 MOST_BANDS = 1024
@@ -58,7 +62,14 @@ def read_picture(
         ImageError: It cannot be read, or has not these bands.
         MissingError: It needs a package that is not installed.
     """
-    stored = read_stored(path, page=page)
+    try:
+        stored = read_stored(path, page=page)
+    except MissingError:
+        # Numbers take the package; to be looked at, more is good enough.
+        found = _looked_at(path, page)
+        if found is None:
+            raise
+        stored = found
     if stored.space:
         stored = _converted(path, stored, page)
     return finished(path, stored, white=white, bands=bands)
@@ -150,6 +161,16 @@ def _eight_bits(
     if is_deep:
         return to_8_bits(path, pixels, stored.bits, white, colors=colors)
     return pixels if stored.bits >= _BYTE else scaled(pixels, (1 << stored.bits) - 1)
+
+
+def _looked_at(path: Path, page: int) -> Stored | None:
+    """Return a TIFF of colours that Pillow alone converts to RGB, None of anything else."""
+    with suppress(Exception), Image.open(path, formats=["TIFF"]) as image:
+        image.seek(page)
+        if image.mode in _CONVERTED:
+            turn = orientation_of(image)
+            return Stored(np.array(image.convert("RGB")), orientation=turn)
+    return None
 
 
 def _converted(path: Path, stored: Stored, page: int) -> Stored:

@@ -5,7 +5,6 @@ does is described by the manifest's ``input`` and by nothing else.
 """
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from PIL import Image
 from segpp.errors import ImageError
 from segpp.images.fit import Span, padding_color, place, start_of
 from segpp.images.picture import check_bands, read_picture, rgb_of
+from segpp.images.stored.base import is_there
 from segpp.images.white import check_white
 from segpp.manifest import InputSpec
 from segpp.utils import arguments
@@ -48,22 +48,14 @@ IMAGE_DIMENSIONS = 3  # (H, W, C)
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
 # What their files end with, where a folder is searched for images.
 IMAGE_SUFFIXES = frozenset(
     f".{ending}"
     for ending in (
         *("apng", "bmp", "gif", "j2k", "jfif", "jp2", "jpe", "jpeg", "jpg", "pbm", "pfm", "pgm"),
         *("png", "pnm", "ppm", "tif", "tiff", "webp"),
-        *(("avif",) if _is_installed("PIL._avif") else ()),
-        *(("heic", "heif") if _is_installed("pillow_heif") else ()),
+        *(("avif",) if is_there("PIL._avif") else ()),
+        *(("heic", "heif") if is_there("pillow_heif") else ()),
     )
 )
 

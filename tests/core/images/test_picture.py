@@ -1,5 +1,6 @@
 """Pictures of what files store: colours, bands, pages, turned upright."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from segpp.errors import ImageError, InputError
+from segpp.errors import ImageError, InputError, MissingError
 from segpp.images.channels import load_channels
 from segpp.images.picture import check_bands, read_picture
 from segpp.images.preprocess import load_image
@@ -120,3 +121,25 @@ def test_pages_are_read_by_number(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "x.tif", pages, photometric="rgb")
 
     assert (load_image(tmp_path / "x.tif", page=2) == pages[2]).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK"])
+def test_a_board_without_tifffile_sees_what_pillow_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    Image.fromarray(noise(9, 7, 3)).convert(mode).save(tmp_path / "x.tif")
+    whole = load_image(tmp_path / "x.tif")
+
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+
+    assert (load_image(tmp_path / "x.tif") == whole).all()
+
+
+def test_a_board_without_tifffile_is_told_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", noise(9, 7, 3).astype(np.float32), photometric="rgb")
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+
+    with pytest.raises(MissingError, match=r"segpp\[tiff\]"):
+        load_image(tmp_path / "x.tif")

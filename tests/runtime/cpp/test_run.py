@@ -267,3 +267,17 @@ def test_what_is_white_and_which_bands_the_manifest_says(
     assert done.returncode == 0, done.stderr
     with Image.open(tmp_path / "m.png") as mask:
         assert (np.asarray(mask) == expected.masks[0]).all()
+
+
+def test_sixteen_bits_that_would_be_black_are_told(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    model = network()
+    for name, most in (("dark.png", 4095), ("bright.png", 65535)):
+        ramp = np.linspace(0, most, 40 * 60).reshape(40, 60).astype(np.uint16)
+        Image.fromarray(ramp).save(tmp_path / name)
+
+        done = runtime.run("--force", "--out", tmp_path, model, tmp_path / name)
+
+        assert done.returncode == 0, done.stderr
+        assert ("nearly black" in done.stderr) == (name == "dark.png")

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace segpp
@@ -26,7 +27,11 @@ Image loadPicture(std::filesystem::path const& path);
 //! which channels of a file it takes (`input.bands`): the same bytes as segpp-run in Python.
 //!
 //! Throws InputError: also where the file has not these bands.
-Image loadPicture(std::filesystem::path const& path, InputSpec const& spec);
+//!
+//! note: Set to a sentence if 16 bits hold so little that the picture is nearly black, and the
+//! manifest says nothing of what is white; left alone otherwise.
+Image loadPicture(
+    std::filesystem::path const& path, InputSpec const& spec, std::string* note = nullptr);
 
 //! The same for a JPEG in memory, as cameras give them; no orientation is applied.
 Image decodeJpeg(std::uint8_t const* bytes, std::size_t size);

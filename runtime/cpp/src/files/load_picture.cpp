@@ -64,6 +64,14 @@ std::vector<T> picked(
     return some;
 }
 
+//! Whether no high byte of 16 bits reaches a quarter of what they hold.
+bool isNearlyBlack(Image const& picture)
+{
+    constexpr std::uint8_t kQUARTER = 64;
+    auto const most = std::max_element(picture.pixels.begin(), picture.pixels.end());
+    return most != picture.pixels.end() && *most < kQUARTER;
+}
+
 Image pictureOf(std::filesystem::path const& path, Decoded decoded, InputSpec const& spec)
 {
     std::vector<std::int64_t> const bands = bandsOf(path, decoded, spec);
@@ -101,7 +109,7 @@ Image loadPicture(std::filesystem::path const& path)
     return loadPicture(path, InputSpec{});
 }
 
-Image loadPicture(std::filesystem::path const& path, InputSpec const& spec)
+Image loadPicture(std::filesystem::path const& path, InputSpec const& spec, std::string* note)
 {
     Bytes const bytes = bytesOf(path, "image", kMOST_BYTES);
     bool const isPng = startsWith(bytes, kPNG);
@@ -116,7 +124,14 @@ Image loadPicture(std::filesystem::path const& path, InputSpec const& spec)
             ? decodePngFile(bytes.data(), bytes.size(), isScaled(spec.white), keepsAll)
             : decodeJpegFile(bytes.data(), bytes.size());
         int const orientation = orientationOf(decoded.exif, decoded.xmp);
-        return upright(pictureOf(path, std::move(decoded), spec), orientation);
+        bool const isUntold = decoded.isSixteen && spec.white.empty();
+        Image const picture = pictureOf(path, std::move(decoded), spec);
+        if (note != nullptr && isUntold && isNearlyBlack(picture))
+        {
+            *note = path.string() + " is nearly black: of its 16 bits less than a quarter is used; "
+                "say what is white: segpp-export --white";
+        }
+        return upright(picture, orientation);
     }
     catch (DecodeFailure const& failure)
     {

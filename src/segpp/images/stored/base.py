@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = [
     "check_page",
     "check_size",
     "extra_of",
+    "is_there",
     "most_pixels",
     "orientation_of",
     "plain",
@@ -148,6 +150,15 @@ def orientation_of(image: Image.Image) -> int:
     with suppress(OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
         return int(image.getexif().get(ORIENTATION, 1))
     return 1
+
+
+def is_there(module: str) -> bool:
+    """Return whether a module could be imported."""
+    try:
+        return find_spec(module) is not None
+    # Of a package that refuses to be found, or of a part of one that is not there.
+    except (ImportError, ValueError):
+        return False
 
 
 def rounded_bits(bits: int) -> int:

@@ -4,7 +4,6 @@ What a phone keeps in 10 bits becomes 8.
 """
 
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from segpp.images.stored.base import (
     check_page,
     check_size,
     extra_of,
+    is_there,
     orientation_of,
     plain,
 )
@@ -39,7 +39,7 @@ def _webp(path: Path, page: int) -> Stored:
 
 
 def _avif(path: Path, page: int) -> Stored:
-    if find_spec("PIL._avif") is None:
+    if not is_there("PIL._avif"):
         raise MissingError(
             "this Pillow reads no AVIF", f"{path} is one", hint="pip install 'pillow>=11.3'"
         )

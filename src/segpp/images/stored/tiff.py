@@ -8,7 +8,6 @@ import logging
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from segpp.images.stored.base import (
     Stored,
     check_page,
     check_size,
+    is_there,
     plain,
     rounded_bits,
 )
@@ -60,7 +60,7 @@ _HEAD_BYTES = 1 << 16
 
 
 def _read(path: Path, page: int) -> Stored:
-    if not (find_spec("tifffile") and find_spec("imagecodecs")):
+    if not (is_there("tifffile") and is_there("imagecodecs")):
         return read_by_pillow(path, page)
     import tifffile  # noqa: PLC0415 - comes with an extra
 
@@ -74,7 +74,7 @@ def _read(path: Path, page: int) -> Stored:
 
 
 def _count(path: Path) -> int:
-    if not (find_spec("tifffile") and find_spec("imagecodecs")):
+    if not (is_there("tifffile") and is_there("imagecodecs")):
         return count_by_pillow(path)
     import tifffile  # noqa: PLC0415 - as above
 

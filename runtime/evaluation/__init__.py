@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.datasets.labels import LabelRules
-from segpp.datasets.pairs import Pair, load_pair
+from segpp.datasets.pairs import Pair, Read, load_pair
 from segpp.datasets.unknown_labels import check_known_labels
 from segpp.errors import CheckError, ImageError, InputError
+from segpp.images.channels import load_channels
 from segpp.images.preprocess import ImageArray
 from segpp.runtime.evaluation.confusion_matrix import ConfusionMatrix, count_pixels, empty_matrix
 
@@ -70,7 +71,7 @@ def evaluate(
     ignored: Collection[int] = (255,),
     unseen: int | None = None,
     rules: LabelRules | None = None,
-    channels: int = 3,
+    read: Read = load_channels,
     after_each: Callable[[], object] = lambda: None,
     watch: Watch = lambda _pair, _image, _truth, _predictions: None,
 ) -> Evaluation:
@@ -87,7 +88,7 @@ def evaluate(
         ignored: Labels whose pixels do not count.
         unseen: What models give for pixels that they do not see, if they may.
         rules: What the pixels of the label images mean; class numbers if None.
-        channels: Of the images, the same for all models.
+        read: Reads an image as all models take it.
         after_each: Called after every image, read or not.
         watch: Called with every image that was read, and what the models gave for it.
 
@@ -101,7 +102,7 @@ def evaluate(
     files = [pair.labels for pair in pairs]
     for pair in pairs:
         try:
-            image, truth = load_pair(pair, rules, channels=channels)
+            image, truth = load_pair(pair, rules, read=read)
         except ImageError as failure:
             skipped.append(str(failure))
         else:

@@ -16,9 +16,10 @@ from segpp.datasets.labels import LabelRules, Labels
 from segpp.datasets.pairs import Pair
 from segpp.datasets.unknown_labels import is_foreground
 from segpp.errors import CheckError, InputError
-from segpp.images.channels import GRAY_NOTE
+from segpp.images.channels import GRAY_NOTE, load_for
 from segpp.images.palette import Color
 from segpp.images.preprocess import ImageArray
+from segpp.manifest import InputSpec
 from segpp.runtime.backends.base import DeviceTimes
 from segpp.runtime.evaluation import Evaluation, Segmenter, evaluate
 from segpp.runtime.evaluation.report import EvaluationReport
@@ -120,7 +121,7 @@ def evaluate_files(
             ignored=labels,
             unseen=_unseen(sessions),
             rules=rules,
-            channels=_channels(models, sessions),
+            read=partial(load_for, spec=_same_input(models, sessions)),
             after_each=after_each,
             watch=partial(_watch, kept),
         )
@@ -290,15 +291,18 @@ def _fitting(palette: tuple[Color, ...], names: tuple[str, ...]) -> tuple[Color,
     return palette
 
 
-def _channels(paths: Sequence[Path], sessions: Sequence[Session]) -> int:
-    channels = [session.input.channels for session in sessions]
-    for path, count in zip(paths, channels, strict=True):
-        if count != channels[0]:
-            raise InputError(
-                f"{path} takes {count} channels, {paths[0]} takes {channels[0]}",
-                hint="only models of the same images can be compared",
-            )
-    return channels[0]
+def _same_input(paths: Sequence[Path], sessions: Sequence[Session]) -> InputSpec:
+    """Return the input of the models, as far as it says how a picture is read."""
+    first = sessions[0].input
+    for path, session in zip(paths, sessions, strict=True):
+        for name in ("channels", "white", "bands"):
+            mine, other = getattr(first, name), getattr(session.input, name)
+            if mine != other:
+                raise InputError(
+                    f"{path} and {paths[0]} take other {name}: {other} and {mine}",
+                    hint="only models of the same images can be compared",
+                )
+    return first
 
 
 def _precisions(paths: Sequence[Path], sessions: Sequence[Session]) -> list[str]:

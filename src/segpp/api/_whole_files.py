@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,10 @@ class Truth:
             labels = load_labels(path, self.rules)
             check_known_labels(labels, self.classes, self.ignored, path, self.rules, others=files)
 
-    def of(self, picture: Path, channels: int) -> tuple[ImageArray, Labels]:
-        """Return a picture (H, W, C) and its labels (h, w)."""
+    def of(self, picture: Path, spec: InputSpec) -> tuple[ImageArray, Labels]:
+        """Return a picture (H, W, C) as an input takes it, and its labels (h, w)."""
         pair = Pair(picture, self.files[picture])
-        image, labels = load_pair(pair, self.rules, channels=channels)
+        image, labels = load_pair(pair, self.rules, read=partial(load_for, spec=spec))
         return image, labels
 
     def count(self, labels: Labels, mask: Masks) -> NDArray[np.int64]:
@@ -138,7 +139,7 @@ class WholeFiles(AbstractContextManager["WholeFiles"]):
     def _read(self, picture: Picture, spec: InputSpec) -> tuple[ImageArray, Labels | None]:
         if self.truth is None:
             return load_for(picture.path, spec), None
-        return self.truth.of(picture.path, spec.channels)
+        return self.truth.of(picture.path, spec)
 
     def _expected(self, picture: Picture, image: ImageArray, size: tuple[int, ...]) -> Masks:
         """Return the float file's mask."""

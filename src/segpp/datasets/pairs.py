@@ -1,6 +1,6 @@
 """Pictures and labels of one name."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,10 @@ __all__ = ["Pair", "files_of", "find_labels", "find_pairs", "load_pair"]
 
 _LISTED = 3
 _IMAGES = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
+
+
+# Reads a picture (H, W, C).
+Read = Callable[[Path], ImageArray]
 
 
 @dataclass(frozen=True)
@@ -102,20 +106,20 @@ def find_labels(
 
 
 def load_pair(
-    pair: Pair, rules: LabelRules | None = None, *, channels: int = 3
+    pair: Pair, rules: LabelRules | None = None, *, read: Read = load_channels
 ) -> tuple[ImageArray, Labels]:
     """Read an image (H, W, C) and its labels, which may be of another size (h, w).
 
     Args:
         pair: The files.
         rules: What the labels' numbers mean.
-        channels: C, as many as the networks take.
+        read: Reads the image as the networks take it.
 
     Raises:
         ImageError: One of the two cannot be read.
         InputError: They have different proportions, or the labels are no class numbers.
     """
-    image = load_channels(pair.image, channels)
+    image = read(pair.image)
     labels = load_labels(pair.labels, rules)
     if not _in_proportion(image.shape[:2], labels.shape):
         raise InputError(

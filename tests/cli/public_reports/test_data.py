@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tests.cli.public_reports.commands import Exported, export, saved, scores
@@ -327,3 +328,22 @@ def test_a_real_data_set_has_one_score_in_every_encoding(shared: Path, tmp_path:
 
         assert same(found, plain), encoding
         shutil.rmtree(folder / "labels")
+
+
+def test_pictures_of_more_than_8_bits_are_scored_by_their_white(
+    model: Exported, plain: dict[str, Any], tmp_path: Path
+) -> None:
+    """Twelve bits in sixteen, and the colours in another order, as sensors save them."""
+    data = folder_of(tmp_path / "d", png)
+    for path in (data / "images").iterdir():
+        pixels = np.asarray(Image.open(path)).astype(np.uint16)[..., ::-1]
+        twelve = np.ascontiguousarray((pixels.astype(np.uint32) * 4095 + 127) // 255)
+        tifffile.imwrite(path.with_suffix(".tif"), twelve.astype(np.uint16), photometric="rgb")
+        path.unlink()
+
+    found = scores(model.file, "--dataset", data, "--white", "4095", "--bands", "3,2,1")
+    dark = scores(model.file, "--dataset", data, "--bands", "3,2,1")
+
+    assert same(found, plain)
+    assert not same(dark, plain)
+    assert "--white" in dark["said"]

@@ -78,16 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "--out",
         metavar="PATH",
-        help="image or .mp4 for one input, else a folder: street.overlay.png, street.mask.png "
-        "(default: street.overlay.png in the current folder, for several inputs segpp-out/, with "
-        "a folder for each video; nothing of a camera or a stream)",
+        help="image or .mp4 for one input, else a folder (default: street.overlay.png here, of "
+        "several inputs segpp-out/, with a folder for each video; nothing of a camera or stream)",
     )
     looks = parser.add_argument_group("looks")
     looks.add_argument(
         "--save",
         metavar="KIND,…",
-        help=f"{', '.join(LOOKS)}, or both (overlay and mask); several separated by commas "
-        "(default: overlay, with --compare that)",
+        help=f"{', '.join(LOOKS)}, or both (overlay and mask), by commas (default: overlay)",
     )
     looks.add_argument(
         "--alpha",
@@ -102,8 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--legend",
         choices=LEGENDS,
         default="panel",
-        help="what the colours mean: beside or below the picture, in a corner of it, or not at "
-        "all (default: panel)",
+        help="what the colours mean: beside or below, in a corner, or not at all (default: panel)",
     )
     looks.add_argument("--contours", action="store_true", help="draw a line between the classes")
     looks.add_argument(

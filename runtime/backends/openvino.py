@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class OpenVino:
         ov = _import_openvino()
         check_choice(config.provider or "cpu", ["cpu"], kind="provider")
         external_files = check_model(path)
-        core = ov.Core()
+        core = _core()
         _check_precision(core, config.precision)
         try:
             # A kept network would not notice that weights beside the file changed.
@@ -90,6 +91,16 @@ class OpenVino:
     def close(self) -> None:
         """Drop the network, and with it its threads and memory."""
         self._request = self._network = None
+
+
+@cache
+def _core() -> Any:
+    """Return the one of this process.
+
+    Its plugin gives the thread that loads it a stack for signals, and each puts back what it found:
+    of two, the second one leaves the first one's, which is gone, and Ctrl-C would crash.
+    """
+    return _import_openvino().Core()
 
 
 def _import_openvino() -> Any:

@@ -397,26 +397,3 @@ def test_missing_is_told_before_the_file_is_read(
 
     with pytest.raises(MissingError, match="the package openvino is not installed"):
         open_with(network())
-
-
-TWO_AFTER_EACH_OTHER = """
-import signal, sys
-from pathlib import Path
-from segpp.runtime.inference.open_session import open_session
-sessions = [open_session(Path(sys.argv[1]), backend="openvino", cache=False) for _ in range(2)]
-for session in sessions:
-    session.close()
-del session, sessions
-try:
-    signal.raise_signal(signal.SIGINT)
-except KeyboardInterrupt:
-    print("interrupted")
-"""
-
-
-def test_an_interruption_after_two_networks_is_one(network: Callable[..., Path]) -> None:
-    """The library's own stack for signals is gone with the first of two of its cores."""
-    command = [sys.executable, "-c", TWO_AFTER_EACH_OTHER, str(network())]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr

@@ -11,8 +11,9 @@ beginning of its body.
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from http.client import (
     BadStatusLine,
     HTTPConnection,
@@ -219,26 +220,23 @@ class _Https(HTTPSHandler):
         return self.do_open(_SecureConnection, req)
 
 
-class _Digest(HTTPDigestAuthHandler):
-    """Closes the answer that asks for a password, which urllib leaves open."""
+def _answered(fp: Any, answer: Callable[[], Any]) -> Any:
+    """Close the answer that asks for a password, which urllib leaves open, and give one."""
+    fp.close()
+    try:
+        return answer()
+    except ValueError as failure:
+        raise URLError("it asks for a password in a way that is not known") from failure
 
+
+class _Digest(HTTPDigestAuthHandler):
     def http_error_401(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        fp.close()
-        try:
-            return super().http_error_401(req, fp, code, msg, headers)
-        except ValueError as failure:
-            raise URLError("it asks for a password in a way that is not known") from failure
+        return _answered(fp, partial(super().http_error_401, req, fp, code, msg, headers))
 
 
 class _Basic(HTTPBasicAuthHandler):
-    """Closes the answer that asks for a password, which urllib leaves open."""
-
     def http_error_401(self, req: Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
-        fp.close()
-        try:
-            return super().http_error_401(req, fp, code, msg, headers)
-        except ValueError as failure:
-            raise URLError("it asks for a password in a way that is not known") from failure
+        return _answered(fp, partial(super().http_error_401, req, fp, code, msg, headers))
 
 
 class _SameHost(HTTPRedirectHandler):

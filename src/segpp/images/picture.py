@@ -16,7 +16,7 @@ from PIL import Image
 
 from segpp.errors import ImageError, InputError, MissingError
 from segpp.images.stored import Stored, read_stored
-from segpp.images.stored.base import orientation_of
+from segpp.images.stored.base import orientation_of, upright
 from segpp.images.white import MAX, is_scaled, scaled, to_8_bits, warn_if_dark
 
 __all__ = ["MOST_BANDS", "Picture", "check_bands", "finished", "read_picture", "rgb_of"]
@@ -87,7 +87,7 @@ def finished(
     levels = _eight_bits(path, pixels, stored, white, colors)
     if stored.white_is_zero and stored.palette is None:
         levels = np.uint8(_BYTE_WHITE) - levels
-    return Picture(np.ascontiguousarray(_upright(levels, stored.orientation)), colors)
+    return Picture(upright(levels, stored.orientation), colors)
 
 
 def rgb_of(path: Path, picture: Picture) -> NDArray[np.uint8]:
@@ -180,11 +180,3 @@ def _converted(path: Path, stored: Stored, page: int) -> Stored:
     with Image.open(path, formats=["TIFF"]) as image:
         image.seek(page)
         return replace(stored, array=np.array(image.convert("RGB")), space=None, extra=0)
-
-
-def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn and mirror as EXIF's orientation says."""
-    turns = {3: 2, 6: -1, 8: 1, 4: 2, 5: -1, 7: 1}
-    # Mirrored ones are turned, then mirrored.
-    turned = np.rot90(pixels, turns.get(orientation, 0))
-    return turned[:, ::-1] if orientation in {2, 4, 5, 7} else turned

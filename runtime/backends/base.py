@@ -96,6 +96,11 @@ class DeviceTimes:
     cuda_graph: bool
     shared_memory: bool
 
+    @property
+    def total_ms(self) -> float:
+        """There, through, and back."""
+        return self.upload_ms + self.engine_ms + self.download_ms
+
 
 class Backend(Protocol):
     """A network that a library has loaded, ready to run."""
@@ -111,6 +116,10 @@ class Backend(Protocol):
     @property
     def device_times(self) -> DeviceTimes | None:
         """Of the calling thread's last run; None where the library does not tell."""
+
+    @property
+    def at_once(self) -> int:
+        """How many calls, from as many threads, can be under way; further ones wait."""
 
     @property
     def inputs(self) -> tuple[TensorInfo, ...]:

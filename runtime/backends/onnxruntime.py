@@ -55,6 +55,7 @@ class OnnxRuntime:
     """
 
     device_times: DeviceTimes | None = None
+    at_once = 1
 
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ort = _import_onnxruntime()

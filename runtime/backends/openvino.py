@@ -54,6 +54,7 @@ class OpenVino:
 
     notes: tuple[str, ...] = ()
     device_times: DeviceTimes | None = None
+    at_once = 1
 
     def __init__(self, path: Path, config: BackendConfig) -> None:
         ov = _import_openvino()

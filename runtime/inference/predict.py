@@ -1,7 +1,8 @@
 """The loop of segpp-run: read, segment, write, and carry on past a damaged image.
 
 The three overlap: while one image is written, the next is in the network and the one after that is
-being read. NumPy, PyAV and the backends let other threads run while they work. Writing stays in
+being read. An engine has two in the network: a GPU works for the one while the other is prepared
+and copied. NumPy, PyAV and the backends let other threads run while they work. Writing stays in
 the caller's thread, where a window must be drawn and Ctrl-C arrives.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from errno import ENAMETOOLONG
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +26,7 @@ from segpp.runtime.inference.seeing import Seeing
 from segpp.runtime.inference.session import Timing
 from segpp.runtime.media.items import ImageItem, ImageName, ImageSource
 from segpp.runtime.media.looks.base import Segmented
-from segpp.runtime.media.overlap import ahead
+from segpp.runtime.media.overlap import ahead, at_once
 from segpp.runtime.media.writers import Write
 
 __all__ = ["FailedImage", "Prediction", "predict_all"]
@@ -113,10 +115,13 @@ def predict_all(
     early: list[FailedImage] = []
     stages = ahead if overlapped and source.kind != "image" else _in_turn
     loaded = _load_all(source.items(), seeing.session.input)
+    count = 1
     if source.live is None:
         # A live frame is taken when the network is free for it, not one mask earlier.
         loaded = stages(loaded)
-    with closing(loaded), closing(stages(_see_all(seeing, loaded), source.stop)) as batches:
+        count = seeing.at_once if stages is ahead else 1
+    seen = _see_all(seeing, loaded, count)
+    with closing(loaded), closing(stages(seen, source.stop)) as batches:
         for batch in batches:
             any_seen = any_seen or bool(batch.seen)
             early += batch.failed
@@ -151,12 +156,18 @@ def _load_all(
 
 
 def _see_all(
-    seeing: Seeing, loaded: Iterable[FailedImage | _LoadedImage]
+    seeing: Seeing, loaded: Iterable[FailedImage | _LoadedImage], count: int
 ) -> Generator[_SeenBatch, None, None]:
-    for batch in _batches(loaded, seeing.session.input.batch):
-        images = [entry for entry in batch if isinstance(entry, _LoadedImage)]
-        failed = [entry for entry in batch if isinstance(entry, FailedImage)]
-        yield _SeenBatch(failed, _see(seeing, images) if images else [])
+    """Segment batch by batch, ``count`` at a time where the network takes several."""
+    yield from at_once(
+        partial(_see_batch, seeing), _batches(loaded, seeing.session.input.batch), count
+    )
+
+
+def _see_batch(seeing: Seeing, batch: list[FailedImage | _LoadedImage]) -> _SeenBatch:
+    images = [entry for entry in batch if isinstance(entry, _LoadedImage)]
+    failed = [entry for entry in batch if isinstance(entry, FailedImage)]
+    return _SeenBatch(failed, _see(seeing, images) if images else [])
 
 
 def _see(seeing: Seeing, images: list[_LoadedImage]) -> list[_SeenImage]:
@@ -202,9 +213,9 @@ def _is_about_the_name(failure: OutputError) -> bool:
 
 
 def _per_image(timing: Timing, count: int) -> Timing:
-    return Timing(
-        timing.preprocess_ms / count, timing.inference_ms / count, timing.postprocess_ms / count
-    )
+    # Of two calls at once the one waits for the other, which is no time of the network's.
+    inference_ms = timing.device.total_ms if timing.device else timing.inference_ms
+    return Timing(timing.preprocess_ms / count, inference_ms / count, timing.postprocess_ms / count)
 
 
 def _shares(labels: NDArray[Any], classes: int) -> tuple[float, ...]:

@@ -41,6 +41,11 @@ class Seeing:
         return shown, result.timing
 
     @property
+    def at_once(self) -> int:
+        """How many calls can be under way."""
+        return min(one.at_once for one in filter(None, (self.session, self.other)))
+
+    @property
     def unseen(self) -> int | None:
         """The label of what a crop leaves out, None where neither network crops."""
         sessions = filter(None, (self.session, self.other))

@@ -1,5 +1,6 @@
 """A network ready to run: images in, class numbers out, the same for every backend."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -75,6 +76,7 @@ class Session(AbstractContextManager["Session"]):
         self._open_backend: Backend | None = backend
         self._description = backend.description
         self.notes = self._file_notes = notes
+        self._noting = threading.Lock()
         self.after_tiles: AfterTiles = lambda _done, _total: None
         self._overlap = overlap
         self.threads = threads
@@ -104,6 +106,12 @@ class Session(AbstractContextManager["Session"]):
     def backend_notes(self) -> tuple[str, ...]:
         """What the library that runs it gave reason to say."""
         return self._backend.notes
+
+    @property
+    def at_once(self) -> int:
+        """How many calls the backend can have under way, for callers in threads."""
+        # The first labels are compared with FP32's before there is a second call.
+        return 1 if self._precision_check else self._backend.at_once
 
     @property
     def _backend(self) -> Backend:
@@ -291,13 +299,14 @@ class Session(AbstractContextManager["Session"]):
     def _note_misfits(self, images: Sequence[ImageLike]) -> None:
         """Say once for each of the first shapes what the fit costs pictures of it."""
         look = misfit if self._overlap is None else tile_misfit
-        for image in images:
-            if _OTHERS in self.notes:
-                return
-            note = look(_size_of(image), self.input)
-            if note and note not in self.notes:
-                is_full = len(self.notes) - len(self._file_notes) == _MOST_SHAPES
-                self.notes = (*self.notes, _OTHERS if is_full else note)
+        with self._noting:
+            for image in images:
+                if _OTHERS in self.notes:
+                    return
+                note = look(_size_of(image), self.input)
+                if note and note not in self.notes:
+                    is_full = len(self.notes) - len(self._file_notes) == _MOST_SHAPES
+                    self.notes = (*self.notes, _OTHERS if is_full else note)
 
     def _check_precision(
         self,

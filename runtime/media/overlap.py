@@ -1,13 +1,19 @@
-"""Stages that overlap: one works on the next item while the other is still at the one before."""
+"""Stages that overlap: one works on the next item while the other is still at the one before.
+
+Inside of a stage, several items may be worked on at once where what does the work takes several.
+"""
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TypeVar
 
-__all__ = ["ahead"]
+__all__ = ["ahead", "at_once"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _End = BaseException | None
 
@@ -57,6 +63,42 @@ def ahead(
         wanted.release()
         stop()
         thread.join()
+
+
+def at_once(work: Callable[[T], R], items: Iterable[T], count: int) -> Generator[R, None, None]:
+    """Yield what ``work`` makes of the items, in their order, ``count`` of them at a time.
+
+    Args:
+        work: Called in as many threads. What it raises is raised here, in its turn.
+        items: Iterated in the caller's thread. What it raises is raised behind the results of what
+            came before.
+        count: With one, everything happens in the caller's thread.
+    """
+    if count == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(count, thread_name_prefix="at-once") as pool:
+        under_way: deque[Future[R]] = deque()
+        ends: list[BaseException] = []
+        try:
+            for item in _then(items, ends):
+                under_way.append(pool.submit(work, item))
+                if len(under_way) == count:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if ends:
+        raise ends[0]
+
+
+def _then(items: Iterable[T], ends: list[BaseException]) -> Iterator[T]:
+    """Yield the items, and keep what they raise for later."""
+    try:
+        yield from items
+    except Exception as failure:  # noqa: BLE001 - raised by the caller, in its turn
+        ends.append(failure)
 
 
 def _close(iterator: Iterator[T]) -> None:

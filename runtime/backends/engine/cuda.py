@@ -97,6 +97,10 @@ class Cuda:
         """Have the event happen when the stream comes to it."""
         self.call("cudaEventRecord", event, stream)
 
+    def wait(self, stream: Any, event: Any) -> None:
+        """Have a stream go on only once an event has happened; the caller does not wait."""
+        self.call("cudaStreamWaitEvent", stream, event, 0)
+
     def elapsed_ms(self, begin: Any, end: Any) -> float:
         """Return the time between two events that have happened."""
         return float(self.call("cudaEventElapsedTime", begin, end))

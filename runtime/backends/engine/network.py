@@ -1,14 +1,15 @@
-"""An engine that is loaded and ready: arrays in, arrays out, one call at a time.
+"""An engine that is loaded and ready: arrays in, arrays out, two calls under way at a time.
 
 Any number of networks may run at once, in threads or not: each has a stream, a context and memory
-of its own. One network takes its callers in turn.
+of its own. Of the callers of one network two are under way: while the GPU works for the one, the
+other's inputs are on their way there, or its outputs on their way back.
 """
 
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
+from queue import LifoQueue
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,14 +17,14 @@ from numpy.typing import NDArray
 
 from segpp.errors import GraphError
 from segpp.runtime.backends.base import DeviceTimes, TensorInfo
-from segpp.runtime.backends.engine.buffers import Buffers, Tensor
+from segpp.runtime.backends.engine.buffers import Tensor
 from segpp.runtime.backends.engine.cuda import Cuda
-from segpp.runtime.backends.engine.graph import CudaGraph, capture
+from segpp.runtime.backends.engine.lane import Lane
 
 __all__ = ["EngineNetwork", "Program"]
 
-# Before and after the way there, the engine, and the way back.
-_EVENTS = 4
+# One that computes and one that copies keep a GPU busy; a third would only wait, and be older.
+_LANES = 2
 
 
 class Program(Protocol):
@@ -67,23 +68,30 @@ class EngineNetwork:
         cuda_graph: bool,
     ) -> None:
         self._cuda, self._program, self._path = cuda, program, path
+        self._tensors = tensors
         self._inputs = [one for one in tensors if one.is_input]
-        self._lock, self._times = threading.Lock(), threading.local()
+        self._order, self._times = threading.Lock(), threading.local()
+        self._bound: Lane | None = None
         self.notes: tuple[str, ...] = ()
         with ExitStack() as stack:
-            self._stream = cuda.create_stream()
-            stack.callback(cuda.destroy_stream, self._stream)
-            self._events = [self._event(stack) for _ in range(_EVENTS)]
-            self._buffers = Buffers(cuda, tensors, shared=shared)
-            stack.callback(self._buffers.close)
-            for one in tensors:
-                program.bind(one.name, self._buffers.address(one.name))
-            self._graph = self._warm_up(stack, wanted=cuda_graph)
+            self._work = cuda.create_stream()
+            stack.callback(cuda.destroy_stream, self._work)
+            lanes = [self._lane(stack, shared=shared, wanted=cuda_graph) for _ in range(_LANES)]
             self._memory = stack.pop_all()
-        ways = ["CUDA graph" if self._graph else "no CUDA graph", *(["zero-copy"] * shared)]
+        # The last one given back first: a single caller always has the same.
+        self._free: LifoQueue[Lane | None] = LifoQueue()
+        for lane in lanes:
+            self._free.put(lane)
+        has_graph = all(lane.has_graph for lane in lanes)
+        ways = ["CUDA graph" if has_graph else "no CUDA graph", *(["zero-copy"] * shared)]
         self.description = f"{name}, {', '.join(ways)})"
         self.inputs = tuple(_info(one) for one in tensors if one.is_input)
         self.outputs = tuple(_info(one) for one in tensors if not one.is_input)
+
+    @property
+    def at_once(self) -> int:
+        """How many calls can be under way."""
+        return _LANES
 
     @property
     def device_times(self) -> DeviceTimes | None:
@@ -93,71 +101,56 @@ class EngineNetwork:
     def run(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """Return ``outputs``, computed from ``feeds``."""
         self._check(feeds, outputs)
-        with self._lock:
-            for name, values in feeds.items():
-                self._buffers.fill(name, values)
-            self._call(list(feeds), outputs)
-            self._times.last = self._measured()
-            return [self._buffers.take(name) for name in outputs]
+        lane = self._free.get()
+        try:
+            if lane is None:
+                raise GraphError(f"{self._path} is closed")
+            lane.send(feeds)
+            with self._order:
+                lane.compute(self._work, lambda: self._launch(lane))
+            found = lane.receive(outputs)
+            self._times.last = lane.measured()
+            return found
+        finally:
+            self._free.put(lane)
 
     def close(self) -> None:
-        """Give back the memory of CPU and GPU, and the engine."""
-        with self._lock:
-            self._memory.close()
-            self._program.close()
+        """Give back the memory of CPU and GPU, and the engine, once nobody uses it."""
+        for _ in range(_LANES):
+            self._free.get()
+        self._memory.close()
+        self._program.close()
+        # Whoever waits for a lane is told.
+        self._free.put(None)
 
-    def _call(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-        """Do one call, way there and back included, and wait for its end."""
-        there, begin, end, back = self._events
-        self._cuda.record(there, self._stream)
-        self._buffers.upload(inputs, self._stream)
-        self._cuda.record(begin, self._stream)
-        if self._graph:
-            self._graph.launch(self._stream)
-        else:
-            self._launch()
-        self._cuda.record(end, self._stream)
-        self._buffers.download(outputs, self._stream)
-        self._cuda.record(back, self._stream)
-        self._cuda.synchronize(self._stream)
+    def _lane(self, stack: ExitStack, *, shared: bool, wanted: bool) -> Lane:
+        """Return a lane that has run once, so that everything is compiled and set up."""
+        lane = Lane(self._cuda, self._tensors, shared=shared)
+        stack.callback(lane.close)
+        self._launch(lane)
+        self._cuda.synchronize(self._work)
+        if wanted and not self.notes:
+            self._capture(lane)
+        return lane
 
-    def _launch(self) -> None:
-        if not self._program.enqueue(self._stream):
+    def _launch(self, lane: Lane) -> None:
+        """Have the engine's stream do one call, where the lane's tensors are."""
+        if self._bound is not lane:
+            for one in self._tensors:
+                self._program.bind(one.name, lane.address(one.name))
+            self._bound = lane
+        if not self._program.enqueue(self._work):
             raise GraphError(f"{self._path} failed to run: the library does not enqueue it")
 
-    def _warm_up(self, stack: ExitStack, *, wanted: bool) -> CudaGraph | None:
-        """Run once, so that everything is compiled and set up, and capture the second call."""
-        self._launch()
-        self._cuda.synchronize(self._stream)
-        if not wanted:
-            return None
+    def _capture(self, lane: Lane) -> None:
         try:
-            graph = capture(self._cuda, self._stream, self._program.enqueue)
+            lane.capture(self._work, self._program.enqueue)
         except GraphError as failure:
             said = " ".join((failure.problem, *failure.facts))
             self.notes = (f"it runs without a CUDA graph: {said}",)
             # Whether it still runs shows now, and not in the middle of a video.
-            self._launch()
-            self._cuda.synchronize(self._stream)
-            return None
-        stack.callback(graph.close)
-        return graph
-
-    def _measured(self) -> DeviceTimes:
-        there, begin, end, back = self._events
-        took = self._cuda.elapsed_ms
-        return DeviceTimes(
-            upload_ms=took(there, begin),
-            engine_ms=took(begin, end),
-            download_ms=took(end, back),
-            cuda_graph=self._graph is not None,
-            shared_memory=self._buffers.shared,
-        )
-
-    def _event(self, stack: ExitStack) -> Any:
-        event = self._cuda.create_event()
-        stack.callback(partial(self._cuda.destroy_event, event))
-        return event
+            self._launch(lane)
+            self._cuda.synchronize(self._work)
 
     def _check(self, feeds: Mapping[str, NDArray[Any]], outputs: Sequence[str]) -> None:
         """Raise GraphError for what would write beyond a tensor, or leave an old one in place."""

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from segpp.errors import CheckError, ImageError
+from segpp.runtime.backends.base import DeviceTimes
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.predict import (
     FailedImage,
@@ -107,6 +108,12 @@ def test_a_frame_that_is_lost_at_the_end_ends_nothing(network: Network, stripes:
 
 def test_every_time_of_a_batch_is_shared_by_its_images() -> None:
     assert _per_image(Timing(2.0, 4.0, 6.0), 2) == Timing(1.0, 2.0, 3.0)
+
+
+def test_the_time_of_an_engine_is_the_gpus_and_not_the_wait_for_another_call() -> None:
+    device = DeviceTimes(0.5, 2.0, 0.5, cuda_graph=True, shared_memory=False)
+
+    assert _per_image(Timing(2.0, 9.0, 6.0, device), 2) == Timing(1.0, 1.5, 3.0)
 
 
 def test_shares_are_of_all_pixels_those_without_a_class_too() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from segpp.runtime.media.overlap import ahead
+from segpp.runtime.media.overlap import ahead, at_once
 
 
 class Item:
@@ -98,3 +98,77 @@ def test_whoever_stops_early_leaves_no_thread_and_ends_what_waits() -> None:
 
     assert closed.is_set()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_of_several_at_once_the_results_keep_their_order(count: int) -> None:
+    def work(number: int) -> int:
+        # The first are the slowest.
+        time.sleep(0.002 * (5 - number % 5))
+        return 10 * number
+
+    assert list(at_once(work, range(30), count)) == [10 * number for number in range(30)]
+
+
+def test_two_are_worked_on_at_once_and_no_third() -> None:
+    under_way, most = 0, []
+    lock = threading.Lock()
+
+    def work(_number: int) -> None:
+        nonlocal under_way
+        with lock:
+            under_way += 1
+            most.append(under_way)
+        time.sleep(0.02)
+        with lock:
+            under_way -= 1
+
+    list(at_once(work, range(8), 2))
+
+    assert max(most) == 2
+
+
+def test_with_one_at_a_time_there_is_no_thread() -> None:
+    threads = list(at_once(lambda _number: threading.current_thread(), range(3), 1))
+
+    assert set(threads) == {threading.current_thread()}
+
+
+def test_an_error_of_the_items_comes_behind_the_results_of_those_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from (1, 2, 3)
+        raise ValueError("the fourth")
+
+    found: list[int] = []
+    with pytest.raises(ValueError, match="the fourth"):
+        found.extend(at_once(lambda number: number, items(), 2))
+
+    assert found == [1, 2, 3]
+
+
+def test_an_error_of_the_work_comes_in_its_turn_and_leaves_no_thread() -> None:
+    def work(number: int) -> float:
+        return 1 / (3 - number)
+
+    before = threading.active_count()
+    found: list[float] = []
+    with pytest.raises(ZeroDivisionError):
+        found.extend(at_once(work, range(100), 2))
+
+    assert found == [1 / 3, 1 / 2, 1]
+    assert threading.active_count() == before
+
+
+def test_items_are_taken_no_further_ahead_than_they_are_worked_on() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(10):
+            taken.append(number)
+            yield number
+
+    stage = at_once(lambda number: number, items(), 2)
+    next(stage)
+
+    assert taken == [0, 1]
+    stage.close()

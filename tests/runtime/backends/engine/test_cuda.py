@@ -35,6 +35,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "launch": (EXECUTABLE, STREAM),
     "record": (EVENT, STREAM),
     "synchronize": (STREAM,),
+    "wait": (STREAM, EVENT),
     "upload": (16, 16, 4, STREAM),
 }
 

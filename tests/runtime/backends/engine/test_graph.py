@@ -12,7 +12,7 @@ def test_a_captured_call_is_done_when_it_is_launched_and_not_before() -> None:
     cuda, done = CpuCuda(), []
 
     def enqueue(_stream: object) -> bool:
-        cuda.do(lambda: done.append(1))
+        cuda.do(lambda: done.append(1), _stream)
         return True
 
     graph = capture(cuda, None, enqueue)

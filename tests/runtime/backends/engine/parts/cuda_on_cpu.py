@@ -71,6 +71,9 @@ class CpuCuda(Cuda):
         self.__dict__["clock"] += 1.0
         event.time = self.clock
 
+    def wait(self, _stream: Any, _event: Any) -> None:
+        pass
+
     def elapsed_ms(self, begin: Any, end: Any) -> float:
         return float(end.time - begin.time)
 
@@ -105,7 +108,7 @@ class CpuCuda(Cuda):
     def forget_error(self) -> None:
         pass
 
-    def do(self, work: Callable[[], None]) -> None:
+    def do(self, work: Callable[[], None], _stream: Any) -> None:
         """Do something on the stream: now, or whenever what is being captured is launched."""
         work() if self.noted is None else self.noted.append(work)
 
@@ -130,23 +133,27 @@ class AddOne:
     def bind(self, name: str, address: int) -> None:
         self.addresses[name] = address
 
-    def enqueue(self, _stream: Any) -> bool:
+    def enqueue(self, stream: Any) -> bool:
         captured = self.cuda.noted is not None
         if self.refuses == "always" or (self.refuses == "capture" and captured):
             return False
         if self.refuses == "capture by error" and captured:
             raise CudaError("cudaMalloc failed", "CUDA says: not while a stream is captured")
         self.enqueued += 1
-        self.cuda.do(self._compute)
+        self.cuda.do(self._compute_at(dict(self.addresses)), stream)
         return True
 
     def close(self) -> None:
         self.closed = True
 
-    def _compute(self) -> None:
-        x, y, z = (array_at(self.addresses[one.name], one) for one in tensors())
-        y[...] = x + 1
-        z[...] = 2 * x
+    def _compute_at(self, addresses: dict[str, int]) -> Callable[[], None]:
+        # As a GPU's work does, it keeps the addresses that were bound when it was told.
+        def compute() -> None:
+            x, y, z = (array_at(addresses[one.name], one) for one in tensors())
+            y[...] = x + 1
+            z[...] = 2 * x
+
+        return compute
 
 
 def tensors() -> tuple[Tensor, ...]:

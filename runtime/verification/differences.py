@@ -1,6 +1,7 @@
 """Where masks differ from a certificate's, to look at: one PNG for each picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -18,15 +19,16 @@ from segpp.runtime.verification.verify import Verified
 from segpp.utils.files import atomic_write
 from segpp.utils.overwrite import MARK, check_output_file
 
-__all__ = ["check_pictures", "write_pictures"]
+__all__ = ["pictures_folder", "write_pictures"]
 
 _SHARE = 0.6
 # Small pictures are drawn larger, pixel by pixel, so that theirs can be told apart.
 _LEAST_WIDTH = 480
 
 
-def check_pictures(folder: Path, paths: Sequence[Path]) -> None:
-    """Find out before anything runs whether pictures can be written.
+@contextmanager
+def pictures_folder(folder: Path, paths: Sequence[Path]) -> Iterator[None]:
+    """Find out before anything runs whether pictures can be written; an empty folder is not left.
 
     Raises:
         OutputError: The folder cannot be made, or two files would write the same pictures.
@@ -36,11 +38,19 @@ def check_pictures(folder: Path, paths: Sequence[Path]) -> None:
         raise OutputError(
             f"two files are called {twice}, and their pictures would be one", hint="verify in turn"
         )
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         reason = failure.strerror or str(failure)
         raise OutputError(f"cannot make the folder {folder}", reason) from failure
+    try:
+        yield
+    finally:
+        if is_new:
+            # Only an empty one goes.
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def write_pictures(

@@ -1,6 +1,7 @@
 """Files proved again: the masks of their certificates, on any machine, by any backend."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from segpp.certificate.pictures import pictures_for
 from segpp.errors import SegppError
 from segpp.manifest import read_manifest
 from segpp.runtime.backends.base import BackendConfig
-from segpp.runtime.verification.differences import check_pictures, write_pictures
+from segpp.runtime.verification.differences import pictures_folder, write_pictures
 from segpp.runtime.verification.divergence import Divergence, first_divergence
 from segpp.runtime.verification.report import VerificationReport
 from segpp.runtime.verification.verify import Refused, Verified, verify_file
@@ -66,17 +67,16 @@ def verify(
     other = arguments.optional(arguments.path, "bisect", bisect)
     folder = arguments.optional(arguments.path, "out", out)
     replace = arguments.flag("force", force)
-    if folder:
-        check_pictures(folder, paths)
     if other:
         check_file(other, kind="file")
     files: list[Verified | Refused] = []
     written: list[Path] = []
-    for path in paths:
-        done, probes = _verified(path, settings, alone=len(paths) == 1)
-        files.append(done)
-        if folder and isinstance(done, Verified):
-            written += write_pictures(done, probes, folder, force=replace)
+    with pictures_folder(folder, paths) if folder else nullcontext():
+        for path in paths:
+            done, probes = _verified(path, settings, alone=len(paths) == 1)
+            files.append(done)
+            if folder and isinstance(done, Verified):
+                written += write_pictures(done, probes, folder, force=replace)
     ran = [one.path for one in files if isinstance(one, Verified)]
     parts = tuple(_bisect(path, other, settings) for path in ran if other)
     return VerificationReport(tuple(files), parts, tuple(map(str, written)))

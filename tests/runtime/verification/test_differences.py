@@ -1,6 +1,7 @@
 """Pictures of where masks differ from a certificate's."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from segpp.errors import OutputError
 from segpp.images.drawing.differences import DIFFERENT
-from segpp.runtime.verification.differences import check_pictures, write_pictures
+from segpp.runtime.verification.differences import pictures_folder, write_pictures
 from segpp.runtime.verification.verify import verify_file
 from segpp.utils.overwrite import is_own
 from tests.runtime.verification.forgery import certified, resealed
@@ -51,13 +52,35 @@ def test_a_foreign_picture_is_not_replaced(network: Network, tmp_path: Path) -> 
     assert len(write_pictures(*done, tmp_path, force=True)) == 2
 
 
+def enter(folder: Path, paths: list[Path]) -> None:
+    with pictures_folder(folder, paths):
+        pass
+
+
 def test_two_files_of_one_name_are_refused_before_they_run(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"two files are called b0\.onnx"):
-        check_pictures(tmp_path / "out", [Path("a/b0.onnx"), Path("c/b0.onnx")])
+        enter(tmp_path / "out", [Path("a/b0.onnx"), Path("c/b0.onnx")])
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("x")
 
     with pytest.raises(OutputError, match="cannot make the folder"):
-        check_pictures(tmp_path / "out", [Path("b0.onnx")])
+        enter(tmp_path / "out", [Path("b0.onnx")])
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_an_empty_folder_is_not_left_and_one_that_was_there_is(
+    tmp_path: Path, *, stops: bool
+) -> None:
+    old, new, used = (tmp_path / name for name in ("old", "new", "used"))
+    old.mkdir()
+
+    for folder in (old, new, used):
+        with suppress(KeyboardInterrupt), pictures_folder(folder, []):
+            if folder == used:
+                (folder / "a.png").touch()
+            if stops:
+                raise KeyboardInterrupt
+
+    assert (old.exists(), new.exists(), used.exists()) == (True, False, True)

@@ -89,7 +89,7 @@ def resolve_output(out: str, source: ImageSource, kinds: tuple[str, ...]) -> Out
         OutputError: A file is named where several belong, or its format does not fit.
     """
     path, suffix = Path(out), Path(out).suffix.lower()
-    if suffix in (IMAGE_SUFFIXES | VIDEO_SUFFIXES) - _WRITTEN:
+    if suffix in (IMAGE_SUFFIXES | VIDEO_SUFFIXES) - _WRITTEN and not out.endswith("/"):
         raise OutputError(f"cannot write {path}", f"written are: {', '.join(sorted(_WRITTEN))}")
     near = [] if suffix in _WRITTEN else get_close_matches(suffix, _WRITTEN, 1, _ALIKE)
     if near and not out.endswith("/") and not path.is_dir():

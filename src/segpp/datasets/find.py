@@ -137,6 +137,11 @@ def _check_ways(config: DataConfig) -> None:
     if one_side:
         lacking = "labels" if config.images else "images"
         raise InputError(f"say where the data is: `{lacking}` is missing", hint=_WAYS)
+    if config.images and config.images == config.labels and is_dataset(config.images):
+        raise InputError(
+            f"{config.images} is a data set with images and labels in folders of their own",
+            hint=f"name it as one: `dataset={config.images}`",
+        )
     if config.split is not None and not config.dataset:
         raise InputError("`split` names a part of a `dataset`, and none is given")
 

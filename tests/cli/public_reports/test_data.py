@@ -280,6 +280,10 @@ def test_the_two_parts_of_loveda_are_one_score(
             Image.fromarray(pixels).save(tmp_path / "Val" / place / side / "1.png")
 
     assert same(scores(model.file, "--dataset", tmp_path), plain)
+    # Whoever names the folder twice is led there.
+    twice = in_process("eval", model.file, "--images", tmp_path, "--labels", tmp_path)
+    assert twice.returncode == 2
+    assert f"hint: name it as one: --dataset {tmp_path}" in twice.stderr
 
 
 def test_a_number_that_a_layout_leaves_out_is_none_of_the_classes_it_is_mapped_to(

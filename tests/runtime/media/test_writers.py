@@ -52,7 +52,7 @@ def test_a_slip_in_the_ending_makes_no_folder(out: str, hint: str) -> None:
         resolve_output(out, source("image"), ("overlay",))
 
 
-@pytest.mark.parametrize("out", ["results.v2", "o.pngg/", "2026.11"])
+@pytest.mark.parametrize("out", ["results.v2", "o.pngg/", "2026.11", "film.gif/"])
 def test_a_folder_may_have_a_dot_in_its_name(out: str) -> None:
     assert not resolve_output(out, source("image"), ("overlay",)).one_file
 

@@ -1,7 +1,7 @@
 """An mp4 under construction, by PyAV."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -100,6 +100,11 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
                 self._mux(None)
                 end = float((self._last + self._usual) * self._tick)
                 self._copy_sound(None if self._whole else end)
+            self._close(failed=kind is not None)
+
+    def _close(self, *, failed: bool) -> None:
+        # After a failure its file goes anyhow, and the first failure is the one to tell.
+        with suppress(self._av.error.FFmpegError) if failed else self._told():
             self._container.close()
 
     def _begin(self, width: int, height: int, first: float) -> None:

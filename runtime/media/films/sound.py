@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def sound_problem(path: Path) -> str | None:
     """
     with open_film(path) as container:
         stream = container.streams.best("audio")
-        if stream is None or _is_taken(stream):
+        if stream is None or _is_taken(path, stream.index):
             return None
         return f"the sound of {path} ({_codec(stream)}) is dropped: mp4 does not take it"
 
@@ -47,7 +48,7 @@ class Sound:
         container = stack.enter_context(open_film(path))
         source = container.streams.best("audio")
         self._packets: Iterator[Any] = iter(())
-        if source is not None and _is_taken(source):
+        if source is not None and _is_taken(path, source.index):
             self._stream = output.add_stream_from_template(source)
             self._packets = self._all(container, source)
         self._next: Any = None
@@ -80,13 +81,28 @@ class Sound:
 
     def _all(self, container: Any, source: Any) -> Iterator[Any]:
         try:
-            for packet in container.demux(source):
-                # The last one is empty, and ends a decoder.
-                if packet.dts is not None and packet.size:
-                    yield packet
+            yield from _onward(_full(container, source))
         except self._failure:
             # What is damaged is told of the pictures.
             return
+
+
+def _full(container: Any, source: Any) -> Iterator[Any]:
+    # The last one is empty, and ends a decoder.
+    return (p for p in container.demux(source) if p.dts is not None and p.size)
+
+
+def _onward(packets: Iterator[Any]) -> Iterator[Any]:
+    """Have packets follow their predecessors where the clock goes back, as pictures do."""
+    shift, end, last = 0, 0, None
+    for packet in packets:
+        if last is not None and packet.dts + shift <= last:
+            shift = max(end, last + 1) - packet.dts
+        if packet.pts is not None:
+            packet.pts += shift
+        packet.dts += shift
+        last, end = packet.dts, packet.dts + (packet.duration or 0)
+        yield packet
 
 
 def _start(packet: Any) -> float:
@@ -103,12 +119,19 @@ def _codec(stream: Any) -> str:
     return str(getattr(codec, "canonical_name", codec.name))
 
 
-def _is_taken(stream: Any) -> bool:
-    """Return whether an mp4 takes this sound: tried, for no list is complete."""
+def _is_taken(path: Path, index: int) -> bool:
+    """Return whether an mp4 takes this sound: tried, for no list is complete.
+
+    With a packet of it, without which nothing is written of a sound.
+    """
     av = import_av()
     try:
-        with av.open(io.BytesIO(), "w", format=_FORMAT) as trial:
-            trial.add_stream_from_template(stream)
+        with open_film(path) as container, av.open(io.BytesIO(), "w", format=_FORMAT) as trial:
+            source = container.streams[index]
+            stream = trial.add_stream_from_template(source)
+            for packet in islice(_full(container, source), 1):
+                packet.stream = stream
+                trial.mux(packet)
             trial.start_encoding()
     except (av.error.FFmpegError, ValueError, ImageError):
         return False

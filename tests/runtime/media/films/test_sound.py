@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from segpp.runtime.media.films.cut import WHOLE, Cut
@@ -60,13 +61,28 @@ def test_a_part_has_the_sound_of_that_part(tmp_path: Path) -> None:
     assert 1.9 < seen.sound_times[-1] < 2.065
 
 
-def test_sound_that_mp4_does_not_take_is_told_of(tmp_path: Path) -> None:
-    path = make(tmp_path / "a.avi", Film(codec="mpeg4", sound="adpcm_ms"))
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    # Of PCM, Matroska does not say which channel is which, and mp4 finds that out at its end.
+    [("a.avi", "adpcm_ms"), ("a.mkv", "pcm_s16le")],
+)
+def test_sound_that_mp4_does_not_take_is_told_of(name: str, codec: str, tmp_path: Path) -> None:
+    path = make(tmp_path / name, Film(codec="mpeg4", sound=codec))
 
-    assert sound_problem(path) == (
-        f"the sound of {path} (adpcm_ms) is dropped: mp4 does not take it"
-    )
+    assert sound_problem(path) == f"the sound of {path} ({codec}) is dropped: mp4 does not take it"
     assert copy(path).sounds == []
+
+
+def test_recordings_behind_one_another_have_the_sound_of_both(tmp_path: Path) -> None:
+    film = Film(sound="aac", seconds=1.0, times=[number / 25 for number in range(25)])
+    content = make(tmp_path / "one.ts", film).read_bytes()
+    (tmp_path / "a.ts").write_bytes(content * 2)
+
+    seen = copy(tmp_path / "a.ts")
+
+    assert len(seen.sounds) == 2 * len(look_at(tmp_path / "one.ts").sounds)
+    assert seen.sound_times[-1] == pytest.approx(2.0, abs=0.13)
+    assert np.diff(seen.sound_times) == pytest.approx(0.064, abs=1e-3)
 
 
 def test_a_silent_film_stays_silent(tmp_path: Path) -> None:

@@ -1,7 +1,26 @@
-"""``python -m segpp`` is ``segpp``."""
+"""``python -m segpp``, and what every command begins with."""
 
 import sys
 
-from segpp.cli import main
+__all__ = ["main"]
 
-sys.exit(main())
+
+def main() -> int:
+    """Run the process's own command and return its exit code, also if it is stopped on its way in.
+
+    What is imported takes longer than many a Ctrl-C, and nothing else cleans up yet.
+    """
+    try:
+        from segpp.cli import main as run  # noqa: PLC0415 - so that Ctrl-C finds somebody
+
+        return run()
+    except KeyboardInterrupt:
+        from segpp.utils.process import INTERRUPTED, INTERRUPTION, forget_interrupt  # noqa: PLC0415
+
+        forget_interrupt()
+        sys.stderr.write(f"error: {INTERRUPTION}\n")
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

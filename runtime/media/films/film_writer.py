@@ -14,6 +14,7 @@ from segpp.images.preprocess import ImageArray
 from segpp.runtime.media.films.container import import_av
 from segpp.runtime.media.films.look import PLAIN, FilmLook
 from segpp.runtime.media.films.sound import Sound
+from segpp.utils.files import hint_of
 from segpp.utils.overwrite import MARK
 
 __all__ = ["VideoWriter"]
@@ -62,7 +63,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         self._sound: Sound | None = None
 
     def write(self, image: ImageArray, time: float | None = None) -> None:
-        """Append one RGB frame; all are written at the size of the first.
+        """Append one RGB frame; one of another size than the first is shown whole, within bars.
 
         Args:
             image: (H, W, 3).
@@ -74,10 +75,8 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         if self._stream is None:
             self._begin(padded.shape[1], padded.shape[0], time or 0.0)
-        frame = self._av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(
-            self._stream.width,
-            self._stream.height,
-            "yuv420p",
+        frame = self._av.VideoFrame.from_ndarray(self._sized(padded), format="rgb24").reformat(
+            format="yuv420p",
             dst_colorspace=self._look.colors.computed,
             dst_color_range=self._look.colors.range,
         )
@@ -85,6 +84,20 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         frame.duration = self._usual
         self._mux(frame)
         self._copy_sound(float(self._last * self._tick))
+
+    def _sized(self, image: ImageArray) -> ImageArray:
+        height, width = self._stream.height, self._stream.width
+        if image.shape[:2] == (height, width):
+            return image
+        scale = min(height / image.shape[0], width / image.shape[1])
+        rows, columns = (max(1, round(side * scale)) for side in image.shape[:2])
+        small = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        top, left = (height - rows) // 2, (width - columns) // 2
+        canvas = np.zeros((height, width, 3), np.uint8)
+        canvas[top : top + rows, left : left + columns] = small.to_ndarray(
+            width=columns, height=rows, format="rgb24"
+        )
+        return canvas
 
     def _ticks(self, time: float | None) -> int:
         following = self._last + self._usual
@@ -168,5 +181,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
             yield
         except self._av.error.FFmpegError as failure:
             raise OutputError(
-                "the video cannot be written", getattr(failure, "strerror", None) or str(failure)
+                "the video cannot be written",
+                getattr(failure, "strerror", None) or str(failure),
+                hint=hint_of(failure),
             ) from failure

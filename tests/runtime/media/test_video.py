@@ -44,6 +44,27 @@ def test_what_is_written_is_read_again(tmp_path: Path, size: tuple[int, int]) ->
     assert [int(image[-4, -4, 0]) for image in images] == pytest.approx(GREYS, abs=8)
 
 
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    # Twice as wide: a quarter of the rows is black above and below; twice as high: beside it.
+    [((32, 64), (slice(8, 40), slice(0, 64))), ((96, 64), (slice(0, 48), slice(16, 48)))],
+    ids=str,
+)
+def test_a_picture_of_another_size_keeps_its_shape(
+    size: tuple[int, int], shown: tuple[slice, slice], tmp_path: Path
+) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 25) as video:
+        for one in ((48, 64), size):
+            video.write(np.full((*one, 3), 200, np.uint8))
+
+    _, second = frames(tmp_path / "a.mp4")
+
+    expected = np.zeros((48, 64), np.uint8)
+    expected[shown] = 200
+    # Lossy, most at the edge of a bar.
+    assert np.abs(second[..., 1].astype(int) - expected).mean() < 4
+
+
 def test_an_encoder_of_last_resort_writes_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,11 @@
 """``python -m segpp``, and what every command begins with."""
 
+import signal
 import sys
 
 __all__ = ["main"]
+
+_STOPS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> int:
@@ -10,6 +13,10 @@ def main() -> int:
 
     What is imported takes longer than many a Ctrl-C, and nothing else cleans up yet.
     """
+    # Those that are ignored stay so: nohup.
+    fatal = [number for number in _STOPS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in fatal:
+        signal.signal(number, signal.default_int_handler)
     try:
         from segpp.cli import main as run  # noqa: PLC0415 - so that Ctrl-C finds somebody
 
@@ -20,6 +27,9 @@ def main() -> int:
         forget_interrupt()
         sys.stderr.write(f"error: {INTERRUPTION}\n")
         return INTERRUPTED
+    finally:
+        for number in fatal:
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

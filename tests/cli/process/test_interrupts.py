@@ -39,17 +39,17 @@ SLOW = (
 }"""
 )
 
-# A command that gets Ctrl-C while it imports a module.
+# A command that gets a signal while it imports a module.
 STOPPED_AT = """
-import os, signal, sys
+import os, sys
 
-module = sys.argv.pop(1)
+number, module = int(sys.argv.pop(1)), sys.argv.pop(1)
 
 class Stop:
     def find_spec(self, name, path=None, target=None):
         if name == module:
             sys.meta_path.remove(self)
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
 sys.meta_path.insert(0, Stop())
 from segpp.__main__ import main
@@ -170,9 +170,12 @@ def said(text: str) -> Callable[[str], bool]:
     "module",
     ["segpp.cli", "argparse", "tqdm", "segpp.utils.process", "segpp.cli.run"],
 )
-def test_a_command_stopped_while_it_is_imported_says_so(module: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_stopped_while_it_is_imported_says_so(
+    module: str, number: signal.Signals
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", STOPPED_AT, module, "run", "-h"],
+        [sys.executable, "-c", STOPPED_AT, str(int(number)), module, "run", "-h"],
         capture_output=True,
         text=True,
         check=False,

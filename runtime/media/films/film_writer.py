@@ -28,6 +28,7 @@ _CLOCK = 60_000
 # Of a film whose own clock is finer a second: an mp4's frame would last too short a time at most.
 _FINEST = 1_000_000
 _COARSEST = 10_000
+_LONGEST = 2**31 - 1  # of the times between two frames of an mp4, in its ticks
 _BITS_PER_PIXEL = 0.4  # for mpeg4, which without a bit rate turns colours to blocks
 
 
@@ -59,16 +60,21 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         self._stream: Any = None
         # In ticks of the film's clock, from its first frame on.
         self._tick, self._first, self._usual, self._last = Fraction(1, _CLOCK), 0.0, 1, -1
+        # How long the last frame is shown.
+        self._stay = 1
         self._heard, self._stack = sound, ExitStack()
         self._sound: Sound | None = None
 
-    def write(self, image: ImageArray, time: float | None = None) -> None:
+    def write(
+        self, image: ImageArray, time: float | None = None, lasting: float | None = None
+    ) -> None:
         """Append one RGB frame; one of another size than the first is shown whole, within bars.
 
         Args:
             image: (H, W, 3).
             time: When it is to be shown, in seconds; the first one's is the film's start. None
                 follows the frame before at the usual rate.
+            lasting: For how long, in seconds, if no other follows; None for as long as is usual.
         """
         height, width = image.shape[:2]
         # Halved colour planes need even sides.
@@ -81,7 +87,9 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
             dst_color_range=self._look.colors.range,
         )
         frame.pts, frame.time_base = self._ticks(time), self._tick
-        frame.duration = self._usual
+        stay = self._usual if lasting is None else round(lasting / self._tick)
+        self._stay = max(1, min(stay, _LONGEST))
+        frame.duration = self._stay
         self._mux(frame)
         self._copy_sound(float(self._last * self._tick))
 
@@ -111,7 +119,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         with self._stack:
             if kind is None and self._stream is not None:
                 self._mux(None)
-                end = float((self._last + self._usual) * self._tick)
+                end = float((self._last + self._stay) * self._tick)
                 self._copy_sound(None if self._whole else end)
             self._close(failed=kind is not None)
 
@@ -130,7 +138,6 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         self._tick = self._clock(encoder)
         self._stream = self._start(encoder, width, height)
         self._first = first
-        # A frame lasts as long as one at the usual rate if it is the last.
         self._usual = max(1, round(1 / self._rate / self._tick))
         self._last = -self._usual
         if self._heard:
@@ -142,6 +149,8 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context, colors = stream.codec_context, self._look.colors
         context.time_base = stream.time_base = self._tick
+        # Else each packet lasts as long as is usual, whatever its frame says.
+        context.flags |= self._av.codec.context.Flags.frame_duration
         context.sample_aspect_ratio = self._look.aspect
         context.colorspace, context.color_range = colors.matrix, colors.range
         context.color_primaries, context.color_trc = colors.primaries, colors.transfer

@@ -11,6 +11,7 @@ import numpy as np
 
 from segpp.errors import MissingError, OutputError
 from segpp.images.preprocess import ImageArray
+from segpp.runtime.media.films.clock import FARTHEST
 from segpp.runtime.media.films.container import import_av
 from segpp.runtime.media.films.look import PLAIN, FilmLook
 from segpp.runtime.media.films.sound import Sound
@@ -28,7 +29,6 @@ _CLOCK = 60_000
 # Of a film whose own clock is finer a second: an mp4's frame would last too short a time at most.
 _FINEST = 1_000_000
 _COARSEST = 10_000
-_LONGEST = 2**31 - 1  # of the times between two frames of an mp4, in its ticks
 _BITS_PER_PIXEL = 0.4  # for mpeg4, which without a bit rate turns colours to blocks
 
 
@@ -88,7 +88,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         )
         frame.pts, frame.time_base = self._ticks(time), self._tick
         stay = self._usual if lasting is None else round(lasting / self._tick)
-        self._stay = max(1, min(stay, _LONGEST))
+        self._stay = max(1, min(stay, FARTHEST))
         frame.duration = self._stay
         self._mux(frame)
         self._copy_sound(float(self._last * self._tick))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from segpp.errors import ImageError
+from segpp.runtime.media.films.clock import FARTHEST
 from segpp.runtime.media.films.container import import_av, open_film
 
 __all__ = ["Sound", "sound_problem"]
@@ -93,10 +94,10 @@ def _full(container: Any, source: Any) -> Iterator[Any]:
 
 
 def _onward(packets: Iterator[Any]) -> Iterator[Any]:
-    """Have packets follow their predecessors where the clock goes back, as pictures do."""
+    """Have packets follow their predecessors where the clock begins anew, as pictures do."""
     shift, end, last = 0, 0, None
     for packet in packets:
-        if last is not None and packet.dts + shift <= last:
+        if last is not None and not last < packet.dts + shift <= last + FARTHEST:
             shift = max(end, last + 1) - packet.dts
         if packet.pts is not None:
             packet.pts += shift

@@ -27,6 +27,13 @@ def test_a_clock_that_begins_anew_goes_on() -> None:
     assert times_of(5, 6, 0, 1, 3, 0) == pytest.approx([0.5, 0.6, 0.7, 0.8, 1.0, 1.1])
 
 
+def test_a_clock_that_leaps_further_than_an_mp4_can_tell_goes_on() -> None:
+    far = 2**31
+    assert times_of(5, 6, 7 + far, 9 + far) == pytest.approx([0.5, 0.6, 0.7, 0.9])
+    assert times_of(5, 6, 7 + far, 8) == pytest.approx([0.5, 0.6, 0.7, 0.8])
+    assert times_of(5, far)[-1] == pytest.approx(far / 10)
+
+
 def test_one_wrong_time_shifts_none_that_are_right() -> None:
     assert times_of(5, 6, 0, 8, 9) == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
 

@@ -10,7 +10,7 @@ from segpp.runtime.media.films.film_writer import VideoWriter
 from segpp.runtime.media.films.sound import sound_problem
 from segpp.runtime.media.items import Frame
 from segpp.runtime.media.video import frames
-from tests.runtime.media.films.make_films import Film, Seen, look_at, make
+from tests.runtime.media.films.make_films import Film, Seen, av, look_at, make
 
 
 def copy(path: Path, cut: Cut = WHOLE) -> Seen:
@@ -20,6 +20,19 @@ def copy(path: Path, cut: Cut = WHOLE) -> Seen:
             assert isinstance(one, Frame)
             video.write(one.pixels, one.time)
     return look_at(out)
+
+
+def remade(path: Path, out: Path, seconds: int) -> Path:
+    """Copy a film whose clock shows more."""
+    with av.open(str(path)) as old, av.open(str(out), "w") as new:
+        streams = {one.index: new.add_stream_from_template(one) for one in old.streams}
+        for packet in old.demux():
+            if packet.dts is not None:
+                packet.pts += round(seconds / packet.time_base)
+                packet.dts += round(seconds / packet.time_base)
+                packet.stream = streams[packet.stream.index]
+                new.mux(packet)
+    return out
 
 
 @pytest.mark.parametrize(
@@ -73,10 +86,12 @@ def test_sound_that_mp4_does_not_take_is_told_of(name: str, codec: str, tmp_path
     assert copy(path).sounds == []
 
 
-def test_recordings_behind_one_another_have_the_sound_of_both(tmp_path: Path) -> None:
+@pytest.mark.parametrize("leap", [0, 90_000])
+def test_recordings_behind_one_another_have_the_sound_of_both(leap: int, tmp_path: Path) -> None:
     film = Film(sound="aac", seconds=1.0, times=[number / 25 for number in range(25)])
     content = make(tmp_path / "one.ts", film).read_bytes()
-    (tmp_path / "a.ts").write_bytes(content * 2)
+    later = remade(tmp_path / "one.ts", tmp_path / "two.ts", leap).read_bytes()
+    (tmp_path / "a.ts").write_bytes(content + later)
 
     seen = copy(tmp_path / "a.ts")
 

@@ -1,13 +1,14 @@
 """The sound of a film, copied packet by packet beside its new pictures."""
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from segpp.errors import ImageError
+from segpp.errors import ImageError, PictureWarning
 from segpp.runtime.media.films.clock import FARTHEST
 from segpp.runtime.media.films.container import import_av, open_film
 
@@ -44,8 +45,9 @@ class Sound:
     """
 
     def __init__(self, path: Path, output: Any, stack: ExitStack) -> None:
-        self._output = output
-        self._failure = import_av().error.FFmpegError
+        self._path, self._output = path, output
+        self._error = import_av().error
+        self._is_whole = True
         container = stack.enter_context(open_film(path))
         source = container.streams.best("audio")
         self._packets: Iterator[Any] = iter(())
@@ -73,7 +75,14 @@ class Sound:
             packet.pts -= shift
         packet.dts -= shift
         packet.stream = self._stream
-        self._output.mux(packet)
+        try:
+            self._output.mux(packet)
+        except self._error.InvalidDataError:
+            # Where a packet is repacked for mp4 it is looked into. The pictures are well.
+            if self._is_whole:
+                told = f"the sound of {self._path} is damaged, and gone in places"
+                warnings.warn(told, PictureWarning, stacklevel=2)
+            self._is_whole = False
 
     def _peek(self) -> Any:
         if self._next is None:
@@ -83,7 +92,7 @@ class Sound:
     def _all(self, container: Any, source: Any) -> Iterator[Any]:
         try:
             yield from _onward(_full(container, source))
-        except self._failure:
+        except self._error.FFmpegError:
             # What is damaged is told of the pictures.
             return
 

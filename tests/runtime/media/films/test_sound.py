@@ -1,10 +1,12 @@
 """Sound is copied packet by packet, in time, or said to be dropped."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from segpp.errors import PictureWarning
 from segpp.runtime.media.films.cut import WHOLE, Cut
 from segpp.runtime.media.films.film_writer import VideoWriter
 from segpp.runtime.media.films.sound import sound_problem
@@ -59,6 +61,21 @@ def test_the_sound_of_a_transport_stream_is_repacked(tmp_path: Path) -> None:
     assert len(seen.sounds) == len(look_at(path).sounds)
     # Each had a header of seven bytes of its own.
     assert sum(map(len, seen.sounds)) == sum(len(one) - 7 for one in look_at(path).sounds)
+
+
+def test_damaged_sound_is_told_of_and_ends_no_film(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.ts", Film(sound="aac"))
+    content = bytearray(path.read_bytes())
+    # The header of the eighth packet of sound; each begins with twelve bits that are set.
+    at = [match.start() for match in re.finditer(rb"\xff\xf1", content)][8]
+    content[at : at + 7] = bytes(7)
+    path.write_bytes(content)
+
+    with pytest.warns(PictureWarning, match=r"a\.ts is damaged, and gone in places"):
+        seen = copy(path)
+
+    assert seen.times == pytest.approx([number / 25 for number in range(12)], abs=1e-6)
+    assert len(seen.sounds) >= 8
 
 
 def test_a_part_has_the_sound_of_that_part(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from threading import Lock
 
@@ -217,24 +218,24 @@ class _Times:
 
 
 def _times(path: Path) -> _Times:
-    starts, at = [], 0.0
+    starts = [0.0]
     try:
         with Image.open(path, formats=["GIF", "PNG", "WEBP"]) as image:
             for page in range(getattr(image, "n_frames", 1)):
                 image.seek(page)
                 # WebP tells a frame's time when it is loaded.
                 image.load()
-                starts.append(at)
-                at += (float(image.info.get("duration") or 0) or _USUAL_MS) / 1e3
+                shown = (float(image.info.get("duration") or 0) or _USUAL_MS) / 1e3
+                starts.append(starts[-1] + shown)
     except Exception as failure:  # as above
         raise ImageError(f"{path} is damaged", str(failure)) from failure
-    return _Times(tuple(starts), at)
+    return _Times(tuple(starts[:-1]), starts[-1])
 
 
 def _frames(path: Path, times: _Times) -> Iterable[Frame | ImageError]:
     animation = _Animation(path)
-    for page, start in enumerate(times.starts):
+    for page, (start, end) in enumerate(pairwise((*times.starts, times.seconds))):
         try:
-            yield Frame(animation.frame(page), start)
+            yield Frame(animation.frame(page), start, end - start)
         except ImageError as failure:  # noqa: PERF203 - one damaged frame must not end the film
             yield failure

@@ -1,7 +1,7 @@
 """Images on their way in: a source of them, one by one, each with its name and its time."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -25,12 +25,14 @@ class ImageName:
         time: When a frame is shown, in seconds by its film's clock, or since the first frame that
             was taken of a live source; None for what has no time.
         captured: When a live frame came, by ``time.monotonic``.
+        lasting: For how long a frame is shown, in seconds; None for as long as is usual.
     """
 
     name: str
     file: str
     time: float | None = None
     captured: float | None = None
+    lasting: float | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,12 @@ class Frame:
     Args:
         pixels: RGB (H, W, 3).
         time: When it is shown, in seconds by the film's clock; None where it does not say.
+        lasting: For how long, in seconds; None where it does not say.
     """
 
     pixels: ImageArray
     time: float | None = None
+    lasting: float | None = None
 
 
 def numbered(name: str, frames: Iterable[Frame | ImageError]) -> Iterator[ImageItem]:
@@ -130,8 +134,9 @@ def numbered(name: str, frames: Iterable[Frame | ImageError]) -> Iterator[ImageI
         frames: Each, or an error for one that is damaged.
     """
     for number, frame in enumerate(_to_the_end(frames), start=1):
-        time = frame.time if isinstance(frame, Frame) else None
-        named = ImageName(f"frame-{number:06d}", name, time)
+        named = ImageName(f"frame-{number:06d}", name)
+        if isinstance(frame, Frame):
+            named = replace(named, time=frame.time, lasting=frame.lasting)
         yield ImageItem(named, partial(_pixels_of, frame))
 
 

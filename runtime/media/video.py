@@ -81,7 +81,7 @@ def frames(path: Path, cut: Cut = WHOLE) -> Iterator[Frame | ImageError]:
                 yield _damaged(path, lost)
             given, lost = given + 1, 0
             matrix = matrix or matrix_of(frame)
-            yield Frame(upright(frame, matrix), time)
+            yield Frame(upright(frame, matrix), time, None if cut.ends else _lasting(frame))
     if ending.is_over and ending.is_early:
         yield ImageError(
             f"{path} breaks off after {ending.reached:.2f} s of about {ending.expected:.2f} s"
@@ -108,6 +108,10 @@ def _decoded(container: Any, ending: Ending) -> Iterator[_Decoded]:
         except failure:
             yield None, None
     ending.is_over = True
+
+
+def _lasting(frame: Any) -> float | None:
+    return float(frame.duration * frame.time_base) if frame.duration else None
 
 
 def _time_of(one: _Decoded) -> float | None:

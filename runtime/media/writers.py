@@ -208,7 +208,7 @@ def _video_writer(
 
         def write_frame(named: ImageName, shown: Segmented) -> list[Path]:
             [kind] = config.kinds
-            video.write(LOOKS[kind].in_color(shown, config), named.time)
+            video.write(LOOKS[kind].in_color(shown, config), named.time, named.lasting)
             return [path]
 
         yield write_frame

@@ -70,6 +70,8 @@ def open_film(path: Path) -> Iterator[Any]:
         ):
             if not container.streams.video:
                 raise ImageError(f"{path} holds no pictures")
+            if all(map(_is_cover, container.streams.video)):
+                raise ImageError(f"{path} holds no pictures but the cover of its sound")
             context = stream_of(container).codec_context
             if context is None:
                 raise ImageError(f"nothing here can decode the pictures of {path}")
@@ -98,6 +100,10 @@ class _Bytes:
             return self._seek(offset, whence)
         except (OSError, ValueError, OverflowError):
             return -errno.EINVAL
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & import_av().stream.Disposition.attached_pic)
 
 
 def stream_of(container: Any) -> Any:

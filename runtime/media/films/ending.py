@@ -34,6 +34,8 @@ class Ending:
         self._reached = self._last = self._start
         self._longest = 0.0
         self._pictures = stream.index
+        # Matroska's duration does, wherever the film begins.
+        self._counts_from_zero = container.format.name.startswith("matroska")
 
     def pass_over(self, packet: Any) -> None:
         """Take note of a packet of any stream."""
@@ -50,7 +52,7 @@ class Ending:
     @property
     def reached(self) -> float:
         """Seconds from the film's beginning to the end of its last packet."""
-        return self._reached - self._start
+        return self._reached - (0.0 if self._counts_from_zero else self._start)
 
     @property
     def is_early(self) -> bool:

@@ -1,7 +1,7 @@
 """An mp4 under construction, by PyAV."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -11,9 +11,11 @@ import numpy as np
 
 from segpp.errors import MissingError, OutputError
 from segpp.images.preprocess import ImageArray
+from segpp.runtime.media.films.clock import FARTHEST
 from segpp.runtime.media.films.container import import_av
 from segpp.runtime.media.films.look import PLAIN, FilmLook
 from segpp.runtime.media.films.sound import Sound
+from segpp.utils.files import hint_of
 from segpp.utils.overwrite import MARK
 
 __all__ = ["VideoWriter"]
@@ -58,33 +60,52 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         self._stream: Any = None
         # In ticks of the film's clock, from its first frame on.
         self._tick, self._first, self._usual, self._last = Fraction(1, _CLOCK), 0.0, 1, -1
+        # How long the last frame is shown.
+        self._stay = 1
         self._heard, self._stack = sound, ExitStack()
         self._sound: Sound | None = None
 
-    def write(self, image: ImageArray, time: float | None = None) -> None:
-        """Append one RGB frame; all are written at the size of the first.
+    def write(
+        self, image: ImageArray, time: float | None = None, lasting: float | None = None
+    ) -> None:
+        """Append one RGB frame; one of another size than the first is shown whole, within bars.
 
         Args:
             image: (H, W, 3).
             time: When it is to be shown, in seconds; the first one's is the film's start. None
                 follows the frame before at the usual rate.
+            lasting: For how long, in seconds, if no other follows; None for as long as is usual.
         """
         height, width = image.shape[:2]
         # Halved colour planes need even sides.
         padded = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         if self._stream is None:
             self._begin(padded.shape[1], padded.shape[0], time or 0.0)
-        frame = self._av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(
-            self._stream.width,
-            self._stream.height,
-            "yuv420p",
+        frame = self._av.VideoFrame.from_ndarray(self._sized(padded), format="rgb24").reformat(
+            format="yuv420p",
             dst_colorspace=self._look.colors.computed,
             dst_color_range=self._look.colors.range,
         )
         frame.pts, frame.time_base = self._ticks(time), self._tick
-        frame.duration = self._usual
+        stay = self._usual if lasting is None else round(lasting / self._tick)
+        self._stay = max(1, min(stay, FARTHEST))
+        frame.duration = self._stay
         self._mux(frame)
         self._copy_sound(float(self._last * self._tick))
+
+    def _sized(self, image: ImageArray) -> ImageArray:
+        height, width = self._stream.height, self._stream.width
+        if image.shape[:2] == (height, width):
+            return image
+        scale = min(height / image.shape[0], width / image.shape[1])
+        rows, columns = (max(1, round(side * scale)) for side in image.shape[:2])
+        small = self._av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        top, left = (height - rows) // 2, (width - columns) // 2
+        canvas = np.zeros((height, width, 3), np.uint8)
+        canvas[top : top + rows, left : left + columns] = small.to_ndarray(
+            width=columns, height=rows, format="rgb24"
+        )
+        return canvas
 
     def _ticks(self, time: float | None) -> int:
         following = self._last + self._usual
@@ -98,8 +119,13 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         with self._stack:
             if kind is None and self._stream is not None:
                 self._mux(None)
-                end = float((self._last + self._usual) * self._tick)
+                end = float((self._last + self._stay) * self._tick)
                 self._copy_sound(None if self._whole else end)
+            self._close(failed=kind is not None)
+
+    def _close(self, *, failed: bool) -> None:
+        # After a failure its file goes anyhow, and the first failure is the one to tell.
+        with suppress(self._av.error.FFmpegError) if failed else self._told():
             self._container.close()
 
     def _begin(self, width: int, height: int, first: float) -> None:
@@ -112,7 +138,6 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         self._tick = self._clock(encoder)
         self._stream = self._start(encoder, width, height)
         self._first = first
-        # A frame lasts as long as one at the usual rate if it is the last.
         self._usual = max(1, round(1 / self._rate / self._tick))
         self._last = -self._usual
         if self._heard:
@@ -124,6 +149,8 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context, colors = stream.codec_context, self._look.colors
         context.time_base = stream.time_base = self._tick
+        # Else each packet lasts as long as is usual, whatever its frame says.
+        context.flags |= self._av.codec.context.Flags.frame_duration
         context.sample_aspect_ratio = self._look.aspect
         context.colorspace, context.color_range = colors.matrix, colors.range
         context.color_primaries, context.color_trc = colors.primaries, colors.transfer
@@ -163,5 +190,7 @@ class VideoWriter(AbstractContextManager["VideoWriter"]):
             yield
         except self._av.error.FFmpegError as failure:
             raise OutputError(
-                "the video cannot be written", getattr(failure, "strerror", None) or str(failure)
+                "the video cannot be written",
+                getattr(failure, "strerror", None) or str(failure),
+                hint=hint_of(failure),
             ) from failure

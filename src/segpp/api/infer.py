@@ -271,7 +271,7 @@ def predict(
         ),
         cut=Cut(
             start=_seconds("start", start),
-            duration=arguments.optional(_seconds, "duration", duration),
+            duration=arguments.optional(_duration, "duration", duration),
             every=_count("every", every),
             frames=arguments.optional(_count, "frames", frames),
         ),
@@ -285,6 +285,10 @@ def _rate(name: str, value: object) -> float:
 
 def _seconds(name: str, value: object) -> float:
     return arguments.number(name, value, least=0)
+
+
+def _duration(name: str, value: object) -> float:
+    return arguments.number(name, value, least=0.001)
 
 
 def _count(name: str, value: object) -> int:

@@ -18,6 +18,7 @@ __all__ = [
     "check_file",
     "check_writable",
     "difference",
+    "hint_of",
     "manifest_path",
     "remove_parts",
     "sha256_of",
@@ -250,8 +251,12 @@ def _as_output_error(path: Path) -> Iterator[None]:
         yield
     except OSError as failure:
         reason = failure.strerror or str(failure)
-        hint = _HINTS.get(failure.errno or 0)
-        raise OutputError(f"cannot write {path}", reason, hint=hint) from failure
+        raise OutputError(f"cannot write {path}", reason, hint=hint_of(failure)) from failure
+
+
+def hint_of(failure: Exception) -> str | None:
+    """Return what helps where the disk refuses, by the failure's ``errno``; else None."""
+    return _HINTS.get(getattr(failure, "errno", None) or 0)
 
 
 _HINTS = {

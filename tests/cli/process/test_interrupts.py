@@ -39,6 +39,23 @@ SLOW = (
 }"""
 )
 
+# A command that gets a signal while it imports a module.
+STOPPED_AT = """
+import os, sys
+
+number, module = int(sys.argv.pop(1)), sys.argv.pop(1)
+
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), number)
+
+sys.meta_path.insert(0, Stop())
+from segpp.__main__ import main
+sys.exit(main())
+"""
+
 Start = Callable[..., "Running"]
 
 
@@ -146,6 +163,26 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def said(text: str) -> Callable[[str], bool]:
     return lambda so_far: text in so_far
+
+
+@pytest.mark.parametrize(
+    # The first and the last of a command's own modules, one of Python's and one of a package.
+    "module",
+    ["segpp.cli", "argparse", "tqdm", "segpp.utils.process", "segpp.cli.run"],
+)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_stopped_while_it_is_imported_says_so(
+    module: str, number: signal.Signals
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED_AT, str(int(number)), module, "run", "-h"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == "error: interrupted; nothing half-written is left\n"
+    assert (done.returncode, done.stdout) == (130, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -199,6 +199,7 @@ def test_numbered_pictures_are_a_film_even_if_the_first_is_damaged(
         (("a.png", "--every", 2), "a.png is no video, and ends by itself"),
         (("a.png", "--start", 1), "--start, --every, --frames and --duration are for videos"),
         (("a.mp4", "--start", 9), "a.mp4 ends before 9 s"),
+        (("a.mp4", "--duration", 0), "--duration is 0.0\n  expected: a number from 0.001 on"),
         (("a.mp4", "--every", 0), "--every is 0"),
         (("a.mp4", "--start", -1), "--start is -1"),
         (("none.mkv",), "video none.mkv does not exist"),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from segpp.errors import ImageError, MissingError
+from segpp.runtime.media.films.cut import Cut
 from segpp.runtime.media.items import Frame, ImageItem
 from segpp.runtime.media.sources import find_source
 from segpp.runtime.media.video import VideoWriter, probe
@@ -42,6 +43,54 @@ def test_what_is_written_is_read_again(tmp_path: Path, size: tuple[int, int]) ->
     assert [image.shape for image in images] == [(48, 64, 3)] * 4
     # Lossy: 8 of 255 is far below the 70 between the greys.
     assert [int(image[-4, -4, 0]) for image in images] == pytest.approx(GREYS, abs=8)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    # Twice as wide: a quarter of the rows is black above and below; twice as high: beside it.
+    [((32, 64), (slice(8, 40), slice(0, 64))), ((96, 64), (slice(0, 48), slice(16, 48)))],
+    ids=str,
+)
+def test_a_picture_of_another_size_keeps_its_shape(
+    size: tuple[int, int], shown: tuple[slice, slice], tmp_path: Path
+) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 25) as video:
+        for one in ((48, 64), size):
+            video.write(np.full((*one, 3), 200, np.uint8))
+
+    _, second = frames(tmp_path / "a.mp4")
+
+    expected = np.zeros((48, 64), np.uint8)
+    expected[shown] = 200
+    # Lossy, most at the edge of a bar.
+    assert np.abs(second[..., 1].astype(int) - expected).mean() < 4
+
+
+@pytest.mark.parametrize(("lasting", "seconds"), [(None, 0.12), (3.0, 3.08), (0.01, 0.09)])
+def test_the_last_picture_stays_as_long_as_it_did(
+    lasting: float | None, seconds: float, tmp_path: Path
+) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 25) as video:
+        for number in range(3):
+            stay = lasting if number == 2 else 0.04
+            video.write(np.zeros((48, 64, 3), np.uint8), number / 25, stay)
+
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.duration / 1e6 == pytest.approx(seconds, abs=1e-3)
+    # And is told when it is read again, of a whole film alone.
+    *_, last = read_frames(tmp_path / "a.mp4")
+    *_, cut = read_frames(tmp_path / "a.mp4", Cut(frames=3))
+    assert isinstance(last, Frame)
+    assert last.lasting == pytest.approx(seconds - 0.08)
+    assert isinstance(cut, Frame)
+    assert cut.lasting is None
+
+
+def test_no_stay_is_longer_than_an_mp4_can_tell(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", 25) as video:
+        video.write(np.zeros((48, 64, 3), np.uint8), 0.0, 1e9)
+
+    assert len(frames(tmp_path / "a.mp4")) == 1
 
 
 def test_an_encoder_of_last_resort_writes_too(

@@ -75,6 +75,20 @@ def make(path: Path, film: Film = Film()) -> Path:
     return path
 
 
+def make_song(path: Path) -> Path:
+    """Write a second of sound with a cover and return its path."""
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=SOUND_RATE)
+        cover = _stream(container, Film(codec="mjpeg"))
+        cover.disposition = av.stream.Disposition.attached_pic
+        frame = av.VideoFrame.from_ndarray(picture(0), format="rgb24").reformat(format="yuvj420p")
+        frame.pts = 0
+        container.mux(cover.encode(frame))
+        container.mux(cover.encode(None))
+        _write_tone(container, sound, 1.0)
+    return path
+
+
 def _stream(container: Any, film: Film) -> Any:
     stream = container.add_stream(film.codec, rate=25)
     stream.height, stream.width = film.size

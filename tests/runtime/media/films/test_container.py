@@ -8,8 +8,8 @@ from segpp.errors import ImageError
 from segpp.runtime.media.films.container import open_film, rate_of, stream_of
 from segpp.runtime.media.films.cut import Cut
 from segpp.runtime.media.items import Frame
-from segpp.runtime.media.video import frames
-from tests.runtime.media.films.make_films import CONTAINERS, make
+from segpp.runtime.media.video import frames, probe
+from tests.runtime.media.films.make_films import CONTAINERS, make, make_song
 
 SECONDS = [number / 25 for number in range(12)]
 
@@ -72,3 +72,10 @@ def test_a_rate_that_no_film_has_is_not_believed(tmp_path: Path) -> None:
 
     with open_film(path) as container:
         assert rate_of(stream_of(container)) == 25
+
+
+def test_a_song_with_a_cover_is_no_film(tmp_path: Path) -> None:
+    path = make_song(tmp_path / "a.mp4")
+
+    with pytest.raises(ImageError, match="holds no pictures but the cover of its sound"):
+        probe(path)

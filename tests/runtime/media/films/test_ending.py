@@ -35,6 +35,12 @@ def test_a_pause_is_no_break(ending: str, tmp_path: Path) -> None:
     assert problems(path) == []
 
 
+def test_a_clock_that_begins_late_is_no_break(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.mkv", Film(times=[9.0 + number / 25 for number in range(12)]))
+
+    assert problems(path) == []
+
+
 def half(path: Path) -> Path:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])

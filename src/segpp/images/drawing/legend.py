@@ -39,7 +39,8 @@ _ROW, _WIDEST, _GAP = 1.6, 18, 0.7
 _INSIDE_HEIGHT, _INSIDE_WIDTH = 0.4, 0.3
 _VEIL = 0.82
 _LEAST_SHARE = 0.0005
-_FILM_ROWS = 2
+# Of a film's panel: so many at least, and of small films up to a share of the picture's height.
+_FILM_ROWS, _FILM_HEIGHT = 2, 0.3
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ def add_legend(picture: ImageArray, entries: Sequence[Entry], *, film: bool = Fa
     cells = _cells(entries, size)
     columns = _columns(cells, size, width)
     if film:
-        cells = _cut(cells, columns * _FILM_ROWS)
+        rows = max(_FILM_ROWS, int(_FILM_HEIGHT * height / (_ROW * size)))
+        cells = _cut(cells, columns * rows)
     return _joined(picture, _sheet(cells, size, columns, least=(width, 0)), below=True)
 
 

@@ -90,11 +90,22 @@ def test_the_panel_of_a_film_has_one_size_whatever_occurs() -> None:
     assert len(sizes) == 1
 
 
-def test_a_film_of_many_classes_keeps_two_rows() -> None:
+def test_a_small_film_names_the_eleven_classes_of_a_street() -> None:
+    """Of two rows of 480 pixels the class with most of the street would be among those counted."""
+    picture = np.zeros((360, 480, 3), np.uint8)
+    entries = [Entry(i, f"Class {i}", (9 * i, 0, 0), 1 / 11) for i in range(11)]
+
+    panel = add_legend(picture, entries, film=True)[360:]
+
+    assert all((panel == (9 * i, 0, 0)).all(2).any() for i in range(1, 11))
+    assert panel.shape[0] < 0.4 * 360
+
+
+def test_the_panel_of_a_film_of_many_classes_stays_below_a_third_of_its_height() -> None:
     picture = np.zeros((300, 600, 3), np.uint8)
     entries = [Entry(i, f"class {i}", (i, i, i), 0.01) for i in range(150)]
 
-    assert add_legend(picture, entries, film=True).shape[0] < 300 + 6 * text_height(300, 600)
+    assert add_legend(picture, entries, film=True).shape[0] < 1.4 * 300
 
 
 def test_inside_it_takes_an_eighth_of_the_picture_at_most() -> None:

@@ -19,7 +19,15 @@ from segpp.images.stored import Stored, read_stored
 from segpp.images.stored.base import orientation_of, upright
 from segpp.images.white import MAX, is_scaled, scaled, to_8_bits, warn_if_dark
 
-__all__ = ["MOST_BANDS", "Picture", "check_bands", "finished", "read_picture", "rgb_of"]
+__all__ = [
+    "MOST_BANDS",
+    "Picture",
+    "check_band_numbers",
+    "check_bands",
+    "finished",
+    "read_picture",
+    "rgb_of",
+]
 
 Pixels = NDArray[Any]
 
@@ -128,6 +136,12 @@ def check_bands(bands: Sequence[int] | None) -> tuple[int, ...] | None:
     return tuple(listed)
 
 
+def check_band_numbers(path: Path, have: int, bands: Sequence[int]) -> None:
+    """Raise ImageError if one of the bands, counted from 1, is not among those that there are."""
+    if wrong := [band for band in bands if not 1 <= band <= have]:
+        raise ImageError(f"{path} has {have} band(s), and no band {wrong[0]}")
+
+
 def _colors_of(stored: Stored) -> Pixels:
     if stored.palette is None:
         return stored.array
@@ -140,9 +154,7 @@ def _colors_of(stored: Stored) -> Pixels:
 
 
 def _chosen(path: Path, pixels: Pixels, bands: Sequence[int]) -> Pixels:
-    have = pixels.shape[2]
-    if wrong := [band for band in bands if not 1 <= band <= have]:
-        raise ImageError(f"{path} has {have} band(s), and no band {wrong[0]}")
+    check_band_numbers(path, pixels.shape[2], bands)
     return pixels[:, :, [band - 1 for band in bands]]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError
 from segpp.utils.registry import Registry
@@ -24,6 +24,7 @@ __all__ = [
     "Stored",
     "check_page",
     "check_size",
+    "damaged",
     "extra_of",
     "is_there",
     "most_pixels",
@@ -129,6 +130,16 @@ def check_size(
             f"it says {total:,} bytes of pixels; read are up to {_MOST_BYTES:,}",
             hint=hint,
         )
+
+
+def damaged(path: Path, failure: Exception) -> ImageError:
+    """Return what a reader's own error means: its words where they are meant for people."""
+    if isinstance(failure, UnidentifiedImageError):
+        return ImageError(f"{path} is damaged", "its header is")
+    means_little = isinstance(failure, LookupError | TypeError | AttributeError | struct.error)
+    if means_little or isinstance(failure, ArithmeticError):
+        return ImageError(f"{path} is damaged", "it ends too early, or contradicts itself")
+    return ImageError(f"{path} is damaged", str(failure))
 
 
 def most_pixels() -> int:

@@ -61,6 +61,7 @@ class Stored:
         extra: How many of the last channels are no colours: transparency, or bands beside RGB.
         orientation: How the picture is to be turned, 1 to 8 as EXIF has it; the array is not.
         space: What the channels are where that is neither grey nor RGB: CMYK, YCbCr, CIELab.
+        directory: Where a TIFF's page lies among all that the file has, reduced copies too.
         lossy: What packed a TIFF's pixels, if that is made to change them: JPEG and the like.
     """
 
@@ -74,6 +75,7 @@ class Stored:
     orientation: int = 1
     space: str | None = None
     lossy: str | None = None
+    directory: int = 0
 
 
 @dataclass(frozen=True)

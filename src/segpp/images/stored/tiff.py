@@ -148,6 +148,7 @@ def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
         orientation=orientation_in(first),
         space=space_of(first),
         lossy=_lossy(first),
+        directory=int(first.index),
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segpp.errors import ImageError, OutputError, SegppError
+from segpp.errors import ImageError, MissingError, OutputError, SegppError
 from segpp.images.drawing.differences import share_different
 from segpp.images.preprocess import ImageArray
 from segpp.manifest import InputSpec
@@ -107,7 +107,8 @@ def predict_all(
         What became of each image, in order.
 
     Raises:
-        ImageError: The only image, or the whole of a video, cannot be read.
+        ImageError: The only image, or the whole of a video, cannot be read; MissingError: it takes
+            a package that is not installed.
         OutputError: An output cannot be written.
     """
     any_seen = False
@@ -151,7 +152,7 @@ def _load_all(
     for item in items:
         try:
             yield _LoadedImage(item.named, item.pixels_for(spec))
-        except ImageError as failure:  # noqa: PERF203 - one damaged image must not end the loop
+        except (ImageError, MissingError) as failure:  # noqa: PERF203 - one must not end the loop
             yield FailedImage(item.named, failure)
 
 

@@ -18,6 +18,7 @@ from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
 from segpp.images.stored import container_of, count_pages
 from segpp.manifest import InputSpec
 from segpp.runtime.media.items import Frame, ImageItem, ImageName, ImageSource, numbered
+from segpp.utils.terminal import one_line
 
 __all__ = [
     "as_film",
@@ -79,13 +80,15 @@ def _is_hidden(path: Path) -> bool:
 def _passed_over(folder: Path, files: Sequence[Path]) -> Iterator[str]:
     known = [path for path in files if path.suffix.lower() in _PACKAGES]
     for path in known[:_MOST_NAMED]:
-        yield f"passed over {path}: {_PACKAGES[path.suffix.lower()]}"
+        yield one_line(f"passed over {path}: {_PACKAGES[path.suffix.lower()]}")
     if len(known) > _MOST_NAMED:
-        yield f"passed over {len(known) - _MOST_NAMED} more of the kind in {folder}"
+        yield one_line(f"passed over {len(known) - _MOST_NAMED} more of the kind in {folder}")
     if others := [path for path in files if path not in {*known}]:
         endings = ", ".join(sorted({path.suffix.lower() or path.name for path in others})[:8])
         count = f"{len(others)} file{'s' * (len(others) > 1)}"
-        yield f"passed over {count} in {folder} without the ending of a picture ({endings})"
+        yield one_line(
+            f"passed over {count} in {folder} without the ending of a picture ({endings})"
+        )
 
 
 def names_of(files: Sequence[Path]) -> list[str]:

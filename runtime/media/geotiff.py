@@ -14,7 +14,7 @@ from segpp.errors import MissingError
 from segpp.images.palette import Color
 from segpp.images.stored import container_of
 from segpp.images.stored.base import is_there
-from segpp.images.stored.tiff import main_pages, quiet
+from segpp.images.stored.tiff import main_pages, orientation_in, quiet
 from segpp.utils.overwrite import MARK
 
 __all__ = ["TIFF_SUFFIXES", "check_tiff_writing", "write_mask"]
@@ -25,6 +25,7 @@ TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _PLACE = (33550, 33922, 34264, 34735, 34736, 34737)
 _NO_DATA = 42113
 _DOUBLE, _ASCII, _SHORT = 12, 2, 3
+_UPRIGHT = 1
 _TILE = 256
 _COLORS = 256
 # From here on offsets may not fit into 32 bits.
@@ -107,9 +108,12 @@ def _tags_of(source: Path, classes: int) -> list[tuple[int, int, int, Any, bool]
     if container_of(source) != "TIFF":
         return []
     with quiet(), tifffile.TiffFile(source, _multifile=False) as file:
-        tags = main_pages(file)[0].tags
-        found = [_copied(tags[code]) for code in _PLACE if code in tags]
-        if _NO_DATA in tags and not _is_class(tags[_NO_DATA].value, classes):
+        page = main_pages(file)[0]
+        tags = page.tags
+        # A picture that is turned lies otherwise than its mask.
+        place = _PLACE if orientation_in(page) == _UPRIGHT else ()
+        found = [_copied(tags[code]) for code in place if code in tags and _is_right(tags[code])]
+        if isinstance(tags.valueof(_NO_DATA), str) and not _is_class(tags[_NO_DATA].value, classes):
             found.append(_copied(tags[_NO_DATA]))
     return found
 
@@ -119,6 +123,13 @@ def _copied(tag: Any) -> tuple[int, int, int, Any, bool]:
         return tag.code, _ASCII, 0, tag.value, True
     kind = _SHORT if int(tag.dtype) == _SHORT else _DOUBLE
     return tag.code, kind, len(tag.value), tuple(tag.value), True
+
+
+def _is_right(tag: Any) -> bool:
+    """Return whether a tag holds what its kind is made of; a damaged one is left out."""
+    if isinstance(tag.value, str):
+        return True
+    return isinstance(tag.value, tuple) and all(isinstance(n, int | float) for n in tag.value)
 
 
 def _is_class(text: Any, classes: int) -> bool:

@@ -46,7 +46,8 @@ class SegppError(Exception):
         lines = [problem, *(f"  {fact}" for fact in facts)]
         if hint:
             lines.append(f"  hint: {hint}")
-        super().__init__("\n".join(lines))
+        # A line feed inside of one is one of a file's name, or of a library's words.
+        super().__init__("\n".join(line.replace("\n", r"\x0a") for line in lines))
         self.problem, self.facts, self.hint = problem, facts, hint
 
 

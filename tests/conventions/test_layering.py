@@ -51,7 +51,10 @@ BESIDES = {
     ROOT / "src" / "segpp" / "images" / "mosaic.py": {"tifffile"},
     ROOT / "runtime" / "media" / "geotiff.py": {"tifffile"},
     ROOT / "src" / "segpp" / "images" / "stored" / "pictures.py": {"pillow_heif"},
-    ROOT / "src" / "segpp" / "images" / "stored" / "jpeg2000.py": {"imagecodecs"},
+    **{
+        ROOT / "src" / "segpp" / "images" / "stored" / name: {"imagecodecs"}
+        for name in ("jpeg2000.py", "_tiffs/segments.py")
+    },
     ROOT / "runtime" / "backends" / "engine" / "cuda.py": {"cuda"},
 }
 

@@ -15,6 +15,7 @@ from segpp.cli._arguments import (
     add_picture_arguments,
     backend_settings,
     fit_settings,
+    in_flags,
     picture_settings,
     wrote,
 )
@@ -164,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
         )
     for message in (
         *(f"note: {note}" for note in report.notes),
-        *(f"skipped: {problem}" for problem in report.evaluation.skipped),
+        *(f"skipped: {in_flags(problem)}" for problem in report.evaluation.skipped),
     ):
         print(message, file=sys.stderr)  # noqa: T201 - a message of the command
     if args.csv:

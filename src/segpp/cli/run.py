@@ -21,6 +21,7 @@ from segpp.cli._arguments import (
     add_picture_arguments,
     backend_settings,
     fit_settings,
+    in_flags,
     picture_settings,
 )
 from segpp.images.drawing.legend import percent
@@ -260,7 +261,7 @@ def _progress(unit: str) -> Iterator[Callable[[Prediction | FailedImage, int | N
             if not bars and total != 1:
                 bars.append(stack.enter_context(_bar(total, unit)))
             if isinstance(outcome, FailedImage):
-                _say(f"skipped {one_line(outcome.item.name)}: {outcome.error}")
+                _say(f"skipped {one_line(outcome.item.name)}: {in_flags(str(outcome.error))}")
             for bar in bars:
                 bar.update()
 

@@ -1,14 +1,16 @@
 """Pictures and labels of one name."""
 
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segpp.datasets.files import common_name, files_by_name
 from segpp.datasets.labels import LABEL_SUFFIXES, LabelRules, Labels, load_labels
-from segpp.errors import ImageError, InputError
+from segpp.errors import ImageError, InputError, PictureWarning
 from segpp.images.channels import ARRAY_SUFFIX, load_channels
 from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.images.stored import count_pages
 
 __all__ = ["Pair", "files_of", "find_labels", "find_pairs", "load_pair"]
 
@@ -118,8 +120,16 @@ def load_pair(
     Raises:
         ImageError: One of the two cannot be read.
         InputError: They have different proportions, or the labels are no class numbers.
+
+    Of an image of several pages or frames the first is read, with a PictureWarning.
     """
     image = read(pair.image)
+    if (pages := count_pages(pair.image)) > 1:
+        warnings.warn(
+            f"{pair.image} has {pages} pages or frames, and the first alone is scored",
+            PictureWarning,
+            stacklevel=2,
+        )
     labels = load_labels(pair.labels, rules)
     if not _in_proportion(image.shape[:2], labels.shape):
         raise InputError(

@@ -31,6 +31,8 @@ ARRAY_SUFFIX = ".npy"
 GRAY_NOTE = "the network takes grey images: pictures in colour are converted (ITU-R 601 luma)"
 
 _RGB = 3
+# No picture is as low, and no camera has as many channels.
+_FEW_ROWS = 16
 
 
 def load_for(path: Path | str, spec: InputSpec, *, page: int = 0) -> ImageArray:
@@ -88,12 +90,12 @@ def as_channels(path: Path, picture: Picture, channels: int) -> ImageArray:
         return to_gray(picture.pixels[:, :, : picture.colors])
     if channels % _RGB == 0 and picture.colors in {1, _RGB}:
         return rgb_of(path, picture)
-    raise ImageError(
-        f"{path} has {have} channels, and the network takes {channels}",
-        hint="say which of them, counted from 1 as GDAL does: `bands=3,2,1`"
-        if have > channels
-        else f"give (H, W, {channels}) as {ARRAY_SUFFIX} or TIFF",
-    )
+    hint = "say which of them, counted from 1 as GDAL does: `bands=3,2,1`"
+    if have < channels:
+        hint = f"give (H, W, {channels}) as {ARRAY_SUFFIX} or TIFF"
+    elif len(picture.pixels) <= _FEW_ROWS < have:
+        hint = "are its channels the first of its sides? numpy.moveaxis(array, 0, -1) turns it"
+    raise ImageError(f"{path} has {have} channels, and the network takes {channels}", hint=hint)
 
 
 def to_gray(image: ImageArray) -> ImageArray:

@@ -3,32 +3,43 @@
 The parts of the file that a window lies on are unpacked, and kept until the windows have passed.
 """
 
-import struct
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from segpp.errors import ImageError, InputError
+from segpp.errors import ImageError, SegppError
 from segpp.images.channels import as_channels
-from segpp.images.picture import finished
+from segpp.images.picture import check_band_numbers, finished
 from segpp.images.preprocess import ImageArray
-from segpp.images.stored.base import Stored, plain
+from segpp.images.stored.base import Stored, damaged, most_pixels, plain
 from segpp.images.stored.tiff import (
     bits_of,
+    check_segment,
     check_type,
     check_whole,
     extra_of,
+    is_separate,
     main_pages,
     orientation_in,
     palette_of,
     quiet,
+    segment_shape,
     space_of,
 )
-from segpp.images.white import AUTO, MAX, check_white, usual_white, warn_if_dark
+from segpp.images.white import (
+    AUTO,
+    MAX,
+    WhiteCount,
+    brightest_of,
+    check_white,
+    is_scaled,
+    warn_if_dark,
+)
 from segpp.manifest import InputSpec
 
 __all__ = ["Mosaic", "open_mosaic"]
@@ -36,7 +47,9 @@ __all__ = ["Mosaic", "open_mosaic"]
 _LARGEST_PART = 1 << 30
 _UPRIGHT = 1
 _WHITE_IS_ZERO = 0
-_COUNTED = (np.uint8, np.uint16)
+_CMYK = "CMYK"
+# Pillow's own JPEG may have turned the inks round.
+_JPEG = {6, 7, 33007, 34892}
 
 
 class Mosaic(AbstractContextManager["Mosaic"]):
@@ -54,13 +67,17 @@ class Mosaic(AbstractContextManager["Mosaic"]):
         self._path, self._file, self._spec = path, file, spec
         self._page, *others = main_pages(file)
         if others:
-            raise ImageError(f"{path} has {1 + len(others)} pages, and one is read by windows")
+            raise ImageError(
+                f"{path} has {1 + len(others)} pages, and one is read by windows", hint=_whole()
+            )
         self._parts: dict[int, NDArray[Any]] = {}
         self._brightest = 0.0
         _check(path, self._page)
         self.shape = (int(self._page.imagelength), int(self._page.imagewidth), spec.channels)
+        self._rows, self._columns = segment_shape(self._page)
+        self._colors = self._color_bands()
         self._white = spec.white
-        if spec.white == AUTO:
+        if spec.white == AUTO and is_scaled(self._page.dtype):
             self._white = check_white(self._counted_white())
 
     def __getitem__(self, window: tuple[slice, slice]) -> ImageArray:
@@ -68,11 +85,14 @@ class Mosaic(AbstractContextManager["Mosaic"]):
         rows, columns = (
             part.indices(side)[:2] for part, side in zip(window, self.shape, strict=False)
         )
-        stored = self._stored(self._raw(rows, columns))
-        if self._white is None and stored.palette is None:
-            self._brightest = max(self._brightest, float(np.nanmax(stored.array)))
-        picture = finished(self._path, stored, white=self._white or MAX, bands=self._spec.bands)
-        return as_channels(self._path, picture, self._spec.channels)
+        with _told(self._path):
+            raw = self._raw(rows, columns)
+            if self._white is None and palette_of(self._page) is None:
+                for band in self._colors:
+                    self._brightest = max(self._brightest, brightest_of(raw[:, :, band - 1]))
+            stored = self._stored(raw)
+            picture = finished(self._path, stored, white=self._white or MAX, bands=self._spec.bands)
+            return as_channels(self._path, picture, self._spec.channels)
 
     def __exit__(self, *_: object) -> None:
         """Close the file; say so if all of it was nearly black."""
@@ -88,6 +108,9 @@ class Mosaic(AbstractContextManager["Mosaic"]):
 
     def _stored(self, array: NDArray[Any]) -> Stored:
         page = self._page
+        if space_of(page) == _CMYK:
+            inks = Image.fromarray(np.ascontiguousarray(array[:, :, :4]), _CMYK)
+            return Stored(np.array(inks.convert("RGB")))
         return Stored(
             plain(array),
             palette_of(page),
@@ -112,22 +135,12 @@ class Mosaic(AbstractContextManager["Mosaic"]):
         return out
 
     @property
-    def _rows(self) -> int:
-        page = self._page
-        return int(page.tilelength if page.is_tiled else page.rowsperstrip)
-
-    @property
-    def _columns(self) -> int:
-        page = self._page
-        return int(page.tilewidth if page.is_tiled else page.imagewidth)
-
-    @property
     def _grid(self) -> tuple[int, int]:
         return -(-self.shape[0] // self._rows), -(-self.shape[1] // self._columns)
 
     def _numbers(self, rows: Sequence[int], columns: Sequence[int]) -> list[int]:
         down, across = self._grid
-        planes = self._page.samplesperpixel if _is_separate(self._page) else 1
+        planes = self._page.samplesperpixel if is_separate(self._page) else 1
         return [
             (plane * down + y) * across + x
             for plane in range(planes)
@@ -153,34 +166,29 @@ class Mosaic(AbstractContextManager["Mosaic"]):
                 return None
             self._file.filehandle.seek(page.dataoffsets[number])
             data = self._file.filehandle.read(length)
-            try:
-                part, _, shape = page.decode(data, number, jpegtables=page.jpegtables)
-            except Exception as failure:  # codecs have errors of their own
-                raise ImageError(f"{self._path} is damaged", str(failure)) from failure
+            check_segment(self._path, page, data)
+            part, _, shape = page.decode(data, number, jpegtables=page.jpegtables)
             self._parts[number] = part.reshape(shape)[0]
         return self._parts[number]
 
-    def _colors(self) -> range:
+    def _color_bands(self) -> Sequence[int]:
+        """Return the bands that are looked at where values are: those of the picture."""
         samples = self._page.samplesperpixel
+        if self._spec.bands is not None:
+            if space_of(self._page) is None and palette_of(self._page) is None:
+                check_band_numbers(self._path, samples, self._spec.bands)
+            return self._spec.bands
         return range(1, samples + 1 - extra_of(self._page, samples))
 
     def _counted_white(self) -> float:
         """Return what ``auto`` means for all of it: the values of all parts are counted first."""
-        page = self._page
-        if page.dtype not in _COUNTED:
-            raise InputError(
-                f"`white=auto` cannot be told of {page.dtype} read by windows",
-                hint="say a number: `white=1`",
-            )
-        colors = self._spec.bands or self._colors()
-        counts = np.zeros(np.iinfo(page.dtype).max + 1, np.int64)
+        count = WhiteCount(self._page.dtype)
         for top in range(0, self.shape[0], self._rows):
             rows = self._raw((top, min(top + self._rows, self.shape[0])), (0, self.shape[1]))
-            for band in colors:
-                counts += np.bincount(rows[:, :, band - 1].reshape(-1), minlength=len(counts))
+            for band in self._colors:
+                count.add(rows[:, :, band - 1])
         self._parts.clear()
-        rank = (999 * int(counts.sum()) + 999) // 1000
-        return usual_white(float(np.searchsorted(np.cumsum(counts), rank)))
+        return count.white()
 
 
 def open_mosaic(path: Path, spec: InputSpec) -> Mosaic:
@@ -191,30 +199,43 @@ def open_mosaic(path: Path, spec: InputSpec) -> Mosaic:
     """
     import tifffile  # noqa: PLC0415 - comes with an extra
 
+    with _told(path), quiet():
+        file = tifffile.TiffFile(path, _multifile=False)
+        try:
+            return Mosaic(path, file, spec)
+        except BaseException:
+            file.close()
+            raise
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn what tifffile and its codecs raise into an error that says that a file is damaged."""
     try:
-        with quiet():
-            file = tifffile.TiffFile(path, _multifile=False)
-    except (OSError, ValueError, struct.error, tifffile.TiffFileError) as failure:
-        raise ImageError(f"{path} is damaged, or no TIFF", str(failure)) from failure
-    try:
-        return Mosaic(path, file, spec)
-    except tifffile.TiffFileError as failure:
-        file.close()
-        raise ImageError(f"{path} is damaged", str(failure)) from failure
-    except BaseException:
-        file.close()
+        yield
+    except SegppError:
         raise
+    except MemoryError as failure:
+        raise ImageError(f"{path} is too large for the memory") from failure
+    except Exception as failure:  # each codec has its own
+        raise damaged(path, failure) from failure
+
+
+def _whole() -> str:
+    return (
+        "name a .png for the mask: then it is read whole, "
+        f"if it has not more than {most_pixels():,} pixels"
+    )
 
 
 def _check(path: Path, page: Any) -> None:
     check_type(path, page)
     check_whole(path, page)
-    if space_of(page) or orientation_in(page) != _UPRIGHT:
-        what = space_of(page) or "turned"
-        raise ImageError(f"{path} is {what}, which is not read by windows")
+    if what := _not_by_windows(page):
+        raise ImageError(f"{path} is {what}, which is not read by windows", hint=_whole())
     rows = page.tilelength if page.is_tiled else page.rowsperstrip
     columns = page.tilewidth if page.is_tiled else page.imagewidth
-    samples = 1 if _is_separate(page) else page.samplesperpixel
+    samples = 1 if is_separate(page) else page.samplesperpixel
     if rows * columns * samples * page.dtype.itemsize > _LARGEST_PART:
         raise ImageError(
             f"{path} has parts of {rows}x{columns} pixels, which cannot be read by windows",
@@ -222,8 +243,16 @@ def _check(path: Path, page: Any) -> None:
         )
 
 
-def _is_separate(page: Any) -> bool:
-    return int(page.planarconfig) == 2 and page.samplesperpixel > 1  # noqa: PLR2004 - TIFF 6.0
+def _not_by_windows(page: Any) -> str | None:
+    if (turn := orientation_in(page)) != _UPRIGHT:
+        return f"turned (orientation {turn})"
+    space = space_of(page)
+    if space != _CMYK:
+        return space
+    if page.dtype != np.uint8:
+        return f"{_CMYK} of {bits_of(page)} bits"
+    is_packed = int(page.compression) in _JPEG
+    return f"{_CMYK} as JPEG" if is_packed or page.samplesperpixel < len(_CMYK) else None
 
 
 def _put(out: NDArray[Any], part: NDArray[Any], plane: int, top: int, left: int) -> None:

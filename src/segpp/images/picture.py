@@ -4,6 +4,7 @@ Channels behind the colours are kept, for networks that take them; ``colors`` te
 first are the picture.
 """
 
+import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,10 +17,18 @@ from PIL import Image
 
 from segpp.errors import ImageError, InputError, MissingError
 from segpp.images.stored import Stored, read_stored
-from segpp.images.stored.base import orientation_of, upright
+from segpp.images.stored.base import damaged, orientation_of, upright
 from segpp.images.white import MAX, is_scaled, scaled, to_8_bits, warn_if_dark
 
-__all__ = ["MOST_BANDS", "Picture", "check_bands", "finished", "read_picture", "rgb_of"]
+__all__ = [
+    "MOST_BANDS",
+    "Picture",
+    "check_band_numbers",
+    "check_bands",
+    "finished",
+    "read_picture",
+    "rgb_of",
+]
 
 Pixels = NDArray[Any]
 
@@ -71,7 +80,7 @@ def read_picture(
             raise
         stored = found
     if stored.space:
-        stored = _converted(path, stored, page)
+        stored = _converted(path, stored)
     return finished(path, stored, white=white, bands=bands)
 
 
@@ -128,6 +137,12 @@ def check_bands(bands: Sequence[int] | None) -> tuple[int, ...] | None:
     return tuple(listed)
 
 
+def check_band_numbers(path: Path, have: int, bands: Sequence[int]) -> None:
+    """Raise ImageError if one of the bands, counted from 1, is not among those that there are."""
+    if wrong := [band for band in bands if not 1 <= band <= have]:
+        raise ImageError(f"{path} has {have} band(s), and no band {wrong[0]}")
+
+
 def _colors_of(stored: Stored) -> Pixels:
     if stored.palette is None:
         return stored.array
@@ -140,9 +155,7 @@ def _colors_of(stored: Stored) -> Pixels:
 
 
 def _chosen(path: Path, pixels: Pixels, bands: Sequence[int]) -> Pixels:
-    have = pixels.shape[2]
-    if wrong := [band for band in bands if not 1 <= band <= have]:
-        raise ImageError(f"{path} has {have} band(s), and no band {wrong[0]}")
+    check_band_numbers(path, pixels.shape[2], bands)
     return pixels[:, :, [band - 1 for band in bands]]
 
 
@@ -173,10 +186,18 @@ def _looked_at(path: Path, page: int) -> Stored | None:
     return None
 
 
-def _converted(path: Path, stored: Stored, page: int) -> Stored:
+def _converted(path: Path, stored: Stored) -> Stored:
     """Return a page in colours that are no RGB as RGB, as far as Pillow converts it."""
     if stored.array.dtype != np.uint8:
         raise ImageError(f"{path} holds {stored.space} of {stored.bits} bits, which is not read")
-    with Image.open(path, formats=["TIFF"]) as image:
-        image.seek(page)
-        return replace(stored, array=np.array(image.convert("RGB")), space=None, extra=0)
+    try:
+        with warnings.catch_warnings(), Image.open(path, formats=["TIFF"]) as image:
+            # Of odd metadata, which was read before.
+            warnings.simplefilter("ignore")
+            image.seek(stored.directory)
+            colors = np.array(image.convert("RGB"))
+    except Exception as failure:  # of a damaged file Pillow raises a dozen kinds of error
+        raise damaged(path, failure) from failure
+    if colors.shape[:2] != stored.array.shape[:2]:
+        raise ImageError(f"{path} is damaged", "its page is not as large as it says")
+    return replace(stored, array=colors, space=None, extra=0)

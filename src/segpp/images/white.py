@@ -11,6 +11,7 @@ Pictures of 8 bits and less are what they are. The C++ runtime does the same, to
 import math
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from segpp.errors import ImageError, InputError, PictureWarning
 __all__ = [
     "AUTO",
     "MAX",
+    "WhiteCount",
     "auto_white",
+    "brightest_of",
     "check_white",
     "is_scaled",
     "scaled",
@@ -44,6 +47,8 @@ _NUMBER = re.compile(r"[0-9]{1,20}([.][0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 _DARK = 0.25
 # 16 bits have few enough values for a table of them.
 _TABLE_BYTES = 2
+# Values that are looked at at once.
+_BLOCK = 1 << 22
 
 
 def check_white(white: str | float | None) -> str | None:
@@ -99,7 +104,7 @@ def to_8_bits(
     else:
         most = float((1 << (bits - (pixels.dtype.kind == "i"))) - 1)
     if white is None:
-        warn_if_dark(path, float(np.nanmax(seen)), most)
+        warn_if_dark(path, brightest_of(seen), most)
     return scaled(pixels, most) if pixels.dtype.kind == "f" else _high_byte(pixels, bits)
 
 
@@ -126,6 +131,35 @@ def auto_white(pixels: Pixels) -> float:
     return usual_white(value, is_float=pixels.dtype.kind == "f")
 
 
+class WhiteCount:
+    """What ``auto_white`` finds, of a picture that comes in parts: how many values need which step.
+
+    Args:
+        dtype: Of the pixels.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._is_float = dtype.kind == "f"
+        powers = tuple(float((1 << bits) - 1) for bits in range(17, 1024))
+        self._steps = np.array(((1.0,) if self._is_float else ()) + _USUAL + powers)
+        self._counts = np.zeros(len(self._steps) + 1, np.int64)
+
+    def add(self, pixels: Pixels) -> None:
+        """Count the values of one part (H, ...)."""
+        for some in _in_blocks(pixels):
+            values = some[np.isfinite(some)] if self._is_float else some.reshape(-1)
+            places = np.searchsorted(self._steps, values.astype(np.float64))
+            self._counts += np.bincount(places, minlength=len(self._counts))
+
+    def white(self) -> float:
+        """Return the white of all that was counted."""
+        size = int(self._counts.sum())
+        if size == 0:
+            return 1.0
+        reached = np.cumsum(self._counts) >= (999 * size + 999) // 1000
+        return float(self._steps[min(int(np.argmax(reached)), len(self._steps) - 1)])
+
+
 def usual_white(value: float, *, is_float: bool = False) -> float:
     """Return the next usual white above a value."""
     steps = (1.0, *_USUAL) if is_float else _USUAL
@@ -147,7 +181,7 @@ def warn_if_dark(path: Path, brightest: float, most: float) -> None:
 
 
 def _check_unit(path: Path, pixels: Pixels) -> None:
-    least, most = float(np.nanmin(pixels)), float(np.nanmax(pixels))
+    least, most = _range_of(pixels)
     if not (least >= 0 and most <= 1):
         raise ImageError(
             f"{path} holds floats from {least:g} to {most:g}",
@@ -156,11 +190,39 @@ def _check_unit(path: Path, pixels: Pixels) -> None:
         )
 
 
+def brightest_of(pixels: Pixels) -> float:
+    """Return the highest finite value, 0 if there is none."""
+    return _range_of(pixels)[1]
+
+
+def _range_of(pixels: Pixels) -> tuple[float, float]:
+    """Return the lowest and the highest finite value, 0 and 0 if there are none."""
+    if pixels.dtype.kind != "f":
+        return float(pixels.min()), float(pixels.max())
+    least, most = np.inf, -np.inf
+    for some in _in_blocks(pixels):
+        known = np.isfinite(some)
+        least = min(least, float(some.min(where=known, initial=np.inf)))
+        most = max(most, float(some.max(where=known, initial=-np.inf)))
+    return (least, most) if least <= most else (0.0, 0.0)
+
+
 def _scaled(pixels: Pixels, white: float) -> Pixels8:
-    levels = np.floor(pixels.astype(np.float64) * float(_WHITE) / white + 0.5)
-    # Not a number means that nothing was seen there.
-    known: Pixels8 = np.nan_to_num(levels, nan=0.0).clip(0, _WHITE).astype(np.uint8)
+    known = np.empty(pixels.shape, np.uint8)
+    # Signalling ones among what is not a number are no reason to speak.
+    with np.errstate(invalid="ignore", over="ignore"):
+        for some, into in zip(_in_blocks(pixels), _in_blocks(known), strict=True):
+            levels = np.floor(some.astype(np.float64) * float(_WHITE) / white + 0.5)
+            # Not a number means that nothing was seen there.
+            into[...] = np.nan_to_num(levels, nan=0.0).clip(0, _WHITE)
     return known
+
+
+def _in_blocks(pixels: Pixels) -> Iterator[Pixels]:
+    """Yield views of some rows at a time: doubles are many times what a picture takes."""
+    rows = max(_BLOCK * len(pixels) // max(pixels.size, 1), 1)
+    for top in range(0, len(pixels), rows):
+        yield pixels[top : top + rows]
 
 
 def _high_byte(pixels: Pixels, bits: int) -> Pixels8:

@@ -382,3 +382,16 @@ def test_a_foreign_file_is_replaced_if_forced(
 
     assert (refused.returncode, forced.returncode) == (2, 0), forced.stderr
     assert foreign.read_bytes() != b"mine"
+
+
+def test_what_is_said_of_a_skipped_picture_names_flags(
+    segpp: Command, data: Path, models: list[Path]
+) -> None:
+    np.save(data / "images" / "z.npy", np.zeros((8, 8, 5), np.uint8))
+    Image.new("L", (8, 8)).save(data / "labels" / "z.png")
+
+    done = segpp("eval", models[0], "--dataset", data)
+
+    assert done.returncode == 1
+    assert "has 5 channels" in done.stderr
+    assert "--bands 3,2,1" in done.stderr

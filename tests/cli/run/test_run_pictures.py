@@ -1,6 +1,7 @@
 """segpp-run on pictures that are more than 8 bits of RGB in one page."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,64 @@ def test_a_folder_says_what_it_passed_over(
     assert run(network(), folder, "--out", tmp_path / "m") == 0
 
     assert "passed over 1 file in" in capsys.readouterr().err
+
+
+def test_a_package_that_one_picture_needs_does_not_end_the_others(
+    network: Network, stripes: Stripes, tmp_path: Path, capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.png", "c.png"):
+        Image.fromarray(stripes(48, 90)).save(folder / name)
+    tifffile.imwrite(folder / "b.tif", stripes(48, 90).astype(np.float32), photometric="rgb")
+    monkeypatch.setitem(sys.modules, "imagecodecs", None)
+    out = ["--save", "mask", "--out", tmp_path / "out"]
+
+    assert run(network(), folder, *out) == 1
+    told = capsys.readouterr()
+    assert "skipped b: the package tifffile is not installed" in told.err
+    assert "pip install 'segpp[tiff]'" in told.err
+    assert told.out.rstrip().endswith("1 skipped")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.mask.png", "c.mask.png"}
+    # Alone, it is what is missing.
+    assert run(network(), folder / "b.tif", *out) == 3
+
+
+def test_what_is_said_of_a_skipped_picture_names_flags_and_keeps_its_lines(
+    network: Network, stripes: Stripes, tmp_path: Path, capsys: Capture
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(stripes(48, 90)).save(folder / "a.png")
+    np.save(folder / "b\nb.npy", stripes(48, 90).astype(np.float32))
+    (folder / "c\nc.txt").touch()
+
+    assert run(network(), folder, "--out", tmp_path / "out") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert any(r"b\x0ab.npy holds floats from 0 to 255" in line for line in lines)
+    assert any("--white 255, or --white auto" in line for line in lines)
+    assert not any(line.startswith(("b.npy", "c.txt")) for line in lines)
+
+
+def test_an_error_of_a_file_with_a_line_feed_in_its_name_is_one_line(
+    network: Network, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "a\nb.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    assert run(network(), tmp_path / "a\nb.png") == 2
+    [error, fact] = capsys.readouterr().err.splitlines()
+    assert error == rf"error: {tmp_path}/a\x0ab.png is damaged"
+    assert fact.startswith("  ")
+
+
+def test_channels_first_in_an_array_are_guessed(
+    network: Network, stripes: Stripes, tmp_path: Path, capsys: Capture
+) -> None:
+    np.save(tmp_path / "x.npy", np.moveaxis(stripes(48, 90), -1, 0))
+
+    assert run(network(), tmp_path / "x.npy") == 2
+    said = capsys.readouterr().err
+    assert "has 90 channels" in said
+    assert "numpy.moveaxis(array, 0, -1)" in said
+    assert "--bands" not in said

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segpp.datasets.pairs import find_labels, find_pairs, load_pair
-from segpp.errors import ImageError, InputError
+from segpp.datasets.pairs import Pair, find_labels, find_pairs, load_pair
+from segpp.errors import ImageError, InputError, PictureWarning
 from segpp.images.preprocess import IMAGE_SUFFIXES
 from tests.helpers.datasets import dataset, save
 
@@ -66,6 +66,17 @@ def test_every_image_that_can_be_read_can_be_scored(tmp_path: Path, suffix: str)
 
     assert pixels.shape == (2, 2, 3)
     assert labels.shape == (2, 2)
+
+
+def test_of_several_pages_the_first_is_scored_and_that_is_told(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 6), color) for color in ("red", "lime", "blue")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    Image.new("L", (8, 6)).save(tmp_path / "a.png")
+
+    with pytest.warns(PictureWarning, match=r"a\.gif has 3 pages or frames, and the first alone"):
+        image, _ = load_pair(Pair(tmp_path / "a.gif", tmp_path / "a.png"))
+
+    assert image[0, 0].tolist() == [255, 0, 0]
 
 
 def test_labels_are_found_for_images_from_anywhere(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures of what files store: colours, bands, pages, turned upright."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,32 @@ def test_a_board_without_tifffile_is_told_of_it(
 
     with pytest.raises(MissingError, match=r"segpp\[tiff\]"):
         load_image(tmp_path / "x.tif")
+
+
+def test_inks_are_those_of_the_page_not_of_a_copy_before_it(tmp_path: Path) -> None:
+    pytest.importorskip("imagecodecs")
+    inks = np.random.default_rng(0).integers(0, 256, (2, 8, 9, 4), np.uint8)
+    with tifffile.TiffWriter(tmp_path / "x.tif") as file:
+        # What a viewer shows while it reads: the same size, and 1 for "reduced".
+        file.write(inks[0], photometric="separated", subfiletype=1, metadata=None)
+        file.write(inks[1], photometric="separated", metadata=None)
+
+    found = read_picture(tmp_path / "x.tif").pixels
+
+    assert (found == np.array(Image.fromarray(inks[1], "CMYK").convert("RGB"))).all()
+
+
+def test_damaged_inks_are_told(tmp_path: Path) -> None:
+    pytest.importorskip("imagecodecs")
+    tifffile.imwrite(
+        tmp_path / "x.tif", np.zeros((8, 9, 4), np.uint8), photometric="separated", metadata=None
+    )
+    whole = (tmp_path / "x.tif").read_bytes()
+    random = np.random.default_rng(0)
+
+    for _ in range(200):
+        content = bytearray(whole)
+        content[random.integers(4, 250)] = random.choice([0, 1, 255])
+        (tmp_path / "x.tif").write_bytes(content)
+        with suppress(ImageError):
+            read_picture(tmp_path / "x.tif")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segpp.errors import ImageError, InputError, PictureWarning
-from segpp.images.white import auto_white, check_white, scaled, to_8_bits
+from segpp.images.white import WhiteCount, auto_white, check_white, scaled, to_8_bits
 
 HERE = Path("x.tif")
 
@@ -110,3 +110,26 @@ def test_a_white_point_has_one_spelling(given: str | float | None, kept: str | N
 def test_other_white_points_are_named(given: object) -> None:
     with pytest.raises(InputError, match="`white` is"):
         check_white(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int32, np.uint64, np.float32, np.float64])
+def test_counting_part_by_part_finds_the_same_white(dtype: type) -> None:
+    random = np.random.default_rng(0)
+    for most in (0.4, 1.0, 1.5, 100, 255, 256, 9_999, 65_535, 65_536, 1e6, 2.0**40, 2.0**63):
+        limit = most if np.dtype(dtype).kind == "f" else min(most, np.iinfo(dtype).max // 2)
+        pixels = (random.random((1001, 7)) ** 0.01 * limit).astype(dtype)
+        pixels[3, 3] = limit
+        count = WhiteCount(pixels.dtype)
+        for top in range(0, len(pixels), 90):
+            count.add(pixels[top : top + 90])
+        assert count.white() == auto_white(pixels)
+
+
+def test_what_is_not_finite_is_not_looked_at(recwarn: pytest.WarningsRecorder) -> None:
+    pixels = np.array([[math.nan, 0.5, math.inf, 1]], np.float32)
+
+    assert to_8_bits(HERE, pixels, 32, None).tolist() == [[0, 128, 255, 255]]
+    assert to_8_bits(HERE, np.full((2, 3), math.nan), 64, None).tolist() == [[0] * 3] * 2
+    with pytest.raises(ImageError, match=r"holds floats from 0\.5 to 7"):
+        to_8_bits(HERE, np.array([[math.nan, 0.5, math.inf, 7]]), 64, None)
+    assert not recwarn.list

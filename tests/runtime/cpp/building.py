@@ -111,5 +111,5 @@ def build(
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
         said += done.stdout + done.stderr
         if done.returncode:
-            raise CheckError(f"{' '.join(command)}\n{said}")
+            raise CheckError(" ".join(command), *said.splitlines())
     return said

@@ -4,6 +4,7 @@ import json
 import re
 import resource
 import subprocess
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -273,11 +274,28 @@ def test_sixteen_bits_that_would_be_black_are_told(
     runtime: Built, network: Network, tmp_path: Path
 ) -> None:
     model = network()
-    for name, most in (("dark.png", 4095), ("bright.png", 65535)):
+    # All of it zero is black whatever white is; 255 is no zero, though its high byte is.
+    for name, most in (("dark", 4095), ("low", 255), ("bright", 65535), ("zero", 0)):
         ramp = np.linspace(0, most, 40 * 60).reshape(40, 60).astype(np.uint16)
-        Image.fromarray(ramp).save(tmp_path / name)
+        path = tmp_path / f"{name}.png"
+        Image.fromarray(ramp).save(path)
 
-        done = runtime.run("--force", "--out", tmp_path, model, tmp_path / name)
+        done = runtime.run("--force", "--out", tmp_path, model, path)
 
         assert done.returncode == 0, done.stderr
-        assert ("nearly black" in done.stderr) == (name == "dark.png")
+        assert ("nearly black" in done.stderr) == (name in {"dark", "low"})
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            segpp.load_image(path)
+        assert bool(told) == (name in {"dark", "low"})
+
+
+def test_a_line_feed_in_a_name_does_not_end_the_line(
+    runtime: Built, network: Network, tmp_path: Path
+) -> None:
+    (tmp_path / "a\nb.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+
+    done = runtime.run(network(), tmp_path / "a\nb.png")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == rf"error: {tmp_path}/a\x0ab.png is damaged"

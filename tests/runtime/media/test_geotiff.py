@@ -67,3 +67,35 @@ def test_more_classes_than_a_palette_has_are_16_bits(tmp_path: Path) -> None:
     write_mask(tmp_path / "m.tif", [mask], (1, 2), palette, source=source(tmp_path / "s.tif", "x"))
 
     assert tifffile.imread(tmp_path / "m.tif").tolist() == [[299, 0]]
+
+
+def test_a_damaged_place_is_left_out(tmp_path: Path) -> None:
+    odd = [(33550, 12, 1, (0.5,), True), (33922, 3, 1, (7,), True), (34735, 2, 0, "x", True)]
+    tifffile.imwrite(
+        tmp_path / "s.tif",
+        np.zeros((9, 7), np.uint8),
+        extratags=[*odd, (42113, 3, 2, (1, 2), True)],
+        metadata=None,
+    )
+
+    write_mask(
+        tmp_path / "m.tif",
+        [np.zeros((9, 7), np.uint8)],
+        (9, 7),
+        PALETTE,
+        source=tmp_path / "s.tif",
+    )
+
+    assert not {33550, 33922, 42113} & tags_in(tmp_path / "m.tif").keys()
+
+
+def test_a_picture_that_is_turned_gives_its_mask_no_place(tmp_path: Path) -> None:
+    tags = [*PLACE, (274, 3, 1, 6, True)]
+    tifffile.imwrite(tmp_path / "s.tif", np.zeros((9, 7), np.uint8), extratags=tags, metadata=None)
+
+    write_mask(
+        tmp_path / "m.tif", [np.zeros((7, 9), np.uint8)], (7, 9), PALETTE,
+        source=tmp_path / "s.tif",
+    )  # fmt: skip
+
+    assert not {code for code, *_ in PLACE} & tags_in(tmp_path / "m.tif").keys()

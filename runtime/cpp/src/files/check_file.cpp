@@ -11,7 +11,7 @@ namespace segpp
 namespace
 {
 
-std::string problemOf(std::filesystem::path const& path)
+std::string problemOf(std::filesystem::path const& path, std::vector<std::string>& facts)
 {
     std::error_code failure;
     auto const status = std::filesystem::status(path, failure);
@@ -32,7 +32,8 @@ std::string problemOf(std::filesystem::path const& path)
     std::ifstream file(path, std::ios::binary);
     if (!file)
     {
-        return std::string("cannot be read\n  ") + std::strerror(errno);
+        facts.emplace_back(std::strerror(errno));
+        return "cannot be read";
     }
     return file.peek() == std::ifstream::traits_type::eof() ? "is empty" : "";
 }
@@ -41,9 +42,10 @@ std::string problemOf(std::filesystem::path const& path)
 
 void checkFile(std::filesystem::path const& path, std::string const& kind)
 {
-    if (std::string const problem = problemOf(path); !problem.empty())
+    std::vector<std::string> facts;
+    if (std::string const problem = problemOf(path, facts); !problem.empty())
     {
-        throw InputError(kind + " " + path.string() + " " + problem);
+        throw InputError(kind + " " + path.string() + " " + problem, facts);
     }
 }
 

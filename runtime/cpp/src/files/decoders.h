@@ -19,8 +19,6 @@ struct Decoded
     Image image;
     //! How many channels the file has; a grey JPEG has one, and an image of three.
     int bands{3};
-    //! Whether it has 16 bits, which may be 8 by now.
-    bool isSixteen{false};
     //! The pixels where 16 bits are kept; else empty.
     std::vector<std::uint16_t> deep;
     //! A block of EXIF from its byte order on, and XMP as text; empty where there is none.

@@ -64,15 +64,17 @@ std::vector<T> picked(
     return some;
 }
 
-//! Whether no high byte of 16 bits reaches a quarter of what they hold.
-bool isNearlyBlack(Image const& picture)
+//! Whether no value of 16 bits reaches a quarter of what they hold; what is all zero is black
+//! whatever white is.
+bool isNearlyBlack(std::vector<std::uint16_t> const& pixels)
 {
-    constexpr std::uint8_t kQUARTER = 64;
-    auto const most = std::max_element(picture.pixels.begin(), picture.pixels.end());
-    return most != picture.pixels.end() && *most < kQUARTER;
+    constexpr std::uint16_t kQUARTER = 1U << 14U;
+    auto const most = std::max_element(pixels.begin(), pixels.end());
+    return most != pixels.end() && *most > 0 && *most < kQUARTER;
 }
 
-Image pictureOf(std::filesystem::path const& path, Decoded decoded, InputSpec const& spec)
+Image pictureOf(std::filesystem::path const& path, Decoded decoded, InputSpec const& spec,
+    bool* isTooDark)
 {
     std::vector<std::int64_t> const bands = bandsOf(path, decoded, spec);
     Image image = std::move(decoded.image);
@@ -84,7 +86,9 @@ Image pictureOf(std::filesystem::path const& path, Decoded decoded, InputSpec co
     }
     if (!decoded.deep.empty())
     {
-        image.pixels = inEightBits(decoded.deep, spec.white);
+        image.pixels = isScaled(spec.white) ? inEightBits(decoded.deep, spec.white)
+                                            : highBytes(decoded.deep);
+        *isTooDark = spec.white.empty() && isNearlyBlack(decoded.deep);
     }
     return image;
 }
@@ -120,13 +124,15 @@ Image loadPicture(std::filesystem::path const& path, InputSpec const& spec, std:
     try
     {
         bool const keepsAll = !spec.bands.empty();
+        // 16 bits are also looked at where nobody says what is white.
+        bool const keepsDepth = spec.white.empty() || isScaled(spec.white);
         Decoded decoded = isPng
-            ? decodePngFile(bytes.data(), bytes.size(), isScaled(spec.white), keepsAll)
+            ? decodePngFile(bytes.data(), bytes.size(), keepsDepth, keepsAll)
             : decodeJpegFile(bytes.data(), bytes.size());
         int const orientation = orientationOf(decoded.exif, decoded.xmp);
-        bool const isUntold = decoded.isSixteen && spec.white.empty();
-        Image const picture = pictureOf(path, std::move(decoded), spec);
-        if (note != nullptr && isUntold && isNearlyBlack(picture))
+        bool isTooDark = false;
+        Image const picture = pictureOf(path, std::move(decoded), spec, &isTooDark);
+        if (note != nullptr && isTooDark)
         {
             *note = path.string() + " is nearly black: of its 16 bits less than a quarter is used; "
                 "say what is white: segpp-export --white";

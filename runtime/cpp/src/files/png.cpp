@@ -76,7 +76,6 @@ void askForRgb(Reader& reader)
 {
     png_byte const color = png_get_color_type(reader.state, reader.info);
     png_byte const depth = png_get_bit_depth(reader.state, reader.info);
-    reader.result.isSixteen = depth == 16;
     reader.isDeep = reader.isDeep && depth == 16;
     if (depth == 16 && !reader.isDeep)
     {

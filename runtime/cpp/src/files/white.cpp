@@ -111,4 +111,12 @@ std::vector<std::uint8_t> inEightBits(
     return found;
 }
 
+std::vector<std::uint8_t> highBytes(std::vector<std::uint16_t> const& pixels)
+{
+    std::vector<std::uint8_t> found(pixels.size());
+    std::transform(pixels.begin(), pixels.end(), found.begin(),
+        [](std::uint16_t pixel) { return static_cast<std::uint8_t>(pixel >> 8U); });
+    return found;
+}
+
 } // namespace segpp

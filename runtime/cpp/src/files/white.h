@@ -21,4 +21,7 @@ bool isScaled(std::string const& white);
 std::vector<std::uint8_t> inEightBits(
     std::vector<std::uint16_t> const& pixels, std::string const& white);
 
+//! Return the high byte of every value, as libpng takes it.
+std::vector<std::uint8_t> highBytes(std::vector<std::uint16_t> const& pixels);
+
 } // namespace segpp

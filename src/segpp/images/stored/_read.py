@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from segpp.errors import ImageError, SegppError
-from segpp.images.stored.base import CONTAINERS, HEAD_BYTES, Stored
+from segpp.images.stored.base import CONTAINERS, HEAD_BYTES, Stored, damaged
 from segpp.utils import arguments
 from segpp.utils.file_type import kind_of
 from segpp.utils.files import check_file
@@ -43,7 +43,7 @@ def read_stored(path: Path | str, *, page: int = 0) -> Stored:
     except MemoryError as failure:
         raise ImageError(f"{path} is too large for the memory") from failure
     except Exception as failure:  # of a damaged file readers raise a dozen kinds of error
-        raise ImageError(f"{path} is damaged", str(failure)) from failure
+        raise damaged(path, failure) from failure
 
 
 def count_pages(path: Path) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from segpp.errors import ImageError
 from segpp.utils.registry import Registry
@@ -24,6 +24,7 @@ __all__ = [
     "Stored",
     "check_page",
     "check_size",
+    "damaged",
     "extra_of",
     "is_there",
     "most_pixels",
@@ -60,6 +61,7 @@ class Stored:
         extra: How many of the last channels are no colours: transparency, or bands beside RGB.
         orientation: How the picture is to be turned, 1 to 8 as EXIF has it; the array is not.
         space: What the channels are where that is neither grey nor RGB: CMYK, YCbCr, CIELab.
+        directory: Where a TIFF's page lies among all that the file has, reduced copies too.
         lossy: What packed a TIFF's pixels, if that is made to change them: JPEG and the like.
     """
 
@@ -73,6 +75,7 @@ class Stored:
     orientation: int = 1
     space: str | None = None
     lossy: str | None = None
+    directory: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,16 @@ def check_size(
             f"it says {total:,} bytes of pixels; read are up to {_MOST_BYTES:,}",
             hint=hint,
         )
+
+
+def damaged(path: Path, failure: Exception) -> ImageError:
+    """Return what a reader's own error means: its words where they are meant for people."""
+    if isinstance(failure, UnidentifiedImageError):
+        return ImageError(f"{path} is damaged", "its header is")
+    means_little = isinstance(failure, LookupError | TypeError | AttributeError | struct.error)
+    if means_little or isinstance(failure, ArithmeticError):
+        return ImageError(f"{path} is damaged", "it ends too early, or contradicts itself")
+    return ImageError(f"{path} is damaged", str(failure))
 
 
 def most_pixels() -> int:

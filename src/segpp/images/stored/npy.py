@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from segpp.errors import ImageError
-from segpp.images.stored.base import CONTAINERS, Container, Stored, check_page, plain
+from segpp.images.stored.base import CONTAINERS, Container, Stored, check_page, check_size, plain
 
 _START = b"\x93NUMPY"
 _DIMENSIONS = {2, 3}
@@ -23,6 +23,7 @@ def _read(path: Path, page: int) -> Stored:
     kind = f"{array.dtype} ({', '.join(map(str, array.shape))})"
     if array.dtype.kind not in "buif" or array.ndim not in _DIMENSIONS or 0 in array.shape:
         raise ImageError(f"{path} holds {kind}", "an image is numbers (H, W) or (H, W, C)")
+    check_size(path, array.shape, array.dtype.itemsize)
     bits = 1 if array.dtype == np.bool_ else 8 * array.dtype.itemsize
     return Stored(plain(array if array.nbytes > _MAPPED_BYTES else np.array(array)), bits=bits)
 

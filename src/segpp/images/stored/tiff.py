@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError
-from segpp.images.stored._planes import planes_in
-from segpp.images.stored._tiff_by_pillow import count_by_pillow, read_by_pillow
+from segpp.images.stored._tiffs.by_pillow import count_by_pillow, read_by_pillow
+from segpp.images.stored._tiffs.planes import planes_in
+from segpp.images.stored._tiffs.segments import HEAD_BYTES, LERC, size_in
 from segpp.images.stored.base import (
     CONTAINERS,
     ORIENTATION,
@@ -33,30 +34,30 @@ from segpp.images.stored.base import (
 __all__ = [
     "bits_of",
     "channels_last",
+    "check_segment",
     "check_type",
     "check_whole",
     "extra_of",
+    "is_separate",
     "main_pages",
     "orientation_in",
     "palette_of",
     "quiet",
+    "segment_shape",
     "space_of",
 ]
 
 _STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WHITE_IS_ZERO, _PALETTE = 0, 3
 _COLOR_MAP = 320
+_SEPARATE = 2
 _BY_WINDOWS = "segpp-run reads it by windows with --tile --save mask --out mask.tif"
 _RGB, _YCBCR = 3, 6
 _SPACES = {5: "CMYK", 6: "YCbCr", 8: "CIELab", 9: "ICCLab"}
 _THREE_COLORS = {2, 6, 8, 9}
 _ALPHA = {1, 2}
-_JPEG = {6, 7, 34892}
-# A segment of these brings its own size.
-_PNG, _JPEG_2000 = {34933}, {33003, 33004, 33005, 34712}
+_JPEG, _JPEG_2000 = {6, 7, 34892}, {33003, 33004, 33005, 34712}
 _OTHERS_LOSSY = {34927: "WebP", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL"}
-_BARE_JPEG_2000 = b"\xff\x4f\xff\x51"
-_HEAD_BYTES = 1 << 16
 
 
 def _read(path: Path, page: int) -> Stored:
@@ -84,9 +85,28 @@ def _count(path: Path) -> int:
 
 
 def main_pages(file: Any) -> list[Any]:
-    """Return the pages of an open file that are no reduced copies or masks of others."""
+    """Return the pages of an open file that are no reduced copies or masks of others.
+
+    Raises:
+        ValueError: The pages break off.
+    """
     pages = list(file.pages)
+    _check_chain(file, pages)
     return [page for page in pages if not (page.is_reduced or page.is_mask)] or pages
+
+
+def _check_chain(file: Any, pages: Sequence[Any]) -> None:
+    """Raise ValueError unless the last page says that it is the last: tifffile stops silently."""
+    if not pages:
+        raise ValueError("it has no pages")
+    kind, handle = file.tiff, file.filehandle
+    handle.seek(pages[-1].offset)
+    (tags,) = struct.unpack(kind.tagnoformat, handle.read(kind.tagnosize))
+    handle.seek(pages[-1].offset + kind.tagnosize + tags * kind.tagsize)
+    # Some writers leave these bytes out.
+    after = handle.read(kind.offsetsize)
+    if len(after) == kind.offsetsize and (next_page := struct.unpack(kind.offsetformat, after)[0]):
+        raise ValueError(f"what follows page {len(pages)}, at {next_page:,}, is no page")
 
 
 @contextmanager
@@ -112,6 +132,7 @@ def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
     arrays = []
     for page in planes:
         check_whole(path, page)
+        _check_segments(path, page)
         arrays.append(channels_last(page.asarray(squeeze=False)))
     if len({array.shape for array in arrays}) > 1:
         raise ImageError(f"{path} has channels of different sizes")
@@ -127,6 +148,7 @@ def _stored(path: Path, planes: Sequence[Any], pages: int) -> Stored:
         orientation=orientation_in(first),
         space=space_of(first),
         lossy=_lossy(first),
+        directory=int(first.index),
     )
 
 
@@ -183,7 +205,7 @@ def channels_last(array: Pixels) -> Pixels:
 
 
 def check_whole(path: Path, page: Any) -> None:
-    """Raise ImageError if segments lie behind the end of the file, or unpack to what is not said.
+    """Raise ImageError if segments lie behind the end of the file, or some are not told of.
 
     Segments that were never written, as GDAL leaves them out, are zero.
     """
@@ -194,29 +216,55 @@ def check_whole(path: Path, page: Any) -> None:
         raise ImageError(f"{path} is damaged", f"it is cut short: {size:,} bytes, not {last:,}")
     if len(page.dataoffsets) == 0:
         raise ImageError(f"{path} is damaged", "it says nowhere where its pixels are")
-    if int(page.compression) in _PNG | _JPEG_2000:
-        _check_segments(path, page)
+
+
+def check_segment(path: Path, page: Any, data: bytes) -> None:
+    """Raise ImageError if a segment would unpack to more than the page says; see ``segments``.
+
+    Args:
+        path: For the message.
+        page: The page.
+        data: The segment, or its first bytes.
+    """
+    rows, columns = segment_shape(page)
+    # LERC's bands stand one above the other.
+    is_lerc = int(page.compression) == LERC
+    tall = rows * (page.samplesperpixel if is_lerc and not is_separate(page) else 1)
+    try:
+        most = rows * columns * page.samplesperpixel * page.dtype.itemsize
+        found = size_in(data, int(page.compression), 2 * most + HEAD_BYTES)
+    except (ValueError, IndexError, struct.error) as failure:
+        raise ImageError(f"{path} is damaged", "a part of it does not say its size") from failure
+    if found and (found[0] > tall or found[1] > columns):
+        raise ImageError(
+            f"{path} is damaged", f"a part of it is {found[0]}x{found[1]}, not {tall}x{columns}"
+        )
+
+
+def segment_shape(page: Any) -> tuple[int, int]:
+    """Return the height and width of a page's tiles or strips.
+
+    Raises:
+        ValueError: They have none.
+    """
+    rows = int(page.tilelength if page.is_tiled else page.rowsperstrip)
+    columns = int(page.tilewidth if page.is_tiled else page.imagewidth)
+    if min(rows, columns) < 1:
+        raise ValueError(f"its parts are {rows}x{columns}")
+    return rows, columns
+
+
+def is_separate(page: Any) -> bool:
+    """Return whether the channels of a page lie in planes one after the other."""
+    return int(page.planarconfig) == _SEPARATE and page.samplesperpixel > 1
 
 
 def _check_segments(path: Path, page: Any) -> None:
+    most = None if int(page.compression) == LERC else HEAD_BYTES
     with path.open("rb") as file:
         for offset, length in zip(page.dataoffsets, page.databytecounts, strict=False):
             file.seek(offset)
-            found = _size_in(file.read(min(length, _HEAD_BYTES)), int(page.compression))
-            most = max(page.chunks[0] if page.chunks else 0, page.imagelength, page.tilelength)
-            widest = max(page.imagewidth, page.tilewidth)
-            if found and (found[0] > most or found[1] > widest):
-                raise ImageError(f"{path} is damaged", f"a part of it is {found[0]}x{found[1]}")
-
-
-def _size_in(head: bytes, compression: int) -> tuple[int, int] | None:
-    if not head:
-        return None
-    if compression in _PNG:
-        width, height = struct.unpack_from(">II", head, 16)
-        return height, width
-    right, bottom, left, top = struct.unpack_from(">4I", head, head.index(_BARE_JPEG_2000) + 8)
-    return bottom - top, right - left
+            check_segment(path, page, file.read(min(length, most or length)))
 
 
 def palette_of(page: Any) -> NDArray[np.uint8] | None:

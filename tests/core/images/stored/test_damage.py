@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from segpp.errors import ImageError
+from segpp.images.stored import read_stored
 from tests.core.images.stored.files import bit_tiff, chunk, png, read
 
 
@@ -65,6 +66,17 @@ def test_what_promises_too_much_is_refused_before_it_is_unpacked(tmp_path: Path)
     for content in (bomb, b"P5 60000 60000 255\n\0", b"P2 60000 60000 255\n0"):
         with pytest.raises(ImageError, match=r"too large|cut short"):
             read(content, tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(20_000, 20_000), (12_000, 12_000, 40)])
+def test_an_array_too_large_to_be_a_picture_is_refused(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    # All of it is there, in a file that takes no place on the disk.
+    np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, shape)
+
+    with pytest.raises(ImageError, match="is too large"):
+        read_stored(tmp_path / "x.npy")
 
 
 @pytest.mark.parametrize(

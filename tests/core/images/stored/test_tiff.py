@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from segpp.errors import ImageError, MissingError
 from segpp.images.stored import read_stored
-from segpp.images.stored._tiff_by_pillow import read_by_pillow
+from segpp.images.stored._tiffs.by_pillow import read_by_pillow
 from tests.core.images.stored.files import (
     EVERY,
     FLOATS,
@@ -157,3 +157,18 @@ def test_without_tifffile_the_package_is_named_for_the_others(tmp_path: Path, ar
 
     with pytest.raises(MissingError, match=r"segpp\[tiff\]"):
         read_by_pillow(tmp_path / "x", 0)
+
+
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_stack_that_breaks_off_is_damaged_not_shorter(tmp_path: Path, *, bigtiff: bool) -> None:
+    path = tmp_path / "x.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as file:
+        for _ in range(3):
+            file.write(np.zeros((8, 9, 3), np.uint8), photometric="rgb", metadata=None)
+    with tifffile.TiffFile(path) as file:
+        last = file.pages[2].offset
+    path.write_bytes(path.read_bytes()[:last])
+
+    for page in (0, 1):
+        with pytest.raises(ImageError, match=r"what follows page 2, at .*, is no page"):
+            read_stored(path, page=page)

@@ -1,0 +1,1 @@
+"""What makes TIFFs many kinds of files: pages that are planes, packed segments, no tifffile."""

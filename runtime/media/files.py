@@ -33,7 +33,7 @@ __all__ = [
 _READ = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
 # What is read where a package is installed, and how to come by it.
 _PACKAGES = {
-    **dict.fromkeys((".heic", ".heif"), "HEIC needs the package pillow-heif"),
+    **dict.fromkeys((".heic", ".heif"), "HEIC needs segpp[heic]"),
     ".avif": "AVIF needs Pillow 11.3 or newer",
 }
 # What a Mac leaves beside files on other disks, and what systems keep about folders.

@@ -12,6 +12,7 @@ from segpp.errors import ImageError
 from segpp.runtime.media.files import as_film, items_of, names_of, pages_in, pictures_in
 from segpp.runtime.media.items import ImageSource
 from segpp.runtime.media.sources import find_source
+from tests.helpers.commands import python_without
 
 
 def frames(count: int = 3) -> list[Image.Image]:
@@ -33,7 +34,6 @@ def save_all(path: Path, **options: object) -> Path:
 def test_what_is_no_picture_is_passed_over_with_a_word(tmp_path: Path) -> None:
     frames()[0].save(tmp_path / "a.jpg")
     frames()[0].save(tmp_path / "b.jfif", format="JPEG")
-    (tmp_path / "c.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 32)
     (tmp_path / "._a.jpg").write_bytes(b"\0\5\x16\7")
     (tmp_path / ".DS_Store").write_bytes(b"x")
     for name in ("notes.txt", "labels.json"):
@@ -43,16 +43,36 @@ def test_what_is_no_picture_is_passed_over_with_a_word(tmp_path: Path) -> None:
 
     assert [path.name for path in files] == ["a.jpg", "b.jfif"]
     assert notes == (
-        f"passed over {tmp_path / 'c.heic'}: HEIC needs the package pillow-heif",
         f"passed over 2 files in {tmp_path} without the ending of a picture (.json, .txt)",
     )
+
+
+LIST = """
+import sys
+from pathlib import Path
+from segpp.runtime.media.files import pictures_in
+files, notes = pictures_in(Path(sys.argv[1]))
+print(*(path.name for path in files), *notes, sep="\\n")
+"""
+
+
+def test_a_picture_that_needs_an_absent_package_is_passed_over_by_its_name(tmp_path: Path) -> None:
+    frames()[0].save(tmp_path / "a.jpg")
+    (tmp_path / "c.heic").write_bytes(b"x")
+
+    done = python_without(["pillow_heif"], LIST, tmp_path)
+
+    said = f"passed over {tmp_path / 'c.heic'}: HEIC needs segpp[heic]"
+    assert done.stdout.splitlines() == ["a.jpg", said], done.stderr
 
 
 def test_a_folder_of_other_things_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "c.heic").write_bytes(b"x")
 
-    with pytest.raises(ImageError, match=r"holds no images and no videos\n.*c\.heic: HEIC"):
-        pictures_in(tmp_path)
+    done = python_without(["pillow_heif"], LIST, tmp_path)
+
+    assert "holds no images and no videos" in done.stderr
+    assert "c.heic: HEIC needs segpp[heic]" in done.stderr
 
 
 def pages_of(path: Path) -> ImageSource:

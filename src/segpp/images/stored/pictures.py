@@ -53,7 +53,7 @@ def _heic(path: Path, page: int) -> Stored:
         raise MissingError(
             "the package pillow-heif is not installed",
             f"{path} is a HEIC picture, which Pillow does not read alone",
-            hint="pip install pillow-heif",
+            hint="pip install 'segpp[heic]'",
         ) from failure
     pillow_heif.register_heif_opener()
     # Other pictures in it are previews, depth and the like.

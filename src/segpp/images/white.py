@@ -186,8 +186,10 @@ def _check_unit(path: Path, pixels: Pixels) -> None:
         raise ImageError(
             f"{path} holds floats from {least:g} to {most:g}",
             "without a word on them, floats go from 0 to 1",
-            # Of a mosaic this may be one window, and another has more.
-            hint="say what is white: `white=auto`, or its value" if most > 0 else None,
+            # Of a mosaic this is one window.
+            hint=f"say what is white: `white=auto`, or `white={most:g}` if nothing is brighter"
+            if most > 0
+            else None,
         )
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -58,6 +59,8 @@ def test_a_pair_of_real_photographs_is_read(shared: Path) -> None:
 def test_every_image_that_can_be_read_can_be_scored(tmp_path: Path, suffix: str) -> None:
     (tmp_path / "images").mkdir()
     image = Image.fromarray(np.full((2, 2), 9, np.uint8))
+    # Pillow alone writes no HEIC.
+    pillow_heif.register_heif_opener()
     image.save(tmp_path / "images" / f"a{suffix}")
     save(tmp_path / "labels" / "a.png", np.zeros((2, 2), np.uint8))
 

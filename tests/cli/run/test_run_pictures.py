@@ -150,7 +150,7 @@ def test_what_is_said_of_a_skipped_picture_names_flags_and_keeps_its_lines(
     assert run(network(), folder, "--out", tmp_path / "out") == 1
     lines = capsys.readouterr().err.splitlines()
     assert any(r"b\x0ab.npy holds floats from 0 to 255" in line for line in lines)
-    assert any("--white 255, or --white auto" in line for line in lines)
+    assert any("--white auto, or --white 255 if nothing is brighter" in line for line in lines)
     assert not any(line.startswith(("b.npy", "c.txt")) for line in lines)
 
 

@@ -200,8 +200,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, STAGE.{q,kv,grid} or head.grid, as SITE=METHOD:KEY=VALUE,... or =none; "
-        "repeatable",
+        help="STAGE.{q,kv,grid} or head.grid=METHOD:KEY=VALUE,... or =none; repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -323,7 +322,7 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
         f"output   {', '.join(_output_text(output) for output in manifest.outputs)}",
     ]
     lines += [
-        f"{'tokens' if not index else '':<8} {_place(site)} {site.method}: "
+        f"{'tokens' if not index else '':<8} {site.part:<7} {site.side:<4} {site.method}: "
         f"{site.tokens_in:,} -> {site.tokens_out:,}{_reuse_text(site)}"
         for index, site in enumerate(manifest.reduction)
     ] or ["tokens   none merged"]
@@ -336,11 +335,6 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _place(site: ReductionSite) -> str:
-    stage = f"stage {site.stage}" if site.stage else "head"
-    return f"{stage:<7} {site.side:<4}"
-
-
 def _reuse_text(site: ReductionSite) -> str:
     return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
 
@@ -349,8 +343,7 @@ def _search_lines(manifest: Manifest) -> list[str]:
     search = manifest.match_search
     if search is None:
         return []
-    matching = [site for site in manifest.reduction if site.side != "grid"]
-    chosen = {site.stage: site.match_every for site in matching}
+    chosen = {site.stage: site.match_every for site in manifest.reduction if site.side != "grid"}
     summary = (
         f"matches  as without merging, of {search.images} image(s): {search.agreement_fresh:.5f} "
         f"matching in every block, {search.agreement:.5f} as chosen"

@@ -196,6 +196,11 @@ class ReductionSite:
     tokens_out: int
     match_every: int = 1
 
+    @property
+    def part(self) -> str:
+        """Of the network, in words: ``stage 3``, ``head``."""
+        return f"stage {self.stage}" if self.stage else "head"
+
 
 @dataclass(frozen=True)
 class MatchTrial:

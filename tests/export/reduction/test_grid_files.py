@@ -89,6 +89,21 @@ def test_labels_and_pictures_come_from_the_smaller_logits(
     assert len(np.unique(mask)) > 1
 
 
+def test_a_server_is_told_how_large_its_masks_are(
+    segpp: Command, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    flags = ("--size", "128x256", "--no-check", "--input-dtype", "float32-pixels")
+
+    done = segpp(
+        "export", tiny_checkpoint, tmp_path / "x.onnx", *flags, "--reduce", *HEAD,
+        "--for", "deepstream",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    [config] = tmp_path.rglob("config_infer.txt")
+    assert "Masks are 16x32, as the logits are." in config.read_text()
+
+
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
 def test_halves_pass_their_gate(tiny_checkpoint: Path, tmp_path: Path, precision: str) -> None:
     out, reduce = tmp_path / "x.onnx", (*STAGES, *HEAD)

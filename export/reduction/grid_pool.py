@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -63,12 +64,12 @@ class AreaPool(_GridPool):
 def _shares(tokens: int, cells: int, *, like: Tensor) -> Tensor:
     """Return which share of each cell each token has, (cells, tokens); rows sum to one."""
     # In whole numbers: a token is ``cells`` long and a cell ``tokens``.
-    cell = torch.arange(cells, device=like.device)[:, None] * tokens
-    token = torch.arange(tokens, device=like.device) * cells
-    shared = torch.minimum(cell + tokens, token + cells) - torch.maximum(cell, token)
-    # Rounded once: to the type of the tokens.
-    wide = torch.promote_types(like.dtype, torch.float32)
-    return (shared.clamp(min=0).to(wide) / tokens).to(like.dtype)
+    cell, token = np.arange(cells)[:, None] * tokens, np.arange(tokens) * cells
+    shared = np.minimum(cell + tokens, token + cells) - np.maximum(cell, token)
+    # Made here and not of torch's operators: the exporter folds small constants only.
+    kind = np.float64 if like.dtype == torch.float64 else np.float32
+    shares = torch.as_tensor((shared.clip(0) / tokens).astype(kind), device=like.device)
+    return shares.to(like.dtype)
 
 
 def _resized(x: Tensor, grid: Grid, to: Grid) -> Tensor:

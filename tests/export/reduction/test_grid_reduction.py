@@ -9,6 +9,8 @@ from segpp.errors import ReductionError
 from segpp.export.models.block_tokens import block_tokens
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.models.segformer.sites import site_grids
+from segpp.export.onnx_graph.cleanup import clean
+from segpp.export.onnx_graph.trace import trace
 from segpp.export.reduction.config import count_tokens
 from segpp.export.reduction.grid_pool import AreaPool
 from segpp.export.reduction.grid_reduction import runs_of
@@ -63,6 +65,22 @@ def test_a_token_on_a_border_counts_for_both_cells() -> None:
 
     # Cells of one and a half tokens.
     assert cells.flatten().tolist() == pytest.approx([(1 + 5) / 1.5, (5 + 100) / 1.5])
+
+
+class Around(torch.nn.Module):
+    """To cells and back, as a module that can be exported."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        cells = AreaPool(Grid(88, 120), Grid(66, 90))
+        return cells.unmerge(cells.merge(x))
+
+
+def test_a_large_matrix_of_shares_is_a_constant_in_the_file() -> None:
+    # TensorRT-RTX refuses the arithmetic on whole numbers that would make it.
+    graph = clean(trace(Around().eval(), torch.zeros(1, 88 * 120, 4), names=("x", "y"))).graph
+
+    found = {node.op_type for node in graph.node}
+    assert found <= {"MatMul", "Reshape", "Transpose", "Resize"}
 
 
 @pytest.mark.parametrize(

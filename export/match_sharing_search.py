@@ -19,7 +19,9 @@ from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.network import Network
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.grid_reduction import runs_of
 from segpp.export.reduction.match_sharing import MatchInterval
+from segpp.export.reduction.sites import Site
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import InputSpec, MatchSearch, MatchTrial
 from segpp.ops.grid import Size
@@ -61,26 +63,27 @@ def search_match_sharing(
     Raises:
         ImageError: An image cannot be read.
     """
-    blocks = _blocks_to_search(checkpoint, reduction, Size(spec.height, spec.width))
+    runs = _runs_to_search(checkpoint, reduction, Size(spec.height, spec.width))
     agreement = _agreement(checkpoint, reduction, spec, images)
-    return MatchSharing(*search(agreement, blocks, images=len(images)))
+    return MatchSharing(*search(agreement, runs, images=len(images)))
 
 
 def search(
-    agreement: Agreement, blocks: Mapping[int, int], *, images: int
+    agreement: Agreement, runs: Mapping[int, Sequence[int]], *, images: int
 ) -> tuple[dict[int, int], MatchSearch]:
     """Return the most blocks per match, by stage, that lose at most ``TOLERANCE``, and the figures.
 
     Args:
         agreement: Measures one choice of blocks per match.
-        blocks: How many blocks each stage has, in the order in which to choose.
+        runs: How many blocks of each stage follow each other on one grid, and so could share a
+            match; stages in the order in which to choose.
         images: On how many images ``agreement`` is measured.
     """
     fresh = kept = agreement({})
     chosen: dict[int, int] = {}
     trials: list[MatchTrial] = []
-    for stage, count in blocks.items():
-        measured = {n: agreement({**chosen, stage: n}) for n in candidates(count)}
+    for stage, blocks in runs.items():
+        measured = {n: agreement({**chosen, stage: n}) for n in candidates(*blocks)}
         trials += [MatchTrial(stage, n, value) for n, value in measured.items()]
         allowed = [n for n, value in measured.items() if value >= fresh - TOLERANCE]
         if allowed:
@@ -89,27 +92,41 @@ def search(
     return chosen, MatchSearch(images, TOLERANCE, fresh, kept, tuple(trials))
 
 
-def candidates(blocks: int) -> list[int]:
+def candidates(*runs: int) -> list[int]:
     """Return the numbers of blocks above 1 that a match could serve.
 
     Of those that leave the same number of matches only the smallest counts: it saves as much, and
     no match has to last for longer.
+
+    Args:
+        runs: How many blocks follow each other, for each time that some share matches.
     """
-    return sorted({ceil(blocks / matches) for matches in range(1, blocks)} - {1})
+    smallest: dict[int, int] = {}
+    for every in range(1, max(runs) + 1):
+        smallest.setdefault(sum(ceil(run / every) for run in runs), every)
+    return sorted(set(smallest.values()) - {1})
 
 
-def _blocks_to_search(
+def _runs_to_search(
     checkpoint: Checkpoint, reduction: ReductionConfig, size: Size
-) -> dict[int, int]:
+) -> dict[int, tuple[int, ...]]:
     """Return the blocks of the stages that match, those first whose matches cost most."""
     architecture = checkpoint.architecture
     family = family_of(architecture)
-    sites = count_tokens(reduction, family.grids(size))
+    sites = count_tokens(reduction, family.grids(size, reduction))
     stages = family.macs(architecture, size, sites).stages
     costs = {stage: macs.matching for stage, macs in enumerate(stages, start=1)}
     matching = {site.stage for site, method in reduction.items() if method.is_content_based}
     order = sorted(matching, key=lambda stage: (-costs[stage], stage))
-    return {stage: architecture.depths[stage - 1] for stage in order}
+    return {
+        stage: tuple(
+            blocks
+            for _, blocks in runs_of(
+                reduction.get(Site(stage, "grid")), architecture.depths[stage - 1]
+            )
+        )
+        for stage in order
+    }
 
 
 def _agreement(

@@ -222,7 +222,7 @@ def _check_memory(
     size, architecture = Size(spec.height, spec.width), checkpoint.architecture
     # The search for matches runs the network without merging, image by image.
     searches = config.match_interval == AUTO
-    grids = family_of(architecture).grids(size)
+    grids = family_of(architecture).grids(size, reduction)
     needed = memory_needed(
         architecture,
         size,

@@ -75,7 +75,7 @@ def measure(
 def merged_share(manifest: Manifest) -> float:
     """Return the share of tokens that merge away at the sites of a file, each block counted."""
     depths = manifest.architecture.depths
-    sites = [(depths[site.stage - 1], site) for site in manifest.reduction]
+    sites = [(depths[site.stage - 1], site) for site in manifest.reduction if site.side != "grid"]
     arriving = sum(depth * site.tokens_in for depth, site in sites)
     leaving = sum(depth * site.tokens_out for depth, site in sites)
     return 1 - leaving / arriving if arriving else 0.0

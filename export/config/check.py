@@ -161,7 +161,7 @@ def _check_with(family: ModelFamily, config: ExportConfig) -> None:
         family.check_heads(config.heads)
     if config.size is not None:
         family.check_size(config.size)
-        grids = family.grids(config.size)
+        grids = family.grids(config.size, reduction)
         # A site of another family is told with the checkpoint's.
         count_tokens({s: r for s, r in reduction.items() if s in grids}, grids)
     if config.match_interval == AUTO and not any(r.is_content_based for r in reduction.values()):

@@ -215,8 +215,11 @@ def resolve_reduction(
             f"{checkpoint.architecture.name} has no merge site {absent[0]}",
             f"known: {', '.join(map(str, family.sites))}",
         )
+    for site, method in reduction.items():
+        method.check_side(site)
     # Whether it fits does not depend on what shares a match, and is told before any search.
-    count_tokens(reduction, family.grids(Size(spec.height, spec.width)))
+    grids = family.grids(Size(spec.height, spec.width), reduction)
+    count_tokens(reduction, grids, depths=checkpoint.architecture.depths)
     return reduction
 
 
@@ -233,7 +236,7 @@ def resolve(
         InputError: There is no such rewrite.
     """
     family = family_of(checkpoint.architecture)
-    grids = family.grids(Size(spec.height, spec.width))
+    grids = family.grids(Size(spec.height, spec.width), reduction)
     agreement = config.min_agreement
     return ResolvedExport(
         config=config,

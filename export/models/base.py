@@ -154,8 +154,16 @@ class ModelFamily(Protocol):
         """Raise InputError unless its networks could have these attention heads per stage."""
         ...
 
-    def grids(self, size: Size) -> Mapping[Site, Grid]:
-        """Return the tokens that arrive at each site for an image of ``size``."""
+    def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
+        """Return the tokens that arrive at each site for an image of ``size``.
+
+        Args:
+            size: In pixels.
+            reductions: What works at the sites, where one of them changes what arrives at others.
+
+        Raises:
+            ReductionError: Nothing would arrive at one.
+        """
         ...
 
     def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:

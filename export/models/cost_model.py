@@ -1,6 +1,7 @@
-"""Whether merging pays: the attention it saves against the work of matching and merging.
+"""Whether merging pays: what it saves against the work of matching and merging.
 
-Both are counted in multiply-accumulates. Saved are projections and products of the attention.
+Both are counted in multiply-accumulates. Saved are projections and products of the attention, and
+on a smaller grid of tokens the rest of its blocks, or of the head, too.
 Added are the similarities, the one-hot product that takes the means, and what a merge costs however
 few tokens there are: some thirty small nodes, which a large image hides and a small one does not.
 Not counted are the softmax that is saved and the passes over single elements that are added; from
@@ -10,11 +11,12 @@ late.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from segpp.export.models.base import family_of
-from segpp.export.models.macs import StageMacs, site_match_macs
+from segpp.export.models.block_tokens import BlockTokens, block_tokens
+from segpp.export.models.macs import pooling_macs, site_match_macs
 from segpp.export.reduction import REDUCTIONS
+from segpp.export.reduction.sites import HEAD, Site
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
 
@@ -48,12 +50,12 @@ def site_costs(
     architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
 ) -> tuple[SiteCost, ...]:
     """Return what each site saves, given all the others, and what it adds."""
-    merged = _attention(architecture, size, sites)
+    merged = _counted(architecture, size, sites)
     return tuple(
         SiteCost(
-            site=f"{site.stage}.{site.side}",
-            saved=_attention(architecture, size, [o for o in sites if o is not site]) - merged,
-            added=_added(architecture, site),
+            site=str(Site(site.stage, site.side)),
+            saved=_counted(architecture, size, [o for o in sites if o is not site]) - merged,
+            added=_added(architecture, size, sites, site),
         )
         for site in sites
     )
@@ -64,7 +66,7 @@ def cost_warnings(
 ) -> tuple[str, ...]:
     """Return why all merging together may cost more time than it saves; nothing where it pays."""
     costs = site_costs(architecture, size, sites)
-    saved = _attention(architecture, size, ()) - _attention(architecture, size, sites)
+    saved = _counted(architecture, size, ()) - _counted(architecture, size, sites)
     added = sum(cost.added for cost in costs)
     if sites and added >= saved:
         each = ", ".join(f"{cost.site} {_against(cost.saved, cost.added)}" for cost in costs)
@@ -92,22 +94,38 @@ def cost_advice(
     )
 
 
-def _attention(architecture: Architecture, size: Size, sites: Sequence[ReductionSite]) -> int:
+def _counted(architecture: Architecture, size: Size, sites: Sequence[ReductionSite]) -> int:
+    """Return what the network itself takes, without matching and merging."""
     macs = family_of(architecture).macs(architecture, size, sites)
-    return sum(_products(stage) for stage in macs.stages)
+    stages = sum(stage.total - stage.matching - stage.merging for stage in macs.stages)
+    return stages + macs.head.total - macs.head.merging
 
 
-def _products(stage: StageMacs) -> int:
-    return stage.projections + stage.products
+def _added(
+    architecture: Architecture, size: Size, sites: Sequence[ReductionSite], site: ReductionSite
+) -> int:
+    if site.stage == HEAD:
+        return pooling_macs(site, architecture.dims[0])
+    dim, depth = architecture.dims[site.stage - 1], architecture.depths[site.stage - 1]
+    parts = block_tokens(family_of(architecture).grids, depth, size, sites, site.stage)
+    if site.side == "grid":
+        return len(parts[0].runs) * _going_small(site, dim)
+    own = [(part, one) for part in parts for one in part.merging if one.side == site.side]
+    return sum(_in_blocks(part, one, dim) for part, one in own)
 
 
-def _added(architecture: Architecture, site: ReductionSite) -> int:
-    dim, blocks = architecture.dims[site.stage - 1], architecture.depths[site.stage - 1]
-    added = blocks * _merging(site, dim)
+def _going_small(site: ReductionSite, dim: int) -> int:
+    """Count one way to the smaller grid and back: pooled, subtracted, resized and added."""
+    moved = pooling_macs(site, dim) + (site.tokens_out + 2 * site.tokens_in) * dim
+    return moved + _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
+
+
+def _in_blocks(part: BlockTokens, site: ReductionSite, dim: int) -> int:
+    added = part.blocks * _merging(site, dim)
     if matching := site_match_macs(site, dim):
-        added += blocks * _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
+        added += part.blocks * _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
         matching += _MATCH_MICROSECONDS * _MACS_PER_MICROSECOND
-        added += ceil(blocks / site.match_every) * matching
+        added += part.matches(site) * matching
     return added
 
 

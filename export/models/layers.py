@@ -107,11 +107,13 @@ class MergingAttention(nn.Module):
         self.kv_merging: TokenMatcher | None = None
 
     def set_merging(self, side: Side, matcher: TokenMatcher | None) -> None:
-        """Let ``matcher`` merge the tokens of one side, or nothing."""
+        """Let ``matcher`` merge the tokens of one side, ``q`` or ``kv``, or nothing."""
         if side == "q":
             self.q_merging = matcher
-        else:
+        elif side == "kv":
             self.kv_merging = matcher
+        else:
+            raise ValueError(f"nothing merges in an attention at {side}")
 
     def context(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid]:
         """Return what keys and values are made of, (B, M, C), for tokens (B, N, C), and its grid.

@@ -7,12 +7,12 @@ activations, softmax and resizing are not counted, as usual.
 
 from dataclasses import dataclass, fields
 
-from segpp.export.reduction import REDUCTIONS
+from segpp.export.reduction.config import recorded_reduction
+from segpp.export.reduction.grid_reduction import GridReduction
 from segpp.manifest import ReductionSite
-from segpp.manifest.dataclass_json import decode
 from segpp.ops.grid import Grid
 
-__all__ = ["HeadMacs", "Macs", "StageMacs", "site_match_macs"]
+__all__ = ["HeadMacs", "Macs", "StageMacs", "pooling_macs", "site_match_macs"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class StageMacs:
         reduction: The strided convolution that shortens keys and values.
         ffn: The feed-forward part.
         matching: The similarities between tokens.
-        merging: One addition per token and channel.
+        merging: One addition per token and channel; of a smaller grid what pooling takes.
     """
 
     patch_embedding: int
@@ -50,16 +50,24 @@ class StageMacs:
 
 @dataclass(frozen=True)
 class HeadMacs:
-    """The decode head; 0 for what it does not have."""
+    """The decode head; 0 for what it does not have.
+
+    Attributes:
+        projections: From each stage's features to channels of the head.
+        fuse: All stages to one map.
+        classifier: That map to logits.
+        merging: What pooling takes where the head runs on a smaller grid.
+    """
 
     projections: int
     fuse: int
     classifier: int
+    merging: int = 0
 
     @property
     def total(self) -> int:
         """All of the head."""
-        return self.projections + self.fuse + self.classifier
+        return self.projections + self.fuse + self.classifier + self.merging
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,17 @@ def site_match_macs(site: ReductionSite, dim: int) -> int:
         site: Where, and by which method.
         dim: Channels of a token.
     """
-    # A manifest may have been edited.
-    where = f"the settings of stage {site.stage}, {site.side}"
-    reduction = decode(REDUCTIONS[site.method], site.settings, where)
-    return reduction.compared_pairs(Grid(*site.grid)) * dim
+    return recorded_reduction(site).compared_pairs(Grid(*site.grid)) * dim
+
+
+def pooling_macs(site: ReductionSite | None, dim: int) -> int:
+    """Count what going to a smaller grid once takes; 0 without one.
+
+    Args:
+        site: Of the grid.
+        dim: Channels of a token.
+    """
+    reduction = None if site is None else recorded_reduction(site)
+    if site is None or not isinstance(reduction, GridReduction):
+        return 0
+    return reduction.pool_macs(Grid(*site.grid)) * dim

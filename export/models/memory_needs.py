@@ -18,7 +18,8 @@ from contextlib import contextmanager
 
 from segpp.errors import MissingError, SegppError
 from segpp.export.models.base import family_of
-from segpp.export.reduction.sites import Site
+from segpp.export.models.block_tokens import BlockTokens, block_tokens
+from segpp.export.reduction.sites import HEAD, Site
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
 from segpp.ops.partition import BipartitePartition
@@ -121,25 +122,29 @@ def _is_out_of_memory(failure: BaseException) -> bool:
 def _parts(
     architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
 ) -> Iterator[tuple[int, str]]:
-    grids = family_of(architecture).grids(size)
-    left = {Site(site.stage, site.side): site.tokens_out for site in sites}
-    for stage, heads in enumerate(architecture.heads, start=1):
-        queries, keys = (_tokens(Site(stage, side), grids, left) for side in ("q", "kv"))
-        scores = heads * queries * keys * _FLOAT_BYTES
-        yield scores, f"attention of stage {stage}, {queries:,} x {keys:,} scores a head"
-    for site in sites:
-        if pairs := _pairs(site):
-            what = f"the match of stage {site.stage}, {site.side}, {pairs:,} similarities"
-            yield pairs * _FLOAT_BYTES * _PASSES_OF_A_MATCH // _COPIES, what
+    grids_of = family_of(architecture).grids
+    stages = zip(architecture.heads, architecture.depths, strict=True)
+    for stage, (heads, depth) in enumerate(stages, start=1):
+        for part in block_tokens(grids_of, depth, size, sites, stage):
+            scores = heads * part.queries * part.keys * _FLOAT_BYTES
+            what = f"{part.queries:,} x {part.keys:,} scores a head"
+            yield scores, f"attention of stage {stage}, {what}"
+            yield from _matches(part)
     channels = architecture.decoder * len(architecture.dims)
-    first = max((grid.tokens for grid in grids.values()), default=0)
+    first = _head_tokens(grids_of(size, None), sites)
     yield channels * first * _FLOAT_BYTES, f"the decode head, {channels:,} channels"
 
 
-def _tokens(site: Site, grids: Mapping[Site, Grid], left: Mapping[Site, int]) -> int:
-    if site in left:
-        return left[site]
-    return grids[site].tokens if site in grids else 0
+def _matches(part: BlockTokens) -> Iterator[tuple[int, str]]:
+    for site in part.merging:
+        if pairs := _pairs(site):
+            what = f"the match of stage {site.stage}, {site.side}, {pairs:,} similarities"
+            yield pairs * _FLOAT_BYTES * _PASSES_OF_A_MATCH // _COPIES, what
+
+
+def _head_tokens(grids: Mapping[Site, Grid], sites: Sequence[ReductionSite]) -> int:
+    smaller = [site.tokens_out for site in sites if site.stage == HEAD]
+    return max(smaller or (grid.tokens for grid in grids.values()), default=0)
 
 
 def _pairs(site: ReductionSite) -> int:

@@ -1,19 +1,27 @@
 """Which reduction works at which site of a network: from the user's choice to token counts."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.grid_reduction import GridReduction
 from segpp.export.reduction.match_sharing import MatchInterval, interval_at
-from segpp.export.reduction.sites import Site, parse_site
+from segpp.export.reduction.sites import HEAD, Site, parse_site
 from segpp.manifest import ReductionSite
-from segpp.manifest.dataclass_json import encode
+from segpp.manifest.dataclass_json import decode, encode
 from segpp.ops.grid import Grid
 from segpp.utils.choices import check_choice
 
-__all__ = ["ReductionChoice", "ReductionConfig", "build_config", "count_tokens"]
+__all__ = [
+    "ReductionChoice",
+    "ReductionConfig",
+    "build_config",
+    "count_tokens",
+    "recorded_config",
+    "recorded_reduction",
+]
 
 ReductionConfig = Mapping[Site, TokenReduction]
 
@@ -73,22 +81,58 @@ def build_config(
 
 
 def count_tokens(
-    config: ReductionConfig, grids: Mapping[Site, Grid], *, match_interval: MatchInterval = 1
+    config: ReductionConfig,
+    grids: Mapping[Site, Grid],
+    *,
+    depths: Sequence[int] | None = None,
+    match_interval: MatchInterval = 1,
 ) -> tuple[ReductionSite, ...]:
     """Return what each reduction makes of the tokens that arrive at its site.
 
     Args:
         config: The reduction at each site.
-        grids: The tokens that arrive at each site.
+        grids: The tokens that arrive at each site, given all the reductions.
+        depths: How many blocks each stage has, where that is known.
         match_interval: In how many blocks one match serves, in all stages or by stage.
 
     Raises:
-        ReductionError: A reduction does not fit its grid; the message names the site.
+        ReductionError: A reduction does not fit its grid or stage; the message names the site.
     """
+    if depths is not None:
+        _check_depths(config, depths)
     return tuple(
         _count_site(site, reduction, grids[site], interval_at(match_interval, site.stage))
         for site, reduction in config.items()
     )
+
+
+def recorded_config(sites: Iterable[ReductionSite]) -> ReductionConfig:
+    """Return the reductions that a manifest tells of.
+
+    Raises:
+        InputError: It has been edited, and there is no such method or setting.
+    """
+    return {Site(site.stage, site.side): recorded_reduction(site) for site in sites}
+
+
+def recorded_reduction(site: ReductionSite) -> TokenReduction:
+    """Return the reduction at a site as a manifest tells it.
+
+    Raises:
+        InputError: It has been edited, and there is no such method or setting.
+    """
+    where = f"the settings of {Site(site.stage, site.side).place}"
+    reduction: TokenReduction = decode(REDUCTIONS[site.method], site.settings, where)
+    return reduction
+
+
+def _check_depths(config: ReductionConfig, depths: Sequence[int]) -> None:
+    for site, reduction in config.items():
+        if isinstance(reduction, GridReduction) and site.stage != HEAD:
+            try:
+                reduction.small_blocks(depths[site.stage - 1])
+            except ReductionError as failure:
+                raise ReductionError(f"{site.place}: {failure}") from failure
 
 
 def _count_site(
@@ -97,7 +141,7 @@ def _count_site(
     try:
         reduction.check_fits(grid)
     except ReductionError as failure:
-        raise ReductionError(f"stage {site.stage}, {site.side}: {failure}") from failure
+        raise ReductionError(f"{site.place}: {failure}") from failure
     return ReductionSite(
         stage=site.stage,
         side=site.side,
@@ -106,7 +150,8 @@ def _count_site(
         grid=(grid.height, grid.width),
         tokens_in=grid.tokens,
         tokens_out=reduction.tokens_out(grid),
-        match_every=match_interval,
+        # What is matched nowhere is used once.
+        match_every=1 if isinstance(reduction, GridReduction) else match_interval,
     )
 
 
@@ -123,8 +168,8 @@ def _parse_reduce(text: str, sites: Collection[Site]) -> tuple[Site, TokenReduct
     where, equals, how = text.partition("=")
     if not equals:
         raise ReductionError(
-            f"`reduce={text!r}` is not STAGE.{{q,kv}}=METHOD:KEY=VALUE,…",
-            hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4",
+            f"`reduce={text!r}` is not SITE=METHOD:KEY=VALUE,…",
+            hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4, or 3.grid=area:share=0.5",
         )
     site = parse_site(where, sites)
     if how == "none":

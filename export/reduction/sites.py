@@ -1,4 +1,4 @@
-"""Where tokens can be merged: the queries, or the keys and values, of a stage."""
+"""Where a network can do with fewer tokens: in the attention of a stage, or its whole grid."""
 
 import re
 from collections.abc import Collection
@@ -6,27 +6,37 @@ from typing import Literal, NamedTuple
 
 from segpp.errors import ReductionError
 
-__all__ = ["Side", "Site", "parse_site"]
+__all__ = ["HEAD", "Side", "Site", "parse_site"]
 
-Side = Literal["q", "kv"]
+Side = Literal["q", "kv", "grid"]
+
+# The decode head, where a stage is asked for; the manifest has this number too.
+HEAD = 0
+_HEAD_NAME = "head"
 
 
 class Site(NamedTuple):
-    """One stage, counted from 1, and one side of its attention.
+    """One stage, counted from 1, or the decode head (``HEAD``), and what of it is made smaller.
 
     ``q`` merges the tokens that go into the attention and unmerges what comes out; ``kv`` merges
-    the tokens that keys and values are made of, and is never undone.
+    the tokens that keys and values are made of, and is never undone. ``grid`` runs blocks, or the
+    head, on a smaller grid of tokens.
     """
 
     stage: int
     side: Side
 
     def __str__(self) -> str:
-        return f"{self.stage}.{self.side}"
+        return f"{_HEAD_NAME if self.stage == HEAD else self.stage}.{self.side}"
+
+    @property
+    def place(self) -> str:
+        """The site in a sentence: ``stage 3, q``."""
+        return f"{_HEAD_NAME if self.stage == HEAD else f'stage {self.stage}'}, {self.side}"
 
 
 def parse_site(text: str, sites: Collection[Site]) -> Site:
-    """Read ``STAGE.q`` or ``STAGE.kv``.
+    """Read ``STAGE.q``, ``STAGE.kv``, ``STAGE.grid`` or ``head.grid``.
 
     Args:
         sites: Those that the network has.
@@ -35,13 +45,14 @@ def parse_site(text: str, sites: Collection[Site]) -> Site:
         ReductionError: The network has no such stage or side.
     """
     known = ", ".join(map(str, sites))
-    parts = re.fullmatch(r"(\d+)\.(\w+)", text)
+    parts = re.fullmatch(rf"([1-9]\d*|0|{_HEAD_NAME})\.(\w+)", text)
     if not parts:
         raise ReductionError(f"{text!r} is not a merge site", f"known: {known}")
-    stage, side = int(parts[1]), parts[2]
-    for site in sites:
-        if (stage, side) == tuple(site):
-            return site
-    has_stage = any(site.stage == stage for site in sites)
-    missing = f"side {side!r}" if has_stage else f"stage {stage}"
+    by_name = {str(site): site for site in sites}
+    if text in by_name:
+        return by_name[text]
+    stage, side = parts[1], parts[2]
+    has_stage = any(name.startswith(f"{stage}.") for name in by_name)
+    where = stage if stage == _HEAD_NAME else f"stage {stage}"
+    missing = f"side {side!r}" if has_stage else where
     raise ReductionError(f"{text!r} names {missing}, which does not exist", f"known: {known}")

@@ -17,14 +17,17 @@ PICTURES = 10
 FP16 = ("conv-bn", 3, "--preset", "hq", "--precision", "fp16")
 LABELS = ("conv-bn", 1, "--preset", "hq", "--batch", "2", "--input-dtype", "uint8",
           "--outputs", "labels")  # fmt: skip
+GRIDS = ("conv-bn", 3, "--reduce", "2.grid=area:every=2", "--reduce", "4.grid=area:share=0.75",
+         "--reduce", "2.q=bsm", "--reduce", "head.grid=area")  # fmt: skip
 FORMS = [
     ("tensorrt", FP16),
     ("onnxruntime", LABELS),
     ("openvino", ("linear", 4, "--preset", "hq")),
+    ("tensorrt", GRIDS),
 ]
 
 
-@pytest.mark.parametrize(("target", "form"), FORMS, ids=[target for target, _ in FORMS])
+@pytest.mark.parametrize(("target", "form"), FORMS, ids=["fp16", "labels", "hq", "grids"])
 def test_a_file_is_written_and_judged(
     tiny_file: TinyFile,
     make_pictures: MakePictures,

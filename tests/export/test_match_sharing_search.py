@@ -36,12 +36,18 @@ def test_every_number_of_matches_that_can_be_saved_is_tried_once(blocks: int) ->
     assert all(min(e for e in left if left[e] == left[every]) == every for every in found)
 
 
+def test_no_match_is_tried_for_longer_than_blocks_stay_on_one_grid() -> None:
+    # 1 + 3 + 2 blocks: 6 matches of one block each, 4 of two, 3 of three.
+    assert candidates(1, 3, 2) == [2, 3]
+    assert candidates(1, 1) == []
+
+
 def test_the_largest_number_within_the_tolerance_is_chosen() -> None:
     # The losses add up: 0.0004 per extra block in stage 3, 0.0007 in stage 1.
     def agreement(every: Mapping[int, int]) -> float:
         return 0.95 - 0.0004 * (every.get(3, 1) - 1) - 0.0007 * (every.get(1, 1) - 1)
 
-    chosen, found = search(agreement, {3: 6, 1: 2}, images=7)
+    chosen, found = search(agreement, {3: (6,), 1: (2,)}, images=7)
 
     # Stage 3: 2 and 3 lose 0.0004 and 0.0008; 6 loses 0.002. Stage 1 would add 0.0007.
     assert chosen == {3: 3}
@@ -59,7 +65,7 @@ def test_the_largest_number_within_the_tolerance_is_chosen() -> None:
 def test_a_larger_number_is_taken_although_a_smaller_one_loses() -> None:
     values = {1: 0.9, 2: 0.8, 3: 0.9}
 
-    chosen, _ = search(lambda every: values[every.get(2, 1)], {2: 3}, images=1)
+    chosen, _ = search(lambda every: values[every.get(2, 1)], {2: (3,)}, images=1)
 
     assert chosen == {2: 3}
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from segpp.export.models.segformer.architecture import STAGES, Numerics
 from segpp.manifest import Architecture
 
-__all__ = ["Fuse", "Head", "Projection"]
+__all__ = ["Fuse", "Head", "Projection", "aligned"]
 
 
 class Projection(nn.Module):
@@ -56,15 +56,24 @@ class Head(nn.Module):
         self.classifier = nn.Conv2d(architecture.decoder, architecture.classes, 1)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """Return logits (B, K, H/4, W/4) from the four stages' feature maps."""
-        size = features[0].shape[2:]
+        """Return logits (B, K, h, w) from the four stages' feature maps, as large as the first."""
         projected = [
             projection(feature)
             for projection, feature in zip(self.projections, features, strict=True)
         ]
         # Deeper levels are coarser: all are resized to the first, a quarter of the image's size.
-        first, *others = projected
-        aligned = self.align_corners
-        resized = [F.interpolate(x, size, mode="bilinear", align_corners=aligned) for x in others]
-        logits: Tensor = self.classifier(self.fuse([first, *resized]))
+        resized = aligned(projected, align_corners=self.align_corners)
+        logits: Tensor = self.classifier(self.fuse(resized))
         return logits
+
+
+def aligned(levels: list[Tensor], *, align_corners: bool) -> list[Tensor]:
+    """Return feature maps (B, D, h_i, w_i), each resized to the first."""
+    size = levels[0].shape[2:]
+    return [
+        # On a smaller grid of the head another level can be of its size already.
+        x
+        if x.shape[2:] == size
+        else F.interpolate(x, size, mode="bilinear", align_corners=align_corners)
+        for x in levels
+    ]

@@ -84,9 +84,13 @@ class SegFormerFamily:
         """Raise CheckpointError unless there is a positive number for every stage."""
         check_heads(heads)
 
-    def grids(self, size: Size) -> Mapping[Site, Grid]:
-        """Return the tokens that arrive at each site."""
-        return site_grids(size)
+    def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
+        """Return the tokens that arrive at each site.
+
+        Raises:
+            ReductionError: A smaller grid would leave no keys and values.
+        """
+        return site_grids(size, reductions)
 
     def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
         """Return the reduction at each site.

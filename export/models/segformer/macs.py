@@ -5,13 +5,13 @@ What the network computes as its trainer wrote it: rewrites at export can only l
 Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3.
 """
 
-from collections.abc import Mapping, Sequence
-from math import ceil
+from collections.abc import Sequence
 
-from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
+from segpp.export.models.block_tokens import block_tokens
+from segpp.export.models.macs import HeadMacs, Macs, StageMacs, pooling_macs, site_match_macs
 from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES
-from segpp.export.models.segformer.sites import site_grids
-from segpp.export.reduction.sites import Site
+from segpp.export.models.segformer.sites import site_grids, stage_grids
+from segpp.export.reduction.sites import HEAD, Site
 from segpp.manifest import Architecture, ReductionSite
 from segpp.ops.grid import Grid, Size
 
@@ -24,38 +24,40 @@ _SIDES = 2
 
 def macs_of(architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]) -> Macs:
     """Count a network's multiply-accumulates for one image of ``size`` with these merge sites."""
-    grids = site_grids(size)
-    reductions = {Site(site.stage, site.side): site for site in reduction}
-    stages = tuple(_stage(architecture, grids, stage, reductions) for stage in range(1, STAGES + 1))
-    return Macs(stages, _head(architecture, grids))
+    stages = tuple(_stage(architecture, size, reduction, stage) for stage in range(1, STAGES + 1))
+    return Macs(stages, _head(architecture, size, reduction))
 
 
 def _stage(
-    architecture: Architecture,
-    grids: Mapping[Site, Grid],
-    stage: int,
-    reductions: Mapping[Site, ReductionSite],
+    architecture: Architecture, size: Size, reduction: Sequence[ReductionSite], stage: int
 ) -> StageMacs:
-    q, kv = reductions.get(Site(stage, "q")), reductions.get(Site(stage, "kv"))
-    dim, depth = architecture.dims[stage - 1], architecture.depths[stage - 1]
-    tokens, reduced = grids[Site(stage, "q")].tokens, grids[Site(stage, "kv")]
-    queries = q.tokens_out if q else tokens
-    keys = kv.tokens_out if kv else reduced.tokens
-    merged = [site for site in (q, kv) if site]
+    dim, ratio = architecture.dims[stage - 1], SR_RATIOS[stage - 1]
+    parts = block_tokens(site_grids, architecture.depths[stage - 1], size, reduction, stage)
+    pooling = pooling_macs(_site(Site(stage, "grid"), reduction), dim)
     return StageMacs(
-        patch_embedding=_patch_embedding(architecture, stage, tokens),
+        patch_embedding=_patch_embedding(architecture, stage, stage_grids(size)[stage - 1].tokens),
         # Each (C, C), on merged tokens.
-        projections=depth * _SIDES * (queries + keys) * dim**2,
+        projections=sum(p.blocks * _SIDES * (p.queries + p.keys) * dim**2 for p in parts),
         # Over all heads together: N x M scores from C channels each, and back.
-        products=depth * _SIDES * queries * keys * dim,
-        reduction=depth * _tokens_reduced(reduced, SR_RATIOS[stage - 1]) * dim**2,
+        products=sum(p.blocks * _SIDES * p.queries * p.keys * dim for p in parts),
+        reduction=sum(p.blocks * _tokens_reduced(p.context, ratio) * dim**2 for p in parts),
         # Two linear layers, and the depthwise convolution between them.
-        ffn=depth * tokens * dim * FFN_RATIO * (_SIDES * dim + _KERNEL**2),
+        ffn=sum(p.blocks * _ffn(p.grid.tokens, dim) for p in parts),
         matching=sum(
-            ceil(depth / site.match_every) * site_match_macs(site, dim) for site in merged
+            p.matches(site) * site_match_macs(site, dim) for p in parts for site in p.merging
         ),
-        merging=depth * sum(site.tokens_in * dim for site in merged),
+        merging=sum(p.blocks * site.tokens_in * dim for p in parts for site in p.merging)
+        # The first part is the one on a smaller grid, if there is one.
+        + len(parts[0].runs) * pooling,
     )
+
+
+def _site(site: Site, reduction: Sequence[ReductionSite]) -> ReductionSite | None:
+    return next((one for one in reduction if (one.stage, one.side) == site), None)
+
+
+def _ffn(tokens: int, dim: int) -> int:
+    return tokens * dim * FFN_RATIO * (_SIDES * dim + _KERNEL**2)
 
 
 def _patch_embedding(architecture: Architecture, stage: int, tokens: int) -> int:
@@ -70,13 +72,18 @@ def _tokens_reduced(reduced: Grid, ratio: int) -> int:
     return reduced.tokens * ratio**2 if ratio > 1 else 0
 
 
-def _head(architecture: Architecture, grids: Mapping[Site, Grid]) -> HeadMacs:
-    levels = [grids[Site(stage, "q")] for stage in range(1, STAGES + 1)]
-    width, tokens = architecture.decoder, levels[0].tokens
+def _head(architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]) -> HeadMacs:
+    # The levels are fused on the grid of the first, which may be a smaller one.
+    smaller = _site(Site(HEAD, "grid"), reduction)
+    levels = [grid.tokens for grid in stage_grids(size)]
+    if smaller is not None:
+        levels[0] = smaller.tokens_out
+    width, tokens = architecture.decoder, levels[0]
     return HeadMacs(
         projections=sum(
-            grid.tokens * dim * width for grid, dim in zip(levels, architecture.dims, strict=True)
+            left * dim * width for left, dim in zip(levels, architecture.dims, strict=True)
         ),
         fuse=tokens * STAGES * width**2,
         classifier=tokens * width * architecture.classes,
+        merging=pooling_macs(smaller, architecture.dims[0]),
     )

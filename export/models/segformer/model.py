@@ -21,6 +21,9 @@ from segpp.export.models.network import Network
 from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES, Numerics
 from segpp.export.models.segformer.decode_head import Head
 from segpp.export.models.segformer.sites import SITES
+from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.grid_reduction import GridReduction, runs_of
+from segpp.export.reduction.sites import HEAD, Site
 from segpp.manifest import Architecture
 from segpp.ops.grid import Grid
 
@@ -92,10 +95,15 @@ class Block(nn.Module):
 
 
 class Stage(nn.Module):
-    """Patch embedding, blocks and a norm: one resolution of the encoder."""
+    """Patch embedding, blocks and a norm: one resolution of the encoder.
+
+    Attributes:
+        grid_reduction: What makes the grid smaller for some of the blocks, if anything does.
+    """
 
     def __init__(self, index: int, architecture: Architecture, numerics: Numerics) -> None:
         super().__init__()
+        self.grid_reduction: GridReduction | None = None
         dim, heads = architecture.dims[index], architecture.heads[index]
         channels = architecture.dims[index - 1] if index else architecture.channels
         # Overlapping patches: 7x7 every 4 pixels of the image, 3x3 every 2 tokens of a stage.
@@ -117,15 +125,36 @@ class Stage(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return the stage's feature map (B, C, h, w)."""
         x, grid = self.patch_embed(image)
-        for block in self.blocks:
-            x = block(x, grid)
+        first = 0
+        for is_small, count in runs_of(self.grid_reduction, len(self.blocks)):
+            run = self._run_small if is_small else self._run
+            x = run(slice(first, first + count), x, grid)
+            first += count
         # As a map: ONNX Runtime fuses a sum and a norm of three axes, and is slower then.
         normed: Tensor = self.norm(tokens_to_nhwc(x, grid))
         return normed.permute(0, 3, 1, 2)
 
+    def _run(self, blocks: slice, x: Tensor, grid: Grid) -> Tensor:
+        for block in self.blocks[blocks]:
+            x = block(x, grid)
+        return x
+
+    def _run_small(self, blocks: slice, x: Tensor, grid: Grid) -> Tensor:
+        """Run blocks on the smaller grid; every token gets what they changed there."""
+        if self.grid_reduction is None:
+            raise RuntimeError("nothing says which grid is the smaller")
+        cells = self.grid_reduction.match(x, grid)
+        pooled = cells.merge(x)
+        changed = self._run(blocks, pooled, self.grid_reduction.grid_out(grid))
+        return x + cells.unmerge(changed - pooled)
+
 
 class SegFormer(Network):
-    """The whole network: an image (B, channels, H, W) to logits (B, K, H/4, W/4)."""
+    """The whole network: an image (B, channels, H, W) to logits (B, K, H/4, W/4).
+
+    Attributes:
+        head_grid: What makes the grid of the head, and so of the logits, smaller, if anything does.
+    """
 
     sites = SITES
 
@@ -134,18 +163,44 @@ class SegFormer(Network):
         self.numerics = numerics
         self.stages = nn.ModuleList(Stage(index, architecture, numerics) for index in range(STAGES))
         self.head = Head(architecture, numerics)
+        self.head_grid: GridReduction | None = None
 
     def attentions(self, stage: int) -> Sequence[Attention]:
         """Return the attention of every block of a stage, counted from 1."""
         blocks = cast("Stage", self.stages[stage - 1]).blocks
         return [cast("Block", block).attention for block in blocks]
 
+    def set_reduction(self, site: Site, reduction: TokenReduction | None) -> None:
+        """Run the blocks of a stage, or the head, on a smaller grid, or on their own.
+
+        Raises:
+            ReductionError: The reduction is for another site, or the stage has too few blocks.
+        """
+        if reduction is not None:
+            reduction.check_side(site)
+        smaller = cast("GridReduction | None", reduction)
+        if site.stage == HEAD:
+            self.head_grid = smaller
+            return
+        stage = cast("Stage", self.stages[site.stage - 1])
+        runs_of(smaller, len(stage.blocks))
+        stage.grid_reduction = smaller
+
     def forward(self, image: Tensor) -> Tensor:
-        """Return logits at a quarter of the image's size."""
+        """Return logits at a quarter of the image's size, or on the head's smaller grid."""
         features: list[Tensor] = []
         x = image
         for stage in self.stages:
             x = stage(x)
             features.append(x)
+        features[0] = self._on_head_grid(features[0])
         logits: Tensor = self.head(features)
         return logits
+
+    def _on_head_grid(self, image: Tensor) -> Tensor:
+        """Return the first stage's features (B, C, h, w) on the grid that the head works on."""
+        if self.head_grid is None:
+            return image
+        grid, tokens = Grid(*image.shape[2:]), nchw_to_tokens(image)
+        pooled = self.head_grid.match(tokens, grid).merge(tokens)
+        return tokens_to_nchw(pooled, self.head_grid.grid_out(grid))

@@ -43,8 +43,8 @@ def reduction_config(
         preset: One of ``PRESETS``; not together with ``ratio``.
         ratio: Share of tokens merged away at keys and values of stages 1 and 2 and at queries of
             stages 3 and 4, in [0, 1).
-        reduce: ``STAGE.{q,kv}=METHOD:KEY=VALUE,…`` or ``STAGE.{q,kv}=none``, each replacing what
-            preset or ratio put there.
+        reduce: ``SITE=METHOD:KEY=VALUE,…`` or ``SITE=none``, each replacing what preset or ratio
+            put there.
 
     Raises:
         ReductionError: A name is unknown, or a number is out of range.

@@ -23,7 +23,7 @@ from segpp.export.serving.base import (
     label_lines,
 )
 from segpp.export.serving.graph import shape_of, with_output
-from segpp.manifest import InputSpec
+from segpp.manifest import InputSpec, OutputSpec
 from segpp.utils.terminal import one_line
 
 __all__ = ["DeepStream"]
@@ -98,8 +98,13 @@ def _labels(served: Served) -> tuple[str, ...]:
     return names[-1:] if _is_binary(served) else names
 
 
-def _with_probabilities(served: Served) -> bytes:
+def _logits(served: Served) -> OutputSpec:
     [output] = (o for o in served.manifest.outputs if o.kind == "logits")
+    return output
+
+
+def _with_probabilities(served: Served) -> bytes:
+    output = _logits(served)
     [value] = (v for v in served.model.graph.output if v.name == output.name)
     # nvinfer reads the buffer as FP32, whatever its type; and halves near 0 would be equal.
     nodes = [helper.make_node("Cast", [output.name], ["segpp_fp32"], "Cast", to=TensorProto.FLOAT)]
@@ -116,7 +121,8 @@ def _config(served: Served) -> Iterator[str]:
     mode = _HALF if manifest.precision == "fp16" else _FLOAT
     name = one_line(served.name)
     yield f"# Written by segpp {__version__} for {name}. Paths are relative to this file."
-    yield "# nvinfer builds the engine. Masks are a quarter of the input's size."
+    height, width = _logits(served).shape[2:]
+    yield f"# nvinfer builds the engine. Masks are {height}x{width}, as the logits are."
     yield "[property]"
     settings: dict[str, object] = {
         "gpu-id": 0,

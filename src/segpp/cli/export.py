@@ -200,7 +200,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, as STAGE.{q,kv}=METHOD:KEY=VALUE,... or =none; repeatable",
+        help="STAGE.{q,kv,grid} or head.grid=METHOD:KEY=VALUE,... or =none; repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -322,7 +322,7 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
         f"output   {', '.join(_output_text(output) for output in manifest.outputs)}",
     ]
     lines += [
-        f"{'tokens' if not index else '':<8} stage {site.stage} {site.side:<2} {site.method}: "
+        f"{'tokens' if not index else '':<8} {site.part:<7} {site.side:<4} {site.method}: "
         f"{site.tokens_in:,} -> {site.tokens_out:,}{_reuse_text(site)}"
         for index, site in enumerate(manifest.reduction)
     ] or ["tokens   none merged"]
@@ -343,7 +343,7 @@ def _search_lines(manifest: Manifest) -> list[str]:
     search = manifest.match_search
     if search is None:
         return []
-    chosen = {site.stage: site.match_every for site in manifest.reduction}
+    chosen = {site.stage: site.match_every for site in manifest.reduction if site.side != "grid"}
     summary = (
         f"matches  as without merging, of {search.images} image(s): {search.agreement_fresh:.5f} "
         f"matching in every block, {search.agreement:.5f} as chosen"

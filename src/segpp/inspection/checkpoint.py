@@ -25,7 +25,7 @@ from segpp.ops.grid import Size
 __all__ = ["inspect_checkpoint"]
 
 _NONE = "-"
-_SIDES = {"q": "queries", "kv": "keys, values"}
+_SIDES = {"q": "queries", "kv": "keys, values", "grid": "whole grid"}
 
 # What a reduction does at a size; for one that does not fit, why.
 Outcome = tuple[ReductionSite, ...] | str
@@ -60,7 +60,8 @@ def inspect_checkpoint(
     family.check_size(size)
     added = {name: family.reduction_config(choice) for name, choice in (asked or {}).items()}
     configs = {**family.presets, **added}
-    outcomes = {name: _outcome(family, config, size) for name, config in configs.items()}
+    depths = checkpoint.architecture.depths
+    outcomes = {name: _outcome(family, config, size, depths) for name, config in configs.items()}
     counts = {
         name: family.macs(checkpoint.architecture, size, sites)
         for name, sites in outcomes.items()
@@ -91,9 +92,11 @@ def inspect_checkpoint(
     )
 
 
-def _outcome(family: ModelFamily, config: ReductionConfig, size: Size) -> Outcome:
+def _outcome(
+    family: ModelFamily, config: ReductionConfig, size: Size, depths: tuple[int, ...]
+) -> Outcome:
     try:
-        return count_tokens(config, family.grids(size))
+        return count_tokens(config, family.grids(size, config), depths=depths)
     except ReductionError as failure:
         return failure.problem.partition("\n")[0]
 

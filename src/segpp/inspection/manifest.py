@@ -5,6 +5,7 @@ from pathlib import Path
 from segpp.errors import InputError, ManifestError
 from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
+from segpp.export.reduction.sites import Site
 from segpp.inspection.calibration import calibration_sections
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
 from segpp.manifest import (
@@ -161,7 +162,7 @@ def _reduction(manifest: Manifest) -> Section:
         settings = ",".join(f"{key}={value}" for key, value in site.settings.items())
         cells.append(
             [
-                f"{site.stage}.{site.side}",
+                str(Site(site.stage, site.side)),
                 f"{site.method}:{settings}",
                 f"{site.grid[0]}x{site.grid[1]}",
                 f"{site.tokens_in:,}",
@@ -171,7 +172,10 @@ def _reduction(manifest: Manifest) -> Section:
         )
     if len(cells) == 1:
         return facts("token reduction", {"none": "every token is kept"})
-    return rows("token reduction, in every block of the stage", cells, "lllrrr")
+    title = "token reduction, in every block of the stage"
+    if any(site.side == "grid" for site in manifest.reduction):
+        title += "; of a grid in those that first and every choose"
+    return rows(title, cells, "lllrrr")
 
 
 def _matches(manifest: Manifest) -> Section:

@@ -19,6 +19,8 @@ __all__ = ["check_consistent", "check_fitting_bands", "reading_pictures"]
 
 _MAX_COLOR = 255
 _RGB = 3
+# The stage of a site in the decode head.
+_HEAD = 0
 
 
 def check_consistent(manifest: Manifest, where: str) -> None:
@@ -117,6 +119,8 @@ def _output_problems(manifest: Manifest) -> Iterator[str]:
 
 def _site_problems(site: ReductionSite) -> Iterator[str]:
     height, width = site.grid
+    if site.stage < 0 or (site.stage == _HEAD and site.side != "grid"):
+        yield f"names the site of stage {site.stage}, {site.side}"
     if site.match_every < 1:
         yield f"says that stage {site.stage}, {site.side} matches every {site.match_every} blocks"
     if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:

@@ -177,20 +177,29 @@ class OutputSpec:
 
 @dataclass(frozen=True)
 class ReductionSite:
-    """One place where tokens are merged; it applies to every block of the stage.
+    """One place with fewer tokens; in an attention it applies to every block of the stage.
 
     Attributes:
+        stage: Counted from 1; 0 is the decode head, which has a ``grid`` only.
+        side: Queries (``q``), keys and values (``kv``), or the ``grid`` that blocks run on.
+        grid: Of the tokens that arrive. Where a stage has a smaller grid, its ``q`` and ``kv`` are
+            told as on that one; blocks on the full grid use the same method and settings.
         match_every: In how many consecutive blocks one match is used.
     """
 
     stage: int
-    side: Literal["q", "kv"]
+    side: Literal["q", "kv", "grid"]
     method: str
     settings: dict[str, int | float | str]
     grid: tuple[int, int]
     tokens_in: int
     tokens_out: int
     match_every: int = 1
+
+    @property
+    def part(self) -> str:
+        """Of the network, in words: ``stage 3``, ``head``."""
+        return f"stage {self.stage}" if self.stage else "head"
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pytest
 
 from segpp.export.models.cost_model import cost_advice, cost_warnings, site_costs
 from segpp.export.models.segformer.architecture import segformer
+from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.reduction.config import count_tokens
@@ -39,6 +40,44 @@ def test_a_site_is_counted_as_by_hand() -> None:
     one_hot = 64 * 16 * dim
     assert site.added == blocks * (matching + one_hot + 2 * 64 * dim + 40 * 70_000)
     assert not site.pays_off
+
+
+def test_a_smaller_grid_is_counted_as_by_hand() -> None:
+    # 8x8 tokens of 160 channels become 4x4, and 32x32 of 32 in the head 16x16.
+    size = Size(128, 128)
+    config = reduction_config(reduce=["3.grid=area", "head.grid=area"])
+    sites = count_tokens(config, site_grids(size, config))
+
+    stage, head = site_costs(B0, size, sites)
+
+    whole, small = macs_of(B0, size, ()), macs_of(B0, size, sites)
+    assert (stage.site, head.site) == ("3.grid", "head.grid")
+    assert stage.saved == whole.stages[2].total - (small.stages[2].total - 64 * 160)
+    # Pooled, subtracted on 16, resized to 64 and added; the small nodes as those of a merge.
+    assert stage.added == (64 + 16 + 64 + 64) * 160 + 40 * 70_000
+    assert head.saved == whole.head.total - (small.head.total - 1024 * 32)
+    assert head.added == 1024 * 32
+    assert stage.pays_off
+    assert head.pays_off
+
+
+def test_merging_within_a_smaller_grid_is_counted_there() -> None:
+    size = Size(352, 480)
+    config = reduction_config(reduce=["3.grid=area", "3.q=bsm:ratio=0.5"])
+    sites = count_tokens(config, site_grids(size, config))
+
+    grid, q = site_costs(B0, size, sites)
+
+    alone = count_tokens(
+        only := reduction_config(reduce=["3.q=bsm:ratio=0.5"]), site_grids(size, only)
+    )
+    [full] = site_costs(B0, size, alone)
+    assert q.saved < full.saved / 3
+    assert q.added < full.added
+    # Without the grid, its queries would merge on the full one.
+    counted = [macs_of(B0, size, with_sites).stages[2] for with_sites in (alone, sites)]
+    network = [stage.total - stage.matching - stage.merging for stage in counted]
+    assert grid.saved == network[0] - network[1]
 
 
 def test_a_match_that_serves_two_blocks_is_counted_once() -> None:

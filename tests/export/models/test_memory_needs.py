@@ -30,7 +30,7 @@ LARGE = Size(1024, 2048)
 
 def sites(size: Size, *reduce: str, preset: str | None = None) -> tuple[object, ...]:
     config = reduction_config(preset=preset, reduce=list(reduce))
-    return count_tokens(config, site_grids(size))
+    return count_tokens(config, site_grids(size, config))
 
 
 def test_the_scores_of_the_first_stage_decide_at_a_large_size() -> None:
@@ -57,6 +57,27 @@ def test_a_match_of_many_tokens_counts() -> None:
     _, what = memory_needed(B0, LARGE, 1, merged)
 
     assert what == "the match of stage 1, q, 3,221,225,472 similarities"
+
+
+def test_a_smaller_grid_needs_less_unless_a_block_stays_on_the_full_one() -> None:
+    small, what = memory_needed(B0, LARGE, 1, sites(LARGE, "1.grid=area"))
+    mixed, largest = memory_needed(B0, LARGE, 1, sites(LARGE, "1.grid=area:every=2"))
+    plain, _ = memory_needed(B0, LARGE, 1)
+
+    # Half of each side leaves a quarter of the queries, and of the keys.
+    assert what == "the decode head, 1,024 channels"
+    assert largest == "attention of stage 1, 131,072 x 2,048 scores a head"
+    assert small < mixed == plain
+
+
+def test_a_head_on_a_smaller_grid_needs_less() -> None:
+    stages = ("1.grid=area", "2.grid=area")
+    most, whole = memory_needed(B0, LARGE, 1, sites(LARGE, *stages))
+    least, what = memory_needed(B0, LARGE, 1, sites(LARGE, *stages, "head.grid=area"))
+
+    assert whole == "the decode head, 1,024 channels"
+    assert what == "attention of stage 3, 8,192 x 2,048 scores a head"
+    assert least < most
 
 
 def test_too_little_room_is_refused_with_what_helps() -> None:

@@ -57,7 +57,9 @@ def test_equal_tokens_survive_merging_unchanged(name: str) -> None:
 
     assignment = REDUCTIONS[name]().match(x, grid)
 
-    assert torch.equal(assignment.unmerge(assignment.merge(x)), x)
+    # Means over parts of tokens have weights that sum to one up to their rounding.
+    rounding = 8 * 2.0**-24 * 0.5 if REDUCTIONS[name].sides == ("grid",) else 0.0
+    assert (assignment.unmerge(assignment.merge(x)) - x).abs().max() <= rounding
 
 
 @pytest.mark.parametrize("name", REDUCTIONS)

@@ -125,6 +125,20 @@ def test_b0_in_int8_compiles_with_all_its_attention(
     check_build(segpp, source, tmp_path / "int8.engine")
 
 
+@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.slow), "fp16"])
+def test_b0_on_smaller_grids_compiles_with_all_its_attention(
+    segpp: Command, b0_checkpoint: Path, tmp_path: Path, precision: str
+) -> None:
+    path = tmp_path / "b0.onnx"
+    grids = ("1.grid=area:share=0.75", "2.grid=bilinear", "3.grid=area:every=2", "head.grid=area")
+    options = ("--preset", "hq", "--precision", precision, "--size", "352x480", "--no-check")
+    reduce = [word for grid in grids for word in ("--reduce", grid)]
+    done = segpp("export", b0_checkpoint, path, *options, *reduce)
+    assert done.returncode == 0, done.stderr
+
+    check_build(segpp, path, tmp_path / "b0.engine")
+
+
 @pytest.mark.slow
 def test_b5_with_hq_in_fp16_compiles_at_the_size_of_cityscapes(
     segpp: Command, tmp_path: Path

@@ -89,7 +89,9 @@ def test_a_manifest_with_every_key_there_is_is_read(
     plain = json.loads(manifest_path(model).read_text())
     # What describes the file itself stays: it has to be true.
     full = example(Manifest) | {key: plain[key] for key in ("file", "classes", "input", "outputs")}
-    full |= {"kind": "onnx", "schema": 1, "reduction": [], "architecture": plain["architecture"]}
+    head = {**SITE, "stage": 0, "side": "grid"}
+    full |= {"kind": "onnx", "schema": 1, "architecture": plain["architecture"]}
+    full |= {"reduction": [head]}
     manifest_path(model).write_text(json.dumps(full))
     assert read_manifest(model).kind == "onnx"
 
@@ -172,6 +174,9 @@ WRONG: dict[str, Change] = {
     "a merge of more": put("reduction", value=[{**SITE, "tokens_out": 25}]),
     "a merge on another grid": put("reduction", value=[{**SITE, "tokens_in": 25}]),
     "a match in no block": put("reduction", value=[{**SITE, "match_every": 0}]),
+    "keys of the head": put("reduction", value=[{**SITE, "stage": 0}]),
+    "a stage before the head": put("reduction", value=[{**SITE, "stage": -1, "side": "grid"}]),
+    "another side": put("reduction", value=[{**SITE, "side": "v"}]),
     "another settings": put("reduction", value=[{**SITE, "settings": {"a": None}}]),
     "an option of a number": put("options", value={"a": 1}),
     "an unknown origin": put("origins", value={"mean": "guessed"}),

@@ -78,7 +78,7 @@ inline constexpr Key kKEYS[] = {
     {"OutputSpec", "align_corners", "bool", false},
     {"OutputSpec", "layout", "'NCHW'|'NHWC'", false},
     {"ReductionSite", "stage", "int", true},
-    {"ReductionSite", "side", "'q'|'kv'", true},
+    {"ReductionSite", "side", "'q'|'kv'|'grid'", true},
     {"ReductionSite", "method", "str", true},
     {"ReductionSite", "settings", "{int|float|str}", true},
     {"ReductionSite", "grid", "(int,int)", true},

@@ -4,6 +4,7 @@ Tests models/macs.py too.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,10 +16,13 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.onnx_graph.cleanup import clean
-from segpp.export.reduction.config import count_tokens
+from segpp.export.reduction.base import TokenAssignment, TokenReduction
+from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.methods.area import AreaGrid
+from segpp.export.reduction.sites import Site
 from segpp.inspection.onnx_macs import count_macs, shapes_of
 from segpp.manifest import Architecture, ReductionSite
-from segpp.ops.grid import Size
+from segpp.ops.grid import Grid, Size
 from tests.helpers.checkpoints import trace_network
 
 torch = pytest.importorskip("torch")
@@ -29,16 +33,19 @@ NUMERICS = Numerics(1e-5, 1e-6, 1e-5, 1e-6)
 SIZE = Size(96, 160)
 
 
-def counted_by_torch(architecture: Architecture, preset: str, size: Size) -> int:
+def counted_by_torch(
+    architecture: Architecture, reductions: str | ReductionConfig, size: Size
+) -> int:
     """Torch counts two operations for each multiply-accumulate, and scatters not at all."""
-    model = SegFormer(architecture, NUMERICS).eval().apply_reductions(PRESETS[preset])
+    config = PRESETS[reductions] if isinstance(reductions, str) else reductions
+    model = SegFormer(architecture, NUMERICS).eval().apply_reductions(config)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         model(torch.zeros(1, architecture.channels, *size))
     return int(counter.get_total_flops()) // 2
 
 
 def without_merging(macs: Macs) -> int:
-    return macs.total - sum(stage.merging for stage in macs.stages)
+    return macs.total - sum(stage.merging for stage in macs.stages) - macs.head.merging
 
 
 def sites_of(preset: str, size: Size) -> tuple[ReductionSite, ...]:
@@ -53,6 +60,80 @@ def test_the_formula_equals_torchs_counter(preset: str, size: Size) -> None:
     macs = macs_of(architecture, size, sites_of(preset, size))
 
     assert without_merging(macs) == counted_by_torch(architecture, preset, size)
+
+
+GRIDS = (
+    ("3.grid=area:share=0.5",),
+    ("1.grid=area:share=0.5,every=2", "3.grid=area:share=0.5,first=2", "head.grid=area"),
+    ("2.grid=bilinear:share=0.75", "4.grid=area:every=2", "head.grid=bilinear:share=0.333333"),
+)
+
+
+@pytest.mark.parametrize(
+    ("preset", "size"),
+    [
+        ("none", Size(128, 256)),
+        ("none", Size(143, 189)),
+        # A half of the last stage still has room for cells of 4x4.
+        ("hq", Size(352, 480)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("reduce", GRIDS, ids=" ".join)
+def test_smaller_grids_are_counted_as_torch_counts_them(
+    reduce: tuple[str, ...], preset: str, size: Size
+) -> None:
+    architecture = replace(segformer("b0", classes=19), depths=(2, 2, 3, 2))
+    config = reduction_config(preset=preset, reduce=reduce)
+    sites = count_tokens(config, site_grids(size, config), depths=architecture.depths)
+    pooled = _Products(config)
+
+    macs = macs_of(architecture, size, sites)
+
+    counted = counted_by_torch(architecture, pooled, size)
+    assert without_merging(macs) + pooled.products == counted
+
+
+def test_going_to_a_smaller_grid_costs_what_pooling_takes() -> None:
+    architecture, size = segformer("b0", classes=2), Size(352, 480)
+    reduce = ["3.grid=area:share=0.5", "4.grid=area:share=0.5", "head.grid=area:share=0.5"]
+    config = reduction_config(reduce=reduce)
+
+    macs = macs_of(architecture, size, count_tokens(config, site_grids(size, config)))
+
+    # 22x30 tokens of 160 channels in cells of 2x2, one addition each; so 88x120 of 32 in the head.
+    assert (macs.stages[2].merging, macs.head.merging) == (22 * 30 * 160, 88 * 120 * 32)
+    # 11x15 of 256 become 6x8: (6, 11) (11, 15 * 256), then six times (8, 15) (15, 256).
+    assert macs.stages[3].merging == 6 * 11 * 15 * 256 + 6 * 8 * 15 * 256
+    # Two blocks and the head on a quarter of the tokens.
+    whole = macs_of(architecture, size, ())
+    assert macs.stages[2].ffn * 4 == whole.stages[2].ffn
+    assert macs.head.fuse * 4 == whole.head.fuse
+
+
+class _Products(dict[Site, TokenReduction]):
+    """Reductions that note what they multiply by constant matrices, which torch counts."""
+
+    def __init__(self, config: ReductionConfig) -> None:
+        super().__init__({site: self._noting(reduction) for site, reduction in config.items()})
+        self.products = 0
+
+    def _noting(self, reduction: TokenReduction) -> TokenReduction:
+        if not isinstance(reduction, AreaGrid):
+            return reduction
+        outer = self
+
+        class Noting(AreaGrid):
+            def match(self, x: Any, grid: Grid) -> TokenAssignment:
+                small, channels = self.grid_out(grid), x.shape[2]
+                if grid.height % small.height or grid.width % small.width:
+                    # (h', h) (h, w * C), and h' times (w', w) (w, C)
+                    rows = small.height * grid.height * grid.width
+                    columns = small.height * small.width * grid.width
+                    outer.products += (rows + columns) * channels
+                return super().match(x, grid)
+
+        return Noting(**vars(reduction))
 
 
 def test_the_formula_holds_for_other_heads_channels_and_depths() -> None:

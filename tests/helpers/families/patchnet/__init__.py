@@ -69,7 +69,7 @@ class PatchNetFamily:
         if heads != (1,):
             raise InputError(f"{len(heads)} heads for one block of one")
 
-    def grids(self, size: Size) -> Mapping[Site, Grid]:
+    def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
         return dict.fromkeys(self.sites, Grid(size.height // PATCH, size.width // PATCH))
 
     def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:

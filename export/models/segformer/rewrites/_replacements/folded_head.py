@@ -17,16 +17,15 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from segpp.export.models.segformer.decode_head import Head, Projection
+from segpp.export.models.segformer.decode_head import Head, Projection, aligned
 from segpp.export.models.segformer.rewrites._module_utils import conv_1x1
 
 __all__ = ["FoldedHead", "folded"]
 
 
 class FoldedHead(nn.Module):
-    """The head as one chain per level, summed at a quarter of the image's size.
+    """The head as one chain per level, summed at the size of the first.
 
     Args:
         levels: From a stage's features to what they add to the fused map.
@@ -49,15 +48,11 @@ class FoldedHead(nn.Module):
         self.classifier = classifier
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """Return logits (B, K, H/4, W/4) from the four stages' feature maps."""
-        size = features[0].shape[2:]
+        """Return logits (B, K, h, w) from the four stages' feature maps, as large as the first."""
         # 1. What each level adds, at its own size: (B, D, h_i, w_i)
-        first, *others = [
-            level(feature) for level, feature in zip(self.levels, features, strict=True)
-        ]
-        # 2. All at a quarter of the image's size: (B, D, H/4, W/4)
-        aligned = self.align_corners
-        deeper = [F.interpolate(x, size, mode="bilinear", align_corners=aligned) for x in others]
+        levels = [level(feature) for level, feature in zip(self.levels, features, strict=True)]
+        # 2. All at the size of the first, a quarter of the image's: (B, D, H/4, W/4)
+        first, *deeper = aligned(levels, align_corners=self.align_corners)
         # 3. The convolution's own output last: an engine adds the rest in the convolution's pass.
         fused = self.norm(first + sum(deeper[1:], deeper[0])).relu()
         logits: Tensor = self.classifier(fused)

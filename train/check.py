@@ -71,7 +71,7 @@ def _check_output(config: DistillConfig) -> None:
     out, source = config.out, config.checkpoint
     if out.exists() and out.samefile(source):
         raise OutputError(f"{out} is the teacher itself", hint="write to another file")
-    if source.is_dir() and not out.suffix:
+    if config.writes_folder:
         _check_folder(config)
     else:
         check_output_file(out, "checkpoint", inputs=[source], force=config.force)

@@ -13,6 +13,9 @@ __all__ = ["DEVICES", "PRECISIONS", "DistillConfig"]
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
+# What files of weights are called; names of folders may have dots too.
+_WEIGHTS = {".safetensors", ".bin", ".pth", ".pt"}
+
 
 @dataclass(frozen=True)
 class DistillConfig:
@@ -95,6 +98,11 @@ class DistillConfig:
             white=self.white,
             bands=self.bands,
         )
+
+    @property
+    def writes_folder(self) -> bool:
+        """Whether a folder is to be written: of a folder, unless a file of weights is named."""
+        return self.checkpoint.is_dir() and self.out.suffix.lower() not in _WEIGHTS
 
     @property
     def resume(self) -> Path:

@@ -8,6 +8,7 @@
 6. Write: the best weights of all checks, if they are better than those at the start.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -117,7 +118,7 @@ def distill(config: DistillConfig, labels: Labels = lambda _teacher: None) -> Di
 def _prepared(config: DistillConfig, world: World) -> _Task:
     with _told("reading the checkpoint", world):
         layout = layout_of(config.checkpoint, config.choices)
-        check_target(layout, config.out)
+        check_target(layout, config.out, as_folder=config.writes_folder)
         if world.is_first:
             layout.try_out(config.out)
     spec = resolve_input(config.export, layout.checkpoint)
@@ -189,11 +190,13 @@ def _begun(task: _Task, student: Network, judge: Judge, keeper: Keeper) -> Progr
         return stopped
     if restart:
         keeper.remove()
+    began = time.monotonic()
     with _told("comparing the student with its teacher, before", task.world):
         start = judge(student)
+    took = time.monotonic() - began
     _learns(student)
     precision = _precision(task, student)
-    return Progress(settings, precision, start, weights, best=start)
+    return Progress(settings, precision, start, weights, best=start, check_seconds=took)
 
 
 def _learns(student: Network) -> None:
@@ -271,7 +274,13 @@ def _finished(
         raise DistillFailedError(result_of(None))
     result = result_of(None)
     if task.world.is_first:
-        result = write_student(task.layout, state, task.config.out, result_of)
+        result = write_student(
+            task.layout,
+            state,
+            task.config.out,
+            result_of,
+            as_folder=task.config.writes_folder,
+        )
     task.world.wait()
     keeper.remove()
     return result

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.export.models.loading import load_checkpoint
-from tests.helpers.checkpoints import assert_same
-from tests.helpers.commands import Completed
+from segpp.export.models.segformer.loading import state_dict_for
+from tests.helpers.checkpoints import MINIATURE, assert_same, lively, ours
+from tests.helpers.commands import Completed, python_without
 from tests.train.conftest import QUICK, SMALL
 
 Command = Callable[..., Completed]
@@ -64,6 +67,49 @@ def test_the_student_is_exported_as_its_teacher_is(
     done = segpp("export", out, tmp_path / "student.onnx", *SMALL)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_it_needs_no_more_than_its_extra_brings(teacher: Path, film: Film, tmp_path: Path) -> None:
+    code = "import sys; from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+    others = ("onnx", "onnxruntime", "onnxscript", "onnx_ir", "openvino", "av", "matplotlib")
+
+    done = python_without(others, code, *call(teacher, film(), tmp_path / "student.pth"))
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_minutes_end_it_with_time_for_the_last_check(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    timed = ("--minutes", "0.05", "--batch", "2", "--learning-rate", "0.0005", "--held-back", "0.3")
+
+    done = segpp("distill", teacher, film(), "-o", tmp_path / "s.pth", *SMALL, *timed, "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["steps"] >= 1
+    # A step and a check take a fraction of a second, on a busy machine a few of them.
+    assert told["seconds"] < 3 + 3
+    assert told["history"][-1][0] == told["steps"]
+
+
+def test_a_folder_of_hugging_face_becomes_a_folder(
+    segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    made = tmp_path / "teacher.v1"
+    made.mkdir()
+    config = {"model_type": "segformer", "num_attention_heads": [1, 2, 5, 8], "hidden_act": "gelu"}
+    (made / "config.json").write_text(json.dumps(config))
+    state = lively(ours(replace(MINIATURE, classes=6, head="linear")))
+    save_file(state_dict_for("huggingface", state), made / "model.safetensors")
+    out = tmp_path / "student.v2"
+
+    done = segpp(*call(made, film(), out))
+    again = segpp(*call(made, tmp_path / "film", out))
+
+    assert done.returncode == again.returncode == 0, (done.stderr, again.stderr)
+    assert {path.name for path in out.iterdir()} == {"config.json", "model.safetensors"}
+    assert (tmp_path / "student.v2.json").is_file()
 
 
 def test_the_report_is_for_a_person(
@@ -236,6 +282,7 @@ def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_again_and_again_ends_as_if_it_never_was(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
@@ -297,6 +344,7 @@ def test_a_training_that_is_stopped_keeps_its_last_step(
 # --- several processes
 
 
+@pytest.mark.slow
 def test_two_processes_with_half_a_batch_learn_what_one_learns_with_the_whole(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ from segpp.train.pictures.batches import Batches
 __all__ = ["Plan", "Training"]
 
 _MOST_GRADIENT = 1.0
+_MOST_FOR_LAST_CHECK = 0.25
 # Of the loss that is shown: of about so many steps.
 _SHOWN_STEPS = 20
 
@@ -132,7 +133,8 @@ class Training:
                 progress.best, progress.best_step = found, progress.step
                 progress.kept = _copied(trained(self.student))
                 progress.checks_since_best = 0
-            progress.seconds += time.monotonic() - start
+            progress.check_seconds = time.monotonic() - start
+            progress.seconds += progress.check_seconds
 
     def _check_if_due(self) -> None:
         step = self.progress.step
@@ -183,8 +185,7 @@ class Training:
         """Return the share of the training that is done, the same in every process."""
         if self.plan.steps is not None:
             return self.progress.step / self.plan.steps
-        limit = cast("float", self.plan.seconds)
-        return self.world.largest(self.progress.seconds) / limit
+        return self.world.largest(self._own_share())
 
     def _is_done(self) -> bool:
         return self._share() >= 1 or self.progress.checks_since_best >= self.plan.patience
@@ -202,7 +203,10 @@ class Training:
     def _own_share(self) -> float:
         if self.plan.steps is not None:
             return self.progress.step / self.plan.steps
-        return self.progress.seconds / cast("float", self.plan.seconds)
+        limit = cast("float", self.plan.seconds)
+        # The last check wants time too; most of it is there to learn in.
+        last = min(self.progress.check_seconds, _MOST_FOR_LAST_CHECK * limit)
+        return self.progress.seconds / (limit - last)
 
 
 def _shared(student: Tapped, world: World) -> nn.Module:

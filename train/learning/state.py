@@ -2,7 +2,7 @@
 
     settings     what must be the same for a training to go on
     step         updates done
-    seconds      time spent on them, over all starts
+    seconds      time spent on them, checks included, over all starts
     precision    what they are computed in
     start, best  how the student did before the first and at the best check
     kept         the weights of the best check
@@ -56,6 +56,7 @@ class Progress:
         scale: What torch's GradScaler tells of itself; empty without one.
         history: Step, agreement and divergence of every check.
         checks_since_best: How many were not better in a row.
+        check_seconds: What the last check took.
     """
 
     settings: Mapping[str, str]
@@ -71,6 +72,7 @@ class Progress:
     scale: dict[str, Any] = field(default_factory=dict)
     history: list[tuple[int, float, float]] = field(default_factory=list)
     checks_since_best: int = 0
+    check_seconds: float = 0.0
 
 
 def write_state(path: Path, progress: Progress) -> None:
@@ -86,6 +88,7 @@ def write_state(path: Path, progress: Progress) -> None:
         "seconds": progress.seconds,
         "best_step": progress.best_step,
         "checks_since_best": progress.checks_since_best,
+        "check_seconds": progress.check_seconds,
         "student": {name: tensor.detach() for name, tensor in progress.student.items()},
         "kept": progress.kept,
         "moments": progress.moments,
@@ -152,6 +155,7 @@ def _decoded(content: Any, like: Mapping[str, Tensor]) -> Progress:
         scale=_scale(content.get("scale")),
         history=_history(content.get("history")),
         checks_since_best=_count(content.get("checks_since_best")),
+        check_seconds=_number(content.get("check_seconds")),
     )
 
 

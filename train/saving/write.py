@@ -21,9 +21,9 @@ _LOG = "trainer_state.json"
 _SAFETENSORS = ".safetensors"
 
 
-def check_target(layout: Layout, out: Path) -> None:
+def check_target(layout: Layout, out: Path, *, as_folder: bool) -> None:
     """Raise OutputError unless ``out`` is named as what is going to be written there."""
-    if _is_folder(layout, out):
+    if as_folder:
         return
     [first, *more] = layout.files
     if more:
@@ -45,21 +45,24 @@ def write_student(
     state: Mapping[str, Tensor],
     out: Path,
     result_of: Callable[[WrittenFile], DistillResult],
+    *,
+    as_folder: bool,
 ) -> DistillResult:
     """Write weights and what was done, all or nothing.
 
     Args:
         layout: Of the teacher.
         state: The student's, under our names.
-        out: A file, or a folder where the teacher is one.
+        out: The file or the folder.
         result_of: What was done, given what was written.
+        as_folder: Whether it is a folder.
 
     Raises:
         CheckpointError: The teacher was changed meanwhile.
         CheckError: What was written is not read back as these weights.
         OutputError: It cannot be written.
     """
-    if not _is_folder(layout, out):
+    if not as_folder:
         return _write(layout, state, out, targets=[out], beside={}, result_of=result_of)
     is_new = not out.exists()
     out.mkdir(exist_ok=True)
@@ -94,10 +97,6 @@ def _write(
         result = result_of(WrittenFile(out.name, whole, size))
         parts[len(beside)].write_text(result.json() + "\n", encoding="utf-8")
     return result
-
-
-def _is_folder(layout: Layout, out: Path) -> bool:
-    return layout.source.is_dir() and not out.suffix
 
 
 def _beside(layout: Layout, out: Path) -> dict[Path, Path]:

@@ -40,9 +40,9 @@ def changed(checkpoint: Checkpoint) -> State:
 
 
 def written(source: Path, out: Path, state: State, choices: ReadChoices) -> None:
-    layout = layout_of(source, choices)
-    check_target(layout, out)
-    write_student(layout, state, out, lambda _file: SIDE)  # type: ignore[arg-type,return-value]  # what is beside is not the point
+    layout, as_folder = layout_of(source, choices), source.is_dir() and not out.suffix
+    check_target(layout, out, as_folder=as_folder)
+    write_student(layout, state, out, lambda _file: SIDE, as_folder=as_folder)  # type: ignore[arg-type,return-value]  # what is beside is not the point
 
 
 class _Side:
@@ -263,7 +263,7 @@ def test_a_folder_of_parts_becomes_one_of_the_same_parts(hf: Path, tmp_path: Pat
 
     assert_same(load_checkpoint(tmp_path / "student").state, state)
     with pytest.raises(OutputError, match="has 2 files of weights"):
-        check_target(layout_of(hf, ReadChoices()), tmp_path / "one.safetensors")
+        check_target(layout_of(hf, ReadChoices()), tmp_path / "one.safetensors", as_folder=False)
 
 
 def test_transformers_reads_what_it_wrote_before(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_a_name_that_says_another_kind_is_refused(source: str, out: str, tmp_pat
     (save_file if path.suffix == ".safetensors" else torch.save)(theirs(), path)
 
     with pytest.raises(OutputError, match="not named as what is written"):
-        check_target(layout_of(path, ReadChoices()), tmp_path / out)
+        check_target(layout_of(path, ReadChoices()), tmp_path / out, as_folder=False)
 
 
 def test_a_teacher_that_changed_meanwhile_is_told(tmp_path: Path) -> None:
@@ -356,7 +356,7 @@ def test_what_was_done_stands_beside(tmp_path: Path) -> None:
         told.append(file)
         return SIDE  # type: ignore[return-value]  # what is in it is not the point
 
-    write_student(layout, layout.checkpoint.state, out, result_of)
+    write_student(layout, layout.checkpoint.state, out, result_of, as_folder=False)
 
     assert told == [WrittenFile("b.pth", layout.checkpoint.sha256, source.stat().st_size)]
     assert json.loads((tmp_path / "b.pth.json").read_text())["kind"] == "distillation"

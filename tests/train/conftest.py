@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from segpp.images import sample_image
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # What merges here: at 64x64 a stage has 16x16, 8x8, 4x4 and 2x2 tokens.
 REDUCE = tuple(f"{stage}.q=bsm:ratio=0.75,sy=2,sx=2" for stage in (1, 2, 3))
@@ -17,6 +21,18 @@ QUICK = (
     *("--steps", "12", "--check-every", "4", "--batch", "2", "--learning-rate", "0.0005"),
     *("--held-back", "0.3"),
 )
+
+
+def weights_of(path: Path) -> "dict[str, Tensor]":
+    """Return the weights of a checkpoint under our names."""
+    from segpp.export.models.loading import load_checkpoint  # noqa: PLC0415 - with torch
+
+    return load_checkpoint(path).state
+
+
+def call(teacher: Path, film: Path, out: Path, *more: object) -> list[object]:
+    """Return the arguments of a small distillation."""
+    return ["distill", teacher, film, "-o", out, *SMALL, *QUICK, "--precision", "fp32", *more]
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-ROOT_FOLDERS = ("export", "calib", "runtime")
+ROOT_FOLDERS = ("export", "calib", "runtime", "train")
 
 
 def packages_in(folder: str) -> list[str]:

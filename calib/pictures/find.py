@@ -1,15 +1,15 @@
 """Pictures to calibrate on: found, told apart by what is in them, and read for the network."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 
 import numpy as np
 
+from segpp.datasets.sources import paths_of
 from segpp.errors import ImageError, InputError
-from segpp.images.channels import ARRAY_SUFFIX, load_for
-from segpp.images.preprocess import IMAGE_SUFFIXES, ImageArray
+from segpp.images.channels import load_for
+from segpp.images.preprocess import ImageArray
 from segpp.manifest import InputSpec
 from segpp.utils.files import check_file, sha256_of
 
@@ -18,9 +18,6 @@ __all__ = ["FEW", "LEAST", "Picture", "find_pictures", "load_picture"]
 # Fewer say too little about ranges to ship anything; and below the other, they are warned about.
 LEAST = 8
 FEW = 100
-
-_READ = IMAGE_SUFFIXES | {ARRAY_SUFFIX}
-_LIST_SUFFIX = ".txt"
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,7 @@ def find_pictures(sources: Iterable[str | Path], suffix: str = "") -> tuple[Pict
         ImageError: One of the sources names no picture.
         InputError: There are fewer than ``LEAST``.
     """
-    found = [path for source in sources for path in _paths_of(str(source))]
+    found = [path for source in sources for path in paths_of(str(source))]
     paths = [path for path in found if path.stem.endswith(suffix)]
     pictures: dict[str, Picture] = {}
     for path in sorted(paths, key=lambda path: (path.name, str(path))):
@@ -88,33 +85,3 @@ def load_picture(picture: Picture, spec: InputSpec) -> ImageArray:
             hint="calibrate on pictures as the camera gives them; leave this one out",
         )
     return image
-
-
-def _paths_of(source: str) -> list[Path]:
-    path = Path(source)
-    if path.is_dir():
-        found = [file for file in path.iterdir() if _is_picture(file)]
-    elif path.suffix.lower() == _LIST_SUFFIX:
-        found = list(_listed(path))
-    elif path.exists() or not any(sign in source for sign in "*?["):
-        found = [path]
-    else:
-        found = [Path(file) for file in glob(source, recursive=True) if _is_picture(Path(file))]  # noqa: PTH207 - a pattern may be absolute
-    if not found:
-        raise ImageError(f"{source} names no pictures", f"read are: {_endings(sorted(_READ))}")
-    return found
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in _READ and not path.name.startswith(".") and path.is_file()
-
-
-def _listed(path: Path) -> Iterator[Path]:
-    check_file(path, kind="list", error=ImageError)
-    for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
-        if name := line.strip():
-            yield path.parent / name
-
-
-def _endings(suffixes: Sequence[str]) -> str:
-    return ", ".join(suffixes)

@@ -11,7 +11,7 @@ from torch import Tensor
 from segpp.errors import CheckpointError
 from segpp.export.checkpoints.mappings import TensorMapping
 
-__all__ = ["FoundNetwork", "Knowledge", "choose", "networks_in"]
+__all__ = ["FoundNetwork", "Knowledge", "choose", "networks_in", "twins_of"]
 
 # Wrappers nest a few modules deep.
 _MAX_PREFIX = 6
@@ -103,6 +103,13 @@ def choose(
             hint=f"say which: {_proposed(named)}",
         )
     return first
+
+
+def twins_of(network: FoundNetwork, found: Sequence[FoundNetwork]) -> tuple[dict[str, Tensor], ...]:
+    """Return the tensors of the other networks that are the same as one, number by number."""
+    own = network.tensors
+    others = (other.tensors for other in found if other is not network)
+    return tuple(tensors for tensors in others if _same(own, tensors))
 
 
 def _by_prefix(names: Iterable[str]) -> list[tuple[str, set[str]]]:

@@ -17,7 +17,13 @@ from segpp.export.checkpoints.averaged import (
 )
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.checkpoints.mappings import TensorMapping, tensor_mappings
-from segpp.export.checkpoints.networks import FoundNetwork, Knowledge, choose, networks_in
+from segpp.export.checkpoints.networks import (
+    FoundNetwork,
+    Knowledge,
+    choose,
+    networks_in,
+    twins_of,
+)
 from segpp.export.checkpoints.other_formats import check_not_encrypted, check_not_quantized
 from segpp.export.checkpoints.training_only import (
     left_out,
@@ -40,12 +46,15 @@ class StateDict:
         context: The entries around them: ``meta`` and the like.
         ignored: Names beside the network that take no part in a mask, averaged copies included.
         notes: What a person must know of the choice, one sentence each.
+        twins: The same network where the file holds it again under other names, by the same names
+            as ``tensors``.
     """
 
     tensors: dict[str, Tensor]
     context: dict[str, Any]
     ignored: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    twins: tuple[dict[str, Tensor], ...] = ()
 
 
 def extract_state_dict(
@@ -82,6 +91,7 @@ def extract_state_dict(
         context=chosen.mapping.context,
         ignored=(*others, *ignored),
         notes=tuple(note for note in notes if note),
+        twins=twins_of(chosen, found),
     )
 
 

@@ -17,7 +17,7 @@ from segpp.export.checkpoints.other_formats import check_folder, other_kind
 from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.utils.files import sha256_of
 
-__all__ = ["WeightsFile", "read_weights"]
+__all__ = ["WeightsFile", "read_weights", "weights_files"]
 
 _PREPROCESSOR = "preprocessor_config.json"
 # In the order of preference; an index lists the parts of weights that were split.
@@ -71,14 +71,27 @@ def read_weights(path: Path, model_types: Collection[str]) -> WeightsFile:
     return WeightsFile(_content(path), sha256_of(path))
 
 
+def weights_files(path: Path) -> tuple[Path, ...]:
+    """Return the files whose tensors ``read_weights`` reads: one, or the parts of a folder.
+
+    Raises:
+        CheckpointError: A folder has no weights.
+    """
+    return tuple(_weights_in(path)) if path.is_dir() else (path,)
+
+
 def _folder(folder: Path, model_types: Collection[str]) -> WeightsFile:
     check_weights(folder)
+    return _with_json(folder, _weights_in(folder), model_types)
+
+
+def _weights_in(folder: Path) -> list[Path]:
     for name in _WEIGHTS:
         if (folder / name).is_file():
-            return _with_json(folder, [folder / name], model_types)
+            return [folder / name]
     for name in _INDEXES:
         if (folder / name).is_file():
-            return _with_json(folder, _parts(folder / name), model_types)
+            return _parts(folder / name)
     raise CheckpointError(
         f"folder {folder} has a {CONFIG} and no weights",
         f"expected one of: {', '.join((*_WEIGHTS, *_INDEXES))}",

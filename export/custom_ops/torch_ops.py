@@ -79,7 +79,10 @@ def match(
     settings = MatchSettings(grid.height, grid.width, stride_y, stride_x, merged, window)
     if torch.compiler.is_exporting():
         return _node("SegppTokenMatch", (x,), asdict(settings), torch.int32, x.shape[:2])
-    return _matcher.get()(x.float(), settings)
+    # Which token goes where has no gradient; and autocast would compare in half precision, where
+    # cosines near 1 are all the same.
+    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+        return _matcher.get()(x.float(), settings)
 
 
 @contextmanager

@@ -91,6 +91,20 @@ class Checkpoint(ABC):
     def build(self) -> "Network":
         """Return the network with these weights, ready for inference."""
 
+    def stored(self, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Return other weights under the names of the file and in its form: loading, backwards.
+
+        Args:
+            state: Under the names of ``state``.
+
+        Raises:
+            CheckpointError: The family has no way back.
+        """
+        raise CheckpointError(
+            f"the {len(state)} weights of {self.architecture.name} cannot be written back",
+            f"format: {self.format}",
+        )
+
 
 class ModelFamily(Protocol):
     """Everything that the export needs of one family, besides the networks themselves.

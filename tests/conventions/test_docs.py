@@ -28,7 +28,7 @@ from tests.helpers.commands import Completed
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     page
-    for folder in ("", "docs", "examples", "export", "calib", "runtime", "trt_plugins")
+    for folder in ("", "docs", "examples", "export", "calib", "runtime", "train", "trt_plugins")
     for page in (ROOT / folder).glob("**/*.md" if folder else "*.md")
 )
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -24,7 +24,7 @@ from segpp import __version__
 from segpp.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
-LINKED = ("export", "calib", "runtime")
+LINKED = ("export", "calib", "runtime", "train")
 # Sources for a compiler: nothing that an installed package could run.
 IN_CPP = "segpp/runtime/cpp/"
 BUILT_FROM = (

@@ -11,7 +11,7 @@ import pytest
 from tests.conventions.source import imported_by_call
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("src/segpp", "export", "calib", "runtime")
+PACKAGES = ("src/segpp", "export", "calib", "runtime", "train")
 MOST_ENTRIES = 12
 # Data, not rooms: one file per picture or result; and the pages, which the README lists.
 LISTS = {"docs", "docs/results", "examples/street_scenes/images", "examples/street_scenes/labels"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "jetson.md"
-CODE = ("src/segpp", "export", "calib", "runtime")
+CODE = ("src/segpp", "export", "calib", "runtime", "train")
 HEADING = "## What segpp says, and what to do"
 
 

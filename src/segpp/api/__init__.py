@@ -10,11 +10,13 @@ from segpp.api.make import build_engine, export_onnx
 from segpp.api.measure import benchmark, evaluate, inspect
 from segpp.api.prove import verify
 from segpp.api.quantize import calibrate
+from segpp.api.train import distill
 
 __all__ = [
     "benchmark",
     "build_engine",
     "calibrate",
+    "distill",
     "evaluate",
     "export_onnx",
     "inspect",

@@ -8,71 +8,33 @@ import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segpp.api._truth import Truth
 from segpp.calib.pictures.find import Picture
 from segpp.calib.pictures.proof import Seen
 from segpp.calib.selection.measure import Comparison
-from segpp.datasets.labels import LabelRules, Labels, load_labels
-from segpp.datasets.pairs import Pair, load_pair
-from segpp.datasets.unknown_labels import check_known_labels
+from segpp.datasets.labels import Labels
 from segpp.images.channels import load_for
 from segpp.images.fit import unseen_label
 from segpp.images.preprocess import ImageArray
 from segpp.manifest import InputSpec
 from segpp.runtime.backends.base import BACKENDS, Backend, BackendConfig
 from segpp.runtime.benchmark.interleave import BenchmarkConfig, Sample, interleave, series
-from segpp.runtime.evaluation.confusion_matrix import count_pixels
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.session import Session
 from segpp.utils.limits import default_threads
 
-__all__ = ["Truth", "WholeFiles", "seconds_of"]
+__all__ = ["WholeFiles", "seconds_of"]
 
 Masks = NDArray[np.int32]
 
 # Enough calls that the smallest of each file is one that nothing disturbed.
 _ROUNDS = BenchmarkConfig(warmup=1, rounds=5, seconds=1.0)
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Labels of pictures.
-
-    Attributes:
-        files: The file of each picture's labels.
-        rules: What their pixels mean.
-        classes: How many there are.
-        ignored: Labels whose pixels do not count.
-    """
-
-    files: Mapping[Path, Path]
-    rules: LabelRules
-    classes: int
-    ignored: frozenset[int]
-
-    def check(self) -> None:
-        """Raise InputError for the first file with a label that is no class."""
-        files = tuple(self.files.values())
-        for path in files:
-            labels = load_labels(path, self.rules)
-            check_known_labels(labels, self.classes, self.ignored, path, self.rules, others=files)
-
-    def of(self, picture: Path, spec: InputSpec) -> tuple[ImageArray, Labels]:
-        """Return a picture (H, W, C) as an input takes it, and its labels (h, w)."""
-        pair = Pair(picture, self.files[picture])
-        image, labels = load_pair(pair, self.rules, read=partial(load_for, spec=spec))
-        return image, labels
-
-    def count(self, labels: Labels, mask: Masks) -> NDArray[np.int64]:
-        """Return the confusion matrix (K, K) of a mask; what a crop leaves out is not counted."""
-        seen = mask != unseen_label(self.classes)
-        return count_pixels(labels[seen], mask[seen], self.classes, self.ignored).matrix
 
 
 @dataclass

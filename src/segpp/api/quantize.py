@@ -1,15 +1,13 @@
 """Files made INT8: ranges of activations from pictures, products that pay, masks that hold."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segpp.api._labelled import Labelled, labelled_pictures, rules_of
+from segpp.api._labelled import Labelled, labelled_pictures
 from segpp.api._types import OneOrMore, PathLike, WhiteLike, checked_settings
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
-from segpp.datasets.unknown_labels import is_foreground
 from segpp.errors import InputError
 from segpp.manifest import read_manifest
 from segpp.runtime.benchmark.plot import check_plotting
@@ -20,7 +18,7 @@ from segpp.utils.files import atomic_write, check_writable, manifest_path
 from segpp.utils.overwrite import check_distinct, check_output_file
 
 if TYPE_CHECKING:
-    from segpp.api._whole_files import Truth
+    from segpp.api._truth import Truth
     from segpp.calib.config import CalibrationConfig
 
 __all__ = ["calibrate"]
@@ -29,8 +27,6 @@ Progress = Callable[[str, int, int], object]
 
 _DEFAULT = "default"
 _FP32 = "fp32"
-# Nearly every data set marks pixels without a class like this.
-_USUALLY_IGNORED = 255
 # Where no engine of the dialect runs here, this one computes the same numbers.
 _ANYWHERE = "onnxruntime"
 
@@ -248,21 +244,19 @@ def _truth(
     """Return the labels of all pictures, each looked at: after the ranges it would be late."""
     if folder is None and found.data is None:
         return None
-    from segpp.api._whole_files import Truth  # noqa: PLC0415 - as above
+    from segpp.api._truth import truth_of  # noqa: PLC0415 - as above
     from segpp.calib.pictures.find import find_pictures  # noqa: PLC0415
 
     classes = read_manifest(config.model).classes
     paths = [picture.path for picture in find_pictures(config.pictures, config.image_suffix)]
-    count = len(classes.names)
-    own = found.data.meant_for(count).ignored if found.data and not label_map else frozenset()
-    rules = rules_of(classes, None if folder else found.data, label_map)
-    files = found.files(paths, folder, suffixes) or {}
-    usual = {classes.ignore, *own, _USUALLY_IGNORED}
-    if ignored is None and rules.counted and is_foreground(count, [*files.values()]):
-        rules, usual = replace(rules, foreground=_USUALLY_IGNORED), usual - {_USUALLY_IGNORED}
-    truth = Truth(files, rules, count, frozenset(usual if ignored is None else ignored))
-    truth.check()
-    return truth
+    return truth_of(
+        found.files(paths, folder, suffixes) or {},
+        classes,
+        # Labels of a folder of their own are none of the data set's.
+        None if folder else found.data,
+        label_map=label_map,
+        ignored=ignored,
+    )
 
 
 def _check_outputs(

@@ -45,6 +45,7 @@ _OTHERWISE = {
     "made_for": "--for",
     "serve_for": "--for",
     "listed": "--list",
+    "eval_folder": "--eval",
 }
 _OPPOSITES = {
     "`check=False`": "--no-check",

@@ -22,7 +22,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", 
 
 SUMMARY = "Compile an ONNX file to an engine for a GPU."
 GROUP = "make a model smaller"
-ORDER = 3
+ORDER = 4
 
 # What flags were called before, and what they are called now.
 RENAMED = {

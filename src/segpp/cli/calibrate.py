@@ -17,7 +17,7 @@ from segpp.cli._arguments import (
     picture_settings,
     wrote,
 )
-from segpp.cli._reading import (
+from segpp.cli._options.reading import (
     add_label_map_argument,
     add_pairing_arguments,
     ignored_labels,
@@ -29,7 +29,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Write an ONNX file as INT8 for one engine, and judge it on pictures held back."
 GROUP = "make a model smaller"
-ORDER = 2
+ORDER = 3
 
 EXAMPLES = (
     "segpp-calibrate b0.onnx frames -o b0.int8.onnx",

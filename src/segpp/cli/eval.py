@@ -19,7 +19,7 @@ from segpp.cli._arguments import (
     picture_settings,
     wrote,
 )
-from segpp.cli._reading import (
+from segpp.cli._options.reading import (
     add_data_arguments,
     add_label_map_argument,
     add_pairing_arguments,

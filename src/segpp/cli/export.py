@@ -7,8 +7,8 @@ from typing import Literal
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
-from segpp.cli._listings import ListReductions, ListRewrites, uses_of
-from segpp.cli._reading import add_feeding, add_reading, feeding_of, reading_of
+from segpp.cli._options.listings import ListReductions, ListRewrites, uses_of
+from segpp.cli._options.reading import add_feeding, add_reading, feeding_of, reading_of
 from segpp.manifest import (
     Manifest,
     MatchSearch,

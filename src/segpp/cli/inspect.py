@@ -6,7 +6,7 @@ from pathlib import Path
 
 import segpp
 from segpp.cli._arguments import add_json_argument
-from segpp.cli._reading import add_reading, reading_of
+from segpp.cli._options.reading import add_reading, reading_of
 from segpp.errors import CheckError
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", "run"]

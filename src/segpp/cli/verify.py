@@ -19,7 +19,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Prove on this machine that files give the masks of their certificates."
 GROUP = "make a model smaller"
-ORDER = 4
+ORDER = 5
 EXAMPLES = (
     "segpp-verify b0.onnx",
     "segpp-verify b0.onnx b0.int8.onnx --backend openvino --out differences",

@@ -3,14 +3,14 @@
 Whatever segpp writes carries a mark that can be found without a library:
 
     onnx         the producer ``segpp`` in the first bytes of the model
-    engine       a manifest beside it with the file's SHA-256
+    engine       a manifest beside it with the file's SHA-256; so a ``checkpoint``, a file or folder
     manifest     a JSON object with the keys ``segpp``, ``schema`` and ``kind``
     picture      PNG: a text chunk ``Software`` of ``segpp``; JPEG: a comment ``segpp``;
                  TIFF: the tag Software
     table        CSV: the first columns of one of segpp's tables
     video        the container's comment ``segpp``
     report       HTML: ``<meta name="generator" content="segpp">``
-    calibration  as a manifest, of the kind ``calibration``; so ``verified``
+    calibration  as a manifest, of the kind ``calibration``; so ``distillation``, ``verified``
     certificate  a zip archive that begins with a stored ``proof.json`` of the key ``segpp``
 
 Docs: docs/file-formats.md, "What is replaced".
@@ -30,12 +30,14 @@ __all__ = ["MARK", "TABLE_HEADS", "OutputKind", "check_distinct", "check_output_
 OutputKind = Literal[
     "onnx",
     "engine",
+    "checkpoint",
     "manifest",
     "picture",
     "table",
     "video",
     "report",
     "calibration",
+    "distillation",
     "certificate",
     "verified",
 ]
@@ -50,7 +52,7 @@ TABLE_HEADS = (
 )
 
 # The kinds of our JSON files that are no manifests.
-_OTHER_JSON = ("calibration", "verified")
+_OTHER_JSON = ("calibration", "distillation", "verified")
 
 _TIFF = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
 _HEAD_BYTES = _TAIL_BYTES = 1 << 14
@@ -59,12 +61,14 @@ _MAX_MANIFEST_BYTES = 4 << 20
 _NAMES: dict[OutputKind, str] = {
     "onnx": "an ONNX file",
     "engine": "an engine",
+    "checkpoint": "a checkpoint",
     "manifest": "a manifest",
     "picture": "a picture",
     "table": "a table",
     "video": "a video",
     "report": "a report",
     "calibration": "a report of a calibration",
+    "distillation": "a report of a distillation",
     "certificate": "a certificate",
     "verified": "a record of where a certificate was proved again",
 }
@@ -116,7 +120,7 @@ def is_own(path: Path, kind: OutputKind) -> bool:
     """Return whether a file is one of ``kind`` that segpp wrote, or empty."""
     if path.stat().st_size == 0:
         return True
-    if kind == "engine":
+    if kind in ("engine", "checkpoint"):
         return _has_manifest(path)
     if kind in ("manifest", *_OTHER_JSON):
         found = _manifest(path).get("kind")

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from segpp.utils.terminal import one_line, unguarded
 
-__all__ = ["announce", "step"]
+__all__ = ["Show", "announce", "step"]
 
 _REFRESH_SECONDS = 0.5
 _BAR_CELLS = 20

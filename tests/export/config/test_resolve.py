@@ -1,4 +1,7 @@
-"""What a config may ask of a checkpoint."""
+"""What a config may ask of a checkpoint.
+
+Also config/feeding.py, config/merging.py and models/classes.py, of which it is put together.
+"""
 
 from dataclasses import replace
 from pathlib import Path

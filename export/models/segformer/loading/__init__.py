@@ -73,6 +73,18 @@ class SegFormerCheckpoint(Checkpoint):
         model.load_state_dict({**self.state, **counters}, assign=True)
         return model.eval().requires_grad_(requires_grad=False)
 
+    def stored(self, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Return other weights under the names of the file and in its form, in FP32.
+
+        Args:
+            state: Under our names; counters of BatchNorm are passed over.
+        """
+        own = {name: tensor for name, tensor in state.items() if not name.endswith(_COUNTER)}
+        if self.colors == "bgr":
+            # Turned round twice, channels are where they were.
+            own[_FIRST] = turned_channels(own[_FIRST])
+        return state_dict_for(self.format, own)
+
 
 def load(
     weights: "WeightsFile",

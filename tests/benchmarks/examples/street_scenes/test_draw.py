@@ -11,7 +11,7 @@ from PIL import Image
 from examples.street_scenes.draw import main
 from examples.street_scenes.renderer.scene import draw_scene
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_the_command_writes_pictures_and_labels_of_the_same_names(tmp_path: Path) -> None:

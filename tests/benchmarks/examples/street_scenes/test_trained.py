@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segpp.export.models.loading import load_checkpoint
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 SCENES = ROOT / "examples" / "street_scenes"
 CHECKPOINT = SCENES / "segformer_b0_scenes.pth"
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from examples.demo.looks import KINDS, shrink
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "looking.md").read_text(encoding="utf-8")
 MOST_BYTES = 150_000
 

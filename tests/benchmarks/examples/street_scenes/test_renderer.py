@@ -14,7 +14,7 @@ from examples.street_scenes.renderer.scene import draw_scene
 from examples.street_scenes.renderer.solid import Frame, Prism, visible_faces
 from segpp.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_one_seed_draws_the_same_bytes_twice() -> None:

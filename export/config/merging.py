@@ -1,0 +1,34 @@
+"""Where a network merges tokens, from a config and a checkpoint. Without onnx."""
+
+from segpp.errors import ReductionError
+from segpp.export.config import ExportConfig, reduction_of
+from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.manifest import InputSpec
+from segpp.ops.grid import Size
+
+__all__ = ["resolve_reduction"]
+
+
+def resolve_reduction(
+    config: ExportConfig, checkpoint: Checkpoint, spec: InputSpec
+) -> ReductionConfig:
+    """Return the reduction at each site.
+
+    Raises:
+        ReductionError: The network has no such site, or the reduction does not fit its grid.
+    """
+    family = family_of(checkpoint.architecture)
+    reduction = reduction_of(config, family)
+    # A reduction given as objects, not as text, has been checked by nobody.
+    if absent := [str(site) for site in reduction if site not in family.sites]:
+        raise ReductionError(
+            f"{checkpoint.architecture.name} has no merge site {absent[0]}",
+            f"known: {', '.join(map(str, family.sites))}",
+        )
+    for site, method in reduction.items():
+        method.check_side(site)
+    # Whether it fits does not depend on what shares a match, and is told before any search.
+    grids = family.grids(Size(spec.height, spec.width), reduction)
+    count_tokens(reduction, grids, depths=checkpoint.architecture.depths)
+    return reduction

@@ -1,0 +1,196 @@
+"""``segpp-distill`` on a small network: what it writes, what it says, and how it goes on."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.segformer.loading import state_dict_for
+from tests.helpers.checkpoints import MINIATURE, lively, ours
+from tests.helpers.commands import Completed, python_without
+from tests.train.conftest import SMALL, call, weights_of
+
+Command = Callable[..., Completed]
+Film = Callable[..., Path]
+
+
+# --- what it does
+
+
+def test_a_student_agrees_better_and_lies_as_its_teacher(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    out = tmp_path / "student.pth"
+
+    done = segpp(*call(teacher, film(), out, "--json"))
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["after"]["agreement"] > told["before"]["agreement"]
+    assert told["after"]["divergence"] < told["before"]["divergence"]
+    assert told == json.loads((tmp_path / "student.pth.json").read_text())
+    assert (told["steps"], told["learned"], told["held_back"]) == (12, 8, 4)
+    assert [step for step, *_ in told["history"]] == [4, 8, 12]
+    before, student = weights_of(teacher), weights_of(out)
+    frozen = [n for n in before if "running" in n]
+    assert frozen
+    for name, tensor in before.items():
+        assert torch.equal(tensor, student[name]) is (name in frozen), name
+    assert {path.name for path in tmp_path.iterdir()} == {"film", out.name, f"{out.name}.json"}
+
+
+def test_the_student_is_exported_as_its_teacher_is(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    out = tmp_path / "student.pth"
+    segpp(*call(teacher, film(), out))
+
+    done = segpp("export", out, tmp_path / "student.onnx", *SMALL)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_needs_no_more_than_its_extra_brings(teacher: Path, film: Film, tmp_path: Path) -> None:
+    code = "import sys; from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+    others = ("onnx", "onnxruntime", "onnxscript", "onnx_ir", "openvino", "av", "matplotlib")
+
+    done = python_without(others, code, *call(teacher, film(), tmp_path / "student.pth"))
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_minutes_end_it_with_time_for_the_last_check(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    timed = ("--minutes", "0.05", "--batch", "2", "--learning-rate", "0.0005", "--held-back", "0.3")
+
+    done = segpp("distill", teacher, film(), "-o", tmp_path / "s.pth", *SMALL, *timed, "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["steps"] >= 1
+    # A step and a check take a fraction of a second, on a busy machine a few of them.
+    assert told["seconds"] < 3 + 3
+    assert told["history"][-1][0] == told["steps"]
+
+
+def test_a_folder_of_hugging_face_becomes_a_folder(
+    segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    made = tmp_path / "teacher.v1"
+    made.mkdir()
+    config = {"model_type": "segformer", "num_attention_heads": [1, 2, 5, 8], "hidden_act": "gelu"}
+    (made / "config.json").write_text(json.dumps(config))
+    state = lively(ours(replace(MINIATURE, classes=6, head="linear")))
+    save_file(state_dict_for("huggingface", state), made / "model.safetensors")
+    out = tmp_path / "student.v2"
+
+    done = segpp(*call(made, film(), out))
+    again = segpp(*call(made, tmp_path / "film", out))
+
+    assert done.returncode == again.returncode == 0, (done.stderr, again.stderr)
+    assert {path.name for path in out.iterdir()} == {"config.json", "model.safetensors"}
+    assert (tmp_path / "student.v2.json").is_file()
+
+
+def test_the_report_is_for_a_person(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    done = segpp(*call(teacher, film(), tmp_path / "student.pth"))
+
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("wrote     student.pth  ")
+    assert lines[1].startswith("merging   1.q=bsm:ratio=0.75,sy=2,sx=2,window=0, 2.q=bsm")
+    assert lines[2] == "pictures  8 to learn from, 4 held back"
+    assert "warning: 12 pictures are few" in done.stderr
+
+
+def test_labels_are_scored_where_there_are_any(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    from PIL import Image  # noqa: PLC0415 - for this alone
+
+    data = tmp_path / "data"
+    (data / "labels").mkdir(parents=True)
+    film("data/images")
+    for path in (data / "images").iterdir():
+        Image.new("L", (96, 64), 3).save(data / "labels" / path.name)
+
+    trained_on = segpp(*call(teacher, data, tmp_path / "a.pth", "--json"))
+    beside = segpp(*call(teacher, film(), tmp_path / "b.pth", "--json", "--eval", data))
+
+    for done, what in ((trained_on, "4 pictures held back"), (beside, "12 pictures with labels")):
+        assert done.returncode == 0, done.stderr
+        miou = json.loads(done.stdout)["miou"]
+        assert miou["pictures"] == what
+        assert all(0 <= miou[key] <= 1 for key in ("teacher", "before", "after"))
+
+
+def test_one_bad_picture_does_not_end_it(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    frames = film()
+    (frames / "frame_001.png").write_bytes(b"\x89PNG broken")
+    (frames / "frame_005.png").write_bytes(b"\x89PNG held back, and broken")
+
+    done = segpp(*call(teacher, frames, tmp_path / "student.pth"))
+
+    assert done.returncode == 0, done.stderr
+    for name in ("frame_001", "frame_005"):
+        assert f"warning: left out: {frames / name}.png" in done.stderr
+
+
+def test_pictures_that_are_all_alike_are_told(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    frames = film()
+    first = (frames / "frame_000.png").read_bytes()
+    for path in frames.iterdir():
+        path.write_bytes(first)
+
+    done = segpp(*call(teacher, frames, tmp_path / "student.pth"))
+
+    assert "warning: the pictures are all alike" in done.stderr
+
+
+def test_a_student_that_got_no_better_is_not_written(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    out = tmp_path / "student.pth"
+    # Steps so large that they destroy it, and none that a check could find before.
+    harm = ("--learning-rate", "1.0", "--check-every", "12")
+
+    done = segpp(*call(teacher, film(), out, *harm))
+
+    assert done.returncode == 1
+    assert "error: the student got no better" in done.stderr
+    assert done.stdout.startswith("wrote     nothing")
+    assert [path.name for path in tmp_path.iterdir()] == ["film"]
+
+
+# --- a trained network
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_a_trained_network_wins_back_what_merging_costs(
+    segpp: Command, shared: Path, tmp_path: Path
+) -> None:
+    teacher = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
+    frames = shared / "camvid" / "train" / "images"
+
+    done = segpp(
+        *("distill", teacher, frames, "-o", tmp_path / "b0.pth", "--preset", "fast", "--json"),
+        *("--size", "176x240", "--steps", "30", "--check-every", "15", "--held-back", "0.06"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    # Measured: 12 steps win 1.4 points.
+    assert told["after"]["agreement"] > told["before"]["agreement"] + 0.01
+    assert load_checkpoint(tmp_path / "b0.pth").classes == load_checkpoint(teacher).classes

@@ -1,0 +1,143 @@
+"""A training that is stopped or killed goes on as if it never was; several processes are one."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from segpp.export.checkpoints.safe_unpickle import read_pickle
+from segpp.export.models.loading import load_checkpoint
+from tests.helpers.checkpoints import assert_same
+from tests.helpers.commands import Completed
+from tests.train.conftest import call, weights_of
+
+Command = Callable[..., Completed]
+Film = Callable[..., Path]
+
+
+def started(arguments: list[object], every: str = "0") -> "subprocess.Popen[str]":
+    """Start a training that keeps its state after every step."""
+    code = (
+        "import sys; from segpp.train.learning import keeper; "
+        f"keeper._EVERY_SECONDS = {every}; keeper._MOST_SHARE = 1e9; "
+        "keeper.Keeper.__init__.__defaults__ = (0.0, *keeper.Keeper.__init__.__defaults__[1:]); "
+        "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_training_that_is_killed_again_and_again_ends_as_if_it_never_was(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    frames, whole, out = film(), tmp_path / "whole.pth", tmp_path / "killed.pth"
+    long = ("--steps", "40", "--check-every", "7", "--threads", "1")
+    assert segpp(*call(teacher, frames, whole, *long)).returncode == 0
+    draw = random.Random(3)  # noqa: S311 - when to kill is no secret
+    state, kills = tmp_path / "killed.pth.resume", 0
+
+    for _ in range(4):
+        process = started(call(teacher, frames, out, *long))
+        wait_for(state, process)
+        time.sleep(draw.uniform(0, 2))
+        kills += process.poll() is None
+        process.kill()
+        process.communicate()
+        if out.exists():
+            load_checkpoint(out)
+        elif state.exists():
+            read_pickle(state)
+    ended = started(call(teacher, frames, out, *long))
+    told = ended.communicate()
+
+    assert kills, "it was over before it could be killed"
+    assert ended.returncode == 0, told
+    assert_same(weights_of(out), weights_of(whole))
+    results = [json.loads(Path(f"{path}.json").read_text()) for path in (whole, out)]
+    assert results[0]["history"] == results[1]["history"]
+    assert not state.exists()
+    left = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert left == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_keeps_its_last_step(
+    number: signal.Signals, segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    frames, out = film(), tmp_path / "student.pth"
+    arguments = call(teacher, frames, out, "--steps", "4000", "--patience", "9999")
+    process = started(arguments)
+    wait_for(tmp_path / "student.pth.resume", process)
+    time.sleep(0.3)
+
+    process.send_signal(number)
+    _, told = process.communicate()
+
+    assert process.returncode == 130, told
+    assert "the same command goes on" in told
+    step = read_pickle(tmp_path / "student.pth.resume")["step"]
+    assert f"stopped after {step} steps" in told
+    other = segpp(*arguments, "--batch", "4")
+    assert other.returncode == 2
+    assert "batch: 2 there, 4 now" in other.stderr
+    assert "hint: give the same to go on with it, or begin anew: --restart" in other.stderr
+    anew = segpp(*call(teacher, frames, out, "--restart"))
+    assert anew.returncode == 0, anew.stderr
+
+
+# --- several processes
+
+
+@pytest.mark.slow
+def test_two_processes_with_half_a_batch_learn_what_one_learns_with_the_whole(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    frames, one, two = film(), tmp_path / "one.pth", tmp_path / "two.pth"
+    arguments = call(teacher, frames, two, "--threads", "1", "--batch", "4")
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+
+    alone = segpp(*call(teacher, frames, one, "--threads", "1", "--batch", "4"))
+    command = [sys.executable, *launch, "-m", "segpp", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+    assert alone.returncode == 0, alone.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("wrote     two.pth") == 1
+    results = [json.loads(Path(f"{path}.json").read_text()) for path in (one, two)]
+    assert [result["processes"] for result in results] == [1, 2]
+    before = weights_of(teacher)
+    ours, theirs = weights_of(one), weights_of(two)
+    # A softmax does not depend on the keys' biases: their gradient is rounding alone, of which
+    # AdamW makes steps of full size.
+    names = [name for name in ours if not name.endswith("attention.k.bias")]
+    moved = [float((ours[name] - before[name]).abs().mean()) for name in names]
+    apart = [float((ours[name] - theirs[name]).abs().mean()) for name in names]
+    # Halves are summed in another order, a few roundings of FP32 at every step.
+    assert max(apart) < 1e-2 * max(moved)
+
+
+def test_a_batch_that_cannot_be_shared_is_told(
+    segpp: Command,
+    teacher: Path,
+    film: Film,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+
+    done = segpp(*call(teacher, film(), tmp_path / "s.pth", "--batch", "4"))
+
+    assert done.returncode == 2
+    assert "--batch 4 cannot be shared by 3 processes\n  hint: --batch 6" in done.stderr

@@ -1,0 +1,97 @@
+"""What is wrong with a config whatever its checkpoint holds, told before torch is imported."""
+
+from math import inf
+
+from segpp.errors import InputError, OutputError, ReductionError
+from segpp.export.checkpoints.check_weights import check_weights
+from segpp.export.checkpoints.choices import check_choices
+from segpp.export.config import reduction_of
+from segpp.export.models.base import ModelFamily, check_with_any, families_for
+from segpp.export.reduction.config import count_tokens
+from segpp.images.fit import FITS
+from segpp.train.config import DEVICES, PRECISIONS, DistillConfig
+from segpp.utils.choices import check_choice
+from segpp.utils.files import check_writable, manifest_path
+from segpp.utils.overwrite import check_output_file
+
+__all__ = ["check_config"]
+
+_MOST_BATCH = 1024
+_LEAST_HELD, _MOST_HELD = 0.01, 0.9
+
+
+def check_config(config: DistillConfig) -> None:
+    """Raise InputError for names, numbers and files that no checkpoint could make right."""
+    check_choice(config.device, DEVICES, kind="device")
+    check_choice(config.precision, PRECISIONS, kind="precision")
+    if config.fit is not None:
+        check_choice(config.fit, FITS, kind="fit")
+    check_choices(config.choices)
+    families_for(config.choices.checkpoint_format)
+    _check_numbers(config)
+    check_weights(config.checkpoint)
+    check_with_any(lambda family: _check_reduction(family, config))
+    _check_output(config)
+
+
+def _check_numbers(config: DistillConfig) -> None:
+    if config.minutes is not None and config.steps is not None:
+        raise InputError("`minutes` and `steps` both say how long to train", hint="give one")
+    if config.minutes is None and config.steps is None:
+        raise InputError("neither `minutes` nor `steps` says how long to train", hint="give one")
+    if not config.mask_weight + config.stage_weight:
+        raise InputError("`mask_weight` and `stage_weight` are both 0: nothing is to be learned")
+    bounds: dict[str, tuple[float | None, float, float]] = {
+        "minutes": (config.minutes, 0, inf),
+        "steps": (config.steps, 1, inf),
+        "batch": (config.batch, 1, _MOST_BATCH),
+        "learning_rate": (config.learning_rate, 0, 1),
+        "temperature": (config.temperature, 0, inf),
+        "held_back": (config.held_back, _LEAST_HELD, _MOST_HELD),
+    }
+    for name, (value, least, most) in bounds.items():
+        if value is not None and not (least <= value <= most and value > 0):
+            expected = f"expected: {f'{least:g} to' if least else 'more than 0, up to'} {most:g}"
+            raise InputError(f"`{name}={value:g}`", expected)
+
+
+def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
+    reduction = reduction_of(config.export, family)
+    if not reduction:
+        raise ReductionError(
+            "no tokens are merged, so there is nothing to win back",
+            hint="say what the export is going to merge: --preset fast, --ratio or --reduce",
+        )
+    if config.size is not None:
+        family.check_size(config.size)
+        count_tokens(reduction, family.grids(config.size))
+
+
+def _check_output(config: DistillConfig) -> None:
+    out, source = config.out, config.checkpoint
+    if out.exists() and out.samefile(source):
+        raise OutputError(f"{out} is the teacher itself", hint="write to another file")
+    if config.writes_folder:
+        _check_folder(config)
+    else:
+        check_output_file(out, "checkpoint", inputs=[source], force=config.force)
+    check_output_file(
+        manifest_path(out), "distillation", inputs=[source, config.resume], force=config.force
+    )
+    check_writable(config.resume)
+
+
+def _check_folder(config: DistillConfig) -> None:
+    """Raise OutputError unless a folder can be written: a new one, or one that segpp wrote."""
+    out = config.out
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out} is a file, and {config.checkpoint} a folder")
+    if out.is_dir() and out.resolve() in config.checkpoint.resolve().parents:
+        raise OutputError(f"{out} holds the teacher", hint="write to another folder")
+    is_foreign = out.is_dir() and any(out.iterdir()) and not manifest_path(out).is_file()
+    if is_foreign and not config.force:
+        raise OutputError(
+            f"{out} exists, and is not a checkpoint that segpp wrote",
+            hint="name another folder, or replace files in this one: --force (force=True)",
+        )
+    check_writable(out.with_name(f"{out.name}.part"))

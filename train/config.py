@@ -1,0 +1,110 @@
+"""What a caller can choose about a distillation."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segpp.export.checkpoints.choices import ReadChoices
+from segpp.export.config import ExportConfig
+from segpp.export.reduction.config import ReductionChoice
+from segpp.ops.grid import Size
+
+__all__ = ["DEVICES", "PRECISIONS", "DistillConfig"]
+
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+
+# What files of weights are called; names of folders may have dots too.
+_WEIGHTS = {".safetensors", ".bin", ".pth", ".pt"}
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """Everything the caller can choose.
+
+    Attributes:
+        checkpoint: The teacher, and the weights that the student starts with.
+        out: The checkpoint to write, of the same layout.
+        pictures: Folders, patterns, lists and files.
+        reduction: What merges tokens in the student.
+        match_interval: In how many consecutive blocks of a stage one match is used.
+        size: Input in pixels; the checkpoint's own, else the family's default, if None.
+        choices: More that the checkpoint's file does not tell.
+        mean, std, fit, white, bands: As in ``ExportConfig``.
+        minutes: Time for training, over all its starts; None where ``steps`` says how long.
+        steps: Updates of the weights; None where ``minutes`` says how long.
+        batch: Pictures for one update, over all processes.
+        learning_rate: Of AdamW, the highest.
+        mask_weight: Of the divergence of the masks in the loss.
+        stage_weight: Of the error of the stages' outputs in the loss.
+        temperature: By which logits are divided before they are compared.
+        patience: Checks without improvement after which training ends.
+        check_every: Updates between two checks; by the number of pictures held back if None.
+        held_back: Share of the pictures that weights are chosen by.
+        seed: Of order and augmentation.
+        device: One of ``DEVICES``.
+        precision: One of ``PRECISIONS``.
+        threads: CPU threads; as many as this process may use if None.
+        restart: Begin anew where a training that was stopped could go on.
+        force: Replace files that segpp did not write, too.
+    """
+
+    checkpoint: Path
+    out: Path
+    pictures: tuple[str, ...]
+    reduction: ReductionChoice
+    match_interval: int = 1
+    size: Size | None = None
+    choices: ReadChoices = field(default_factory=ReadChoices)
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    fit: str | None = None
+    white: str | None = None
+    bands: tuple[int, ...] | None = None
+    minutes: float | None = 30.0
+    steps: int | None = None
+    batch: int = 4
+    learning_rate: float = 2e-4
+    mask_weight: float = 1.0
+    stage_weight: float = 1.0
+    temperature: float = 1.0
+    patience: int = 10
+    check_every: int | None = None
+    held_back: float = 0.15
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
+    restart: bool = False
+    force: bool = False
+
+    @property
+    def export(self) -> ExportConfig:
+        """The export that the student is trained for."""
+        return ExportConfig(
+            checkpoint=self.checkpoint,
+            out=self.out,
+            reduction=self.reduction,
+            match_interval=self.match_interval,
+            size=self.size,
+            checkpoint_format=self.choices.checkpoint_format,
+            heads=self.choices.heads,
+            colors=self.choices.colors,
+            prefix=self.choices.prefix,
+            weights=self.choices.weights,
+            ignore_tensors=self.choices.ignore_tensors,
+            mean=self.mean,
+            std=self.std,
+            fit=self.fit,
+            white=self.white,
+            bands=self.bands,
+        )
+
+    @property
+    def writes_folder(self) -> bool:
+        """Whether a folder is to be written: of a folder, unless a file of weights is named."""
+        return self.checkpoint.is_dir() and self.out.suffix.lower() not in _WEIGHTS
+
+    @property
+    def resume(self) -> Path:
+        """Where the state of a training that was stopped lies."""
+        return self.out.with_name(f"{self.out.name}.resume")

@@ -1,0 +1,1 @@
+"""How weights change: losses, steps, checks, and how a training goes on."""

@@ -1,0 +1,92 @@
+"""How well a student does on the pictures held back: the same labels as its teacher, or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segpp.export.custom_ops.torch_ops import resize_argmax
+from segpp.export.models.network import Network
+from segpp.train.learning.judged import Judged
+from segpp.train.learning.losses import mask_divergence
+from segpp.train.learning.world import World
+from segpp.train.pictures.reading import Reader
+
+__all__ = ["Judge"]
+
+# What the teacher says is kept for the next check as long as it takes no more.
+_MOST_KEPT_BYTES = 512 << 20
+
+
+@dataclass
+class Judge:
+    """Compares students with one teacher on pictures that nothing is learned from.
+
+    Always in FP32, whatever is trained in: so it will be exported.
+
+    Args:
+        teacher: Images to logits.
+        pictures: Held back; every process takes its share.
+        reader: Reads them.
+        world: The processes.
+        batch: Pictures at once.
+        align_corners: How logits are resized.
+    """
+
+    teacher: Network
+    pictures: Sequence[Path]
+    reader: Reader
+    world: World
+    batch: int
+    align_corners: bool
+    _kept: dict[int, Tensor] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def __call__(self, student: nn.Module) -> Judged:
+        """Return how a student does, the same in every process."""
+        agreed, diverged, count = 0.0, 0.0, 0
+        own = self.pictures[self.world.rank :: self.world.size]
+        with torch.no_grad():
+            for start in range(0, len(own), self.batch):
+                images = self._images(own[start : start + self.batch])
+                ours, theirs = student(images), self._teachers(start, images)
+                agreed += self._agreed(ours, theirs) * len(images)
+                diverged += float(mask_divergence(ours, theirs)) * len(images)
+                count += len(images)
+        agreed, diverged, total = self.world.total([agreed, diverged, count])
+        return Judged(agreed / total, diverged / total)
+
+    def class_shares(self) -> list[Tensor]:
+        """Return the share of every class (K,) in the teacher's masks of a few pictures."""
+        found = []
+        with torch.no_grad():
+            for path in self.pictures[:: max(1, len(self.pictures) // 8)]:
+                logits = self.teacher(self._images([path]))
+                labels = logits.argmax(1) if logits.shape[1] > 1 else (logits[:, 0] > 0).long()
+                counts = torch.bincount(labels.flatten(), minlength=max(2, logits.shape[1]))
+                found.append(counts / counts.sum())
+        return found
+
+    def _images(self, paths: Sequence[Path]) -> Tensor:
+        arrays = [self.reader.whole(path) for path in paths]
+        return torch.from_numpy(np.concatenate(arrays)).to(self.world.device)
+
+    def _teachers(self, start: int, images: Tensor) -> Tensor:
+        if start not in self._kept:
+            logits: Tensor = self.teacher(images)
+            if self._bytes + logits.nbytes > _MOST_KEPT_BYTES:
+                return logits
+            self._kept[start] = logits.cpu()
+            self._bytes += logits.nbytes
+        return self._kept[start].to(images.device)
+
+    def _agreed(self, ours: Tensor, theirs: Tensor) -> float:
+        spec = self.reader.spec
+        labels = [
+            resize_argmax(logits, spec.height, spec.width, align_corners=self.align_corners)
+            for logits in (ours, theirs)
+        ]
+        return float((labels[0] == labels[1]).float().mean())

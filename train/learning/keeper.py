@@ -1,0 +1,96 @@
+"""Keeps a training on the disk: now and then, when it is stopped, and until it is done."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from segpp.errors import InputError
+from segpp.train.learning.state import Progress, read_state, write_state
+from segpp.train.learning.world import World
+
+__all__ = ["Keeper"]
+
+_EVERY_SECONDS = 30.0
+# Where the disk is slow, at most this share of the time goes into it.
+_MOST_SHARE = 0.02
+_SHOWN = 8
+
+
+@dataclass
+class Keeper:
+    """Writes and reads the state of one training.
+
+    Args:
+        path: The file.
+        world: The processes, of which the first writes.
+        every: Seconds between two writes, at least.
+    """
+
+    path: Path
+    world: World
+    every: float = _EVERY_SECONDS
+    _next: float = field(default_factory=lambda: time.monotonic() + _EVERY_SECONDS)
+
+    def __call__(self, progress: Progress) -> None:
+        """Write the progress if it is time to."""
+        if time.monotonic() >= self._next:
+            self.write(progress)
+
+    def write(self, progress: Progress) -> None:
+        """Write the progress."""
+        if not self.world.is_first:
+            return
+        start = time.monotonic()
+        write_state(self.path, progress)
+        end = time.monotonic()
+        self._next = end + max(self.every, (end - start) / _MOST_SHARE)
+
+    def found(
+        self, settings: Mapping[str, str], like: Mapping[str, Tensor], *, restart: bool
+    ) -> Progress | None:
+        """Return the training that can be gone on with, None if there is none.
+
+        Args:
+            settings: Those of this call, which must be the same.
+            like: The student's weights.
+            restart: Begin anew, whatever there is.
+
+        Raises:
+            InputError: There is one, of other settings or damaged.
+        """
+        here = self.world.is_first and self.path.exists() and not restart
+        content = self.world.of_first(self.path.read_bytes() if here else None)
+        if content is None:
+            return None
+        if self.world.is_first:
+            progress = read_state(self.path, like)
+        else:
+            # On another machine the file is not there.
+            with tempfile.NamedTemporaryFile(suffix=".resume") as copy:
+                Path(copy.name).write_bytes(content)
+                progress = read_state(Path(copy.name), like)
+        self._check_same(settings, progress)
+        return progress
+
+    def remove(self) -> None:
+        """Remove the file: the training is done."""
+        if self.world.is_first:
+            self.path.unlink(missing_ok=True)
+
+    def _check_same(self, settings: Mapping[str, str], progress: Progress) -> None:
+        there = progress.settings
+        differing = [
+            f"{name}: {there.get(name, 'none')} there, {settings.get(name, 'none')} now"[:200]
+            for name in {**there, **settings}
+            if there.get(name) != settings.get(name)
+        ]
+        if differing:
+            raise InputError(
+                f"{self.path} is a training of {progress.step} steps with other settings",
+                *differing[:_SHOWN],
+                hint="give the same to go on with it, or begin anew: `restart=True`",
+            )

@@ -1,0 +1,221 @@
+"""The steps of a distillation, from where it is to its end."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from segpp.errors import CheckError
+from segpp.export.models.network import Network
+from segpp.train.learning.judge import Judge
+from segpp.train.learning.losses import mask_divergence, stage_error
+from segpp.train.learning.optimizer import moments_of, optimizer_for, restore, trained
+from segpp.train.learning.precision import autocast
+from segpp.train.learning.schedule import learning_rate
+from segpp.train.learning.signals import undivided
+from segpp.train.learning.state import Progress
+from segpp.train.learning.tapped import Tapped
+from segpp.train.learning.world import World
+from segpp.train.pictures.batches import Batches
+
+__all__ = ["Plan", "Training"]
+
+_MOST_GRADIENT = 1.0
+_MOST_FOR_LAST_CHECK = 0.25
+# Of the loss that is shown: of about so many steps.
+_SHOWN_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        rate: The highest.
+        mask_weight: Of the divergence of the masks.
+        stage_weight: Of the error of the stages.
+        temperature: Of the masks.
+        patience: Checks without improvement after which it ends.
+        check_every: Steps between checks.
+        steps: How many; None where time says.
+        seconds: How long; None where steps say.
+    """
+
+    rate: float
+    mask_weight: float
+    stage_weight: float
+    temperature: float
+    patience: int
+    check_every: int
+    steps: int | None
+    seconds: float | None
+
+
+class Training:
+    """A student on its way.
+
+    Args:
+        teacher: What is learned from.
+        student: Network that learns.
+        batches: To learn on.
+        judge: Of the student.
+        plan: How to train.
+        progress: Where it is; its weights are the student's.
+        world: The processes.
+        show: Told the share that is done, agreement and loss.
+        save: Called between steps, for whoever keeps the progress.
+    """
+
+    def __init__(
+        self,
+        teacher: Network,
+        student: Network,
+        *,
+        batches: Batches,
+        judge: Judge,
+        plan: Plan,
+        progress: Progress,
+        world: World,
+        show: Callable[[float, str], object] = lambda _share, _what: None,
+        save: Callable[[Progress], object] = lambda _progress: None,
+    ) -> None:
+        self.student, self.batches, self.judge = student, batches, judge
+        self.plan, self.progress, self.world = plan, progress, world
+        self._show, self._save = show, save
+        self._teacher = Tapped(teacher)
+        self._learning = _shared(Tapped(student), world)
+        self._optimizer = optimizer_for(student, plan.rate)
+        restore(self._optimizer, student, progress.moments, progress.step)
+        self._scaler = torch.amp.GradScaler(world.device.type, enabled=progress.precision == "fp16")
+        if progress.scale:
+            self._scaler.load_state_dict(progress.scale)
+        self._loss: float | None = None
+
+    def run(self) -> None:
+        """Train to the end; ``progress`` is that of the last whole step, however it ends.
+
+        Raises:
+            CheckError: The loss is no number any more.
+        """
+        # A training may have been stopped between a step and its check.
+        self._check_if_due()
+        with self.batches.from_step(self.progress.step) as batches:
+            while not self._is_done():
+                start = time.monotonic()
+                share = self._share()
+                images = torch.from_numpy(next(batches)).to(self.world.device)
+                self._step(images, share, start)
+                self._check_if_due()
+                self._tell()
+                self._save(self.snapshot())
+        if not self._is_checked():
+            self.check()
+
+    def snapshot(self) -> Progress:
+        """Return the progress with everything that goes on from it."""
+        self.progress.moments = moments_of(self._optimizer, self.student)
+        self.progress.scale = dict(self._scaler.state_dict())
+        return self.progress
+
+    def check(self) -> None:
+        """Judge the student, and keep its weights if they are the best so far."""
+        progress, start = self.progress, time.monotonic()
+        found = self.judge(self.student)
+        with undivided():
+            progress.history.append((progress.step, found.agreement, found.divergence))
+            progress.checks_since_best += 1
+            if found.is_better_than(progress.best):
+                progress.best, progress.best_step = found, progress.step
+                progress.kept = _copied(trained(self.student))
+                progress.checks_since_best = 0
+            progress.check_seconds = time.monotonic() - start
+            progress.seconds += progress.check_seconds
+
+    def _check_if_due(self) -> None:
+        step = self.progress.step
+        if step and step % self.plan.check_every == 0 and not self._is_checked():
+            self.check()
+
+    def _is_checked(self) -> bool:
+        history = self.progress.history
+        return bool(history) and history[-1][0] == self.progress.step
+
+    def _step(self, images: Tensor, share: float, start: float) -> None:
+        rate = learning_rate(self.plan.rate, self.progress.step, share)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad(set_to_none=True)
+        loss = self._loss_of(images)
+        torch.autograd.backward(self._scaler.scale(loss))
+        self._scaler.unscale_(self._optimizer)
+        nn.utils.clip_grad_norm_(self.student.parameters(), _MOST_GRADIENT)
+        shown = float(loss.detach())
+        self._check_finite(shown)
+        with undivided():
+            self._scaler.step(self._optimizer)
+            self._scaler.update()
+            self.progress.step += 1
+            self.progress.seconds += time.monotonic() - start
+        weight = 1 / _SHOWN_STEPS
+        self._loss = shown if self._loss is None else self._loss + weight * (shown - self._loss)
+
+    def _loss_of(self, images: Tensor) -> Tensor:
+        plan, precision = self.plan, self.progress.precision
+        with autocast(precision, self.world.device):
+            with torch.no_grad():
+                teacher_logits, teacher_stages = self._teacher(images)
+            logits, stages = self._learning(images)
+        loss = plan.mask_weight * mask_divergence(logits, teacher_logits, plan.temperature)
+        return loss + plan.stage_weight * stage_error(stages, teacher_stages)
+
+    def _check_finite(self, loss: float) -> None:
+        if self.world.total([0.0 if isfinite(loss) else 1.0])[0]:
+            raise CheckError(
+                f"the loss is {loss} after {self.progress.step} steps",
+                hint=f"take smaller steps: `learning_rate={self.plan.rate / 4:g}` with "
+                "`restart=True`, or compute in FP32: `precision=fp32`",
+            )
+
+    def _share(self) -> float:
+        """Return the share of the training that is done, the same in every process."""
+        if self.plan.steps is not None:
+            return self.progress.step / self.plan.steps
+        return self.world.largest(self._own_share())
+
+    def _is_done(self) -> bool:
+        return self._share() >= 1 or self.progress.checks_since_best >= self.plan.patience
+
+    def _tell(self) -> None:
+        share = self._own_share()
+        left = self.progress.seconds * (1 - share) / share if share else 0.0
+        minutes, seconds = divmod(round(max(left, 0.0)), 60)
+        self._show(
+            share,
+            f"agreement {self.progress.best.agreement:.2%}, loss {self._loss or 0:.4f}, "
+            f"{minutes}:{seconds:02d} left,",
+        )
+
+    def _own_share(self) -> float:
+        if self.plan.steps is not None:
+            return self.progress.step / self.plan.steps
+        limit = cast("float", self.plan.seconds)
+        # The last check wants time too; most of it is there to learn in.
+        last = min(self.progress.check_seconds, _MOST_FOR_LAST_CHECK * limit)
+        return self.progress.seconds / (limit - last)
+
+
+def _shared(student: Tapped, world: World) -> nn.Module:
+    if world.size == 1:
+        return student
+    devices = [world.device.index] if world.device.type == "cuda" else None
+    # Statistics are frozen: there is nothing of buffers to tell the others.
+    return DistributedDataParallel(student, device_ids=devices, broadcast_buffers=False)
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}

@@ -1,0 +1,67 @@
+"""How far a student is from its teacher: on masks, and on what its stages give.
+
+Both are means over images of equal weight, so that the gradients of two halves of a batch have the
+whole batch's gradient as their mean.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["log_probabilities", "mask_divergence", "stage_error"]
+
+# A stage that gives nothing but zeros has no scale.
+_TINY = 1e-6
+
+
+def mask_divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return KL(teacher ‖ student) of the classes, the mean over pixels and images, times T².
+
+    Args:
+        student: Logits (B, K, h, w).
+        teacher: Likewise.
+        temperature: T, by which both are divided.
+
+    Source: Hinton et al., Distilling the Knowledge in a Neural Network, 2015 (arXiv:1503.02531),
+    section 2, there for one label per image.
+    """
+    ours = log_probabilities(student, temperature)
+    theirs = log_probabilities(teacher, temperature)
+    per_pixel = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(1)
+    return per_pixel.mean() * temperature**2
+
+
+def stage_error(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Return the mean squared error of the stages' outputs, relative to the teacher's squares.
+
+    Stages differ in scale by orders of magnitude; each counts the same here.
+
+    Args:
+        student: (B, C, h, w) of each stage.
+        teacher: Likewise.
+
+    Source: Romero et al., FitNets, 2015 (arXiv:1412.6550), section 2.2, there of one layer.
+    """
+    errors = [_relative(ours, theirs) for ours, theirs in zip(student, teacher, strict=True)]
+    return torch.stack(errors).mean()
+
+
+def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return log probabilities (B, K, h, w) in FP32 at least; of one channel those of two classes.
+
+    One logit z is the softmax of 0 and z.
+    """
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature
+    if wide.shape[1] == 1:
+        wide = torch.cat([torch.zeros_like(wide), wide], 1)
+    return wide.log_softmax(1)
+
+
+def _relative(ours: Tensor, theirs: Tensor) -> Tensor:
+    kind = torch.promote_types(ours.dtype, torch.float32)
+    ours, theirs = ours.to(kind), theirs.to(kind)
+    error = (ours - theirs).square().mean((1, 2, 3))
+    scale = theirs.square().mean((1, 2, 3)).clamp(min=_TINY)
+    return (error / scale).mean()

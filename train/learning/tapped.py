@@ -1,0 +1,34 @@
+"""A network that tells the outputs of its stages besides its logits."""
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from segpp.export.models.network import Network
+
+__all__ = ["Tapped"]
+
+
+class Tapped(nn.Module):
+    """Runs a network and returns its logits (B, K, h, w) and the stages' outputs (B, C, h, w)."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+        self._seen: list[Tensor] = []
+        self._listens = False
+        for stage in cast("nn.ModuleList", network.stages):
+            stage.register_forward_hook(self._keep)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Run the network on normalised images (B, C, H, W)."""
+        self._seen, self._listens = [], True
+        logits = self.network(image)
+        self._listens = False
+        seen, self._seen = self._seen, []
+        return logits, seen
+
+    def _keep(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        # Whoever runs the network alone must not fill the memory.
+        if self._listens:
+            self._seen.append(output)

@@ -111,9 +111,7 @@ def test_a_loss_that_is_no_number_is_told_with_the_way_out(film: Film) -> None:
     with torch.no_grad():
         next(broken.student.parameters())[0] = torch.nan
 
-    with pytest.raises(
-        CheckError, match=r"nan after 0 steps\n.*learning_rate=0.000125"
-    ):
+    with pytest.raises(CheckError, match=r"nan after 0 steps\n.*learning_rate=0.000125"):
         broken.run()
 
 

@@ -132,7 +132,7 @@ def _check_depths(config: ReductionConfig, depths: Sequence[int]) -> None:
             try:
                 reduction.small_blocks(depths[site.stage - 1])
             except ReductionError as failure:
-                raise ReductionError(f"{site.place}: {failure}") from failure
+                raise failure.at(site.place) from failure
 
 
 def _count_site(
@@ -141,7 +141,7 @@ def _count_site(
     try:
         reduction.check_fits(grid)
     except ReductionError as failure:
-        raise ReductionError(f"{site.place}: {failure}") from failure
+        raise failure.at(site.place) from failure
     return ReductionSite(
         stage=site.stage,
         side=site.side,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from segpp.ops.grid import Grid
 
-__all__ = ["AreaPool", "BilinearPool"]
+__all__ = ["AreaPool", "BilinearPool", "SamplePool"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,17 @@ class BilinearPool(_GridPool):
     def merge(self, x: Tensor) -> Tensor:
         """Sample x, (B, N, C) to (B, M, C)."""
         return _resized(x, self.grid, self.small)
+
+
+@dataclass(frozen=True)
+class SamplePool(_GridPool):
+    """The token at the upper left of a cell: of cell i of m, token ``i * n // m`` of n."""
+
+    def merge(self, x: Tensor) -> Tensor:
+        """Take tokens of x, (B, N, C) to (B, M, C)."""
+        lines = x.reshape(x.shape[0], self.grid.height, self.grid.width, x.shape[2])
+        lines = _sampled(_sampled(lines, 1, self.small.height), 2, self.small.width)
+        return lines.flatten(1, 2)
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,16 @@ def _shares(tokens: int, cells: int, *, like: Tensor) -> Tensor:
     kind = np.float64 if like.dtype == torch.float64 else np.float32
     shares = torch.as_tensor((shared.clip(0) / tokens).astype(kind), device=like.device)
     return shares.to(like.dtype)
+
+
+def _sampled(x: Tensor, axis: int, cells: int) -> Tensor:
+    tokens = x.shape[axis]
+    if tokens % cells == 0:
+        # As a slice, which engines take with what follows it.
+        step = tokens // cells
+        return x[:, ::step] if axis == 1 else x[:, :, ::step]
+    places = torch.as_tensor(np.arange(cells) * tokens // cells, device=x.device)
+    return x.index_select(axis, places)
 
 
 def _resized(x: Tensor, grid: Grid, to: Grid) -> Tensor:

@@ -344,7 +344,7 @@ def _segmenter(path: Path, session: Session, timed: list[DeviceTimes]) -> Segmen
         try:
             result = session(image, sizes=[size])
         except CheckError as failure:
-            raise CheckError(f"{path}: {failure}") from failure
+            raise failure.at(str(path)) from failure
         if result.timing.device:
             timed.append(result.timing.device)
         return result.masks[0]

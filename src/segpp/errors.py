@@ -16,6 +16,8 @@ What is no error and may still be unmeant is a ``PictureWarning`` of Python's ``
 The command line prints the message without a traceback and exits with ``exit_code``.
 """
 
+from typing import TypeVar
+
 __all__ = [
     "CheckError",
     "CheckpointError",
@@ -29,6 +31,9 @@ __all__ = [
     "ReductionError",
     "SegppError",
 ]
+
+
+_Error = TypeVar("_Error", bound="SegppError")
 
 
 class SegppError(Exception):
@@ -49,6 +54,10 @@ class SegppError(Exception):
         # A line feed inside of one is one of a file's name, or of a library's words.
         super().__init__("\n".join(line.replace("\n", r"\x0a") for line in lines))
         self.problem, self.facts, self.hint = problem, facts, hint
+
+    def at(self: _Error, place: str) -> _Error:  # noqa: PYI019 - typing has Self from Python 3.11 on
+        """Return the same error with the place where it happened before its problem."""
+        return type(self)(f"{place}: {self.problem}", *self.facts, hint=self.hint)
 
 
 class CheckError(SegppError):

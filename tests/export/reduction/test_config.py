@@ -87,7 +87,10 @@ def test_the_last_word_on_a_site_counts() -> None:
         ("5.q=bsm", "'5.q' names stage 5, which does not exist"),
         ("3.k=bsm", "'3.k' names side 'k', which does not exist"),
         ("3.q=", "unknown token reduction ''\n  known: area, bilinear, bsm"),
-        ("3.q=bms", "unknown token reduction 'bms'\n  known: area, bilinear, bsm, n1d, n2d\n"),
+        (
+            "3.q=bms",
+            "unknown token reduction 'bms'\n  known: area, bilinear, bsm, n1d, n2d, sample\n",
+        ),
         ("3.q=none:ratio=1", "unknown token reduction 'none'"),
         ("3.q=bsm:ration=1", "unknown key of bsm 'ration'\n  known: ratio, sx, sy, window\n  hint"),
         ("3.q=bsm:ratio", "bsm needs a number for ratio, not ''"),

@@ -25,7 +25,7 @@ from tests.helpers.commands import Completed
 Command = Callable[..., Completed]
 
 # The tiny network's second stage has two blocks. At the odd size no cell divides its grid.
-STAGES = ("1.grid=area:share=0.75", "2.grid=area:every=2", "3.grid=bilinear", "4.grid=area")
+STAGES = ("1.grid=area:share=0.75", "2.grid=area:every=2", "3.grid=bilinear", "4.grid=sample")
 MERGING = ("1.kv=bsm:sy=1,sx=2", "2.q=bsm", "3.q=bsm:ratio=0.6,sy=2,sx=2")
 HEAD = ("head.grid=area",)
 CASES = [

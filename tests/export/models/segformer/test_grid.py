@@ -71,6 +71,8 @@ def pool(image: Tensor, how: Smaller) -> Tensor:
     rows, columns = cells_of(image, how.share)
     if how.pooled_by == "bilinear":
         return F.interpolate(image, (rows, columns), mode="bilinear", align_corners=False)
+    if how.pooled_by == "sample":
+        return F.interpolate(image, (rows, columns), mode="nearest")
     # Each token as many times as there are cells: every cell then has whole numbers of them.
     fine = image.repeat_interleave(rows, 2).repeat_interleave(columns, 3)
     return F.avg_pool2d(fine, image.shape[2:])
@@ -178,11 +180,13 @@ def test_all_stages_and_the_head_together(size: Size) -> None:
     assert_follows_the_formula(every, size)
 
 
+@pytest.mark.parametrize("size", [ODD, Size(128, 160)], ids=str)
 @pytest.mark.parametrize("share", SHARES, ids=["half", "third", "three quarters"])
-def test_a_grid_can_be_sampled_too(share: float) -> None:
-    how = Smaller(share, pooled_by="bilinear")
+@pytest.mark.parametrize("pooled_by", ["bilinear", "sample"])
+def test_a_grid_can_be_sampled_too(pooled_by: str, share: float, size: Size) -> None:
+    how = Smaller(share, pooled_by=pooled_by)
 
-    assert_follows_the_formula({3: how, HEAD: how}, ODD)
+    assert_follows_the_formula({3: how, HEAD: how}, size)
 
 
 def test_a_block_without_effect_leaves_every_token_as_it_was() -> None:

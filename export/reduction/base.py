@@ -36,12 +36,12 @@ class TokenReduction(ABC):
 
     Attributes:
         name: What the command line calls the method.
-        sides: Where it may work: at queries, at keys and values, or at both.
+        sides: Where it may work: at queries, keys and values, the feed-forward part, or a grid.
         is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
     """
 
     name: ClassVar[str]
-    sides: ClassVar[tuple[Side, ...]] = ("q", "kv")
+    sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn")
     is_content_based: ClassVar[bool] = True
 
     @abstractmethod
@@ -60,6 +60,10 @@ class TokenReduction(ABC):
         """Return how many pairs of tokens one match compares; 0 where the grid alone decides."""
         del grid
         return 0
+
+    def compared_channels(self, channels: int) -> int:
+        """Return how long the compared vectors are, of tokens with so many channels."""
+        return channels
 
     def destinations(self, grid: Grid) -> int:
         """Return how many tokens others merge into by a one-hot product; 0 without one."""
@@ -109,5 +113,6 @@ class TokenReduction(ABC):
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""
         if site.side not in self.sides:
-            sides = " and ".join(self.sides)
+            *others, last = self.sides
+            sides = f"{', '.join(others)} and {last}" if others else last
             raise ReductionError(f"{self.name} cannot merge at {site}", f"it merges {sides} only")

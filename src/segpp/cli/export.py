@@ -200,7 +200,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, STAGE.{q,kv,grid} or head.grid, as SITE=METHOD:KEY=VALUE,... or =none; "
+        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, as SITE=METHOD:KEY=VALUE,... or =none; "
         "repeatable",
     )
     group.add_argument(
@@ -342,6 +342,8 @@ def _place(site: ReductionSite) -> str:
 
 
 def _reuse_text(site: ReductionSite) -> str:
+    if site.match_of is not None:
+        return f", by the match of {site.match_of}"
     return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
 
 

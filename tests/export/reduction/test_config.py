@@ -78,7 +78,7 @@ def test_the_last_word_on_a_site_counts() -> None:
     [
         ("3.q", "`reduce='3.q'` is not SITE=METHOD:KEY=VALUE,…\n  hint: for example 3.q="),
         ("", "`reduce=''` is not SITE="),
-        ("=bsm", "'' is not a merge site\n  known: 1.grid, 1.q, 1.kv, 2.grid, 2.q, 2.kv"),
+        ("=bsm", "'' is not a merge site\n  known: 1.grid, 1.q, 1.kv, 1.ffn, 2.grid, 2.q, 2.kv"),
         ("q.3=bsm", "'q.3' is not a merge site"),
         ("3=bsm", "'3' is not a merge site"),
         ("0.q=bsm", "'0.q' names stage 0, which does not exist\n  known: 1.grid"),
@@ -105,7 +105,7 @@ def test_the_last_word_on_a_site_counts() -> None:
         ("3.q=n2d:rows=0", "n2d cannot average cells of 0x2 tokens"),
         ("1.kv=n1d", "n1d cannot merge at 1.kv\n  it merges q only"),
         ("3.q=area", "area cannot merge at 3.q\n  it merges grid only"),
-        ("3.grid=bsm", "bsm cannot merge at 3.grid\n  it merges q and kv only"),
+        ("3.grid=bsm", "bsm cannot merge at 3.grid\n  it merges q, kv and ffn only"),
         ("3.grid=area:share=1", "area cannot keep a share of 1 of an axis\n  share must lie"),
         ("3.grid=area:share=0", "area cannot keep a share of 0 of an axis"),
         ("3.grid=area:share=nan", "area cannot keep a share of nan of an axis"),

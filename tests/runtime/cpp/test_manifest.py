@@ -172,6 +172,7 @@ WRONG: dict[str, Change] = {
     "a merge of more": put("reduction", value=[{**SITE, "tokens_out": 25}]),
     "a merge on another grid": put("reduction", value=[{**SITE, "tokens_in": 25}]),
     "a match in no block": put("reduction", value=[{**SITE, "match_every": 0}]),
+    "a match of queries for themselves": put("reduction", value=[{**SITE, "match_of": "q"}]),
     "another settings": put("reduction", value=[{**SITE, "settings": {"a": None}}]),
     "an option of a number": put("options", value={"a": 1}),
     "an unknown origin": put("origins", value={"mean": "guessed"}),

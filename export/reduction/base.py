@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args, get_origin, get_type_hints
 
 from segpp.errors import ReductionError
 from segpp.export.reduction.sites import Side, Site
@@ -78,37 +78,46 @@ class TokenReduction(ABC):
     @classmethod
     def defaults(cls) -> tuple[str, ...]:
         """Return ``KEY=VALUE`` for every setting, with the value it has when it is left out."""
-        return tuple(f"{field.name}={field.default:g}" for field in fields(cls))  # type: ignore[arg-type]  # as above
+        return tuple(f"{field.name}={_text(field.default)}" for field in fields(cls))  # type: ignore[arg-type]  # as above
 
     def to_string(self) -> str:
         """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
-        return f"{self.name}:" + ",".join(f"{k}={getattr(self, k):g}" for k in self.keys())
+        return f"{self.name}:" + ",".join(f"{k}={_text(getattr(self, k))}" for k in self.keys())
 
     @classmethod
     def parse(cls, settings: str) -> "TokenReduction":
         """Read ``KEY=VALUE,KEY=VALUE``; what is left out has its default.
 
         Raises:
-            ReductionError: A key is unknown or given twice, or a value is not a number.
+            ReductionError: A key is unknown or given twice, or a value is not a number or, where a
+                word is needed, none of the words.
         """
-        values: dict[str, float | int] = {}
+        values: dict[str, float | int | str] = {}
         for item in filter(None, settings.split(",")):
             key, _, text = item.partition("=")
             check_choice(key, cls.keys(), kind=f"key of {cls.name}", error=ReductionError)
             if key in values:
                 raise ReductionError(f"{cls.name} has the key {key!r} twice")
-            values[key] = cls._number(key, text)
+            values[key] = cls._value(key, text)
         return cls(**values)
 
     @classmethod
-    def _number(cls, key: str, text: str) -> float | int:
-        [field] = [field for field in fields(cls) if field.name == key]  # type: ignore[arg-type]  # as above
-        kind = int if field.type in (int, "int") else float
+    def _value(cls, key: str, text: str) -> float | int | str:
+        hint = get_type_hints(cls)[key]
+        if get_origin(hint) is Literal:
+            cls._check_word(key, text)
+            return text
+        kind = int if hint is int else float
         try:
             return kind(text)
         except ValueError:
             needed = "a whole number" if kind is int else "a number"
             raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r}") from None
+
+    @classmethod
+    def _check_word(cls, key: str, word: str) -> None:
+        words = get_args(get_type_hints(cls)[key])
+        check_choice(word, words, kind=f"{key} of {cls.name}", error=ReductionError)
 
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""
@@ -116,3 +125,7 @@ class TokenReduction(ABC):
             *others, last = self.sides
             sides = f"{', '.join(others)} and {last}" if others else last
             raise ReductionError(f"{self.name} cannot merge at {site}", f"it merges {sides} only")
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

@@ -89,7 +89,10 @@ def test_the_last_word_on_a_site_counts() -> None:
         ("3.q=", "unknown token reduction ''\n  known: area, bilinear, bsm"),
         ("3.q=bms", "unknown token reduction 'bms'\n  known: area, bilinear, bsm, n1d, n2d\n"),
         ("3.q=none:ratio=1", "unknown token reduction 'none'"),
-        ("3.q=bsm:ration=1", "unknown key of bsm 'ration'\n  known: ratio, sx, sy, window\n  hint"),
+        (
+            "3.q=bsm:ration=1",
+            "unknown key of bsm 'ration'\n  known: destination, protect, ratio, sx",
+        ),
         ("3.q=bsm:ratio", "bsm needs a number for ratio, not ''"),
         ("3.q=bsm:ratio=a", "bsm needs a number for ratio, not 'a'"),
         ("3.q=bsm:sy=2.5", "bsm needs a whole number for sy, not '2.5'"),
@@ -169,6 +172,9 @@ def test_the_description_is_what_the_manifest_says() -> None:
     [site] = count_tokens(reduction_config(reduce=[BSM]), site_grids(Size(512, 1024)))
 
     assert (site.stage, site.side, site.method) == (2, "kv", "bsm")
-    assert site.settings == {"ratio": 0.8, "sy": 4, "sx": 4, "window": 0}
+    assert site.settings == {
+        "ratio": 0.8, "sy": 4, "sx": 4, "window": 0,
+        "protect": 0.0, "destination": "corner", "value": "mean",
+    }  # fmt: skip
     assert site.grid == (16, 32)
     assert (site.tokens_in, site.tokens_out) == (512, 103)

@@ -1,4 +1,4 @@
-"""What arrives at the attention of each block of a stage, and what is left of it.
+"""What arrives at the attention and the feed-forward part of each block, and what is left of it.
 
 All blocks see the same number of tokens, unless some of them run on a smaller grid. A manifest
 tells the tokens on that grid; what the same settings leave on the full one follows from them.
@@ -30,6 +30,7 @@ class BlockTokens:
         context: What its keys and values are made of.
         q: What merges its queries, if anything does.
         kv: What merges the tokens of its keys and values, if anything does.
+        ffn: What merges the tokens of its feed-forward part, if anything does.
     """
 
     runs: tuple[int, ...]
@@ -37,6 +38,7 @@ class BlockTokens:
     context: Grid
     q: ReductionSite | None
     kv: ReductionSite | None
+    ffn: ReductionSite | None
 
     @property
     def blocks(self) -> int:
@@ -54,12 +56,19 @@ class BlockTokens:
         return self.context.tokens if self.kv is None else self.kv.tokens_out
 
     @property
+    def ffn_rows(self) -> int:
+        """How many rows the linear layers of their feed-forward parts have."""
+        return self.grid.tokens if self.ffn is None else self.ffn.tokens_out
+
+    @property
     def merging(self) -> tuple[ReductionSite, ...]:
         """What merges."""
-        return tuple(site for site in (self.q, self.kv) if site is not None)
+        return tuple(site for site in (self.q, self.kv, self.ffn) if site is not None)
 
     def matches(self, site: ReductionSite) -> int:
         """Return how often a site of theirs matches; no match outlives a run."""
+        if site.match_of is not None:
+            return 0
         return sum(ceil(run / site.match_every) for run in self.runs)
 
 
@@ -99,10 +108,11 @@ def _on_one_grid(
     at: Mapping[Site, ReductionSite],
     stage: int,
 ) -> BlockTokens:
-    q, kv = Site(stage, "q"), Site(stage, "kv")
+    q, kv, ffn = Site(stage, "q"), Site(stage, "kv"), Site(stage, "ffn")
     # A family may have neither.
     grid, context = (grids.get(site, Grid(0, 0)) for site in (q, kv))
-    return BlockTokens(runs, grid, context, _on(grid, at.get(q)), _on(context, at.get(kv)))
+    merging = _on(grid, at.get(q)), _on(context, at.get(kv)), _on(grid, at.get(ffn))
+    return BlockTokens(runs, grid, context, *merging)
 
 
 def _on(grid: Grid, site: ReductionSite | None) -> ReductionSite | None:

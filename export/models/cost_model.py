@@ -1,7 +1,8 @@
 """Whether merging pays: what it saves against the work of matching and merging.
 
-Both are counted in multiply-accumulates. Saved are projections and products of the attention, and
-on a smaller grid of tokens the rest of its blocks, or of the head, too.
+Both are counted in multiply-accumulates. Saved are projections and products of the attention,
+linear layers of the feed-forward part where that merges, and on a smaller grid of tokens the rest
+of its blocks, or of the head, too.
 Added are the similarities, the one-hot product that takes the means, and what a merge costs however
 few tokens there are: some thirty small nodes, which a large image hides and a small one does not.
 Not counted are the softmax that is saved and the passes over single elements that are added; from
@@ -30,6 +31,12 @@ __all__ = ["SiteCost", "cost_warnings", "site_costs"]
 _MACS_PER_MICROSECOND = 70_000
 _MATCH_MICROSECONDS = 110
 _MERGE_MICROSECONDS = 40
+
+# What moves at a site, in tokens of a block's width, merged and restored: queries once each way,
+# and in a feed-forward part the fourfold hidden ones (Vaswani et al., 2017, arXiv:1706.03762) too.
+_MERGED = {"q": 1, "kv": 1, "ffn": 5}
+_RESTORED = {"q": 1, "kv": 0, "ffn": 5}
+_MERGES = {"ffn": 2}
 
 
 @dataclass(frozen=True)
@@ -123,18 +130,20 @@ def _going_small(site: ReductionSite, dim: int) -> int:
 def _in_blocks(part: BlockTokens, site: ReductionSite, dim: int) -> int:
     added = part.blocks * _merging(site, dim)
     if matching := site_match_macs(site, dim):
-        added += part.blocks * _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
+        merges = part.blocks * _MERGES.get(site.side, 1)
+        added += merges * _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
         matching += _MATCH_MICROSECONDS * _MACS_PER_MICROSECOND
         added += part.matches(site) * matching
     return added
 
 
 def _merging(site: ReductionSite, dim: int) -> int:
-    moved = site.tokens_in * dim * (2 if site.side == "q" else 1)
+    merged = site.tokens_in * dim * _MERGED[site.side]
+    moved = merged + site.tokens_in * dim * _RESTORED[site.side]
     # The means of what others merge into are a one-hot product; the methods that average
     # neighbours touch each number once.
     destinations = REDUCTIONS[site.method](**site.settings).destinations(Grid(*site.grid))
-    return moved + site.tokens_in * destinations * dim
+    return moved + merged * destinations
 
 
 def _against(saved: int, added: int) -> str:

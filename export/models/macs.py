@@ -26,7 +26,8 @@ class StageMacs:
         reduction: The strided convolution that shortens keys and values.
         ffn: The feed-forward part.
         matching: The similarities between tokens.
-        merging: One addition per token and channel; of a smaller grid what pooling takes.
+        merging: One addition per token and channel; of a smaller grid what pooling takes. In a
+            feed-forward part the input merges, and what is between its layers.
     """
 
     patch_embedding: int
@@ -39,7 +40,7 @@ class StageMacs:
 
     @property
     def attention(self) -> int:
-        """What merging tokens makes cheaper, and what it costs."""
+        """What merging tokens makes cheaper there, and what merging and matching cost anywhere."""
         return self.total - self.patch_embedding - self.ffn
 
     @property
@@ -90,7 +91,8 @@ def site_match_macs(site: ReductionSite, dim: int) -> int:
         site: Where, and by which method.
         dim: Channels of a token.
     """
-    return recorded_reduction(site).compared_pairs(Grid(*site.grid)) * dim
+    reduction = recorded_reduction(site)
+    return reduction.compared_pairs(Grid(*site.grid)) * reduction.compared_channels(dim)
 
 
 def pooling_macs(site: ReductionSite | None, dim: int) -> int:

@@ -137,7 +137,8 @@ def _parts(
 
 def _matches(part: BlockTokens) -> Iterator[tuple[int, str]]:
     for site in part.merging:
-        if pairs := _pairs(site):
+        # A match that is taken over is that of the queries, and counted there.
+        if site.match_of is None and (pairs := _pairs(site)):
             what = f"the match of stage {site.stage}, {site.side}, {pairs:,} similarities"
             yield pairs * _FLOAT_BYTES * _PASSES_OF_A_MATCH // _COPIES, what
 

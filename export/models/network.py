@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -10,16 +10,29 @@ from segpp.export.models.layers import MergingAttention
 from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.config import ReductionConfig
 from segpp.export.reduction.grid_reduction import runs_of
-from segpp.export.reduction.match_sharing import MatchInterval, interval_at, share_matches
+from segpp.export.reduction.match_sharing import (
+    MatchInterval,
+    TokenMatcher,
+    interval_at,
+    lend_match,
+    share_matches,
+)
+from segpp.export.reduction.query_match import QueryMatch, check_query_matches
 from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture
 
-__all__ = ["Network"]
+__all__ = ["MergingFfn", "Network"]
 
 # The sides that merge inside an attention, whatever the network.
 _ATTENTION = ("q", "kv")
 
 _Network = TypeVar("_Network", bound="Network")
+
+
+class MergingFfn(Protocol):
+    """A feed-forward part whose tokens can be merged."""
+
+    merging: TokenMatcher | None
 
 
 class Network(nn.Module, ABC):
@@ -39,8 +52,15 @@ class Network(nn.Module, ABC):
     def attentions(self, stage: int) -> Sequence[MergingAttention]:
         """Return the attention of every block of a stage, counted from 1."""
 
+    def ffns(self, stage: int) -> Sequence[MergingFfn]:
+        """Return the feed-forward part of every block of a stage, counted from 1.
+
+        A network that can merge there overrides this.
+        """
+        raise NotImplementedError(f"nothing says which feed-forward parts stage {stage} has")
+
     def set_reduction(self, site: Site, reduction: TokenReduction | None) -> None:
-        """Let a reduction work at a site that is none of an attention, or nothing.
+        """Let a reduction work at a site that is in no block, or nothing.
 
         A network that has such sites overrides this.
 
@@ -59,28 +79,53 @@ class Network(nn.Module, ABC):
         """Use fewer tokens where ``config`` says, and at no other site; returns ``self``.
 
         Args:
-            config: The reduction at each site; in an attention it works in every block of the
-                site's stage.
+            config: The reduction at each site; in blocks it works in every one of the site's
+                stage.
             match_interval: What a block decides serves it and the next ``match_interval - 1``, in
                 all stages or by stage, as long as they run on the same grid.
 
         Raises:
             ReductionError: A reduction does not fit the network.
         """
+        check_query_matches(config)
         for site in self.sites:
             if site.side in _ATTENTION:
                 self._merge_attention(site, config, interval_at(match_interval, site.stage))
+            elif site.side == "ffn":
+                self._merge_ffn(site, config, interval_at(match_interval, site.stage))
             else:
                 self.set_reduction(site, config.get(site))
         return self
 
     def _merge_attention(self, site: Site, config: ReductionConfig, interval: int) -> None:
         attentions = self.attentions(site.stage)
-        runs = runs_of(config.get(Site(site.stage, "grid")), len(attentions))
-        matchers = [
-            matcher
-            for _, blocks in runs
-            for matcher in share_matches(config.get(site), blocks, interval)
-        ]
+        matchers = _matchers(site, config, len(attentions), interval)
         for attention, matcher in zip(attentions, matchers, strict=True):
             attention.set_merging(site.side, matcher)
+
+    def _merge_ffn(self, site: Site, config: ReductionConfig, interval: int) -> None:
+        reduction, ffns = config.get(site), self.ffns(site.stage)
+        if reduction is not None:
+            reduction.check_side(site)
+        if isinstance(reduction, QueryMatch):
+            self._lend_matches(site.stage)
+            return
+        matchers = _matchers(site, config, len(ffns), interval)
+        for ffn, matcher in zip(ffns, matchers, strict=True):
+            ffn.merging = matcher
+
+    def _lend_matches(self, stage: int) -> None:
+        """Let the feed-forward parts of a stage take over what its queries were assigned."""
+        for attention, ffn in zip(self.attentions(stage), self.ffns(stage), strict=True):
+            if attention.q_merging is None:
+                raise RuntimeError(f"nothing merges the queries of stage {stage}")
+            attention.q_merging, ffn.merging = lend_match(attention.q_merging)
+
+
+def _matchers(
+    site: Site, config: ReductionConfig, depth: int, interval: int
+) -> list[TokenMatcher | None]:
+    """Return what decides at a site in each of ``depth`` blocks; no match outlives a grid."""
+    runs = runs_of(config.get(Site(site.stage, "grid")), depth)
+    shared = (share_matches(config.get(site), blocks, interval) for _, blocks in runs)
+    return [matcher for matchers in shared for matcher in matchers]

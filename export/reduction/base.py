@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args, get_origin, get_type_hints
 
 from segpp.errors import ReductionError
 from segpp.export.reduction.sites import Side, Site
@@ -36,12 +36,12 @@ class TokenReduction(ABC):
 
     Attributes:
         name: What the command line calls the method.
-        sides: Where it may work: at queries, at keys and values, or at both.
+        sides: Where it may work: at queries, keys and values, the feed-forward part, or a grid.
         is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
     """
 
     name: ClassVar[str]
-    sides: ClassVar[tuple[Side, ...]] = ("q", "kv")
+    sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn")
     is_content_based: ClassVar[bool] = True
 
     @abstractmethod
@@ -61,6 +61,10 @@ class TokenReduction(ABC):
         del grid
         return 0
 
+    def compared_channels(self, channels: int) -> int:
+        """Return how long the compared vectors are, of tokens with so many channels."""
+        return channels
+
     def destinations(self, grid: Grid) -> int:
         """Return how many tokens others merge into by a one-hot product; 0 without one."""
         del grid
@@ -74,40 +78,54 @@ class TokenReduction(ABC):
     @classmethod
     def defaults(cls) -> tuple[str, ...]:
         """Return ``KEY=VALUE`` for every setting, with the value it has when it is left out."""
-        return tuple(f"{field.name}={field.default:g}" for field in fields(cls))  # type: ignore[arg-type]  # as above
+        return tuple(f"{field.name}={_text(field.default)}" for field in fields(cls))  # type: ignore[arg-type]  # as above
 
     def to_string(self) -> str:
         """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
-        return f"{self.name}:" + ",".join(f"{k}={getattr(self, k):g}" for k in self.keys())
+        return f"{self.name}:" + ",".join(f"{k}={_text(getattr(self, k))}" for k in self.keys())
 
     @classmethod
     def parse(cls, settings: str) -> "TokenReduction":
         """Read ``KEY=VALUE,KEY=VALUE``; what is left out has its default.
 
         Raises:
-            ReductionError: A key is unknown or given twice, or a value is not a number.
+            ReductionError: A key is unknown or given twice, or a value is not a number or, where a
+                word is needed, none of the words.
         """
-        values: dict[str, float | int] = {}
+        values: dict[str, float | int | str] = {}
         for item in filter(None, settings.split(",")):
             key, _, text = item.partition("=")
             check_choice(key, cls.keys(), kind=f"key of {cls.name}", error=ReductionError)
             if key in values:
                 raise ReductionError(f"{cls.name} has the key {key!r} twice")
-            values[key] = cls._number(key, text)
+            values[key] = cls._value(key, text)
         return cls(**values)
 
     @classmethod
-    def _number(cls, key: str, text: str) -> float | int:
-        [field] = [field for field in fields(cls) if field.name == key]  # type: ignore[arg-type]  # as above
-        kind = int if field.type in (int, "int") else float
+    def _value(cls, key: str, text: str) -> float | int | str:
+        hint = get_type_hints(cls)[key]
+        if get_origin(hint) is Literal:
+            cls._check_word(key, text)
+            return text
+        kind = int if hint is int else float
         try:
             return kind(text)
         except ValueError:
             needed = "a whole number" if kind is int else "a number"
             raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r}") from None
 
+    @classmethod
+    def _check_word(cls, key: str, word: str) -> None:
+        words = get_args(get_type_hints(cls)[key])
+        check_choice(word, words, kind=f"{key} of {cls.name}", error=ReductionError)
+
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""
         if site.side not in self.sides:
-            sides = " and ".join(self.sides)
+            *others, last = self.sides
+            sides = f"{', '.join(others)} and {last}" if others else last
             raise ReductionError(f"{self.name} cannot merge at {site}", f"it merges {sides} only")
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

@@ -8,6 +8,12 @@ from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.grid_reduction import GridReduction
 from segpp.export.reduction.match_sharing import MatchInterval, interval_at
+from segpp.export.reduction.query_match import (
+    QUERIES,
+    QueryMatch,
+    check_query_matches,
+    query_match,
+)
 from segpp.export.reduction.sites import HEAD, Site, parse_site
 from segpp.manifest import ReductionSite
 from segpp.manifest.dataclass_json import decode, encode
@@ -33,8 +39,8 @@ class ReductionChoice:
     Attributes:
         preset: Name of a preset of the network; not together with ``ratio``.
         ratio: Share of tokens merged away where the network merges best, in [0, 1).
-        reduce: ``SITE=METHOD:KEY=VALUE,…`` or ``SITE=none``, each replacing what preset or ratio
-            put there; the last one for a site counts.
+        reduce: ``SITE=METHOD:KEY=VALUE,…``, ``SITE=none`` or ``STAGE.ffn=q``, each replacing what
+            preset or ratio put there; the last one for a site counts.
     """
 
     preset: str | None = None
@@ -71,12 +77,16 @@ def build_config(
     else:
         _check_ratio(choice.ratio)
         config = dict(from_ratio(choice.ratio)) if choice.ratio else {}
+    as_queries: dict[Site, bool] = {}
     for text in choice.reduce:
-        site, reduction = _parse_reduce(text, sites)
+        site, how = _parse_site(text, sites)
         # Popped first: the last word on a site counts, ``none`` included.
         config.pop(site, None)
-        if reduction is not None:
-            config[site] = reduction
+        as_queries[site] = how == QUERIES
+        if how not in {"none", QUERIES}:
+            config[site] = _parse_reduction(how, site)
+    # Only now is it known what merges the queries.
+    config |= {site: query_match(site, config) for site, is_so in as_queries.items() if is_so}
     return {site: config[site] for site in sites if site in config}
 
 
@@ -98,6 +108,7 @@ def count_tokens(
     Raises:
         ReductionError: A reduction does not fit its grid or stage; the message names the site.
     """
+    check_query_matches(config)
     if depths is not None:
         _check_depths(config, depths)
     return tuple(
@@ -123,7 +134,7 @@ def recorded_reduction(site: ReductionSite) -> TokenReduction:
     """
     where = f"the settings of {Site(site.stage, site.side).place}"
     reduction: TokenReduction = decode(REDUCTIONS[site.method], site.settings, where)
-    return reduction
+    return QueryMatch(reduction) if site.match_of == QUERIES else reduction
 
 
 def _check_depths(config: ReductionConfig, depths: Sequence[int]) -> None:
@@ -146,12 +157,13 @@ def _count_site(
         stage=site.stage,
         side=site.side,
         method=reduction.name,
-        settings=encode(reduction),
+        settings=encode(reduction.of if isinstance(reduction, QueryMatch) else reduction),
         grid=(grid.height, grid.width),
         tokens_in=grid.tokens,
         tokens_out=reduction.tokens_out(grid),
         # What is matched nowhere is used once.
         match_every=1 if isinstance(reduction, GridReduction) else match_interval,
+        match_of=QUERIES if isinstance(reduction, QueryMatch) else None,
     )
 
 
@@ -164,17 +176,18 @@ def _check_ratio(ratio: float) -> None:
         )
 
 
-def _parse_reduce(text: str, sites: Collection[Site]) -> tuple[Site, TokenReduction | None]:
+def _parse_site(text: str, sites: Collection[Site]) -> tuple[Site, str]:
     where, equals, how = text.partition("=")
     if not equals:
         raise ReductionError(
             f"`reduce={text!r}` is not SITE=METHOD:KEY=VALUE,…",
             hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4, or 3.grid=area:share=0.5",
         )
-    site = parse_site(where, sites)
-    if how == "none":
-        return site, None
+    return parse_site(where, sites), how
+
+
+def _parse_reduction(how: str, site: Site) -> TokenReduction:
     name, _, settings = how.partition(":")
     reduction = REDUCTIONS[name].parse(settings)
     reduction.check_side(site)
-    return site, reduction
+    return reduction

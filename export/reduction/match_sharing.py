@@ -14,7 +14,7 @@ from segpp.ops.grid import Grid
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MatchInterval", "TokenMatcher", "interval_at", "share_matches"]
+__all__ = ["MatchInterval", "TokenMatcher", "interval_at", "lend_match", "share_matches"]
 
 # In how many consecutive blocks one match serves: the same in all stages, or by stage.
 MatchInterval = int | Mapping[int, int]
@@ -59,9 +59,15 @@ def share_matches(
     return matchers
 
 
+def lend_match(matcher: TokenMatcher) -> tuple[TokenMatcher, TokenMatcher]:
+    """Return what decides in place of ``matcher``, and what takes the decision over, once."""
+    first = _FirstBlock(matcher)
+    return first, _LaterBlock(first, last=True)
+
+
 @dataclass
 class _FirstBlock:
-    reduction: TokenReduction
+    reduction: TokenMatcher
     assignment: TokenAssignment | None = None
 
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:

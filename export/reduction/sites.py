@@ -1,4 +1,4 @@
-"""Where a network can do with fewer tokens: in the attention of a stage, or its whole grid."""
+"""Where a network can do with fewer tokens: in the blocks of a stage, or its whole grid."""
 
 import re
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from segpp.errors import ReductionError
 
 __all__ = ["HEAD", "Side", "Site", "parse_site"]
 
-Side = Literal["q", "kv", "grid"]
+Side = Literal["q", "kv", "ffn", "grid"]
 
 # The decode head, where a stage is asked for; the manifest has this number too.
 HEAD = 0
@@ -19,8 +19,9 @@ class Site(NamedTuple):
     """One stage, counted from 1, or the decode head (``HEAD``), and what of it is made smaller.
 
     ``q`` merges the tokens that go into the attention and unmerges what comes out; ``kv`` merges
-    the tokens that keys and values are made of, and is never undone. ``grid`` runs blocks, or the
-    head, on a smaller grid of tokens.
+    the tokens that keys and values are made of, and is never undone. ``ffn`` merges the tokens of
+    the feed-forward part's linear layers. ``grid`` runs blocks, or the head, on a smaller grid of
+    tokens.
     """
 
     stage: int
@@ -36,7 +37,7 @@ class Site(NamedTuple):
 
 
 def parse_site(text: str, sites: Collection[Site]) -> Site:
-    """Read ``STAGE.q``, ``STAGE.kv``, ``STAGE.grid`` or ``head.grid``.
+    """Read ``STAGE.q``, ``STAGE.kv``, ``STAGE.ffn``, ``STAGE.grid`` or ``head.grid``.
 
     Args:
         sites: Those that the network has.

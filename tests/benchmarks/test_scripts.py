@@ -215,6 +215,29 @@ def test_cheaper_matching_is_scored_against_labels_and_no_merging(
     assert all(0 < row["miou"] < 1 for row in rows)
 
 
+@pytest.mark.shared
+@pytest.mark.slow
+def test_options_of_matching_are_scored_at_equal_counts(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "variants.json"
+    checkpoint = shared / "checkpoints" / "segformer_b0_camvid_mmseg.pth"
+    data = shared / "camvid" / "unseen"
+    if not data.is_dir():
+        pytest.skip("no CamVid beside the checkout (SEGPP_SHARED)")
+
+    table = run(
+        "matching_variants", "--checkpoint", checkpoint, "--data", data, "--limit", 1,
+        "--presets", "fast", "--out", out,
+    )  # fmt: skip
+
+    none, plain, *others = read(out)["rows"]
+    assert none["agreement_with_none"] == 1
+    assert {len(row["settings"]) for row in others} == {0, 1, 2}
+    # An option costs next to nothing; a match for two blocks saves some.
+    assert all(abs(row["gmacs"] / plain["gmacs"] - 1) < 0.002 for row in others)
+    assert len({row["agreement_with_none"] for row in others}) == len(others)
+    assert "| fast | protect=2 | 1 |" in table
+
+
 @pytest.mark.slow
 def test_fits_are_scored_and_seams_compared_with_the_whole_picture(
     checkpoint: Path, tmp_path: Path

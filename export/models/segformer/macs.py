@@ -42,11 +42,11 @@ def _stage(
         products=sum(p.blocks * _SIDES * p.queries * p.keys * dim for p in parts),
         reduction=sum(p.blocks * _tokens_reduced(p.context, ratio) * dim**2 for p in parts),
         # Two linear layers, and the depthwise convolution between them.
-        ffn=sum(p.blocks * _ffn(p.grid.tokens, dim) for p in parts),
+        ffn=sum(p.blocks * _ffn(p.ffn_rows, p.grid.tokens, dim) for p in parts),
         matching=sum(
             p.matches(site) * site_match_macs(site, dim) for p in parts for site in p.merging
         ),
-        merging=sum(p.blocks * site.tokens_in * dim for p in parts for site in p.merging)
+        merging=sum(p.blocks * _merged(site) * dim for p in parts for site in p.merging)
         # The first part is the one on a smaller grid, if there is one.
         + len(parts[0].runs) * pooling,
     )
@@ -56,8 +56,14 @@ def _site(site: Site, reduction: Sequence[ReductionSite]) -> ReductionSite | Non
     return next((one for one in reduction if (one.stage, one.side) == site), None)
 
 
-def _ffn(tokens: int, dim: int) -> int:
-    return tokens * dim * FFN_RATIO * (_SIDES * dim + _KERNEL**2)
+def _ffn(rows: int, tokens: int, dim: int) -> int:
+    """Count the linear layers on so many rows, and the convolution on all tokens."""
+    return dim * FFN_RATIO * (rows * _SIDES * dim + tokens * _KERNEL**2)
+
+
+def _merged(site: ReductionSite) -> int:
+    """Return how many tokens of a block's width merge: of MixFFN its input and its hidden ones."""
+    return site.tokens_in * (1 + FFN_RATIO if site.side == "ffn" else 1)
 
 
 def _patch_embedding(architecture: Architecture, stage: int, tokens: int) -> int:

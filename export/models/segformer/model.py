@@ -1,7 +1,7 @@
 """SegFormer in plain torch, with the numerics of whichever codebase trained it.
 
 Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3; merging in the attention as in
-Kienzle et al., SegFormer++, 2024 (arXiv:2405.14467).
+Kienzle et al., SegFormer++, 2024 (arXiv:2405.14467), elsewhere our own.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,9 @@ from segpp.export.models.network import Network
 from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES, Numerics
 from segpp.export.models.segformer.decode_head import Head
 from segpp.export.models.segformer.sites import SITES
-from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.export.reduction.grid_reduction import GridReduction, runs_of
+from segpp.export.reduction.match_sharing import TokenMatcher
 from segpp.export.reduction.sites import HEAD, Site
 from segpp.manifest import Architecture
 from segpp.ops.grid import Grid
@@ -60,7 +61,11 @@ class Attention(MergingAttention):
 
 
 class MixFfn(nn.Module):
-    """Linear, depthwise 3x3 convolution, GELU, linear."""
+    """Linear, depthwise 3x3 convolution, GELU, linear.
+
+    Attributes:
+        merging: What merges the tokens of the linear layers, if anything does.
+    """
 
     def __init__(self, dim: int, gelu: str) -> None:
         super().__init__()
@@ -69,12 +74,24 @@ class MixFfn(nn.Module):
         self.dwconv = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
         self.fc2 = nn.Linear(hidden, dim)
         self.activation: nn.Module = nn.GELU(gelu)
+        self.merging: TokenMatcher | None = None
 
     def forward(self, x: Tensor, grid: Grid) -> Tensor:
         """Transform tokens (B, N, C); only the convolution sees their neighbourhood."""
+        if self.merging is not None:
+            return self._on_merged(x, grid, self.merging.match(x, grid))
         hidden = nchw_to_tokens(self.dwconv(tokens_to_nchw(self.fc1(x), grid)))
         transformed: Tensor = self.fc2(self.activation(hidden))
         return transformed
+
+    def _on_merged(self, x: Tensor, grid: Grid, assignment: TokenAssignment) -> Tensor:
+        """Do the same, the linear layers with a row for each slot."""
+        # 1. (B, N, C) to (B, M, C), to (B, M, 4 * C), and one of these for every token.
+        hidden = assignment.unmerge(self.fc1(assignment.merge(x)))
+        # 2. The convolution has all tokens, and makes those of a slot differ: (B, N, 4 * C)
+        hidden = self.activation(nchw_to_tokens(self.dwconv(tokens_to_nchw(hidden, grid))))
+        # 3. Merged the same way, to (B, M, C), and back to every token.
+        return assignment.unmerge(self.fc2(assignment.merge(hidden)))
 
 
 class Block(nn.Module):
@@ -169,6 +186,11 @@ class SegFormer(Network):
         """Return the attention of every block of a stage, counted from 1."""
         blocks = cast("Stage", self.stages[stage - 1]).blocks
         return [cast("Block", block).attention for block in blocks]
+
+    def ffns(self, stage: int) -> Sequence[MixFfn]:
+        """Return the MixFFN of every block of a stage, counted from 1."""
+        blocks = cast("Stage", self.stages[stage - 1]).blocks
+        return [cast("Block", block).ffn for block in blocks]
 
     def set_reduction(self, site: Site, reduction: TokenReduction | None) -> None:
         """Run the blocks of a stage, or the head, on a smaller grid, or on their own.

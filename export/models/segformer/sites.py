@@ -2,7 +2,7 @@
 
 In the attention they are those of SegFormer++ (Kienzle et al., 2024, arXiv:2405.14467), figure 2:
 the queries of a stage, and its keys and values behind the spatial reduction. Around it they are our
-own: the grid of a stage's blocks, and that of the decode head.
+own: the linear layers of MixFFN, the grid of a stage's blocks, and that of the decode head.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from segpp.ops.grid import Grid, Size
 __all__ = ["SITES", "site_grids", "stage_grids"]
 
 # The grid first: it decides how many tokens arrive at the others.
-_SIDES: tuple[Side, ...] = ("grid", "q", "kv")
+_SIDES: tuple[Side, ...] = ("grid", "q", "kv", "ffn")
 
 SITES = (
     *(Site(stage, side) for stage in range(1, STAGES + 1) for side in _SIDES),
@@ -49,7 +49,7 @@ def site_grids(
     for stage, (grid, ratio) in enumerate(zip(full, SR_RATIOS, strict=True), start=1):
         site = Site(stage, "grid")
         grids[site] = grid
-        grids[Site(stage, "q")] = blocks = _smaller(at.get(site), grid)
+        grids[Site(stage, "q")] = grids[Site(stage, "ffn")] = blocks = _smaller(at.get(site), grid)
         # The strided convolution drops what does not fill a window.
         grids[Site(stage, "kv")] = keys = Grid(blocks.height // ratio, blocks.width // ratio)
         if site in at and not keys.tokens:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from segpp.export.custom_ops import torch_ops
+from segpp.export.reduction.methods._largest_values import largest_values
 
 __all__ = ["BipartiteAssignment"]
 
@@ -17,16 +18,22 @@ class BipartiteAssignment:
         slot: The slot of every token, (B, N) INT32.
         num_slots: M, how many tokens are left.
         num_singletons: How many of the first slots hold one token: sources that stay.
+        is_largest: Whether the largest value of a slot's members counts, not their mean.
     """
 
     slot: Tensor
     num_slots: int
     num_singletons: int
+    is_largest: bool = False
 
     def merge(self, x: Tensor) -> Tensor:
-        """Return the mean of every slot, x (B, N, C) to (B, M, C)."""
+        """Return the mean of every slot, or its largest values, x (B, N, C) to (B, M, C)."""
+        if self.is_largest:
+            # All that merged may be in one slot.
+            most = x.shape[1] - self.num_slots + 1
+            return largest_values(x, self.slot, self.num_slots, most)
         return torch_ops.merge(x, self.slot, self.num_slots, self.num_singletons)
 
     def unmerge(self, y: Tensor) -> Tensor:
-        """Give every token the mean of its slot, y (B, M, C) to (B, N, C)."""
+        """Give every token the row of its slot, y (B, M, C) to (B, N, C)."""
         return torch_ops.unmerge(y, self.slot)

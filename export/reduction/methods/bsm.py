@@ -7,10 +7,14 @@ means are not weighted by size, and the match is recomputed in every block.
 The first token of every complete cell of sy x sx tokens is a destination, all others are sources.
 Each source looks for its most similar destination; the ``ratio * N`` sources that are most similar
 to theirs merge into it.
+
+Options of our own change which tokens those are and what becomes of them, never how many: see
+``_saliency``, ``_protected_tokens``, ``_destination_exchange`` and ``_largest_values``. With their
+defaults the graph is the plain one.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = ["BipartiteSoftMatching"]
+
+# A cosine and a saliency are within 2: beyond this the first decides nothing that FP32 could tell.
+_MOST_PROTECTED = 100
+# As ``_protected_tokens`` has it, which imports torch.
+_PROTECTING_CHANNELS = 2
 
 
 @REDUCTIONS.register("bsm")
@@ -35,6 +44,11 @@ class BipartiteSoftMatching(TokenReduction):
         sy: Rows of a cell.
         sx: Columns of a cell.
         window: How many cells away a destination may be; 0 is any distance, as in the paper.
+        protect: How much a source's saliency is taken off the similarity by which it merges.
+        destination: Which token of a cell is its destination: the first (``corner``), that in the
+            middle, the least salient (``typical``) or the most.
+        value: What merged tokens become: their mean, or in each channel the value with the largest
+            magnitude (``max``).
     """
 
     name: ClassVar[str] = "bsm"
@@ -43,6 +57,9 @@ class BipartiteSoftMatching(TokenReduction):
     sy: int = 2
     sx: int = 2
     window: int = 0
+    protect: float = 0.0
+    destination: Literal["corner", "center", "typical", "salient"] = "corner"
+    value: Literal["mean", "max"] = "mean"
 
     def __post_init__(self) -> None:
         if not 0 <= self.ratio < 1:
@@ -56,6 +73,13 @@ class BipartiteSoftMatching(TokenReduction):
             )
         if self.window < 0:
             raise ReductionError(f"bsm cannot use a window of {self.window}", "0 is any distance")
+        if not 0 <= self.protect <= _MOST_PROTECTED:
+            raise ReductionError(
+                f"bsm cannot protect tokens by {self.protect:g}",
+                f"protect must lie in [0, {_MOST_PROTECTED}]; 0 protects none",
+            )
+        for key in ("destination", "value"):
+            self._check_word(key, getattr(self, key))
 
     def check_fits(self, grid: Grid) -> None:
         """Raise ReductionError if the grid is smaller than one cell."""
@@ -80,6 +104,10 @@ class BipartiteSoftMatching(TokenReduction):
         """Return how many pairs of source and destination one match compares."""
         return self._partition(grid).compared_pairs(self.window)
 
+    def compared_channels(self, channels: int) -> int:
+        """Return how long the compared vectors are: protection adds two channels."""
+        return channels + _PROTECTING_CHANNELS if self.protect else channels
+
     def destinations(self, grid: Grid) -> int:
         """Return how many complete cells ``grid`` has."""
         return self._partition(grid).cells.tokens
@@ -91,18 +119,26 @@ class BipartiteSoftMatching(TokenReduction):
         from segpp.export.reduction.methods._bipartite_assignment import (  # noqa: PLC0415
             BipartiteAssignment,
         )
+        from segpp.export.reduction.methods._matched_tokens import matched_tokens  # noqa: PLC0415
 
-        num_merged = self.num_merged(grid)
+        num_merged, partition = self.num_merged(grid), self._partition(grid)
+        tokens, exchange = matched_tokens(
+            x, partition, protect=self.protect, destination=self.destination
+        )
         slot = torch_ops.match(
-            x,
+            tokens,
             grid,
             stride_y=self.sy,
             stride_x=self.sx,
             merged=num_merged,
             window=self.window,
         )
-        num_singletons = self._partition(grid).num_sources - num_merged
-        return BipartiteAssignment(slot, self.tokens_out(grid), num_singletons)
+        if exchange is not None:
+            slot = exchange.of_numbers(slot)
+        num_singletons = partition.num_sources - num_merged
+        return BipartiteAssignment(
+            slot, self.tokens_out(grid), num_singletons, is_largest=self.value == "max"
+        )
 
     def _partition(self, grid: Grid) -> BipartitePartition:
         return BipartitePartition(grid, self.sy, self.sx)

@@ -200,7 +200,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="STAGE.{q,kv,grid} or head.grid=METHOD:KEY=VALUE,... or =none; repeatable",
+        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, as SITE=METHOD:KEY=VALUE,... or =none; "
+        "repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -336,6 +337,8 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
 
 
 def _reuse_text(site: ReductionSite) -> str:
+    if site.match_of is not None:
+        return f", by the match of {site.match_of}"
     return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
 
 

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SITE=METHOD",
         action="append",
         default=[],
-        help="add a column with this at a site, STAGE.{q,kv,grid} or head.grid, as "
+        help="add a column with this at a site, STAGE.{q,kv,ffn,grid} or head.grid, as "
         "SITE=METHOD:KEY=VALUE,… or =none; repeatable",
     )
     plan.add_argument(

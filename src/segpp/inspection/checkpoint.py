@@ -25,7 +25,7 @@ from segpp.ops.grid import Size
 __all__ = ["inspect_checkpoint"]
 
 _NONE = "-"
-_SIDES = {"q": "queries", "kv": "keys, values", "grid": "whole grid"}
+_SIDES = {"q": "queries", "kv": "keys, values", "ffn": "feed-forward", "grid": "whole grid"}
 
 # What a reduction does at a size; for one that does not fit, why.
 Outcome = tuple[ReductionSite, ...] | str

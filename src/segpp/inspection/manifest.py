@@ -167,7 +167,7 @@ def _reduction(manifest: Manifest) -> Section:
                 f"{site.grid[0]}x{site.grid[1]}",
                 f"{site.tokens_in:,}",
                 f"{site.tokens_out:,}",
-                str(site.match_every),
+                str(site.match_every) if site.match_of is None else f"of {site.match_of}",
             ]
         )
     if len(cells) == 1:

@@ -121,6 +121,8 @@ def _site_problems(site: ReductionSite) -> Iterator[str]:
     height, width = site.grid
     if site.stage < 0 or (site.stage == _HEAD and site.side != "grid"):
         yield f"names the site of stage {site.stage}, {site.side}"
+    if site.match_of is not None and site.side != "ffn":
+        yield f"says that stage {site.stage}, {site.side} merges by the match of {site.match_of}"
     if site.match_every < 1:
         yield f"says that stage {site.stage}, {site.side} matches every {site.match_every} blocks"
     if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:

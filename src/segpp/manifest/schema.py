@@ -181,20 +181,23 @@ class ReductionSite:
 
     Attributes:
         stage: Counted from 1; 0 is the decode head, which has a ``grid`` only.
-        side: Queries (``q``), keys and values (``kv``), or the ``grid`` that blocks run on.
-        grid: Of the tokens that arrive. Where a stage has a smaller grid, its ``q`` and ``kv`` are
-            told as on that one; blocks on the full grid use the same method and settings.
+        side: Queries (``q``), keys and values (``kv``), the feed-forward part (``ffn``), or the
+            ``grid`` that blocks run on.
+        grid: Of the tokens that arrive. Where a stage has a smaller grid, its other sides are told
+            as on that one; blocks on the full grid use the same method and settings.
         match_every: In how many consecutive blocks one match is used.
+        match_of: ``q`` where the match of the same block's queries is used, with their settings.
     """
 
     stage: int
-    side: Literal["q", "kv", "grid"]
+    side: Literal["q", "kv", "ffn", "grid"]
     method: str
     settings: dict[str, int | float | str]
     grid: tuple[int, int]
     tokens_in: int
     tokens_out: int
     match_every: int = 1
+    match_of: Literal["q"] | None = None
 
     @property
     def part(self) -> str:

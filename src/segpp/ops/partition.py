@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segpp.ops.grid import Grid
 
-__all__ = ["BipartitePartition"]
+__all__ = ["BipartitePartition", "Indices"]
 
 Indices = NDArray[np.int64]
 

@@ -299,10 +299,12 @@ def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Pa
     was, is_now = json.loads(old.read_text()), json.loads(render_manifest(manifest))
     more = ("input", "classes", "parity")
     assert {key: is_now[key] | was[key] for key in more} == {key: is_now[key] for key in more}
-    # Outputs have got a layout.
-    outputs = zip(is_now["outputs"], was["outputs"], strict=True)
-    assert all(now | before == now for now, before in outputs)
-    grown = {*more, "outputs"}
+    # Outputs have got a layout, and sites tell whose match they use.
+    lists = ("outputs", "reduction")
+    for key in lists:
+        pairs = zip(is_now[key], was[key], strict=True)
+        assert all(now | before == now for now, before in pairs)
+    grown = {*more, *lists}
     assert all(is_now[key] == was[key] for key in was if key not in grown)
     # What they could not say yet is what they did.
     assert (manifest.input.fit, manifest.classes.reduce_labels) == ("stretch", False)

@@ -78,7 +78,7 @@ def test_the_last_word_on_a_site_counts() -> None:
     [
         ("3.q", "`reduce='3.q'` is not SITE=METHOD:KEY=VALUE,…\n  hint: for example 3.q="),
         ("", "`reduce=''` is not SITE="),
-        ("=bsm", "'' is not a merge site\n  known: 1.grid, 1.q, 1.kv, 2.grid, 2.q, 2.kv"),
+        ("=bsm", "'' is not a merge site\n  known: 1.grid, 1.q, 1.kv, 1.ffn, 2.grid, 2.q, 2.kv"),
         ("q.3=bsm", "'q.3' is not a merge site"),
         ("3=bsm", "'3' is not a merge site"),
         ("0.q=bsm", "'0.q' names stage 0, which does not exist\n  known: 1.grid"),
@@ -92,7 +92,10 @@ def test_the_last_word_on_a_site_counts() -> None:
             "unknown token reduction 'bms'\n  known: area, bilinear, bsm, n1d, n2d, sample\n",
         ),
         ("3.q=none:ratio=1", "unknown token reduction 'none'"),
-        ("3.q=bsm:ration=1", "unknown key of bsm 'ration'\n  known: ratio, sx, sy, window\n  hint"),
+        (
+            "3.q=bsm:ration=1",
+            "unknown key of bsm 'ration'\n  known: destination, protect, ratio, sx",
+        ),
         ("3.q=bsm:ratio", "bsm needs a number for ratio, not ''"),
         ("3.q=bsm:ratio=a", "bsm needs a number for ratio, not 'a'"),
         ("3.q=bsm:sy=2.5", "bsm needs a whole number for sy, not '2.5'"),
@@ -108,7 +111,7 @@ def test_the_last_word_on_a_site_counts() -> None:
         ("3.q=n2d:rows=0", "n2d cannot average cells of 0x2 tokens"),
         ("1.kv=n1d", "n1d cannot merge at 1.kv\n  it merges q only"),
         ("3.q=area", "area cannot merge at 3.q\n  it merges grid only"),
-        ("3.grid=bsm", "bsm cannot merge at 3.grid\n  it merges q and kv only"),
+        ("3.grid=bsm", "bsm cannot merge at 3.grid\n  it merges q, kv and ffn only"),
         ("3.grid=area:share=1", "area cannot keep a share of 1 of an axis\n  share must lie"),
         ("3.grid=area:share=0", "area cannot keep a share of 0 of an axis"),
         ("3.grid=area:share=nan", "area cannot keep a share of nan of an axis"),
@@ -172,6 +175,9 @@ def test_the_description_is_what_the_manifest_says() -> None:
     [site] = count_tokens(reduction_config(reduce=[BSM]), site_grids(Size(512, 1024)))
 
     assert (site.stage, site.side, site.method) == (2, "kv", "bsm")
-    assert site.settings == {"ratio": 0.8, "sy": 4, "sx": 4, "window": 0}
+    assert site.settings == {
+        "ratio": 0.8, "sy": 4, "sx": 4, "window": 0,
+        "protect": 0.0, "destination": "corner", "value": "mean",
+    }  # fmt: skip
     assert site.grid == (16, 32)
     assert (site.tokens_in, site.tokens_out) == (512, 103)

@@ -177,6 +177,7 @@ WRONG: dict[str, Change] = {
     "keys of the head": put("reduction", value=[{**SITE, "stage": 0}]),
     "a stage before the head": put("reduction", value=[{**SITE, "stage": -1, "side": "grid"}]),
     "another side": put("reduction", value=[{**SITE, "side": "v"}]),
+    "a match of queries for themselves": put("reduction", value=[{**SITE, "match_of": "q"}]),
     "another settings": put("reduction", value=[{**SITE, "settings": {"a": None}}]),
     "an option of a number": put("options", value={"a": 1}),
     "an unknown origin": put("origins", value={"mean": "guessed"}),

@@ -16,12 +16,13 @@ __all__ = ["mix_ffn_as_conv"]
 
 
 def mix_ffn_as_conv(model: "SegFormer") -> None:
-    """Replace the MixFFN of every block."""
+    """Replace the MixFFN of every block, but for one that merges: its linear layers have no map."""
     from segpp.export.models.segformer.rewrites._module_utils import blocks
     from segpp.export.models.segformer.rewrites._replacements.conv_mix_ffn import ConvMixFfn
 
     for block in blocks(model):
-        block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
+        if block.ffn.merging is None:
+            block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
 
 
 REWRITES.register("mix-ffn-as-conv")(

@@ -159,6 +159,11 @@ void checkSite(json const& site, std::string const& where)
         refuse(where, "names the site of stage " + std::to_string(stage) + ", "
                 + site.at("side").get<std::string>());
     }
+    auto const of = site.find("match_of");
+    if (of != site.end() && !of->is_null() && site.at("side") != "ffn")
+    {
+        refuse(where, place + " merges by the match of " + of->get<std::string>());
+    }
     auto const every = site.value("match_every", std::int64_t{1});
     if (every < 1)
     {

@@ -33,7 +33,8 @@ def test_tokens_at_each_site_are_those_of_the_network(size: Size) -> None:
         features, grids = torch.empty(1, 3, *size), []
     for stage in stages:
         tokens, grid = stage.patch_embed(features)
-        grids += [grid, grid, stage.blocks[0].attention.context(tokens, grid)[1]]
+        keys = stage.blocks[0].attention.context(tokens, grid)[1]
+        grids += [grid, grid, keys, grid]
         features = stage(features)
 
     # The last site is the head's, which works on the first stage's grid.

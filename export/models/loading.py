@@ -1,6 +1,7 @@
 """From a checkpoint file of any family to its weights."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from segpp.export.checkpoints.choices import ReadChoices, check_choices
@@ -8,6 +9,7 @@ from segpp.export.checkpoints.networks import Knowledge
 from segpp.export.checkpoints.state_dict import extract_state_dict
 from segpp.export.checkpoints.weights import read_weights
 from segpp.export.models.base import Checkpoint, ModelFamily, families_for
+from segpp.export.reduction.gates.trained import split_gates
 
 __all__ = ["load_checkpoint"]
 
@@ -36,7 +38,9 @@ def load_checkpoint(
     state_dict = extract_state_dict(weights.content, path, _knowledge_of(known), choices)
     # The family that knows most of the names also says best what is wrong with them.
     family = max(known, key=lambda candidate: candidate.detect(state_dict.tensors))
-    return family.load(weights, state_dict, path, choices)
+    network, gates = split_gates(state_dict.tensors)
+    checkpoint = family.load(weights, replace(state_dict, tensors=network), path, choices)
+    return replace(checkpoint, gates=gates)
 
 
 def _knowledge_of(known: Collection[ModelFamily]) -> Knowledge:

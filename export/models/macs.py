@@ -27,6 +27,7 @@ class StageMacs:
         ffn: The feed-forward part.
         matching: The similarities between tokens.
         merging: One addition per token and channel; of a smaller grid what pooling takes.
+        gating: What it takes to choose channels for an image.
     """
 
     patch_embedding: int
@@ -36,11 +37,12 @@ class StageMacs:
     ffn: int
     matching: int
     merging: int
+    gating: int = 0
 
     @property
     def attention(self) -> int:
         """What merging tokens makes cheaper, and what it costs."""
-        return self.total - self.patch_embedding - self.ffn
+        return self.total - self.patch_embedding - self.ffn - self.gating
 
     @property
     def total(self) -> int:

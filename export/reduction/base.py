@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
 
 from segpp.errors import ReductionError
 from segpp.export.reduction.sites import Side, Site
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     # A board lists methods and counts tokens without torch.
     from torch import Tensor
 
-__all__ = ["TokenAssignment", "TokenReduction"]
+__all__ = ["Method", "TokenAssignment", "TokenReduction"]
+
+_Method = TypeVar("_Method", bound="Method")
 
 
 class TokenAssignment(Protocol):
@@ -28,19 +30,67 @@ class TokenAssignment(Protocol):
         ...
 
 
-class TokenReduction(ABC):
-    """The settings of a method; a frozen dataclass whose fields are its keys on the command line.
+class Method(ABC):
+    """Anything that ``--reduce`` names; a frozen dataclass whose fields are its keys there.
 
-    A method never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
+    Attributes:
+        name: What the command line calls it.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def keys(cls) -> tuple[str, ...]:
+        """Return the names of the settings."""
+        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # subclasses are dataclasses
+
+    @classmethod
+    def defaults(cls) -> tuple[str, ...]:
+        """Return ``KEY=VALUE`` for every setting, with the value it has when it is left out."""
+        return tuple(f"{field.name}={field.default:g}" for field in fields(cls))  # type: ignore[arg-type]  # as above
+
+    def to_string(self) -> str:
+        """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
+        return f"{self.name}:" + ",".join(f"{k}={getattr(self, k):g}" for k in self.keys())
+
+    @classmethod
+    def parse(cls: type[_Method], settings: str) -> _Method:  # noqa: PYI019 - Self comes with 3.11
+        """Read ``KEY=VALUE,KEY=VALUE``; what is left out has its default.
+
+        Raises:
+            ReductionError: A key is unknown or given twice, or a value is not a number.
+        """
+        values: dict[str, float | int] = {}
+        for item in filter(None, settings.split(",")):
+            key, _, text = item.partition("=")
+            check_choice(key, cls.keys(), kind=f"key of {cls.name}", error=ReductionError)
+            if key in values:
+                raise ReductionError(f"{cls.name} has the key {key!r} twice")
+            values[key] = cls._number(key, text)
+        return cls(**values)
+
+    @classmethod
+    def _number(cls, key: str, text: str) -> float | int:
+        [field] = [field for field in fields(cls) if field.name == key]  # type: ignore[arg-type]  # as above
+        kind = int if field.type in (int, "int") else float
+        try:
+            return kind(text)
+        except ValueError:
+            needed = "a whole number" if kind is int else "a number"
+            raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r}") from None
+
+
+class TokenReduction(Method):
+    """A method that makes fewer tokens.
+
+    It never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
     which is what keeps the exported graph static.
 
     Attributes:
-        name: What the command line calls the method.
         sides: Where it may work: at queries, at keys and values, or at both.
         is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
     """
 
-    name: ClassVar[str]
     sides: ClassVar[tuple[Side, ...]] = ("q", "kv")
     is_content_based: ClassVar[bool] = True
 
@@ -65,46 +115,6 @@ class TokenReduction(ABC):
         """Return how many tokens others merge into by a one-hot product; 0 without one."""
         del grid
         return 0
-
-    @classmethod
-    def keys(cls) -> tuple[str, ...]:
-        """Return the names of the settings."""
-        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]  # subclasses are dataclasses
-
-    @classmethod
-    def defaults(cls) -> tuple[str, ...]:
-        """Return ``KEY=VALUE`` for every setting, with the value it has when it is left out."""
-        return tuple(f"{field.name}={field.default:g}" for field in fields(cls))  # type: ignore[arg-type]  # as above
-
-    def to_string(self) -> str:
-        """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
-        return f"{self.name}:" + ",".join(f"{k}={getattr(self, k):g}" for k in self.keys())
-
-    @classmethod
-    def parse(cls, settings: str) -> "TokenReduction":
-        """Read ``KEY=VALUE,KEY=VALUE``; what is left out has its default.
-
-        Raises:
-            ReductionError: A key is unknown or given twice, or a value is not a number.
-        """
-        values: dict[str, float | int] = {}
-        for item in filter(None, settings.split(",")):
-            key, _, text = item.partition("=")
-            check_choice(key, cls.keys(), kind=f"key of {cls.name}", error=ReductionError)
-            if key in values:
-                raise ReductionError(f"{cls.name} has the key {key!r} twice")
-            values[key] = cls._number(key, text)
-        return cls(**values)
-
-    @classmethod
-    def _number(cls, key: str, text: str) -> float | int:
-        [field] = [field for field in fields(cls) if field.name == key]  # type: ignore[arg-type]  # as above
-        kind = int if field.type in (int, "int") else float
-        try:
-            return kind(text)
-        except ValueError:
-            needed = "a whole number" if kind is int else "a number"
-            raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r}") from None
 
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""

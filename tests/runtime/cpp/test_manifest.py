@@ -89,7 +89,8 @@ def test_a_manifest_with_every_key_there_is_is_read(
     plain = json.loads(manifest_path(model).read_text())
     # What describes the file itself stays: it has to be true.
     full = example(Manifest) | {key: plain[key] for key in ("file", "classes", "input", "outputs")}
-    full |= {"kind": "onnx", "schema": 1, "reduction": [], "architecture": plain["architecture"]}
+    full |= {"kind": "onnx", "schema": 1, "reduction": [], "channels": []}
+    full |= {"architecture": plain["architecture"]}
     manifest_path(model).write_text(json.dumps(full))
     assert read_manifest(model).kind == "onnx"
 

@@ -16,12 +16,14 @@ __all__ = ["mix_ffn_as_conv"]
 
 
 def mix_ffn_as_conv(model: "SegFormer") -> None:
-    """Replace the MixFFN of every block."""
+    """Replace the MixFFN of every block; one that gathers its weights has such a form already."""
+    from segpp.export.models.segformer.model import MixFfn
     from segpp.export.models.segformer.rewrites._module_utils import blocks
     from segpp.export.models.segformer.rewrites._replacements.conv_mix_ffn import ConvMixFfn
 
     for block in blocks(model):
-        block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
+        if isinstance(block.ffn, MixFfn):
+            block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
 
 
 REWRITES.register("mix-ffn-as-conv")(

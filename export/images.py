@@ -20,12 +20,14 @@ from segpp.utils.files import sha256_of
 __all__ = [
     "MADE",
     "ParityImage",
+    "SearchImage",
     "drawn_parity_image",
     "images_in",
     "made_image",
     "made_parity_image",
     "normalized_image",
     "read_parity_image",
+    "search_images",
 ]
 
 Floats = NDArray[np.float32]
@@ -139,6 +141,48 @@ def normalized_image(path: Path, spec: InputSpec) -> Floats:
     """
     image: Floats = prepare([_stacked(path, spec)], _float_spec(spec, 1))
     return image
+
+
+@dataclass(frozen=True)
+class SearchImage:
+    """An image for a measurement before there is a file; read each time that it is drawn.
+
+    Attributes:
+        path: None for a made one.
+        spec: What the network takes.
+    """
+
+    path: Path | None
+    spec: InputSpec
+
+    @property
+    def name(self) -> str:
+        """Of the file, as in a manifest."""
+        if self.path is None:
+            return MADE
+        return "the bundled picture" if self.path == sample_image() else self.path.name
+
+    def draw(self) -> Floats:
+        """Return it (1, C, H, W), normalised."""
+        return (
+            made_image(self.spec) if self.path is None else normalized_image(self.path, self.spec)
+        )
+
+    def sha256(self) -> str:
+        """Of the file, or of the made image's bytes."""
+        if self.path is None:
+            return hashlib.sha256(_waves(self.spec).tobytes()).hexdigest()
+        return sha256_of(self.path)
+
+
+def search_images(places: Iterable[Path], spec: InputSpec) -> tuple[SearchImage, ...]:
+    """Return the images of files and folders, or a made one where there is none.
+
+    Raises:
+        ImageError: A folder holds none.
+    """
+    found = tuple(SearchImage(path, spec) for path in images_in(places))
+    return found or (SearchImage(None, spec),)
 
 
 def images_in(places: Iterable[Path]) -> tuple[Path, ...]:

@@ -13,22 +13,19 @@
 """
 
 import platform
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from segpp import __version__
 from segpp.certificate.sealed import remove_certificate
 from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.config import AUTO, OUTPUTS, ExportConfig, ExportResult
+from segpp.export.config import AUTO, OUTPUTS, ExportConfig, ExportResult, gates_of
 from segpp.export.config.check import check_config
 from segpp.export.config.recorded import recorded_options
 from segpp.export.config.resolve import (
@@ -38,18 +35,23 @@ from segpp.export.config.resolve import (
     resolve_input,
     resolve_reduction,
 )
+from segpp.export.config.search import (
+    channels_note,
+    has_no_picture,
+    images_to_search,
+    search_note,
+)
 from segpp.export.images import (
     MADE,
     ParityImage,
-    images_in,
-    made_image,
+    SearchImage,
     made_parity_image,
-    normalized_image,
     read_parity_image,
 )
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.cost_model import cost_advice, cost_warnings
+from segpp.export.models.gating import Gated, gate_channels
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.network import Network
@@ -68,6 +70,7 @@ from segpp.export.parity.reference import (
     read_reference,
 )
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.gates.config import ChannelGates, chooses_on_images, count_channels
 from segpp.export.serving.base import Served
 from segpp.export.serving.folders import served_folders, write_served, writing_all
 from segpp.export.serving.request import check_servers
@@ -88,8 +91,6 @@ from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
 __all__ = ["export_onnx"]
-
-_FRAME = 3
 
 # As the manifest calls them.
 _PRECISIONS: dict[str, Literal["fp32", "fp16", "bf16"]] = {
@@ -137,7 +138,8 @@ def _export(config: ExportConfig) -> ExportResult:
     spec = resolve_input(config, checkpoint)
     check_servers(config, spec, classes=checkpoint.architecture.classes)
     reduction = resolve_reduction(config, checkpoint, spec)
-    _check_memory(config, checkpoint, spec, reduction)
+    gates = gates_of(config, family_of(checkpoint.architecture))
+    _check_memory(config, checkpoint, spec, reduction, gates)
     image = _parity_image(config, spec) if config.check else None
     arrays = None if config.reference is None else read_reference(config.reference)
     if arrays is not None and config.reference is not None:
@@ -147,9 +149,10 @@ def _export(config: ExportConfig) -> ExportResult:
 
     # 3. Build
     model = checkpoint.build().apply_reductions(plan.reduction, match_interval=sharing.interval)
+    gated, chosen_on = _gate(model, plan, gates)
     graph, islands = _build_graph(model, plan, image)
     findings = _check_graph(graph, config.target)
-    warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites)
+    warnings = cost_warnings(checkpoint.architecture, plan.size, plan.sites, gated.sites)
     # 9. and 10.: the check is made on the very bytes that are kept.
     with writing_all(_outputs(config), config.out, config.serve_for) as (parts, served_parts):
         part, manifest_part, *certificate_parts = parts
@@ -166,12 +169,24 @@ def _export(config: ExportConfig) -> ExportResult:
             size_note,
             assumed_note(plan),
             _made_note(image, spec),
-            _search_note(config, spec),
+            search_note(config, spec),
+            channels_note(config, chosen_on),
             half_note(config.precision, islands, seen=image is not None),
         )
-        notes = (*checkpoint.notes, *filter(None, told), *findings, *advice, *warnings)
+        notes = (
+            *checkpoint.notes,
+            *filter(None, told),
+            *gated.notes,
+            *findings,
+            *advice,
+            *warnings,
+        )
         manifest = replace(
-            _manifest(plan, graph, part, parity, notes), reference=reference, islands=islands
+            _manifest(plan, graph, part, parity, notes),
+            reference=reference,
+            islands=islands,
+            channels=gated.sites,
+            channel_images=tuple(image.sha256() for image in chosen_on),
         )
         manifest = write_certified(manifest, seen, manifest_part, certificate_parts)
         served = Served(config.out.stem, graph, part.read_bytes(), manifest)
@@ -200,35 +215,36 @@ def _choices(config: ExportConfig) -> ReadChoices:
 
 def _parity_image(config: ExportConfig, spec: InputSpec) -> ParityImage:
     fed = file_input(spec, config.input_dtype, config.picture)
-    if config.parity_image is None and _has_no_picture(spec):
+    if config.parity_image is None and has_no_picture(spec):
         return made_parity_image(spec, fed=fed)
     return read_parity_image(_parity_path(config), spec, fed=fed)
 
 
-def _has_no_picture(spec: InputSpec) -> bool:
-    # The bundled scene has three channels; one frame stands for several, grey and depth for none.
-    return bool(spec.channels % _FRAME)
-
-
 def _made_note(image: ParityImage | None, spec: InputSpec) -> str | None:
-    if image is None or not _has_no_picture(spec) or image.name != MADE:
+    if image is None or not has_no_picture(spec) or image.name != MADE:
         return None
     return f"compared with PyTorch on a made image of {spec.channels} channel(s), not a photograph"
 
 
 def _check_memory(
-    config: ExportConfig, checkpoint: Checkpoint, spec: InputSpec, reduction: ReductionConfig
+    config: ExportConfig,
+    checkpoint: Checkpoint,
+    spec: InputSpec,
+    reduction: ReductionConfig,
+    gates: ChannelGates,
 ) -> None:
     size, architecture = Size(spec.height, spec.width), checkpoint.architecture
     # The search for matches runs the network without merging, image by image.
     searches = config.match_interval == AUTO
+    chooses = chooses_on_images(gates)
     grids = family_of(architecture).grids(size, reduction)
     needed = memory_needed(
         architecture,
         size,
         config.batch if config.check else 1,
         () if searches else count_tokens(reduction, grids),
-        check=config.check or searches,
+        count_channels(gates, family_of(architecture).channels(architecture)),
+        check=config.check or searches or chooses,
     )
     limit = config.memory_limit
     room = usable_memory() if limit is None else Room(limit, "--memory-limit")
@@ -244,32 +260,20 @@ def _match_sharing(
 ) -> MatchSharing:
     if config.match_interval != AUTO:
         return MatchSharing(config.match_interval)
-    images = _search_images(config, spec)
+    images = images_to_search(config, spec)
     with step(f"measuring which matches can be used again, on {len(images)} image(s)"):
-        return search_match_sharing(checkpoint, reduction, spec, images)
+        draws = [image.draw for image in images]
+        return search_match_sharing(checkpoint, reduction, spec, draws)
 
 
-def _search_images(
-    config: ExportConfig, spec: InputSpec
-) -> list[Callable[[], NDArray[np.float32]]]:
-    if _searches_on_made_image(config, spec):
-        return [partial(made_image, spec)]
-    paths = images_in(config.search_images or (_parity_path(config),))
-    return [partial(normalized_image, path, spec) for path in paths]
-
-
-def _searches_on_made_image(config: ExportConfig, spec: InputSpec) -> bool:
-    named = config.search_images or config.parity_image
-    return config.match_interval == AUTO and not named and _has_no_picture(spec)
-
-
-def _search_note(config: ExportConfig, spec: InputSpec) -> str | None:
-    if not _searches_on_made_image(config, spec):
-        return None
-    return (
-        f"which matches serve again was measured on a made image of {spec.channels} channel(s), "
-        "not on photographs: --search-images"
-    )
+def _gate(
+    model: Network, plan: ResolvedExport, gates: ChannelGates
+) -> tuple[Gated, tuple[SearchImage, ...]]:
+    images = images_to_search(plan.config, plan.input) if chooses_on_images(gates) else ()
+    with step(f"choosing channels on {len(images)} image(s)") if images else nullcontext():
+        draws = [image.draw for image in images]
+        path = plan.config.checkpoint
+        return gate_channels(model, plan.checkpoint, gates, draws, path), images
 
 
 def _build_graph(

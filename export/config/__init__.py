@@ -7,6 +7,7 @@ from typing import Literal
 
 from segpp.export.models.base import ModelFamily
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
+from segpp.export.reduction.gates.config import ChannelGates, build_gates
 from segpp.export.targets import PORTABLE
 from segpp.manifest import Manifest
 from segpp.ops.grid import Size
@@ -20,6 +21,7 @@ __all__ = [
     "PURPOSES",
     "ExportConfig",
     "ExportResult",
+    "gates_of",
     "reduction_of",
 ]
 
@@ -52,7 +54,8 @@ class ExportConfig:
         out: The ONNX file to write; its manifest goes beside it.
         checkpoint_format: Whose code saved the checkpoint, where its keys do not tell.
         reduction: Which reduction works at which site, or the choice that says so once the network
-            is known; no tokens are merged if None.
+            is known, which can name channel gates too; no tokens are merged if None.
+        gates: Which channel gate works at which place, besides those of a choice.
         size: Input in pixels; the checkpoint's own, else the family's default, if None.
         picture: Of a camera, whose pictures the file takes as they are and resizes itself; the
             input has ``size`` if None.
@@ -72,7 +75,8 @@ class ExportConfig:
         outputs: One of ``OUTPUTS``: ``logits``, ``labels`` at the input's size, or ``both``.
         match_interval: In how many consecutive blocks of a stage one match is used; ``AUTO``
             measures what each stage can bear.
-        search_images: What ``AUTO`` measures on, files or folders; the parity image if empty.
+        search_images: What ``AUTO`` measures and fixed channel gates choose on, files or folders;
+            the parity image if empty.
         heads: Attention heads per stage; the checkpoint's own, else the usual ones, if None.
         mean: Per channel of RGB on the 0-255 scale; the checkpoint's own, else ImageNet's, if None.
         std: Likewise.
@@ -94,6 +98,7 @@ class ExportConfig:
     out: Path
     checkpoint_format: str | None = None
     reduction: ReductionConfig | ReductionChoice | None = None
+    gates: ChannelGates = field(default_factory=dict)
     size: Size | None = None
     picture: Size | None = None
     batch: int = 1
@@ -151,3 +156,14 @@ def reduction_of(config: ExportConfig, family: ModelFamily) -> ReductionConfig:
     if isinstance(config.reduction, ReductionChoice):
         return family.reduction_config(config.reduction)
     return config.reduction or {}
+
+
+def gates_of(config: ExportConfig, family: ModelFamily) -> ChannelGates:
+    """Return the channel gate at each place of the family's networks.
+
+    Raises:
+        ReductionError: A name is unknown, or a number is out of range.
+    """
+    if not isinstance(config.reduction, ReductionChoice):
+        return config.gates
+    return {**config.gates, **build_gates(config.reduction.reduce, family.places)}

@@ -12,12 +12,14 @@ from segpp.export.config import (
     OUTPUTS,
     PRECISIONS,
     ExportConfig,
+    gates_of,
     reduction_of,
 )
 from segpp.export.images import images_in
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.models.rewriting import select_rewrites
 from segpp.export.reduction.config import count_tokens
+from segpp.export.reduction.gates.config import chooses_on_images
 from segpp.export.serving.base import SERVERS
 from segpp.export.serving.folders import check_folders
 from segpp.export.targets import ONNXRUNTIME, PLAIN, PORTABLE, TARGETS
@@ -149,14 +151,15 @@ def _check_match_interval(config: ExportConfig) -> None:
             f"`match_interval={config.match_interval}`",
             hint="1 matches in every block, as in the paper",
         )
-    if config.search_images:
-        raise InputError(
-            f"`search_images` goes with `match_interval={AUTO}`, which measures on them"
-        )
 
 
 def _check_with(family: ModelFamily, config: ExportConfig) -> None:
-    reduction = reduction_of(config, family)
+    reduction, gates = reduction_of(config, family), gates_of(config, family)
+    if config.search_images and config.match_interval != AUTO and not chooses_on_images(gates):
+        raise InputError(
+            f"`search_images` goes with `match_interval={AUTO}`, which measures on them, or with a "
+            "fixed channel gate, which chooses on them"
+        )
     if config.heads is not None:
         family.check_heads(config.heads)
     if config.size is not None:

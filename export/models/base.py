@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from segpp.errors import CheckpointError, InputError
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
+from segpp.export.reduction.gates.config import ChannelGates
+from segpp.export.reduction.gates.places import Channels, Place
 from segpp.export.reduction.sites import Site
-from segpp.manifest import Architecture, Classes, Origin, ReductionSite, Resize
+from segpp.manifest import Architecture, ChannelSite, Classes, Origin, ReductionSite, Resize
 from segpp.ops.grid import Grid, Size
 from segpp.utils.choices import check_choice
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from segpp.export.models.macs import Macs
     from segpp.export.models.network import Network
     from segpp.export.models.rewriting import Rewrite
+    from segpp.export.reduction.gates.gate import Gate
+    from segpp.export.reduction.gates.running_moments import Draw
 
 __all__ = ["Checkpoint", "ModelFamily", "check_with_any", "families", "families_for", "family_of"]
 
@@ -56,6 +60,7 @@ class Checkpoint(ABC):
         origins: Where what a mask depends on comes from, as in ``Manifest.origins``; what is not
             there is left to the caller.
         ignored: Names in the file that take no part in the result.
+        gates: Trained weights of channel gates, by their names behind ``GATES_PREFIX``.
         notes: What a person must know of how it was read, one sentence each.
         size_note: The same of ``size``, for who goes by it.
     """
@@ -74,6 +79,7 @@ class Checkpoint(ABC):
     reduce_labels: bool = False
     origins: Mapping[str, Origin] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
+    gates: "Mapping[str, Tensor]" = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     size_note: str | None = None
 
@@ -115,6 +121,7 @@ class ModelFamily(Protocol):
         model_types: What ``config.json`` calls it in Hugging Face folders.
         default_size: Input in pixels where neither user nor checkpoint name one.
         sites: Where its networks can merge tokens.
+        places: Where they can do with fewer channels.
         presets: Reductions by name; ``none`` is one of them.
     """
 
@@ -123,6 +130,7 @@ class ModelFamily(Protocol):
     model_types: tuple[str, ...]
     default_size: Size
     sites: tuple[Site, ...]
+    places: tuple[Place, ...]
     presets: Mapping[str, ReductionConfig]
 
     def formats(self) -> tuple[str, ...]:
@@ -188,10 +196,37 @@ class ModelFamily(Protocol):
         """
         ...
 
+    def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:
+        """Return how many channels a network has at each of ``places``."""
+        ...
+
+    def apply_gates(
+        self, model: "Network", gates: ChannelGates, images: "Sequence[Draw]"
+    ) -> "Mapping[Place, Mapping[str, Tensor]]":
+        """Let a network work with fewer channels, in place.
+
+        Args:
+            model: Its reductions are applied.
+            gates: At each place.
+            images: What fixed gates choose on.
+
+        Returns:
+            The channels that fixed gates keep, by block and layers.
+        """
+        ...
+
+    def dynamic_gates(self, model: "Network") -> "Mapping[str, Gate]":
+        """Return the gates of a network by the names of their trained weights."""
+        ...
+
     def macs(
-        self, architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]
+        self,
+        architecture: Architecture,
+        size: Size,
+        reduction: Sequence[ReductionSite],
+        channels: Sequence[ChannelSite] = (),
     ) -> "Macs":
-        """Count the multiply-accumulates for one image of ``size`` with these merge sites."""
+        """Count the multiply-accumulates for one image of ``size`` with fewer tokens, channels."""
         ...
 
     def tolerance(self, architecture: Architecture, size: Size) -> float:

@@ -3,6 +3,8 @@
 Every size is static: grids are Python numbers, so a traced graph has no shape arithmetic.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,6 +12,9 @@ from torch.nn import functional as F
 from segpp.export.reduction.match_sharing import TokenMatcher
 from segpp.export.reduction.sites import Side
 from segpp.ops.grid import Grid
+
+if TYPE_CHECKING:
+    from segpp.export.reduction.gates.projections import ProjectionGate
 
 __all__ = [
     "AttentionCore",
@@ -95,6 +100,7 @@ class MergingAttention(nn.Module):
         kv: One layer in place of ``k`` and ``v``, where a rewrite joins them.
         q_merging: What merges queries, if anything does.
         kv_merging: What merges the tokens of keys and values, if anything does.
+        gate: What attends with the channels that each image chooses, if anything does.
     """
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -105,6 +111,7 @@ class MergingAttention(nn.Module):
         self.core = AttentionCore(heads)
         self.q_merging: TokenMatcher | None = None
         self.kv_merging: TokenMatcher | None = None
+        self.gate: ProjectionGate | None = None
 
     def set_merging(self, side: Side, matcher: TokenMatcher | None) -> None:
         """Let ``matcher`` merge the tokens of one side, ``q`` or ``kv``, or nothing."""
@@ -135,6 +142,9 @@ class MergingAttention(nn.Module):
         return assignment.unmerge(self._attend(assignment.merge(x), context))
 
     def _attend(self, x: Tensor, context: Tensor) -> Tensor:
+        if self.gate is not None:
+            gated: Tensor = self.gate(self, x, context)
+            return gated
         q = self.q(x)
         if self.scale != 1:
             q = q * self.scale

@@ -1,7 +1,7 @@
 """From a checkpoint file of any family to its weights."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segpp.export.checkpoints.choices import ReadChoices, check_choices
@@ -9,6 +9,7 @@ from segpp.export.checkpoints.networks import Knowledge
 from segpp.export.checkpoints.state_dict import StateDict, extract_state_dict
 from segpp.export.checkpoints.weights import WeightsFile, read_weights
 from segpp.export.models.base import Checkpoint, ModelFamily, families_for
+from segpp.export.reduction.gates.trained import split_gates
 
 __all__ = ["FoundWeights", "find_weights", "load_checkpoint"]
 
@@ -34,7 +35,10 @@ class FoundWeights:
         Raises:
             CheckpointError: It is foreign or incomplete, or could be of several formats.
         """
-        return self.family.load(self.weights, self.state_dict, path, choices)
+        network, gates = split_gates(self.state_dict.tensors)
+        state_dict = replace(self.state_dict, tensors=network)
+        checkpoint = self.family.load(self.weights, state_dict, path, choices)
+        return replace(checkpoint, gates=gates)
 
 
 def load_checkpoint(

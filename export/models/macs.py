@@ -28,6 +28,7 @@ class StageMacs:
         matching: The similarities between tokens.
         merging: One addition per token and channel; of a smaller grid what pooling takes. In a
             feed-forward part the input merges, and what is between its layers.
+        gating: What it takes to choose channels for an image.
     """
 
     patch_embedding: int
@@ -37,11 +38,12 @@ class StageMacs:
     ffn: int
     matching: int
     merging: int
+    gating: int = 0
 
     @property
     def attention(self) -> int:
         """What merging tokens makes cheaper there, and what merging and matching cost anywhere."""
-        return self.total - self.patch_embedding - self.ffn
+        return self.total - self.patch_embedding - self.ffn - self.gating
 
     @property
     def total(self) -> int:

@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from segpp.errors import MissingError, SegppError
 from segpp.export.models.base import family_of
 from segpp.export.models.block_tokens import BlockTokens, block_tokens
+from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.sites import HEAD, Site
-from segpp.manifest import Architecture, ReductionSite
+from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Grid, Size
 from segpp.ops.partition import BipartitePartition
 from segpp.utils.limits import Room
@@ -29,6 +30,10 @@ __all__ = ["check_memory", "memory_needed", "telling_when_memory_is_out"]
 
 _FLOAT_BYTES = 4
 _PASSES_OF_A_MATCH = 3
+# Matrices in double precision for the channels of a block: sums, what one image adds, and those
+# of the choice; of queries, keys and values each.
+_DOUBLE_BYTES = 8
+_MOMENTS = {"hidden": 3, "qkv": 9}
 
 # How often the largest of them is held at the highest point of the check, ONNX Runtime and PyTorch
 # together. Measured as VmHWM with torch 2.13 and onnxruntime 1.31, B0 at 1024x1024 without merging,
@@ -48,6 +53,7 @@ def memory_needed(
     size: Size,
     batch: int,
     sites: Sequence[ReductionSite] = (),
+    channels: Sequence[ChannelSite] = (),
     *,
     check: bool = True,
 ) -> tuple[int, str]:
@@ -58,12 +64,15 @@ def memory_needed(
         size: Of the input.
         batch: Images per call.
         sites: The merge sites.
+        channels: Where there are fewer channels.
         check: Whether the file is compared with PyTorch; tracing alone computes nothing.
     """
     if not check:
         return _BASE_BYTES, "tracing"
     largest, what = max(_parts(architecture, size, sites))
-    return _BASE_BYTES + _COPIES * batch * largest, what
+    needed = _BASE_BYTES + _COPIES * batch * largest
+    # Channels are chosen before anything is traced or compared.
+    return max([(needed, what), *_choosing(architecture, channels)])
 
 
 def check_memory(needed: tuple[int, str], room: Room | None, *, batch: int, size: Size) -> None:
@@ -133,6 +142,18 @@ def _parts(
     channels = architecture.decoder * len(architecture.dims)
     first = _head_tokens(grids_of(size, None), sites)
     yield channels * first * _FLOAT_BYTES, f"the decode head, {channels:,} channels"
+
+
+def _choosing(
+    architecture: Architecture, channels: Sequence[ChannelSite]
+) -> Iterator[tuple[int, str]]:
+    """Return what the moments of each stage's channels take while images are looked at."""
+    for site in channels:
+        if site.method == FixedGate.name:
+            blocks = architecture.depths[site.stage - 1]
+            count = blocks * _MOMENTS[site.part] * site.channels_in**2 * _DOUBLE_BYTES
+            what = f"the moments of {site.channels_in:,} channels in {blocks} blocks"
+            yield _BASE_BYTES + count, what
 
 
 def _matches(part: BlockTokens) -> Iterator[tuple[int, str]]:

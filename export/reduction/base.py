@@ -2,7 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    ClassVar,
+    Literal,
+    Protocol,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from segpp.errors import ReductionError
 from segpp.export.reduction.sites import Side, Site
@@ -13,7 +22,9 @@ if TYPE_CHECKING:
     # A board lists methods and counts tokens without torch.
     from torch import Tensor
 
-__all__ = ["TokenAssignment", "TokenReduction"]
+__all__ = ["Method", "TokenAssignment", "TokenReduction"]
+
+_Method = TypeVar("_Method", bound="Method")
 
 
 class TokenAssignment(Protocol):
@@ -28,47 +39,14 @@ class TokenAssignment(Protocol):
         ...
 
 
-class TokenReduction(ABC):
-    """The settings of a method; a frozen dataclass whose fields are its keys on the command line.
-
-    A method never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
-    which is what keeps the exported graph static.
+class Method(ABC):
+    """Anything that ``--reduce`` names; a frozen dataclass whose fields are its keys there.
 
     Attributes:
-        name: What the command line calls the method.
-        sides: Where it may work: at queries, keys and values, the feed-forward part, or a grid.
-        is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
+        name: What the command line calls it.
     """
 
     name: ClassVar[str]
-    sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn")
-    is_content_based: ClassVar[bool] = True
-
-    @abstractmethod
-    def check_fits(self, grid: Grid) -> None:
-        """Raise ReductionError if these settings cannot work on ``grid``."""
-
-    @abstractmethod
-    def tokens_out(self, grid: Grid) -> int:
-        """Return how many tokens leave when those of ``grid`` arrive."""
-
-    @abstractmethod
-    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
-        """Decide, from the tokens x (B, N, C) on ``grid`` with N tokens, which become which."""
-
-    def compared_pairs(self, grid: Grid) -> int:
-        """Return how many pairs of tokens one match compares; 0 where the grid alone decides."""
-        del grid
-        return 0
-
-    def compared_channels(self, channels: int) -> int:
-        """Return how long the compared vectors are, of tokens with so many channels."""
-        return channels
-
-    def destinations(self, grid: Grid) -> int:
-        """Return how many tokens others merge into by a one-hot product; 0 without one."""
-        del grid
-        return 0
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
@@ -85,7 +63,7 @@ class TokenReduction(ABC):
         return f"{self.name}:" + ",".join(f"{k}={_text(getattr(self, k))}" for k in self.keys())
 
     @classmethod
-    def parse(cls, settings: str) -> "TokenReduction":
+    def parse(cls: type[_Method], settings: str) -> _Method:  # noqa: PYI019 - Self comes with 3.11
         """Read ``KEY=VALUE,KEY=VALUE``; what is left out has its default.
 
         Raises:
@@ -118,6 +96,47 @@ class TokenReduction(ABC):
     def _check_word(cls, key: str, word: str) -> None:
         words = get_args(get_type_hints(cls)[key])
         check_choice(word, words, kind=f"{key} of {cls.name}", error=ReductionError)
+
+
+class TokenReduction(Method):
+    """A method that makes fewer tokens.
+
+    It never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
+    which is what keeps the exported graph static.
+
+    Attributes:
+        sides: Where it may work: at queries, keys and values, the feed-forward part, or a grid.
+        is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
+    """
+
+    sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn")
+    is_content_based: ClassVar[bool] = True
+
+    @abstractmethod
+    def check_fits(self, grid: Grid) -> None:
+        """Raise ReductionError if these settings cannot work on ``grid``."""
+
+    @abstractmethod
+    def tokens_out(self, grid: Grid) -> int:
+        """Return how many tokens leave when those of ``grid`` arrive."""
+
+    @abstractmethod
+    def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
+        """Decide, from the tokens x (B, N, C) on ``grid`` with N tokens, which become which."""
+
+    def compared_pairs(self, grid: Grid) -> int:
+        """Return how many pairs of tokens one match compares; 0 where the grid alone decides."""
+        del grid
+        return 0
+
+    def compared_channels(self, channels: int) -> int:
+        """Return how long the compared vectors are, of tokens with so many channels."""
+        return channels
+
+    def destinations(self, grid: Grid) -> int:
+        """Return how many tokens others merge into by a one-hot product; 0 without one."""
+        del grid
+        return 0
 
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
+from segpp.export.reduction.gates.places import names_place
 from segpp.export.reduction.grid_reduction import GridReduction
 from segpp.export.reduction.match_sharing import MatchInterval, interval_at
 from segpp.export.reduction.query_match import (
@@ -40,7 +41,8 @@ class ReductionChoice:
         preset: Name of a preset of the network; not together with ``ratio``.
         ratio: Share of tokens merged away where the network merges best, in [0, 1).
         reduce: ``SITE=METHOD:KEY=VALUE,…``, ``SITE=none`` or ``STAGE.ffn=q``, each replacing what
-            preset or ratio put there; the last one for a site counts.
+            preset or ratio put there; the last one for a site counts. A site is one of tokens, or a
+            place with channels, of which ``reduction.gates.config`` makes gates.
     """
 
     preset: str | None = None
@@ -79,6 +81,8 @@ def build_config(
         config = dict(from_ratio(choice.ratio)) if choice.ratio else {}
     as_queries: dict[Site, bool] = {}
     for text in choice.reduce:
+        if names_place(text.partition("=")[0]):
+            continue
         site, how = _parse_site(text, sites)
         # Popped first: the last word on a site counts, ``none`` included.
         config.pop(site, None)

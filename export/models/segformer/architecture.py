@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from segpp.errors import CheckpointError
+from segpp.export.reduction.gates.places import Channels, Place
 from segpp.manifest import Architecture
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "STAGES",
     "STRIDES",
     "Numerics",
+    "channels_of",
     "check_heads",
     "segformer",
     "size_name",
@@ -115,3 +117,14 @@ def segformer(
         classes=classes,
         channels=channels,
     )
+
+
+def channels_of(architecture: Architecture) -> dict[Place, Channels]:
+    """Return how many channels there are at each place for a gate."""
+    found: dict[Place, Channels] = {}
+    for stage, (dim, heads) in enumerate(
+        zip(architecture.dims, architecture.heads, strict=True), start=1
+    ):
+        found[Place(stage, "hidden")] = Channels(dim * FFN_RATIO, 1)
+        found[Place(stage, "qkv")] = Channels(dim, heads)
+    return found

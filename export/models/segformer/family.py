@@ -7,26 +7,34 @@ SegFormer++, 2024 (arXiv:2405.14467).
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from segpp.export.models.base import Checkpoint, ModelFamily
 from segpp.export.models.macs import Macs
-from segpp.export.models.segformer.architecture import check_heads
+from segpp.export.models.segformer.architecture import STAGES, channels_of, check_heads
 from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.models.segformer.sites import SITES, site_grids
 from segpp.export.models.segformer.tolerance import key_tokens, relative_tolerance
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
+from segpp.export.reduction.gates.config import ChannelGates
+from segpp.export.reduction.gates.places import PARTS, Channels, Place
 from segpp.export.reduction.sites import Site
-from segpp.manifest import Architecture, ReductionSite
+from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Grid, Size
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from segpp.export.checkpoints.choices import ReadChoices
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.network import Network
     from segpp.export.models.rewriting import Rewrite
+    from segpp.export.models.segformer.model import SegFormer
+    from segpp.export.reduction.gates.gate import Gate
+    from segpp.export.reduction.gates.running_moments import Draw
 
 __all__ = ["FAMILY", "SegFormerFamily"]
 
@@ -39,6 +47,9 @@ class SegFormerFamily:
     model_types: tuple[str, ...] = ("segformer",)
     default_size = DEFAULT_SIZE
     sites: tuple[Site, ...] = SITES
+    places: tuple[Place, ...] = tuple(
+        Place(stage, part) for stage in range(1, STAGES + 1) for part in PARTS
+    )
     presets: Mapping[str, ReductionConfig] = PRESETS
 
     def formats(self) -> tuple[str, ...]:
@@ -100,11 +111,33 @@ class SegFormerFamily:
         """
         return reduction_config(preset=choice.preset, ratio=choice.ratio, reduce=choice.reduce)
 
+    def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:
+        """Return how many channels there are at each place."""
+        return channels_of(architecture)
+
+    def apply_gates(
+        self, model: "Network", gates: ChannelGates, images: "Sequence[Draw]"
+    ) -> "Mapping[Place, Mapping[str, Tensor]]":
+        """Let a network work with fewer channels."""
+        from segpp.export.models.segformer.gates import apply_gates
+
+        return apply_gates(cast("SegFormer", model), gates, images)
+
+    def dynamic_gates(self, model: "Network") -> "Mapping[str, Gate]":
+        """Return the gates by the names of their trained weights."""
+        from segpp.export.models.segformer.gates import dynamic_gates
+
+        return dynamic_gates(cast("SegFormer", model))
+
     def macs(
-        self, architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]
+        self,
+        architecture: Architecture,
+        size: Size,
+        reduction: Sequence[ReductionSite],
+        channels: Sequence[ChannelSite] = (),
     ) -> Macs:
         """Count the multiply-accumulates for one image."""
-        return macs_of(architecture, size, reduction)
+        return macs_of(architecture, size, reduction, channels)
 
     def tolerance(self, architecture: Architecture, size: Size) -> float:
         """Return how far two FP32 computations may differ, relative to the largest logit."""

@@ -11,8 +11,9 @@ from segpp.export.models.block_tokens import block_tokens
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, pooling_macs, site_match_macs
 from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES
 from segpp.export.models.segformer.sites import site_grids, stage_grids
+from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.export.reduction.sites import HEAD, Site
-from segpp.manifest import Architecture, ReductionSite
+from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Grid, Size
 
 __all__ = ["macs_of"]
@@ -22,33 +23,48 @@ _FIRST_KERNEL, _KERNEL = 7, 3
 _SIDES = 2
 
 
-def macs_of(architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]) -> Macs:
-    """Count a network's multiply-accumulates for one image of ``size`` with these merge sites."""
-    stages = tuple(_stage(architecture, size, reduction, stage) for stage in range(1, STAGES + 1))
+def macs_of(
+    architecture: Architecture,
+    size: Size,
+    reduction: Sequence[ReductionSite],
+    channels: Sequence[ChannelSite] = (),
+) -> Macs:
+    """Count a network's multiply-accumulates for one image of ``size`` with these sites."""
+    stages = tuple(
+        _stage(architecture, size, reduction, channels, stage) for stage in range(1, STAGES + 1)
+    )
     return Macs(stages, _head(architecture, size, reduction))
 
 
 def _stage(
-    architecture: Architecture, size: Size, reduction: Sequence[ReductionSite], stage: int
+    architecture: Architecture,
+    size: Size,
+    reduction: Sequence[ReductionSite],
+    channels: Sequence[ChannelSite],
+    stage: int,
 ) -> StageMacs:
     dim, ratio = architecture.dims[stage - 1], SR_RATIOS[stage - 1]
     parts = block_tokens(site_grids, architecture.depths[stage - 1], size, reduction, stage)
+    at = {one.part: one for one in channels if one.stage == stage}
+    hidden = at["hidden"].channels_out if "hidden" in at else dim * FFN_RATIO
+    inner = at["qkv"].channels_out if "qkv" in at else dim
     pooling = pooling_macs(_site(Site(stage, "grid"), reduction), dim)
     return StageMacs(
         patch_embedding=_patch_embedding(architecture, stage, stage_grids(size)[stage - 1].tokens),
-        # Each (C, C), on merged tokens.
-        projections=sum(p.blocks * _SIDES * (p.queries + p.keys) * dim**2 for p in parts),
+        # Each (C, C), or to and from as many channels as a gate leaves, on merged tokens.
+        projections=sum(p.blocks * _SIDES * (p.queries + p.keys) * dim * inner for p in parts),
         # Over all heads together: N x M scores from C channels each, and back.
-        products=sum(p.blocks * _SIDES * p.queries * p.keys * dim for p in parts),
+        products=sum(p.blocks * _SIDES * p.queries * p.keys * inner for p in parts),
         reduction=sum(p.blocks * _tokens_reduced(p.context, ratio) * dim**2 for p in parts),
         # Two linear layers, and the depthwise convolution between them.
-        ffn=sum(p.blocks * _ffn(p.ffn_rows, p.grid.tokens, dim) for p in parts),
+        ffn=sum(p.blocks * _ffn(p.ffn_rows, p.grid.tokens, dim, hidden) for p in parts),
         matching=sum(
             p.matches(site) * site_match_macs(site, dim) for p in parts for site in p.merging
         ),
-        merging=sum(p.blocks * _merged(site) * dim for p in parts for site in p.merging)
+        merging=sum(p.blocks * _merged(site, dim, hidden) for p in parts for site in p.merging)
         # The first part is the one on a smaller grid, if there is one.
         + len(parts[0].runs) * pooling,
+        gating=sum(p.blocks * _gate(site, dim) for p in parts for site in at.values()),
     )
 
 
@@ -56,14 +72,24 @@ def _site(site: Site, reduction: Sequence[ReductionSite]) -> ReductionSite | Non
     return next((one for one in reduction if (one.stage, one.side) == site), None)
 
 
-def _ffn(rows: int, tokens: int, dim: int) -> int:
+def _ffn(rows: int, tokens: int, dim: int, hidden: int) -> int:
     """Count the linear layers on so many rows, and the convolution on all tokens."""
-    return dim * FFN_RATIO * (rows * _SIDES * dim + tokens * _KERNEL**2)
+    return hidden * (rows * _SIDES * dim + tokens * _KERNEL**2)
 
 
-def _merged(site: ReductionSite) -> int:
-    """Return how many tokens of a block's width merge: of MixFFN its input and its hidden ones."""
-    return site.tokens_in * (1 + FFN_RATIO if site.side == "ffn" else 1)
+def _merged(site: ReductionSite, dim: int, hidden: int) -> int:
+    """Return the channels of the tokens that merge: of MixFFN its input's and the hidden ones."""
+    return site.tokens_in * (dim + hidden if site.side == "ffn" else dim)
+
+
+def _gate(site: ChannelSite, dim: int) -> int:
+    """Count what it takes a block to choose its channels; the mean token is not counted."""
+    if site.method != DynamicGate.name:
+        return 0
+    if site.part == "hidden":
+        return site.channels_in * (dim + 2 * site.predictor)
+    # Queries and keys see both their weights, values their own.
+    return site.channels_in * (3 * dim + (2 + 1 + 2) * site.predictor)
 
 
 def _patch_embedding(architecture: Architecture, stage: int, tokens: int) -> int:

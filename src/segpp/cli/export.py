@@ -7,12 +7,16 @@ from typing import Literal
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
-from segpp.cli._options.listings import ListReductions, ListRewrites, uses_of
+from segpp.cli._options.listings import (
+    ListReductions,
+    ListRewrites,
+    channel_lines,
+    search_lines,
+    uses_of,
+)
 from segpp.cli._options.reading import add_feeding, add_reading, feeding_of, reading_of
 from segpp.manifest import (
     Manifest,
-    MatchSearch,
-    MatchTrial,
     OutputSpec,
     Parity,
     ReductionSite,
@@ -200,8 +204,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, as SITE=METHOD:KEY=VALUE,... or =none; "
-        "repeatable",
+        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, or channels, STAGE.{hidden,qkv}, as "
+        "SITE=METHOD:KEY=VALUE,... or =none; repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -217,8 +221,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="what --match-interval auto measures on, an image or a folder; repeatable (default: "
-        "--parity-image)",
+        help="what --match-interval auto measures and fixed channels are chosen on, an image or a "
+        "folder; repeatable (default: --parity-image)",
     )
     group.add_argument(
         "--list-reductions",
@@ -327,7 +331,8 @@ def _report(manifest: Manifest, out: Path, warned: tuple[str, ...]) -> str:
         f"{site.tokens_in:,} -> {site.tokens_out:,}{_reuse_text(site)}"
         for index, site in enumerate(manifest.reduction)
     ] or ["tokens   none merged"]
-    lines += _search_lines(manifest)
+    lines += channel_lines(manifest)
+    lines += search_lines(manifest)
     lines += [
         *_parity_lines(manifest),
         *_reference_lines(manifest),
@@ -340,30 +345,6 @@ def _reuse_text(site: ReductionSite) -> str:
     if site.match_of is not None:
         return f", by the match of {site.match_of}"
     return f", one match for {site.match_every} blocks" if site.match_every > 1 else ""
-
-
-def _search_lines(manifest: Manifest) -> list[str]:
-    search = manifest.match_search
-    if search is None:
-        return []
-    chosen = {site.stage: site.match_every for site in manifest.reduction if site.side != "grid"}
-    summary = (
-        f"matches  as without merging, of {search.images} image(s): {search.agreement_fresh:.5f} "
-        f"matching in every block, {search.agreement:.5f} as chosen"
-    )
-    trials = (_trial_line(trial, search, chosen[trial.stage]) for trial in search.trials)
-    return [summary, *trials]
-
-
-def _trial_line(trial: MatchTrial, search: MatchSearch, chosen: int) -> str:
-    if trial.match_every == chosen:
-        verdict = "chosen"
-    elif trial.agreement < search.agreement_fresh - search.tolerance:
-        verdict = f"loses more than {search.tolerance:g}"
-    else:
-        verdict = "saves less"
-    blocks = f"one match for {trial.match_every} blocks"
-    return f"{'':<8} stage {trial.stage}, {blocks}: {trial.agreement:.5f}, {verdict}"
 
 
 def _output_text(output: OutputSpec) -> str:

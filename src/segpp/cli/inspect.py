@@ -56,8 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SITE=METHOD",
         action="append",
         default=[],
-        help="add a column with this at a site, STAGE.{q,kv,ffn,grid} or head.grid, as "
-        "SITE=METHOD:KEY=VALUE,… or =none; repeatable",
+        help="add a column with this at a site, STAGE.{q,kv,ffn,grid} or head.grid, or at "
+        "channels, STAGE.{hidden,qkv}, as SITE=METHOD:KEY=VALUE,… or =none; repeatable",
     )
     plan.add_argument(
         "--checkpoint-format",

@@ -13,13 +13,14 @@ from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.macs import Macs
 from segpp.export.models.rewriting import ordered_rewrites
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, count_tokens
+from segpp.export.reduction.gates.config import build_gates, count_channels
 from segpp.export.reduction.sites import Site
 from segpp.export.targets import TARGETS
 from segpp.inspection.board.boards import Board
 from segpp.inspection.board.estimate import BoardEstimate, compare_sections
 from segpp.inspection.board.from_checkpoint import estimate_checkpoint
 from segpp.inspection.report import Report, Section, facts, giga, rows
-from segpp.manifest import Architecture, ReductionSite
+from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Size
 
 __all__ = ["inspect_checkpoint"]
@@ -58,12 +59,16 @@ def inspect_checkpoint(
         checkpoint = replace(checkpoint, notes=(*checkpoint.notes, checkpoint.size_note))
     size = size or checkpoint.size or family.default_size
     family.check_size(size)
+    # Presets merge tokens; channels have gates only where somebody asks.
+    gates = {n: build_gates(choice.reduce, family.places) for n, choice in (asked or {}).items()}
+    widths = family.channels(checkpoint.architecture)
+    channels = {name: count_channels(one, widths) for name, one in gates.items() if one}
     added = {name: family.reduction_config(choice) for name, choice in (asked or {}).items()}
     configs = {**family.presets, **added}
     depths = checkpoint.architecture.depths
     outcomes = {name: _outcome(family, config, size, depths) for name, config in configs.items()}
     counts = {
-        name: family.macs(checkpoint.architecture, size, sites)
+        name: family.macs(checkpoint.architecture, size, sites, channels.get(name, ()))
         for name, sites in outcomes.items()
         if not isinstance(sites, str)
     }
@@ -71,22 +76,26 @@ def inspect_checkpoint(
     if board is not None:
         fitting = {name: config for name, config in configs.items() if name in counts}
         read = choices or ReadChoices()
-        estimates = estimate_checkpoint(path, board, size=size, reductions=fitting, choices=read)
+        estimates = estimate_checkpoint(
+            path, board, size=size, reductions=fitting, gates=gates, choices=read
+        )
     return Report(
         name=str(path),
         says=f"a {family.title} checkpoint of {checkpoint.format}",
         sections=(
             _network(checkpoint),
             _tokens(family, outcomes, size),
+            _channels(channels),
             _macs(counts, size),
             facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
-            facts("would not pay", _warnings(checkpoint.architecture, size, outcomes)),
+            facts("would not pay", _warnings(checkpoint.architecture, size, outcomes, channels)),
             _rewrites(family),
             # Last, where whoever asked for it looks.
             *(compare_sections(estimates, board) if estimates and board else ()),
         ),
         data={
             **_data(checkpoint, family, size, outcomes, counts),
+            **_channels_data(channels),
             **({"estimates": _estimates_data(estimates)} if estimates else {}),
         },
     )
@@ -142,6 +151,15 @@ def _tokens_out(sites: tuple[ReductionSite, ...], site: Site) -> str:
     return out.get(site, _NONE)
 
 
+def _channels(channels: Mapping[str, tuple[ChannelSite, ...]]) -> Section:
+    cells = [["", "place", "method", "channels", "left"]]
+    for name, sites in channels.items():
+        for site in sites:
+            place, left = f"{site.stage}.{site.part}", f"{site.channels_out:,}"
+            cells.append([name, place, site.method, f"{site.channels_in:,}", left])
+    return rows("channels left in a block", cells, "lllrr") if channels else Section("channels", "")
+
+
 def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
     first = next(iter(counts.values()))
     whole, stages = first.total, range(len(first.stages))
@@ -162,11 +180,17 @@ def _macs(counts: Mapping[str, Macs], size: Size) -> Section:
 
 
 def _warnings(
-    architecture: Architecture, size: Size, outcomes: Mapping[str, Outcome]
+    architecture: Architecture,
+    size: Size,
+    outcomes: Mapping[str, Outcome],
+    channels: Mapping[str, tuple[ChannelSite, ...]],
 ) -> dict[str, str]:
     return {
         name: "; ".join(
-            (*cost_warnings(architecture, size, sites), *cost_advice(architecture, size, sites))
+            (
+                *cost_warnings(architecture, size, sites, channels.get(name, ())),
+                *cost_advice(architecture, size, sites),
+            )
         )
         for name, sites in outcomes.items()
         if not isinstance(sites, str)
@@ -209,6 +233,11 @@ def _data(
             for name, rewrite in ordered_rewrites(family.rewrites()).items()
         },
     }
+
+
+def _channels_data(channels: Mapping[str, tuple[ChannelSite, ...]]) -> dict[str, Any]:
+    told = {name: [asdict(site) for site in sites] for name, sites in channels.items()}
+    return {"channels": told} if told else {}
 
 
 def _estimates_data(estimates: Mapping[str, Mapping[str, BoardEstimate]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from segpp.export.reduction.sites import Site
 from segpp.inspection.calibration import calibration_sections
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
 from segpp.manifest import (
+    ChannelSite,
     Island,
     Manifest,
     OutputSpec,
@@ -80,6 +81,7 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
         _rewrites(manifest),
         _interface(manifest),
         _reduction(manifest),
+        _channels(manifest),
         _matches(manifest),
         _macs(manifest),
         _engine(manifest),
@@ -178,6 +180,31 @@ def _reduction(manifest: Manifest) -> Section:
     return rows(title, cells, "lllrrr")
 
 
+def _channels(manifest: Manifest) -> Section:
+    cells = [["place", "method", "channels in", "channels out", "in groups", "chosen by"]]
+    for site in manifest.channels:
+        settings = ",".join(f"{key}={value}" for key, value in site.settings.items())
+        cells.append(
+            [
+                f"{site.stage}.{site.part}",
+                f"{site.method}:{settings}",
+                f"{site.channels_in:,}",
+                f"{site.channels_out:,}",
+                str(site.groups),
+                _chosen_by(site, len(manifest.channel_images)),
+            ]
+        )
+    if not manifest.channels:
+        return Section("channels", "")
+    return rows("fewer channels, in every block of the stage", cells, "llrrrl")
+
+
+def _chosen_by(site: ChannelSite, images: int) -> str:
+    if site.kept:
+        return f"{images} image(s), at the export"
+    return "a trained predictor" if site.predictor else "each image's mean token"
+
+
 def _matches(manifest: Manifest) -> Section:
     search = manifest.match_search
     if search is None:
@@ -199,7 +226,8 @@ def _macs_of(manifest: Manifest) -> tuple[Macs, Macs] | None:
         shape = manifest.architecture
         family = family_of(shape)
         family.check_size(size)
-        return family.macs(shape, size, manifest.reduction), family.macs(shape, size, ())
+        smaller = family.macs(shape, size, manifest.reduction, manifest.channels)
+        return smaller, family.macs(shape, size, ())
     except (InputError, LookupError, ValueError, ArithmeticError):
         # A manifest is read from outside: one without an architecture has no counts.
         return None
@@ -216,7 +244,8 @@ def _macs(manifest: Manifest) -> Section:
         {
             **{f"stage {i}": giga(s.total) for i, s in enumerate(merged.stages, start=1)},
             "head": giga(merged.head.total),
-            "total": giga(merged.total) + (share if manifest.reduction else ""),
+            "total": giga(merged.total)
+            + (share if manifest.reduction or manifest.channels else ""),
         },
     )
 

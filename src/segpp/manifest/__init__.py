@@ -1,6 +1,7 @@
 """The JSON beside every file of segpp: what it is, what it was made from, how to feed it."""
 
 from segpp.manifest.certificate import Certificate, ProbeResult, RoundTrip
+from segpp.manifest.channels import ChannelSite
 from segpp.manifest.consistency import check_fitting_bands, reading_pictures
 from segpp.manifest.engine import EngineInfo, PluginInfo
 from segpp.manifest.island import Island
@@ -35,6 +36,7 @@ __all__ = [
     "Calibration",
     "CalibrationDrop",
     "Certificate",
+    "ChannelSite",
     "Classes",
     "EngineInfo",
     "FileInfo",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from segpp.errors import InputError, ManifestError
 from segpp.images.picture import MOST_BANDS
 from segpp.images.white import check_white
+from segpp.manifest.channels import ChannelSite
 from segpp.manifest.schema import (
     TENSOR_DIMENSIONS,
     Architecture,
@@ -30,6 +31,7 @@ def check_consistent(manifest: Manifest, where: str) -> None:
         *_input_problems(manifest.input),
         *_output_problems(manifest),
         *(problem for site in manifest.reduction for problem in _site_problems(site)),
+        *(problem for site in manifest.channels for problem in _channel_problems(site)),
     )
     if problems:
         raise ManifestError(f"{where} {problems[0]}")
@@ -130,3 +132,25 @@ def _site_problems(site: ReductionSite) -> Iterator[str]:
             f"says that stage {site.stage}, {site.side} makes {site.tokens_out} tokens of "
             f"{site.tokens_in} on a grid of {height}x{width}"
         )
+
+
+def _channel_problems(site: ChannelSite) -> Iterator[str]:
+    if site.stage < 1 or site.groups < 1 or site.predictor < 0:
+        yield f"names the channels of stage {site.stage} in {site.groups} groups"
+    elif not 1 <= site.channels_out <= site.channels_in or {
+        site.channels_in % site.groups,
+        site.channels_out % site.groups,
+    } != {0}:
+        yield (
+            f"says that stage {site.stage}, {site.part} keeps {site.channels_out} channels of "
+            f"{site.channels_in} in {site.groups} groups"
+        )
+    elif any(not _keeps(mask, site) for mask in site.kept.values()):
+        yield f"does not say which {site.channels_out} channels stage {site.stage} keeps"
+
+
+def _keeps(mask: str, site: ChannelSite) -> bool:
+    digits = -(-site.channels_in // 4)
+    if len(mask) != digits or not set(mask) <= set("0123456789abcdef"):
+        return False
+    return int(mask, 16).bit_count() == site.channels_out

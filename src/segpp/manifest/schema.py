@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from segpp.manifest.certificate import Certificate
+from segpp.manifest.channels import ChannelSite
 from segpp.manifest.engine import EngineInfo
 from segpp.manifest.island import Island
 
@@ -361,6 +362,8 @@ class Manifest:
         reference: The comparison with the owner's own numbers, where they were given.
         islands: What stays FP32 in an FP16 file besides what always does.
         certificate: How to prove the file again; None of files that nothing was proved of.
+        channels: Where there are fewer channels.
+        channel_images: SHA-256 of the images that fixed channels were chosen on.
         origins: Where what a mask depends on comes from: ``given`` by the caller, ``stored`` in the
             weights, told by a ``config`` beside or inside them, or ``assumed``. The keys are
             ``heads``, ``mean``, ``std``, ``colors``, ``resize``, ``fit``, ``size``, ``classes``.
@@ -382,6 +385,8 @@ class Manifest:
     islands: tuple[Island, ...] = ()
     origins: dict[str, Origin] = field(default_factory=dict)
     match_search: MatchSearch | None = None
+    channels: tuple[ChannelSite, ...] = ()
+    channel_images: tuple[str, ...] = ()
     calibration: Calibration | None = None
     engine: EngineInfo | None = None
     certificate: Certificate | None = None

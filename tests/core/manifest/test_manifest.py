@@ -253,8 +253,8 @@ def test_deep_nesting_is_our_error_at_any_depth(depth: float) -> None:
 def test_every_key_is_needed_or_has_a_default() -> None:
     whole = as_json(WHOLE)
     optional = {
-        "parity", "reference", "islands", "origins", "match_search", "calibration", "engine",
-            "certificate", "notes", "options",
+        "parity", "reference", "islands", "origins", "match_search", "channels",
+            "channel_images", "calibration", "engine", "certificate", "notes", "options",
     }  # fmt: skip
 
     for key in whole:

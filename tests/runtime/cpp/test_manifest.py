@@ -91,7 +91,7 @@ def test_a_manifest_with_every_key_there_is_is_read(
     full = example(Manifest) | {key: plain[key] for key in ("file", "classes", "input", "outputs")}
     head = {**SITE, "stage": 0, "side": "grid"}
     full |= {"kind": "onnx", "schema": 1, "architecture": plain["architecture"]}
-    full |= {"reduction": [head]}
+    full |= {"reduction": [head], "channels": []}
     manifest_path(model).write_text(json.dumps(full))
     assert read_manifest(model).kind == "onnx"
 

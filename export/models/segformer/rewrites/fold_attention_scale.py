@@ -20,6 +20,9 @@ def fold_attention_scale(model: "SegFormer") -> None:
     from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
 
     for attention in attentions(model):
+        # A gate's predictor was trained on what the weights gave.
+        if attention.gate is not None:
+            continue
         q, scale = attention.q, attention.scale
         attention.q = linear(q.weight * scale, q.bias * scale)
         attention.scale = 1.0

@@ -21,6 +21,9 @@ def fuse_kv_projection(model: "SegFormer") -> None:
     from segpp.export.models.segformer.rewrites._module_utils import attentions, linear
 
     for attention in attentions(model):
+        # A gate chooses other channels of keys than of values.
+        if attention.gate is not None:
+            continue
         k, v = attention.k, attention.v
         attention.kv = linear(torch.cat((k.weight, v.weight)), torch.cat((k.bias, v.bias)))
         del attention.k, attention.v

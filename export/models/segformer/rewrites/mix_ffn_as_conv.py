@@ -16,12 +16,17 @@ __all__ = ["mix_ffn_as_conv"]
 
 
 def mix_ffn_as_conv(model: "SegFormer") -> None:
-    """Replace the MixFFN of every block, but for one that merges: its linear layers have no map."""
+    """Replace the MixFFN of every block.
+
+    One that merges has no map for its linear layers, and one that gathers its weights has such a
+    form already.
+    """
+    from segpp.export.models.segformer.model import MixFfn
     from segpp.export.models.segformer.rewrites._module_utils import blocks
     from segpp.export.models.segformer.rewrites._replacements.conv_mix_ffn import ConvMixFfn
 
     for block in blocks(model):
-        if block.ffn.merging is None:
+        if isinstance(block.ffn, MixFfn) and block.ffn.merging is None:
             block.ffn = ConvMixFfn(block.ffn)  # type: ignore[assignment]  # the same call
 
 

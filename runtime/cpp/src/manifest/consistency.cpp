@@ -6,7 +6,9 @@
 #include <segpp/error.h>
 
 #include <algorithm>
+#include <bitset>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace segpp
@@ -176,6 +178,51 @@ void checkSite(json const& site, std::string const& where)
     }
 }
 
+bool isKept(std::string const& mask, std::int64_t in, std::int64_t out)
+{
+    if (mask.size() != static_cast<std::size_t>((in + 3) / 4))
+    {
+        return false;
+    }
+    std::int64_t kept = 0;
+    for (char const digit : mask)
+    {
+        auto const value = std::string_view("0123456789abcdef").find(digit);
+        if (value == std::string_view::npos)
+        {
+            return false;
+        }
+        kept += static_cast<std::int64_t>(std::bitset<4>(value).count());
+    }
+    return kept == out;
+}
+
+void checkChannels(json const& site, std::string const& where)
+{
+    auto const stage = site.at("stage").get<std::int64_t>();
+    auto const in = site.at("channels_in").get<std::int64_t>();
+    auto const out = site.at("channels_out").get<std::int64_t>();
+    auto const groups = site.value("groups", std::int64_t{1});
+    std::string const place = "stage " + std::to_string(stage);
+    if (stage < 1 || groups < 1 || site.value("predictor", std::int64_t{0}) < 0)
+    {
+        refuse(where, "names the channels of " + place + " in " + std::to_string(groups) + " groups");
+    }
+    if (out < 1 || out > in || in % groups != 0 || out % groups != 0)
+    {
+        refuse(where, "says that " + place + ", " + site.at("part").get<std::string>() + " keeps "
+                + std::to_string(out) + " channels of " + std::to_string(in) + " in "
+                + std::to_string(groups) + " groups");
+    }
+    for (json const& mask : site.value("kept", json::object()))
+    {
+        if (!isKept(mask.get<std::string>(), in, out))
+        {
+            refuse(where, "does not say which " + std::to_string(out) + " channels " + place + " keeps");
+        }
+    }
+}
+
 } // namespace
 
 void checkConsistency(json const& value, std::string const& where)
@@ -186,6 +233,10 @@ void checkConsistency(json const& value, std::string const& where)
     for (json const& site : value.at("reduction"))
     {
         checkSite(site, where);
+    }
+    for (json const& site : value.value("channels", json::array()))
+    {
+        checkChannels(site, where);
     }
 }
 

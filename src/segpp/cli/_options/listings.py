@@ -1,11 +1,12 @@
-"""What there is to choose from in an export, printed without torch."""
+"""What there is to choose from in an export, and what it came to, printed without torch."""
 
 import argparse
 import sys
 
+from segpp.manifest import ChannelSite, Manifest, MatchSearch, MatchTrial
 from segpp.utils.choices import check_choice
 
-__all__ = ["ListReductions", "ListRewrites", "uses_of"]
+__all__ = ["ListReductions", "ListRewrites", "channel_lines", "search_lines", "uses_of"]
 
 # Of --for: what the file itself is like; everything else there names a server's folder.
 _ENGINE = "engine"
@@ -20,12 +21,17 @@ class ListReductions(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from segpp.export.models.base import families  # noqa: PLC0415 - not for every command
         from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
+        from segpp.export.reduction.gates import GATES  # noqa: PLC0415
+        from segpp.export.reduction.gates.places import PARTS  # noqa: PLC0415
 
         lines = ["methods, with their defaults:"]
         for name, method in REDUCTIONS.items():
             lines.append(
                 f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
             )
+        lines.append("channel gates, with their defaults:")
+        for name, gate in GATES.items():
+            lines.append(f"  {name:<8} {', '.join(gate.defaults())}  (at {', '.join(PARTS)})")
         presets = [preset for family in families().values() for preset in family.presets.items()]
         for name, config in presets:
             sites = [f"  {site}={reduction.to_string()}" for site, reduction in config.items()]
@@ -66,3 +72,39 @@ def uses_of(given: list[list[str]]) -> tuple[bool, list[str]]:
     for use in uses:
         check_choice(use, [*SERVERS, _ENGINE], kind="use")
     return _ENGINE in uses, [use for use in uses if use != _ENGINE]
+
+
+def channel_lines(manifest: Manifest) -> list[str]:
+    """Return a line of an export's report for every place with fewer channels."""
+    return [_channels_line(site) for site in manifest.channels]
+
+
+def _channels_line(site: ChannelSite) -> str:
+    where = f"stage {site.stage} {site.part:<6}"
+    return f"channels {where} {site.method}: {site.channels_in:,} -> {site.channels_out:,}"
+
+
+def search_lines(manifest: Manifest) -> list[str]:
+    """Return the lines of an export's report on matches that are used again."""
+    search = manifest.match_search
+    if search is None:
+        return []
+    matching = [site for site in manifest.reduction if site.side != "grid"]
+    chosen = {site.stage: site.match_every for site in matching}
+    summary = (
+        f"matches  as without merging, of {search.images} image(s): {search.agreement_fresh:.5f} "
+        f"matching in every block, {search.agreement:.5f} as chosen"
+    )
+    trials = (_trial_line(trial, search, chosen[trial.stage]) for trial in search.trials)
+    return [summary, *trials]
+
+
+def _trial_line(trial: MatchTrial, search: MatchSearch, chosen: int) -> str:
+    if trial.match_every == chosen:
+        verdict = "chosen"
+    elif trial.agreement < search.agreement_fresh - search.tolerance:
+        verdict = f"loses more than {search.tolerance:g}"
+    else:
+        verdict = "saves less"
+    blocks = f"one match for {trial.match_every} blocks"
+    return f"{'':<8} stage {trial.stage}, {blocks}: {trial.agreement:.5f}, {verdict}"

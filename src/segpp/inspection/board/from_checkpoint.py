@@ -12,6 +12,7 @@ from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.config import ExportConfig
 from segpp.export.pipeline import export_onnx
 from segpp.export.reduction.config import ReductionConfig
+from segpp.export.reduction.gates.config import ChannelGates
 from segpp.inspection.board.boards import Board
 from segpp.inspection.board.estimate import BoardEstimate, estimate_file
 from segpp.inspection.board.layers import PRECISIONS
@@ -26,6 +27,7 @@ def estimate_checkpoint(
     *,
     size: Size,
     reductions: Mapping[str, ReductionConfig],
+    gates: Mapping[str, ChannelGates],
     choices: ReadChoices,
 ) -> dict[str, dict[str, BoardEstimate]]:
     """Return an estimate for each reduction and each precision of ``PRECISIONS``.
@@ -38,10 +40,12 @@ def estimate_checkpoint(
         board: One of ``BOARDS``.
         size: Of the input in pixels.
         reductions: By name.
+        gates: Channel gates besides, by the same names.
         choices: How to read the checkpoint.
     """
     models = {
-        name: _exported(path, size, reduction, choices) for name, reduction in reductions.items()
+        name: _exported(path, size, reduction, gates.get(name, {}), choices)
+        for name, reduction in reductions.items()
     }
     return {
         name: {one: estimate_file(model, board, assumed=one) for one in PRECISIONS}
@@ -50,7 +54,11 @@ def estimate_checkpoint(
 
 
 def _exported(
-    path: Path, size: Size, reduction: ReductionConfig, choices: ReadChoices
+    path: Path,
+    size: Size,
+    reduction: ReductionConfig,
+    gates: ChannelGates,
+    choices: ReadChoices,
 ) -> ModelProto:
     with TemporaryDirectory(prefix="segpp-") as folder:
         out = Path(folder) / "estimated.onnx"
@@ -58,6 +66,7 @@ def _exported(
             checkpoint=path,
             out=out,
             reduction=reduction,
+            gates=gates,
             size=size,
             outputs="labels",
             check=False,

@@ -6,11 +6,13 @@ Tests models/macs.py too.
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from segpp.export.models.macs import Macs
 from segpp.export.models.segformer.architecture import Numerics, segformer
+from segpp.export.models.segformer.family import FAMILY
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
@@ -18,6 +20,7 @@ from segpp.export.models.segformer.sites import site_grids
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.gates.config import build_gates, count_channels
 from segpp.export.reduction.methods.area import AreaGrid
 from segpp.export.reduction.sites import Site
 from segpp.inspection.onnx_macs import count_macs, shapes_of
@@ -92,6 +95,41 @@ def test_smaller_grids_are_counted_as_torch_counts_them(
 
     counted = counted_by_torch(architecture, pooled, size)
     assert without_merging(macs) + pooled.products == counted
+
+
+GATES = (
+    ("3.hidden=fixed:keep=0.7", "4.qkv=fixed:keep=0.5"),
+    ("1.qkv=dynamic:keep=0.75", "3.hidden=dynamic:keep=0.5", "3.qkv=dynamic:keep=0.25"),
+)
+
+
+@pytest.mark.parametrize("width", [0, 7], ids=["untrained", "trained"])
+@pytest.mark.parametrize("grids", [(), GRIDS[1]], ids=["full", "smaller grids"])
+@pytest.mark.parametrize("reduce", GATES, ids=" ".join)
+def test_fewer_channels_are_counted_as_torch_counts_them(
+    reduce: tuple[str, ...], grids: tuple[str, ...], width: int
+) -> None:
+    architecture, size = replace(segformer("b0", classes=19), depths=(2, 2, 3, 2)), Size(128, 192)
+    gates, config = build_gates(reduce, FAMILY.places), reduction_config(reduce=grids)
+    pooled = _Products(config)
+    model = SegFormer(architecture, NUMERICS).eval().apply_reductions(pooled)
+    FAMILY.apply_gates(model, gates, [lambda: np.ones((1, 3, *size), np.float32)])
+    pooled.products = 0
+    if width:
+        for gate in FAMILY.dynamic_gates(model).values():
+            gate.add_predictor(width)
+    sites = count_tokens(config, site_grids(size, config), depths=architecture.depths)
+    channels = count_channels(
+        gates, FAMILY.channels(architecture), predictors=dict.fromkeys(gates, width)
+    )
+
+    macs = macs_of(architecture, size, sites, channels)
+
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, 3, *size))
+    counted = int(counter.get_total_flops()) // 2
+    assert without_merging(macs) + pooled.products == counted
+    assert macs.total < macs_of(architecture, size, sites).total
 
 
 def test_going_to_a_smaller_grid_costs_what_pooling_takes() -> None:

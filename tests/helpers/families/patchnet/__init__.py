@@ -12,16 +12,23 @@ from segpp.errors import InputError
 from segpp.export.models.base import Checkpoint, ModelFamily
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, build_config
+from segpp.export.reduction.gates.config import ChannelGates
+from segpp.export.reduction.gates.places import Channels, Place
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.sites import Site
-from segpp.manifest import Architecture, ReductionSite
+from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Grid, Size
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from segpp.export.checkpoints.choices import ReadChoices
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.network import Network
     from segpp.export.models.rewriting import Rewrite
+    from segpp.export.reduction.gates.gate import Gate
+    from segpp.export.reduction.gates.running_moments import Draw
 
 PATCH = 8
 Q, KV = Site(1, "q"), Site(1, "kv")
@@ -39,6 +46,7 @@ class PatchNetFamily:
     model_types: tuple[str, ...] = ()
     default_size = Size(64, 96)
     sites: tuple[Site, ...] = (Q, KV)
+    places: tuple[Place, ...] = ()
     presets: Mapping[str, ReductionConfig] = {"none": {}, "half": merging(0.5)}
 
     def formats(self) -> tuple[str, ...]:
@@ -75,8 +83,23 @@ class PatchNetFamily:
     def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
         return build_config(choice, sites=self.sites, presets=self.presets, from_ratio=merging)
 
+    def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:
+        return {}
+
+    def apply_gates(
+        self, model: "Network", gates: ChannelGates, images: "Sequence[Draw]"
+    ) -> "Mapping[Place, Mapping[str, Tensor]]":
+        return {}
+
+    def dynamic_gates(self, model: "Network") -> "Mapping[str, Gate]":
+        return {}
+
     def macs(
-        self, architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]
+        self,
+        architecture: Architecture,
+        size: Size,
+        reduction: Sequence[ReductionSite],
+        channels: Sequence[ChannelSite] = (),
     ) -> Macs:
         [dim] = architecture.dims
         tokens = self.grids(size)[Q].tokens

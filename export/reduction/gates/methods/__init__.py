@@ -1,0 +1,1 @@
+"""The ways to leave out channels; every module here registers one."""

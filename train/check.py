@@ -5,7 +5,7 @@ from math import inf
 from segpp.errors import InputError, OutputError, ReductionError
 from segpp.export.checkpoints.check_weights import check_weights
 from segpp.export.checkpoints.choices import check_choices
-from segpp.export.config import reduction_of
+from segpp.export.config import gates_of, reduction_of
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.reduction.config import count_tokens
 from segpp.images.fit import FITS
@@ -57,6 +57,12 @@ def _check_numbers(config: DistillConfig) -> None:
 
 def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
     reduction = reduction_of(config.export, family)
+    if gates := gates_of(config.export, family):
+        raise ReductionError(
+            f"{next(iter(gates))} leaves channels out, which no distillation here wins back",
+            "a student has the layout of its teacher, and every channel of it",
+            hint="distil with what merges tokens; gates are chosen anew by segpp-export",
+        )
     if not reduction:
         raise ReductionError(
             "no tokens are merged, so there is nothing to win back",
@@ -64,7 +70,7 @@ def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
         )
     if config.size is not None:
         family.check_size(config.size)
-        count_tokens(reduction, family.grids(config.size))
+        count_tokens(reduction, family.grids(config.size, reduction))
 
 
 def _check_output(config: DistillConfig) -> None:

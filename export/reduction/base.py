@@ -31,6 +31,8 @@ class TokenAssignment(Protocol):
 class TokenReduction(ABC):
     """The settings of a method; a frozen dataclass whose fields are its keys on the command line.
 
+    A field is a number, or one of the words of its ``Literal``.
+
     A method never depends on the data for a *count*: ``tokens_out`` is known from the grid alone,
     which is what keeps the exported graph static.
 

@@ -42,6 +42,8 @@ class TokenAssignment(Protocol):
 class Method(ABC):
     """Anything that ``--reduce`` names; a frozen dataclass whose fields are its keys there.
 
+    A field is a number, or one of the words of its ``Literal``.
+
     Attributes:
         name: What the command line calls it.
     """

@@ -20,7 +20,7 @@ from PIL import Image
 
 import segpp as package
 from benchmarks.common.readme_table import table_of
-from benchmarks.networks import fits, overlap
+from benchmarks.networks import fits, matching_variants, overlap
 from benchmarks.precision import calibration_cost, int8_accuracy, int8_speed
 from segpp.cli import VERBS, parser_of
 from tests.helpers.commands import Completed
@@ -205,6 +205,12 @@ def test_the_table_of_speeds_is_that_of_the_committed_result(page: str) -> None:
     result = json.loads((ROOT / "docs/results/decode_heads_b0_1024x2048.json").read_text())
 
     assert table_of(result) in (ROOT / page).read_text(encoding="utf-8")
+
+
+def test_the_table_of_better_merging_is_that_of_the_committed_result() -> None:
+    result = json.loads((ROOT / "docs/results/matching_variants_camvid_unseen.json").read_text())
+
+    assert matching_variants.table_of(result) in (ROOT / "docs/merging.md").read_text()
 
 
 def test_the_table_of_overlap_is_its_result() -> None:

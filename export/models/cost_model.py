@@ -34,7 +34,8 @@ _MATCH_MICROSECONDS = 110
 _MERGE_MICROSECONDS = 40
 # For each weight that a dynamic gate gathers, and each value that is computed with such weights
 # instead of prepared ones. Measured on one thread, B0 with keep=0.7 at ``hidden``: at 128x256 all
-# stages lose 17 %, stages 3 and 4 alone 8 %; at 512x1024 the former lose 4 %, the latter gain 1 %.
+# stages lose 17 %, stages 3 and 4 alone 8 %; at 512x1024 the former lose 4 %, the latter between
+# nothing and 2 %, which is as good as these counts tell.
 _MACS_OF_A_GATHERED = 60
 
 # What moves at a site, in tokens of a block's width, merged and restored: queries once each way,

@@ -153,4 +153,6 @@ def _keeps(mask: str, site: ChannelSite) -> bool:
     digits = -(-site.channels_in // 4)
     if len(mask) != digits or not set(mask) <= set("0123456789abcdef"):
         return False
-    return int(mask, 16).bit_count() == site.channels_out
+    beyond = 4 * digits - site.channels_in
+    bits = int(mask, 16)
+    return bits.bit_count() == site.channels_out and not bits % (1 << beyond)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from segpp.errors import ManifestError
 from segpp.manifest import (
     Architecture,
+    ChannelSite,
     Classes,
     EngineInfo,
     FileInfo,
@@ -59,6 +60,16 @@ def as_json(manifest: Manifest) -> Any:
     return json.loads(render_manifest(manifest))
 
 
+KEPT = ChannelSite(
+    3, "hidden", "fixed", {"keep": 0.5, "correct": 1}, 10, 5, kept={"1.hidden": "f80"}
+)
+
+
+def gated(**changes: Any) -> Any:
+    """Return the JSON of WHOLE with one place that has fewer channels."""
+    return as_json(replace(WHOLE, channels=(replace(KEPT, **changes),), channel_images=("3" * 64,)))
+
+
 def changed(*path: str | int, to: object) -> Any:
     """Return the JSON of WHOLE with one value replaced."""
     value = as_json(WHOLE)
@@ -92,6 +103,10 @@ def test_what_is_written_is_read_back(manifest: Manifest, tmp_path: Path) -> Non
     manifest_path(path).write_text(render_manifest(about), encoding="utf-8")
 
     assert read_manifest(path) == about
+
+
+def test_fewer_channels_are_read_back() -> None:
+    assert parse_manifest(gated()).channels == (KEPT,)
 
 
 names = st.text(max_size=20)
@@ -231,6 +246,15 @@ def test_what_is_no_manifest_is_one_short_error(
         (changed("reduction", 0, "stage", to=-1), "names the site of stage -1, q"),
         (changed("reduction", 0, "side", to="head"), "side is 'head'"),
         (changed("reduction", 0, "settings", "deep", to=[[[]]]), r"settings\['deep'\] is \[\["),
+        (gated(stage=0), "names the channels of stage 0"),
+        (gated(groups=0), "in 0 groups"),
+        (gated(groups=3), "keeps 5 channels of 10 in 3 groups"),
+        (gated(channels_out=11), "keeps 11 channels of 10"),
+        (gated(channels_out=0), "keeps 0 channels of 10"),
+        (gated(predictor=-1), "names the channels of stage 3"),
+        (gated(kept={"1.hidden": "f84"}), "does not say which 5 channels"),
+        (gated(kept={"1.hidden": "F80"}), "does not say which 5 channels"),
+        (gated(kept={"1.hidden": "f01"}), "does not say which 5 channels"),
         (changed("kind", to="engine"), "is about an engine and does not describe it"),
         (changed("parity", "pixel_agreement", to=float("nan")), "is nan"),
     ],

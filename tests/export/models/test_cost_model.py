@@ -9,10 +9,12 @@ import pytest
 
 from segpp.export.models.cost_model import cost_advice, cost_warnings, site_costs
 from segpp.export.models.segformer.architecture import segformer
+from segpp.export.models.segformer.family import FAMILY
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.reduction.config import count_tokens
+from segpp.export.reduction.gates.config import build_gates, count_channels
 from segpp.manifest import ReductionSite, read_manifest
 from segpp.ops.grid import Size
 
@@ -160,3 +162,24 @@ def test_the_inspection_of_a_checkpoint_tells_what_would_not_pay(
     section = small.split("would not pay\n")[1].split("\n\n")[0]
     assert section.count("no faster than") == 2
     assert "would not pay" not in large
+
+
+@pytest.mark.parametrize(
+    ("size", "gates", "warned"),
+    [
+        # As measured: see _MACS_OF_A_GATHERED.
+        (Size(128, 256), ("3.hidden=dynamic", "4.hidden=dynamic"), ["3.hidden", "4.hidden"]),
+        (Size(512, 1024), ("3.hidden=dynamic", "4.hidden=dynamic"), []),
+        (Size(512, 1024), ("1.hidden=dynamic",), ["1.hidden"]),
+        (Size(128, 256), ("3.hidden=fixed", "4.hidden=fixed"), []),
+    ],
+)
+def test_a_dynamic_gate_that_does_not_pay_is_named(
+    size: Size, gates: tuple[str, ...], warned: list[str]
+) -> None:
+    architecture = segformer("b0", classes=19)
+    channels = count_channels(build_gates(gates, FAMILY.places), FAMILY.channels(architecture))
+
+    told = cost_warnings(architecture, size, (), channels)
+
+    assert [text.split("dynamic gate at ")[1].split()[0] for text in told] == warned

@@ -15,9 +15,11 @@ from segpp.export.models.memory_needs import (
     telling_when_memory_is_out,
 )
 from segpp.export.models.segformer.architecture import segformer
+from segpp.export.models.segformer.family import FAMILY
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.reduction.config import count_tokens
+from segpp.export.reduction.gates.config import build_gates, count_channels
 from segpp.ops.grid import Size
 from segpp.utils.limits import Room
 from tests.helpers.commands import Completed
@@ -78,6 +80,23 @@ def test_a_head_on_a_smaller_grid_needs_less() -> None:
     assert whole == "the decode head, 1,024 channels"
     assert what == "attention of stage 3, 8,192 x 2,048 scores a head"
     assert least < most
+
+
+def test_the_moments_of_many_channels_count() -> None:
+    architecture, size = segformer("b5", classes=19), Size(64, 64)
+    channels = FAMILY.channels(architecture)
+    fixed, dynamic = (
+        count_channels(build_gates([f"3.hidden={how}"], FAMILY.places), channels)
+        for how in ("fixed", "dynamic")
+    )
+
+    plain = memory_needed(architecture, size, 1)
+    count, what = memory_needed(architecture, size, 1, (), fixed)
+
+    # 40 blocks with matrices of 1280 x 1280 in double precision.
+    assert count - plain[0] > 40 * 1280**2 * 8
+    assert "1,280 channels in 40 blocks" in what
+    assert memory_needed(architecture, size, 1, (), dynamic) == plain
 
 
 def test_too_little_room_is_refused_with_what_helps() -> None:

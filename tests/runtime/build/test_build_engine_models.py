@@ -201,3 +201,17 @@ def test_half_precision_attention_is_fused_and_not_only_recognised(
 
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["activation_bytes"] < 131_072 * 2048 * 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["fixed", "dynamic"])
+def test_fewer_channels_compile_with_all_their_attention(
+    segpp: Command, b0_checkpoint: Path, tmp_path: Path, how: str
+) -> None:
+    places = [f"{stage}.{part}" for stage in (1, 2, 3, 4) for part in ("hidden", "qkv")]
+    gates = [word for place in places for word in ("--reduce", f"{place}={how}:keep=0.75")]
+    source = tmp_path / "gated.onnx"
+    options = ("--preset", "hq", "--size", "512x1024", "--precision", "fp16", "--no-check")
+    assert segpp("export", b0_checkpoint, source, *options, *gates).returncode == 0
+
+    check_build(segpp, source, tmp_path / "gated.engine")

@@ -126,6 +126,10 @@ def remove(*path: str | int) -> Change:
     return change
 
 
+CHANNELS = {
+    "stage": 3, "part": "qkv", "method": "fixed", "settings": {}, "channels_in": 10,
+    "channels_out": 5, "kept": {"1.qk": "f80"},
+}  # fmt: skip
 SITE = {
     "stage": 1, "side": "kv", "method": "bsm", "settings": {}, "grid": [4, 6],
     "tokens_in": 24, "tokens_out": 12,
@@ -171,6 +175,11 @@ WRONG: dict[str, Change] = {
     "an empty output": put("outputs", 0, "shape", value=[]),
     "an output of nothing": put("outputs", 0, "shape", value=[1, 3, 0, 16]),
     "an engine that is none": put("kind", value="engine"),
+    "channels of more": put("channels", value=[{**CHANNELS, "channels_out": 11}]),
+    "channels of no heads": put("channels", value=[{**CHANNELS, "groups": 0}]),
+    "channels that heads do not share": put("channels", value=[{**CHANNELS, "groups": 3}]),
+    "other channels than told": put("channels", value=[{**CHANNELS, "kept": {"1.qk": "f84"}}]),
+    "channels beyond the last": put("channels", value=[{**CHANNELS, "kept": {"1.qk": "f01"}}]),
     "a merge of more": put("reduction", value=[{**SITE, "tokens_out": 25}]),
     "a merge on another grid": put("reduction", value=[{**SITE, "tokens_in": 25}]),
     "a match in no block": put("reduction", value=[{**SITE, "match_every": 0}]),

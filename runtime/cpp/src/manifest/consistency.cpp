@@ -185,6 +185,7 @@ bool isKept(std::string const& mask, std::int64_t in, std::int64_t out)
         return false;
     }
     std::int64_t kept = 0;
+    std::size_t last = 0;
     for (char const digit : mask)
     {
         auto const value = std::string_view("0123456789abcdef").find(digit);
@@ -192,9 +193,12 @@ bool isKept(std::string const& mask, std::int64_t in, std::int64_t out)
         {
             return false;
         }
+        last = value;
         kept += static_cast<std::int64_t>(std::bitset<4>(value).count());
     }
-    return kept == out;
+    // What the last digit has beyond the last channel is zero.
+    auto const beyond = static_cast<std::size_t>((4 - in % 4) % 4);
+    return kept == out && last % (std::size_t{1} << beyond) == 0;
 }
 
 void checkChannels(json const& site, std::string const& where)

@@ -11,16 +11,18 @@ import onnx
 import pytest
 import torch
 
-import segpp
+import segpp as library
 from segpp.errors import InputError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.family import FAMILY
+from segpp.export.reduction.config import ReductionChoice
 from segpp.export.reduction.gates.config import build_gates
 from segpp.export.reduction.gates.trained import gates_state
 from segpp.images import sample_image
 from segpp.manifest import read_manifest
 from segpp.utils.files import sha256_of
 from tests.helpers.checkpoints import Write, lively, theirs
+from tests.helpers.commands import Completed
 
 SIZE = "64x96"
 PARTS = ("hidden", "qkv")
@@ -37,13 +39,14 @@ def checkpoint(write: Write) -> Path:
 
 
 Exported = Callable[..., Path]
+Command = Callable[..., Completed]
 
 
 @pytest.fixture
 def exported(checkpoint: Path, tmp_path: Path) -> Exported:
     def export(*reduce: str, **options: object) -> Path:
         out = tmp_path / "gated.onnx"
-        segpp.export_onnx(
+        library.export_onnx(
             checkpoint,
             out,
             size=SIZE,
@@ -71,9 +74,7 @@ def test_both_engines_give_what_pytorch_gives(
     if how.startswith("dynamic"):
         model = load_checkpoint(checkpoint).build()
         config = FAMILY.reduction_config(
-            segpp.export.reduction.config.ReductionChoice(
-                reduce=("3.q=n2d:rows=2,cols=2", "4.grid=area:share=0.5")
-            )
+            ReductionChoice(reduce=("3.q=n2d:rows=2,cols=2", "4.grid=area:share=0.5"))
         )
         model.apply_reductions(config)
         FAMILY.apply_gates(model, build_gates(gated(how), FAMILY.places), [])
@@ -168,3 +169,31 @@ def test_trained_gates_of_a_checkpoint_choose(
     assert [site.predictor for site in manifest.channels] == [5]
     assert not any("gates" in note for note in manifest.notes)
     assert any("trained gates" in note and "not used" in note for note in unused.notes)
+
+
+def test_the_report_and_the_inspections_tell_the_channels(
+    segpp: Command, checkpoint: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "gated.onnx"
+    reduce = ("--reduce", "3.hidden=fixed:keep=0.5", "--reduce", "4.qkv=dynamic:keep=0.5")
+
+    done = segpp("export", checkpoint, out, "--size", SIZE, "--no-check", *reduce)
+    file = segpp("inspect", out)
+    before = segpp("inspect", checkpoint, "--size", SIZE, *reduce)
+
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["channels", "stage", "3", "hidden", "fixed:", "160", "->", "80"] in lines
+    rows = [line.split() for line in file.stdout.splitlines()]
+    hidden = ["3.hidden", "fixed:keep=0.5,correct=1", "160", "80", "1"]
+    assert [*hidden, "1", "image(s),", "at", "the", "export"] in rows
+    [total] = [row for row in rows if row[:1] == ["total"]]
+    assert float(total[2].removesuffix("%")) < 100
+    rows = [line.split() for line in before.stdout.splitlines()]
+    assert ["asked", "3.hidden", "fixed", "160", "80"] in rows
+
+
+def test_gates_are_listed_with_where_they_work(segpp: Command) -> None:
+    listed = segpp("export", "--list-reductions").stdout
+
+    assert "keep=0.7, correct=1  (at hidden, qkv)" in listed

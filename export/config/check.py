@@ -19,7 +19,7 @@ from segpp.export.images import images_in
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.models.rewriting import select_rewrites
 from segpp.export.reduction.config import count_tokens
-from segpp.export.reduction.gates.config import chooses_on_images
+from segpp.export.reduction.gates.config import check_beside, chooses_on_images
 from segpp.export.serving.base import SERVERS
 from segpp.export.serving.folders import check_folders
 from segpp.export.targets import ONNXRUNTIME, PLAIN, PORTABLE, TARGETS
@@ -155,6 +155,7 @@ def _check_match_interval(config: ExportConfig) -> None:
 
 def _check_with(family: ModelFamily, config: ExportConfig) -> None:
     reduction, gates = reduction_of(config, family), gates_of(config, family)
+    check_beside(gates, reduction)
     if config.search_images and config.match_interval != AUTO and not chooses_on_images(gates):
         raise InputError(
             f"`search_images` goes with `match_interval={AUTO}`, which measures on them, or with a "

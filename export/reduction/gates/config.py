@@ -5,12 +5,20 @@ from collections.abc import Collection, Iterable, Mapping
 from segpp.errors import ReductionError
 from segpp.export.reduction.gates import GATES
 from segpp.export.reduction.gates.base import ChannelGate
+from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Channels, Place, names_place, parse_place
+from segpp.export.reduction.sites import Site
 from segpp.manifest import ChannelSite
 from segpp.manifest.dataclass_json import encode
 
-__all__ = ["ChannelGates", "build_gates", "chooses_on_images", "count_channels"]
+__all__ = [
+    "ChannelGates",
+    "build_gates",
+    "check_beside",
+    "chooses_on_images",
+    "count_channels",
+]
 
 ChannelGates = Mapping[Place, ChannelGate]
 
@@ -71,6 +79,23 @@ def count_channels(
 def chooses_on_images(gates: ChannelGates) -> bool:
     """Whether a gate needs images before there is a file."""
     return any(isinstance(gate, FixedGate) for gate in gates.values())
+
+
+def check_beside(gates: ChannelGates, merged: Collection[Site]) -> None:
+    """Raise ReductionError for a gate that cannot work where tokens merge.
+
+    Args:
+        gates: The gate at each place.
+        merged: The sites where tokens merge.
+    """
+    for place, gate in gates.items():
+        site = Site(place.stage, "ffn")
+        if place.part == "hidden" and isinstance(gate, DynamicGate) and site in merged:
+            raise ReductionError(
+                f"{place} cannot choose channels for each image where {site} merges tokens",
+                "the linear layers there have rows of merged tokens",
+                hint=f"{place}={FixedGate.name}, or {site}=none",
+            )
 
 
 def _parse_gate(text: str, how: str) -> ChannelGate:

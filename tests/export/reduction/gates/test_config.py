@@ -10,7 +10,12 @@ from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.family import FAMILY
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.reduction.gates import GATES
-from segpp.export.reduction.gates.config import build_gates, chooses_on_images, count_channels
+from segpp.export.reduction.gates.config import (
+    build_gates,
+    check_beside,
+    chooses_on_images,
+    count_channels,
+)
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Channels, Place
@@ -103,3 +108,25 @@ def test_every_gate_reads_what_it_writes(name: str) -> None:
 
     assert build(f"1.hidden={gate.to_string()}") == {Place(1, "hidden"): gate}
     assert gate.name == name
+
+
+@pytest.mark.parametrize(
+    ("gate", "merged", "fits"),
+    [
+        ("3.hidden=dynamic", "3.ffn=bsm", False),
+        ("3.hidden=fixed", "3.ffn=bsm", True),
+        ("3.qkv=dynamic", "3.ffn=bsm", True),
+        ("3.hidden=dynamic", "4.ffn=bsm", True),
+        ("3.hidden=dynamic", "3.q=bsm", True),
+    ],
+)
+def test_an_image_cannot_choose_channels_of_rows_that_merge(
+    gate: str, merged: str, *, fits: bool
+) -> None:
+    gates, sites = build_gates([gate], FAMILY.places), reduction_config(reduce=[merged])
+
+    if fits:
+        check_beside(gates, sites)
+    else:
+        with pytest.raises(ReductionError, match=r"where 3\.ffn merges tokens(.|\n)*=fixed, or"):
+            check_beside(gates, sites)

@@ -19,6 +19,7 @@ from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.gates.config import ChannelGates
 from segpp.export.reduction.gates.places import Channels, Place
 from segpp.export.reduction.sites import Site
+from segpp.images.palette import BINARY_NAMES, default_palette
 from segpp.manifest import Architecture, ChannelSite, Classes, Origin, ReductionSite, Resize
 from segpp.ops.grid import Grid, Size
 from segpp.utils.choices import check_choice
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
     from segpp.export.reduction.gates.gate import Gate
     from segpp.export.reduction.gates.running_moments import Draw
 
-__all__ = ["Checkpoint", "ModelFamily", "check_with_any", "families", "families_for", "family_of"]
+__all__ = [
+    "Checkpoint",
+    "ModelFamily",
+    "check_with_any",
+    "classes_of",
+    "families",
+    "families_for",
+    "family_of",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +245,16 @@ class ModelFamily(Protocol):
     def rewrites(self) -> "Mapping[str, Rewrite]":
         """Return its exact rewrites by name."""
         ...
+
+
+def classes_of(checkpoint: Checkpoint) -> Classes:
+    """Return names and colours, by number where the checkpoint has none; of one output two."""
+    return checkpoint.classes or _numbered(checkpoint.architecture.classes)
+
+
+def _numbered(count: int) -> Classes:
+    names = BINARY_NAMES if count == 1 else tuple(f"class {index}" for index in range(count))
+    return Classes(names, default_palette(len(names)))
 
 
 def families() -> dict[str, ModelFamily]:

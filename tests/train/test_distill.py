@@ -67,7 +67,9 @@ def test_it_needs_no_more_than_its_extra_brings(teacher: Path, film: Film, tmp_p
 def test_minutes_end_it_with_time_for_the_last_check(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
-    timed = ("--minutes", "0.05", "--batch", "2", "--learning-rate", "0.0005", "--held-back", "0.3")
+    timed = ("--minutes", "0.1", "--batch", "2", "--learning-rate", "0.0005", "--held-back", "0.3")
+    # The best of many checks is better than the start, however many steps there is time for.
+    timed += ("--check-every", "4", "--precision", "fp32", "--patience", "1000")
 
     done = segpp("distill", teacher, film(), "-o", tmp_path / "s.pth", *SMALL, *timed, "--json")
 
@@ -75,7 +77,7 @@ def test_minutes_end_it_with_time_for_the_last_check(
     told = json.loads(done.stdout)
     assert told["steps"] >= 1
     # A step and a check take a fraction of a second, on a busy machine a few of them.
-    assert told["seconds"] < 3 + 3
+    assert told["seconds"] < 6 + 6
     assert told["history"][-1][0] == told["steps"]
 
 
@@ -105,7 +107,7 @@ def test_the_report_is_for_a_person(
 
     lines = done.stdout.splitlines()
     assert lines[0].startswith("wrote     student.pth  ")
-    assert lines[1].startswith("merging   1.q=bsm:ratio=0.75,sy=2,sx=2,window=0, 2.q=bsm")
+    assert lines[1].startswith("merging   1.q=bsm:ratio=0.75,sy=2,sx=2,window=0,protect=0,")
     assert lines[2] == "pictures  8 to learn from, 4 held back"
     assert "warning: 12 pictures are few" in done.stderr
 

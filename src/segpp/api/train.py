@@ -9,7 +9,7 @@ from segpp.api._labelled import Labelled, labelled_pictures
 from segpp.api._types import OneOrMore, PathLike, SizeLike, WhiteLike, checked_settings, to_size
 from segpp.errors import InputError
 from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.models.classes import classes_of
+from segpp.export.models.base import Checkpoint, classes_of
 from segpp.export.reduction.config import ReductionChoice
 from segpp.images.picture import check_bands
 from segpp.images.white import check_white
@@ -19,7 +19,6 @@ from segpp.train.report import DistillResult
 from segpp.utils import arguments
 
 if TYPE_CHECKING:
-    from segpp.export.models.base import Checkpoint
     from segpp.train.scores import Scored
 
 __all__ = ["distill"]

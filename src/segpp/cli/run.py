@@ -319,9 +319,8 @@ def _line(summary: RunSummary, args: argparse.Namespace) -> str:
         what += f"; {_kept_up(summary.live)}"
     differing = [one.different for one in done if one.different is not None]
     if differing:
-        what += (
-            f"; {sum(differing) / len(differing):.2%} of the pixels differ from {args.compare}'s"
-        )
+        share = sum(differing) / len(differing)
+        what += f"; {share:.2%} of the pixels differ from {args.compare}'s"
     files = " and ".join(filter(None, (summary.out, args.html)))
     wrote = f"; wrote {files}" if files else ""
     return one_line(f"{what}; {_seen(done, summary.names)}{wrote}{skipped}")

@@ -149,9 +149,8 @@ def batch_of(
 ) -> Batch:
     """Return normalised crops (B, 3, h, w) and their labels (B, h, w)."""
     draw = np.random.default_rng((0, step))
-    parts = [
-        varied(*known[pairs[int(i)]], ignored, draw) for i in draw.integers(len(pairs), size=size)
-    ]
+    chosen = [known[pairs[int(i)]] for i in draw.integers(len(pairs), size=size)]
+    parts = [varied(image, labels, ignored, draw) for image, labels in chosen]
     return torch.cat([image for image, _ in parts]), torch.cat([labels for _, labels in parts])
 
 

@@ -1,6 +1,7 @@
 """What every token reduction promises: static counts, a merge and its inverse."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import (
     TYPE_CHECKING,
@@ -46,9 +47,11 @@ class Method(ABC):
 
     Attributes:
         name: What the command line calls it.
+        unusual: Settings that are told only where they are not at their default.
     """
 
     name: ClassVar[str]
+    unusual: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def keys(cls) -> tuple[str, ...]:
@@ -62,7 +65,14 @@ class Method(ABC):
 
     def to_string(self) -> str:
         """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
-        return f"{self.name}:" + ",".join(f"{k}={_text(getattr(self, k))}" for k in self.keys())
+        values = {key: getattr(self, key) for key in self.keys()}
+        return f"{self.name}:" + ",".join(self.told(values))
+
+    @classmethod
+    def told(cls, settings: Mapping[str, float | str]) -> list[str]:
+        """Return ``KEY=VALUE`` for each of some settings that is to be told."""
+        usual = {field.name: field.default for field in fields(cls) if field.name in cls.unusual}  # type: ignore[arg-type]  # as above
+        return [f"{k}={_text(v)}" for k, v in settings.items() if k not in usual or v != usual[k]]
 
     @classmethod
     def parse(cls: type[_Method], settings: str) -> _Method:  # noqa: PYI019 - Self comes with 3.11

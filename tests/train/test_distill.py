@@ -107,7 +107,7 @@ def test_the_report_is_for_a_person(
 
     lines = done.stdout.splitlines()
     assert lines[0].startswith("wrote     student.pth  ")
-    assert lines[1].startswith("merging   1.q=bsm:ratio=0.75,sy=2,sx=2,window=0,protect=0,")
+    assert lines[1].startswith("merging   1.q=bsm:ratio=0.75,sy=2,sx=2,window=0, 2.q=bsm")
     assert lines[2] == "pictures  8 to learn from, 4 held back"
     assert "warning: 12 pictures are few" in done.stderr
 

@@ -52,6 +52,7 @@ class BipartiteSoftMatching(TokenReduction):
     """
 
     name: ClassVar[str] = "bsm"
+    unusual: ClassVar[tuple[str, ...]] = ("protect", "destination", "value")
 
     ratio: float = 0.5
     sy: int = 2

@@ -5,6 +5,7 @@ from pathlib import Path
 from segpp.errors import InputError, ManifestError
 from segpp.export.models.base import family_of
 from segpp.export.models.macs import Macs
+from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.sites import Site
 from segpp.inspection.calibration import calibration_sections
 from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
@@ -15,6 +16,7 @@ from segpp.manifest import (
     OutputSpec,
     PluginInfo,
     ProbeResult,
+    ReductionSite,
     read_manifest,
 )
 from segpp.manifest.dataclass_json import encode
@@ -158,10 +160,17 @@ def _output(output: OutputSpec) -> str:
     return f"({_listed(output.shape)}) {output.dtype} {output.kind}{corners}"
 
 
+def _told(site: ReductionSite) -> list[str]:
+    # A later segpp may have other methods.
+    if site.method in REDUCTIONS:
+        return REDUCTIONS[site.method].told(site.settings)
+    return [f"{key}={value}" for key, value in site.settings.items()]
+
+
 def _reduction(manifest: Manifest) -> Section:
     cells = [["site", "method", "grid", "tokens in", "tokens out", "blocks a match"]]
     for site in manifest.reduction:
-        settings = ",".join(f"{key}={value}" for key, value in site.settings.items())
+        settings = ",".join(_told(site))
         cells.append(
             [
                 str(Site(site.stage, site.side)),

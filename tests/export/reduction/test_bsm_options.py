@@ -257,6 +257,9 @@ def test_words_are_read_back_from_text_and_manifest() -> None:
     assert list(config.values()) == [how]
     assert how.to_string() == text
     assert recorded_config(count_tokens(config, site_grids(Size(128, 128)))) == config
+    # At their defaults they are not told: every line on a site would be twice as long.
+    assert Bsm(0.25).to_string() == "bsm:ratio=0.25,sy=2,sx=2,window=0"
+    assert Bsm(0.25, protect=2).to_string() == "bsm:ratio=0.25,sy=2,sx=2,window=0,protect=2"
     assert Bsm.defaults()[-3:] == ("protect=0", "destination=corner", "value=mean")
 
 

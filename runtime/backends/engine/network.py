@@ -116,12 +116,13 @@ class EngineNetwork:
 
     def close(self) -> None:
         """Give back the memory of CPU and GPU, and the engine, once nobody uses it."""
+        lanes = [self._free.get() for _ in range(_LANES)]
+        if None not in lanes:
+            self._memory.close()
+            self._program.close()
+        # Whoever waits for a lane is told, and who closes it again waits for none.
         for _ in range(_LANES):
-            self._free.get()
-        self._memory.close()
-        self._program.close()
-        # Whoever waits for a lane is told.
-        self._free.put(None)
+            self._free.put(None)
 
     def _lane(self, stack: ExitStack, *, shared: bool, wanted: bool) -> Lane:
         """Return a lane that has run once, so that everything is compiled and set up."""

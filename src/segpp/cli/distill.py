@@ -86,7 +86,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, as STAGE.{q,kv}=METHOD:KEY=VALUE,... or =none; repeatable",
+        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, as SITE=METHOD:KEY=VALUE,... or "
+        "=none; repeatable",
     )
     group.add_argument(
         "--match-interval",

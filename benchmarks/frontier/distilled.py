@@ -1,0 +1,121 @@
+r"""What a distillation without labels wins back, one trial after the other.
+
+    python -m benchmarks.frontier.distilled --checkpoint b0.pth \
+        --unseen camvid/unseen --val camvid/val --train camvid/train \
+        --settings fast "hq + 3.grid" --seeds 0 1 2 --minutes 30 \
+        --folder /tmp/students --out docs/results/distilled_camvid.json
+
+``segpp.distill`` learns from the pictures of ``--train`` alone; the student is exported with the
+same setting and scored on pictures of another sequence, with labels that nothing was chosen by.
+Every trial is written to ``--out`` as it ends. One that is there is not run again; one that was
+stopped goes on.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import segpp
+from benchmarks.common.scoring import cpu
+from benchmarks.frontier.files import gmacs, scored, search_images, written
+from benchmarks.frontier.settings import SETTINGS
+from segpp.ops.grid import Size, parse_size
+from segpp.utils.files import atomic_write, check_writable
+
+
+def main() -> None:
+    """Run the trials that the result lacks."""
+    args = _arguments()
+    check_writable(args.out)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    for seed in args.seeds:
+        for name in args.settings:
+            trials = _read(args.out)
+            about = about_of(name, seed, args)
+            if not any(about.items() <= trial.items() for trial in trials):
+                _write(args.out, [*trials, {**about, **trial_of(name, seed, args)}])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--unseen", type=Path, required=True)
+    parser.add_argument("--val", type=Path, required=True)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--size", type=parse_size, default=Size(352, 480), metavar="HxW")
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME", required=True)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--limit", type=int, help="how many pictures to score on")
+    parser.add_argument("--folder", type=Path, required=True, help="for the students")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT.json")
+    return parser.parse_args()
+
+
+def about_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Return what tells a trial from others."""
+    return {
+        "checkpoint": args.checkpoint.name,
+        "setting": name,
+        "seed": seed,
+        "minutes": args.minutes,
+        "size": str(args.size),
+    }
+
+
+def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Distil, export and score; the teacher's scores are taken beside the student's."""
+    setting = SETTINGS[name]
+    number = list(SETTINGS).index(name)
+    student = args.folder / f"{args.checkpoint.stem}-{number}-{seed}-{args.minutes:g}.pth"
+    learned = segpp.distill(
+        args.checkpoint,
+        args.train / "images",
+        student,
+        preset=setting.preset,
+        reduce=setting.reduce,
+        size=(args.size.height, args.size.width),
+        minutes=args.minutes,
+        seed=seed,
+        fit="stretch",
+        threads=args.threads,
+        force=True,
+    )
+    searched = search_images(args.train)
+    with TemporaryDirectory() as folder:
+        files = {one: Path(folder) / f"{one}.onnx" for one in ("teacher", "before", "after")}
+        written(args.checkpoint, files["teacher"], SETTINGS["none"], args.size)
+        manifest = written(args.checkpoint, files["before"], setting, args.size, searched)
+        written(student, files["after"], setting, args.size, searched)
+        data = {"unseen": args.unseen, "val": args.val}
+        scores = scored(files, data, threads=args.threads, limit=args.limit)
+    return {
+        "machine": f"{cpu()}, {args.threads} thread(s)",
+        "precision": learned.precision,
+        "steps": learned.steps,
+        "best_step": learned.best_step,
+        "seconds": learned.seconds,
+        "held_back_before": learned.before.agreement,
+        "held_back_after": learned.after.agreement,
+        "gmacs": gmacs(manifest),
+        **scores,
+    }
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    trials: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["trials"]
+    return trials
+
+
+def _write(path: Path, trials: list[dict[str, Any]]) -> None:
+    with atomic_write(path) as (part,):
+        part.write_text(json.dumps({"trials": trials}, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

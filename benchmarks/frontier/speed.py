@@ -1,0 +1,113 @@
+r"""How much faster the settings are, every file in turn, round by round.
+
+    python -m benchmarks.frontier.speed b5 --size 1024x1024 --backend openvino \
+        --settings none hq "hq + 3.grid" --out docs/results/deeper_speed_b5.json
+
+``plain`` (with ``--plain``) is what a user would export instead: transformers' network by
+``torch.onnx.export``, or of the other head, which has no such package, ours with every rewrite off.
+A size's name means random weights, with which labels and merged tokens mean nothing and times are
+the same; channels are chosen on the bundled picture. The network alone is timed.
+"""
+
+import argparse
+import json
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.common.interleaved import interleaved, opened, place, street, summary
+from benchmarks.frontier.files import gmacs, written
+from benchmarks.frontier.settings import SETTINGS
+from benchmarks.networks.baselines import export_own, export_transformers, write_random
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.segformer.architecture import SIZES
+from segpp.export.targets import PORTABLE, TARGETS
+from segpp.images import sample_image
+from segpp.manifest import read_manifest
+from segpp.ops.grid import Size, parse_size
+from segpp.utils.files import check_writable
+
+
+def main() -> None:
+    """Measure, and add the rows to the result."""
+    args = _arguments()
+    check_writable(args.out)
+    with TemporaryDirectory() as folder:
+        rows = measure(args, Path(folder))
+    runs = json.loads(args.out.read_text(encoding="utf-8"))["runs"] if args.out.exists() else []
+    runs.append(
+        {
+            "network": args.source if args.source in SIZES else Path(args.source).name,
+            "head": args.head,
+            "size": str(args.size),
+            "target": args.target,
+            "rounds": args.rounds,
+            **place(args.threads, args.backend),
+            "rows": rows,
+        }
+    )
+    args.out.write_text(json.dumps({"runs": runs}, indent=2) + "\n", encoding="utf-8")
+    for name, row in rows.items():
+        print(f"{name:45} {row['median_ms']:8.1f} ms {row['faster']:5.2f}x")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("source", metavar="FILE|SIZE", help="a checkpoint, or b0 to b5")
+    parser.add_argument("--size", type=parse_size, default=Size(1024, 1024), metavar="HxW")
+    parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME", required=True)
+    parser.add_argument("--plain", action="store_true", help="a plain export first")
+    parser.add_argument("--head", default="linear", help="of the network, for the result")
+    parser.add_argument("--target", choices=TARGETS, default=PORTABLE)
+    parser.add_argument("--backend", default="onnxruntime")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--decoder", type=int, default=256, help="channels of a random head")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT.json")
+    return parser.parse_args()
+
+
+def measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
+    """Return times and cost of every file, beside the first."""
+    source = Path(args.source)
+    if args.source in SIZES:
+        source = folder / "random.pth"
+        write_random(args.source, args.decoder, source)
+    files, cost = {}, {}
+    if args.plain:
+        files["plain"] = folder / "plain.onnx"
+        _export_plain(source, files["plain"], args)
+    for number, name in enumerate(args.settings):
+        files[name] = folder / f"{number}.onnx"
+        # The tests and every other benchmark run the gate.
+        manifest = written(
+            source, files[name], SETTINGS[name], args.size, [sample_image()],
+            target=args.target, check=False,
+        )  # fmt: skip
+        cost[name] = {"gmacs": gmacs(manifest)}
+    with ExitStack() as stack:
+        runners = {name: _runner(stack, file, args) for name, file in files.items()}
+        rows = summary(interleaved(runners, args.rounds))
+    return {name: {**row, **cost.get(name, {})} for name, row in rows.items()}
+
+
+def _export_plain(source: Path, path: Path, args: argparse.Namespace) -> None:
+    checkpoint = load_checkpoint(source)
+    if checkpoint.architecture.head == "linear":
+        manifest = export_own(source, path.with_name("own.onnx"), args.size, check=False)
+        export_transformers(checkpoint, path, manifest)
+    else:
+        export_own(source, path, args.size, check=False)
+
+
+def _runner(stack: ExitStack, file: Path, args: argparse.Namespace) -> Any:
+    backend = opened(stack, file, backend=args.backend, threads=args.threads)
+    manifest = read_manifest(file)
+    feeds = {manifest.input.name: street(manifest.input)}
+    return partial(backend.run, feeds, [manifest.outputs[0].name])
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from typing import Any
 
 import segpp
 from benchmarks.common.scoring import cpu
-from benchmarks.frontier.files import gmacs, scored, search_images, written
+from benchmarks.frontier.files import cost, scored, search_images, written
 from benchmarks.frontier.settings import SETTINGS
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import atomic_write, check_writable
@@ -91,6 +91,7 @@ def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         manifest = written(args.checkpoint, files["before"], setting, args.size, searched)
         written(student, files["after"], setting, args.size, searched)
         data = {"unseen": args.unseen, "val": args.val}
+        macs = cost(files["before"], manifest)
         scores = scored(files, data, threads=args.threads, limit=args.limit)
     return {
         "machine": f"{cpu()}, {args.threads} thread(s)",
@@ -100,7 +101,7 @@ def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "seconds": learned.seconds,
         "held_back_before": learned.before.agreement,
         "held_back_after": learned.after.agreement,
-        "gmacs": gmacs(manifest),
+        **macs,
         **scores,
     }
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.common.interleaved import interleaved, opened, place, street, summary
-from benchmarks.frontier.files import gmacs, written
+from benchmarks.frontier.files import cost, written
 from benchmarks.frontier.settings import SETTINGS
 from benchmarks.networks.baselines import export_own, export_transformers, write_random
 from segpp.export.models.loading import load_checkpoint
@@ -75,7 +75,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float
     if args.source in SIZES:
         source = folder / "random.pth"
         write_random(args.source, args.decoder, source)
-    files, cost = {}, {}
+    files, costs = {}, {}
     if args.plain:
         files["plain"] = folder / "plain.onnx"
         _export_plain(source, files["plain"], args)
@@ -86,11 +86,11 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float
             source, files[name], SETTINGS[name], args.size, [sample_image()],
             target=args.target, check=False,
         )  # fmt: skip
-        cost[name] = {"gmacs": gmacs(manifest)}
+        costs[name] = cost(files[name], manifest)
     with ExitStack() as stack:
         runners = {name: _runner(stack, file, args) for name, file in files.items()}
         rows = summary(interleaved(runners, args.rounds))
-    return {name: {**row, **cost.get(name, {})} for name, row in rows.items()}
+    return {name: {**row, **costs.get(name, {})} for name, row in rows.items()}
 
 
 def _export_plain(source: Path, path: Path, args: argparse.Namespace) -> None:

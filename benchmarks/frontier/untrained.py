@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from benchmarks.frontier.files import gmacs, scored, search_images, written
+from benchmarks.frontier.files import cost, scored, search_images, written
 from benchmarks.frontier.settings import SETTINGS, Setting, chosen
 from segpp.export.models.loading import load_checkpoint
 from segpp.ops.grid import Size, parse_size
@@ -66,7 +66,7 @@ def measure(
                 "group": setting.group,
                 "preset": setting.preset,
                 "reduce": list(setting.reduce),
-                "gmacs": gmacs(manifest),
+                **cost(files[name], manifest),
             }
         )
     data = {"unseen": args.unseen, "val": args.val}

@@ -1,6 +1,7 @@
 r"""One picture and one table of what the other scripts of this folder found.
 
-    python -m benchmarks.frontier.drawn docs/results/frontier_b0.json docs/results/frontier_deep.json \
+python -m benchmarks.frontier.drawn \
+        docs/results/frontier_b0.json docs/results/frontier_deep.json \
         --distilled docs/results/distilled_camvid.json --plot docs/images/frontier.png
 """
 

@@ -19,7 +19,7 @@ def resolve_reduction(
         ReductionError: The network has no such site, or the reduction does not fit its grid.
     """
     family = family_of(checkpoint.architecture)
-    reduction = reduction_of(config, family)
+    reduction = reduction_of(config, family, checkpoint.architecture)
     # A reduction given as objects, not as text, has been checked by nobody.
     if absent := [str(site) for site in reduction if site not in family.sites]:
         raise ReductionError(

@@ -132,6 +132,7 @@ class ModelFamily(Protocol):
         sites: Where its networks can merge tokens.
         places: Where they can do with fewer channels.
         presets: Reductions by name; ``none`` is one of them.
+        preset_variants: What some networks have under these names instead, by which they are.
     """
 
     name: str
@@ -141,6 +142,7 @@ class ModelFamily(Protocol):
     sites: tuple[Site, ...]
     places: tuple[Place, ...]
     presets: Mapping[str, ReductionConfig]
+    preset_variants: Mapping[str, Mapping[str, ReductionConfig]]
 
     def formats(self) -> tuple[str, ...]:
         """Return the names of the checkpoint formats that it reads."""
@@ -197,8 +199,19 @@ class ModelFamily(Protocol):
         """
         ...
 
-    def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
+    def presets_of(self, architecture: Architecture) -> Mapping[str, ReductionConfig]:
+        """Return the presets as they are for a network."""
+        ...
+
+    def reduction_config(
+        self, choice: ReductionChoice, architecture: Architecture | None = None
+    ) -> ReductionConfig:
         """Return the reduction at each site.
+
+        Args:
+            choice: What is asked for.
+            architecture: Of the network; None while that is not known, and only whether the choice
+                is one at all.
 
         Raises:
             ReductionError: A name is unknown, or a number is out of range.

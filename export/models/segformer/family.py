@@ -14,7 +14,7 @@ from segpp.export.models.macs import Macs
 from segpp.export.models.segformer.architecture import STAGES, channels_of, check_heads
 from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.segformer.macs import macs_of
-from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.models.segformer.presets import PRESETS, VARIANTS, presets_of, reduction_config
 from segpp.export.models.segformer.sites import SITES, site_grids
 from segpp.export.models.segformer.tolerance import key_tokens, relative_tolerance
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
@@ -51,6 +51,7 @@ class SegFormerFamily:
         Place(stage, part) for stage in range(1, STAGES + 1) for part in PARTS
     )
     presets: Mapping[str, ReductionConfig] = PRESETS
+    preset_variants: Mapping[str, Mapping[str, ReductionConfig]] = VARIANTS
 
     def formats(self) -> tuple[str, ...]:
         """Return the names of the checkpoint formats."""
@@ -103,13 +104,24 @@ class SegFormerFamily:
         """
         return site_grids(size, reductions)
 
-    def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
+    def presets_of(self, architecture: Architecture) -> Mapping[str, ReductionConfig]:
+        """Return the presets as they are for a network."""
+        return presets_of(architecture.depths)
+
+    def reduction_config(
+        self, choice: ReductionChoice, architecture: Architecture | None = None
+    ) -> ReductionConfig:
         """Return the reduction at each site.
 
         Raises:
             ReductionError: A name is unknown, or a number is out of range.
         """
-        return reduction_config(preset=choice.preset, ratio=choice.ratio, reduce=choice.reduce)
+        return reduction_config(
+            preset=choice.preset,
+            ratio=choice.ratio,
+            reduce=choice.reduce,
+            depths=None if architecture is None else architecture.depths,
+        )
 
     def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:
         """Return how many channels there are at each place."""

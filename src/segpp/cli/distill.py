@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_reduction(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("token reduction, as the export will have it")
-    group.add_argument("--preset", metavar="NAME", help="hq, fast or 2x2, as in the paper")
+    group.add_argument("--preset", metavar="NAME", help="hq, fast or 2x2, as in the paper, or deep")
     group.add_argument(
         "--ratio", type=float, metavar="R", help="instead: share of tokens merged away"
     )

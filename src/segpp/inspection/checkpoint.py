@@ -63,8 +63,12 @@ def inspect_checkpoint(
     gates = {n: build_gates(choice.reduce, family.places) for n, choice in (asked or {}).items()}
     widths = family.channels(checkpoint.architecture)
     channels = {name: count_channels(one, widths) for name, one in gates.items() if one}
-    added = {name: family.reduction_config(choice) for name, choice in (asked or {}).items()}
-    configs = {**family.presets, **added}
+    architecture = checkpoint.architecture
+    added = {
+        name: family.reduction_config(choice, architecture)
+        for name, choice in (asked or {}).items()
+    }
+    configs = {**family.presets_of(architecture), **added}
     depths = checkpoint.architecture.depths
     outcomes = {name: _outcome(family, config, size, depths) for name, config in configs.items()}
     counts = {

@@ -38,7 +38,7 @@ def test_an_unknown_preset_lists_the_known() -> None:
         reduction_config(preset="fats")
 
     assert str(failure.value) == (
-        "unknown preset 'fats'\n  known: 2x2, fast, hq, none\n  hint: did you mean 'fast'?"
+        "unknown preset 'fats'\n  known: 2x2, deep, fast, hq, none\n  hint: did you mean 'fast'?"
     )
 
 

@@ -33,6 +33,12 @@ class ListReductions(argparse.Action):
         for name, gate in GATES.items():
             lines.append(f"  {name:<8} {', '.join(gate.defaults())}  (at {', '.join(PARTS)})")
         presets = [preset for family in families().values() for preset in family.presets.items()]
+        presets += [
+            (f"{name} of {networks}", config)
+            for family in families().values()
+            for networks, variants in family.preset_variants.items()
+            for name, config in variants.items()
+        ]
         for name, config in presets:
             sites = [f"  {site}={reduction.to_string()}" for site, reduction in config.items()]
             lines += [f"preset {name}:", *(sites or ["  merges nothing"])]

@@ -48,6 +48,7 @@ class PatchNetFamily:
     sites: tuple[Site, ...] = (Q, KV)
     places: tuple[Place, ...] = ()
     presets: Mapping[str, ReductionConfig] = {"none": {}, "half": merging(0.5)}
+    preset_variants: Mapping[str, Mapping[str, ReductionConfig]] = {}
 
     def formats(self) -> tuple[str, ...]:
         return ("patchnet",)
@@ -80,7 +81,12 @@ class PatchNetFamily:
     def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
         return dict.fromkeys(self.sites, Grid(size.height // PATCH, size.width // PATCH))
 
-    def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
+    def presets_of(self, architecture: Architecture) -> Mapping[str, ReductionConfig]:
+        return self.presets
+
+    def reduction_config(
+        self, choice: ReductionChoice, architecture: Architecture | None = None
+    ) -> ReductionConfig:
         return build_config(choice, sites=self.sites, presets=self.presets, from_ratio=merging)
 
     def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:

@@ -5,7 +5,7 @@ r"""What a distillation without labels wins back, one trial after the other.
         --settings fast "hq + 3.grid" --seeds 0 1 2 --minutes 30 \
         --folder /tmp/students --out docs/results/distilled_camvid.json
 
-``segpp.distill`` learns from the pictures of ``--train`` alone; the student is exported with the
+``segpp-distill`` learns from the pictures of ``--train`` alone; the student is exported with the
 same setting and scored on pictures of another sequence, with labels that nothing was chosen by.
 Every trial is written to ``--out`` as it ends. One that is there is not run again; one that was
 stopped goes on.
@@ -17,10 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import segpp
 from benchmarks.common.scoring import cpu
 from benchmarks.frontier.files import cost, scored, search_images, written
-from benchmarks.frontier.settings import SETTINGS
+from benchmarks.frontier.learning import learned
+from benchmarks.frontier.settings import SETTINGS, Setting
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import atomic_write, check_writable
 
@@ -48,6 +48,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME", required=True)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--kills", type=int, default=0, help="so often it is killed and goes on")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=int, help="how many pictures to score on")
     parser.add_argument("--folder", type=Path, required=True, help="for the students")
@@ -62,6 +63,7 @@ def about_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "setting": name,
         "seed": seed,
         "minutes": args.minutes,
+        "kills": args.kills,
         "size": str(args.size),
     }
 
@@ -70,19 +72,14 @@ def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Distil, export and score; the teacher's scores are taken beside the student's."""
     setting = SETTINGS[name]
     number = list(SETTINGS).index(name)
-    student = args.folder / f"{args.checkpoint.stem}-{number}-{seed}-{args.minutes:g}.pth"
-    learned = segpp.distill(
-        args.checkpoint,
-        args.train / "images",
+    student = (
+        args.folder / f"{args.checkpoint.stem}-{number}-{seed}-{args.minutes:g}-{args.kills}.pth"
+    )
+    report = learned(
         student,
-        preset=setting.preset,
-        reduce=setting.reduce,
-        size=(args.size.height, args.size.width),
-        minutes=args.minutes,
-        seed=seed,
-        fit="stretch",
-        threads=args.threads,
-        force=True,
+        command_of(student, setting, seed, args),
+        kills=args.kills,
+        seconds=60 * args.minutes,
     )
     searched = search_images(args.train)
     with TemporaryDirectory() as folder:
@@ -95,15 +92,21 @@ def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         scores = scored(files, data, threads=args.threads, limit=args.limit)
     return {
         "machine": f"{cpu()}, {args.threads} thread(s)",
-        "precision": learned.precision,
-        "steps": learned.steps,
-        "best_step": learned.best_step,
-        "seconds": learned.seconds,
-        "held_back_before": learned.before.agreement,
-        "held_back_after": learned.after.agreement,
+        **{key: report[key] for key in ("precision", "steps", "best_step", "seconds")},
+        "held_back_before": report["before"]["agreement"],
+        "held_back_after": report["after"]["agreement"],
         **macs,
         **scores,
     }
+
+
+def command_of(student: Path, setting: Setting, seed: int, args: argparse.Namespace) -> list[str]:
+    """Return what ``segpp-distill`` is told."""
+    texts = [str(args.checkpoint), str(args.train / "images"), "-o", str(student)]
+    texts += ["--preset", setting.preset, "--size", str(args.size), "--fit", "stretch"]
+    texts += [text for one in setting.reduce for text in ("--reduce", one)]
+    texts += ["--minutes", f"{args.minutes:g}", "--seed", str(seed), "--force"]
+    return [*texts, "--threads", str(args.threads)]
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

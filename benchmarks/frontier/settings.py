@@ -52,6 +52,12 @@ SETTINGS: Mapping[str, Setting] = {
     "2.grid 1/2 from block 2": Setting(reduce=("2.grid=area:share=0.5,first=2",), group="grid"),
     "4.grid 1/2 from block 2": Setting(reduce=("4.grid=area:share=0.5,first=2",), group="grid"),
     "head.grid 1/2": Setting(reduce=(_HEAD,), group="grid"),
+    "fast + ffn 0.7 everywhere": Setting(
+        "fast", tuple(f"{s}.ffn=bsm:ratio=0.7,sy=2,sx=2" for s in (1, 2, 3, 4)), "ffn"
+    ),
+    "fast + ffn 1/2 in 3, 4": Setting(
+        "fast", tuple(f"{s}.ffn=bsm:ratio=0.5,sy=2,sx=2" for s in (3, 4)), "ffn"
+    ),
     "3.ffn 1/2": Setting(reduce=("3.q=bsm:ratio=0.5,sy=2,sx=2", "3.ffn=q"), group="ffn"),
     "hidden 1/2 in 3, 4": Setting(reduce=_hidden(3, 4), group="channels"),
     "hidden 1/2 everywhere": Setting(reduce=_hidden(1, 2, 3, 4), group="channels"),

@@ -53,9 +53,10 @@ def _read(path: Path) -> dict[str, Any]:
 
 def table_of(result: Mapping[str, Any], trials: Sequence[Row]) -> str:
     """Return a row for each setting of a checkpoint: cost, and mIoU before and after."""
-    head = ["setting", "GMAC of the file", "unseen", "val", "distilled: unseen", "val", "seeds"]
+    head = ["", "setting", "GMAC", "unseen", "val", "distilled: unseen", "val", "of"]
     own = [trial for trial in trials if trial["checkpoint"] == result["checkpoint"]]
-    return columns(head, [_line(row, own) for row in result["rows"]])
+    lines = [_line(row, own) for row in result["rows"]]
+    return columns(head, [[str(number), *line] for number, line in enumerate(lines, 1)])
 
 
 def _line(row: Row, trials: Sequence[Row]) -> list[str]:
@@ -67,7 +68,7 @@ def _line(row: Row, trials: Sequence[Row]) -> list[str]:
         _percent(row["unseen"]["miou"]),
         _percent(row["val"]["miou"]),
         *(after or ["", ""]),
-        str(len(seeds)) if seeds else "",
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}" if seeds else "",
     ]
 
 

@@ -83,7 +83,7 @@ def distill(
         pictures: Folders, patterns, lists (``.txt``) and files, or folders of data sets; at least
             eight pictures.
         output: The checkpoint to write: a file of the same kind, or a folder.
-        preset: What the export is going to merge, as in ``export_onnx``: ``hq``, ``fast``, ``deep``.
+        preset: What the export is going to merge, as in ``export_onnx``: ``hq``, ``deep``.
         ratio: Instead of a preset: the share of tokens merged away at each site.
         reduce: Single sites on top, as ``"3.q=bsm:ratio=0.8,sy=4,sx=4"``.
         match_interval: For how many consecutive blocks of a stage one matching serves.

@@ -198,7 +198,9 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         metavar="R",
         help="share of tokens merged away at keys and values of stages 1-2 and queries of 3-4",
     )
-    group.add_argument("--preset", metavar="NAME", help="none, hq, fast or 2x2, as in the paper, or deep")
+    group.add_argument(
+        "--preset", metavar="NAME", help="none, hq, fast or 2x2, as in the paper, or deep"
+    )
     group.add_argument(
         "--reduce",
         action="append",

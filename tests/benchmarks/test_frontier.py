@@ -1,0 +1,112 @@
+"""Every reduction is compared with the others in accuracy and cost, as it is and after learning."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.frontier.drawn import draw, table_of
+from benchmarks.frontier.settings import SETTINGS, chosen
+from examples.demo.__main__ import CHECKPOINT
+from examples.street_scenes.draw import write_scenes
+from segpp.export.models.segformer.family import FAMILY
+from segpp.export.reduction.config import ReductionChoice, count_tokens
+from segpp.export.reduction.gates.config import build_gates
+from segpp.ops.grid import Size
+
+ROOT = Path(__file__).resolve().parents[2]
+SIZE = "128x160"
+DEPTHS = (3, 4, 6, 3)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_is_one_of_a_deep_network(name: str) -> None:
+    setting = SETTINGS[name]
+    config = FAMILY.reduction_config(ReductionChoice(setting.preset, reduce=setting.reduce))
+
+    sites = count_tokens(config, FAMILY.grids(Size(352, 480), config), depths=DEPTHS)
+
+    gates = build_gates(setting.reduce, FAMILY.places)
+    assert len(sites) + len(gates) >= len(setting.reduce)
+    assert bool(sites or gates) == (name != "none")
+
+
+def test_a_stage_of_two_blocks_has_no_third() -> None:
+    shallow, deep = chosen(None, 2), chosen(None, 6)
+
+    assert set(deep) == set(SETTINGS)
+    assert {SETTINGS[name].group for name in set(deep) - set(shallow)} == {"deep"}
+    assert list(chosen(["hq"], 2)) == ["hq"]
+
+
+def row(setting: str, gmacs: float, miou: float) -> dict[str, Any]:
+    scores = {"unseen": {"miou": miou}, "val": {"miou": miou + 0.1}}
+    return {"setting": setting, "group": "merging", "file_gmacs": gmacs, **scores}
+
+
+def test_the_table_has_the_mean_of_the_seeds_of_its_own_checkpoint(tmp_path: Path) -> None:
+    result = {
+        "checkpoint": "a.pth",
+        "size": "352x480",
+        "rows": [row("none", 2, 0.5), row("hq", 1, 0.4)],
+    }
+    trials = [
+        {"checkpoint": name, "setting": "hq", "after": row("hq", 1, miou)}
+        for name, miou in [("a.pth", 0.44), ("a.pth", 0.46), ("b.pth", 0.9)]
+    ]
+
+    table = table_of(result, trials).splitlines()
+    draw([result], trials, tmp_path / "plot.png")
+
+    assert table[2:] == [
+        "| 1 | none | 2.00 | 50.00 | 60.00 |  |  |  |",
+        "| 2 | hq | 1.00 | 40.00 | 50.00 | 45.00 | 55.00 | 2 seeds |",
+    ]
+    assert (tmp_path / "plot.png").stat().st_size > 0
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, "-m", f"benchmarks.frontier.{script}", *map(str, arguments)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
+    """A distillation is killed once on its way; a trial that is there is not run again."""
+    for number, name in enumerate(("train", "unseen", "val")):
+        write_scenes(
+            tmp_path / name, range(900_000 + 10 * number, 900_009 + 10 * number), Size(64, 96)
+        )
+    data = [part for name in ("train", "unseen", "val") for part in (f"--{name}", tmp_path / name)]
+    common = ("--checkpoint", CHECKPOINT, *data, "--size", SIZE, "--limit", 2, "--threads", 1)
+    before, after, speed = (tmp_path / f"{name}.json" for name in ("before", "after", "speed"))
+
+    names = ("none", "fast", "hq + hidden + head.grid")
+    run("untrained", *common, "--settings", *names, "--out", before)
+    trial = (*common, "--settings", "fast", "--minutes", 0.3, "--kills", 1, "--out", after)
+    run("distilled", *trial, "--folder", tmp_path / "students")
+    first = after.read_bytes()
+    run("distilled", *trial, "--folder", tmp_path / "students")
+    table = run("drawn", before, "--distilled", after, "--plot", tmp_path / "plot.png")
+    timed = ("--settings", "none", "head.grid 1/2", "--rounds", 2, "--threads", 1)
+    printed = run("speed", CHECKPOINT, "--size", SIZE, *timed, "--out", speed)
+
+    rows = json.loads(before.read_text())["rows"]
+    assert [one["setting"] for one in rows] == list(names)
+    assert rows[0]["file_gmacs"] > rows[1]["file_gmacs"] > rows[2]["file_gmacs"]
+    assert rows[0]["unseen"]["agreement"] == 1
+    [found] = json.loads(after.read_text())["trials"]
+    assert found["before"]["unseen"]["miou"] == pytest.approx(rows[1]["unseen"]["miou"], abs=1e-3)
+    assert found["held_back_after"] > found["held_back_before"]
+    assert after.read_bytes() == first
+    assert "1 seed" in table
+    assert (tmp_path / "plot.png").exists()
+    assert printed.count(" ms ") == 2
+    assert list(json.loads(speed.read_text())["runs"][0]["rows"]) == ["none", "head.grid 1/2"]

@@ -344,6 +344,7 @@ def test_without_any_class_left_there_is_nothing_to_evaluate(
         ("see `min_agreement`, or `check=False` to", "see --min-agreement, or --no-check to"),
         ("`match_interval` is 0", "--match-interval is 0"),
         ("leave out `rewrites_off=a`", "leave out --no-rewrite a"),
+        ("begin anew: `restart=True`", "begin anew: --restart"),
         ("`checkpoint` is ''", "checkpoint is ''"),
         ("the file `x` and `no_argument=3`", "the file `x` and `no_argument=3`"),
     ],

@@ -44,6 +44,17 @@ def test_a_student_agrees_better_and_lies_as_its_teacher(
     assert {path.name for path in tmp_path.iterdir()} == {"film", out.name, f"{out.name}.json"}
 
 
+def test_a_head_on_a_smaller_grid_is_judged_by_its_masks(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    done = segpp(*call(teacher, film(), tmp_path / "student.pth", "--reduce", "head.grid=area"))
+
+    # Whether so few steps are enough is another question.
+    assert done.returncode in {0, 1}, done.stderr
+    assert "agreement " in done.stdout
+    assert "Traceback" not in done.stderr
+
+
 def test_the_student_is_exported_as_its_teacher_is(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:

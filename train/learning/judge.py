@@ -54,7 +54,7 @@ class Judge:
                 images = self._images(own[start : start + self.batch])
                 ours, theirs = student(images), self._teachers(start, images)
                 agreed += self._agreed(ours, theirs) * len(images)
-                diverged += float(mask_divergence(ours, theirs)) * len(images)
+                diverged += float(self._divergence(ours, theirs)) * len(images)
                 count += len(images)
         agreed, diverged, total = self.world.total([agreed, diverged, count])
         return Judged(agreed / total, diverged / total)
@@ -82,6 +82,9 @@ class Judge:
             self._kept[start] = logits.cpu()
             self._bytes += logits.nbytes
         return self._kept[start].to(images.device)
+
+    def _divergence(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        return mask_divergence(ours, theirs, align_corners=self.align_corners)
 
     def _agreed(self, ours: Tensor, theirs: Tensor) -> float:
         spec = self.reader.spec

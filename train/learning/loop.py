@@ -170,7 +170,10 @@ class Training:
             with torch.no_grad():
                 teacher_logits, teacher_stages = self._teacher(images)
             logits, stages = self._learning(images)
-        loss = plan.mask_weight * mask_divergence(logits, teacher_logits, plan.temperature)
+        corners = self.judge.align_corners
+        loss = plan.mask_weight * mask_divergence(
+            logits, teacher_logits, plan.temperature, align_corners=corners
+        )
         return loss + plan.stage_weight * stage_error(stages, teacher_stages)
 
     def _check_finite(self, loss: float) -> None:

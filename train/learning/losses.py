@@ -16,18 +16,21 @@ __all__ = ["log_probabilities", "mask_divergence", "stage_error"]
 _TINY = 1e-6
 
 
-def mask_divergence(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+def mask_divergence(
+    student: Tensor, teacher: Tensor, temperature: float = 1.0, *, align_corners: bool = False
+) -> Tensor:
     """Return KL(teacher ‖ student) of the classes, the mean over pixels and images, times T².
 
     Args:
-        student: Logits (B, K, h, w).
-        teacher: Likewise.
+        student: Logits (B, K, h', w'); of a head on a smaller grid they are resized as masks are.
+        teacher: Logits (B, K, h, w).
         temperature: T, by which both are divided.
+        align_corners: How logits are resized.
 
     Source: Hinton et al., Distilling the Knowledge in a Neural Network, 2015 (arXiv:1503.02531),
     section 2, there for one label per image.
     """
-    ours = log_probabilities(student, temperature)
+    ours = log_probabilities(_resized(student, teacher, align_corners), temperature)
     theirs = log_probabilities(teacher, temperature)
     per_pixel = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(1)
     return per_pixel.mean() * temperature**2
@@ -57,6 +60,13 @@ def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
     if wide.shape[1] == 1:
         wide = torch.cat([torch.zeros_like(wide), wide], 1)
     return wide.log_softmax(1)
+
+
+def _resized(student: Tensor, teacher: Tensor, align_corners: bool) -> Tensor:  # noqa: FBT001 - torch's own
+    if student.shape[2:] == teacher.shape[2:]:
+        return student
+    wide = student.to(torch.promote_types(student.dtype, torch.float32))
+    return F.interpolate(wide, teacher.shape[2:], mode="bilinear", align_corners=align_corners)
 
 
 def _relative(ours: Tensor, theirs: Tensor) -> Tensor:

@@ -309,7 +309,8 @@ def in_flags(message: str) -> str:
         if name in _POSITIONAL:
             return found[0].strip("`")
         flag = _OTHERWISE.get(name, f"--{name.replace('_', '-')}")
-        return flag if value is None else f"{flag} {value}"
+        # A flag that is on or off takes no value: behind "--restart True" stands an argument.
+        return flag if value in {None, "True"} else f"{flag} {value}"
 
     return re.sub(r"`([a-z_]+)(?:=([^`]*))?`", flag_of, message)
 

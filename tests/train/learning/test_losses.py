@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from segpp.train.learning.losses import log_probabilities, mask_divergence, stage_error
 
@@ -27,6 +28,18 @@ def test_the_divergence_is_the_textbooks() -> None:
     expected = 0.75 * log(0.75 / 0.5) + 0.25 * log(0.25 / 0.5)
     # Six digits are what FP32 has.
     assert mask_divergence(student, teacher).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_logits_of_a_smaller_grid_are_compared_as_large_as_the_teachers(
+    align_corners: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    student, teacher = drawn(2, 5, 3, 4), drawn(2, 5, 6, 8)
+
+    found = mask_divergence(student, teacher, 2.0, align_corners=align_corners)
+
+    large = F.interpolate(student, (6, 8), mode="bilinear", align_corners=align_corners)
+    assert found.item() == mask_divergence(large, teacher, 2.0).item()
 
 
 def test_one_logit_is_two_classes() -> None:

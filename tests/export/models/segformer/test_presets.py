@@ -1,16 +1,27 @@
 """The paper's presets and a single ratio: which tokens they leave at each site."""
 
 import math
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segpp.export.models.segformer.presets import PRESETS, reduction_config
+from segpp.export.config import ExportConfig
+from segpp.export.config.resolve import resolve_input, resolve_reduction
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.segformer.architecture import segformer
+from segpp.export.models.segformer.presets import PRESETS, VARIANTS, reduction_config
 from segpp.export.models.segformer.sites import site_grids
-from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.config import ReductionChoice, ReductionConfig, count_tokens
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.export.reduction.sites import Site
 from segpp.ops.grid import Size
+from tests.helpers.checkpoints import Write, theirs
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def kept(config: ReductionConfig, height: int, width: int) -> dict[str, tuple[int, int]]:
@@ -110,3 +121,45 @@ def test_what_a_preset_spells_is_read_back(preset: str) -> None:
 @pytest.mark.parametrize("preset", ["hq", "fast", "2x2"])
 def test_presets_fit_from_128_pixels_on(preset: str) -> None:
     assert count_tokens(reduction_config(preset=preset), site_grids(Size(128, 128)))
+
+
+# --- deep
+
+
+def test_deep_has_a_smaller_grid_in_a_third_stage_with_the_blocks_for_one() -> None:
+    b0, b2, b5 = (segformer(name, classes=2).depths for name in ("b0", "b2", "b5"))
+    shallow, deep = (reduction_config(preset="deep", depths=depths) for depths in (b0, b2))
+
+    assert shallow == reduction_config(preset="deep") == PRESETS["deep"]
+    assert Site(3, "grid") in deep
+    assert Site(3, "grid") not in shallow
+    assert reduction_config(preset="deep", depths=b5) == deep
+    # What else merges is the paper's.
+    for found in (shallow, deep):
+        assert reduction_config(preset="hq").items() <= found.items()
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"deep"}))
+def test_the_papers_presets_are_the_same_for_every_network(preset: str) -> None:
+    assert reduction_config(preset=preset, depths=(3, 6, 40, 3)) == PRESETS[preset]
+
+
+def test_what_a_checkpoint_is_decides_what_deep_means(write: Write) -> None:
+    choice = ExportConfig(
+        Path("x"), Path("y"), size=Size(128, 256), reduction=ReductionChoice(preset="deep")
+    )
+    depths = [(1, 2, 1, 1), (1, 1, 6, 1)]
+    checkpoints = [load_checkpoint(write(theirs(depths=found))) for found in depths]
+
+    found = [resolve_reduction(choice, c, resolve_input(choice, c)) for c in checkpoints]
+
+    assert found == [reduction_config(preset="deep", depths=d) for d in depths]
+    assert found[0] != found[1]
+
+
+def test_both_forms_of_deep_are_listed(segpp: Command) -> None:
+    listed = segpp("export", "--list-reductions").stdout
+
+    [networks] = VARIANTS
+    assert "preset deep:\n" in listed
+    assert f"preset deep of {networks}:\n" in listed

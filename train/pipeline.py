@@ -40,6 +40,7 @@ from segpp.train.pictures.find import FEW, check_enough, digest_of, find_picture
 from segpp.train.pictures.reading import Reader, readable
 from segpp.train.pictures.split import Split, split
 from segpp.train.report import DistillFailedError, DistillResult, MeanIous, Teacher, WrittenFile
+from segpp.train.saving.rounded import rounded
 from segpp.train.saving.student import Layout, layout_of
 from segpp.train.saving.write import check_target, write_student
 from segpp.train.scores import Scored, mious
@@ -262,7 +263,7 @@ def _finished(
     task: _Task, progress: Progress, keeper: Keeper, scored: Scored | None, judge: Judge
 ) -> DistillResult:
     """Score, write and report; the training is over either way."""
-    state = {**task.checkpoint.state, **progress.kept}
+    state = _as_written(task, progress, judge)
     miou = None if scored is None else _scores(task, state, scored)
     warnings = (*task.left_out, *_warnings(task, judge))
 
@@ -284,6 +285,21 @@ def _finished(
     task.world.wait()
     keeper.remove()
     return result
+
+
+def _as_written(task: _Task, progress: Progress, judge: Judge) -> dict[str, torch.Tensor]:
+    """Return the best weights as the file will have them, judged as such where that rounds them."""
+    kept = {name: tensor.cpu() for name, tensor in progress.kept.items()}
+    state = {**task.checkpoint.state, **kept}
+    written = rounded(task.layout, state)
+    if all(torch.equal(written[name], tensor) for name, tensor in kept.items()):
+        return state
+    student = task.student()
+    student.load_state_dict({name: written[name] for name in kept}, strict=False)
+    progress.best = judge(student)
+    if not progress.best.is_better_than(progress.start):
+        progress.kept = {}
+    return written
 
 
 def _scores(task: _Task, state: Mapping[str, torch.Tensor], scored: Scored) -> MeanIous:

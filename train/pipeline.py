@@ -23,7 +23,7 @@ from segpp.export.models.base import Checkpoint
 from segpp.export.models.network import Network
 from segpp.export.reduction.config import ReductionConfig
 from segpp.manifest import InputSpec
-from segpp.train.check import check_config
+from segpp.train.check import check_config, check_not_a_picture
 from segpp.train.config import DistillConfig
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.judged import Judged
@@ -125,6 +125,7 @@ def _prepared(config: DistillConfig, world: World) -> _Task:
     spec = resolve_input(config.export, layout.checkpoint)
     reduction = resolve_reduction(config.export, layout.checkpoint, spec)
     found, left_out = find_pictures(config.pictures)
+    check_not_a_picture(config.out, found)
     parts = split(found, config.held_back)
     with _told("looking at the pictures held back", world):
         held = readable(parts.held, spec)

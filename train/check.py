@@ -1,6 +1,8 @@
 """What is wrong with a config whatever its checkpoint holds, told before torch is imported."""
 
+from collections.abc import Iterable
 from math import inf
+from pathlib import Path
 
 from segpp.errors import InputError, OutputError, ReductionError
 from segpp.export.checkpoints.check_weights import check_weights
@@ -14,7 +16,7 @@ from segpp.utils.choices import check_choice
 from segpp.utils.files import check_writable, manifest_path
 from segpp.utils.overwrite import check_output_file
 
-__all__ = ["check_config"]
+__all__ = ["check_config", "check_not_a_picture"]
 
 _MOST_BATCH = 1024
 _LEAST_HELD, _MOST_HELD = 0.01, 0.9
@@ -32,6 +34,12 @@ def check_config(config: DistillConfig) -> None:
     check_weights(config.checkpoint)
     check_with_any(lambda family: _check_reduction(family, config))
     _check_output(config)
+
+
+def check_not_a_picture(out: Path, pictures: Iterable[Path]) -> None:
+    """Raise OutputError if a picture would be replaced by the student, whatever was asked for."""
+    if out.exists() and any(picture.samefile(out) for picture in pictures if picture.exists()):
+        raise OutputError(f"{out} is one of the pictures", hint="write to another file")
 
 
 def _check_numbers(config: DistillConfig) -> None:

@@ -23,7 +23,7 @@ from segpp.export.models.base import Checkpoint
 from segpp.export.models.network import Network
 from segpp.export.reduction.config import ReductionConfig
 from segpp.manifest import InputSpec
-from segpp.train.check import check_config
+from segpp.train.check import check_config, check_not_a_picture
 from segpp.train.config import DistillConfig
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.judged import Judged
@@ -40,6 +40,7 @@ from segpp.train.pictures.find import FEW, check_enough, digest_of, find_picture
 from segpp.train.pictures.reading import Reader, readable
 from segpp.train.pictures.split import Split, split
 from segpp.train.report import DistillFailedError, DistillResult, MeanIous, Teacher, WrittenFile
+from segpp.train.saving.rounded import rounded
 from segpp.train.saving.student import Layout, layout_of
 from segpp.train.saving.write import check_target, write_student
 from segpp.train.scores import Scored, mious
@@ -124,6 +125,7 @@ def _prepared(config: DistillConfig, world: World) -> _Task:
     spec = resolve_input(config.export, layout.checkpoint)
     reduction = resolve_reduction(config.export, layout.checkpoint, spec)
     found, left_out = find_pictures(config.pictures)
+    check_not_a_picture(config.out, found)
     parts = split(found, config.held_back)
     with _told("looking at the pictures held back", world):
         held = readable(parts.held, spec)
@@ -262,7 +264,7 @@ def _finished(
     task: _Task, progress: Progress, keeper: Keeper, scored: Scored | None, judge: Judge
 ) -> DistillResult:
     """Score, write and report; the training is over either way."""
-    state = {**task.checkpoint.state, **progress.kept}
+    state = _as_written(task, progress, judge)
     miou = None if scored is None else _scores(task, state, scored)
     warnings = (*task.left_out, *_warnings(task, judge))
 
@@ -284,6 +286,21 @@ def _finished(
     task.world.wait()
     keeper.remove()
     return result
+
+
+def _as_written(task: _Task, progress: Progress, judge: Judge) -> dict[str, torch.Tensor]:
+    """Return the best weights as the file will have them, judged as such where that rounds them."""
+    kept = {name: tensor.cpu() for name, tensor in progress.kept.items()}
+    state = {**task.checkpoint.state, **kept}
+    written = rounded(task.layout, state)
+    if all(torch.equal(written[name], tensor) for name, tensor in kept.items()):
+        return state
+    student = task.student()
+    student.load_state_dict({name: written[name] for name in kept}, strict=False)
+    progress.best = judge(student)
+    if not progress.best.is_better_than(progress.start):
+        progress.kept = {}
+    return written
 
 
 def _scores(task: _Task, state: Mapping[str, torch.Tensor], scored: Scored) -> MeanIous:

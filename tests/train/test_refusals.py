@@ -26,6 +26,10 @@ Film = Callable[..., Path]
         ("distill t.pth film -o other.pth --preset 2x2", "is not a checkpoint that segpp wrote"),
         ("distill t.pth film -o no/out.pth --preset 2x2", "cannot write no/out.pth"),
         ("distill t.pth film -o film --preset 2x2", "film is a folder"),
+        (
+            "distill t.pth film -o film/frame_000.png --force --preset 2x2",
+            "film/frame_000.png is one of the pictures",
+        ),
         ("distill t.pth film -o out.safetensors --preset 2x2", "name it out.pth"),
         ("distill t.pth film -o out.pth --preset fast --size 64x64", "stage 1, kv: bsm"),
         ("distill t.pth film -o out.pth --preset 2x2 --device tpu", "unknown device 'tpu'"),

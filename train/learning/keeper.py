@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from segpp.errors import InputError
-from segpp.train.learning.state import Progress, read_state, write_state
+from segpp.train.learning.state import Progress, check_state, read_state, write_state
 from segpp.train.learning.world import World
 
 __all__ = ["Keeper"]
@@ -63,6 +63,8 @@ class Keeper:
             InputError: There is one, of other settings or damaged.
         """
         here = self.world.is_first and self.path.exists() and not restart
+        if here:
+            check_state(self.path, like)
         content = self.world.of_first(self.path.read_bytes() if here else None)
         if content is None:
             return None

@@ -14,7 +14,8 @@
 The order of pictures and how they are varied follow from the step, so no generator is kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.train.learning.judged import Judged
 from segpp.utils.files import atomic_write, check_file
 
-__all__ = ["Progress", "read_state", "write_state"]
+__all__ = ["Progress", "check_state", "read_state", "write_state"]
 
 _SCHEMA = 1
 # Student, two moments and the best weights are four times the weights; settings are little.
@@ -109,11 +110,23 @@ def read_state(path: Path, like: Mapping[str, Tensor]) -> Progress:
     Raises:
         InputError: It is no state of a training of such a student.
     """
-    try:
+    check_state(path, like)
+    with _told_of(path):
+        return _decoded(read_pickle(path), like)
+
+
+def check_state(path: Path, like: Mapping[str, Tensor]) -> None:
+    """Raise InputError for what is no file, or larger than a state, before any of it is read."""
+    with _told_of(path):
         check_file(path, kind="state")
         _check_size(path, like)
-        return _decoded(read_pickle(path), like)
-    except (CheckpointError, _WrongError) as failure:
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (CheckpointError, InputError, _WrongError) as failure:
         raise InputError(
             f"{path} is no training that can be gone on with",
             str(failure).partition("\n")[0][:200],

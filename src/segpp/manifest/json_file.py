@@ -73,7 +73,13 @@ def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
     Raises:
         ManifestError: It does not follow the schema, or its parts contradict each other.
     """
-    version = value.get("schema") if isinstance(value, dict) else None
+    given = value if isinstance(value, dict) else {}
+    if given.get("kind") == "distillation":
+        raise ManifestError(
+            f"{where} tells how a checkpoint was distilled, and is the manifest of no file to run",
+            hint="inspect the checkpoint beside it, or the file that segpp-export makes of that",
+        )
+    version = given.get("schema")
     if version != SCHEMA:
         raise ManifestError(
             f"{where} has the schema {version!r:.80}", f"this segpp reads schema {SCHEMA}"

@@ -332,3 +332,10 @@ def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Pa
     assert all(is_now[key] == was[key] for key in was if key not in grown)
     # What they could not say yet is what they did.
     assert (manifest.input.fit, manifest.classes.reduce_labels) == ("stretch", False)
+
+
+def test_what_a_distillation_leaves_beside_its_student_is_told_from_a_manifest() -> None:
+    record = {"segpp": "0.1.0", "schema": 1, "kind": "distillation", "after": {"agreement": 0.9}}
+
+    with pytest.raises(ManifestError, match=r"how a checkpoint was distilled.*\n  hint: inspect"):
+        parse_manifest(record)

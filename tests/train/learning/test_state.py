@@ -115,8 +115,17 @@ def test_a_state_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_other_files_are_no_state(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "s.resume").write_bytes(content)
 
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"no training that can be gone on with\n.*\n.*restart"):
         read_state(tmp_path / "s.resume", LIKE)
+
+
+def test_a_file_larger_than_any_state_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "s.resume").open("wb") as file:
+        # It takes no room, and no memory has that much.
+        file.truncate(1 << 42)
+
+    with pytest.raises(InputError, match=r"no training that can be gone on with\n  it is 4,398,0"):
+        Keeper(tmp_path / "s.resume", World()).found({}, LIKE, restart=False)
 
 
 def test_other_settings_are_told_and_a_restart_does_not_ask(tmp_path: Path) -> None:

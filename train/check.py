@@ -8,6 +8,9 @@ from segpp.export.checkpoints.choices import check_choices
 from segpp.export.config import gates_of, reduction_of
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.reduction.config import count_tokens
+from segpp.export.reduction.gates.config import check_beside
+from segpp.export.reduction.gates.methods.dynamic import DynamicGate
+from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.images.fit import FITS
 from segpp.train.config import DEVICES, PRECISIONS, DistillConfig
 from segpp.utils.choices import check_choice
@@ -57,16 +60,18 @@ def _check_numbers(config: DistillConfig) -> None:
 
 def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
     reduction = reduction_of(config.export, family)
-    if gates := gates_of(config.export, family):
+    gates = gates_of(config.export, family)
+    check_beside(gates, reduction)
+    # Until gates are trained here, those that each image chooses have nothing to learn with.
+    for place, gate in gates.items():
+        if isinstance(gate, DynamicGate):
+            raise ReductionError(
+                f"{place}={gate.name} is not distilled yet", hint=f"{place}={FixedGate.name}"
+            )
+    if not reduction and not any(gate.keep < 1 for gate in gates.values()):
         raise ReductionError(
-            f"{next(iter(gates))} leaves channels out, which no distillation here wins back",
-            "a student has the layout of its teacher, and every channel of it",
-            hint="distil with what merges tokens; gates are chosen anew by segpp-export",
-        )
-    if not reduction:
-        raise ReductionError(
-            "no tokens are merged, so there is nothing to win back",
-            hint="say what the export is going to merge: --preset fast, --ratio or --reduce",
+            "no tokens are merged and no channels left out, so there is nothing to win back",
+            hint="say what the export is going to do: --preset fast, --ratio or --reduce",
         )
     if config.size is not None:
         family.check_size(config.size)

@@ -10,7 +10,6 @@ from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.reduction.config import count_tokens
 from segpp.export.reduction.gates.config import check_beside
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
-from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.images.fit import FITS
 from segpp.train.config import DEVICES, PRECISIONS, DistillConfig
 from segpp.utils.choices import check_choice
@@ -21,6 +20,7 @@ __all__ = ["check_config"]
 
 _MOST_BATCH = 1024
 _LEAST_HELD, _MOST_HELD = 0.01, 0.9
+_MOST_ALONE = 0.9
 
 
 def check_config(config: DistillConfig) -> None:
@@ -44,6 +44,11 @@ def _check_numbers(config: DistillConfig) -> None:
         raise InputError("neither `minutes` nor `steps` says how long to train", hint="give one")
     if not config.mask_weight + config.stage_weight:
         raise InputError("`mask_weight` and `stage_weight` are both 0: nothing is to be learned")
+    if config.stages_alone and not config.stage_weight:
+        raise InputError(
+            f"`stages_alone={config.stages_alone:g}` and `stage_weight=0`: "
+            "at first nothing is learned"
+        )
     bounds: dict[str, tuple[float | None, float, float]] = {
         "minutes": (config.minutes, 0, inf),
         "steps": (config.steps, 1, inf),
@@ -51,6 +56,7 @@ def _check_numbers(config: DistillConfig) -> None:
         "learning_rate": (config.learning_rate, 0, 1),
         "temperature": (config.temperature, 0, inf),
         "held_back": (config.held_back, _LEAST_HELD, _MOST_HELD),
+        "stages_alone": (config.stages_alone or None, 0, _MOST_ALONE),
     }
     for name, (value, least, most) in bounds.items():
         if value is not None and not (least <= value <= most and value > 0):
@@ -62,12 +68,13 @@ def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
     reduction = reduction_of(config.export, family)
     gates = gates_of(config.export, family)
     check_beside(gates, reduction)
-    # Until gates are trained here, those that each image chooses have nothing to learn with.
-    for place, gate in gates.items():
-        if isinstance(gate, DynamicGate):
-            raise ReductionError(
-                f"{place}={gate.name} is not distilled yet", hint=f"{place}={FixedGate.name}"
-            )
+    if config.gate_weight is not None and not any(
+        isinstance(g, DynamicGate) for g in gates.values()
+    ):
+        raise InputError(
+            f"`gate_weight={config.gate_weight:g}` and no channels that each image chooses",
+            hint=f"it goes with gates as 3.hidden={DynamicGate.name}:keep=0.5",
+        )
     if not reduction and not any(gate.keep < 1 for gate in gates.values()):
         raise ReductionError(
             "no tokens are merged and no channels left out, so there is nothing to win back",

@@ -1,10 +1,10 @@
-"""A distillation, from a checkpoint to one of the same layout that merges tokens better.
+"""A distillation, from a checkpoint to one of the same layout that bears a reduction better.
 
 1. Load: the teacher, and where in its file every number lies; a trial copy is read back.
-2. Resolve: input and reduction, as the export would.
+2. Resolve: input, reduction and gates, as the export would.
 3. Pictures: found, and a part held back in runs of neighbours.
-4. Go on: with a training that was stopped, or begin.
-5. Train: the teacher's masks and stages, on the student's side with tokens merged.
+4. Go on: with a training that was stopped, or begin: fixed gates choose, dynamic ones get ready.
+5. Train: the teacher's masks and stages, on the student's side with fewer tokens and channels.
 6. Write: the best weights of all checks, if they are better than those at the start.
 """
 
@@ -17,8 +17,10 @@ from torch import Tensor
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.network import Network
 from segpp.export.reduction.gates.config import chooses_on_images
+from segpp.export.reduction.gates.running_moments import Draw
 from segpp.train.check import check_config
 from segpp.train.config import DistillConfig
+from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.judged import Judged
 from segpp.train.learning.keeper import Keeper
@@ -49,7 +51,7 @@ Labels = Callable[[Checkpoint], Scored | None]
 
 
 def distill(config: DistillConfig, labels: Labels = lambda _teacher: None) -> DistillResult:
-    """Train ``config.checkpoint`` to do with merged tokens what it does without; write the student.
+    """Train ``config.checkpoint`` to do with less what it does with all; write the student.
 
     Args:
         config: What the caller chose.
@@ -96,11 +98,13 @@ def _begun(task: Task, judge: Judge, keeper: Keeper) -> tuple[Network, Progress]
         return _learning(student), stopped
     if restart:
         keeper.remove()
-    student, kept = _chosen(task)
+    draws = task.draws()
+    student, kept = _chosen(task, draws)
     began = time.monotonic()
     with told("comparing the student with its teacher, before", task.world):
         start = judge(student)
     took = time.monotonic() - began
+    add_predictors(student, draws, task.config.seed)
     precision = _precision(task, _learning(student))
     weights: dict[str, Tensor] = dict(trained(student))
     progress = Progress(
@@ -119,11 +123,11 @@ def _learning(student: Network) -> Network:
     return student.requires_grad_()
 
 
-def _chosen(task: Task) -> tuple[Network, dict[str, str]]:
+def _chosen(task: Task, draws: Sequence[Draw]) -> tuple[Network, dict[str, str]]:
     if not chooses_on_images(task.gates):
-        return task.chosen()
-    with told("choosing channels", task.world):
-        return task.chosen()
+        return task.chosen([])
+    with told(f"choosing channels on {len(draws)} pictures", task.world):
+        return task.chosen(draws)
 
 
 def _precision(task: Task, student: Network) -> str:
@@ -175,6 +179,8 @@ def _plan(task: Task) -> Plan:
         temperature=config.temperature,
         patience=config.patience,
         check_every=task.check_every,
+        gate_weight=config.weight_of_gates,
+        stages_alone=config.stages_alone,
         steps=config.steps,
         seconds=None if config.minutes is None else 60 * config.minutes,
     )
@@ -184,8 +190,8 @@ def _finished(
     task: Task, progress: Progress, keeper: Keeper, scored: Scored | None, judge: Judge
 ) -> DistillResult:
     """Score, write and report; the training is over either way."""
-    state = {**task.checkpoint.state, **progress.kept}
-    miou = None if scored is None else _scores(task, state, scored)
+    student = _best(task, progress)
+    miou = None if scored is None else _scores(task, student, scored)
     warnings = (*task.left_out, *_warnings(task, judge))
 
     def result_of(file: WrittenFile | None) -> DistillResult:
@@ -198,21 +204,31 @@ def _finished(
     if task.world.is_first:
         result = write_student(
             task.layout,
-            state,
+            {name: student.state_dict()[name].cpu() for name in task.checkpoint.state},
             task.config.out,
             result_of,
             as_folder=task.config.writes_folder,
+            gates=task.trained_gates(student),
         )
     task.world.wait()
     keeper.remove()
     return result
 
 
-def _scores(task: Task, state: Mapping[str, Tensor], scored: Scored) -> MeanIous:
+def _best(task: Task, progress: Progress) -> Network:
+    """Return the student of the best check, which may be that before the first step."""
+    if not progress.kept:
+        return _chosen(task, task.draws())[0]
+    student = task.student()
+    _give(student, progress.kept)
+    return student
+
+
+def _scores(task: Task, student: Network, scored: Scored) -> MeanIous:
     """Return the mean IoU of the teacher, and of the student before and after."""
     pictures = task.pictures.held if scored.pictures is None else scored.pictures
-    before, _ = _chosen(task)
-    networks = [task.teacher(), before, task.student(state)]
+    before, _ = _chosen(task, task.draws())
+    networks = [task.teacher(), before, student]
     with told(f"scoring on {len(pictures)} pictures with labels", task.world):
         found = mious(
             networks,

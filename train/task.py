@@ -1,32 +1,37 @@
 """What a distillation is about, decided before the first step: networks, input, pictures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
 
-from segpp.errors import InputError
+from segpp.errors import CheckpointError, InputError
 from segpp.export.config import gates_of
 from segpp.export.config.feeding import resolve_input
 from segpp.export.config.merging import resolve_reduction
-from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.base import Checkpoint, ModelFamily, family_of
 from segpp.export.models.network import Network
 from segpp.export.reduction.config import ReductionConfig
 from segpp.export.reduction.gates.config import ChannelGates, check_beside, count_channels
+from segpp.export.reduction.gates.gate import predictor_width
+from segpp.export.reduction.gates.methods.dynamic import DynamicGate
+from segpp.export.reduction.gates.running_moments import Draw
+from segpp.export.reduction.gates.trained import GATES_PREFIX, gates_state
 from segpp.manifest import ChannelSite, InputSpec
 from segpp.train.config import DistillConfig
 from segpp.train.gates.choosing import drawn_from, kept_at, masks_of
+from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.world import World
 from segpp.train.pictures.find import check_enough, digest_of, find_pictures
 from segpp.train.pictures.reading import Reader, readable
 from segpp.train.pictures.split import Split, split
 from segpp.train.saving.student import Layout, layout_of
-from segpp.train.saving.write import check_target
+from segpp.train.saving.write import with_target
 from segpp.utils.progress import Show, step
 
-__all__ = ["Task", "prepared", "told"]
+__all__ = ["Task", "dynamic_in", "prepared", "told"]
 
 _LEAST_CHECK_EVERY = 25
 
@@ -69,31 +74,41 @@ class Task:
         """Return the network as it is."""
         return self.checkpoint.build().to(self.world.device)
 
-    def student(self, state: Mapping[str, Tensor] | None = None) -> Network:
-        """Return the network with the reduction inside and weights of its own.
+    def student(self) -> Network:
+        """Return a student for the weights of another: no gate of it has looked at a picture."""
+        network, dynamic = self._network(), dynamic_in(self.gates)
+        self._family.apply_gates(network, dynamic, [])
+        add_predictors(network, [], self.config.seed)
+        return network.to(self.world.device)
 
-        Args:
-            state: The weights; the teacher's if None, in which fixed gates have chosen nothing.
+    def draws(self) -> list[Draw]:
+        """Return what channels are chosen on, and gates begin with; nothing without gates."""
+        return drawn_from(self.pictures.learned, Reader(self.spec)) if self.gates else []
+
+    def chosen(self, draws: Sequence[Draw]) -> tuple[Network, dict[str, str]]:
+        """Return what an export would make of the teacher, and the channels that stay.
+
+        Its dynamic gates are not trained, and what fixed ones leave out is zero in it. What stays
+        is told by ``STAGE.BLOCK.{hidden,qk,v}``, as hexadecimal digits.
         """
-        return self._network(state).to(self.world.device)
-
-    def chosen(self) -> tuple[Network, dict[str, str]]:
-        """Return a student from which fixed gates have taken channels, and those that stay.
-
-        The latter by ``STAGE.BLOCK.{hidden,qk,v}``, as hexadecimal digits.
-        """
-        network = self._network(None)
-        draws = drawn_from(self.pictures.learned, Reader(self.spec)) if self.gates else []
-        family = family_of(self.checkpoint.architecture)
-        kept = family.apply_gates(network, self.gates, draws, dense=True)
-        masks = masks_of(kept, family.channels(self.checkpoint.architecture))
+        network = self._network()
+        kept = self._family.apply_gates(network, self.gates, draws, dense=True)
+        masks = masks_of(kept, self._family.channels(self.checkpoint.architecture))
         return network.to(self.world.device), masks
+
+    def trained_gates(self, student: Network) -> dict[str, Tensor]:
+        """Return the tensors of a student's dynamic gates by their names in a checkpoint."""
+        state = gates_state(self._family.dynamic_gates(student))
+        return {name: tensor.detach().cpu() for name, tensor in state.items()}
 
     def channels(self, masks: Mapping[str, str]) -> tuple[ChannelSite, ...]:
         """Return what the gates make of the channels, as the manifest of an export tells it."""
-        architecture = self.checkpoint.architecture
-        channels = family_of(architecture).channels(architecture)
-        return count_channels(self.gates, channels, kept=kept_at(masks, self.gates))
+        channels = self._family.channels(self.checkpoint.architecture)
+        predictors = {
+            place: predictor_width(channels[place].width) for place in dynamic_in(self.gates)
+        }
+        kept = kept_at(self.gates, masks)
+        return count_channels(self.gates, channels, kept=kept, predictors=predictors)
 
     def settings(self) -> dict[str, str]:
         """Return what must be the same for a training to go on; how long it may take need not."""
@@ -118,7 +133,13 @@ class Task:
             "seed": str(config.seed),
             "precision": config.precision,
         }
-        return settings | ({"gates": " ".join(self.gate_texts())} if self.gates else {})
+        if self.gates:
+            settings["gates"] = " ".join(self.gate_texts())
+        if dynamic_in(self.gates):
+            settings["gate_weight"] = f"{config.weight_of_gates:g}"
+        if config.stages_alone:
+            settings["stages_alone"] = f"{config.stages_alone:g}"
+        return settings
 
     def reduction_texts(self) -> tuple[str, ...]:
         """Return what merges, a text for each site."""
@@ -128,9 +149,13 @@ class Task:
         """Return what leaves channels out, a text for each place."""
         return tuple(f"{place}={gate.to_string()}" for place, gate in self.gates.items())
 
-    def _network(self, state: Mapping[str, Tensor] | None) -> Network:
-        given = self.checkpoint.state if state is None else state
-        own = {name: tensor.detach().cpu().clone() for name, tensor in given.items()}
+    @property
+    def _family(self) -> ModelFamily:
+        return family_of(self.checkpoint.architecture)
+
+    def _network(self) -> Network:
+        """Return the network with tokens merged, and weights of its own."""
+        own = {name: tensor.clone() for name, tensor in self.checkpoint.state.items()}
         network = replace(self.checkpoint, state=own).build()
         return network.apply_reductions(self.reduction, match_interval=self.config.match_interval)
 
@@ -143,12 +168,14 @@ def prepared(config: DistillConfig, world: World) -> Task:
     """
     with told("reading the checkpoint", world):
         layout = layout_of(config.checkpoint, config.choices)
-        check_target(layout, config.out, as_folder=config.writes_folder)
+        _check_ungated(layout)
+        gates = gates_of(config.export, family_of(layout.checkpoint.architecture))
+        to = {"as_folder": config.writes_folder, "gated": bool(dynamic_in(gates))}
+        layout = with_target(layout, config.out, **to)
         if world.is_first:
-            layout.try_out(config.out)
+            layout.try_out(config.out, _any_gates(layout.checkpoint, gates))
     spec = resolve_input(config.export, layout.checkpoint)
     reduction = resolve_reduction(config.export, layout.checkpoint, spec)
-    gates = gates_of(config.export, family_of(layout.checkpoint.architecture))
     check_beside(gates, reduction)
     found, left_out = find_pictures(config.pictures)
     parts = split(found, config.held_back)
@@ -161,7 +188,38 @@ def prepared(config: DistillConfig, world: World) -> Task:
         )
     check_enough((*parts.learned, *held), left_out)
     pictures = Split(parts.learned, held)
+    left_out = (*left_out, *_lost(layout, config.out.name))
     return Task(config, world, layout, spec, reduction, gates, pictures, left_out)
+
+
+def dynamic_in(gates: ChannelGates) -> ChannelGates:
+    """Return those gates that each image decides."""
+    return {place: gate for place, gate in gates.items() if isinstance(gate, DynamicGate)}
+
+
+def _check_ungated(layout: Layout) -> None:
+    if layout.checkpoint.gates:
+        raise CheckpointError(
+            f"{layout.source} has trained gates ({GATES_PREFIX}…), and would teach without them",
+            "its weights were trained to work with the channels that those choose",
+            hint="distil from the checkpoint that it was made from",
+        )
+
+
+def _any_gates(checkpoint: Checkpoint, gates: ChannelGates) -> dict[str, Tensor]:
+    """Return the tensors that trained gates are going to have, with any numbers."""
+    family, network = family_of(checkpoint.architecture), checkpoint.build()
+    family.apply_gates(network, dynamic_in(gates), [])
+    add_predictors(network, [], 0)
+    return {n: tensor.detach() for n, tensor in gates_state(family.dynamic_gates(network)).items()}
+
+
+def _lost(layout: Layout, name: str) -> Iterator[str]:
+    """Yield a sentence where a student's file does not say what its teacher's says."""
+    told_there = ("classes", "size", "mean", "std", "fit", "resize")
+    gone = [what for what in told_there if getattr(layout.checkpoint, what) is not None]
+    if layout.alone and gone:
+        yield f"{name} holds weights alone, and not the teacher's {', '.join(gone)}"
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def masks_of(
     }
 
 
-def kept_at(masks: Mapping[str, str], gates: ChannelGates) -> dict[Place, dict[str, str]]:
+def kept_at(gates: ChannelGates, masks: Mapping[str, str]) -> dict[Place, dict[str, str]]:
     """Return the same by place and block, as a manifest has them."""
     found: dict[Place, dict[str, str]] = {}
     for place in gates:

@@ -10,6 +10,8 @@ from segpp.export.checkpoints.choices import check_choices
 from segpp.export.config import gates_of, reduction_of
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.reduction.config import count_tokens
+from segpp.export.reduction.gates.config import check_beside
+from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.images.fit import FITS
 from segpp.train.config import DEVICES, PRECISIONS, DistillConfig
 from segpp.utils.choices import check_choice
@@ -20,6 +22,7 @@ __all__ = ["check_config", "check_not_a_picture"]
 
 _MOST_BATCH = 1024
 _LEAST_HELD, _MOST_HELD = 0.01, 0.9
+_MOST_ALONE = 0.9
 
 
 def check_config(config: DistillConfig) -> None:
@@ -49,6 +52,11 @@ def _check_numbers(config: DistillConfig) -> None:
         raise InputError("neither `minutes` nor `steps` says how long to train", hint="give one")
     if not config.mask_weight + config.stage_weight:
         raise InputError("`mask_weight` and `stage_weight` are both 0: nothing is to be learned")
+    if config.stages_alone and not config.stage_weight:
+        raise InputError(
+            f"`stages_alone={config.stages_alone:g}` and `stage_weight=0`: "
+            "at first nothing is learned"
+        )
     bounds: dict[str, tuple[float | None, float, float]] = {
         "minutes": (config.minutes, 0, inf),
         "steps": (config.steps, 1, inf),
@@ -56,6 +64,7 @@ def _check_numbers(config: DistillConfig) -> None:
         "learning_rate": (config.learning_rate, 0, 1),
         "temperature": (config.temperature, 0, inf),
         "held_back": (config.held_back, _LEAST_HELD, _MOST_HELD),
+        "stages_alone": (config.stages_alone or None, 0, _MOST_ALONE),
     }
     for name, (value, least, most) in bounds.items():
         if value is not None and not (least <= value <= most and value > 0):
@@ -65,16 +74,19 @@ def _check_numbers(config: DistillConfig) -> None:
 
 def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
     reduction = reduction_of(config.export, family)
-    if gates := gates_of(config.export, family):
-        raise ReductionError(
-            f"{next(iter(gates))} leaves channels out, which no distillation here wins back",
-            "a student has the layout of its teacher, and every channel of it",
-            hint="distil with what merges tokens; gates are chosen anew by segpp-export",
+    gates = gates_of(config.export, family)
+    check_beside(gates, reduction)
+    if config.gate_weight is not None and not any(
+        isinstance(g, DynamicGate) for g in gates.values()
+    ):
+        raise InputError(
+            f"`gate_weight={config.gate_weight:g}` and no channels that each image chooses",
+            hint=f"it goes with gates as 3.hidden={DynamicGate.name}:keep=0.5",
         )
-    if not reduction:
+    if not reduction and not any(gate.keep < 1 for gate in gates.values()):
         raise ReductionError(
-            "no tokens are merged, so there is nothing to win back",
-            hint="say what the export is going to merge: --preset fast, --ratio or --reduce",
+            "no tokens are merged and no channels left out, so there is nothing to win back",
+            hint="say what the export is going to do: --preset fast, --ratio or --reduce",
         )
     if config.size is not None:
         family.check_size(config.size)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from segpp import __version__
 from segpp.errors import CheckError
+from segpp.manifest import ChannelSite
 from segpp.manifest.dataclass_json import encode
 from segpp.train.learning.judged import Judged
 
@@ -37,9 +38,9 @@ class MeanIous:
 
     Attributes:
         pictures: How many, and which.
-        teacher: Without merging.
-        before: Merging, with the teacher's weights.
-        after: Merging, with the student's.
+        teacher: As it is.
+        before: Made smaller, with the teacher's weights.
+        after: Made smaller, with the student's.
     """
 
     pictures: str
@@ -57,6 +58,7 @@ class DistillResult:
         file: What was written; None where the student is no better than it was.
         size: Input, as ``HxW``.
         reduction: What merges, a text for each site.
+        channels: What leaves channels out, as a manifest tells it.
         match_interval: In how many blocks one match serves.
         learned: Pictures to learn from.
         held_back: Pictures to choose by.
@@ -65,8 +67,9 @@ class DistillResult:
         seconds: Time for them, checks included.
         precision: What they were computed in.
         processes: How many trained together.
-        before: On the pictures held back: merging, with the teacher's weights.
-        after: Merging, with the student's.
+        before: On the pictures held back: made smaller, with the teacher's weights; channels are
+            chosen as by an export.
+        after: Made smaller, with the student's.
         miou: Against labels, where there are any.
         settings: As given.
         history: Step, agreement and divergence of every check.
@@ -77,6 +80,7 @@ class DistillResult:
     file: WrittenFile | None
     size: str
     reduction: tuple[str, ...]
+    channels: tuple[ChannelSite, ...]
     match_interval: int
     learned: int
     held_back: int
@@ -104,7 +108,8 @@ class DistillResult:
         rate = f"{self.steps} steps in {self.seconds / 60:.1f} min, {self.precision}"
         lines = [
             f"wrote     {written}, {self.teacher.format} checkpoint",
-            f"merging   {', '.join(self.reduction)} at {self.size}",
+            f"merging   {', '.join(self.reduction) or 'nothing,'} at {self.size}",
+            *map(_channels_line, self.channels),
             f"pictures  {self.learned} to learn from, {self.held_back} held back",
             f"training  {rate}, best after {self.best_step}",
             f"agreement {self.before.agreement:.2%} -> {self.after.agreement:.2%} with the teacher",
@@ -116,6 +121,11 @@ class DistillResult:
                 f"{100 * self.miou.teacher:.2f}, {self.miou.pictures}"
             )
         return "\n".join(lines)
+
+
+def _channels_line(site: ChannelSite) -> str:
+    left = f"{site.channels_in} -> {site.channels_out} channels"
+    return f"channels  {site.stage}.{site.part} {site.method}, {left} in each block"
 
 
 class DistillFailedError(CheckError):

@@ -18,23 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
+from benchmarks.common.in_pytorch import read_stretched, scored, segmenter
 from benchmarks.common.interleaved import columns
 from segpp.datasets.pairs import Pair, find_pairs
-from segpp.export.config import ExportConfig
-from segpp.export.config.resolve import resolve_input
 from segpp.export.models.base import Checkpoint, family_of
-from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.network import Network
 from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
-from segpp.images.postprocess import resize_argmax
-from segpp.images.preprocess import prepare
-from segpp.manifest import InputSpec
 from segpp.ops.grid import Size, parse_size
-from segpp.runtime.evaluation import Segmenter, evaluate
 from segpp.utils.files import check_writable
 
 UNMERGED = "none"
@@ -136,19 +129,13 @@ def measure(
 ) -> list[Row]:
     """Return a row for every variant, on one thread; agreement is with the first."""
     torch.set_num_threads(1)
-    checkpoint = load_checkpoint(file)
-    # As the networks of the committed results were trained.
-    config = ExportConfig(Path(), Path(), size=size, fit="stretch")
-    spec, network = resolve_input(config, checkpoint), checkpoint.build()
-    classes = checkpoint.architecture.classes
-    with tqdm(total=len(pairs)) as bar:
-        scores = evaluate(
-            [_segmenter(network, checkpoint, spec, variant) for variant in variants],
-            pairs,
-            classes=classes,
-            ignored=(classes, 255),
-            after_each=bar.update,
-        ).scores
+    checkpoint, spec = read_stretched(file, size)
+    network = checkpoint.build()
+    scores = scored(
+        [segmenter(partial(_merging, network, variant), checkpoint, spec) for variant in variants],
+        pairs,
+        checkpoint,
+    )
     return [
         Row(
             variant.preset,
@@ -162,16 +149,8 @@ def measure(
     ]
 
 
-def _segmenter(
-    network: Network, checkpoint: Checkpoint, spec: InputSpec, variant: Variant
-) -> Segmenter:
-    def segment(image: Any, size: Any) -> Any:
-        network.apply_reductions(variant.plan, match_interval=variant.match_every)
-        with torch.inference_mode():
-            logits = network(torch.from_numpy(prepare([image], spec))).numpy()
-        return resize_argmax(logits, size, align_corners=checkpoint.align_corners)[0]
-
-    return segment
+def _merging(network: Network, variant: Variant) -> Network:
+    return network.apply_reductions(variant.plan, match_interval=variant.match_every)
 
 
 def _gmacs(checkpoint: Checkpoint, size: Size, variant: Variant) -> float:

@@ -223,7 +223,12 @@ class ModelFamily(Protocol):
         ...
 
     def apply_gates(
-        self, model: "Network", gates: ChannelGates, images: "Sequence[Draw]"
+        self,
+        model: "Network",
+        gates: ChannelGates,
+        images: "Sequence[Draw]",
+        *,
+        dense: bool = False,
     ) -> "Mapping[Place, Mapping[str, Tensor]]":
         """Let a network work with fewer channels, in place.
 
@@ -231,6 +236,7 @@ class ModelFamily(Protocol):
             model: Its reductions are applied.
             gates: At each place.
             images: What fixed gates choose on.
+            dense: Keep all shapes: zeros in the place of what fixed gates would cut.
 
         Returns:
             The channels that fixed gates keep, by block and layers.

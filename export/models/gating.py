@@ -17,7 +17,7 @@ from segpp.manifest import ChannelSite
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Gated", "gate_channels"]
+__all__ = ["Gated", "gate_channels", "mask_of"]
 
 _DIGIT = 4
 
@@ -58,7 +58,7 @@ def gate_channels(
     channels = family.channels(checkpoint.architecture)
     kept = family.apply_gates(model, gates, images)
     masks = {
-        place: {name: _mask(stays, channels[place].width) for name, stays in by_block.items()}
+        place: {name: mask_of(stays, channels[place].width) for name, stays in by_block.items()}
         for place, by_block in kept.items()
     }
     predictors = _load_predictors(model, checkpoint, gates, path)
@@ -66,7 +66,7 @@ def gate_channels(
     return Gated(sites, tuple(_notes(checkpoint, gates, predictors)))
 
 
-def _mask(stays: "Tensor", count: int) -> str:
+def mask_of(stays: "Tensor", count: int) -> str:
     """Return which channels stay as hexadecimal digits, the first channel the highest bit."""
     chosen = set(stays.tolist())
     digits = -(-count // _DIGIT)

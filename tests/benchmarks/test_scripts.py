@@ -239,6 +239,32 @@ def test_options_of_matching_are_scored_at_equal_counts(shared: Path, tmp_path: 
 
 
 @pytest.mark.slow
+def test_channels_are_scored_against_labels_and_all_channels(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    street = Image.open(sample_image()).resize((160, 120))
+    for kind in ("images", "labels"):
+        (tmp_path / "set" / kind).mkdir(parents=True)
+    street.save(tmp_path / "set" / "images" / "a.png")
+    Image.new("L", (160, 120), 3).save(tmp_path / "set" / "labels" / "a.png")
+    out = tmp_path / "gates.json"
+
+    table = run(
+        "channel_gates", "--checkpoint", checkpoint, "--data", tmp_path / "set",
+        "--search-images", tmp_path / "set" / "images", "--size", "64x96",
+        "--stages", "1", "1,2", "--keep", 0.5, "--out", out,
+    )  # fmt: skip
+
+    whole, *others = read(out)["rows"]
+    assert whole["agreement_with_all"] == 1
+    methods = [row["method"] for row in others]
+    assert methods == ["fixed", "fixed:correct=0"] * 4 + ["dynamic"] * 2
+    assert all(row["gmacs"] < whole["gmacs"] for row in others)
+    assert read(out)["chosen_on"] == 1
+    assert "| fixed:correct=0 | qkv | 1, 2 | 0.5 |" in table
+
+
+@pytest.mark.slow
 def test_fits_are_scored_and_seams_compared_with_the_whole_picture(
     checkpoint: Path, tmp_path: Path
 ) -> None:

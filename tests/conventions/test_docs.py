@@ -20,8 +20,9 @@ from PIL import Image
 
 import segpp as package
 from benchmarks.common.readme_table import table_of
-from benchmarks.networks import fits, matching_variants, overlap
+from benchmarks.networks import fits, matching_variants
 from benchmarks.precision import calibration_cost, int8_accuracy, int8_speed
+from benchmarks.runtime import overlap
 from segpp.cli import VERBS, parser_of
 from tests.helpers.commands import Completed
 

@@ -38,12 +38,23 @@ def call(teacher: Path, film: Path, out: Path, *more: object) -> list[object]:
 @pytest.fixture(scope="session")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random network of six classes on which merging costs a tenth of the labels."""
+    return written(tmp_path_factory.mktemp("teacher") / "teacher.pth")
+
+
+@pytest.fixture(scope="session")
+def wide_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with heads of sixteen channels, of which eight can go."""
+    path = tmp_path_factory.mktemp("wide") / "teacher.pth"
+    return written(path, dims=(16, 32, 80, 128))
+
+
+def written(path: Path, **changes: object) -> Path:
+    """Write a random checkpoint of six classes."""
     torch = pytest.importorskip("torch", reason="torch makes the checkpoint")
     from segpp.export.models.segformer.loading import state_dict_for  # noqa: PLC0415 - as above
     from tests.helpers.checkpoints import MINIATURE, lively, ours  # noqa: PLC0415
 
-    path: Path = tmp_path_factory.mktemp("teacher") / "teacher.pth"
-    state = lively(ours(replace(MINIATURE, classes=6)))
+    state = lively(ours(replace(MINIATURE, classes=6, **changes)))  # type: ignore[arg-type]  # sizes
     torch.save({"state_dict": state_dict_for("mmsegmentation", state), "epoch": 3}, path)
     return path
 

@@ -99,16 +99,24 @@ def test_a_training_that_is_stopped_keeps_its_last_step(
 
 # --- several processes
 
+# Channels that are fixed and that images choose, and steps in which masks do not count.
+GATES = (
+    *("--reduce", "3.hidden=fixed:keep=0.5", "--reduce", "2.hidden=dynamic:keep=0.5"),
+    *("--stages-alone", "0.3"),
+)
+
 
 @pytest.mark.slow
+@pytest.mark.parametrize("gates", [(), GATES], ids=["tokens", "channels"])
 def test_two_processes_with_half_a_batch_learn_what_one_learns_with_the_whole(
-    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+    gates: tuple[str, ...], segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
     frames, one, two = film(), tmp_path / "one.pth", tmp_path / "two.pth"
-    arguments = call(teacher, frames, two, "--threads", "1", "--batch", "4")
+    more = ("--threads", "1", "--batch", "4", *gates)
+    arguments = call(teacher, frames, two, *more)
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
 
-    alone = segpp(*call(teacher, frames, one, "--threads", "1", "--batch", "4"))
+    alone = segpp(*call(teacher, frames, one, *more))
     command = [sys.executable, *launch, "-m", "segpp", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 

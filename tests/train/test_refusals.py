@@ -17,9 +17,16 @@ Film = Callable[..., Path]
     ("arguments", "told"),
     [
         ("distill none.pth film -o out.pth --preset fast", "checkpoint none.pth does not exist"),
-        ("distill t.pth film -o out.pth", "no tokens are merged, so there is nothing to win back"),
+        ("distill t.pth film -o out.pth", "no tokens are merged and no channels left out, so"),
         ("distill t.pth film -o out.pth --preset none", "nothing to win back"),
-        ("distill t.pth film -o out.pth --reduce 3.hidden=fixed", "3.hidden leaves channels out"),
+        ("distill t.pth film -o out.pth --reduce 3.hidden=fixed:keep=1", "nothing to win back"),
+        ("distill t.pth film -o out.pth --reduce 5.hidden=fixed", "'5.hidden' is no place"),
+        ("distill t.pth film -o out.pth --preset 2x2 --gate-weight 1", "--gate-weight 1 and no"),
+        ("distill t.pth film -o out.pth --preset 2x2 --stages-alone 1", "--stages-alone 1"),
+        (
+            "distill t.pth film -o out.pth --reduce 3.hidden=dynamic --reduce 3.ffn=bsm:ratio=0.5",
+            "3.hidden cannot choose channels for each image where 3.ffn merges tokens",
+        ),
         ("distill t.pth none -o out.pth --preset 2x2", "picture(s) are too few to distil with"),
         ("distill t.pth empty -o out.pth --preset 2x2", "empty names no pictures"),
         ("distill t.pth film -o t.pth --preset 2x2", "t.pth is the teacher itself"),

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from segpp.errors import CheckError
 from segpp.export.models.network import Network
+from segpp.train.gates.dynamic import Gating
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.losses import mask_divergence, stage_error
 from segpp.train.learning.optimizer import moments_of, optimizer_for, restore, trained
@@ -42,6 +43,8 @@ class Plan:
         temperature: Of the masks.
         patience: Checks without improvement after which it ends.
         check_every: Steps between checks.
+        gate_weight: Of the size of dynamic gates.
+        stages_alone: Share of the training, at its beginning, in which masks do not count.
         steps: How many; None where time says.
         seconds: How long; None where steps say.
     """
@@ -54,6 +57,8 @@ class Plan:
     check_every: int
     steps: int | None
     seconds: float | None
+    gate_weight: float = 0.0
+    stages_alone: float = 0.0
 
 
 class Training:
@@ -95,6 +100,7 @@ class Training:
         if progress.scale:
             self._scaler.load_state_dict(progress.scale)
         self._loss: float | None = None
+        self._gating = Gating(student)
 
     def run(self) -> None:
         """Train to the end; ``progress`` is that of the last whole step, however it ends.
@@ -125,10 +131,13 @@ class Training:
     def check(self) -> None:
         """Judge the student, and keep its weights if they are the best so far."""
         progress, start = self.progress, time.monotonic()
+        # While more channels are learned with than are judged, a check says little.
+        counts = not self._gating.is_annealing(self._share())
+        self._gating.rest()
         found = self.judge(self.student)
         with undivided():
             progress.history.append((progress.step, found.agreement, found.divergence))
-            progress.checks_since_best += 1
+            progress.checks_since_best += counts
             if found.is_better_than(progress.best):
                 progress.best, progress.best_step = found, progress.step
                 progress.kept = _copied(trained(self.student))
@@ -150,7 +159,7 @@ class Training:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self._loss_of(images)
+        loss = self._loss_of(images, share)
         torch.autograd.backward(self._scaler.scale(loss))
         self._scaler.unscale_(self._optimizer)
         nn.utils.clip_grad_norm_(self.student.parameters(), _MOST_GRADIENT)
@@ -164,17 +173,23 @@ class Training:
         weight = 1 / _SHOWN_STEPS
         self._loss = shown if self._loss is None else self._loss + weight * (shown - self._loss)
 
-    def _loss_of(self, images: Tensor) -> Tensor:
+    def _loss_of(self, images: Tensor, share: float) -> Tensor:
         plan, precision = self.plan, self.progress.precision
+        self._gating.learn(share)
         with autocast(precision, self.world.device):
             with torch.no_grad():
                 teacher_logits, teacher_stages = self._teacher(images)
             logits, stages = self._learning(images)
+        # Times zero, not left out: processes wait for the gradient of every weight.
+        weight = 0.0 if share < plan.stages_alone else plan.mask_weight
         corners = self.judge.align_corners
-        loss = plan.mask_weight * mask_divergence(
+        loss = weight * mask_divergence(
             logits, teacher_logits, plan.temperature, align_corners=corners
         )
-        return loss + plan.stage_weight * stage_error(stages, teacher_stages)
+        loss = loss + plan.stage_weight * stage_error(stages, teacher_stages)
+        if self._gating and plan.gate_weight:
+            loss = loss + plan.gate_weight * self._gating.penalty()
+        return loss
 
     def _check_finite(self, loss: float) -> None:
         if self.world.total([0.0 if isfinite(loss) else 1.0])[0]:

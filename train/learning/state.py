@@ -10,6 +10,7 @@
     moments      AdamW's two averages of every weight
     scale        of losses in FP16
     history      what every check found
+    channels     those that fixed gates keep
 
 The order of pictures and how they are varied follow from the step, so no generator is kept.
 """
@@ -58,6 +59,7 @@ class Progress:
         history: Step, agreement and divergence of every check.
         checks_since_best: How many were not better in a row.
         check_seconds: What the last check took.
+        channels: Those that fixed gates keep, as hexadecimal digits by block and layers.
     """
 
     settings: Mapping[str, str]
@@ -74,6 +76,7 @@ class Progress:
     history: list[tuple[int, float, float]] = field(default_factory=list)
     checks_since_best: int = 0
     check_seconds: float = 0.0
+    channels: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_state(path: Path, progress: Progress) -> None:
@@ -95,6 +98,7 @@ def write_state(path: Path, progress: Progress) -> None:
         "moments": progress.moments,
         "scale": progress.scale,
         "history": [list(entry) for entry in progress.history],
+        "channels": dict(progress.channels),
     }
     with atomic_write(path) as (part,):
         torch.save(content, part)
@@ -149,6 +153,9 @@ def _decoded(content: Any, like: Mapping[str, Tensor]) -> Progress:
     _require(content.get("schema") == _SCHEMA, "its schema")
     settings = content.get("settings")
     _require(_is_texts(settings), "its settings")
+    # Those of before there were gates have none.
+    channels = content.get("channels", {})
+    _require(_is_texts(channels), "its channels")
     student = _tensors(content.get("student"), like)
     kept = content.get("kept")
     moments = content.get("moments")
@@ -169,6 +176,7 @@ def _decoded(content: Any, like: Mapping[str, Tensor]) -> Progress:
         history=_history(content.get("history")),
         checks_since_best=_count(content.get("checks_since_best")),
         check_seconds=_number(content.get("check_seconds")),
+        channels=channels,
     )
 
 

@@ -12,8 +12,19 @@ __all__ = ["check_plain"]
 _PLAIN = ("torch.", "collections.OrderedDict", "collections.Counter", "_codecs.encode")
 
 
-def check_plain(files: Sequence[Path]) -> None:
-    """Raise CheckpointError if a file holds objects that reading it has lost."""
+def check_plain(
+    files: Sequence[Path],
+    *,
+    why: str = "the file is of before PyTorch 1.6, or packed, and has to be written as a whole",
+    hint: str = "where it was made, load it and save it again with torch.save",
+) -> None:
+    """Raise CheckpointError if a file holds objects that reading it has lost.
+
+    Args:
+        files: Of weights.
+        why: They would have to be written anew.
+        hint: The way out.
+    """
     for file in files:
         if weights_kind(file).holds == "safetensors":
             raise CheckpointError(f"it does not show where in {file} the weights lie")
@@ -21,6 +32,6 @@ def check_plain(files: Sequence[Path]) -> None:
         if lost:
             raise CheckpointError(
                 f"{file} holds a {lost[0]}, which could not be written back",
-                "the file is of before PyTorch 1.6, or packed, and has to be written as a whole",
-                hint="where it was made, load it and save it again with torch.save",
+                why,
+                hint=hint,
             )

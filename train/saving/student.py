@@ -18,7 +18,9 @@ from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.export.checkpoints.weights import WeightsFile, read_weights, weights_files
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import FoundWeights, find_weights
+from segpp.export.reduction.gates.trained import GATES_PREFIX
 from segpp.train.saving.archive import renew_sums
+from segpp.train.saving.gates import add_gates, names_beside, write_alone
 from segpp.train.saving.places import Place, extent, numbers_at, places_of
 from segpp.train.saving.plain import check_plain
 from segpp.utils.files import atomic_write, sha256_of
@@ -40,6 +42,7 @@ class Layout:
         files: The files of its weights.
         places: Where each tensor lies, by its name in the file without prefixes, and where again;
             nothing where the whole file has to be written anew.
+        alone: Whether a student is the network's tensors in a safetensors file of their own.
     """
 
     source: Path
@@ -48,13 +51,20 @@ class Layout:
     found: FoundWeights
     files: tuple[Path, ...]
     places: Mapping[str, tuple[Place, ...]]
+    alone: bool = False
 
-    def write(self, state: Mapping[str, Tensor], parts: Sequence[Path]) -> None:
+    def write(
+        self,
+        state: Mapping[str, Tensor],
+        parts: Sequence[Path],
+        gates: Mapping[str, Tensor] | None = None,
+    ) -> None:
         """Write the weights files with another state in the network's place.
 
         Args:
             state: Under our names, FP32; all of the network.
-            parts: The file to write for each of ``files``.
+            parts: The file to write for each of ``files``, or the one for the weights alone.
+            gates: What to add beside it, FP32.
 
         Raises:
             CheckpointError: The checkpoint was changed since it was read.
@@ -63,15 +73,20 @@ class Layout:
         self._check_unchanged()
         stored = self.checkpoint.stored(state)
         before = self.checkpoint.stored(self.checkpoint.state)
-        for file, part in zip(self.files, parts, strict=True):
-            if self.places:
-                self._patch(file, part, stored, before)
-            else:
-                self._rewrite(file, part, stored, before)
-        self._check_read_back(state, parts)
+        if self.alone:
+            write_alone(parts[0], self._changed(stored, before), gates or {})
+        else:
+            self._write_parts(parts, stored, before)
+            if gates:
+                add_gates(parts[-1], self.choices, names_beside(self.found, gates), gates)
+        self._check_read_back(state, gates or {}, parts)
 
-    def try_out(self, out: Path) -> None:
+    def try_out(self, out: Path, gates: Mapping[str, Tensor] | None = None) -> None:
         """Write other weights beside ``out``, read them back and remove them.
+
+        Args:
+            out: The student to be.
+            gates: What to add, with any numbers.
 
         Raises:
             CheckError, CheckpointError: As in ``write``.
@@ -81,10 +96,29 @@ class Layout:
             name: tensor * 1.25 + 0.125 if tensor.is_floating_point() else tensor
             for name, tensor in self.checkpoint.state.items()
         }
-        names = [out.with_name(f"{out.name}.{i}.try") for i in range(len(self.files))]
+        count = 1 if self.alone else len(self.files)
+        names = [out.with_name(f"{out.name}.{i}.try") for i in range(count)]
         with suppress(_TriedError), atomic_write(*names) as parts:
-            self.write(other, parts)
+            self.write(other, parts, gates)
             raise _TriedError
+
+    def _write_parts(
+        self, parts: Sequence[Path], stored: Mapping[str, Tensor], before: Mapping[str, Tensor]
+    ) -> None:
+        for file, part in zip(self.files, parts, strict=True):
+            if self.places:
+                self._patch(file, part, stored, before)
+            else:
+                self._rewrite(file, part, stored, before)
+
+    def _changed(
+        self, stored: Mapping[str, Tensor], before: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the network's tensors as they are in the file, with other numbers."""
+        own = {name: self.found.state_dict.tensors[name].clone() for name in stored}
+        for name, tensor in own.items():
+            _replace(tensor, stored[name], before[name])
+        return own
 
     def _check_unchanged(self) -> None:
         if self.found.weights.sha256 != _sha256(self.files):
@@ -116,9 +150,12 @@ class Layout:
             _replace(tensor, stored[name], before[name])
         torch.save(weights.content, part, _use_new_zipfile_serialization=_starts_with(file, _ZIP))
 
-    def _check_read_back(self, state: Mapping[str, Tensor], parts: Sequence[Path]) -> None:
-        """Raise CheckError unless the parts hold the weights."""
+    def _check_read_back(
+        self, state: Mapping[str, Tensor], gates: Mapping[str, Tensor], parts: Sequence[Path]
+    ) -> None:
+        """Raise CheckError unless the parts hold the weights, and compute as the teacher's do."""
         read = self._read_back(parts)
+        self._check_gates(read, gates)
         stored = self.found.state_dict.tensors
         coarse = max(torch.finfo(t.dtype).eps for t in stored.values() if t.is_floating_point())
         for name, tensor in state.items():
@@ -129,14 +166,39 @@ class Layout:
                     hint="save its network again with torch.save(model.state_dict(), path)",
                 )
 
+    def _check_gates(self, read: Checkpoint, gates: Mapping[str, Tensor]) -> None:
+        own = {name.removeprefix(GATES_PREFIX): tensor for name, tensor in gates.items()}
+        is_same = own.keys() == read.gates.keys() and all(
+            torch.equal(own[name], read.gates[name]) for name in own
+        )
+        if not is_same:
+            raise CheckError(
+                f"trained gates beside the network of {self.source} are not read back",
+                hint="write the weights alone: -o NAME.safetensors",
+            )
+        checkpoint = self.checkpoint
+        is_computed_alike = (read.architecture, read.numeric_settings) == (
+            checkpoint.architecture,
+            checkpoint.numeric_settings,
+        )
+        if not is_computed_alike:
+            raise CheckError(
+                f"the weights of {self.source} alone would be computed in another way",
+                f"with what lies beside them: {checkpoint.architecture}",
+                f"alone: {read.architecture}",
+                hint="say its heads (`heads`), or write in the teacher's own layout",
+            )
+
     def _read_back(self, parts: Sequence[Path]) -> Checkpoint:
         contents: list[Any] = [_content(part) for part in parts]
         # A lone file may hold anything, parts hold named tensors.
         content = contents[0] if len(contents) == 1 else dict(ChainMap(*contents))
         weights = replace(self.found.weights, content=content)
-        return find_weights(self.source, self.choices, weights=weights).checkpoint(
-            self.source, self.choices
-        )
+        choices = self.choices
+        if self.alone:
+            weights = WeightsFile(content, self.found.weights.sha256)
+            choices = replace(choices, prefix=None, weights="raw", ignore_tensors=())
+        return find_weights(self.source, choices, weights=weights).checkpoint(self.source, choices)
 
 
 def layout_of(path: Path, choices: ReadChoices) -> Layout:

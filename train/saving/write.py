@@ -1,6 +1,8 @@
 """The student's files: one, or a folder as its teacher's, with what was done beside them."""
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,16 +11,41 @@ from torch import Tensor
 from segpp.errors import OutputError
 from segpp.export.checkpoints.check_weights import weights_kind
 from segpp.train.report import DistillResult, WrittenFile
+from segpp.train.saving.gates import check_room, names_beside
 from segpp.train.saving.student import Layout
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
 
-__all__ = ["check_target", "write_student"]
+__all__ = ["check_target", "with_target", "write_student"]
 
 _PREPROCESSOR = "preprocessor_config.json"
 # Of an index or a configuration; a trainer's log beside them is none of the model.
 _MAX_JSON_BYTES = 4 << 20
 _LOG = "trainer_state.json"
 _SAFETENSORS = ".safetensors"
+_INDEX = ".index.json"
+
+
+def with_target(layout: Layout, out: Path, *, as_folder: bool, gated: bool = False) -> Layout:
+    """Return how a student is going to lie: as its teacher, or its weights alone.
+
+    Args:
+        layout: Of the teacher.
+        out: The file or the folder to write.
+        as_folder: Whether it is a folder.
+        gated: Whether trained gates are to lie beside the network.
+
+    Raises:
+        OutputError: ``out`` is not named as what is going to be written there.
+        CheckpointError: The teacher's layout has no room for gates.
+    """
+    is_safe = weights_kind(layout.files[0]).holds == "safetensors"
+    whole = is_safe and len(layout.files) == 1
+    if gated and not as_folder and not whole and out.suffix.lower() == _SAFETENSORS:
+        return replace(layout, alone=True)
+    check_target(layout, out, as_folder=as_folder)
+    if gated:
+        check_room(layout.files)
+    return layout
 
 
 def check_target(layout: Layout, out: Path, *, as_folder: bool) -> None:
@@ -47,6 +74,7 @@ def write_student(
     result_of: Callable[[WrittenFile], DistillResult],
     *,
     as_folder: bool,
+    gates: Mapping[str, Tensor] | None = None,
 ) -> DistillResult:
     """Write weights and what was done, all or nothing.
 
@@ -56,20 +84,29 @@ def write_student(
         out: The file or the folder.
         result_of: What was done, given what was written.
         as_folder: Whether it is a folder.
+        gates: Trained gates to add, under the names that they have in a checkpoint.
 
     Raises:
         CheckpointError: The teacher was changed meanwhile.
         CheckError: What was written is not read back as these weights.
         OutputError: It cannot be written.
     """
+    gates = gates or {}
     if not as_folder:
-        return _write(layout, state, out, targets=[out], beside={}, result_of=result_of)
+        return _write(
+            layout, state, out, gates=gates, targets=[out], beside={}, result_of=result_of
+        )
     is_new = not out.exists()
     out.mkdir(exist_ok=True)
     try:
         targets = [out / file.name for file in layout.files]
-        beside = _beside(layout, out)
-        return _write(layout, state, out, targets=targets, beside=beside, result_of=result_of)
+        beside = {
+            target: _with_gates(path, layout, gates)
+            for target, path in _beside(layout, out).items()
+        }
+        return _write(
+            layout, state, out, gates=gates, targets=targets, beside=beside, result_of=result_of
+        )
     except BaseException:
         if is_new:
             out.rmdir()
@@ -81,22 +118,37 @@ def _write(
     state: Mapping[str, Tensor],
     out: Path,
     *,
+    gates: Mapping[str, Tensor],
     targets: list[Path],
-    beside: Mapping[Path, Path],
+    beside: Mapping[Path, bytes],
     result_of: Callable[[WrittenFile], DistillResult],
 ) -> DistillResult:
     # Weights come last: a folder without them is no checkpoint, one without settings a wrong one.
     with atomic_write(*beside, manifest_path(out), *targets) as parts:
-        for source, part in zip(beside.values(), parts, strict=False):
-            part.write_bytes(source.read_bytes())
+        for content, part in zip(beside.values(), parts, strict=False):
+            part.write_bytes(content)
         weights = parts[len(beside) + 1 :]
-        layout.write(state, weights)
+        layout.write(state, weights, gates)
         hashes = [sha256_of(part) for part in weights]
         whole = hashes[0] if len(hashes) == 1 else sha256("".join(hashes).encode()).hexdigest()
         size = sum(part.stat().st_size for part in weights)
         result = result_of(WrittenFile(out.name, whole, size))
         parts[len(beside)].write_text(result.json() + "\n", encoding="utf-8")
     return result
+
+
+def _with_gates(path: Path, layout: Layout, gates: Mapping[str, Tensor]) -> bytes:
+    """Return what is in a JSON file; in an index of weights also where gates lie."""
+    content = path.read_bytes()
+    if not gates or not path.name.endswith(_INDEX):
+        return content
+    index = json.loads(content)
+    named = names_beside(layout.found, gates)
+    index["weight_map"] |= dict.fromkeys(named, layout.files[-1].name)
+    total = index.get("metadata", {})
+    if "total_size" in total:
+        total["total_size"] += sum(tensor.nbytes for tensor in named.values())
+    return (json.dumps(index, indent=2) + "\n").encode()
 
 
 def _beside(layout: Layout, out: Path) -> dict[Path, Path]:

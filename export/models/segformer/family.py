@@ -128,12 +128,17 @@ class SegFormerFamily:
         return channels_of(architecture)
 
     def apply_gates(
-        self, model: "Network", gates: ChannelGates, images: "Sequence[Draw]"
+        self,
+        model: "Network",
+        gates: ChannelGates,
+        images: "Sequence[Draw]",
+        *,
+        dense: bool = False,
     ) -> "Mapping[Place, Mapping[str, Tensor]]":
         """Let a network work with fewer channels."""
         from segpp.export.models.segformer.gates import apply_gates
 
-        return apply_gates(cast("SegFormer", model), gates, images)
+        return apply_gates(cast("SegFormer", model), gates, images, dense=dense)
 
     def dynamic_gates(self, model: "Network") -> "Mapping[str, Gate]":
         """Return the gates by the names of their trained weights."""

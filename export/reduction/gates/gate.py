@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from segpp.export.models.layers import LayerNorm
 
-__all__ = ["Gate", "chosen_rows"]
+__all__ = ["Gate", "chosen_rows", "predictor_width"]
 
 _EPS = 1e-6
 # Of a predictor's hidden layer, as a share of the channels.
@@ -53,7 +53,7 @@ class Gate(nn.Module):
         Args:
             width: Of its hidden layer; a quarter of the channels if None.
         """
-        width = width or max(1, self.count // _NARROWER)
+        width = width or predictor_width(self.count)
         inputs = self.count * len(self.norms)
         self.predictor = nn.Sequential(
             nn.Linear(inputs, width), nn.GELU(), nn.Linear(width, self.count)
@@ -63,6 +63,13 @@ class Gate(nn.Module):
 
     def forward(self, tokens: Sequence[Tensor], layers: Sequence[nn.Linear]) -> Tensor:
         """Return a number per channel (B, count) for the tokens (B, N, C) of each layer."""
+        if self.training and torch.is_autocast_enabled(tokens[0].device.type):
+            # In half precision numbers collapse to few values, and training would choose others.
+            with torch.autocast(tokens[0].device.type, enabled=False):
+                return self._logits(tokens, layers)
+        return self._logits(tokens, layers)
+
+    def _logits(self, tokens: Sequence[Tensor], layers: Sequence[nn.Linear]) -> Tensor:
         # Of thousands of tokens: a sum in halves would overflow.
         means = [x.mean(1, dtype=torch.promote_types(x.dtype, torch.float32)) for x in tokens]
         responses = [
@@ -92,7 +99,13 @@ class Gate(nn.Module):
         """Return ones for the chosen and zeros, (B, 1, count), with the gradient of a sigmoid."""
         hard = torch.zeros_like(logits).scatter(1, self.indices(logits), 1.0)
         soft = logits.sigmoid()
-        return (hard + soft - soft.detach())[:, None]
+        # The difference first: what is added to zeros and ones is a zero to the last bit.
+        return (hard + (soft - soft.detach()))[:, None]
+
+
+def predictor_width(count: int) -> int:
+    """Return how wide the hidden layer of a predictor is made for so many channels."""
+    return max(1, count // _NARROWER)
 
 
 def chosen_rows(weight: Tensor, chosen: Tensor) -> Tensor:

@@ -63,7 +63,8 @@ def load_gates(gates: Mapping[str, Gate], tensors: Mapping[str, Tensor], path: P
     if not any(own.values()):
         return 0
     shapes = {name: tuple(one[_WIDTH].shape) for name, one in own.items() if _WIDTH in one}
-    if len(shapes) != len(gates) or len(set(shapes.values())) != 1:
+    # Of queries and keys a predictor sees two layers: what it takes is wider, what it has is not.
+    if len(shapes) != len(gates) or len({shape[:1] for shape in shapes.values()}) != 1:
         raise CheckpointError(
             f"{path} has predictors for some of the gates {', '.join(gates)}, or of several widths",
             f"found: {', '.join(f'{name} {shape}' for name, shape in shapes.items()) or 'none'}",

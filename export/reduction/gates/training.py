@@ -16,15 +16,20 @@ from segpp.export.reduction.gates.places import Channels
 __all__ = ["annealed_keep", "gate_penalty", "gates_in", "set_keep"]
 
 
-def annealed_keep(keep: float, step: int, steps: int) -> float:
-    """Return which share stays at a step: all at the first, ``keep`` from ``steps`` on."""
-    return 1 - (1 - keep) * min(1.0, step / max(steps, 1))
+def annealed_keep(keep: float, step: float, steps: float) -> float:
+    """Return which share stays at a step: all at the first, ``keep`` from ``steps`` on.
+
+    Args:
+        keep: In the end.
+        step: Steps that are done, or a share of the training.
+        steps: Likewise, above 0.
+    """
+    return 1 - (1 - keep) * min(1.0, step / steps)
 
 
-def set_keep(model: nn.Module, keep: float) -> None:
-    """Let every gate of a network choose this share of its channels."""
-    for gate in gates_in(model):
-        gate.keep = DynamicGate(keep).channels_out(Channels(gate.count, gate.groups))
+def set_keep(gate: Gate, keep: float) -> None:
+    """Let a gate choose this share of its channels."""
+    gate.keep = DynamicGate(keep).channels_out(Channels(gate.count, gate.groups))
 
 
 def gate_penalty(model: nn.Module) -> Tensor:

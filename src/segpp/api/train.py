@@ -45,6 +45,8 @@ def distill(
     mask_weight: float = 1.0,
     stage_weight: float = 1.0,
     temperature: float = 1.0,
+    stages_alone: float = 0.0,
+    gate_weight: float | None = None,
     held_back: float = 0.15,
     check_every: int | None = None,
     patience: int = 10,
@@ -70,7 +72,7 @@ def distill(
     restart: bool = False,
     force: bool = False,
 ) -> DistillResult:
-    """Train a checkpoint to give with merged tokens the masks that it gives without.
+    """Train a checkpoint to give with fewer tokens and channels the masks that it gives with all.
 
     The checkpoint as it is teaches, without labels; the student is the same weights with the
     reduction inside. A part of the pictures is held back, and the weights that agree best with the
@@ -85,7 +87,10 @@ def distill(
         output: The checkpoint to write: a file of the same kind, or a folder.
         preset: What the export is going to merge, as in ``export_onnx``: ``hq``, ``deep``.
         ratio: Instead of a preset: the share of tokens merged away at each site.
-        reduce: Single sites on top, as ``"3.q=bsm:ratio=0.8,sy=4,sx=4"``.
+        reduce: Single sites on top, as ``"3.q=bsm:ratio=0.8,sy=4,sx=4"``, and channel gates, as
+            ``"3.hidden=fixed:keep=0.5"``. Channels that ``fixed`` leaves out are zero in the
+            student, and an export with the same gate leaves out the same; what ``dynamic`` chooses
+            by is trained, and lies beside the network's tensors.
         match_interval: For how many consecutive blocks of a stage one matching serves.
         size: Input in pixels, height first, as the export will have it; by default the
             checkpoint's own, else 512x1024.
@@ -96,6 +101,10 @@ def distill(
         mask_weight: Of the masks' KL divergence in the loss.
         stage_weight: Of the relative squared error of the four stages' outputs in the loss.
         temperature: By which logits are divided before masks are compared.
+        stages_alone: Share of the training, at its beginning, in which the stages' outputs alone
+            are learned, and then masks too.
+        gate_weight: With ``dynamic`` gates: of their mean absolute values, summed over gates, in
+            the loss; by default 0.001.
         held_back: Share of the pictures that weights are chosen by, in runs of neighbours.
         check_every: Updates between two checks; by default as many as pictures are held back, and
             at least 25.
@@ -176,6 +185,8 @@ def distill(
         mask_weight=arguments.number("mask_weight", mask_weight, least=0),
         stage_weight=arguments.number("stage_weight", stage_weight, least=0),
         temperature=arguments.number("temperature", temperature, least=0),
+        stages_alone=arguments.share("stages_alone", stages_alone),
+        gate_weight=arguments.optional(_weight, "gate_weight", gate_weight),
         held_back=arguments.share("held_back", held_back),
         check_every=arguments.optional(_positive, "check_every", check_every),
         patience=_positive("patience", patience),
@@ -242,6 +253,10 @@ def _numbers(check: Callable[[str, Any], T], name: str, value: object) -> tuple[
 
 def _positive(name: str, value: Any) -> int:
     return arguments.whole_number(name, value, least=1)
+
+
+def _weight(name: str, value: Any) -> float:
+    return arguments.number(name, value, least=0)
 
 
 def _time(name: str, value: Any) -> float:

@@ -1,4 +1,4 @@
-"""``segpp-distill``: weights that merge tokens better, learned without labels."""
+"""``segpp-distill``: weights that bear a reduction better, learned without labels."""
 
 import argparse
 import os
@@ -15,11 +15,12 @@ from segpp.cli._options.reading import (
     ignored_labels,
     reading_of,
 )
+from segpp.train.config import GATE_WEIGHT
 from segpp.train.report import DistillFailedError, DistillResult
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
-SUMMARY = "Train a checkpoint to lose less by merging: it teaches itself, without labels."
+SUMMARY = "Train a checkpoint to lose less by a reduction: it teaches itself, without labels."
 GROUP = "make a model smaller"
 ORDER = 2
 
@@ -27,6 +28,7 @@ EXAMPLES = (
     "segpp-distill model.pth frames -o student.pth --preset fast --size 512x1024",
     "segpp-distill model.pth frames -o student.pth --preset fast --minutes 120 --eval camvid",
     "segpp-distill segformer-b0/ frames -o student --ratio 0.8 --steps 2000",
+    "segpp-distill model.pth frames -o student.pth --preset hq --reduce 3.hidden=fixed:keep=0.5",
 )
 
 
@@ -76,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reduction(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("token reduction, as the export will have it")
+    group = parser.add_argument_group("fewer tokens and channels, as the export will have it")
     group.add_argument("--preset", metavar="NAME", help="hq, fast or 2x2, as in the paper, or deep")
     group.add_argument(
         "--ratio", type=float, metavar="R", help="instead: share of tokens merged away"
@@ -86,8 +88,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, as SITE=METHOD:KEY=VALUE,... or "
-        "=none; repeatable",
+        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, or channels, STAGE.{hidden,qkv}, as "
+        "SITE=METHOD:KEY=VALUE,... or =none; repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -141,6 +143,21 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="T",
         help="by which logits are divided before masks are compared (default: 1.0)",
+    )
+    group.add_argument(
+        "--stages-alone",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="share of the training, at its beginning, in which the stages' outputs alone are "
+        "learned, and then masks too (default: 0)",
+    )
+    group.add_argument(
+        "--gate-weight",
+        type=float,
+        metavar="W",
+        help="with dynamic gates: of their mean absolute values, summed over gates, in the loss "
+        f"(default: {GATE_WEIGHT:g})",
     )
     group.add_argument(
         "--seed",
@@ -241,6 +258,8 @@ def _distilled(args: argparse.Namespace) -> DistillResult:
         mask_weight=args.mask_weight,
         stage_weight=args.stage_weight,
         temperature=args.temperature,
+        stages_alone=args.stages_alone,
+        gate_weight=args.gate_weight,
         held_back=args.held_back,
         check_every=args.check_every,
         patience=args.patience,

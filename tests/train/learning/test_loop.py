@@ -1,18 +1,22 @@
 """Steps and checks: where a training was stopped makes no difference, and bad ones end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from segpp.errors import CheckError
 from segpp.export.models.segformer.architecture import Numerics
+from segpp.export.models.segformer.family import FAMILY
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.reduction.gates.config import build_gates
 from segpp.manifest import InputSpec
+from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.judged import Judged
 from segpp.train.learning.loop import Plan, Training
@@ -41,19 +45,32 @@ class Stopped(Judge):
         return super().__call__(student)
 
 
-def networks() -> tuple[SegFormer, SegFormer]:
-    """A teacher, and the same network with tokens merged."""
+# Annealed over the first three of six steps, one of which learns from stages alone.
+GATED = ("2.hidden=dynamic:keep=0.25", "3.hidden=fixed:keep=0.5", "3.qkv=dynamic:keep=0.5")
+GATED_PLAN = replace(PLAN, gate_weight=1e-3, stages_alone=0.2)
+
+
+def networks(gates: Sequence[str] = ()) -> tuple[SegFormer, SegFormer]:
+    """A teacher, and the same network with tokens merged and channels left out."""
     architecture = replace(MINIATURE, classes=6)
     teacher = SegFormer(architecture, Numerics(1e-6, 1e-6, 1e-6, 1e-6)).eval()
     teacher.load_state_dict(lively(ours(architecture)), strict=False)
     teacher.requires_grad_(requires_grad=False)
-    student = deepcopy(teacher).apply_reductions(PRESETS["2x2"]).requires_grad_()
-    return teacher, student
+    student = deepcopy(teacher).apply_reductions(PRESETS["2x2"])
+    draws = [lambda: np.linspace(-1, 1, 3 * 64 * 64, dtype=np.float32).reshape(1, 3, 64, 64)]
+    FAMILY.apply_gates(student, build_gates(gates, FAMILY.places), draws, dense=True)
+    add_predictors(student, draws, 0)
+    return teacher, student.requires_grad_()
 
 
-def training(frames: Path, plan: Plan = PLAN, progress: Progress | None = None) -> Training:
+def training(
+    frames: Path,
+    plan: Plan = PLAN,
+    progress: Progress | None = None,
+    gates: Sequence[str] = (),
+) -> Training:
     """A training from its start, or from where another was."""
-    teacher, student = networks()
+    teacher, student = networks(gates)
     paths = sorted(frames.iterdir())
     judge = Stopped(teacher, paths[8:], Reader(SPEC), World(), 2, align_corners=False)
     if progress is None:
@@ -76,10 +93,14 @@ def training(frames: Path, plan: Plan = PLAN, progress: Progress | None = None) 
     )
 
 
+@pytest.mark.parametrize("gates", [(), GATED], ids=["tokens", "channels"])
 @pytest.mark.parametrize("stops_at", [1, 2, 3])
-def test_a_stop_in_a_check_makes_no_difference(stops_at: int, film: Film, tmp_path: Path) -> None:
+def test_a_stop_in_a_check_makes_no_difference(
+    stops_at: int, gates: Sequence[str], film: Film, tmp_path: Path
+) -> None:
     frames, state = film(), tmp_path / "state"
-    whole, stopped = training(frames), training(frames)
+    plan = GATED_PLAN if gates else PLAN
+    whole, stopped = training(frames, plan, gates=gates), training(frames, plan, gates=gates)
     whole.run()
     assert isinstance(stopped.judge, Stopped)
     stopped.judge.stops_at = stops_at
@@ -87,13 +108,43 @@ def test_a_stop_in_a_check_makes_no_difference(stops_at: int, film: Film, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
     write_state(state, stopped.snapshot())
-    on = training(frames, progress=read_state(state, trained(stopped.student)))
+    on = training(frames, plan, read_state(state, trained(stopped.student)), gates)
     on.run()
 
     assert on.progress.history == whole.progress.history
     assert [step for step, *_ in on.progress.history] == [2, 4, 6]
     for name, weight in trained(whole.student).items():
         assert torch.equal(weight, trained(on.student)[name]), name
+    names = [name for name in trained(on.student) if ".gate." in name]
+    assert bool(names) == bool(gates)
+    before = trained(training(frames, plan, gates=gates).student)
+    assert [n for n in names if torch.equal(before[n], trained(on.student)[n])] == []
+
+
+def test_stages_are_learned_alone_at_first(film: Film) -> None:
+    """Masks of any weight then make no difference."""
+    runs = [
+        training(film(name), replace(PLAN, steps=2, mask_weight=weight, stages_alone=alone))
+        for name, weight, alone in (("a", 1.0, 0.9), ("b", 9.0, 0.9), ("c", 9.0, 0.0))
+    ]
+
+    for run in runs:
+        run.run()
+
+    first, same, other = (trained(run.student)["stages.0.norm.weight"] for run in runs)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_a_check_while_gates_are_annealed_is_no_reason_to_end(film: Film) -> None:
+    plan = replace(PLAN, patience=1, check_every=1, steps=10)
+    run = training(film(), plan, gates=GATED)
+    run.progress.best = Judged(2.0, 0.0)
+
+    run.run()
+
+    # Four tenths of the steps are annealed, the check behind them counts.
+    assert run.progress.step == 4
 
 
 def test_a_check_that_is_never_better_ends_it_in_time(film: Film) -> None:

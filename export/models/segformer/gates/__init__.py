@@ -8,6 +8,7 @@ from torch import Tensor
 from segpp.export.models.segformer.architecture import channels_of
 from segpp.export.models.segformer.gates.cut import cut_place
 from segpp.export.models.segformer.gates.hidden import GatedMixFfn
+from segpp.export.models.segformer.gates.pad import pad_place
 from segpp.export.models.segformer.model import Block, SegFormer, Stage
 from segpp.export.reduction.gates.base import ChannelGate
 from segpp.export.reduction.gates.gate import Gate
@@ -20,7 +21,11 @@ __all__ = ["apply_gates", "dynamic_gates"]
 
 
 def apply_gates(
-    model: SegFormer, gates: Mapping[Place, ChannelGate], images: Sequence[Draw] = ()
+    model: SegFormer,
+    gates: Mapping[Place, ChannelGate],
+    images: Sequence[Draw] = (),
+    *,
+    dense: bool = False,
 ) -> dict[Place, dict[str, Tensor]]:
     """Let the stages of a network work with fewer channels; returns those kept by fixed gates.
 
@@ -30,6 +35,7 @@ def apply_gates(
         model: Changed in place.
         gates: What works at which place.
         images: What fixed gates choose on.
+        dense: Keep all shapes: zeros in the place of what fixed gates would cut.
     """
     channels = channels_of(model.architecture)
     kept = {}
@@ -39,6 +45,8 @@ def apply_gates(
         gate = gates[place]
         if isinstance(gate, FixedGate):
             kept[place] = cut_place(model, place, gate, channels[place], images)
+            if dense:
+                pad_place(model, place, kept[place], channels[place].width)
         else:
             _set_dynamic(model, place, gate.channels_out(channels[place]))
     return kept

@@ -35,6 +35,18 @@ def test_what_is_saved_is_loaded() -> None:
     assert [name for name in state if not torch.equal(state[name], loaded[name])] == []
 
 
+def test_gates_of_one_and_of_two_layers_are_of_one_place() -> None:
+    def made() -> dict[str, Gate]:
+        return {"4.1.qk": Gate((6, 6), 24, 2, 12), "4.1.v": Gate((6,), 24, 2, 12)}
+
+    trained, fresh = made(), made()
+    for gate in trained.values():
+        gate.add_predictor()
+    _, own = split_gates(gates_state(trained))
+
+    assert load_gates(fresh, own, PATH) == 6
+
+
 def test_a_checkpoint_without_gates_leaves_them_untrained() -> None:
     fresh = gates()
 

@@ -93,7 +93,12 @@ class PatchNetFamily:
         return {}
 
     def apply_gates(
-        self, model: "Network", gates: ChannelGates, images: "Sequence[Draw]"
+        self,
+        model: "Network",
+        gates: ChannelGates,
+        images: "Sequence[Draw]",
+        *,
+        dense: bool = False,
     ) -> "Mapping[Place, Mapping[str, Tensor]]":
         return {}
 

@@ -1,6 +1,6 @@
 """What overlapping reading, network and writing gains on a film, on this machine.
 
-    python -m benchmarks.networks.overlap hq.onnx --threads 1 2 --out docs/results/overlap.json
+    python -m benchmarks.runtime.overlap hq.onnx --threads 1 2 --out docs/results/overlap.json
 
 A made film of 720x1280 goes through ``segpp-run``'s own loop and becomes an mp4 of overlays, once
 stage by stage and once overlapped, in turn, round by round. The rate counts everything from the

@@ -1,7 +1,7 @@
 """Blocks and the head on a smaller grid, against a formula written in plain torch.
 
-Tests reduction/grid_pool.py, reduction/methods/area.py, reduction/methods/bilinear.py and
-reduction/methods/sample.py, and what models/segformer/model.py and decode_head.py do of them.
+Tests reduction/assignments/grid_pool.py, reduction/methods/area.py, reduction/methods/bilinear.py
+and reduction/methods/sample.py, and what models/segformer/model.py and decode_head.py do of them.
 """
 
 from collections.abc import Iterable

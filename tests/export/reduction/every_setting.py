@@ -24,10 +24,10 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "ffn": ("1.ffn=bsm:ratio=0.4", "2.q=bsm", "2.ffn=q", "3.q=n2d", "3.ffn=q", "4.ffn=n2d"),
     "options": (
         "1.kv=bsm:sy=1,sx=2,protect=0.5",
-        "2.q=bsm:destination=typical,value=max",
-        "3.q=bsm:ratio=0.6,sy=2,sx=2,destination=salient,protect=1,window=1",
-        "4.q=bsm:destination=center",
+        "2.q=bsm:destination=center,value=max",
+        "3.q=bsm:ratio=0.6,sy=2,sx=2,protect=1,window=1",
     ),
+    "chosen": ("2.q=bsm:destination=typical", "3.q=bsm:destination=salient,protect=1"),
     "fixed": tuple(f"{place}=fixed:keep=0.75" for place in _PLACES),
     "dynamic": tuple(f"{place}=dynamic:keep=0.75" for place in _PLACES),
     "together": (

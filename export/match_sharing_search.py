@@ -116,7 +116,7 @@ def _runs_to_search(
     sites = count_tokens(reduction, family.grids(size, reduction))
     stages = family.macs(architecture, size, sites).stages
     costs = {stage: macs.matching for stage, macs in enumerate(stages, start=1)}
-    matching = {site.stage for site, method in reduction.items() if method.is_content_based}
+    matching = {site.stage for site, method in reduction.items() if method.serves_blocks}
     order = sorted(matching, key=lambda stage: (-costs[stage], stage))
     return {
         stage: tuple(

@@ -18,7 +18,7 @@ from segpp.export.config import (
 from segpp.export.images import images_in
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.models.rewriting import select_rewrites
-from segpp.export.reduction.config import count_tokens
+from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.gates.config import check_beside, chooses_on_images
 from segpp.export.serving.base import SERVERS
 from segpp.export.serving.folders import check_folders
@@ -168,14 +168,21 @@ def _check_with(family: ModelFamily, config: ExportConfig) -> None:
         grids = family.grids(config.size, reduction)
         # A site of another family is told with the checkpoint's.
         count_tokens({s: r for s, r in reduction.items() if s in grids}, grids)
-    if config.match_interval == AUTO and not any(r.is_content_based for r in reduction.values()):
-        methods = ", ".join(sorted({r.name for r in reduction.values()}))
+    if config.match_interval == AUTO and not any(r.serves_blocks for r in reduction.values()):
         raise InputError(
             f"`match_interval={AUTO}` has no match to use again",
-            f"{methods} looks at the grid alone" if reduction else "no tokens are merged",
-            hint="merge by similarity, as with `preset=hq` or `ratio=0.5`",
+            _why_none_is_shared(reduction),
+            hint="merge by similarity in blocks, as with `preset=hq` or `ratio=0.5`",
         )
     select_rewrites(family.rewrites(), config.target, off=config.rewrites_off)
+
+
+def _why_none_is_shared(reduction: ReductionConfig) -> str:
+    if not reduction:
+        return "no tokens are merged"
+    compare = any(r.is_content_based for r in reduction.values())
+    methods = ", ".join(sorted({r.name for r in reduction.values()}))
+    return f"{methods} {'compares no tokens in a block' if compare else 'looks at the grid alone'}"
 
 
 def _check_output(config: ExportConfig) -> None:

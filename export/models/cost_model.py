@@ -17,7 +17,9 @@ from segpp.export.models.base import family_of
 from segpp.export.models.block_tokens import BlockTokens, block_tokens
 from segpp.export.models.macs import pooling_macs, site_match_macs
 from segpp.export.reduction import REDUCTIONS
+from segpp.export.reduction.config import recorded_reduction
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
+from segpp.export.reduction.grid_reduction import GridReduction
 from segpp.export.reduction.sites import HEAD, Site
 from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Grid, Size
@@ -179,9 +181,15 @@ def _added(
 
 
 def _going_small(site: ReductionSite, dim: int) -> int:
-    """Count one way to the smaller grid and back: pooled, subtracted, resized and added."""
+    """Count one way to the smaller grid and back: matched, pooled, subtracted, resized, added."""
     moved = pooling_macs(site, dim) + (site.tokens_out + 2 * site.tokens_in) * dim
-    return moved + _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
+    fixed = _MERGE_MICROSECONDS + _matches(site) * _MATCH_MICROSECONDS
+    return site_match_macs(site, dim) + moved + fixed * _MACS_PER_MICROSECOND
+
+
+def _matches(site: ReductionSite) -> int:
+    reduction = recorded_reduction(site)
+    return reduction.matches(Grid(*site.grid)) if isinstance(reduction, GridReduction) else 0
 
 
 def _in_blocks(part: BlockTokens, site: ReductionSite, dim: int) -> int:

@@ -30,7 +30,10 @@ __all__ = [
 ]
 
 # Sums of squares and of exponentials, and interpolated logits that differ by little.
-FP32_OPERATORS = frozenset({"Cast", "LayerNormalization", "Softmax", "SegppResizeArgmax"})
+FP32_OPERATORS = frozenset({
+    "Cast", "LayerNormalization", "ReduceL2", "Softmax", "SegppResizeArgmax",
+})  # fmt: skip
+_MATCH = "SegppTokenMatch"
 
 # Other pictures have other values: what grows eightfold from one to the next is rare, and leaves
 # room for sums that an engine accumulates in halves.
@@ -44,9 +47,11 @@ _BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.(.*)")
 def always_fp32(graph: GraphProto) -> set[str]:
     """Return the names of the nodes that compute in FP32 whatever their range.
 
-    Besides ``FP32_OPERATORS``, what normalises pixels before the first product.
+    Besides ``FP32_OPERATORS``, what normalises pixels before the first product, and what is made of
+    tokens for matches alone: cosines near 1 are all the same in halves.
     """
     names = {node.name for node in graph.node if node.op_type in FP32_OPERATORS}
+    names |= _only_for_matches(graph)
     for node in graph.node:
         if node.op_type in _PRODUCTS:
             break
@@ -119,6 +124,22 @@ def largest_values(model: ModelProto, image: NDArray[np.generic]) -> dict[str, f
         name: float(np.maximum(high, low))
         for name, high, low in zip(names, extremes[::2], extremes[1::2], strict=True)
     }
+
+
+def _only_for_matches(graph: GraphProto) -> set[str]:
+    """Return the nodes that only matches need, and these; others take tokens as they are."""
+    readers: dict[str, list[NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    makers: set[str] = set()
+    for node in reversed(graph.node):
+        uses = [reader for name in node.output for reader in readers.get(name, ())]
+        serves = [reader.op_type == _MATCH or reader.name in makers for reader in uses]
+        if node.op_type != _MATCH and serves and all(serves):
+            makers.add(node.name)
+    made = {name for node in graph.node if node.name in makers for name in node.output}
+    return makers | {n.name for n in graph.node if n.op_type == _MATCH and n.input[0] in made}
 
 
 def _large_weights(graph: GraphProto) -> dict[str, float]:

@@ -136,6 +136,11 @@ class TokenReduction(Method):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
         """Decide, from the tokens x (B, N, C) on ``grid`` with N tokens, which become which."""
 
+    @property
+    def serves_blocks(self) -> bool:
+        """Whether a match of every block is made, which several of them could share."""
+        return self.is_content_based
+
     def compared_pairs(self, grid: Grid) -> int:
         """Return how many pairs of tokens one match compares; 0 where the grid alone decides."""
         del grid

@@ -6,9 +6,9 @@ changed is brought back to every token:
     x + up(blocks(pool(x)) - pool(x))
 
 So detail that the smaller grid cannot hold stays in x. ``up`` is bilinear between the centres of
-cells, as torch's ``align_corners=False``. An own method; related is CubistMerge (2025,
-arXiv:2509.21764), which keeps a grid too, but chooses by similarity what merges along its rows and
-columns.
+cells, as torch's ``align_corners=False``, but for ``similarity``, which chooses by the tokens what
+becomes a cell. The formula is our own; a grid that merging leaves a grid is CubistMerge's (2025,
+arXiv:2509.21764).
 """
 
 from dataclasses import dataclass
@@ -89,6 +89,16 @@ class GridReduction(TokenReduction):
     def pool_macs(self, grid: Grid) -> int:
         """Return what pooling takes a channel: an addition a token, unless it multiplies more."""
         return grid.tokens
+
+    def matches(self, grid: Grid) -> int:
+        """Return how many matches going there takes; 0 where the grid alone decides."""
+        del grid
+        return 0
+
+    @property
+    def serves_blocks(self) -> bool:
+        """False: the tokens of a grid are matched once, before its blocks."""
+        return False
 
     def small_blocks(self, depth: int) -> tuple[bool, ...]:
         """Return which of the blocks of a stage run on the smaller grid.

@@ -48,7 +48,9 @@ def _stage(
     at = {one.part: one for one in channels if one.stage == stage}
     hidden = at["hidden"].channels_out if "hidden" in at else dim * FFN_RATIO
     inner = at["qkv"].channels_out if "qkv" in at else dim
-    pooling = pooling_macs(_site(Site(stage, "grid"), reduction), dim)
+    smaller = _site(Site(stage, "grid"), reduction)
+    # The first part is the one on a smaller grid, if there is one.
+    times = len(parts[0].runs)
     return StageMacs(
         patch_embedding=_patch_embedding(architecture, stage, stage_grids(size)[stage - 1].tokens),
         # Each (C, C), or to and from as many channels as a gate leaves, on merged tokens.
@@ -60,10 +62,10 @@ def _stage(
         ffn=sum(p.blocks * _ffn(p.ffn_rows, p.grid.tokens, dim, hidden) for p in parts),
         matching=sum(
             p.matches(site) * site_match_macs(site, dim) for p in parts for site in p.merging
-        ),
+        )
+        + times * (0 if smaller is None else site_match_macs(smaller, dim)),
         merging=sum(p.blocks * _merged(site, dim, hidden) for p in parts for site in p.merging)
-        # The first part is the one on a smaller grid, if there is one.
-        + len(parts[0].runs) * pooling,
+        + times * pooling_macs(smaller, dim),
         gating=sum(p.blocks * _gate(site, dim) for p in parts for site in at.values()),
     )
 

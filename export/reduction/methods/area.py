@@ -36,6 +36,6 @@ class AreaGrid(GridReduction):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the cells; the tokens are not looked at."""
         # A board lists methods and counts tokens without torch.
-        from segpp.export.reduction.grid_pool import AreaPool  # noqa: PLC0415
+        from segpp.export.reduction.assignments.grid_pool import AreaPool  # noqa: PLC0415
 
         return AreaPool(grid, self.grid_out(grid))

@@ -28,6 +28,6 @@ class BilinearGrid(GridReduction):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the cells; the tokens are not looked at."""
         # A board lists methods and counts tokens without torch.
-        from segpp.export.reduction.grid_pool import BilinearPool  # noqa: PLC0415
+        from segpp.export.reduction.assignments.grid_pool import BilinearPool  # noqa: PLC0415
 
         return BilinearPool(grid, self.grid_out(grid))

@@ -9,8 +9,8 @@ Each source looks for its most similar destination; the ``ratio * N`` sources th
 to theirs merge into it.
 
 Options of our own change which tokens those are and what becomes of them, never how many: see
-``_saliency``, ``_protected_tokens``, ``_destination_exchange`` and ``_largest_values``. With their
-defaults the graph is the plain one.
+``_saliency``, ``_protected_tokens``, ``_destination_exchange`` and ``assignments.largest_values``.
+With their defaults the graph is the plain one.
 """
 
 from dataclasses import dataclass
@@ -117,7 +117,7 @@ class BipartiteSoftMatching(TokenReduction):
         """Match the tokens x (B, N, C)."""
         # A board lists methods and counts tokens without torch.
         from segpp.export.custom_ops import torch_ops  # noqa: PLC0415
-        from segpp.export.reduction.methods._bipartite_assignment import (  # noqa: PLC0415
+        from segpp.export.reduction.assignments.bipartite_assignment import (  # noqa: PLC0415
             BipartiteAssignment,
         )
         from segpp.export.reduction.methods._matched_tokens import matched_tokens  # noqa: PLC0415

@@ -50,7 +50,7 @@ class Neighbor1d(TokenReduction):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the runs; the tokens are not looked at."""
         # A board lists methods and counts tokens without torch.
-        from segpp.export.reduction.cell_means import CellMeans  # noqa: PLC0415
+        from segpp.export.reduction.assignments.cell_means import CellMeans  # noqa: PLC0415
 
         return CellMeans(_line(grid), 1, self.length)
 

@@ -48,6 +48,6 @@ class Neighbor2d(TokenReduction):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:  # noqa: ARG002 - decided by the grid alone
         """Return the cells; the tokens are not looked at."""
         # A board lists methods and counts tokens without torch.
-        from segpp.export.reduction.cell_means import CellMeans  # noqa: PLC0415
+        from segpp.export.reduction.assignments.cell_means import CellMeans  # noqa: PLC0415
 
         return CellMeans(grid, self.rows, self.cols)

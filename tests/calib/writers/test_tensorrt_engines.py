@@ -1,7 +1,7 @@
 """INT8 files compile in TensorRT-RTX, with every attention recognised that is in the float file.
 
-By default B0 without merging in FP32, and with ``hq`` in FP16, both small; ``-m slow`` adds B2, the
-other pairings, and 512x1024.
+By default B0 without merging in FP32, and with ``hq`` in FP16, both small, and five blocks with
+settings of all kinds; ``-m slow`` adds every setting, B2, the other pairings, and 512x1024.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,9 @@ from segpp.calib.writers.tensorrt import faults_for_tensorrt
 from segpp.manifest import FileInfo, read_manifest, render_manifest
 from segpp.runtime.build import BuildConfig, build_engine
 from segpp.utils.files import manifest_path, sha256_of
-from tests.calib.conftest import MakePictures
+from tests.calib.conftest import MakePictures, TinyFile
 from tests.calib.plans import quantize
+from tests.export.reduction.every_setting import SETTINGS, flags
 from tests.helpers.commands import in_process
 
 pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
@@ -57,6 +58,16 @@ def test_b0_compiles_with_all_its_attention(
     exported: Exported, tmp_path: Path, make_pictures: MakePictures, case: tuple[str, str, str]
 ) -> None:
     compiles(exported(*case), tmp_path, make_pictures)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n == "together" else pytest.mark.slow) for n in SETTINGS],
+)
+def test_every_setting_compiles_with_all_its_attention(
+    tiny_file: TinyFile, tmp_path: Path, make_pictures: MakePictures, name: str
+) -> None:
+    compiles(tiny_file("conv-bn", 3, *flags(name)), tmp_path, make_pictures)
 
 
 @pytest.mark.slow

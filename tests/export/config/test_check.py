@@ -94,7 +94,11 @@ def test_an_unknown_format_is_refused(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize(
     ("reduce", "says"),
-    [([], "no tokens are merged"), (["3.q=n2d:rows=2,cols=2"], "n2d looks at the grid alone")],
+    [
+        ([], "no tokens are merged"),
+        (["3.q=n2d:rows=2,cols=2"], "n2d looks at the grid alone"),
+        (["3.grid=similarity"], "similarity compares no tokens in a block"),
+    ],
 )
 def test_without_a_match_there_is_nothing_to_measure(
     checkpoint: Path, reduce: list[str], says: str

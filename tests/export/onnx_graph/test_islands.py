@@ -18,7 +18,7 @@ from segpp.errors import CheckError
 from segpp.export.config import ExportConfig
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.loading import state_dict_for
-from segpp.export.models.segformer.presets import PRESETS
+from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.onnx_graph import half_file
 from segpp.export.onnx_graph.islands import LIMIT, always_fp32, find_islands, largest_values
 from segpp.export.onnx_graph.rounded_copy import rounded_copy
@@ -181,3 +181,24 @@ def test_a_value_takes_both_its_sides_along_and_a_weight_its_reader() -> None:
     ]
     assert [one.nodes for one in find_islands(model, {"b": float("nan")})] == [("b", "y")]
     assert [(one.value, one.nodes) for one in find_islands(model, {})] == [("w", ("b",))]
+
+
+def test_what_is_made_of_tokens_to_match_them_is_fp32(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    reduction = reduction_config(reduce=["2.q=bsm", "3.grid=similarity", "4.q=bsm:protect=1"])
+
+    graph = export(tiny_checkpoint, tmp_path / "x.onnx", reduction=reduction, check=False).graph
+
+    kinds, matches = kinds_of(graph), [n for n in graph.node if n.op_type == "SegppTokenMatch"]
+    # Two blocks match the tokens that the attention takes; a grid of two axes and a protected match
+    # have tokens of their own.
+    assert [kinds[node.input[0]] for node in matches] == [
+        *[onnx.TensorProto.FLOAT16] * 2,
+        *[onnx.TensorProto.FLOAT] * 3,
+    ]
+    makers = {name: node for node in graph.node for name in node.output}
+    lengths = [node for node in graph.node if node.op_type == "ReduceL2"]
+    assert len(lengths) >= 3
+    assert {kinds[node.output[0]] for node in lengths} == {onnx.TensorProto.FLOAT}
+    assert makers[matches[2].input[0]].op_type == "Concat"

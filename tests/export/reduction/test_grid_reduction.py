@@ -11,8 +11,8 @@ from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.trace import trace
+from segpp.export.reduction.assignments.grid_pool import AreaPool
 from segpp.export.reduction.config import count_tokens
-from segpp.export.reduction.grid_pool import AreaPool
 from segpp.export.reduction.grid_reduction import runs_of
 from segpp.export.reduction.methods.area import AreaGrid
 from segpp.export.reduction.sites import HEAD, Site

@@ -1,7 +1,8 @@
 """Every file that the exporter writes compiles, with every attention recognised, and says so.
 
-By default B0 without merging and with `hq` in FP16 at 512x1024, and small in BF16 and INT8;
-``-m slow`` adds the other presets, FP32, INT8 of each, 1024x2048, B2 in halves, and B5.
+By default B0 without merging and with `hq` in FP16 at 512x1024, and small in BF16, in INT8 and with
+settings of all kinds together; ``-m slow`` adds the other presets, every setting, FP32, INT8 of
+each, 1024x2048, B2 in halves, and B5.
 """
 
 import json
@@ -20,6 +21,7 @@ from segpp.ops import DOMAIN
 from segpp.utils.files import manifest_path, sha256_of
 from tests.calib.conftest import MakePictures, make_pictures
 from tests.calib.plans import quantize
+from tests.export.reduction.every_setting import SETTINGS, flags
 
 pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
 pytest.importorskip("torch", reason="needs the exporter (extra export)")
@@ -125,15 +127,25 @@ def test_b0_in_int8_compiles_with_all_its_attention(
     check_build(segpp, source, tmp_path / "int8.engine")
 
 
-@pytest.mark.parametrize("precision", [pytest.param("fp32", marks=pytest.mark.slow), "fp16"])
-def test_b0_on_smaller_grids_compiles_with_all_its_attention(
-    segpp: Command, b0_checkpoint: Path, tmp_path: Path, precision: str
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        pytest.param(
+            name,
+            precision,
+            marks=() if (name, precision) == ("together", "fp16") else pytest.mark.slow,
+        )
+        for name in SETTINGS
+        for precision in ("fp32", "fp16")
+    ],
+)
+def test_b0_of_every_setting_compiles_with_all_its_attention(
+    segpp: Command, b0_checkpoint: Path, tmp_path: Path, name: str, precision: str
 ) -> None:
     path = tmp_path / "b0.onnx"
-    grids = ("1.grid=area:share=0.75", "2.grid=bilinear", "3.grid=area:every=2", "head.grid=area")
-    options = ("--preset", "hq", "--precision", precision, "--size", "352x480", "--no-check")
-    reduce = [word for grid in grids for word in ("--reduce", grid)]
-    done = segpp("export", b0_checkpoint, path, *options, *reduce)
+    # No cell divides the grids of this size.
+    options = ("--precision", precision, "--size", "132x196", "--no-check")
+    done = segpp("export", b0_checkpoint, path, *options, *flags(name))
     assert done.returncode == 0, done.stderr
 
     check_build(segpp, path, tmp_path / "b0.engine")
@@ -201,17 +213,3 @@ def test_half_precision_attention_is_fused_and_not_only_recognised(
 
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["activation_bytes"] < 131_072 * 2048 * 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", ["fixed", "dynamic"])
-def test_fewer_channels_compile_with_all_their_attention(
-    segpp: Command, b0_checkpoint: Path, tmp_path: Path, how: str
-) -> None:
-    places = [f"{stage}.{part}" for stage in (1, 2, 3, 4) for part in ("hidden", "qkv")]
-    gates = [word for place in places for word in ("--reduce", f"{place}={how}:keep=0.75")]
-    source = tmp_path / "gated.onnx"
-    options = ("--preset", "hq", "--size", "512x1024", "--precision", "fp16", "--no-check")
-    assert segpp("export", b0_checkpoint, source, *options, *gates).returncode == 0
-
-    check_build(segpp, source, tmp_path / "gated.engine")

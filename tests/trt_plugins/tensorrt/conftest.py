@@ -22,6 +22,8 @@ PLUGINS = ROOT / "trt_plugins"
 
 # Small, and with the structure of the large: every site still merges.
 SIZES = {"b0": "256x512", "b2": "128x256"}
+# No cell divides the grids of this one.
+SETTINGS_SIZE = "132x196"
 
 # What TensorRT's own tool sets to work without a device; for 10.15, undocumented.
 WITHOUT_A_GPU = {"TRT_INTERNAL_OPTIONS": "--cpu_only=1"}
@@ -48,7 +50,7 @@ def build(
 
 def _exporting(name: str, folder: Path) -> "subprocess.Popen[bytes]":
     module = "tests.trt_plugins.tensorrt.export_models"
-    command = [sys.executable, "-m", module, name, SIZES[name], str(folder)]
+    command = [sys.executable, "-m", module, name, SIZES.get(name, SETTINGS_SIZE), str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (folder / f"{name}.log").open("w") as log:
         return subprocess.Popen(
@@ -96,6 +98,15 @@ def b0_models(exports: dict[str, Any]) -> dict[str, Path]:
 def models(all_models: list[Path]) -> list[Path]:
     """Those that merge."""
     return [path for path in all_models if "-none-" not in path.name]
+
+
+@pytest.fixture(scope="session")
+def setting_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Five blocks in FP16 with every setting of every site, by the settings' name."""
+    folder = tmp_path_factory.mktemp("settings")
+    exports = {"folder": folder, "running": {"settings": _exporting("settings", folder)}}
+    paths = _wait_for(exports, "settings")
+    return {path.stem.removeprefix("settings-").removesuffix("-fp16"): path for path in paths}
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,13 @@
 
     python -m tests.trt_plugins.tensorrt.export_models b0 SIZE FOLDER
 
+``settings`` in place of a network's name is one of five blocks with every setting of every site.
+
 One process for all of them: importing torch takes as long as an export.
 """
 
 import sys
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +19,12 @@ from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
+from tests.export.reduction.every_setting import SETTINGS, flags
+from tests.helpers.checkpoints import MINIATURE
+
+__all__ = ["SETTINGS_NAME"]
+
+SETTINGS_NAME = "settings"
 
 REDUCTIONS = {
     "none": ("--preset", "none"),
@@ -29,19 +38,29 @@ IN_BF16 = ("none", "hq")
 
 
 def main() -> int:
+    """Export all files of one network."""
     name, size, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     torch.manual_seed(0)
-    model = SegFormer(segformer(name, classes=19), FORMATS["mmsegmentation"].numerics)
+    architecture = MINIATURE if name == SETTINGS_NAME else segformer(name, classes=19)
+    model = SegFormer(architecture, FORMATS["mmsegmentation"].numerics)
     checkpoint = folder / f"{name}.pth"
     torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, checkpoint)
-    for (label, reduction), precision in product(REDUCTIONS.items(), PRECISIONS):
-        if precision == "bf16" and label not in IN_BF16:
-            continue
+    for label, precision, choice in _files(name):
         out = folder / f"{name}-{label}-{precision}.onnx"
-        options = (*reduction, "--size", size, "--precision", precision, "--outputs", "both")
+        options = (*choice, "--size", size, "--precision", precision, "--outputs", "both")
         if code := segpp(["export", str(checkpoint), str(out), "--no-check", *options]):
             return code
     return 0
+
+
+def _files(name: str) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """Yield a label, a precision and flags for each file."""
+    if name == SETTINGS_NAME:
+        yield from ((label, "fp16", flags(label)) for label in SETTINGS)
+        return
+    for (label, reduction), precision in product(REDUCTIONS.items(), PRECISIONS):
+        if precision != "bf16" or label in IN_BF16:
+            yield label, precision, reduction
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import onnx
 import pytest
 
 from segpp.ops import CONTRACTS, DOMAIN, MAX_INT8_CLASSES
+from tests.export.reduction.every_setting import SETTINGS
+from tests.helpers.checkpoints import MINIATURE
 from tests.trt_plugins.tensorrt.conftest import Inside
 
 TYPES = {
@@ -41,6 +43,14 @@ def parsed_unmerged(
     paths = [path for path in all_models if path.stem in UNMERGED]
     found = inside("parser.py", library, *paths)
     return {Path(file).stem: answer for file, answer in found.items()}
+
+
+@pytest.fixture(scope="module")
+def parsed_settings(
+    inside: Inside, library: Path, setting_models: dict[str, Path]
+) -> dict[str, dict[str, Any]]:
+    found = inside("parser.py", library, *setting_models.values())
+    return {name: found[str(path)] for name, path in setting_models.items()}
 
 
 def expected(path: Path) -> dict[str, tuple[list[Tensor], Tensor]]:
@@ -88,16 +98,33 @@ def test_every_node_of_ours_becomes_a_plugin(
     found = parsed[name][form]
 
     assert found["parsed"], found["errors"]
-    layers = {
+    layers = plugins_of(found)
+    assert layers == nodes
+    used = {layer.rpartition("_")[0] for layer in layers}
+    assert used == set(CONTRACTS)
+
+
+def plugins_of(found: dict[str, Any]) -> dict[str, tuple[list[Tensor], Tensor]]:
+    return {
         layer["name"]: (
             [(tensor["shape"], tensor["type"]) for tensor in layer["inputs"]],
             *[(tensor["shape"], tensor["type"]) for tensor in layer["outputs"]],
         )
         for layer in found["plugins"]
     }
-    assert layers == nodes
-    used = {layer.rpartition("_")[0] for layer in layers}
-    assert used == set(CONTRACTS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_file_of_every_setting_is_parsed_with_its_plugins_and_every_softmax(
+    parsed_settings: dict[str, dict[str, Any]], setting_models: dict[str, Path], name: str
+) -> None:
+    found = parsed_settings[name]
+
+    assert found["whole"]["parsed"], found["whole"]["errors"]
+    assert found["whole"]["errors"] == []
+    assert plugins_of(found["whole"]) == expected(setting_models[name])
+    assert found["whole"] == found["stripped"]
+    assert found["whole"]["types"]["SOFTMAX"] == sum(MINIATURE.depths)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,7 +1,7 @@
 """Blocks and the head on a smaller grid, against a formula written in plain torch.
 
-Tests reduction/grid_pool.py, reduction/methods/area.py, reduction/methods/bilinear.py and
-reduction/methods/sample.py, and what models/segformer/model.py and decode_head.py do of them.
+Tests reduction/assignments/grid_pool.py, reduction/methods/area.py, reduction/methods/bilinear.py
+and reduction/methods/sample.py, and what models/segformer/model.py and decode_head.py do of them.
 """
 
 from collections.abc import Iterable
@@ -209,6 +209,53 @@ def test_a_network_forgets_a_smaller_grid() -> None:
 
     with torch.inference_mode():
         assert torch.equal(model(images(ODD)), plain(images(ODD)))
+
+
+# --- checkpoints that resize by corners
+
+
+@pytest.mark.parametrize("pooled_by", ["area", "bilinear", "sample"])
+@pytest.mark.parametrize("share", SHARES, ids=["half", "third", "three quarters"])
+def test_a_head_that_aligns_corners_has_cells_by_their_centers(
+    share: float, pooled_by: str
+) -> None:
+    numerics = Numerics(1e-6, 1e-6, 1e-6, 1e-6, align_corners=True, head_align_corners=True)
+    torch.manual_seed(0)
+    model = SegFormer(MINIATURE, numerics).double().eval()
+    how, x = Smaller(share, pooled_by=pooled_by), images(ODD)
+
+    with torch.inference_mode():
+        features = [x := stage(x) for stage in model.stages]
+        found = model.apply_reductions(
+            reduction_config(reduce=[f"head.grid={pooled_by}:share={share}"])
+        )(images(ODD))
+
+        first = pool(features[0], how)
+        levels = [
+            projection(level)
+            for projection, level in zip(
+                model.head.projections, [first, *features[1:]], strict=True
+            )
+        ]
+        size = first.shape[2:]
+        same = [F.interpolate(one, size, mode="bilinear", align_corners=True) for one in levels]
+        expected = model.head.classifier(model.head.fuse(same))
+
+    assert (found - expected).abs().max() <= TOLERANCE
+
+
+def test_by_corners_cells_move_outwards_at_the_border_alone() -> None:
+    places = torch.arange(32.0, dtype=torch.float64)
+
+    cells = AreaGrid(0.5).match(places[None, :, None], Grid(1, 32)).merge(places[None, :, None])
+    by_corners, by_centers = (
+        F.interpolate(cells.transpose(1, 2), 32, mode="linear", align_corners=corners)[0, 0]
+        for corners in (True, False)
+    )
+
+    # The centre of the first cell of two tokens lies half a token behind that of the first.
+    assert (by_corners - places).tolist() == pytest.approx([0.5 - i / 31 for i in range(32)])
+    assert (by_centers - places)[1:-1].abs().max() <= 1e-12
 
 
 # --- rewrites, training

@@ -1,7 +1,7 @@
 """n1d and n2d: means of cells, edges, and the unmerged order of the reference.
 
 Tests reduction/methods/n1d.py, reduction/methods/n2d.py, reduction/cells.py and
-reduction/cell_means.py.
+reduction/assignments/cell_means.py.
 """
 
 import pytest
@@ -9,9 +9,11 @@ import torch
 from torch.nn import functional as F
 
 from segpp.errors import ReductionError
+from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.methods.n1d import Neighbor1d
 from segpp.export.reduction.methods.n2d import Neighbor2d
 from segpp.ops.grid import Grid
+from tests.export.reduction.test_contract import exported
 
 
 def test_n2d_averages_each_cell() -> None:
@@ -84,3 +86,16 @@ def test_n1d_merges_queries_only() -> None:
 def test_a_run_of_one_token_is_an_error(length: int) -> None:
     with pytest.raises(ReductionError, match=f"cells of 1x{length} tokens"):
         Neighbor1d(length)
+
+
+@pytest.mark.parametrize("how", [Neighbor2d(3, 3), Neighbor1d(3)], ids=TokenReduction.to_string)
+def test_a_large_grid_that_cells_do_not_divide_leaves_no_arithmetic_in_the_file(
+    how: TokenReduction,
+) -> None:
+    # As in the first stage of 1024x1000; TensorRT-RTX cannot compile it, and has no GatherND.
+    graph = exported(how, Grid(256, 250)).graph
+
+    found = {node.op_type for node in graph.node}
+    assert found <= {
+        "AveragePool", "Expand", "Gather", "Mul", "Pad", "Reshape", "Transpose", "Unsqueeze",
+    }  # fmt: skip

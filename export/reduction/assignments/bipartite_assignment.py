@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from segpp.export.custom_ops import torch_ops
-from segpp.export.reduction.methods._largest_values import largest_values
+from segpp.export.reduction.assignments.largest_values import largest_values
 
 __all__ = ["BipartiteAssignment"]
 

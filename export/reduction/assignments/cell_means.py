@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -34,11 +35,10 @@ class CellMeans:
 
     def unmerge(self, y: Tensor) -> Tensor:
         """Give every token the mean of its cell, y (B, M, C) to (B, N, C)."""
-        # Nearest-neighbour resizing takes row i of h from row floor(i * m / h) of m.
         cells = cells_of(self.grid, self.rows, self.cols)
-        row = torch.arange(self.grid.height, device=y.device) * cells.height // self.grid.height
-        col = torch.arange(self.grid.width, device=y.device) * cells.width // self.grid.width
-        return y[:, (row[:, None] * cells.width + col).flatten()]
+        image = y.reshape(y.shape[0], cells.height, cells.width, y.shape[2])
+        lines = _spread(image, 1, self.grid.height)
+        return _spread(lines, 2, self.grid.width).flatten(1, 2)
 
     def _pool(self, image: Tensor) -> Tensor:
         # AveragePool's ceil_mode divides edge cells by the full cell in some onnxruntime and
@@ -54,9 +54,22 @@ class CellMeans:
     def _edge_factor(self, like: Tensor) -> Tensor:
         """Return the size of a full cell over the tokens that each cell holds, (m, n)."""
         cells = cells_of(self.grid, self.rows, self.cols)
-        row = torch.arange(cells.height, device=like.device) * self.rows
-        col = torch.arange(cells.width, device=like.device) * self.cols
-        held_rows = (self.grid.height - row).clamp(max=self.rows)
-        held_cols = (self.grid.width - col).clamp(max=self.cols)
-        held = held_rows[:, None] * held_cols
-        return (self.rows * self.cols / held).to(like.dtype)
+        held_rows = (self.grid.height - np.arange(cells.height) * self.rows).clip(max=self.rows)
+        held_cols = (self.grid.width - np.arange(cells.width) * self.cols).clip(max=self.cols)
+        factor = self.rows * self.cols / (held_rows[:, None] * held_cols)
+        # Made here and not of torch's operators: the exporter folds small constants only, and
+        # TensorRT-RTX cannot compile the arithmetic on whole numbers that is left.
+        kind = np.float64 if like.dtype == torch.float64 else np.float32
+        return torch.as_tensor(factor.astype(kind), device=like.device).to(like.dtype)
+
+
+def _spread(image: Tensor, axis: int, tokens: int) -> Tensor:
+    """Resize (B, h, w, C) along rows or columns: token i of n is cell ``i * m // n`` of m."""
+    cells = image.shape[axis]
+    if tokens % cells == 0:
+        shape = [*image.shape[: axis + 1], tokens // cells, *image.shape[axis + 1 :]]
+        return image.unsqueeze(axis + 1).expand(shape).flatten(axis, axis + 1)
+    # A row for each axis, not one for every token: an index list as long as an image is a large
+    # constant in the file. Made by NumPy for the same reason as above.
+    places = torch.as_tensor(np.arange(tokens) * cells // tokens, device=image.device)
+    return image.index_select(axis, places)

@@ -1,6 +1,6 @@
 """bsm against tomesd, which nobody here wrote, and its limits.
 
-Tests reduction/methods/bsm.py.
+Tests reduction/methods/bsm.py and reduction/assignments/bipartite_assignment.py.
 """
 
 import pytest

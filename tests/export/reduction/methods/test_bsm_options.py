@@ -1,7 +1,8 @@
 """What the options of bsm change, against their definitions written out token by token.
 
 Tests reduction/methods/_matched_tokens.py, _saliency.py, _protected_tokens.py,
-_destination_exchange.py, _largest_values.py, and words as settings in reduction/base.py.
+_destination_exchange.py, reduction/assignments/largest_values.py, and words as settings in
+reduction/base.py.
 """
 
 from dataclasses import replace
@@ -23,8 +24,8 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.onnx_graph.lint import lint
+from segpp.export.reduction.assignments.largest_values import largest_values
 from segpp.export.reduction.config import count_tokens, recorded_config
-from segpp.export.reduction.methods._largest_values import largest_values
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.ops.grid import Grid, Size
 from tests.export.reduction.test_contract import exported, tokens

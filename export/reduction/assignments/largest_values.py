@@ -12,7 +12,7 @@ from torch import Tensor
 
 from segpp.export.custom_ops import torch_ops
 
-__all__ = ["largest_values"]
+__all__ = ["largest_so_far", "largest_values"]
 
 
 def largest_values(x: Tensor, slot: Tensor, slots: int, most: int) -> Tensor:
@@ -33,17 +33,28 @@ def largest_values(x: Tensor, slot: Tensor, slots: int, most: int) -> Tensor:
     place = before.int().sum(2)
     order = torch.zeros_like(place).scatter(1, place, tokens.expand(place.shape))
     slot_of = slot.gather(1, order)
-    y = torch_ops.unmerge(x, order.int())
-    # 2. The largest of all members up to each, after steps that double.
+    y = largest_so_far(torch_ops.unmerge(x, order.int()), slot_of, most)
+    # 2. The last member of each slot: (B, M)
+    numbers = torch.arange(slots, device=slot.device)
+    last = (slot[:, None, :] <= numbers[:, None]).int().sum(2) - 1
+    return torch_ops.unmerge(y, last.int())
+
+
+def largest_so_far(y: Tensor, slot: Tensor, most: int) -> Tensor:
+    """Return of each row, in every channel, the largest of its slot's rows up to it: (B, N, C).
+
+    Args:
+        y: Rows (B, N, C), those of a slot next to each other.
+        slot: Of each (B, N).
+        most: How many rows a slot has at most.
+    """
+    # The steps double, so that each row has seen twice as many after each.
     step = 1
     while step < most:
         earlier, own = y[:, :-step], y[:, step:]
-        same = (slot_of[:, :-step] == slot_of[:, step:])[:, :, None]
+        same = (slot[:, :-step] == slot[:, step:])[:, :, None]
         y = torch.cat(
             (y[:, :step], torch.where(same & (earlier.abs() >= own.abs()), earlier, own)), 1
         )
         step *= 2
-    # 3. The last member of each slot: (B, M)
-    numbers = torch.arange(slots, device=slot.device)
-    last = (slot[:, None, :] <= numbers[:, None]).int().sum(2) - 1
-    return torch_ops.unmerge(y, last.int())
+    return y

@@ -34,7 +34,7 @@ LAYERS = {
     "export": BASE | {"torch", "onnxscript", "onnx_ir", "onnxruntime", "safetensors"} | ONNX,
     "calib": BASE | {"onnxruntime"} | ONNX,
     "runtime": BASE,
-    "train": BASE | {"torch"},
+    "train": BASE | {"torch", "safetensors"},
     "top": BASE | ONNX,
 }
 # One library per file, so that choosing one never loads another.

@@ -61,7 +61,20 @@ def check(out: Path, state: State, choices: ReadChoices = PLAIN) -> None:
     assert_same(read.state, state)
 
 
-WRAPS: list[Callable[[State], Any]] = [dict, ddp, twice, shared, channels_last, averaged_beside]
+def inside(state: State) -> Any:
+    """The network is a part of what was trained, and its names begin with that part's."""
+    return {"state_dict": {f"net.{name}": tensor for name, tensor in state.items()}}
+
+
+WRAPS: list[Callable[[State], Any]] = [
+    dict,
+    ddp,
+    inside,
+    twice,
+    shared,
+    channels_last,
+    averaged_beside,
+]
 
 
 @pytest.mark.parametrize("save", [torch.save, legacy], ids=["zip", "legacy"])

@@ -16,7 +16,7 @@ from segpp.export.models.segformer.model import SegFormer
 from segpp.export.reduction.gates.base import ChannelGate
 from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Place
-from tests.export.models.segformer.test_gates import (
+from tests.export.models.segformer.gates.test_gates import (
     EVERYWHERE,
     TOLERANCE,
     difference,

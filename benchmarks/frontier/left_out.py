@@ -11,14 +11,14 @@ import argparse
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import cast
 
 import torch
 from tqdm import tqdm
 
-from benchmarks.common.interleaved import columns
 from benchmarks.frontier.files import scored, written
 from benchmarks.frontier.settings import SETTINGS
+from benchmarks.frontier.tables import left_out_table
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.loading import SegFormerCheckpoint, state_dict_for
 from segpp.ops.grid import Size, parse_size
@@ -50,7 +50,7 @@ def main() -> None:
         "rows": [{"left_out": name, **row} for name, row in rows.items()],
     }
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print(table_of(found))
+    print(left_out_table(found))
 
 
 def _arguments() -> argparse.Namespace:
@@ -77,16 +77,6 @@ def _without(
     torch.save(state_dict_for("mmsegmentation", state), source)
     written(source, path, SETTINGS["none"], args.size, check=False)
     return path
-
-
-def table_of(result: dict[str, Any]) -> str:
-    """Return a row for each block that is left out."""
-    head = [f"block of stage {result['stage']} left out", "unseen", "val"]
-    shares = [
-        [row["left_out"], *(f"{row[data]['miou'] * 100:.2f}" for data in ("unseen", "val"))]
-        for row in result["rows"]
-    ]
-    return columns(head, shares)
 
 
 if __name__ == "__main__":

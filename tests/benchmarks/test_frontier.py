@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.frontier.drawn import draw, table_of
+from benchmarks.frontier.plot import draw
 from benchmarks.frontier.settings import SETTINGS, chosen
+from benchmarks.frontier.tables import classes_table, frontier_table
 from examples.demo.__main__ import CHECKPOINT
 from examples.street_scenes.draw import write_scenes
 from segpp.export.models.segformer.family import FAMILY
@@ -43,28 +44,27 @@ def test_a_stage_of_two_blocks_has_no_third() -> None:
 
 
 def row(setting: str, gmacs: float, miou: float) -> dict[str, Any]:
-    scores = {"unseen": {"miou": miou}, "val": {"miou": miou + 0.1}}
+    scores = {"unseen": {"miou": miou, "iou": {"road": miou}}, "val": {"miou": miou + 0.1}}
     return {"setting": setting, "group": "merging", "file_gmacs": gmacs, **scores}
 
 
 def test_the_table_has_the_mean_of_the_seeds_of_its_own_checkpoint(tmp_path: Path) -> None:
-    result = {
-        "checkpoint": "a.pth",
-        "size": "352x480",
-        "rows": [row("none", 2, 0.5), row("hq", 1, 0.4)],
-    }
+    rows = [row("none", 2, 0.5), row("hq", 1, 0.4)]
+    result = {"checkpoint": "a.pth", "size": "352x480", "rows": rows}
+    students = [("a.pth", 0, 0.44), ("a.pth", 0, 0.46), ("b.pth", 0, 0.9), ("a.pth", 10, 0.2)]
     trials = [
-        {"checkpoint": name, "setting": "hq", "after": row("hq", 1, miou)}
-        for name, miou in [("a.pth", 0.44), ("a.pth", 0.46), ("b.pth", 0.9)]
+        {"checkpoint": name, "setting": "hq", "kills": kills, "after": row("hq", 1, miou)}
+        for name, kills, miou in students
     ]
 
-    table = table_of(result, trials).splitlines()
+    table = frontier_table(result, trials).splitlines()
     draw([result], trials, tmp_path / "plot.png")
 
     assert table[2:] == [
         "| 1 | none | 2.00 | 50.00 | 60.00 |  |  |  |",
-        "| 2 | hq | 1.00 | 40.00 | 50.00 | 45.00 | 55.00 | 2 seeds |",
+        "| 2 | hq | 1.00 | 40.00 | 50.00 | 45.00 | 55.00 | 2 |",
     ]
+    assert classes_table(result, ["none", "hq"]).splitlines()[2:] == ["| road | 50.00 | -10.0 |"]
     assert (tmp_path / "plot.png").stat().st_size > 0
 
 
@@ -94,7 +94,9 @@ def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
     run("distilled", *trial, "--folder", tmp_path / "students")
     first = after.read_bytes()
     run("distilled", *trial, "--folder", tmp_path / "students")
-    table = run("drawn", before, "--distilled", after, "--plot", tmp_path / "plot.png")
+    data = ("--unseen", tmp_path / "unseen", "--val", tmp_path / "val", "--limit", 2)
+    out = ("--size", SIZE, "--threads", 1, "--out", tmp_path / "left_out.json")
+    left = run("left_out", "--checkpoint", CHECKPOINT, *data, *out)
     timed = ("--settings", "none", "head.grid 1/2", "--rounds", 2, "--threads", 1)
     printed = run("speed", CHECKPOINT, "--size", SIZE, *timed, "--out", speed)
 
@@ -106,7 +108,11 @@ def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
     assert found["before"]["unseen"]["miou"] == pytest.approx(rows[1]["unseen"]["miou"], abs=1e-3)
     assert found["held_back_after"] > found["held_back_before"]
     assert after.read_bytes() == first
-    assert "1 seed" in table
-    assert (tmp_path / "plot.png").exists()
+    assert [line.split("|")[1].strip() for line in left.splitlines()[2:]] == [
+        "none",
+        "1",
+        "2",
+        "all",
+    ]
     assert printed.count(" ms ") == 2
     assert list(json.loads(speed.read_text())["runs"][0]["rows"]) == ["none", "head.grid 1/2"]

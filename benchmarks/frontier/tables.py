@@ -1,0 +1,85 @@
+"""The results of this folder as Markdown tables."""
+
+from collections.abc import Mapping, Sequence
+from statistics import mean
+from typing import Any
+
+from benchmarks.common.interleaved import columns, faster_text
+
+__all__ = ["classes_table", "distilled_table", "frontier_table", "left_out_table", "speed_table"]
+
+Row = Mapping[str, Any]
+
+_DATA = ("unseen", "val")
+
+
+def frontier_table(result: Row, trials: Sequence[Row]) -> str:
+    """Return a numbered row for each setting of a checkpoint: cost, mIoU as it is and distilled."""
+    head = ["", "setting", "GMAC", "unseen", "val", "distilled: unseen", "val", "seeds"]
+    lines = [_frontier_line(row, seeds_of(row, result, trials)) for row in result["rows"]]
+    return columns(head, [[str(number), *line] for number, line in enumerate(lines, 1)])
+
+
+def seeds_of(row: Row, result: Row, trials: Sequence[Row]) -> list[Row]:
+    """Return the trials of a row's setting that were not killed on their way."""
+    wanted = (result["checkpoint"], row["setting"], 0)
+    return [t for t in trials if (t["checkpoint"], t["setting"], t["kills"]) == wanted]
+
+
+def _frontier_line(row: Row, seeds: Sequence[Row]) -> list[str]:
+    after = [_percent(mean(s["after"][d]["miou"] for s in seeds)) for d in _DATA] if seeds else []
+    before = [_percent(row[data]["miou"]) for data in _DATA]
+    own = [row["setting"], f"{row['file_gmacs']:.2f}", *before]
+    return [*own, *after, str(len(seeds))] if seeds else [*own, "", "", ""]
+
+
+def classes_table(result: Row, settings: Sequence[str]) -> str:
+    """Return the IoU of every class on unseen pictures: the first setting's, then changes."""
+    rows = {row["setting"]: row["unseen"]["iou"] for row in result["rows"]}
+    first, *others = settings
+    lines = [
+        [name, _percent(iou), *(f"{(rows[o][name] - iou) * 100:+.1f}" for o in others)]
+        for name, iou in rows[first].items()
+    ]
+    return columns(["class", *settings], lines)
+
+
+def distilled_table(trials: Sequence[Row]) -> str:
+    """Return a row for each trial."""
+    head = ["checkpoint", "setting", "seed", "minutes", "steps", "kills", "teacher", "before"]
+    return columns([*head, "unseen", "val"], [_trial_line(trial) for trial in trials])
+
+
+def _trial_line(trial: Row) -> list[str]:
+    start, *_ = _DATA
+    return [
+        trial["checkpoint"],
+        trial["setting"],
+        *(f"{trial[key]:g}" for key in ("seed", "minutes", "steps", "kills")),
+        *(_percent(trial[state][start]["miou"]) for state in ("teacher", "before")),
+        *(_percent(trial["after"][data]["miou"]) for data in _DATA),
+    ]
+
+
+def left_out_table(result: Row) -> str:
+    """Return a row for each block that is left out."""
+    head = [f"block of stage {result['stage']} left out", *_DATA]
+    rows = result["rows"]
+    return columns(
+        head, [[row["left_out"], *(_percent(row[d]["miou"]) for d in _DATA)] for row in rows]
+    )
+
+
+def speed_table(run: Row) -> str:
+    """Return a row for each file of one run."""
+    head = ["setting", "GMAC", "ms", "faster"]
+    return columns(head, [_speed_line(name, row) for name, row in run["rows"].items()])
+
+
+def _speed_line(name: str, row: Row) -> list[str]:
+    macs = f"{row['file_gmacs']:.1f}" if "file_gmacs" in row else ""
+    return [name, macs, f"{row['median_ms']:,.0f}", faster_text(row)]
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.2f}"

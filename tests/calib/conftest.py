@@ -1,6 +1,7 @@
 """Small SegFormers of every form as files, and pictures, for the tests of calibration."""
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,10 @@ def _export(path: Path, head: str, channels: int, flags: Sequence[str]) -> None:
         pytest.fail(f"the export ended with {done.returncode}:\n{done.stderr}")
 
 
+# Of a file, with what is written beside it.
+_LONGEST_NAME = 200
+
+
 @pytest.fixture(scope="session")
 def tiny_file(session_folder: Path) -> TinyFile:
     """Export five blocks of few channels: ``tiny_file("linear", 4, "--preset", "hq")``.
@@ -46,6 +51,8 @@ def tiny_file(session_folder: Path) -> TinyFile:
 
     def export(head: str = "conv-bn", channels: int = 3, *flags: str) -> Path:
         name = "_".join([head, str(channels), *(flag.strip("-") for flag in flags)])
+        if len(name) > _LONGEST_NAME:
+            name = sha256(name.encode()).hexdigest()
         path = session_folder / "calib" / f"{name}.onnx"
         path.parent.mkdir(exist_ok=True)
         with FileLock(f"{path}.lock"):

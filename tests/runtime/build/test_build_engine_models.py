@@ -137,6 +137,8 @@ def test_b0_in_int8_compiles_with_all_its_attention(
         )
         for name in SETTINGS
         for precision in ("fp32", "fp16")
+        # What is FP32 in a half file is compiled in either.
+        if precision == "fp16" or name in {"together", "similar"}
     ],
 )
 def test_b0_of_every_setting_compiles_with_all_its_attention(

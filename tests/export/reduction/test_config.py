@@ -89,8 +89,10 @@ def test_the_last_word_on_a_site_counts() -> None:
         ("3.q=", "unknown token reduction ''\n  known: area, bilinear, bsm"),
         (
             "3.q=bms",
-            "unknown token reduction 'bms'\n"
-            "  known: area, bilinear, bsm, n1d, n2d, sample, similarity\n",
+            (
+                "unknown token reduction 'bms'\n"
+                "  known: area, bilinear, bsm, n1d, n2d, sample, similarity\n"
+            ),
         ),
         ("3.q=none:ratio=1", "unknown token reduction 'none'"),
         (

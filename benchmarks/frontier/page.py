@@ -46,9 +46,7 @@ def blocks_of() -> Mapping[str, str]:
     blocks["classes"] = tables.classes_table(_read("frontier_b0"), _SHOWN)
     blocks["blocks left out"] = tables.left_out_table(_read("left_out_deep"))
     blocks["distilled"] = tables.distilled_table(trials)
-    for run in _read("speed")["runs"]:
-        name = f"speed of {run['network']} {run['size']} {run['head']} {run['backend']}"
-        blocks[name] = tables.speed_table(run)
+    blocks["speed"] = "\n\n".join(map(tables.speed_table, _read("speed")["runs"]))
     return blocks
 
 

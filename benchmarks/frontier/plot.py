@@ -25,11 +25,12 @@ def draw(results: Sequence[Row], trials: Sequence[Row], path: Path) -> None:
     """Draw mIoU on unseen pictures over the multiply-accumulates of the file.
 
     A point's number is that of its row in the table; an arrow leads to the mean of the students.
+    What takes more than no reduction is left out.
     """
     check_plotting()
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
 
-    figure = Figure(figsize=(7 * len(results), 6), layout="constrained")
+    figure = Figure(figsize=(7 * len(results), 7), layout="constrained")
     panels = figure.subplots(1, len(results), squeeze=False)[0]
     for panel, result in zip(panels, results, strict=True):
         _panel(panel, result, trials)
@@ -37,10 +38,13 @@ def draw(results: Sequence[Row], trials: Sequence[Row], path: Path) -> None:
 
 
 def _panel(panel: Any, result: Row, trials: Sequence[Row]) -> None:
+    most = 1.1 * result["rows"][0]["file_gmacs"]
     for number, row in enumerate(result["rows"], 1):
         x, y = row["file_gmacs"], row["unseen"]["miou"] * 100
+        if x > most:
+            continue
         panel.scatter(x, y, color=_COLOURS[row["group"]], zorder=3)
-        panel.annotate(str(number), (x, y), (3, 3), textcoords="offset points", fontsize=8)
+        panel.annotate(str(number), (x, y), (3, 3), textcoords="offset points", fontsize=7)
         if seeds := seeds_of(row, result, trials):
             won = mean(seed["after"]["unseen"]["miou"] * 100 for seed in seeds)
             panel.annotate("", (x, won), (x, y), arrowprops={"arrowstyle": "->"})

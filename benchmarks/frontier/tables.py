@@ -71,9 +71,14 @@ def left_out_table(result: Row) -> str:
 
 
 def speed_table(run: Row) -> str:
-    """Return a row for each file of one run."""
+    """Return what was run where, and a row for each of its files."""
+    about = (
+        f"{run['network']}, {run['head']} head, {run['size']}, {run['backend']}, "
+        f"{run['threads']} threads of {run['machine']}, medians of {run['rounds']} rounds:"
+    )
     head = ["setting", "GMAC", "ms", "faster"]
-    return columns(head, [_speed_line(name, row) for name, row in run["rows"].items()])
+    rows = columns(head, [_speed_line(name, row) for name, row in run["rows"].items()])
+    return f"{about}\n\n{rows}"
 
 
 def _speed_line(name: str, row: Row) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.common.markdown import with_blocks
+from benchmarks.frontier.page import PAGE, blocks_of
 from benchmarks.frontier.plot import draw
 from benchmarks.frontier.settings import SETTINGS, chosen
 from benchmarks.frontier.tables import classes_table, frontier_table
@@ -66,6 +68,12 @@ def test_the_table_has_the_mean_of_the_seeds_of_its_own_checkpoint(tmp_path: Pat
     ]
     assert classes_table(result, ["none", "hq"]).splitlines()[2:] == ["| road | 50.00 | -10.0 |"]
     assert (tmp_path / "plot.png").stat().st_size > 0
+
+
+def test_the_page_holds_what_was_measured() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+
+    assert with_blocks(page, blocks_of()) == page
 
 
 def run(script: str, *arguments: object) -> str:

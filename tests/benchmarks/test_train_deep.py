@@ -29,6 +29,14 @@ def loaded(path: Path) -> SegFormerCheckpoint:
     return cast("SegFormerCheckpoint", load_checkpoint(path))
 
 
+def test_the_one_that_was_trained_has_the_depths_of_a_b2_and_the_classes_of_camvid() -> None:
+    checkpoint = loaded(ROOT / "benchmarks" / "distillation" / "b0_deep.pth")
+
+    assert checkpoint.architecture.depths == b2_depths()
+    assert checkpoint.classes is not None
+    assert len(checkpoint.classes.names) == checkpoint.architecture.classes == 11
+
+
 def test_of_the_same_depth_it_is_the_same_network(checkpoint: Path) -> None:
     image = torch.randn(1, 3, 64, 96)
     old, new = loaded(checkpoint).build(), deeper(loaded(checkpoint), MINIATURE.depths).eval()

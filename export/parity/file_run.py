@@ -1,4 +1,4 @@
-"""A file run for the parity check: its logits, its labels, and every match inside it."""
+"""A file run for the parity check: its logits, its labels, every match and choice inside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from segpp import ops
 from segpp.export.custom_ops.torch_ops import MatchSettings
 from segpp.export.images import ParityImage
 from segpp.images.postprocess import resize_argmax
+from segpp.ops.partition import BipartitePartition
 from segpp.utils.limits import default_threads
 
 __all__ = ["FileOutcome", "run_file"]
@@ -22,11 +23,20 @@ __all__ = ["FileOutcome", "run_file"]
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What ONNX Runtime computed: logits (B, K, h, w), labels (B, H, W) and every match."""
+    """What ONNX Runtime computed.
+
+    Attributes:
+        logits: (B, K, h, w)
+        labels: (B, H, W)
+        matches: Settings and slots (B, N) of every match.
+        choices: Where each image decides which token of a cell is its destination: the cells, and
+            the order (B, N) in which the tokens were matched.
+    """
 
     logits: NDArray[np.float32]
     labels: NDArray[Any]
     matches: list[tuple[MatchSettings, Tensor]]
+    choices: list[tuple[BipartitePartition, Tensor]]
 
 
 def run_file(
@@ -36,7 +46,8 @@ def run_file(
     matches = _different_matches(model.graph)
     logits = _logits_name(model.graph)
     # 1. Make outputs of the logits and of every match, which are values inside the graph.
-    names = [logits, *(node.output[0] for node in matches)]
+    orders = _orders(model.graph, matches)
+    names = [logits, *(node.output[0] for node in matches), *orders]
     outputs = {output.name for output in model.graph.output}
     inner = {value.name: value for value in model.graph.value_info}
     model.graph.output.extend(inner[name] for name in names if name not in outputs)
@@ -54,6 +65,7 @@ def run_file(
     for image in images:
         values = dict(zip(names, session.run(names, {given: image.input}), strict=True))
         slots = [torch.from_numpy(values[node.output[0]]) for node in matches]
+        choices = [(partition, torch.from_numpy(values[n])) for n, partition in orders.items()]
         # 3. Labels as the runtime makes them where the file gives logits only.
         full = image.normalized.shape[2:]
         labels = (
@@ -62,7 +74,7 @@ def run_file(
             else resize_argmax(values[logits], full, align_corners=align_corners)
         )
         outcomes.append(
-            FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)))
+            FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)), choices)
         )
     return tuple(outcomes)
 
@@ -74,6 +86,22 @@ def _different_matches(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
         if node.op_type == "SegppTokenMatch":
             matches.setdefault((node.input[0], _settings(node)), node)
     return list(matches.values())
+
+
+def _orders(
+    graph: onnx.GraphProto, matches: Sequence[onnx.NodeProto]
+) -> dict[str, BipartitePartition]:
+    """Return the orders in which tokens are matched, where the file computes any, in order."""
+    makers = {node.output[0]: node for node in graph.node}
+    orders = {}
+    for match in matches:
+        maker = makers.get(match.input[0])
+        # Protection puts channels behind the tokens; in half precision they become FP32.
+        while maker is not None and maker.op_type in {"Concat", "Cast"}:
+            maker = makers.get(maker.input[0])
+        if maker is not None and maker.op_type == "SegppTokenUnmerge":
+            orders[maker.input[1]] = _settings(match).partition
+    return orders
 
 
 def _logits_name(graph: onnx.GraphProto) -> str:

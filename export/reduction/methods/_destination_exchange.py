@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segpp.export.custom_ops import torch_ops
+from segpp.export.custom_ops.cell_choice import choose
 from segpp.ops.partition import BipartitePartition, Indices
 
 __all__ = ["DestinationExchange", "center_exchange", "chosen_exchange"]
@@ -64,7 +65,7 @@ def chosen_exchange(scores: Tensor, partition: BipartitePartition) -> Destinatio
     # 1. The chosen token of every cell, (B, D), and of the cell of every token, (B, N); what is in
     #    no complete cell has a token of a cell that it is not in.
     scores_in = scores.index_select(1, members.flatten()).reshape(len(scores), *members.shape)
-    place = scores_in.argmax(2)
+    place = choose(scores_in, partition)
     row = place // columns
     step = row * partition.grid.width + place - row * columns
     chosen = (members[:, 0] + step).index_select(1, cell)

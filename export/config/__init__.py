@@ -9,7 +9,7 @@ from segpp.export.models.base import ModelFamily
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.gates.config import ChannelGates, build_gates
 from segpp.export.targets import PORTABLE
-from segpp.manifest import Manifest
+from segpp.manifest import Architecture, Manifest
 from segpp.ops.grid import Size
 
 __all__ = [
@@ -147,14 +147,16 @@ class ExportResult:
     folders: Mapping[str, Path] = field(default_factory=dict)
 
 
-def reduction_of(config: ExportConfig, family: ModelFamily) -> ReductionConfig:
-    """Return the reduction at each site of the family's networks.
+def reduction_of(
+    config: ExportConfig, family: ModelFamily, architecture: Architecture | None = None
+) -> ReductionConfig:
+    """Return the reduction at each site of the family's networks, or of one of them.
 
     Raises:
         ReductionError: A name is unknown, or a number is out of range.
     """
     if isinstance(config.reduction, ReductionChoice):
-        return family.reduction_config(config.reduction)
+        return family.reduction_config(config.reduction, architecture)
     return config.reduction or {}
 
 

@@ -8,7 +8,7 @@ from segpp.errors import ReductionError
 
 __all__ = ["HEAD", "Side", "Site", "parse_site"]
 
-Side = Literal["q", "kv", "ffn", "grid"]
+Side = Literal["q", "kv", "ffn", "grid", "tokens"]
 
 # The decode head, where a stage is asked for; the manifest has this number too.
 HEAD = 0
@@ -21,7 +21,7 @@ class Site(NamedTuple):
     ``q`` merges the tokens that go into the attention and unmerges what comes out; ``kv`` merges
     the tokens that keys and values are made of, and is never undone. ``ffn`` merges the tokens of
     the feed-forward part's linear layers. ``grid`` runs blocks, or the head, on a smaller grid of
-    tokens.
+    tokens. ``tokens`` merges them for all that follows, up to the logits.
     """
 
     stage: int
@@ -37,7 +37,7 @@ class Site(NamedTuple):
 
 
 def parse_site(text: str, sites: Collection[Site]) -> Site:
-    """Read ``STAGE.q``, ``STAGE.kv``, ``STAGE.ffn``, ``STAGE.grid`` or ``head.grid``.
+    """Read ``STAGE.SIDE`` or ``head.grid``.
 
     Args:
         sites: Those that the network has.

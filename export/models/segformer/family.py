@@ -15,7 +15,7 @@ from segpp.export.models.segformer.architecture import STAGES, channels_of, chec
 from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
-from segpp.export.models.segformer.sites import SITES, site_grids
+from segpp.export.models.segformer.sites import SITES, site_grids, stage_grids
 from segpp.export.models.segformer.tolerance import key_tokens, relative_tolerance
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.gates.config import ChannelGates
@@ -95,7 +95,12 @@ class SegFormerFamily:
         """Raise CheckpointError unless there is a positive number for every stage."""
         check_heads(heads)
 
-    def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
+    def grids(
+        self,
+        size: Size,
+        reductions: ReductionConfig | None = None,
+        architecture: Architecture | None = None,  # noqa: ARG002 - the same for all of them
+    ) -> Mapping[Site, Grid]:
         """Return the tokens that arrive at each site.
 
         Raises:
@@ -103,7 +108,11 @@ class SegFormerFamily:
         """
         return site_grids(size, reductions)
 
-    def reduction_config(self, choice: ReductionChoice) -> ReductionConfig:
+    def reduction_config(
+        self,
+        choice: ReductionChoice,
+        architecture: Architecture | None = None,  # noqa: ARG002 - the same for all of them
+    ) -> ReductionConfig:
         """Return the reduction at each site.
 
         Raises:
@@ -138,6 +147,11 @@ class SegFormerFamily:
     ) -> Macs:
         """Count the multiply-accumulates for one image."""
         return macs_of(architecture, size, reduction, channels)
+
+    def head_values(self, architecture: Architecture, size: Size, tokens: int | None) -> int:
+        """Return how many numbers the stages have side by side."""
+        channels = architecture.decoder * len(architecture.dims)
+        return channels * (stage_grids(size)[0].tokens if tokens is None else tokens)
 
     def tolerance(self, architecture: Architecture, size: Size) -> float:
         """Return how far two FP32 computations may differ, relative to the largest logit."""

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from segpp.errors import ReductionError
 
-__all__ = ["HEAD", "Side", "Site", "parse_site"]
+__all__ = ["HEAD", "Side", "Site", "parse_site", "parse_sites"]
 
 Side = Literal["q", "kv", "ffn", "grid", "tokens"]
 
@@ -57,3 +57,23 @@ def parse_site(text: str, sites: Collection[Site]) -> Site:
     where = stage if stage == _HEAD_NAME else f"stage {stage}"
     missing = f"side {side!r}" if has_stage else where
     raise ReductionError(f"{text!r} names {missing}, which does not exist", f"known: {known}")
+
+
+def parse_sites(text: str, sites: Collection[Site]) -> tuple[Site, ...]:
+    """Read a site, or those of several stages: ``3-12.q`` are ``3.q`` to ``12.q``.
+
+    Args:
+        sites: Those that the network has.
+
+    Raises:
+        ReductionError: The network has no such stage or side, or the stages are none.
+    """
+    parts = re.fullmatch(r"([1-9]\d{0,3})-([1-9]\d{0,3})\.(\w+)", text)
+    if not parts:
+        return (parse_site(text, sites),)
+    first, last = int(parts[1]), int(parts[2])
+    if first > last:
+        raise ReductionError(
+            f"{text!r} ends before it begins", hint=f"{last}-{first}.{parts[3]} is from {last} on"
+        )
+    return tuple(parse_site(f"{stage}.{parts[3]}", sites) for stage in range(first, last + 1))

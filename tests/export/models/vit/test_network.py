@@ -4,7 +4,7 @@ Tests models/vit/network/*.py and models/vit/loading/convert.py, models/vit/load
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from segpp.export.models.base import family_of
 from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.vit.architecture import Numerics, vit
 from segpp.export.models.vit.network import ViT
-from segpp.ops.grid import Size
+from segpp.ops.grid import Grid, Size
 from tests.export.models.vit.checkpoints import (
     mmsegmentation,
     save_mmsegmentation,
@@ -122,3 +123,78 @@ def test_the_grid_of_positions_is_made_for_the_size_of_the_export(tmp_path: Path
 
     assert tuple(checkpoint.state["patch_embed.positions"].shape) == (1, 4, 6, 128)
     assert tuple(ready.shape) == (1, 4, 5, 128)
+
+
+@pytest.mark.parametrize("ffn", ["gelu", "swiglu"])
+def test_registers_layer_scale_and_swiglu_are_those_of_transformers(
+    ffn: Literal["gelu", "swiglu"],
+) -> None:
+    """No format with these is read yet; DINOv2's encoder (arXiv:2304.07193) has them all."""
+    transformers = pytest.importorskip("transformers", reason="the oracle's encoder is of it")
+    config = transformers.Dinov2WithRegistersConfig(
+        hidden_size=128, num_hidden_layers=2, num_attention_heads=2, image_size=64, patch_size=16,
+        num_register_tokens=4, use_swiglu_ffn=ffn == "swiglu",
+    )  # fmt: skip
+    encoder = transformers.Dinov2WithRegistersModel(config).eval().requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    for tensor in encoder.parameters():
+        tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.1)
+    theirs: dict[str, Tensor] = encoder.state_dict()
+    up = "fc1" if ffn == "gelu" else "gate_proj"
+    hidden = theirs[f"encoder.layer.0.mlp.{up}.weight"].shape[0]
+    architecture = vit(
+        dim=128, depth=2, heads=2, patch=16, prefix=5, hidden=hidden, ffn=ffn, head="linear",
+        decoder=128, head_blocks=0, classes=128, channels=3,
+    )  # fmt: skip
+    model = ViT(architecture, Numerics(1e-6, 1e-6, "bicubic"), Grid(4, 4), scaled=True)
+    model.load_state_dict({**_of_dinov2(theirs), **_identity(128)})
+    x = image(Size(64, 64))
+
+    with torch.inference_mode():
+        logits = model.eval()(x)
+        features = encoder(x).last_hidden_state[:, 5:]
+
+    expected = features.transpose(1, 2).reshape(2, 128, 4, 4)
+    allowed = family_of(architecture).tolerance(architecture, Size(64, 64))
+    assert float((logits - expected).abs().max() / expected.abs().max()) <= allowed
+
+
+def _identity(dim: int) -> dict[str, Tensor]:
+    """A head whose logits are the features."""
+    return {"head.classifier.weight": torch.eye(dim), "head.classifier.bias": torch.zeros(dim)}
+
+
+_DINOV2 = {
+    "norm1": "norm1",
+    "attention.q": "attention.q_proj",
+    "attention.k": "attention.k_proj",
+    "attention.v": "attention.v_proj",
+    "attention.out": "attention.o_proj",
+    "norm2": "norm2",
+    "ffn.fc2": "mlp.fc2",
+}
+
+
+def _of_dinov2(theirs: dict[str, Tensor]) -> dict[str, Tensor]:
+    positions, tokens = theirs["embeddings.position_embeddings"], theirs["embeddings.cls_token"]
+    # The class token has a position, registers have none.
+    prefix = torch.cat((tokens + positions[:, :1], theirs["embeddings.register_tokens"]), 1)
+    ours = {
+        "patch_embed.prefix": prefix,
+        "patch_embed.positions": positions[:, 1:].reshape(1, 4, 4, 128),
+    }
+    for leaf in ("weight", "bias"):
+        ours[f"patch_embed.conv.{leaf}"] = theirs[f"embeddings.patch_embeddings.projection.{leaf}"]
+        ours[f"norm.{leaf}"] = theirs[f"layernorm.{leaf}"]
+        for block in range(2):
+            mine, its = f"stages.{block}.blocks.0", f"encoder.layer.{block}"
+            gated = f"{its}.mlp.gate_proj.{leaf}" in theirs
+            names = {**_DINOV2, "ffn.fc2": "mlp.down_proj"} if gated else _DINOV2
+            ours |= {f"{mine}.{a}.{leaf}": theirs[f"{its}.{b}.{leaf}"] for a, b in names.items()}
+            ups = ("gate_proj", "up_proj") if gated else ("fc1",)
+            parts = [theirs[f"{its}.mlp.{up}.{leaf}"] for up in ups]
+            ours[f"{mine}.ffn.fc1.{leaf}"] = torch.cat(parts)
+            for part in ("1", "2"):
+                scale = theirs[f"{its}.layer_scale{part}.lambda1"]
+                ours[f"{mine}.scale{part}.gamma"] = scale
+    return ours

@@ -126,6 +126,15 @@ def test_a_ratio_and_the_preset_are_limited_to_the_network() -> None:
     assert set(most.values()) == {BipartiteSoftMatching(0.9, 4, 4)}
 
 
+def test_several_blocks_are_named_at_once() -> None:
+    choice = ReductionChoice(ratio=0.5, reduce=("1-2.kv=none", "2-3.q=n2d"))
+
+    config = FAMILY.reduction_config(choice, small())
+
+    assert list(map(str, config)) == ["1.q", "2.q", "3.q", "3.kv"]
+    assert [config[Site(block, "q")] for block in (2, 3)] == [Neighbor2d(), Neighbor2d()]
+
+
 def test_a_block_that_it_does_not_have_is_refused_by_name() -> None:
     with pytest.raises(ReductionError, match=r"'4\.q' names stage 4, which does not exist"):
         FAMILY.reduction_config(ReductionChoice(reduce=("4.q=bsm",)), small())

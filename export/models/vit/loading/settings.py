@@ -87,7 +87,7 @@ def read_settings(
     """
     eps = fmt.head_norm_eps.get(head, fmt.numerics.head_norm_eps)
     numerics = replace(fmt.numerics, head_norm_eps=eps)
-    if fmt.numerics.crops_padding:
+    if fmt.told_by == VARIANT:
         return _of_segmenter(numerics, path, distilled=distilled)
     return _of_mmsegmentation(numerics, head, context, path)
 

@@ -61,6 +61,8 @@ class CheckpointFormat:
         encoder: Modules outside of the blocks and in them, the patch embedding first.
         final_norm: The norm behind the last block, which a file may do without.
         heads: The modules of each head; the first is there with this head alone.
+        told_by: What tells more than the weights: ``variant.yml`` beside the file, or the
+            ``configuration`` of mmsegmentation inside.
         head_norm_eps: Of the LayerNorms of single heads, where it is not that of the numerics.
         unused: Starts of names that stand in its files and take no part in the result.
     """
@@ -72,6 +74,7 @@ class CheckpointFormat:
     encoder: tuple[Module, ...]
     final_norm: Module
     heads: Mapping[Head, tuple[Module, ...]]
+    told_by: Literal["variant.yml", "configuration"]
     head_norm_eps: Mapping[Head, float] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
 

@@ -50,6 +50,7 @@ FORMATS.register("mmsegmentation-vit")(
             ),
             "linear": (Module("head.classifier", "decode_head.conv_seg", "conv"),),
         },
+        told_by="configuration",
         head_norm_eps={"setr-naive": 1e-6},
     )
 )

@@ -43,6 +43,7 @@ FORMATS.register("segmenter")(
             ),
             "linear": (Module("head.classifier", "decoder.head"),),
         },
+        told_by="variant.yml",
         # Of the classification that the encoder was trained on before.
         unused=("encoder.head.", "encoder.head_dist."),
     )

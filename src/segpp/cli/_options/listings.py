@@ -9,6 +9,7 @@ from segpp.manifest import ChannelSite, Manifest, MatchSearch, MatchTrial
 from segpp.utils.choices import check_choice
 
 if TYPE_CHECKING:
+    from segpp.export.models.rewriting import Rewrite
     from segpp.export.reduction.config import ReductionConfig
     from segpp.export.reduction.sites import Site
 
@@ -76,8 +77,11 @@ class ListRewrites(argparse.Action):
         from segpp.export.targets import TARGETS  # noqa: PLC0415
 
         lines = []
-        known = [ordered_rewrites(family.rewrites()) for family in families().values()]
-        for name, rewrite in (item for rewrites in known for item in rewrites.items()):
+        known: dict[str, Rewrite] = {}
+        for family in families().values():
+            # What several families have is told once.
+            known = {**known, **ordered_rewrites(family.rewrites()), **known}
+        for name, rewrite in known.items():
             only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
             lines.append(f"{name:<27}  {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")

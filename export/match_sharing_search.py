@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.base import Checkpoint, family_of, grids_of
 from segpp.export.models.network import Network
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionConfig, count_tokens
@@ -113,7 +113,7 @@ def _runs_to_search(
     """Return the blocks of the stages that match, those first whose matches cost most."""
     architecture = checkpoint.architecture
     family = family_of(architecture)
-    sites = count_tokens(reduction, family.grids(size, reduction))
+    sites = count_tokens(reduction, grids_of(architecture)(size, reduction))
     stages = family.macs(architecture, size, sites).stages
     costs = {stage: macs.matching for stage, macs in enumerate(stages, start=1)}
     matching = {site.stage for site, method in reduction.items() if method.serves_blocks}

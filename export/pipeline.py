@@ -49,7 +49,7 @@ from segpp.export.images import (
     read_parity_image,
 )
 from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
-from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.base import Checkpoint, family_of, grids_of
 from segpp.export.models.cost_model import cost_advice, cost_warnings
 from segpp.export.models.gating import Gated, gate_channels
 from segpp.export.models.loading import load_checkpoint
@@ -136,6 +136,7 @@ def _export(config: ExportConfig) -> ExportResult:
     # 2. Resolve. The search for shared matches runs PyTorch on images, so it comes after all that
     #    can be refused at once, and hands its result on like any other choice.
     spec = resolve_input(config, checkpoint)
+    checkpoint = checkpoint.at(Size(spec.height, spec.width))
     check_servers(config, spec, classes=checkpoint.architecture.classes)
     reduction = resolve_reduction(config, checkpoint, spec)
     gates = gates_of(config, family_of(checkpoint.architecture))
@@ -237,7 +238,7 @@ def _check_memory(
     # The search for matches runs the network without merging, image by image.
     searches = config.match_interval == AUTO
     chooses = chooses_on_images(gates)
-    grids = family_of(architecture).grids(size, reduction)
+    grids = grids_of(architecture)(size, reduction)
     needed = memory_needed(
         architecture,
         size,

@@ -2,7 +2,7 @@
 
 from segpp.errors import ReductionError
 from segpp.export.config import ExportConfig, reduction_of
-from segpp.export.models.base import Checkpoint, family_of
+from segpp.export.models.base import Checkpoint, family_of, grids_of
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.manifest import InputSpec
 from segpp.ops.grid import Size
@@ -18,17 +18,19 @@ def resolve_reduction(
     Raises:
         ReductionError: The network has no such site, or the reduction does not fit its grid.
     """
-    family = family_of(checkpoint.architecture)
-    reduction = reduction_of(config, family, checkpoint.architecture)
+    architecture = checkpoint.architecture
+    size = Size(spec.height, spec.width)
+    reduction = reduction_of(config, family_of(architecture), architecture)
+    sites = grids_of(architecture)(size, None)
     # A reduction given as objects, not as text, has been checked by nobody.
-    if absent := [str(site) for site in reduction if site not in family.sites]:
+    if absent := [str(site) for site in reduction if site not in sites]:
         raise ReductionError(
-            f"{checkpoint.architecture.name} has no merge site {absent[0]}",
-            f"known: {', '.join(map(str, family.sites))}",
+            f"{architecture.name} has no merge site {absent[0]}",
+            f"known: {', '.join(map(str, sites))}",
         )
     for site, method in reduction.items():
         method.check_side(site)
     # Whether it fits does not depend on what shares a match, and is told before any search.
-    grids = family.grids(Size(spec.height, spec.width), reduction)
-    count_tokens(reduction, grids, depths=checkpoint.architecture.depths)
+    grids = grids_of(architecture)(size, reduction)
+    count_tokens(reduction, grids, depths=architecture.depths)
     return reduction

@@ -6,7 +6,7 @@ from segpp.export.config import ExportConfig
 from segpp.export.config.feeding import resolve_input
 from segpp.export.config.merging import resolve_reduction
 from segpp.export.match_sharing_search import MatchSharing
-from segpp.export.models.base import Checkpoint, classes_of, family_of
+from segpp.export.models.base import Checkpoint, classes_of, family_of, grids_of
 from segpp.export.models.rewriting import RewriteSelection, select_rewrites
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionConfig, count_tokens
@@ -112,7 +112,7 @@ def resolve(
         InputError: There is no such rewrite.
     """
     family = family_of(checkpoint.architecture)
-    grids = family.grids(Size(spec.height, spec.width), reduction)
+    grids = grids_of(checkpoint.architecture)(Size(spec.height, spec.width), reduction)
     agreement = config.min_agreement
     return ResolvedExport(
         config=config,

@@ -1,7 +1,7 @@
 """What the export must know about a family of networks, and which families there are.
 
 A family is a package in this folder that has a ``FAMILY``. Adding one is adding a folder: nothing
-lists them, and nothing outside the folder names one.
+lists them, and nothing outside the folder names one. A name with an underscore in front is none.
 
 Importable without torch: a board reads sizes and costs from the manifest of a file.
 """
@@ -9,12 +9,15 @@ Importable without torch: a board reads sizes and costs from the manifest of a f
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from segpp.errors import CheckpointError, InputError
+from segpp.export.models._common.block_tokens import GridsOf
+from segpp.export.models._common.colors import turned_channels
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.gates.config import ChannelGates
 from segpp.export.reduction.gates.places import Channels, Place
@@ -44,6 +47,7 @@ __all__ = [
     "families",
     "families_for",
     "family_of",
+    "grids_of",
 ]
 
 
@@ -101,6 +105,20 @@ class Checkpoint(ABC):
     def numeric_settings(self) -> dict[str, object]:
         """What the same weights could be computed with otherwise, for a person to read."""
         return {}
+
+    def at(self, size: Size) -> "Checkpoint":  # noqa: ARG002 - of the size alone
+        """Return the same network, made ready for images of one size where that saves work.
+
+        A family whose weights belong to a grid of tokens overrides this.
+        """
+        return self
+
+    def as_trained(self, images: "Tensor") -> "Tensor":
+        """Return images (B, C, H, W) of RGB in the order of the channels it was trained on.
+
+        Its own inverse: what is in that order is turned to RGB.
+        """
+        return turned_channels(images) if self.colors == "bgr" else images
 
     @abstractmethod
     def build(self) -> "Network":
@@ -187,20 +205,23 @@ class ModelFamily(Protocol):
         """Raise InputError unless its networks could have these attention heads per stage."""
         ...
 
-    def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
+    def grids(
+        self,
+        size: Size,
+        reductions: ReductionConfig | None = None,
+        architecture: Architecture | None = None,
+    ) -> Mapping[Site, Grid]:
         """Return the tokens that arrive at each site for an image of ``size``.
 
         Args:
             size: In pixels.
             reductions: What works at the sites, where one of them changes what arrives at others.
+            architecture: The network, whose sites are returned; before it is known, the most
+                tokens of any network of the family, at every site that one has.
 
         Raises:
             ReductionError: Nothing would arrive at one.
         """
-        ...
-
-    def presets_of(self, architecture: Architecture) -> Mapping[str, ReductionConfig]:
-        """Return the presets as they are for a network."""
         ...
 
     def reduction_config(
@@ -210,8 +231,8 @@ class ModelFamily(Protocol):
 
         Args:
             choice: What is asked for.
-            architecture: Of the network; None while that is not known, and only whether the choice
-                is one at all.
+            architecture: The network, which decides what presets and ratios mean; None while that
+                is not known, and only whether the choice is one at all.
 
         Raises:
             ReductionError: A name is unknown, or a number is out of range.
@@ -257,6 +278,16 @@ class ModelFamily(Protocol):
         """Count the multiply-accumulates for one image of ``size`` with fewer tokens, channels."""
         ...
 
+    def head_values(self, architecture: Architecture, size: Size, tokens: int | None) -> int:
+        """Return how many numbers the largest feature map of the head has, for one image.
+
+        Args:
+            architecture: Of the network.
+            size: Of the image in pixels.
+            tokens: Those that a reduction of the head's grid leaves; None without one.
+        """
+        ...
+
     def tolerance(self, architecture: Architecture, size: Size) -> float:
         """Return how far two FP32 computations may differ, relative to the largest logit."""
         ...
@@ -280,7 +311,9 @@ def families() -> dict[str, ModelFamily]:
     """Return every family by name, sorted."""
     package = __name__.rpartition(".")[0]
     folders = [
-        module.name for module in iter_modules(import_module(package).__path__) if module.ispkg
+        module.name
+        for module in iter_modules(import_module(package).__path__)
+        if module.ispkg and not module.name.startswith("_")
     ]
     return {name: import_module(f"{package}.{name}").FAMILY for name in sorted(folders)}
 
@@ -321,6 +354,11 @@ def check_with_any(check: Callable[[ModelFamily], object]) -> None:
     objections = [_objection(family, check) for family in families().values()]
     if None not in objections and (first := objections[0]):
         raise first
+
+
+def grids_of(architecture: Architecture) -> GridsOf:
+    """Return what tells the tokens that arrive at each site of a network."""
+    return partial(family_of(architecture).grids, architecture=architecture)
 
 
 def _objection(family: ModelFamily, check: Callable[[ModelFamily], object]) -> InputError | None:

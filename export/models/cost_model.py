@@ -13,8 +13,8 @@ late.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segpp.export.models.base import family_of
-from segpp.export.models.block_tokens import BlockTokens, block_tokens
+from segpp.export.models._common.block_tokens import BlockTokens, block_tokens
+from segpp.export.models.base import family_of, grids_of
 from segpp.export.models.macs import pooling_macs, site_match_macs
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.config import recorded_reduction
@@ -42,8 +42,8 @@ _MACS_OF_A_GATHERED = 60
 
 # What moves at a site, in tokens of a block's width, merged and restored: queries once each way,
 # and in a feed-forward part the fourfold hidden ones (Vaswani et al., 2017, arXiv:1706.03762) too.
-_MERGED = {"q": 1, "kv": 1, "ffn": 5}
-_RESTORED = {"q": 1, "kv": 0, "ffn": 5}
+_MERGED = {"q": 1, "kv": 1, "ffn": 5, "tokens": 1}
+_RESTORED = {"q": 1, "kv": 0, "ffn": 5, "tokens": 1}
 _MERGES = {"ffn": 2}
 
 
@@ -118,7 +118,9 @@ def _gate_cost(
     without, within = (
         family.macs(architecture, size, sites, channels).stages[stage] for channels in ((), (site,))
     )
-    parts = block_tokens(family.grids, architecture.depths[stage], size, sites, site.stage)
+    parts = block_tokens(
+        grids_of(architecture), architecture.depths[stage], size, sites, site.stage
+    )
     is_hidden = site.part == "hidden"
     weights = (2 if is_hidden else 4) * site.channels_out * architecture.dims[stage]
     added = sum(
@@ -173,7 +175,7 @@ def _added(
     if site.stage == HEAD:
         return pooling_macs(site, architecture.dims[0])
     dim, depth = architecture.dims[site.stage - 1], architecture.depths[site.stage - 1]
-    parts = block_tokens(family_of(architecture).grids, depth, size, sites, site.stage)
+    parts = block_tokens(grids_of(architecture), depth, size, sites, site.stage)
     if site.side == "grid":
         return len(parts[0].runs) * _going_small(site, dim)
     own = [(part, one) for part in parts for one in part.merging if one.side == site.side]

@@ -7,20 +7,20 @@ largest there:
     scores      (B, heads, N, M) of a stage, tokens merged or not
     matches     (B, sources, destinations) of a merge by similarity, and once more in double
                 precision where a tie is judged
-    features    (B, stages * D, h, w): the stages side by side in the decode head
+    features    (B, D, h, w): the widest map of the decode head
 
 Calibration: see ``_COPIES`` and ``_BASE_BYTES``.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from segpp.errors import MissingError, SegppError
-from segpp.export.models.base import family_of
-from segpp.export.models.block_tokens import BlockTokens, block_tokens
+from segpp.export.models._common.block_tokens import BlockTokens, block_tokens
+from segpp.export.models.base import family_of, grids_of
 from segpp.export.reduction.gates.methods.fixed import FixedGate
-from segpp.export.reduction.sites import HEAD, Site
+from segpp.export.reduction.sites import HEAD
 from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Grid, Size
 from segpp.ops.partition import BipartitePartition
@@ -131,17 +131,16 @@ def _is_out_of_memory(failure: BaseException) -> bool:
 def _parts(
     architecture: Architecture, size: Size, sites: Sequence[ReductionSite]
 ) -> Iterator[tuple[int, str]]:
-    grids_of = family_of(architecture).grids
     stages = zip(architecture.heads, architecture.depths, strict=True)
     for stage, (heads, depth) in enumerate(stages, start=1):
-        for part in block_tokens(grids_of, depth, size, sites, stage):
+        for part in block_tokens(grids_of(architecture), depth, size, sites, stage):
             scores = heads * part.queries * part.keys * _FLOAT_BYTES
             what = f"{part.queries:,} x {part.keys:,} scores a head"
             yield scores, f"attention of stage {stage}, {what}"
             yield from _matches(part)
-    channels = architecture.decoder * len(architecture.dims)
-    first = _head_tokens(grids_of(size, None), sites)
-    yield channels * first * _FLOAT_BYTES, f"the decode head, {channels:,} channels"
+    tokens = next((site.tokens_out for site in sites if site.stage == HEAD), None)
+    values = family_of(architecture).head_values(architecture, size, tokens)
+    yield values * _FLOAT_BYTES, f"the decode head, a feature map of {values:,} numbers"
 
 
 def _choosing(
@@ -162,11 +161,6 @@ def _matches(part: BlockTokens) -> Iterator[tuple[int, str]]:
         if site.match_of is None and (pairs := _pairs(site)):
             what = f"the match of stage {site.stage}, {site.side}, {pairs:,} similarities"
             yield pairs * _FLOAT_BYTES * _PASSES_OF_A_MATCH // _COPIES, what
-
-
-def _head_tokens(grids: Mapping[Site, Grid], sites: Sequence[ReductionSite]) -> int:
-    smaller = [site.tokens_out for site in sites if site.stage == HEAD]
-    return max(smaller or (grid.tokens for grid in grids.values()), default=0)
 
 
 def _pairs(site: ReductionSite) -> int:

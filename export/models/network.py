@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -42,7 +42,7 @@ class Network(nn.Module, ABC):
         sites: Where tokens can be merged.
     """
 
-    sites: ClassVar[tuple[Site, ...]]
+    sites: tuple[Site, ...]
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()

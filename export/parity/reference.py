@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from segpp.errors import CheckError, InputError
 from segpp.export.models.base import Checkpoint
-from segpp.export.models.colors import turned_channels
 from segpp.export.onnx_graph.rounded_copy import rounded_copy
 from segpp.manifest import InputSpec, Reference
 from segpp.ops.grid import Size
@@ -122,7 +121,7 @@ def measure_reference(
         CheckError: The network without merging does not give the owner's labels and logits.
     """
     x = torch.from_numpy(arrays.x)
-    x = turned_channels(x) if checkpoint.colors == "bgr" else x
+    x = checkpoint.as_trained(x)
     with torch.inference_mode():
         network: Floats = checkpoint.build()(x).numpy()
     size = arrays.logits.shape[2:]

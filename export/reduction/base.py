@@ -117,11 +117,12 @@ class TokenReduction(Method):
     which is what keeps the exported graph static.
 
     Attributes:
-        sides: Where it may work: at queries, keys and values, the feed-forward part, or a grid.
+        sides: Where it may work: at queries, keys and values, the feed-forward part, all that
+            follows, or a grid.
         is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
     """
 
-    sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn")
+    sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn", "tokens")
     is_content_based: ClassVar[bool] = True
 
     @abstractmethod

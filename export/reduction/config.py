@@ -15,7 +15,7 @@ from segpp.export.reduction.query_match import (
     check_query_matches,
     query_match,
 )
-from segpp.export.reduction.sites import HEAD, Site, parse_site
+from segpp.export.reduction.sites import HEAD, Site, parse_sites
 from segpp.manifest import ReductionSite
 from segpp.manifest.dataclass_json import decode, encode
 from segpp.ops.grid import Grid
@@ -41,8 +41,9 @@ class ReductionChoice:
         preset: Name of a preset of the network; not together with ``ratio``.
         ratio: Share of tokens merged away where the network merges best, in [0, 1).
         reduce: ``SITE=METHOD:KEY=VALUE,…``, ``SITE=none`` or ``STAGE.ffn=q``, each replacing what
-            preset or ratio put there; the last one for a site counts. A site is one of tokens, or a
-            place with channels, of which ``reduction.gates.config`` makes gates.
+            preset or ratio put there; the last one for a site counts. A site is one of tokens, or
+            those of several stages (``3-12.q``), or a place with channels, of which
+            ``reduction.gates.config`` makes gates.
     """
 
     preset: str | None = None
@@ -83,12 +84,13 @@ def build_config(
     for text in choice.reduce:
         if names_place(text.partition("=")[0]):
             continue
-        site, how = _parse_site(text, sites)
-        # Popped first: the last word on a site counts, ``none`` included.
-        config.pop(site, None)
-        as_queries[site] = how == QUERIES
-        if how not in {"none", QUERIES}:
-            config[site] = _parse_reduction(how, site)
+        named, how = _parse_sites(text, sites)
+        for site in named:
+            # Popped first: the last word on a site counts, ``none`` included.
+            config.pop(site, None)
+            as_queries[site] = how == QUERIES
+            if how not in {"none", QUERIES}:
+                config[site] = _parse_reduction(how, site)
     # Only now is it known what merges the queries.
     config |= {site: query_match(site, config) for site, is_so in as_queries.items() if is_so}
     return {site: config[site] for site in sites if site in config}
@@ -180,14 +182,14 @@ def _check_ratio(ratio: float) -> None:
         )
 
 
-def _parse_site(text: str, sites: Collection[Site]) -> tuple[Site, str]:
+def _parse_sites(text: str, sites: Collection[Site]) -> tuple[tuple[Site, ...], str]:
     where, equals, how = text.partition("=")
     if not equals:
         raise ReductionError(
             f"`reduce={text!r}` is not SITE=METHOD:KEY=VALUE,…",
             hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4, or 3.grid=area:share=0.5",
         )
-    return parse_site(where, sites), how
+    return parse_sites(where, sites), how
 
 
 def _parse_reduction(how: str, site: Site) -> TokenReduction:

@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple
 
 from segpp.errors import ReductionError
 
-__all__ = ["HEAD", "Side", "Site", "parse_site"]
+__all__ = ["HEAD", "Side", "Site", "parse_site", "parse_sites"]
 
-Side = Literal["q", "kv", "ffn", "grid"]
+Side = Literal["q", "kv", "ffn", "grid", "tokens"]
 
 # The decode head, where a stage is asked for; the manifest has this number too.
 HEAD = 0
@@ -21,7 +21,7 @@ class Site(NamedTuple):
     ``q`` merges the tokens that go into the attention and unmerges what comes out; ``kv`` merges
     the tokens that keys and values are made of, and is never undone. ``ffn`` merges the tokens of
     the feed-forward part's linear layers. ``grid`` runs blocks, or the head, on a smaller grid of
-    tokens.
+    tokens. ``tokens`` merges them for all that follows, up to the logits.
     """
 
     stage: int
@@ -37,7 +37,7 @@ class Site(NamedTuple):
 
 
 def parse_site(text: str, sites: Collection[Site]) -> Site:
-    """Read ``STAGE.q``, ``STAGE.kv``, ``STAGE.ffn``, ``STAGE.grid`` or ``head.grid``.
+    """Read ``STAGE.SIDE`` or ``head.grid``.
 
     Args:
         sites: Those that the network has.
@@ -57,3 +57,23 @@ def parse_site(text: str, sites: Collection[Site]) -> Site:
     where = stage if stage == _HEAD_NAME else f"stage {stage}"
     missing = f"side {side!r}" if has_stage else where
     raise ReductionError(f"{text!r} names {missing}, which does not exist", f"known: {known}")
+
+
+def parse_sites(text: str, sites: Collection[Site]) -> tuple[Site, ...]:
+    """Read a site, or those of several stages: ``3-12.q`` are ``3.q`` to ``12.q``.
+
+    Args:
+        sites: Those that the network has.
+
+    Raises:
+        ReductionError: The network has no such stage or side, or the stages are none.
+    """
+    parts = re.fullmatch(r"([1-9]\d{0,3})-([1-9]\d{0,3})\.(\w+)", text)
+    if not parts:
+        return (parse_site(text, sites),)
+    first, last = int(parts[1]), int(parts[2])
+    if first > last:
+        raise ReductionError(
+            f"{text!r} ends before it begins", hint=f"{last}-{first}.{parts[3]} is from {last} on"
+        )
+    return tuple(parse_site(f"{stage}.{parts[3]}", sites) for stage in range(first, last + 1))

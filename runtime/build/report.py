@@ -104,7 +104,7 @@ def make_report(
         compute_capabilities=config.compute_capabilities,
         layers=network.layers,
         attention_found=None if recognized is None else len(found),
-        attention_expected=sum(manifest.architecture.depths) if manifest else None,
+        attention_expected=manifest.architecture.attentions if manifest else None,
         attention_fused=None if recognized is None else sum(site.is_half for site in found),
         activation_bytes=log.activation_bytes,
         weight_bytes=log.weight_bytes,
@@ -165,7 +165,7 @@ def _missed_plugins(resolved: Resolved, network: NetworkFacts) -> Iterator[str]:
 def _lost_attention(
     network: NetworkFacts, recognized: frozenset[str] | None, manifest: Manifest | None
 ) -> Iterator[str]:
-    expected = sum(manifest.architecture.depths) if manifest else None
+    expected = manifest.architecture.attentions if manifest else None
     whole = sum(site.is_whole for site in network.sites)
     if expected is not None and whole < expected:
         yield (
@@ -229,7 +229,7 @@ def _engine_info(
         compute_capabilities=report.compute_capabilities,
         layers=report.layers,
         attention_found=report.attention_found or 0,
-        attention_expected=sum(onnx.architecture.depths),
+        attention_expected=onnx.architecture.attentions,
         activation_bytes=report.activation_bytes,
         weight_bytes=report.weight_bytes,
         build_seconds=report.build_seconds,

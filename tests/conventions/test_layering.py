@@ -45,6 +45,7 @@ BESIDES = {
     # Whether it loads is one of the doctor's questions.
     ROOT / "runtime" / "system" / "self_test.py": {"av"},
     ROOT / "runtime" / "benchmark" / "plot.py": {"matplotlib"},
+    ROOT / "export" / "models" / "vit" / "loading" / "variant.py": {"yaml"},
     **{
         ROOT / "runtime" / "backends" / f"{name.replace('-', '_')}.py": set(spec.needs)
         for name, spec in BACKENDS.items()

@@ -14,8 +14,8 @@ from segpp.export.models.macs import Macs
 from segpp.export.models.segformer.architecture import STAGES, channels_of, check_heads
 from segpp.export.models.segformer.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.segformer.macs import macs_of
-from segpp.export.models.segformer.presets import PRESETS, VARIANTS, presets_of, reduction_config
-from segpp.export.models.segformer.sites import SITES, site_grids
+from segpp.export.models.segformer.presets import PRESETS, VARIANTS, reduction_config
+from segpp.export.models.segformer.sites import SITES, site_grids, stage_grids
 from segpp.export.models.segformer.tolerance import key_tokens, relative_tolerance
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.gates.config import ChannelGates
@@ -96,17 +96,18 @@ class SegFormerFamily:
         """Raise CheckpointError unless there is a positive number for every stage."""
         check_heads(heads)
 
-    def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
+    def grids(
+        self,
+        size: Size,
+        reductions: ReductionConfig | None = None,
+        architecture: Architecture | None = None,  # noqa: ARG002 - the same for all of them
+    ) -> Mapping[Site, Grid]:
         """Return the tokens that arrive at each site.
 
         Raises:
             ReductionError: A smaller grid would leave no keys and values.
         """
         return site_grids(size, reductions)
-
-    def presets_of(self, architecture: Architecture) -> Mapping[str, ReductionConfig]:
-        """Return the presets as they are for a network."""
-        return presets_of(architecture.depths)
 
     def reduction_config(
         self, choice: ReductionChoice, architecture: Architecture | None = None
@@ -155,6 +156,11 @@ class SegFormerFamily:
     ) -> Macs:
         """Count the multiply-accumulates for one image."""
         return macs_of(architecture, size, reduction, channels)
+
+    def head_values(self, architecture: Architecture, size: Size, tokens: int | None) -> int:
+        """Return how many numbers the stages have side by side."""
+        channels = architecture.decoder * len(architecture.dims)
+        return channels * (stage_grids(size)[0].tokens if tokens is None else tokens)
 
     def tolerance(self, architecture: Architecture, size: Size) -> float:
         """Return how far two FP32 computations may differ, relative to the largest logit."""

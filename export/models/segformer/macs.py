@@ -7,7 +7,7 @@ Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3.
 
 from collections.abc import Sequence
 
-from segpp.export.models.block_tokens import block_tokens
+from segpp.export.models._common.block_tokens import block_tokens
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, pooling_macs, site_match_macs
 from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES
 from segpp.export.models.segformer.sites import site_grids, stage_grids

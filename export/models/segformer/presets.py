@@ -16,7 +16,7 @@ from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.n2d import Neighbor2d
 from segpp.export.reduction.sites import HEAD, Site
 
-__all__ = ["PRESETS", "VARIANTS", "presets_of", "reduction_config"]
+__all__ = ["PRESETS", "VARIANTS", "reduction_config"]
 
 # Up to this ratio 2x2 cells have enough sources; above it they run out, 4x4 cells do not.
 _MAX_RATIO_OF_2X2 = 0.75
@@ -50,7 +50,7 @@ VARIANTS: Mapping[str, Mapping[str, ReductionConfig]] = {
 }
 
 
-def presets_of(depths: Sequence[int]) -> Mapping[str, ReductionConfig]:
+def _presets_of(depths: Sequence[int]) -> Mapping[str, ReductionConfig]:
     """Return the presets of a network with so many blocks in each stage."""
     [deep] = VARIANTS.values()
     return {**PRESETS, **deep} if depths[_THIRD] >= _DEEP else PRESETS
@@ -77,7 +77,7 @@ def reduction_config(
         ReductionError: A name is unknown, or a number is out of range.
     """
     choice = ReductionChoice(preset, ratio, tuple(reduce))
-    presets = PRESETS if depths is None else presets_of(depths)
+    presets = PRESETS if depths is None else _presets_of(depths)
     return build_config(choice, sites=SITES, presets=presets, from_ratio=_from_ratio)
 
 

@@ -59,7 +59,7 @@ def site_grids(
                 hint=f"use a larger input or a larger share, or clear it: {site}=none",
             )
     grids[Site(HEAD, "grid")] = full[0]
-    return grids
+    return {site: grids[site] for site in SITES}
 
 
 def _smaller(reduction: TokenReduction | None, grid: Grid) -> Grid:

@@ -199,15 +199,18 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         help="share of tokens merged away at keys and values of stages 1-2 and queries of 3-4",
     )
     group.add_argument(
-        "--preset", metavar="NAME", help="none, hq, fast or 2x2, as in the paper, or deep"
+        "--preset",
+        metavar="NAME",
+        help="none, hq, fast or 2x2, as in the paper, or deep; none or even of a plain ViT",
     )
     group.add_argument(
         "--reduce",
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, or channels, STAGE.{hidden,qkv}, as "
-        "SITE=METHOD:KEY=VALUE,... or =none; repeatable",
+        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, or channels, STAGE.{hidden,qkv}, of a "
+        "plain ViT BLOCK.{q,kv,tokens}, as SITE=METHOD:KEY=VALUE,... or =none; 3-12.q are ten "
+        "sites; repeatable",
     )
     group.add_argument(
         "--match-interval",

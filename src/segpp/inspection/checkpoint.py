@@ -7,7 +7,7 @@ from typing import Any
 
 from segpp.errors import ReductionError
 from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.models.base import Checkpoint, ModelFamily, family_of
+from segpp.export.models.base import Checkpoint, ModelFamily, family_of, grids_of
 from segpp.export.models.cost_model import cost_advice, cost_warnings
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.macs import Macs
@@ -19,14 +19,20 @@ from segpp.export.targets import TARGETS
 from segpp.inspection.board.boards import Board
 from segpp.inspection.board.estimate import BoardEstimate, compare_sections
 from segpp.inspection.board.from_checkpoint import estimate_checkpoint
-from segpp.inspection.report import Report, Section, facts, giga, rows
+from segpp.inspection.report import Report, Section, facts, giga, listed, patches_of, rows
 from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Size
 
 __all__ = ["inspect_checkpoint"]
 
 _NONE = "-"
-_SIDES = {"q": "queries", "kv": "keys, values", "ffn": "feed-forward", "grid": "whole grid"}
+_SIDES = {
+    "q": "queries",
+    "kv": "keys, values",
+    "ffn": "feed-forward",
+    "grid": "whole grid",
+    "tokens": "all that follows",
+}
 
 # What a reduction does at a size; for one that does not fit, why.
 Outcome = tuple[ReductionSite, ...] | str
@@ -63,14 +69,12 @@ def inspect_checkpoint(
     gates = {n: build_gates(choice.reduce, family.places) for n, choice in (asked or {}).items()}
     widths = family.channels(checkpoint.architecture)
     channels = {name: count_channels(one, widths) for name, one in gates.items() if one}
-    architecture = checkpoint.architecture
-    added = {
-        name: family.reduction_config(choice, architecture)
-        for name, choice in (asked or {}).items()
+    presets = {name: ReductionChoice(preset=name) for name in family.presets}
+    configs = {
+        name: family.reduction_config(choice, checkpoint.architecture)
+        for name, choice in {**presets, **(asked or {})}.items()
     }
-    configs = {**family.presets_of(architecture), **added}
-    depths = checkpoint.architecture.depths
-    outcomes = {name: _outcome(family, config, size, depths) for name, config in configs.items()}
+    outcomes = {n: _outcome(checkpoint.architecture, one, size) for n, one in configs.items()}
     counts = {
         name: family.macs(checkpoint.architecture, size, sites, channels.get(name, ()))
         for name, sites in outcomes.items()
@@ -88,7 +92,7 @@ def inspect_checkpoint(
         says=f"a {family.title} checkpoint of {checkpoint.format}",
         sections=(
             _network(checkpoint),
-            _tokens(family, outcomes, size),
+            _tokens(checkpoint.architecture, outcomes, size),
             _channels(channels),
             _macs(counts, size),
             facts("does not fit", {n: why for n, why in outcomes.items() if isinstance(why, str)}),
@@ -105,11 +109,10 @@ def inspect_checkpoint(
     )
 
 
-def _outcome(
-    family: ModelFamily, config: ReductionConfig, size: Size, depths: tuple[int, ...]
-) -> Outcome:
+def _outcome(architecture: Architecture, config: ReductionConfig, size: Size) -> Outcome:
     try:
-        return count_tokens(config, family.grids(size, config), depths=depths)
+        grids = grids_of(architecture)(size, config)
+        return count_tokens(config, grids, depths=architecture.depths)
     except ReductionError as failure:
         return failure.problem.partition("\n")[0]
 
@@ -121,9 +124,10 @@ def _network(checkpoint: Checkpoint) -> Section:
         {
             "architecture": shape.name,
             "format": checkpoint.format,
-            "widths": _listed(shape.dims),
-            "blocks": _listed(shape.depths),
-            "heads": _listed(shape.heads),
+            "patches": patches_of(shape),
+            "widths": listed(shape.dims),
+            "blocks": listed(shape.depths),
+            "heads": listed(shape.heads),
             "decode head": f"{shape.head}, {shape.decoder} channels",
             "channels": shape.channels,
             "classes": _classes(checkpoint),
@@ -138,13 +142,11 @@ def _network(checkpoint: Checkpoint) -> Section:
     )
 
 
-def _tokens(family: ModelFamily, outcomes: Mapping[str, Outcome], size: Size) -> Section:
+def _tokens(architecture: Architecture, outcomes: Mapping[str, Outcome], size: Size) -> Section:
     # One that merges nothing would be a column of dashes.
     fitting = {n: sites for n, sites in outcomes.items() if sites and not isinstance(sites, str)}
-    grids = family.grids(size)
     cells = [["site", "", "grid", "tokens", *fitting]]
-    for site in family.sites:
-        grid = grids[site]
+    for site, grid in grids_of(architecture)(size, None).items():
         left = [_tokens_out(sites, site) for sites in fitting.values()]
         cells.append([str(site), _SIDES[site.side], str(grid), f"{grid.tokens:,}", *left])
     return rows(f"tokens left at {size}", cells, "lllr" + "r" * len(fitting))
@@ -275,7 +277,3 @@ def _classes(checkpoint: Checkpoint) -> str:
 def _shortened(names: tuple[str, ...]) -> str:
     shown = ", ".join(names[:12])
     return shown if len(names) <= 12 else f"{shown}, …"  # noqa: PLR2004 - about a line
-
-
-def _listed(values: tuple[int, ...]) -> str:
-    return ", ".join(map(str, values))

@@ -8,7 +8,16 @@ from segpp.export.models.macs import Macs
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.sites import Site
 from segpp.inspection.calibration import calibration_sections
-from segpp.inspection.report import Report, Section, facts, giga, megabytes, rows
+from segpp.inspection.report import (
+    Report,
+    Section,
+    facts,
+    giga,
+    listed,
+    megabytes,
+    patches_of,
+    rows,
+)
 from segpp.manifest import (
     ChannelSite,
     Island,
@@ -110,9 +119,10 @@ def _network(manifest: Manifest) -> Section:
         "network",
         {
             "architecture": shape.name,
-            "widths": _listed(shape.dims),
-            "blocks": _listed(shape.depths),
-            "heads": _listed(shape.heads),
+            "patches": patches_of(shape),
+            "widths": listed(shape.dims),
+            "blocks": listed(shape.depths),
+            "heads": listed(shape.heads),
             "decode head": f"{shape.head}, {shape.decoder} channels",
             "classes": f"{shape.classes}: {_shortened(manifest.classes.names)}",
             "precision": manifest.precision,
@@ -148,7 +158,7 @@ def _interface(manifest: Manifest) -> Section:
     return facts(
         "input and output",
         {
-            spec.name: f"({_listed(spec.shape)}) {spec.dtype} {spec.layout}, {spec.colours}, "
+            spec.name: f"({listed(spec.shape)}) {spec.dtype} {spec.layout}, {spec.colours}, "
             f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}",
             **{output.name: _output(output) for output in manifest.outputs},
         },
@@ -157,7 +167,7 @@ def _interface(manifest: Manifest) -> Section:
 
 def _output(output: OutputSpec) -> str:
     corners = ", align_corners" if output.align_corners else ""
-    return f"({_listed(output.shape)}) {output.dtype} {output.kind}{corners}"
+    return f"({listed(output.shape)}) {output.dtype} {output.kind}{corners}"
 
 
 def _told(site: ReductionSite) -> list[str]:
@@ -376,10 +386,6 @@ def _island(one: Island) -> str:
         f"{place}up to {one.largest:,.0f}, above the limit of {one.limit:,.0f}; "
         f"{len(one.nodes)} node(s): {', '.join(one.nodes)}"
     )
-
-
-def _listed(values: tuple[int, ...]) -> str:
-    return ", ".join(map(str, values))
 
 
 def _numbers(values: tuple[float, ...]) -> str:

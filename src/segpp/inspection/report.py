@@ -6,16 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from segpp.manifest import Architecture
 from segpp.utils.table import table
 from segpp.utils.terminal import harmless, one_line
 
-__all__ = ["GLUE", "Report", "Section", "facts", "giga", "megabytes", "rows"]
+__all__ = [
+    "GLUE",
+    "Report",
+    "Section",
+    "facts",
+    "giga",
+    "listed",
+    "megabytes",
+    "patches_of",
+    "rows",
+]
 
 # A space at which no line is broken.
 GLUE = "\u00a0"
 
 _INDENT = _GAP = "  "
 _WIDTH = 100
+# SegFormers have four stages, which are listed.
+_MANY = 4
 
 
 @dataclass(frozen=True)
@@ -71,6 +84,21 @@ def facts(title: str, values: Mapping[str, object]) -> Section:
         for name, text in present.items()
     ]
     return Section(title, "\n".join(lines))
+
+
+def listed(values: Sequence[object]) -> str:
+    """Return values in their order; many that are all alike only once, with their number."""
+    if len(values) > _MANY and len(set(values)) == 1:
+        return f"{values[0]} ({len(values)} times)"
+    return ", ".join(map(str, values))
+
+
+def patches_of(architecture: Architecture) -> str | None:
+    """Return what is to be told of a plain ViT's tokens, None of other networks."""
+    if (vit := architecture.vit) is None:
+        return None
+    before = f", {vit.prefix} token{'' if vit.prefix == 1 else 's'} before them"
+    return f"{vit.patch}x{vit.patch} pixels{before if vit.prefix else ''}"
 
 
 def rows(title: str, cells: Sequence[Sequence[str]], align: str) -> Section:

@@ -7,6 +7,7 @@ numbers. A key that joins has a default, which says what files did before they c
 from dataclasses import dataclass, field
 from typing import Literal
 
+from segpp.manifest.architecture import Architecture, PlainViT
 from segpp.manifest.certificate import Certificate
 from segpp.manifest.channels import ChannelSite
 from segpp.manifest.engine import EngineInfo
@@ -29,6 +30,7 @@ __all__ = [
     "Origin",
     "OutputSpec",
     "Parity",
+    "PlainViT",
     "ReductionSite",
     "Reference",
     "Resize",
@@ -66,20 +68,6 @@ class Source:
     name: str
     sha256: str
     layout: str
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """The shape of the network."""
-
-    name: str
-    dims: tuple[int, ...]
-    depths: tuple[int, ...]
-    heads: tuple[int, ...]
-    head: str
-    decoder: int
-    classes: int
-    channels: int
 
 
 @dataclass(frozen=True)
@@ -182,8 +170,8 @@ class ReductionSite:
 
     Attributes:
         stage: Counted from 1; 0 is the decode head, which has a ``grid`` only.
-        side: Queries (``q``), keys and values (``kv``), the feed-forward part (``ffn``), or the
-            ``grid`` that blocks run on.
+        side: Queries (``q``), keys and values (``kv``), the feed-forward part (``ffn``), the
+            ``grid`` that blocks run on, or the ``tokens`` of all that follows.
         grid: Of the tokens that arrive. Where a stage has a smaller grid, its other sides are told
             as on that one; blocks on the full grid use the same method and settings.
         match_every: In how many consecutive blocks one match is used.
@@ -191,7 +179,7 @@ class ReductionSite:
     """
 
     stage: int
-    side: Literal["q", "kv", "ffn", "grid"]
+    side: Literal["q", "kv", "ffn", "grid", "tokens"]
     method: str
     settings: dict[str, int | float | str]
     grid: tuple[int, int]

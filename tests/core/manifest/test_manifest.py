@@ -24,6 +24,7 @@ from segpp.manifest import (
     Manifest,
     OutputSpec,
     Parity,
+    PlainViT,
     ReductionSite,
     Source,
     parse_manifest,
@@ -321,7 +322,7 @@ def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Pa
     assert [output.kind for output in manifest.outputs] == ["logits", "labels"]
     assert "known-gelu" in manifest.options["rewrites"]
     was, is_now = json.loads(old.read_text()), json.loads(render_manifest(manifest))
-    more = ("input", "classes", "parity")
+    more = ("input", "classes", "parity", "architecture")
     assert {key: is_now[key] | was[key] for key in more} == {key: is_now[key] for key in more}
     # Outputs have got a layout, and sites tell whose match they use.
     lists = ("outputs", "reduction")
@@ -339,3 +340,17 @@ def test_what_a_distillation_leaves_beside_its_student_is_told_from_a_manifest()
 
     with pytest.raises(ManifestError, match=r"how a checkpoint was distilled.*\n  hint: inspect"):
         parse_manifest(record)
+
+
+def test_a_plain_vit_tells_its_patches_and_a_file_without_them_is_another_network() -> None:
+    shape = replace(WHOLE.architecture, vit=PlainViT(16, 2, 768, head_blocks=2))
+    manifest = replace(WHOLE, architecture=shape)
+
+    whole = as_json(manifest)
+    before = copy.deepcopy(whole)
+    del before["architecture"]["vit"]
+
+    assert parse_manifest(whole) == manifest
+    assert parse_manifest(before) == WHOLE
+    # Two blocks in each of four stages, and those of the head.
+    assert (WHOLE.architecture.attentions, shape.attentions) == (8, 10)

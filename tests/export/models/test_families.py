@@ -145,7 +145,7 @@ def test_both_families_are_found_and_each_checkpoint_by_its_own(
     segformer = tmp_path / "segformer.pth"
     torch.save(theirs(), segformer)
 
-    assert list(families()) == ["patchnet", "segformer"]
+    assert list(families()) == ["patchnet", "segformer", "vit"]
     assert load_checkpoint(checkpoint).format == "patchnet"
     assert load_checkpoint(segformer).format == "mmsegmentation"
     assert family_of(load_checkpoint(segformer).architecture).name == "segformer"

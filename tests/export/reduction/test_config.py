@@ -114,7 +114,7 @@ def test_the_last_word_on_a_site_counts() -> None:
         ("3.q=n2d:rows=0", "n2d cannot average cells of 0x2 tokens"),
         ("1.kv=n1d", "n1d cannot merge at 1.kv\n  it merges q only"),
         ("3.q=area", "area cannot merge at 3.q\n  it merges grid only"),
-        ("3.grid=bsm", "bsm cannot merge at 3.grid\n  it merges q, kv and ffn only"),
+        ("3.grid=bsm", "bsm cannot merge at 3.grid\n  it merges q, kv, ffn and tokens only"),
         ("3.grid=area:share=1", "area cannot keep a share of 1 of an axis\n  share must lie"),
         ("3.grid=area:share=0", "area cannot keep a share of 0 of an axis"),
         ("3.grid=area:share=nan", "area cannot keep a share of nan of an axis"),

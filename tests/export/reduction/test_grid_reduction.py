@@ -1,12 +1,12 @@
 """What a smaller grid is and what arrives on it, known from numbers alone.
 
-Tests models/block_tokens.py too.
+Tests models/_common/block_tokens.py too.
 """
 
 import pytest
 
 from segpp.errors import ReductionError
-from segpp.export.models.block_tokens import block_tokens
+from segpp.export.models._common.block_tokens import block_tokens
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.models.segformer.sites import site_grids
 from segpp.export.onnx_graph.cleanup import clean

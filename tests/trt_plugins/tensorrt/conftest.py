@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 PLUGINS = ROOT / "trt_plugins"
 
 # Small, and with the structure of the large: every site still merges.
-SIZES = {"b0": "256x512", "b2": "128x256"}
+SIZES = {"b0": "256x512", "b2": "128x256", "vit": "96x64"}
 # No cell divides the grids of this one.
 SETTINGS_SIZE = "132x196"
 
@@ -84,7 +84,7 @@ def _wait_for(exports: dict[str, Any], name: str) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def all_models(exports: dict[str, Any]) -> list[Path]:
-    """B0 and B2 in FP32 and halves: without merging, with hq, fast and half of them merged."""
+    """B0, B2 and a small ViT in FP32 and halves, without merging and merged in several ways."""
     return [path for name in exports["running"] for path in _wait_for(exports, name)]
 
 

@@ -1,8 +1,9 @@
-"""Export one SegFormer with random weights in every way that the tests parse.
+"""Export one network with random weights in every way that the tests parse.
 
     python -m tests.trt_plugins.tensorrt.export_models b0 SIZE FOLDER
 
-``settings`` in place of a network's name is one of five blocks with every setting of every site.
+``b0`` and ``b2`` are SegFormers, ``vit`` is a small Segmenter, and ``settings`` a SegFormer of five
+blocks with every setting of every site.
 
 One process for all of them: importing torch takes as long as an export.
 """
@@ -19,18 +20,25 @@ from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
+from tests.export.models.vit.checkpoints import save_segmenter
+from tests.export.models.vit.references import reference
 from tests.export.reduction.every_setting import SETTINGS, flags
 from tests.helpers.checkpoints import MINIATURE
 
 __all__ = ["SETTINGS_NAME"]
 
-SETTINGS_NAME = "settings"
+SETTINGS_NAME, VIT_NAME = "settings", "vit"
 
 REDUCTIONS = {
     "none": ("--preset", "none"),
     "hq": ("--preset", "hq"),
     "fast": ("--preset", "fast"),
     "half": ("--ratio", "0.5"),
+}
+VIT_REDUCTIONS = {
+    "none": ("--preset", "none"),
+    "half": ("--ratio", "0.5"),
+    "tokens": ("--reduce", "1.tokens=bsm", "--reduce", "2.tokens=bsm:sy=1,sx=2,ratio=0.25"),
 }
 PRECISIONS = ("fp32", "fp16", "bf16")
 # One file of them is enough to see what a parser makes of a type.
@@ -40,11 +48,7 @@ IN_BF16 = ("none", "hq")
 def main() -> int:
     """Export all files of one network."""
     name, size, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-    torch.manual_seed(0)
-    architecture = MINIATURE if name == SETTINGS_NAME else segformer(name, classes=19)
-    model = SegFormer(architecture, FORMATS["mmsegmentation"].numerics)
-    checkpoint = folder / f"{name}.pth"
-    torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, checkpoint)
+    checkpoint = (_vit if name == VIT_NAME else _segformer)(name, folder)
     for label, precision, choice in _files(name):
         out = folder / f"{name}-{label}-{precision}.onnx"
         options = (*choice, "--size", size, "--precision", precision, "--outputs", "both")
@@ -53,12 +57,28 @@ def main() -> int:
     return 0
 
 
+def _segformer(name: str, folder: Path) -> Path:
+    torch.manual_seed(0)
+    architecture = MINIATURE if name == SETTINGS_NAME else segformer(name, classes=19)
+    model = SegFormer(architecture, FORMATS["mmsegmentation"].numerics)
+    checkpoint = folder / f"{name}.pth"
+    torch.save({"state_dict": state_dict_for("mmsegmentation", model.state_dict())}, checkpoint)
+    return checkpoint
+
+
+def _vit(name: str, folder: Path) -> Path:
+    own = folder / name
+    own.mkdir()
+    return save_segmenter(own, reference(size=(64, 64), distilled=True, classes=19))
+
+
 def _files(name: str) -> Iterator[tuple[str, str, Sequence[str]]]:
     """Yield a label, a precision and flags for each file."""
     if name == SETTINGS_NAME:
         yield from ((label, "fp16", flags(label)) for label in SETTINGS)
         return
-    for (label, reduction), precision in product(REDUCTIONS.items(), PRECISIONS):
+    reductions = VIT_REDUCTIONS if name == VIT_NAME else REDUCTIONS
+    for (label, reduction), precision in product(reductions.items(), PRECISIONS):
         if precision != "bf16" or label in IN_BF16:
             yield label, precision, reduction
 

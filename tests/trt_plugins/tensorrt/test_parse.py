@@ -25,7 +25,14 @@ NAMES = [
     for precision in ("fp32", "fp16", "bf16")
     if precision != "bf16" or reduction == "hq"
 ]
-UNMERGED = [f"{name}-none-{precision}" for name in ("b0", "b2") for precision in ("fp16", "bf16")]
+NAMES += [
+    f"vit-{reduction}-{precision}"
+    for reduction in ("half", "tokens")
+    for precision in ("fp32", "fp16")
+]
+# Of attention, those of a ViT's head included.
+BLOCKS = {"b0": 8, "b2": 16, "vit": 4}
+UNMERGED = [f"{name}-none-{precision}" for name in BLOCKS for precision in ("fp16", "bf16")]
 
 Tensor = tuple[list[int], str]
 
@@ -145,8 +152,7 @@ def test_a_file_of_halves_without_merging_is_parsed_with_every_softmax(
 
     assert found["parsed"], found["errors"]
     assert found["errors"] == []
-    blocks = {"b0": 8, "b2": 16}[name.partition("-")[0]]
-    assert found["types"]["SOFTMAX"] == blocks
+    assert found["types"]["SOFTMAX"] == BLOCKS[name.partition("-")[0]]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.checkpoints.training_only import left_out
+from segpp.export.models._common.colors import turned_channels
 from segpp.export.models.base import Checkpoint
-from segpp.export.models.colors import turned_channels
 from segpp.export.models.segformer.architecture import Numerics
 from segpp.export.models.segformer.loading import hf_config
 from segpp.export.models.segformer.loading.formats import (
@@ -103,6 +103,7 @@ def load(
     Raises:
         CheckpointError: It is foreign or incomplete, or could be of several formats.
     """
+    from segpp.export.models._common.tensors import owned
     from segpp.export.models.segformer.loading.detect import detect_format
     from segpp.export.models.segformer.loading.infer_architecture import (
         architecture_of,
@@ -136,7 +137,8 @@ def load(
     # 3. What else the file says.
     sources = Sources(state_dict.context, training, config, weights.preprocessor, choices.colors)
     metadata = read_metadata(sources, architecture)
-    state = _owned(to_segpp(fmt, {key: tensors[key] for key in expected}))
+    own = to_segpp(fmt, {key: tensors[key] for key in expected})
+    state = {name: owned(tensor) for name, tensor in own.items()}
     if metadata.colors == "bgr":
         state[_FIRST] = turned_channels(state[_FIRST])
     read = (*unusual_shape_notes(architecture, origin), *weights.notes, *state_dict.notes)
@@ -185,13 +187,3 @@ def _numerics(
         in_head = fmt.head == "conv-bn"
         numerics = replace(numerics, align_corners=True, head_align_corners=in_head)
     return replace(numerics, gelu=hf_config.gelu_of(config)) if "hidden_act" in config else numerics
-
-
-def _owned(state: "dict[str, Tensor]") -> "dict[str, Tensor]":
-    import torch
-
-    # A copy: the originals may be views into a file that somebody replaces.
-    return {
-        name: tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
-        for name, tensor in state.items()
-    }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from segpp.export.models.colors import turned
+from segpp.export.models._common.colors import turned
 from segpp.export.models.segformer.loading import hf_config
 from segpp.export.models.segformer.loading.class_names import classes_of, reduces_labels
 from segpp.export.models.segformer.loading.mm_config import TrainingConfig

@@ -19,8 +19,8 @@ __all__ = ["gelu_for_fusion"]
 
 def gelu_for_fusion(model: "SegFormer") -> None:
     """Replace the exact GELU of every block; the one by ``tanh`` stays."""
+    from segpp.export.models._common.fusable_gelu import FusableGelu
     from segpp.export.models.segformer.rewrites._module_utils import blocks
-    from segpp.export.models.segformer.rewrites._replacements.fusable_gelu import FusableGelu
 
     for block in blocks(model):
         if getattr(block.ffn.activation, "approximate", None) == "none":

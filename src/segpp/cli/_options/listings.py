@@ -2,14 +2,24 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from segpp.manifest import ChannelSite, Manifest, MatchSearch, MatchTrial
 from segpp.utils.choices import check_choice
+
+if TYPE_CHECKING:
+    from segpp.export.models.rewriting import Rewrite
+    from segpp.export.reduction.config import ReductionConfig
+    from segpp.export.reduction.sites import Site
 
 __all__ = ["ListReductions", "ListRewrites", "channel_lines", "search_lines", "uses_of"]
 
 # Of --for: what the file itself is like; everything else there names a server's folder.
 _ENGINE = "engine"
+
+# A SegFormer has four stages, and the same at each of them is told four times.
+_MANY = 4
 
 
 class ListReductions(argparse.Action):
@@ -39,11 +49,26 @@ class ListReductions(argparse.Action):
             for networks, variants in family.preset_variants.items()
             for name, config in variants.items()
         ]
-        for name, config in presets:
-            sites = [f"  {site}={reduction.to_string()}" for site, reduction in config.items()]
-            lines += [f"preset {name}:", *(sites or ["  merges nothing"])]
+        # Families may share one, as that which merges nothing.
+        listed = dict.fromkeys("\n".join(_preset_lines(*preset)) for preset in presets)
+        lines += listed
         sys.stdout.write("\n".join(lines) + "\n")
         parser.exit()
+
+
+def _preset_lines(name: str, config: "ReductionConfig") -> Iterator[str]:
+    """Yield what a preset does; sites of many blocks that do the same are one line."""
+    yield f"preset {name}:"
+    if not config:
+        yield "  merges nothing"
+    alike: dict[tuple[str, str], list[Site]] = {}
+    for site, reduction in config.items():
+        alike.setdefault((site.side, reduction.to_string()), []).append(site)
+    for (_, method), sites in alike.items():
+        if len(sites) > _MANY:
+            yield f"  {sites[0]}={method}, and so on for every block"
+        else:
+            yield from (f"  {site}={method}" for site in sites)
 
 
 class ListRewrites(argparse.Action):
@@ -58,8 +83,11 @@ class ListRewrites(argparse.Action):
         from segpp.export.targets import TARGETS  # noqa: PLC0415
 
         lines = []
-        known = [ordered_rewrites(family.rewrites()) for family in families().values()]
-        for name, rewrite in (item for rewrites in known for item in rewrites.items()):
+        known: dict[str, Rewrite] = {}
+        for family in families().values():
+            # What several families have is told once.
+            known = {**known, **ordered_rewrites(family.rewrites()), **known}
+        for name, rewrite in known.items():
             only = "" if rewrite.targets == TARGETS else f" (--target {rewrite.targets[0]} only)"
             lines.append(f"{name:<27}  {rewrite.meaning}{only}")
         sys.stdout.write("\n".join(lines) + "\n")

@@ -37,7 +37,10 @@ def add_reading(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Declare which network a checkpoint holds; none is needed where the checkpoint tells all."""
     group = parser.add_argument_group("reading the checkpoint (default: what it tells)")
     group.add_argument(
-        "--heads", type=_counts, metavar="H,H,H,H", help="attention heads of the four stages"
+        "--heads",
+        type=_counts,
+        metavar="H,H,H,H",
+        help="attention heads of the four stages; of a plain ViT one number, of all blocks",
     )
     group.add_argument(
         "--colors",

@@ -1,6 +1,8 @@
 """Every rewrite found computes what the network computed, alone and with the others.
 
-Tests models/segformer/rewrites/*.py and models/segformer/rewrites/_replacements/*.py.
+Tests models/segformer/rewrites/*.py and models/segformer/rewrites/_replacements/*.py, and
+models/_common/attention_rewrites.py, models/_common/fusable_gelu.py, models/_common/linear.py and
+models/_common/ort_attention.py.
 """
 
 import re

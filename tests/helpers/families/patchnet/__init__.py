@@ -78,11 +78,13 @@ class PatchNetFamily:
         if heads != (1,):
             raise InputError(f"{len(heads)} heads for one block of one")
 
-    def grids(self, size: Size, reductions: ReductionConfig | None = None) -> Mapping[Site, Grid]:
+    def grids(
+        self,
+        size: Size,
+        reductions: ReductionConfig | None = None,
+        architecture: Architecture | None = None,
+    ) -> Mapping[Site, Grid]:
         return dict.fromkeys(self.sites, Grid(size.height // PATCH, size.width // PATCH))
-
-    def presets_of(self, architecture: Architecture) -> Mapping[str, ReductionConfig]:
-        return self.presets
 
     def reduction_config(
         self, choice: ReductionChoice, architecture: Architecture | None = None
@@ -126,6 +128,9 @@ class PatchNetFamily:
             merging=sum(site.tokens_in * dim for site in reduction),
         )
         return Macs((stage,), HeadMacs(0, 0, tokens * dim * architecture.classes))
+
+    def head_values(self, architecture: Architecture, size: Size, tokens: int | None) -> int:
+        return architecture.classes * self.grids(size)[Q].tokens
 
     def tolerance(self, architecture: Architecture, size: Size) -> float:
         return 1e-5

@@ -1,6 +1,6 @@
 """What a checkpoint says about its classes and its input.
 
-Tests models/segformer/loading/class_names.py too.
+Tests models/segformer/loading/class_names.py and models/_common/class_names.py too.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """What the configuration inside a checkpoint says is followed, or told.
 
-Tests models/colors.py too.
+Tests models/_common/colors.py and models/_common/mm_settings.py too.
 """
 
 from dataclasses import replace

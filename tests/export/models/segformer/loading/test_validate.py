@@ -1,6 +1,6 @@
 """A state dict that is no whole and healthy SegFormer is refused, with what is wrong about it.
 
-Tests checkpoints/training_only.py too.
+Tests checkpoints/training_only.py and models/_common/tensors.py too.
 """
 
 import pytest

@@ -31,6 +31,7 @@ class BlockTokens:
         q: What merges its queries, if anything does.
         kv: What merges the tokens of its keys and values, if anything does.
         ffn: What merges the tokens of its feed-forward part, if anything does.
+        tokens: What merges them for that part and all that follows, if anything does.
     """
 
     runs: tuple[int, ...]
@@ -39,6 +40,7 @@ class BlockTokens:
     q: ReductionSite | None
     kv: ReductionSite | None
     ffn: ReductionSite | None
+    tokens: ReductionSite | None = None
 
     @property
     def blocks(self) -> int:
@@ -63,7 +65,7 @@ class BlockTokens:
     @property
     def merging(self) -> tuple[ReductionSite, ...]:
         """What merges."""
-        return tuple(site for site in (self.q, self.kv, self.ffn) if site is not None)
+        return tuple(site for site in (self.q, self.kv, self.ffn, self.tokens) if site is not None)
 
     def matches(self, site: ReductionSite) -> int:
         """Return how often a site of theirs matches; no match outlives a run."""
@@ -94,9 +96,13 @@ def block_tokens(
     at = {Site(site.stage, site.side): site for site in sites}
     where = Site(stage, "grid")
     smaller = {where: recorded_reduction(at[where])} if where in at else {}
+    # What merged in blocks before arrives in no later one.
+    shorter = {s: recorded_reduction(one) for s, one in at.items() if s.side == "tokens"}
     runs = runs_of(smaller.get(where), depth)
     return tuple(
-        _on_one_grid(lengths, grids_of(size, smaller if is_small else None), at, stage)
+        _on_one_grid(
+            lengths, grids_of(size, {**shorter, **(smaller if is_small else {})}), at, stage
+        )
         for is_small in (True, False)
         if (lengths := tuple(length for small, length in runs if small is is_small))
     )
@@ -112,7 +118,7 @@ def _on_one_grid(
     # A family may have neither.
     grid, context = (grids.get(site, Grid(0, 0)) for site in (q, kv))
     merging = _on(grid, at.get(q)), _on(context, at.get(kv)), _on(grid, at.get(ffn))
-    return BlockTokens(runs, grid, context, *merging)
+    return BlockTokens(runs, grid, context, *merging, tokens=at.get(Site(stage, "tokens")))
 
 
 def _on(grid: Grid, site: ReductionSite | None) -> ReductionSite | None:

@@ -1,0 +1,1 @@
+"""What families share and nobody else needs: how blocks are counted, changed and loaded."""

@@ -1,0 +1,121 @@
+"""What distinguishes one plain ViT from another: sizes, heads, and numerics with the same sizes.
+
+Every block is a stage of its own in ``Architecture``: what merges is chosen block by block.
+
+Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021 (arXiv:2010.11929), table 1; the
+smaller sizes of Touvron et al., DeiT, 2021 (arXiv:2012.12877), table 1.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from segpp.errors import CheckpointError
+from segpp.manifest import Architecture, PlainViT
+
+__all__ = [
+    "FFN_RATIO",
+    "HEADS",
+    "HEAD_CHANNELS",
+    "MAX_BLOCKS",
+    "PATCHES",
+    "Head",
+    "Numerics",
+    "check_heads",
+    "shape_of",
+    "usual_heads",
+    "vit",
+]
+
+# ``linear``: one layer on each token, as of Segmenter (Strudel et al., 2021, arXiv:2105.05633) and
+# mmsegmentation's FCN head without convolutions; ``bn-linear``: BatchNorm before it, as DINOv2's
+# (Oquab et al., 2023, arXiv:2304.07193, section 7.4); ``mask-transformer``: Segmenter's;
+# ``setr-naive``: two convolutions around an upsampling (Zheng et al., SETR, 2021, arXiv:2012.15840,
+# section 3.3).
+Head = Literal["linear", "bn-linear", "mask-transformer", "setr-naive"]
+HEADS: tuple[Head, ...] = get_args(Head)
+
+# Sides of patches that published networks have, the finest first.
+PATCHES = (8, 14, 16, 32)
+# More than any published network has; a site of more is none.
+MAX_BLOCKS = 48
+# Hidden channels of the feed-forward part, as a multiple of the block's.
+FFN_RATIO = 4
+# Channels of an attention head in every published network.
+HEAD_CHANNELS = 64
+
+_SIZES = {(192, 12): "ti", (384, 12): "s", (768, 12): "b", (1024, 24): "l", (1280, 32): "h"}
+
+
+@dataclass(frozen=True)
+class Numerics:
+    """What the same weights are computed with, which differs from codebase to codebase.
+
+    Attributes:
+        norm_eps: LayerNorms of the encoder.
+        head_norm_eps: LayerNorms of the head.
+        position_resize: How positions are brought to another grid than they were trained on.
+        crops_padding: Whether the zeros that fill the last patches are cut off the masks again;
+            otherwise masks are stretched over the image alone.
+        align_corners: How the logits are meant to be resized to the image.
+        batch_norm_eps: BatchNorm in the head.
+    """
+
+    norm_eps: float
+    head_norm_eps: float
+    position_resize: Literal["bilinear", "bicubic"]
+    crops_padding: bool = False
+    align_corners: bool = False
+    batch_norm_eps: float = 1e-5
+
+
+def shape_of(architecture: Architecture) -> PlainViT:
+    """Return what only a plain ViT has.
+
+    Raises:
+        CheckpointError: It is a network of another kind, as an edited manifest may say.
+    """
+    if architecture.vit is None or min(architecture.vit.patch, *architecture.depths) < 1:
+        raise CheckpointError(f"{architecture.name} does not say what its patches are")
+    return architecture.vit
+
+
+def check_heads(heads: tuple[int, ...]) -> None:
+    """Raise CheckpointError unless this is one positive number, of every block."""
+    if len(heads) != 1 or min(heads) < 1:
+        given = ",".join(map(str, heads))
+        raise CheckpointError(f"--heads {given}", "expected: one whole number for all blocks, as 6")
+
+
+def usual_heads(dim: int) -> int | None:
+    """Return the attention heads that published networks of a width have; None of other widths."""
+    return None if dim % HEAD_CHANNELS else dim // HEAD_CHANNELS
+
+
+def vit(
+    *,
+    dim: int,
+    depth: int,
+    heads: int,
+    patch: int,
+    prefix: int,
+    hidden: int,
+    ffn: Literal["gelu", "swiglu"],
+    head: Head,
+    decoder: int,
+    head_blocks: int,
+    classes: int,
+    channels: int,
+) -> Architecture:
+    """Return an architecture whose blocks are all alike; the arguments are its attributes."""
+    size = _SIZES.get((dim, depth))
+    return Architecture(
+        name=f"vit-{size}{patch}" if size else "vit-custom",
+        dims=(dim,) * depth,
+        depths=(1,) * depth,
+        heads=(heads,) * depth,
+        head=head,
+        decoder=decoder,
+        classes=classes,
+        channels=channels,
+        vit=PlainViT(patch, prefix, hidden, ffn, head_blocks),
+    )

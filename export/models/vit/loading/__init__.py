@@ -1,0 +1,228 @@
+"""Any checkpoint of a plain ViT to one state dict, to be computed as its trainer did."""
+# ruff: noqa: PLC0415 - the formats are listed without torch
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segpp.export.checkpoints.choices import ReadChoices
+from segpp.export.models._common.class_names import stored_classes
+from segpp.export.models._common.colors import turned, turned_channels
+from segpp.export.models.base import Checkpoint
+from segpp.export.models.vit.architecture import Numerics, check_heads, shape_of
+from segpp.export.models.vit.loading.formats import FORMATS
+from segpp.export.models.vit.loading.settings import Settings, read_settings
+from segpp.export.models.vit.sites import patch_grid
+from segpp.manifest import Architecture, Origin
+from segpp.ops.grid import Grid, Size
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from segpp.export.checkpoints.state_dict import StateDict
+    from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.vit.network import ViT
+
+__all__ = ["ViTCheckpoint", "load"]
+
+_POSITIONS = "patch_embed.positions"
+# The convolution that sees the image.
+_FIRST = "patch_embed.conv.weight"
+_COUNTER = ".num_batches_tracked"
+_DISTILLED = "dist_token"
+_BGR = "trained on BGR: the first convolution is turned round, so that the file takes RGB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViTCheckpoint(Checkpoint):
+    """A trained plain ViT.
+
+    Attributes:
+        numerics: What its trainer's code computes the weights with.
+    """
+
+    numerics: Numerics
+
+    @property
+    def align_corners(self) -> bool:
+        """How the logits are meant to be resized to the image."""
+        return self.numerics.align_corners
+
+    @property
+    def numeric_settings(self) -> dict[str, object]:
+        """The numerics by name."""
+        return asdict(self.numerics)
+
+    def at(self, size: Size) -> "ViTCheckpoint":
+        """Return the same network with its positions resized to the patches of one size."""
+        from segpp.export.models.vit.network.embedding import resized_positions
+
+        grid = patch_grid(size, shape_of(self.architecture).patch)
+        positions = resized_positions(self.state[_POSITIONS], grid, self.numerics.position_resize)
+        return replace(self, state={**self.state, _POSITIONS: positions.contiguous()})
+
+    def build(self) -> "ViT":
+        """Return the network with these weights, ready for inference."""
+        import torch
+
+        model = _empty(self.architecture, self.numerics, self.state)
+        # Of BatchNorm; only training reads them.
+        counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(_COUNTER)}
+        model.load_state_dict({**self.state, **counters}, assign=True)
+        return model.eval().requires_grad_(requires_grad=False)
+
+
+def _empty(architecture: Architecture, numerics: Numerics, state: "Mapping[str, Tensor]") -> "ViT":
+    """Return the network that has a state dict's tensors, without numbers."""
+    import torch
+
+    from segpp.export.models.vit.network import ViT
+
+    with torch.device("meta"):
+        return ViT(
+            architecture,
+            numerics,
+            Grid(*state[_POSITIONS].shape[1:3]),
+            scaled="stages.0.blocks.0.scale1.gamma" in state,
+            normed="norm.weight" in state,
+        )
+
+
+def load(
+    weights: "WeightsFile",
+    state_dict: "StateDict",
+    path: Path,
+    choices: ReadChoices,
+) -> ViTCheckpoint:
+    """Return the plain ViT in a weights file of any known format.
+
+    Args:
+        weights: The file as read.
+        state_dict: The tensors of the network in it.
+        path: Of the file; Segmenter's ``variant.yml`` is looked for beside it.
+        choices: What the caller says about it.
+
+    Raises:
+        CheckpointError: It is foreign, incomplete or changed, or what stands beside the weights is
+            of another network.
+    """
+    import torch
+
+    from segpp.export.models._common.tensors import check_finite, check_plain, check_shapes
+    from segpp.export.models.vit.loading.convert import expected_tensors, to_ours
+    from segpp.export.models.vit.loading.detect import detect_format, detect_head
+    from segpp.export.models.vit.loading.infer_architecture import architecture_of
+    from segpp.export.models.vit.loading.positions import (
+        position_grid,
+        prefix_names,
+        split_positions,
+    )
+    from segpp.export.models.vit.loading.validate import (
+        check_present,
+        check_variant,
+        unused_keys,
+    )
+    from segpp.export.models.vit.network import ViT
+
+    tensors = state_dict.tensors
+    # 1. Whose file it is, and that its tensors are plain numbers.
+    name = detect_format(tensors, path, choices.checkpoint_format)
+    fmt = FORMATS[name]
+    head = detect_head(fmt, tensors, path)
+    check_plain(tensors, [n for n in tensors if fmt.knows(n) and not n.endswith(_COUNTER)], path)
+    prefix = prefix_names(fmt, tensors)
+    distilled = any(token.endswith(_DISTILLED) for token in prefix)
+    check_present(fmt, tensors, [fmt.positions], path)
+    # 2. Which network it is, and that it is that network and nothing else.
+    settings = read_settings(fmt, head, state_dict.context, path, distilled=distilled)
+    heads, origin = _heads(choices, settings)
+    architecture = architecture_of(fmt, head, tensors, path, heads=heads, prefix=len(prefix))
+    dim, patch = architecture.dims[0], shape_of(architecture).patch
+    grid = position_grid(fmt, tensors, path, dim=dim, trained=settings.size, patch=patch)
+    normed = fmt.final_norm.key("weight") in tensors
+    with torch.device("meta"):
+        ours = ViT(architecture, settings.numerics, grid, normed=normed).state_dict()
+    expected = expected_tensors(fmt, head, ours)
+    used = [*expected, *prefix, fmt.positions]
+    check_present(fmt, tensors, used, path)
+    unused, told = unused_keys(fmt, tensors, used, path)
+    check_shapes(tensors, expected, architecture.name, path, plain="a plain ViT")
+    check_finite(tensors, used, path)
+    _check_depth(settings, architecture, path)
+    if settings.variant is not None:
+        check_variant(settings.variant, architecture, path, distilled=distilled)
+    # 3. Our names, and what else stands there.
+    state = {**to_ours(fmt, head, ours, tensors), **split_positions(fmt, tensors, grid)}
+    colors = choices.colors or settings.colors
+    notes: list[str] = []
+    if colors == "bgr":
+        state[_FIRST] = turned_channels(state[_FIRST])
+        notes.append(_BGR)
+    meta = state_dict.context.get("meta")
+    meta = meta if isinstance(meta, Mapping) else {}
+    classes = stored_classes(meta, architecture.classes, notes)
+    mean, std = _normalization(settings, architecture.channels, notes)
+    is_bgr = colors == "bgr"
+    found: dict[str, object] = {
+        "mean": mean, "std": std, "size": settings.size, "fit": settings.fit,
+        "classes": classes, "colors": settings.colors,
+    }  # fmt: skip
+    origins: dict[str, Origin] = {
+        key: "config" for key, value in found.items() if value is not None
+    }
+    given: dict[str, Origin] = {"colors": "given"} if choices.colors else {}
+    if origin == "assumed" and settings.heads is None and choices.heads is None:
+        notes.append(f"attention heads of 64 channels are assumed: --heads {architecture.heads[0]}")
+    return ViTCheckpoint(
+        state=state,
+        architecture=architecture,
+        numerics=settings.numerics,
+        format=name,
+        sha256=weights.sha256,
+        classes=classes,
+        size=settings.size,
+        mean=turned(mean) if mean and is_bgr else mean,
+        std=turned(std) if std and is_bgr else std,
+        colors=colors,
+        fit=settings.fit,
+        reduce_labels=settings.reduce_labels,
+        origins={**origins, "heads": origin, **settings.origins, **given},
+        ignored=(*state_dict.ignored, *unused),
+        notes=tuple(
+            filter(None, (*weights.notes, *state_dict.notes, told, *settings.notes, *notes))
+        ),
+    )
+
+
+def _heads(choices: ReadChoices, settings: Settings) -> tuple[int | None, Origin]:
+    if choices.heads is not None:
+        check_heads(choices.heads)
+        return choices.heads[0], "given"
+    return settings.heads, "config" if settings.heads else "assumed"
+
+
+def _check_depth(settings: Settings, architecture: Architecture, path: Path) -> None:
+    from segpp.errors import CheckpointError
+
+    found = len(architecture.depths)
+    if settings.variant is None and settings.depth not in {None, found}:
+        raise CheckpointError(
+            f"{path} has {found} blocks, and its configuration says {settings.depth}",
+            hint="it lacks blocks, or the configuration is another network's: save both again",
+        )
+
+
+def _normalization(
+    settings: Settings, channels: int, notes: list[str]
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    mean, std = settings.mean, settings.std
+    if not mean or not std:
+        return None, None
+    if len(mean) == len(std) == channels and min(std) > 0:
+        return mean, std
+    notes.append(
+        f"mean and std ({len(mean)} and {len(std)} numbers) do not fit {channels} channels: "
+        "not used"
+    )
+    return None, None

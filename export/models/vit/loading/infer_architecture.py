@@ -1,0 +1,134 @@
+"""Which plain ViT a state dict is: blocks from its names, widths from its shapes."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from segpp.errors import CheckpointError
+from segpp.export.models.vit.architecture import FFN_RATIO, MAX_BLOCKS, Head, usual_heads, vit
+from segpp.export.models.vit.loading.formats import CheckpointFormat
+from segpp.manifest import Architecture
+
+__all__ = ["architecture_of", "heads_for"]
+
+_CONV_RANK = 4
+_MATRIX_RANKS = {2, 4}
+
+
+def architecture_of(
+    fmt: CheckpointFormat,
+    head: Head,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    heads: int | None,
+    prefix: int,
+) -> Architecture:
+    """Return the architecture that names and shapes describe.
+
+    Args:
+        fmt: The format.
+        head: Of the network.
+        tensors: Of the file.
+        path: Of the file, for messages.
+        heads: Of every attention; those of published networks of the width if None.
+        prefix: Tokens before the patches.
+
+    Raises:
+        CheckpointError: A tensor that tells a size is missing or has the wrong rank, or the width
+            is no multiple of the heads.
+    """
+    dim, channels, *sides = _shape(fmt.encoder[0].key("weight"), tensors, {_CONV_RANK}, path)
+    if sides[0] != sides[1]:
+        raise CheckpointError(f"{path} has patches of {sides[0]}x{sides[1]} pixels, not squares")
+    depth = _blocks(fmt, "stages.{j}.blocks.0.norm1", tensors, path)
+    head_blocks = 0
+    if head == "mask-transformer":
+        head_blocks = _blocks(fmt, "head.blocks.{j}.norm1", tensors, path)
+    return vit(
+        dim=dim,
+        depth=depth,
+        heads=heads_for(dim, heads, path),
+        patch=sides[0],
+        prefix=prefix,
+        hidden=_hidden(fmt, tensors, dim),
+        ffn="gelu",
+        head=head,
+        decoder=_decoder(fmt, head, tensors, dim, path),
+        head_blocks=head_blocks,
+        classes=_classes(fmt, head, tensors, path),
+        channels=channels,
+    )
+
+
+def heads_for(dim: int, said: int | None, path: Path) -> int:
+    """Return the heads of every attention.
+
+    Raises:
+        CheckpointError: Nothing tells them, or the width is no multiple of them.
+    """
+    heads = said or usual_heads(dim)
+    if heads is None or dim % heads:
+        count = f"no multiple of {heads} heads" if heads else "and nothing tells its heads"
+        raise CheckpointError(
+            f"{path} has {dim} channels, {count}",
+            hint="say the heads that it was trained with, as --heads 6",
+        )
+    return heads
+
+
+def _key(fmt: CheckpointFormat, ours: str, block: int = 0) -> str:
+    module = next(module for module in fmt.modules() if module.ours == ours)
+    return module.key("weight").replace("{j}", str(block))
+
+
+def _blocks(fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor], path: Path) -> int:
+    module = next(module for module in fmt.modules() if module.ours == ours)
+    pattern = re.escape(module.key("weight")).replace(re.escape("{j}"), r"(\d{1,4})")
+    found = [int(m[1]) for name in tensors if (m := re.fullmatch(pattern, name))]
+    # One name with a large number must not make a network of thousands of blocks.
+    if not found or max(found) >= MAX_BLOCKS:
+        raise CheckpointError(
+            f"{path} has {max(found, default=-1) + 1} blocks",
+            f"expected: 1 to {MAX_BLOCKS}, named as {module.key('weight')}",
+        )
+    return max(found) + 1
+
+
+def _hidden(fmt: CheckpointFormat, tensors: Mapping[str, Tensor], dim: int) -> int:
+    weight = tensors.get(_key(fmt, "stages.{j}.blocks.0.ffn.fc1"))
+    return dim * FFN_RATIO if weight is None or weight.ndim < 1 else max(1, weight.shape[0])
+
+
+def _decoder(
+    fmt: CheckpointFormat, head: Head, tensors: Mapping[str, Tensor], dim: int, path: Path
+) -> int:
+    modules = {"mask-transformer": "head.projection", "setr-naive": "head.conv"}
+    if head not in modules:
+        return dim
+    return _shape(_key(fmt, modules[head]), tensors, _MATRIX_RANKS, path)[0]
+
+
+def _classes(fmt: CheckpointFormat, head: Head, tensors: Mapping[str, Tensor], path: Path) -> int:
+    if head == "mask-transformer":
+        return _shape(fmt.heads[head][0].theirs, tensors, {3}, path)[1]
+    # Its last module, since two heads of a format may call theirs the same.
+    return _shape(fmt.heads[head][-1].key("weight"), tensors, _MATRIX_RANKS, path)[0]
+
+
+def _shape(key: str, tensors: Mapping[str, Tensor], ranks: set[int], path: Path) -> tuple[int, ...]:
+    if key not in tensors:
+        raise CheckpointError(
+            f"{path} lacks 1 tensor of a plain ViT",
+            f"missing: {key}",
+            hint="it may be incomplete or a changed network: save the whole state dict again",
+        )
+    shape = tuple(tensors[key].shape)
+    if len(shape) not in ranks or min(shape) < 1:
+        raise CheckpointError(
+            f"{path} has 1 tensor of the wrong shape",
+            f"{key}: expected {' or '.join(map(str, sorted(ranks)))} dimensions, found {shape}",
+        )
+    return shape

@@ -1,0 +1,101 @@
+"""Multiply-accumulates of a plain ViT, from its architecture and its merge sites alone.
+
+What the network computes as its trainer wrote it: rewrites at export can only lower it.
+
+Source: Dosovitskiy et al., 2021 (arXiv:2010.11929), section 3.1.
+"""
+
+from collections.abc import Sequence
+
+from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
+from segpp.export.models.vit.architecture import shape_of
+from segpp.export.models.vit.sites import patch_grid
+from segpp.manifest import Architecture, PlainViT, ReductionSite
+from segpp.ops.grid import Size
+
+__all__ = ["SETR_UPSAMPLING", "head_values", "macs_of"]
+
+# Key and value for each token that is asked; query and output for each that asks.
+_SIDES = 2
+# SETR's naive head makes its map larger by this before the classifier.
+SETR_UPSAMPLING = 4
+
+
+def macs_of(architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]) -> Macs:
+    """Count a network's multiply-accumulates for one image of ``size`` with these sites."""
+    shape = shape_of(architecture)
+    tokens = patches = patch_grid(size, shape.patch).tokens
+    stages = []
+    for block, dim in enumerate(architecture.dims, start=1):
+        sites = [site for site in reduction if site.stage == block]
+        left = next((site.tokens_out for site in sites if site.side == "tokens"), tokens)
+        # The patches are embedded once, before the first block.
+        embedding = patches * dim * architecture.channels * shape.patch**2 if block == 1 else 0
+        stages.append(_block(dim, (tokens, left), shape, sites, embedding))
+        tokens = left
+    # A head that looks at neighbours gets restored tokens.
+    seen = patches if architecture.head == "setr-naive" else tokens
+    return Macs(tuple(stages), _head(architecture, shape, seen))
+
+
+def _block(
+    dim: int,
+    tokens: tuple[int, int],
+    shape: PlainViT,
+    sites: Sequence[ReductionSite],
+    embedding: int,
+) -> StageMacs:
+    """Count a block at whose attention and feed-forward part so many patches arrive."""
+    left = {site.side: site.tokens_out for site in sites}
+    queries = shape.prefix + left.get("q", tokens[0])
+    keys = shape.prefix + left.get("kv", tokens[0])
+    return StageMacs(
+        patch_embedding=embedding,
+        projections=_SIDES * (queries + keys) * dim**2,
+        # Over all heads together: scores from C channels each, and back.
+        products=_SIDES * queries * keys * dim,
+        reduction=0,
+        ffn=_ffn(shape.prefix + tokens[1], dim, shape),
+        matching=sum(site_match_macs(site, dim) for site in _deciding(sites)),
+        merging=sum(site.tokens_in * dim for site in _deciding(sites)),
+    )
+
+
+def _deciding(sites: Sequence[ReductionSite]) -> Sequence[ReductionSite]:
+    """Return the sites without keys that merge as their queries: the file does it once."""
+    queries = [(site.method, site.settings) for site in sites if site.side == "q"]
+    return [s for s in sites if s.side != "kv" or (s.method, s.settings) not in queries]
+
+
+def _ffn(tokens: int, dim: int, shape: PlainViT) -> int:
+    layers = 3 if shape.ffn == "swiglu" else 2
+    return tokens * layers * dim * shape.hidden
+
+
+def _head(architecture: Architecture, shape: PlainViT, tokens: int) -> HeadMacs:
+    dim, width, classes = architecture.dims[-1], architecture.decoder, architecture.classes
+    if architecture.head == "setr-naive":
+        return HeadMacs(tokens * dim * width, 0, tokens * SETR_UPSAMPLING**2 * width * classes)
+    if architecture.head != "mask-transformer":
+        return HeadMacs(0, 0, tokens * dim * classes)
+    both, hidden = tokens + classes, shape.hidden * width // dim
+    block = both * (4 * width**2 + 2 * width * hidden) + 2 * both**2 * width
+    return HeadMacs(
+        projections=tokens * dim * width,
+        # The blocks, and the last projections of patches and classes.
+        fuse=shape.head_blocks * block + both * width**2,
+        classifier=tokens * width * classes,
+    )
+
+
+def head_values(architecture: Architecture, size: Size) -> int:
+    """Return how many numbers the largest feature map or score matrix of the head has."""
+    shape = shape_of(architecture)
+    grid = patch_grid(size, shape.patch)
+    tokens, classes = grid.tokens, architecture.classes
+    if architecture.head == "setr-naive":
+        return tokens * SETR_UPSAMPLING**2 * max(architecture.decoder, classes)
+    scores = architecture.heads[-1] * (tokens + classes) ** 2 if shape.head_blocks else 0
+    padded = (grid.height * shape.patch, grid.width * shape.patch)
+    resized = classes * padded[0] * padded[1] if padded != size else 0
+    return max(tokens * max(architecture.decoder, classes), scores, resized)

@@ -1,0 +1,59 @@
+"""From an image to tokens: patches, their positions, and the tokens before them.
+
+Source: Dosovitskiy et al., 2021 (arXiv:2010.11929), section 3.1.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segpp.export.models.layers import nchw_to_tokens
+from segpp.export.models.vit.architecture import Numerics, shape_of
+from segpp.manifest import Architecture
+from segpp.ops.grid import Grid
+
+__all__ = ["Embedding", "resized_positions"]
+
+
+class Embedding(nn.Module):
+    """Patches as tokens, each with its position added, behind the prefix.
+
+    Positions are added to all; of the prefix they are in its weights already, since nothing else
+    ever is added to these. Networks that turn queries and keys by their positions instead (RoPE)
+    have zeros here, and turn in their attention.
+
+    Args:
+        grid: Of the positions; another grid of patches gets resized ones, in the graph.
+    """
+
+    def __init__(self, architecture: Architecture, numerics: Numerics, grid: Grid) -> None:
+        super().__init__()
+        shape, dim = shape_of(architecture), architecture.dims[0]
+        self.patch, self.position_resize = shape.patch, numerics.position_resize
+        self.conv = nn.Conv2d(architecture.channels, dim, shape.patch, shape.patch)
+        self.positions = nn.Parameter(torch.zeros(1, grid.height, grid.width, dim))
+        self.prefix = nn.Parameter(torch.zeros(1, shape.prefix, dim)) if shape.prefix else None
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Grid]:
+        """Return tokens (B, P + N, C) and the grid of the N patches for images (B, Cin, H, W)."""
+        # 1. Zeros at the bottom and at the right fill the last patches.
+        missing = [-side % self.patch for side in image.shape[2:]]
+        if any(missing):
+            image = F.pad(image, (0, missing[1], 0, missing[0]))
+        patches = self.conv(image)
+        grid = Grid(patches.shape[2], patches.shape[3])
+        # 2. Tokens (B, N, C) with their positions.
+        positions = resized_positions(self.positions, grid, self.position_resize)
+        x = nchw_to_tokens(patches) + positions.flatten(1, 2)
+        if self.prefix is None:
+            return x, grid
+        return torch.cat((self.prefix.expand(x.shape[0], -1, -1), x), 1), grid
+
+
+def resized_positions(positions: Tensor, grid: Grid, how: str) -> Tensor:
+    """Return positions (1, h, w, C) of another grid, ``bilinear`` or ``bicubic``."""
+    if positions.shape[1:3] == (grid.height, grid.width):
+        return positions
+    image = positions.permute(0, 3, 1, 2)
+    resized = F.interpolate(image, (grid.height, grid.width), mode=how, align_corners=False)
+    return resized.permute(0, 2, 3, 1)

@@ -1,0 +1,56 @@
+"""BatchNorm of a head as weights and bias of the layer beside it.
+
+With trained statistics it is ``y = x * s + t`` per channel (Ioffe & Szegedy, 2015,
+arXiv:1502.03167, algorithm 2). Behind a convolution without bias, ``s * (W x) + t = (s W) x + t``;
+before a linear layer, ``W (s x + t) + b = (W s) x + (W t + b)``.
+"""
+# ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
+
+from typing import TYPE_CHECKING
+
+from segpp.export.models.vit.rewrites import REWRITES, Rewrite
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from segpp.export.models.vit.network import ViT
+
+__all__ = ["fold_batch_norm"]
+
+
+def fold_batch_norm(model: "ViT") -> None:
+    """Fold the norm of a head that has one."""
+    from torch import nn
+
+    from segpp.export.models._common.linear import conv_1x1, linear
+    from segpp.export.models.vit.network.heads import BatchNormLinear, SetrNaive
+
+    head = model.head
+    if isinstance(head, SetrNaive) and isinstance(head.batch_norm, nn.BatchNorm2d):
+        scale, shift = _affine(head.batch_norm)
+        weight = head.conv.weight[:, :, 0, 0].double() * scale[:, None]
+        kind = head.conv.weight.dtype
+        head.conv = conv_1x1(weight.to(kind), shift.to(kind))
+        head.batch_norm = nn.Identity()
+    if isinstance(head, BatchNormLinear) and isinstance(head.norm, nn.BatchNorm1d):
+        scale, shift = _affine(head.norm)
+        weight, kind = head.classifier.weight.double(), head.classifier.weight.dtype
+        bias = weight @ shift + head.classifier.bias.double()
+        head.classifier = linear((weight * scale).to(kind), bias.to(kind))
+        head.norm = nn.Identity()
+
+
+def _affine(norm: "nn.BatchNorm1d | nn.BatchNorm2d") -> "tuple[Tensor, Tensor]":
+    """Return scale and shift per channel, in double precision: folded weights are rounded once."""
+    import torch
+
+    mean, variance = norm.running_mean, norm.running_var
+    if mean is None or variance is None:
+        raise RuntimeError("the norm has no statistics: it was never made for inference")
+    scale = norm.weight.double() / torch.sqrt(variance.double() + norm.eps)
+    return scale, norm.bias.double() - mean.double() * scale
+
+
+REWRITES.register("fold-batch-norm")(
+    Rewrite(fold_batch_norm, "BatchNorm of the head as weights and bias of the layer beside it")
+)

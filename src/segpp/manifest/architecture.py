@@ -1,0 +1,56 @@
+"""What a manifest tells of the shape of a network."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Architecture", "PlainViT"]
+
+
+@dataclass(frozen=True)
+class PlainViT:
+    """What tells a plain ViT from others of as many blocks and channels.
+
+    Attributes:
+        patch: Side of a patch in pixels.
+        prefix: Tokens before those of the patches: class, distillation, registers.
+        hidden: Channels between the linear layers of a feed-forward part.
+        ffn: What lies between them.
+        head_blocks: Blocks of attention in the head.
+    """
+
+    patch: int
+    prefix: int
+    hidden: int
+    ffn: Literal["gelu", "swiglu"] = "gelu"
+    head_blocks: int = 0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of the network.
+
+    Attributes:
+        dims: Channels of each stage. In a plain ViT every block is a stage of its own.
+        depths: Blocks of each stage.
+        heads: Attention heads of each stage.
+        head: Which decode head it has.
+        decoder: Channels of that.
+        classes: Channels of the logits.
+        channels: Of an image.
+        vit: More of a plain ViT; None of other networks.
+    """
+
+    name: str
+    dims: tuple[int, ...]
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+    head: str
+    decoder: int
+    classes: int
+    channels: int
+    vit: PlainViT | None = None
+
+    @property
+    def attentions(self) -> int:
+        """How many attentions it has, those of its head included."""
+        return sum(self.depths) + (self.vit.head_blocks if self.vit else 0)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from segpp.errors import InputError
+from segpp.errors import CheckError, InputError
 from segpp.train.learning.judged import Judged
 from segpp.train.learning.keeper import Keeper
+from segpp.train.learning.loop import DivergedError
 from segpp.train.learning.state import Progress, read_state, write_state
 from segpp.train.learning.world import World
 
@@ -148,6 +149,35 @@ def test_a_keeper_writes_now_and_then_and_cleans_up(tmp_path: Path) -> None:
     keeper(made())
     assert keeper.path.exists()
     keeper.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("end", [RuntimeError("Connection reset"), KeyboardInterrupt(), OSError()])
+def test_whatever_ends_a_training_leaves_its_last_step(
+    end: BaseException, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeper = Keeper(tmp_path / "s.resume", World(), every=1000)
+
+    with pytest.raises(type(end)), keeper.until_the_end(made):
+        raise end
+
+    assert read_state(keeper.path, LIKE).step == 17
+    assert capsys.readouterr().err == "stopped after 17 steps; the same command goes on …\n"
+
+
+def test_a_loss_that_is_no_number_and_half_a_step_are_nothing_to_go_on_with(
+    tmp_path: Path,
+) -> None:
+    def half() -> Progress:
+        raise CheckError("the step after 17 is done by half")
+
+    keeper = Keeper(tmp_path / "s.resume", World(), every=1000)
+
+    with pytest.raises(DivergedError), keeper.until_the_end(made):
+        raise DivergedError("the loss is nan")
+    with pytest.raises(RuntimeError), keeper.until_the_end(half):
+        raise RuntimeError
+
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from segpp.errors import InputError, SegppError
+from segpp.errors import InputError, OutputError, SegppError
 from segpp.train.learning.loop import DivergedError
 from segpp.train.learning.signals import undivided
 from segpp.train.learning.state import Progress, check_state, read_state, write_state
@@ -42,11 +42,20 @@ class Keeper:
     _next: float = field(default_factory=lambda: time.monotonic() + _EVERY_SECONDS)
     _ending: threading.Lock = field(default_factory=threading.Lock)
     _ended: bool = False
+    _is_told: bool = False
 
     def __call__(self, progress: Progress) -> None:
-        """Write the progress if it is time to."""
-        if time.monotonic() >= self._next:
+        """Write the progress if it is time to; where the disk is full, say so once and go on."""
+        if time.monotonic() < self._next:
+            return
+        try:
             self.write(progress)
+        except OutputError as failure:
+            # Space may be made meanwhile, and hours of training are worth more than their copy.
+            self._next = time.monotonic() + self.every
+            if not self._is_told:
+                self._is_told = True
+                announce(f"{_sentence(failure)}; training goes on, and tries again")
 
     def write(self, progress: Progress) -> None:
         """Write the progress."""
@@ -91,7 +100,7 @@ class Keeper:
                 progress = snapshot()
                 self.write(progress)
             except SegppError as failure:
-                announce(f"the last step is not kept: {failure.problem}")
+                announce(f"the last step is not kept: {_sentence(failure)}")
                 return
             announce(f"stopped after {progress.step} steps; the same command goes on")
 
@@ -142,3 +151,7 @@ class Keeper:
                 *differing[:_SHOWN],
                 hint="give the same to go on with it, or begin anew: `restart=True`",
             )
+
+
+def _sentence(failure: SegppError) -> str:
+    return ": ".join([failure.problem, *failure.facts])

@@ -14,6 +14,7 @@ from segpp.train.learning.keeper import Keeper
 from segpp.train.learning.loop import DivergedError
 from segpp.train.learning.state import Progress, read_state, write_state
 from segpp.train.learning.world import World
+from tests.core.utils.test_files import largest_file
 
 LIKE = {"a.weight": torch.zeros(3, 2), "b.bias": torch.zeros(4)}
 
@@ -150,6 +151,38 @@ def test_a_keeper_writes_now_and_then_and_cleans_up(tmp_path: Path) -> None:
     assert keeper.path.exists()
     keeper.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_once_and_training_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeper = Keeper(tmp_path / "s.resume", World(), every=0)
+    keeper._next = 0
+
+    with largest_file(1000):
+        keeper(made())
+        keeper(made())
+    told = capsys.readouterr().err
+    left = list(tmp_path.iterdir())
+    keeper(made())
+
+    assert told == (
+        f"cannot write {keeper.path}: File too large; training goes on, and tries again …\n"
+    )
+    assert left == []
+    assert read_state(keeper.path, LIKE).step == 17
+
+
+def test_a_last_step_that_the_disk_does_not_take_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeper = Keeper(tmp_path / "s.resume", World(), every=1000)
+
+    with largest_file(1000), pytest.raises(KeyboardInterrupt), keeper.until_the_end(made):
+        raise KeyboardInterrupt
+
+    told = f"the last step is not kept: cannot write {keeper.path}: File too large …\n"
+    assert capsys.readouterr().err == told
 
 
 @pytest.mark.parametrize("end", [RuntimeError("Connection reset"), KeyboardInterrupt(), OSError()])

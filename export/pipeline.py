@@ -27,10 +27,10 @@ from segpp.certificate.sealed import remove_certificate
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.config import AUTO, OUTPUTS, ExportConfig, ExportResult, gates_of
 from segpp.export.config.check import check_config
+from segpp.export.config.origins import assumed_note
 from segpp.export.config.recorded import recorded_options
 from segpp.export.config.resolve import (
     ResolvedExport,
-    assumed_note,
     resolve,
     resolve_input,
     resolve_reduction,
@@ -167,7 +167,7 @@ def _export(config: ExportConfig) -> ExportResult:
         size_note = None if config.size else checkpoint.size_note
         told = (
             size_note,
-            assumed_note(plan),
+            assumed_note(config, checkpoint, plan.input),
             _made_note(image, spec),
             search_note(config, spec),
             channels_note(config, chosen_on),

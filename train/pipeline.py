@@ -195,7 +195,7 @@ def _finished(
     """Score, write and report; the training is over either way."""
     student = _as_written(task, progress, judge)
     miou = None if scored is None else _scores(task, student, scored)
-    warnings = (*task.left_out, *_warnings(task, judge))
+    warnings = (*task.doubts, *_warnings(task, judge))
 
     def result_of(file: WrittenFile | None) -> DistillResult:
         return _result(task, progress, file, miou, warnings)

@@ -11,6 +11,7 @@ from segpp.errors import CheckpointError, InputError
 from segpp.export.config import gates_of
 from segpp.export.config.feeding import resolve_input
 from segpp.export.config.merging import resolve_reduction
+from segpp.export.config.origins import assumed_note
 from segpp.export.models.base import Checkpoint, ModelFamily, family_of
 from segpp.export.models.network import Network
 from segpp.export.reduction.config import ReductionConfig
@@ -30,7 +31,7 @@ from segpp.train.pictures.reading import Reader, readable
 from segpp.train.pictures.split import Split, split
 from segpp.train.saving.student import Layout, layout_of
 from segpp.train.saving.write import with_target
-from segpp.utils.progress import Show, step
+from segpp.utils.progress import Show, announce, step
 
 __all__ = ["Task", "dynamic_in", "prepared", "told"]
 
@@ -49,7 +50,8 @@ class Task:
         reduction: What merges tokens in the student.
         gates: What leaves channels out in it.
         pictures: To learn from, and held back.
-        left_out: Pictures that cannot be read, a sentence each.
+        doubts: What nobody told, pictures that cannot be read, what the student's file does not
+            say; a sentence each.
     """
 
     config: DistillConfig
@@ -59,7 +61,7 @@ class Task:
     reduction: ReductionConfig
     gates: ChannelGates
     pictures: Split[Path]
-    left_out: tuple[str, ...]
+    doubts: tuple[str, ...]
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -190,8 +192,12 @@ def prepared(config: DistillConfig, world: World) -> Task:
         )
     check_enough((*parts.learned, *held), left_out)
     pictures = Split(parts.learned, held)
-    left_out = (*left_out, *_lost(layout, config.out.name))
-    return Task(config, world, layout, spec, reduction, gates, pictures, left_out)
+    doubts = (*filter(None, [assumed_note(config.export, layout.checkpoint, spec)]),)
+    for doubt in doubts if world.is_first else ():
+        # Hours may be trained on it: it is told before, too.
+        announce(doubt)
+    doubts = (*doubts, *left_out, *_lost(layout, config.out.name))
+    return Task(config, world, layout, spec, reduction, gates, pictures, doubts)
 
 
 def dynamic_in(gates: ChannelGates) -> ChannelGates:

@@ -66,6 +66,21 @@ def test_the_student_is_exported_as_its_teacher_is(
     assert done.returncode == 0, done.stderr
 
 
+def test_what_nobody_tells_is_told_before_and_after(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    done = segpp(*call(teacher, film(), tmp_path / "s.pth"))
+    told = segpp(
+        *call(teacher, tmp_path / "film", tmp_path / "t.pth"),
+        *("--mean", "120", "--std", "60", "--fit", "crop"),
+    )
+
+    note = "assumed, since neither checkpoint nor caller tells: --mean 123.675,116.28,103.53"
+    assert done.stderr.count(note) == 2
+    assert f"warning: {note}" in done.stderr
+    assert "assumed" not in told.stderr
+
+
 def test_it_needs_no_more_than_its_extra_brings(teacher: Path, film: Film, tmp_path: Path) -> None:
     code = "import sys; from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
     others = ("onnx", "onnxruntime", "onnxscript", "onnx_ir", "openvino", "av", "matplotlib")

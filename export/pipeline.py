@@ -41,6 +41,7 @@ from segpp.export.config.search import (
     images_to_search,
     search_note,
 )
+from segpp.export.config.student import student_note
 from segpp.export.images import (
     MADE,
     ParityImage,
@@ -168,6 +169,14 @@ def _export(config: ExportConfig) -> ExportResult:
         told = (
             size_note,
             assumed_note(config, checkpoint, plan.input),
+            student_note(
+                config.checkpoint,
+                checkpoint.sha256,
+                size=plan.size,
+                reduction=plan.reduction,
+                channels=gated.sites,
+                match_interval=sharing.interval,
+            ),
             _made_note(image, spec),
             search_note(config, spec),
             channels_note(config, chosen_on),

@@ -36,24 +36,26 @@ class Site(NamedTuple):
         return f"{_HEAD_NAME if self.stage == HEAD else f'stage {self.stage}'}, {self.side}"
 
 
-def parse_site(text: str, sites: Collection[Site]) -> Site:
+def parse_site(text: str, sites: Collection[Site], parts: Collection[str] = ()) -> Site:
     """Read ``STAGE.q``, ``STAGE.kv``, ``STAGE.ffn``, ``STAGE.grid`` or ``head.grid``.
 
     Args:
         sites: Those that the network has.
+        parts: Parts with channels, for the message: who meant one gave a wrong name.
 
     Raises:
         ReductionError: The network has no such stage or side.
     """
-    known = ", ".join(map(str, sites))
-    parts = re.fullmatch(rf"([1-9]\d*|0|{_HEAD_NAME})\.(\w+)", text)
-    if not parts:
-        raise ReductionError(f"{text!r} is not a merge site", f"known: {known}")
+    known = f"known: {', '.join(map(str, sites))}"
+    others = [f"and of channels: {', '.join(f'STAGE.{part}' for part in parts)}"] if parts else []
+    found = re.fullmatch(rf"([1-9]\d*|0|{_HEAD_NAME})\.(\w+)", text)
+    if not found:
+        raise ReductionError(f"{text!r:.80} is not a merge site", known, *others)
     by_name = {str(site): site for site in sites}
     if text in by_name:
         return by_name[text]
-    stage, side = parts[1], parts[2]
+    stage, side = found[1], found[2]
     has_stage = any(name.startswith(f"{stage}.") for name in by_name)
     where = stage if stage == _HEAD_NAME else f"stage {stage}"
-    missing = f"side {side!r}" if has_stage else where
-    raise ReductionError(f"{text!r} names {missing}, which does not exist", f"known: {known}")
+    missing = f"side {side!r:.80}" if has_stage else where
+    raise ReductionError(f"{text!r:.80} names {missing}, which does not exist", known, *others)

@@ -86,6 +86,10 @@ def test_the_last_word_on_a_site_counts() -> None:
         ("head.q=bsm", "'head.q' names side 'q', which does not exist"),
         ("5.q=bsm", "'5.q' names stage 5, which does not exist"),
         ("3.k=bsm", "'3.k' names side 'k', which does not exist"),
+        (
+            "3.hiden=fixed",
+            r"side 'hiden', which does not exist\n  known: (.|\n)*STAGE.hidden, STAGE.qkv",
+        ),
         ("3.q=", "unknown token reduction ''\n  known: area, bilinear, bsm"),
         (
             "3.q=bms",

@@ -18,7 +18,7 @@ from segpp.utils.choices import check_choice
 from segpp.utils.files import check_writable, manifest_path
 from segpp.utils.overwrite import check_output_file
 
-__all__ = ["check_config", "check_not_a_picture"]
+__all__ = ["check_config", "check_not_a_picture", "nothing_to_win_back"]
 
 _MOST_BATCH = 1024
 _LEAST_HELD, _MOST_HELD = 0.01, 0.9
@@ -43,6 +43,14 @@ def check_not_a_picture(out: Path, pictures: Iterable[Path]) -> None:
     """Raise OutputError if a picture would be replaced by the student, whatever was asked for."""
     if out.exists() and any(picture.samefile(out) for picture in pictures if picture.exists()):
         raise OutputError(f"{out} is one of the pictures", hint="write to another file")
+
+
+def nothing_to_win_back() -> ReductionError:
+    """Return the error for a student that has all that its teacher has."""
+    return ReductionError(
+        "no tokens are merged and no channels left out, so there is nothing to win back",
+        hint="say what the export is going to do: --preset fast, --ratio or --reduce",
+    )
 
 
 def _check_numbers(config: DistillConfig) -> None:
@@ -84,10 +92,7 @@ def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
             hint=f"it goes with gates as 3.hidden={DynamicGate.name}:keep=0.5",
         )
     if not reduction and not any(gate.keep < 1 for gate in gates.values()):
-        raise ReductionError(
-            "no tokens are merged and no channels left out, so there is nothing to win back",
-            hint="say what the export is going to do: --preset fast, --ratio or --reduce",
-        )
+        raise nothing_to_win_back()
     if config.size is not None:
         family.check_size(config.size)
         count_tokens(reduction, family.grids(config.size, reduction))

@@ -14,14 +14,15 @@ from segpp.export.config.merging import resolve_reduction
 from segpp.export.config.origins import assumed_note
 from segpp.export.models.base import Checkpoint, ModelFamily, family_of
 from segpp.export.models.network import Network
-from segpp.export.reduction.config import ReductionConfig
+from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.gates.config import ChannelGates, check_beside, count_channels
 from segpp.export.reduction.gates.gate import predictor_width
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.export.reduction.gates.running_moments import Draw
 from segpp.export.reduction.gates.trained import GATES_PREFIX, gates_state
 from segpp.manifest import ChannelSite, InputSpec
-from segpp.train.check import check_not_a_picture
+from segpp.ops.grid import Size
+from segpp.train.check import check_not_a_picture, nothing_to_win_back
 from segpp.train.config import DistillConfig
 from segpp.train.gates.choosing import drawn_from, kept_at, masks_of
 from segpp.train.gates.dynamic import add_predictors
@@ -180,6 +181,7 @@ def prepared(config: DistillConfig, world: World) -> Task:
     spec = resolve_input(config.export, layout.checkpoint)
     reduction = resolve_reduction(config.export, layout.checkpoint, spec)
     check_beside(gates, reduction)
+    _check_to_win_back(layout.checkpoint, spec, reduction, gates)
     found, left_out = find_pictures(config.pictures)
     check_not_a_picture(config.out, found)
     parts = split(found, config.held_back)
@@ -212,6 +214,18 @@ def _check_ungated(layout: Layout) -> None:
             "its weights were trained to work with the channels that those choose",
             hint="distil from the checkpoint that it was made from",
         )
+
+
+def _check_to_win_back(
+    checkpoint: Checkpoint, spec: InputSpec, reduction: ReductionConfig, gates: ChannelGates
+) -> None:
+    """Raise ReductionError where numbers are so small that nothing is left out."""
+    family = family_of(checkpoint.architecture)
+    grids = family.grids(Size(spec.height, spec.width), reduction)
+    tokens = any(one.tokens_out < one.tokens_in for one in count_tokens(reduction, grids))
+    gated = count_channels(gates, family.channels(checkpoint.architecture))
+    if not tokens and not any(one.channels_out < one.channels_in for one in gated):
+        raise nothing_to_win_back()
 
 
 def _any_gates(checkpoint: Checkpoint, gates: ChannelGates) -> dict[str, Tensor]:

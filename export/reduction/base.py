@@ -157,6 +157,11 @@ class TokenReduction(Method):
         del grid
         return 0
 
+    def shortfall(self, grid: Grid) -> str | None:
+        """Return how much less merges on ``grid`` than the settings ask for, or None."""
+        del grid
+        return None
+
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""
         if site.side not in self.sides:

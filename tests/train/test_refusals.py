@@ -23,7 +23,11 @@ Film = Callable[..., Path]
         ("distill t.pth film -o out.pth --ratio 0", "nothing to win back"),
         ("distill t.pth film -o out.pth --ratio 0.0001", "nothing to win back"),
         ("distill t.pth film -o out.pth --reduce 3.q=bsm:ratio=0", "nothing to win back"),
-        (),
+        (
+            "distill t.pth film -o out.pth --preset 2x2 --match-interval auto",
+            "as --match-interval 2",
+        ),
+        ("distill t.pth film -o out.pth --preset 2x2 --match-interval x", "argument --match-inter"),
         ("distill t.pth film -o out.pth --reduce 5.hidden=fixed", "'5.hidden' is no place"),
         ("distill t.pth film -o out.pth --preset 2x2 --gate-weight 1", "--gate-weight 1 and no"),
         ("distill t.pth film -o out.pth --preset 2x2 --stages-alone 1", "--stages-alone 1"),

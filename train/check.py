@@ -23,6 +23,8 @@ __all__ = ["check_config", "check_not_a_picture", "nothing_to_win_back"]
 _MOST_BATCH = 1024
 _LEAST_HELD, _MOST_HELD = 0.01, 0.9
 _MOST_ALONE = 0.9
+# Beyond, masks are one-hot or even, and their divergence is nothing or no number.
+_LEAST_TEMPERATURE, _MOST_TEMPERATURE = 0.01, 100
 
 
 def check_config(config: DistillConfig) -> None:
@@ -70,14 +72,19 @@ def _check_numbers(config: DistillConfig) -> None:
         "steps": (config.steps, 1, inf),
         "batch": (config.batch, 1, _MOST_BATCH),
         "learning_rate": (config.learning_rate, 0, 1),
-        "temperature": (config.temperature, 0, inf),
+        "temperature": (config.temperature, _LEAST_TEMPERATURE, _MOST_TEMPERATURE),
         "held_back": (config.held_back, _LEAST_HELD, _MOST_HELD),
         "stages_alone": (config.stages_alone or None, 0, _MOST_ALONE),
     }
     for name, (value, least, most) in bounds.items():
         if value is not None and not (least <= value <= most and value > 0):
-            expected = f"expected: {f'{least:g} to' if least else 'more than 0, up to'} {most:g}"
-            raise InputError(f"`{name}={value:g}`", expected)
+            raise InputError(f"`{name}={value:g}`", f"expected: {_range(least, most)}")
+
+
+def _range(least: float, most: float) -> str:
+    if most == inf:
+        return f"at least {least:g}" if least else "more than 0"
+    return f"{least:g} to {most:g}" if least else f"more than 0, up to {most:g}"
 
 
 def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:

@@ -194,7 +194,10 @@ def prepared(config: DistillConfig, world: World) -> Task:
         )
     check_enough((*parts.learned, *held), left_out)
     pictures = Split(parts.learned, held)
-    doubts = (*filter(None, [assumed_note(config.export, layout.checkpoint, spec)]),)
+    doubts = (
+        *filter(None, [assumed_note(config.export, layout.checkpoint, spec)]),
+        *_batch_note(config.batch, len(parts.learned)),
+    )
     for doubt in doubts if world.is_first else ():
         # Hours may be trained on it: it is told before, too.
         announce(doubt)
@@ -234,6 +237,14 @@ def _any_gates(checkpoint: Checkpoint, gates: ChannelGates) -> dict[str, Tensor]
     family.apply_gates(network, dynamic_in(gates), [])
     add_predictors(network, [], 0)
     return {n: tensor.detach() for n, tensor in gates_state(family.dynamic_gates(network)).items()}
+
+
+def _batch_note(batch: int, learned: int) -> Iterator[str]:
+    if batch > learned:
+        yield (
+            f"a batch of {batch} holds the {learned} pictures to learn from {batch / learned:.3g} "
+            "times: a smaller one takes more steps in the same time"
+        )
 
 
 def _lost(layout: Layout, name: str) -> Iterator[str]:

@@ -103,6 +103,17 @@ def test_an_inspection_tells_what_a_student_was_distilled_for(
     assert "distilled" not in segpp("inspect", teacher).stdout
 
 
+def test_a_batch_of_more_pictures_than_there_are_is_told_before_and_after(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    done = segpp(*call(teacher, film(), tmp_path / "s.pth", "--batch", "20", "--steps", "4"))
+
+    note = "a batch of 20 holds the 8 pictures to learn from 2.5 times"
+    assert done.stderr.count(note) == 2
+    assert "4 steps in " in done.stdout
+    assert " s, fp32" in done.stdout
+
+
 def notes_of(onnx: Path) -> list[str]:
     return list(json.loads(Path(f"{onnx}.json").read_text())["notes"])
 
@@ -238,7 +249,7 @@ def test_a_student_that_got_no_better_is_not_written(
 
     assert done.returncode == 1
     assert "error: the student got no better" in done.stderr
-    assert done.stdout.startswith("wrote     nothing")
+    assert done.stdout.startswith("wrote     nothing\n")
     assert [path.name for path in tmp_path.iterdir()] == ["film"]
 
 

@@ -28,6 +28,8 @@ Film = Callable[..., Path]
             "as --match-interval 2",
         ),
         ("distill t.pth film -o out.pth --preset 2x2 --match-interval x", "argument --match-inter"),
+        ("distill t.pth film -o out.pth --preset 2x2 --temperature 1e30", "expected: 0.01 to 100"),
+        ("distill t.pth film -o out.pth --preset 2x2 --minutes 0", "expected: more than 0\n"),
         ("distill t.pth film -o out.pth --reduce 5.hidden=fixed", "'5.hidden' is no place"),
         ("distill t.pth film -o out.pth --preset 2x2 --gate-weight 1", "--gate-weight 1 and no"),
         ("distill t.pth film -o out.pth --preset 2x2 --stages-alone 1", "--stages-alone 1"),

@@ -91,14 +91,14 @@ def test_an_inspection_tells_what_a_student_was_distilled_for(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
     out = tmp_path / "student.pth"
-    gate = ("--reduce", "3.hidden=fixed:keep=0.5")
+    gate = ("--reduce", "3.hidden=fixed:keep=0.5", "--steps", "24")
     steps = json.loads(segpp(*call(teacher, film(), out, *gate, "--json")).stdout)["steps"]
 
     told, data = segpp("inspect", out), json.loads(segpp("inspect", out, "--json").stdout)
 
-    assert f"from            teacher.pth {sha256_of(teacher)[:16]}…" in told.stdout
-    assert "1.q=bsm:ratio=0.75,sy=2,sx=2,window=0" in told.stdout
-    assert "3.hidden=fixed at 64x64" in told.stdout
+    words = " ".join(told.stdout.split())
+    assert f"distilled from teacher.pth {sha256_of(teacher)[:16]}… for 1.q=bsm:ratio=0.75" in words
+    assert "3.hidden=fixed at 64x64" in words
     assert data["distilled"]["steps"] == steps
     assert "distilled" not in segpp("inspect", teacher).stdout
 

@@ -13,6 +13,7 @@
 """
 
 import platform
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from importlib.metadata import version
@@ -27,10 +28,11 @@ from segpp.certificate.sealed import remove_certificate
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.config import AUTO, OUTPUTS, ExportConfig, ExportResult, gates_of
 from segpp.export.config.check import check_config
+from segpp.export.config.merging import shortfall_note
+from segpp.export.config.origins import assumed_note
 from segpp.export.config.recorded import recorded_options
 from segpp.export.config.resolve import (
     ResolvedExport,
-    assumed_note,
     resolve,
     resolve_input,
     resolve_reduction,
@@ -41,6 +43,7 @@ from segpp.export.config.search import (
     images_to_search,
     search_note,
 )
+from segpp.export.config.student import student_note
 from segpp.export.images import (
     MADE,
     ParityImage,
@@ -71,6 +74,7 @@ from segpp.export.parity.reference import (
 )
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.gates.config import ChannelGates, chooses_on_images, count_channels
+from segpp.export.reduction.sites import Site
 from segpp.export.serving.base import Served
 from segpp.export.serving.folders import served_folders, write_served, writing_all
 from segpp.export.serving.request import check_servers
@@ -85,7 +89,7 @@ from segpp.manifest import (
     Parity,
     Source,
 )
-from segpp.ops.grid import Size
+from segpp.ops.grid import Grid, Size
 from segpp.utils.files import certificate_path, manifest_path, sha256_of
 from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
@@ -168,7 +172,16 @@ def _export(config: ExportConfig) -> ExportResult:
         size_note = None if config.size else checkpoint.size_note
         told = (
             size_note,
-            assumed_note(plan),
+            assumed_note(config, checkpoint, plan.input),
+            shortfall_note(plan.reduction, _grids(plan)),
+            student_note(
+                config.checkpoint,
+                checkpoint.sha256,
+                size=plan.size,
+                reduction=plan.reduction,
+                channels=gated.sites,
+                match_interval=sharing.interval,
+            ),
             _made_note(image, spec),
             search_note(config, spec),
             channels_note(config, chosen_on),
@@ -195,6 +208,10 @@ def _export(config: ExportConfig) -> ExportResult:
     if not config.check:
         remove_certificate(config.out)
     return ExportResult(manifest, warnings, served_folders(config.out, config.serve_for))
+
+
+def _grids(plan: ResolvedExport) -> Mapping[Site, Grid]:
+    return family_of(plan.checkpoint.architecture).grids(plan.size, plan.reduction)
 
 
 def _outputs(config: ExportConfig) -> tuple[Path, ...]:

@@ -18,11 +18,13 @@ from segpp.utils.choices import check_choice
 from segpp.utils.files import check_writable, manifest_path
 from segpp.utils.overwrite import check_output_file
 
-__all__ = ["check_config", "check_not_a_picture"]
+__all__ = ["check_config", "check_not_a_picture", "nothing_to_win_back"]
 
 _MOST_BATCH = 1024
 _LEAST_HELD, _MOST_HELD = 0.01, 0.9
 _MOST_ALONE = 0.9
+# Beyond, masks are one-hot or even, and their divergence is nothing or no number.
+_LEAST_TEMPERATURE, _MOST_TEMPERATURE = 0.01, 100
 
 
 def check_config(config: DistillConfig) -> None:
@@ -45,6 +47,14 @@ def check_not_a_picture(out: Path, pictures: Iterable[Path]) -> None:
         raise OutputError(f"{out} is one of the pictures", hint="write to another file")
 
 
+def nothing_to_win_back() -> ReductionError:
+    """Return the error for a student that has all that its teacher has."""
+    return ReductionError(
+        "no tokens are merged and no channels left out, so there is nothing to win back",
+        hint="say what the export is going to do: --preset fast, --ratio or --reduce",
+    )
+
+
 def _check_numbers(config: DistillConfig) -> None:
     if config.minutes is not None and config.steps is not None:
         raise InputError("`minutes` and `steps` both say how long to train", hint="give one")
@@ -62,14 +72,19 @@ def _check_numbers(config: DistillConfig) -> None:
         "steps": (config.steps, 1, inf),
         "batch": (config.batch, 1, _MOST_BATCH),
         "learning_rate": (config.learning_rate, 0, 1),
-        "temperature": (config.temperature, 0, inf),
+        "temperature": (config.temperature, _LEAST_TEMPERATURE, _MOST_TEMPERATURE),
         "held_back": (config.held_back, _LEAST_HELD, _MOST_HELD),
         "stages_alone": (config.stages_alone or None, 0, _MOST_ALONE),
     }
     for name, (value, least, most) in bounds.items():
         if value is not None and not (least <= value <= most and value > 0):
-            expected = f"expected: {f'{least:g} to' if least else 'more than 0, up to'} {most:g}"
-            raise InputError(f"`{name}={value:g}`", expected)
+            raise InputError(f"`{name}={value:g}`", f"expected: {_range(least, most)}")
+
+
+def _range(least: float, most: float) -> str:
+    if most == inf:
+        return f"at least {least:g}" if least else "more than 0"
+    return f"{least:g} to {most:g}" if least else f"more than 0, up to {most:g}"
 
 
 def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
@@ -84,10 +99,7 @@ def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
             hint=f"it goes with gates as 3.hidden={DynamicGate.name}:keep=0.5",
         )
     if not reduction and not any(gate.keep < 1 for gate in gates.values()):
-        raise ReductionError(
-            "no tokens are merged and no channels left out, so there is nothing to win back",
-            hint="say what the export is going to do: --preset fast, --ratio or --reduce",
-        )
+        raise nothing_to_win_back()
     if config.size is not None:
         family.check_size(config.size)
         count_tokens(reduction, family.grids(config.size, reduction))

@@ -10,6 +10,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -29,7 +30,7 @@ from segpp.train.learning.optimizer import trained
 from segpp.train.learning.precision import choose_precision
 from segpp.train.learning.state import Progress
 from segpp.train.learning.tapped import Tapped
-from segpp.train.learning.world import joined
+from segpp.train.learning.world import World, joined, told_of_torch
 from segpp.train.pictures.alike import ALIKE, mean_difference
 from segpp.train.pictures.batches import Batches
 from segpp.train.pictures.find import FEW
@@ -45,6 +46,7 @@ __all__ = ["distill"]
 
 # Of the shares of classes in two pictures' masks, the mean difference.
 _SAME_SHARES = 0.002
+_GO_ON = "the same command goes on from the last step that was kept"
 
 
 # What the student is scored by, given the teacher; None where there are no labels.
@@ -67,13 +69,18 @@ def distill(config: DistillConfig, labels: Labels = lambda _teacher: None) -> Di
         MissingError: There is no GPU.
     """
     check_config(config)
-    with joined(config.device, config.batch, config.threads) as world:
+    with joined(config.device, config.batch, config.threads) as world, _together(world):
         task = prepared(config, world)
         scored = labels(task.checkpoint)
         judge, keeper = _judge(task), Keeper(config.resume, world)
         student, progress = _begun(task, judge, keeper)
         _train(task, student, judge, progress, keeper)
         return _finished(task, progress, keeper, scored, judge)
+
+
+def _together(world: World) -> AbstractContextManager[None]:
+    """Return what says in a sentence that one of several processes ended, at any time."""
+    return told_of_torch(world, hint=_GO_ON) if world.size > 1 else nullcontext()
 
 
 def _judge(task: Task) -> Judge:
@@ -162,13 +169,8 @@ def _train(task: Task, student: Network, judge: Judge, progress: Progress, keepe
             show=show,
             save=keeper,
         )
-        try:
+        with told_of_torch(world, hint=_GO_ON), keeper.until_the_end(training.snapshot):
             training.run()
-        except KeyboardInterrupt:
-            keeper.write(training.snapshot())
-            if world.is_first:
-                announce(f"stopped after {progress.step} steps; the same command goes on")
-            raise
 
 
 def _plan(task: Task) -> Plan:
@@ -193,7 +195,7 @@ def _finished(
     """Score, write and report; the training is over either way."""
     student = _as_written(task, progress, judge)
     miou = None if scored is None else _scores(task, student, scored)
-    warnings = (*task.left_out, *_warnings(task, judge))
+    warnings = (*task.doubts, *_warnings(task, judge))
 
     def result_of(file: WrittenFile | None) -> DistillResult:
         return _result(task, progress, file, miou, warnings)

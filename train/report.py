@@ -12,6 +12,7 @@ from segpp.train.learning.judged import Judged
 __all__ = ["DistillFailedError", "DistillResult", "MeanIous", "Teacher", "WrittenFile"]
 
 _SCHEMA = 1
+_MINUTE = 60
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,9 @@ class DistillResult:
 
     def text(self) -> str:
         """Return what a person wants to know."""
-        written = f"{self.file.name}  {self.file.bytes / 1e6:.1f} MB" if self.file else "nothing"
-        rate = f"{self.steps} steps in {self.seconds / 60:.1f} min, {self.precision}"
+        rate = f"{self.steps} steps in {_time(self.seconds)}, {self.precision}"
         lines = [
-            f"wrote     {written}, {self.teacher.format} checkpoint",
+            f"wrote     {self._written()}",
             f"merging   {', '.join(self.reduction) or 'nothing,'} at {self.size}",
             *map(_channels_line, self.channels),
             f"pictures  {self.learned} to learn from, {self.held_back} held back",
@@ -121,6 +121,16 @@ class DistillResult:
                 f"{100 * self.miou.teacher:.2f}, {self.miou.pictures}"
             )
         return "\n".join(lines)
+
+    def _written(self) -> str:
+        if self.file is None:
+            return "nothing"
+        size = f"{self.file.bytes / 1e6:.1f} MB"
+        return f"{self.file.name}  {size}, {self.teacher.format} checkpoint"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min" if seconds >= _MINUTE else f"{seconds:.1f} s"
 
 
 def _channels_line(site: ChannelSite) -> str:

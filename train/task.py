@@ -11,16 +11,18 @@ from segpp.errors import CheckpointError, InputError
 from segpp.export.config import gates_of
 from segpp.export.config.feeding import resolve_input
 from segpp.export.config.merging import resolve_reduction
+from segpp.export.config.origins import assumed_note
 from segpp.export.models.base import Checkpoint, ModelFamily, family_of
 from segpp.export.models.network import Network
-from segpp.export.reduction.config import ReductionConfig
+from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.gates.config import ChannelGates, check_beside, count_channels
 from segpp.export.reduction.gates.gate import predictor_width
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.export.reduction.gates.running_moments import Draw
 from segpp.export.reduction.gates.trained import GATES_PREFIX, gates_state
 from segpp.manifest import ChannelSite, InputSpec
-from segpp.train.check import check_not_a_picture
+from segpp.ops.grid import Size
+from segpp.train.check import check_not_a_picture, nothing_to_win_back
 from segpp.train.config import DistillConfig
 from segpp.train.gates.choosing import drawn_from, kept_at, masks_of
 from segpp.train.gates.dynamic import add_predictors
@@ -30,7 +32,7 @@ from segpp.train.pictures.reading import Reader, readable
 from segpp.train.pictures.split import Split, split
 from segpp.train.saving.student import Layout, layout_of
 from segpp.train.saving.write import with_target
-from segpp.utils.progress import Show, step
+from segpp.utils.progress import Show, announce, step
 
 __all__ = ["Task", "dynamic_in", "prepared", "told"]
 
@@ -49,7 +51,8 @@ class Task:
         reduction: What merges tokens in the student.
         gates: What leaves channels out in it.
         pictures: To learn from, and held back.
-        left_out: Pictures that cannot be read, a sentence each.
+        doubts: What nobody told, pictures that cannot be read, what the student's file does not
+            say; a sentence each.
     """
 
     config: DistillConfig
@@ -59,7 +62,7 @@ class Task:
     reduction: ReductionConfig
     gates: ChannelGates
     pictures: Split[Path]
-    left_out: tuple[str, ...]
+    doubts: tuple[str, ...]
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -178,6 +181,7 @@ def prepared(config: DistillConfig, world: World) -> Task:
     spec = resolve_input(config.export, layout.checkpoint)
     reduction = resolve_reduction(config.export, layout.checkpoint, spec)
     check_beside(gates, reduction)
+    _check_to_win_back(layout.checkpoint, spec, reduction, gates)
     found, left_out = find_pictures(config.pictures)
     check_not_a_picture(config.out, found)
     parts = split(found, config.held_back)
@@ -190,8 +194,15 @@ def prepared(config: DistillConfig, world: World) -> Task:
         )
     check_enough((*parts.learned, *held), left_out)
     pictures = Split(parts.learned, held)
-    left_out = (*left_out, *_lost(layout, config.out.name))
-    return Task(config, world, layout, spec, reduction, gates, pictures, left_out)
+    doubts = (
+        *filter(None, [assumed_note(config.export, layout.checkpoint, spec)]),
+        *_batch_note(config.batch, len(parts.learned)),
+    )
+    for doubt in doubts if world.is_first else ():
+        # Hours may be trained on it: it is told before, too.
+        announce(doubt)
+    doubts = (*doubts, *left_out, *_lost(layout, config.out.name))
+    return Task(config, world, layout, spec, reduction, gates, pictures, doubts)
 
 
 def dynamic_in(gates: ChannelGates) -> ChannelGates:
@@ -208,12 +219,32 @@ def _check_ungated(layout: Layout) -> None:
         )
 
 
+def _check_to_win_back(
+    checkpoint: Checkpoint, spec: InputSpec, reduction: ReductionConfig, gates: ChannelGates
+) -> None:
+    """Raise ReductionError where numbers are so small that nothing is left out."""
+    family = family_of(checkpoint.architecture)
+    grids = family.grids(Size(spec.height, spec.width), reduction)
+    tokens = any(one.tokens_out < one.tokens_in for one in count_tokens(reduction, grids))
+    gated = count_channels(gates, family.channels(checkpoint.architecture))
+    if not tokens and not any(one.channels_out < one.channels_in for one in gated):
+        raise nothing_to_win_back()
+
+
 def _any_gates(checkpoint: Checkpoint, gates: ChannelGates) -> dict[str, Tensor]:
     """Return the tensors that trained gates are going to have, with any numbers."""
     family, network = family_of(checkpoint.architecture), checkpoint.build()
     family.apply_gates(network, dynamic_in(gates), [])
     add_predictors(network, [], 0)
     return {n: tensor.detach() for n, tensor in gates_state(family.dynamic_gates(network)).items()}
+
+
+def _batch_note(batch: int, learned: int) -> Iterator[str]:
+    if batch > learned:
+        yield (
+            f"a batch of {batch} holds the {learned} pictures to learn from {batch / learned:.3g} "
+            "times: a smaller one takes more steps in the same time"
+        )
 
 
 def _lost(layout: Layout, name: str) -> Iterator[str]:

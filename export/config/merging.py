@@ -1,13 +1,16 @@
 """Where a network merges tokens, from a config and a checkpoint. Without onnx."""
 
+from collections.abc import Mapping
+
 from segpp.errors import ReductionError
 from segpp.export.config import ExportConfig, reduction_of
 from segpp.export.models.base import Checkpoint, family_of, grids_of
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.sites import Site
 from segpp.manifest import InputSpec
-from segpp.ops.grid import Size
+from segpp.ops.grid import Grid, Size
 
-__all__ = ["resolve_reduction"]
+__all__ = ["resolve_reduction", "shortfall_note"]
 
 
 def resolve_reduction(
@@ -34,3 +37,20 @@ def resolve_reduction(
     grids = grids_of(architecture)(size, reduction)
     count_tokens(reduction, grids, depths=architecture.depths)
     return reduction
+
+
+def shortfall_note(reduction: ReductionConfig, grids: Mapping[Site, Grid]) -> str | None:
+    """Return one sentence on sites where less merges than was asked for, or None.
+
+    Args:
+        reduction: At each site.
+        grids: The tokens that arrive there.
+    """
+    told = [
+        f"{site} {less}"
+        for site, method in reduction.items()
+        if (less := method.shortfall(grids[site])) is not None
+    ]
+    if not told:
+        return None
+    return f"one token of each cell stays, so fewer merge than was asked for: {', '.join(told)}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from segpp.export.config import ExportConfig
 from segpp.export.config.feeding import resolve_input
 from segpp.export.config.merging import resolve_reduction
+from segpp.export.config.origins import resolve_origins
 from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint, classes_of, family_of, grids_of
 from segpp.export.models.rewriting import RewriteSelection, select_rewrites
@@ -15,16 +16,10 @@ from segpp.ops.grid import Size
 
 __all__ = [
     "ResolvedExport",
-    "assumed_note",
     "resolve",
     "resolve_input",
-    "resolve_origins",
     "resolve_reduction",
 ]
-
-
-# What a mask depends on, of which somebody must tell or something be assumed.
-_ASSUMED = ("heads", "mean", "std", "colors", "resize", "fit", "size", "classes")
 
 
 @dataclass(frozen=True)
@@ -59,44 +54,6 @@ class ResolvedExport:
     def size(self) -> Size:
         """The input in pixels."""
         return Size(self.input.height, self.input.width)
-
-
-def resolve_origins(config: ExportConfig, checkpoint: Checkpoint) -> dict[str, Origin]:
-    """Return where everything that a mask depends on comes from."""
-    given: dict[str, object] = {
-        "heads": config.heads,
-        "mean": config.mean,
-        "std": config.std,
-        "colors": config.colors,
-        "fit": config.fit,
-        "size": config.size,
-    }
-    assumed: dict[str, Origin] = dict.fromkeys(_ASSUMED, "assumed")
-    said: dict[str, Origin] = {key: "given" for key, value in given.items() if value is not None}
-    return assumed | dict(checkpoint.origins) | said
-
-
-def assumed_note(plan: ResolvedExport) -> str | None:
-    """Return one sentence on what nobody told, or None if all was.
-
-    Heads are left to the loader, which knows whether the widths are published ones and have theirs,
-    and the order of the channels to ``origins``: RGB is what nearly everybody trains on.
-    """
-    spec = plan.input
-    values = {
-        "mean": _numbers(spec.mean),
-        "std": _numbers(spec.std),
-        "fit": spec.fit,
-        "size": str(plan.size),
-    }
-    assumed = [key for key, origin in plan.origins.items() if origin == "assumed"]
-    if not (told := [f"--{key} {values[key]}" for key in values if key in assumed]):
-        return None
-    return f"assumed, since neither checkpoint nor caller tells: {', '.join(told)}"
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return ",".join(f"{value:g}" for value in values)
 
 
 def resolve(

@@ -63,6 +63,13 @@ class Method(ABC):
         """Return ``KEY=VALUE`` for every setting, with the value it has when it is left out."""
         return tuple(f"{field.name}={_text(field.default)}" for field in fields(cls))  # type: ignore[arg-type]  # as above
 
+    @classmethod
+    def words(cls) -> dict[str, tuple[str, ...]]:
+        """Return what each setting can be that is a word, not a number."""
+        hints = get_type_hints(cls)
+        literals = (key for key in cls.keys() if get_origin(hints[key]) is Literal)  # noqa: SIM118 - a method
+        return {key: get_args(hints[key]) for key in literals}
+
     def to_string(self) -> str:
         """Return ``METHOD:KEY=VALUE,…``, which ``--reduce`` reads back."""
         values = {key: getattr(self, key) for key in self.keys()}
@@ -155,6 +162,11 @@ class TokenReduction(Method):
         """Return how many tokens others merge into by a one-hot product; 0 without one."""
         del grid
         return 0
+
+    def shortfall(self, grid: Grid) -> str | None:
+        """Return how much less merges on ``grid`` than the settings ask for, or None."""
+        del grid
+        return None
 
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work on the site's side."""

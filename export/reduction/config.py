@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
-from segpp.export.reduction.gates.places import names_place
+from segpp.export.reduction.gates.places import PARTS, names_place
 from segpp.export.reduction.grid_reduction import GridReduction
 from segpp.export.reduction.match_sharing import MatchInterval, interval_at
 from segpp.export.reduction.query_match import (
@@ -189,7 +189,7 @@ def _parse_sites(text: str, sites: Collection[Site]) -> tuple[tuple[Site, ...], 
             f"`reduce={text!r}` is not SITE=METHOD:KEY=VALUE,…",
             hint="for example 3.q=bsm:ratio=0.8,sy=4,sx=4, or 3.grid=area:share=0.5",
         )
-    return parse_sites(where, sites), how
+    return parse_sites(where, sites, PARTS), how
 
 
 def _parse_reduction(how: str, site: Site) -> TokenReduction:

@@ -36,44 +36,51 @@ class Site(NamedTuple):
         return f"{_HEAD_NAME if self.stage == HEAD else f'stage {self.stage}'}, {self.side}"
 
 
-def parse_site(text: str, sites: Collection[Site]) -> Site:
+def parse_site(text: str, sites: Collection[Site], parts: Collection[str] = ()) -> Site:
     """Read ``STAGE.SIDE`` or ``head.grid``.
 
     Args:
         sites: Those that the network has.
+        parts: Parts with channels, for the message: who meant one gave a wrong name.
 
     Raises:
         ReductionError: The network has no such stage or side.
     """
-    known = ", ".join(map(str, sites))
-    parts = re.fullmatch(rf"([1-9]\d*|0|{_HEAD_NAME})\.(\w+)", text)
-    if not parts:
-        raise ReductionError(f"{text!r} is not a merge site", f"known: {known}")
+    known = f"known: {', '.join(map(str, sites))}"
+    others = [f"and of channels: {', '.join(f'STAGE.{part}' for part in parts)}"] if parts else []
+    found = re.fullmatch(rf"([1-9]\d*|0|{_HEAD_NAME})\.(\w+)", text)
+    if not found:
+        raise ReductionError(f"{text!r:.80} is not a merge site", known, *others)
     by_name = {str(site): site for site in sites}
     if text in by_name:
         return by_name[text]
-    stage, side = parts[1], parts[2]
+    stage, side = found[1], found[2]
     has_stage = any(name.startswith(f"{stage}.") for name in by_name)
     where = stage if stage == _HEAD_NAME else f"stage {stage}"
-    missing = f"side {side!r}" if has_stage else where
-    raise ReductionError(f"{text!r} names {missing}, which does not exist", f"known: {known}")
+    missing = f"side {side!r:.80}" if has_stage else where
+    raise ReductionError(f"{text!r:.80} names {missing}, which does not exist", known, *others)
 
 
-def parse_sites(text: str, sites: Collection[Site]) -> tuple[Site, ...]:
+def parse_sites(
+    text: str, sites: Collection[Site], parts: Collection[str] = ()
+) -> tuple[Site, ...]:
     """Read a site, or those of several stages: ``3-12.q`` are ``3.q`` to ``12.q``.
 
     Args:
+        text: As on the command line.
         sites: Those that the network has.
+        parts: What else stands behind a stage, and is read by others.
 
     Raises:
         ReductionError: The network has no such stage or side, or the stages are none.
     """
-    parts = re.fullmatch(r"([1-9]\d{0,3})-([1-9]\d{0,3})\.(\w+)", text)
-    if not parts:
-        return (parse_site(text, sites),)
-    first, last = int(parts[1]), int(parts[2])
+    found = re.fullmatch(r"([1-9]\d{0,3})-([1-9]\d{0,3})\.(\w+)", text)
+    if not found:
+        return (parse_site(text, sites, parts),)
+    first, last = int(found[1]), int(found[2])
     if first > last:
         raise ReductionError(
-            f"{text!r} ends before it begins", hint=f"{last}-{first}.{parts[3]} is from {last} on"
+            f"{text!r} ends before it begins", hint=f"{last}-{first}.{found[3]} is from {last} on"
         )
-    return tuple(parse_site(f"{stage}.{parts[3]}", sites) for stage in range(first, last + 1))
+    stages = range(first, last + 1)
+    return tuple(parse_site(f"{stage}.{found[3]}", sites, parts) for stage in stages)

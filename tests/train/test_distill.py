@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.loading import state_dict_for
+from segpp.utils.files import sha256_of
 from tests.helpers.checkpoints import MINIATURE, lively, ours
 from tests.helpers.commands import Completed, python_without
 from tests.train.conftest import SMALL, call, weights_of
@@ -58,12 +59,78 @@ def test_a_head_on_a_smaller_grid_is_judged_by_its_masks(
 def test_the_student_is_exported_as_its_teacher_is(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
-    out = tmp_path / "student.pth"
+    out, onnx = tmp_path / "student.pth", tmp_path / "student.onnx"
     segpp(*call(teacher, film(), out))
 
-    done = segpp("export", out, tmp_path / "student.onnx", *SMALL)
+    done = segpp("export", out, onnx, *SMALL)
 
     assert done.returncode == 0, done.stderr
+    assert "was distilled for another export" not in f"{done.stdout}{notes_of(onnx)}"
+
+
+def test_an_export_with_other_tokens_or_channels_than_were_trained_for_is_noted(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    out, onnx = tmp_path / "student.pth", tmp_path / "student.onnx"
+    segpp(*call(teacher, film(), out))
+    changes = ("--size", "64x96", "--reduce", "1.q=none", "--reduce", "3.hidden=fixed:keep=0.5")
+
+    done = segpp("export", out, onnx, *SMALL, *changes, "--no-check")
+
+    assert done.returncode == 0, done.stderr
+    [note] = [note for note in notes_of(onnx) if "distilled" in note]
+    assert note == (
+        "student.pth was distilled for another export: size 64x64 there, 64x96 here; "
+        "1.q bsm:ratio=0.75,sy=2,sx=2,window=0 there, none here; "
+        "3.hidden none there, fixed:keep=0.5,correct=1 here"
+    )
+    assert note in done.stdout
+
+
+def test_an_inspection_tells_what_a_student_was_distilled_for(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    out = tmp_path / "student.pth"
+    gate = ("--reduce", "3.hidden=fixed:keep=0.5", "--steps", "24")
+    steps = json.loads(segpp(*call(teacher, film(), out, *gate, "--json")).stdout)["steps"]
+
+    told, data = segpp("inspect", out), json.loads(segpp("inspect", out, "--json").stdout)
+
+    words = " ".join(told.stdout.split())
+    assert f"distilled from teacher.pth {sha256_of(teacher)[:16]}… for 1.q=bsm:ratio=0.75" in words
+    assert "3.hidden=fixed at 64x64" in words
+    assert data["distilled"]["steps"] == steps
+    assert "distilled" not in segpp("inspect", teacher).stdout
+
+
+def test_a_batch_of_more_pictures_than_there_are_is_told_before_and_after(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    done = segpp(*call(teacher, film(), tmp_path / "s.pth", "--batch", "20", "--steps", "4"))
+
+    note = "a batch of 20 holds the 8 pictures to learn from 2.5 times"
+    assert done.stderr.count(note) == 2
+    assert "4 steps in " in done.stdout
+    assert " s, fp32" in done.stdout
+
+
+def notes_of(onnx: Path) -> list[str]:
+    return list(json.loads(Path(f"{onnx}.json").read_text())["notes"])
+
+
+def test_what_nobody_tells_is_told_before_and_after(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    done = segpp(*call(teacher, film(), tmp_path / "s.pth"))
+    told = segpp(
+        *call(teacher, tmp_path / "film", tmp_path / "t.pth"),
+        *("--mean", "120", "--std", "60", "--fit", "crop"),
+    )
+
+    note = "assumed, since neither checkpoint nor caller tells: --mean 123.675,116.28,103.53"
+    assert done.stderr.count(note) == 2
+    assert f"warning: {note}" in done.stderr
+    assert "assumed" not in told.stderr
 
 
 def test_it_needs_no_more_than_its_extra_brings(teacher: Path, film: Film, tmp_path: Path) -> None:
@@ -182,7 +249,7 @@ def test_a_student_that_got_no_better_is_not_written(
 
     assert done.returncode == 1
     assert "error: the student got no better" in done.stderr
-    assert done.stdout.startswith("wrote     nothing")
+    assert done.stdout.startswith("wrote     nothing\n")
     assert [path.name for path in tmp_path.iterdir()] == ["film"]
 
 

@@ -1,6 +1,7 @@
 """A training that is stopped or killed goes on as if it never was; several processes are one."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -33,9 +34,14 @@ def started(arguments: list[object], every: str = "0") -> "subprocess.Popen[str]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
-    while not path.exists() and process.poll() is None:
+def wait_for(path: Path, process: "subprocess.Popen[str]", *, since: int = 0) -> None:
+    """Wait until a file is written, or written again, or the process is over."""
+    while changed(path) == since and process.poll() is None:
         time.sleep(0.02)
+
+
+def changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 @pytest.mark.slow
@@ -43,15 +49,16 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_never_was(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
     frames, whole, out = film(), tmp_path / "whole.pth", tmp_path / "killed.pth"
-    long = ("--steps", "40", "--check-every", "7", "--threads", "1")
+    long = ("--steps", "200", "--check-every", "7", "--patience", "99", "--threads", "1")
     assert segpp(*call(teacher, frames, whole, *long)).returncode == 0
     draw = random.Random(3)  # noqa: S311 - when to kill is no secret
     state, kills = tmp_path / "killed.pth.resume", 0
 
-    for _ in range(4):
+    for _ in range(10):
+        before = changed(state)
         process = started(call(teacher, frames, out, *long))
-        wait_for(state, process)
-        time.sleep(draw.uniform(0, 2))
+        wait_for(state, process, since=before)
+        time.sleep(draw.uniform(0, 0.2))
         kills += process.poll() is None
         process.kill()
         process.communicate()
@@ -62,7 +69,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_never_was(
     ended = started(call(teacher, frames, out, *long))
     told = ended.communicate()
 
-    assert kills, "it was over before it could be killed"
+    assert kills == 10, "it was over before it could be killed"
     assert ended.returncode == 0, told
     assert_same(weights_of(out), weights_of(whole))
     results = [json.loads(Path(f"{path}.json").read_text()) for path in (whole, out)]
@@ -134,6 +141,67 @@ def test_two_processes_with_half_a_batch_learn_what_one_learns_with_the_whole(
     apart = [float((ours[name] - theirs[name]).abs().mean()) for name in names]
     # Halves are summed in another order, a few roundings of FP32 at every step.
     assert max(apart) < 1e-2 * max(moved)
+
+
+def launched(
+    teacher: Path, frames: Path, out: Path, *, held_up: str
+) -> tuple["subprocess.Popen[str]", dict[int, int]]:
+    """Start two processes, and return torchrun's and theirs by rank once both are in training."""
+    code = (
+        "import os, sys; from pathlib import Path; from segpp.train.learning.loop import Training; "
+        f"ranks = Path({str(held_up)!r}); tell = Training._tell; "
+        "Training._tell = lambda self: "
+        "((ranks / os.environ['RANK']).write_text(str(os.getpid())), tell(self)); "
+        "from segpp.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    script = Path(held_up) / "distil.py"
+    script.write_text(code)
+    endless = ("--steps", "100000", "--patience", "99999", "--threads", "1")
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", str(script)]
+    command = [sys.executable, *launch, *map(str, call(teacher, frames, out, *endless))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for rank in ("0", "1"):
+        wait_for(Path(held_up) / rank, process)
+    time.sleep(0.5)
+    return process, {rank: int((Path(held_up) / str(rank)).read_text()) for rank in (0, 1)}
+
+
+@pytest.mark.slow
+def test_where_another_process_is_killed_the_last_step_is_kept_and_told(
+    teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    frames, out = film(), tmp_path / "student.pth"
+    (folder := tmp_path / "ranks").mkdir()
+    process, ranks = launched(teacher, frames, out, held_up=str(folder))
+
+    os.kill(ranks[1], signal.SIGKILL)
+    _, told = process.communicate(timeout=120)
+
+    step = read_pickle(Path(f"{out}.resume"))["step"]
+    assert f"stopped after {step} steps; the same command goes on" in told
+    ours = told.partition("torch.distributed.elastic")[0]
+    assert "process 0 of 2 cannot go on: most likely another one ended" in ours
+    assert "[rank0]: Traceback" not in told
+    assert "Warning" not in ours
+
+
+@pytest.mark.slow
+def test_what_waits_for_another_process_keeps_the_last_step_when_it_is_stopped(
+    teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    frames, out = film(), tmp_path / "student.pth"
+    (folder := tmp_path / "ranks").mkdir()
+    process, ranks = launched(teacher, frames, out, held_up=str(folder))
+    os.kill(ranks[1], signal.SIGSTOP)
+    time.sleep(1)
+
+    os.kill(ranks[0], signal.SIGTERM)
+    wait_for(Path(f"{out}.resume"), process)
+    os.kill(ranks[1], signal.SIGKILL)
+    _, told = process.communicate(timeout=120)
+
+    step = read_pickle(Path(f"{out}.resume"))["step"]
+    assert f"stopped after {step} steps; the same command goes on" in told
 
 
 def test_a_batch_that_cannot_be_shared_is_told(

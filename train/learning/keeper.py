@@ -1,16 +1,22 @@
 """Keeps a training on the disk: now and then, when it is stopped, and until it is done."""
 
 import tempfile
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
-from segpp.errors import InputError
+from segpp.errors import InputError, OutputError, SegppError
+from segpp.train.learning.loop import DivergedError
+from segpp.train.learning.signals import undivided
 from segpp.train.learning.state import Progress, check_state, read_state, write_state
 from segpp.train.learning.world import World
+from segpp.utils.process import before_forced_end
+from segpp.utils.progress import announce
 
 __all__ = ["Keeper"]
 
@@ -34,11 +40,22 @@ class Keeper:
     world: World
     every: float = _EVERY_SECONDS
     _next: float = field(default_factory=lambda: time.monotonic() + _EVERY_SECONDS)
+    _ending: threading.Lock = field(default_factory=threading.Lock)
+    _ended: bool = False
+    _is_told: bool = False
 
     def __call__(self, progress: Progress) -> None:
-        """Write the progress if it is time to."""
-        if time.monotonic() >= self._next:
+        """Write the progress if it is time to; where the disk is full, say so once and go on."""
+        if time.monotonic() < self._next:
+            return
+        try:
             self.write(progress)
+        except OutputError as failure:
+            # Space may be made meanwhile, and hours of training are worth more than their copy.
+            self._next = time.monotonic() + self.every
+            if not self._is_told:
+                self._is_told = True
+                announce(f"{_sentence(failure)}; training goes on, and tries again")
 
     def write(self, progress: Progress) -> None:
         """Write the progress."""
@@ -48,6 +65,44 @@ class Keeper:
         write_state(self.path, progress)
         end = time.monotonic()
         self._next = end + max(self.every, (end - start) / _MOST_SHARE)
+
+    @contextmanager
+    def until_the_end(self, snapshot: Callable[[], Progress]) -> Iterator[None]:
+        """Keep the last whole step if the block does not come to its end, whatever stops it.
+
+        Also where native code lets no exception in: then another thread does, while nothing changes
+        a weight. A loss that is no number is nothing to go on with.
+
+        Args:
+            snapshot: Returns the progress, or raises if there is none of a whole step.
+        """
+        if not self.world.is_first:
+            yield
+            return
+        with before_forced_end(lambda: self._end(snapshot)):
+            try:
+                yield
+            except DivergedError:
+                raise
+            except BaseException:
+                # Ctrl-C reaches every process of a terminal, and torchrun passes it on once more.
+                with undivided():
+                    self._end(snapshot)
+                raise
+
+    def _end(self, snapshot: Callable[[], Progress]) -> None:
+        """Write the last step once, in whichever thread it is asked for first, and say so."""
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
+            try:
+                progress = snapshot()
+                self.write(progress)
+            except SegppError as failure:
+                announce(f"the last step is not kept: {_sentence(failure)}")
+                return
+            announce(f"stopped after {progress.step} steps; the same command goes on")
 
     def found(
         self, settings: Mapping[str, str], like: Mapping[str, Tensor], *, restart: bool
@@ -96,3 +151,7 @@ class Keeper:
                 *differing[:_SHOWN],
                 hint="give the same to go on with it, or begin anew: `restart=True`",
             )
+
+
+def _sentence(failure: SegppError) -> str:
+    return ": ".join([failure.problem, *failure.facts])

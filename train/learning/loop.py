@@ -1,7 +1,10 @@
 """The steps of a distillation, from where it is to its end."""
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
 from typing import cast
@@ -24,12 +27,18 @@ from segpp.train.learning.tapped import Tapped
 from segpp.train.learning.world import World
 from segpp.train.pictures.batches import Batches
 
-__all__ = ["Plan", "Training"]
+__all__ = ["DivergedError", "Plan", "Training"]
 
 _MOST_GRADIENT = 1.0
 _MOST_FOR_LAST_CHECK = 0.25
 # Of the loss that is shown: of about so many steps.
 _SHOWN_STEPS = 20
+# An update takes milliseconds; one that does not end has failed.
+_UPDATE_SECONDS = 5.0
+
+
+class DivergedError(CheckError):
+    """The loss is no number, and going on would give none either."""
 
 
 @dataclass(frozen=True)
@@ -101,13 +110,21 @@ class Training:
             self._scaler.load_state_dict(progress.scale)
         self._loss: float | None = None
         self._gating = Gating(student)
+        self._is_whole = threading.Event()
+        self._is_whole.set()
 
     def run(self) -> None:
         """Train to the end; ``progress`` is that of the last whole step, however it ends.
 
         Raises:
-            CheckError: The loss is no number any more.
+            DivergedError: The loss is no number any more.
         """
+        with warnings.catch_warnings():
+            # Gradients of 1x1 tensors of two layouts are the same; it comes with several processes.
+            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view")
+            self._run()
+
+    def _run(self) -> None:
         # A training may have been stopped between a step and its check.
         self._check_if_due()
         with self.batches.from_step(self.progress.step) as batches:
@@ -123,7 +140,13 @@ class Training:
             self.check()
 
     def snapshot(self) -> Progress:
-        """Return the progress with everything that goes on from it."""
+        """Return the progress with everything that goes on from it.
+
+        Raises:
+            CheckError: An update is not done, and it is that of no step.
+        """
+        if not self._is_whole.wait(_UPDATE_SECONDS):
+            raise CheckError(f"the step after {self.progress.step} is done by half")
         self.progress.moments = moments_of(self._optimizer, self.student)
         self.progress.scale = dict(self._scaler.state_dict())
         return self.progress
@@ -135,7 +158,7 @@ class Training:
         counts = not self._gating.is_annealing(self._share())
         self._gating.rest()
         found = self.judge(self.student)
-        with undivided():
+        with self._update():
             progress.history.append((progress.step, found.agreement, found.divergence))
             progress.checks_since_best += counts
             if found.is_better_than(progress.best):
@@ -165,13 +188,20 @@ class Training:
         nn.utils.clip_grad_norm_(self.student.parameters(), _MOST_GRADIENT)
         shown = float(loss.detach())
         self._check_finite(shown)
-        with undivided():
+        with self._update():
             self._scaler.step(self._optimizer)
             self._scaler.update()
             self.progress.step += 1
             self.progress.seconds += time.monotonic() - start
         weight = 1 / _SHOWN_STEPS
         self._loss = shown if self._loss is None else self._loss + weight * (shown - self._loss)
+
+    @contextmanager
+    def _update(self) -> Iterator[None]:
+        with undivided():
+            self._is_whole.clear()
+            yield
+            self._is_whole.set()
 
     def _loss_of(self, images: Tensor, share: float) -> Tensor:
         plan, precision = self.plan, self.progress.precision
@@ -193,7 +223,7 @@ class Training:
 
     def _check_finite(self, loss: float) -> None:
         if self.world.total([0.0 if isfinite(loss) else 1.0])[0]:
-            raise CheckError(
+            raise DivergedError(
                 f"the loss is {loss} after {self.progress.step} steps",
                 hint=f"take smaller steps: `learning_rate={self.plan.rate / 4:g}` with "
                 "`restart=True`, or compute in FP32: `precision=fp32`",
@@ -232,7 +262,10 @@ def _shared(student: Tapped, world: World) -> nn.Module:
         return student
     devices = [world.device.index] if world.device.type == "cuda" else None
     # Statistics are frozen: there is nothing of buffers to tell the others.
-    return DistributedDataParallel(student, device_ids=devices, broadcast_buffers=False)
+    with warnings.catch_warnings():
+        # Newer releases deprecate the name for one that sends them once all the same.
+        warnings.simplefilter("ignore", FutureWarning)
+        return DistributedDataParallel(student, device_ids=devices, broadcast_buffers=False)
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ from torch import Tensor
 from segpp.errors import CheckpointError, InputError
 from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.train.learning.judged import Judged
+from segpp.train.saving.sink import save
 from segpp.utils.files import atomic_write, check_file
 
 __all__ = ["Progress", "check_state", "read_state", "write_state"]
@@ -101,7 +102,7 @@ def write_state(path: Path, progress: Progress) -> None:
         "channels": dict(progress.channels),
     }
     with atomic_write(path) as (part,):
-        torch.save(content, part)
+        save(content, part)
 
 
 def read_state(path: Path, like: Mapping[str, Tensor]) -> Progress:

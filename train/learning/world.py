@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import distributed
 
-from segpp.errors import InputError, MissingError
+from segpp.errors import CheckError, InputError, MissingError
 from segpp.utils.limits import default_threads
 
-__all__ = ["World", "joined"]
+__all__ = ["World", "joined", "told_of_torch"]
+
+
+# Of a library's own words.
+_MOST_TOLD = 300
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,25 @@ class World:
         tensor = torch.tensor(list(values), dtype=torch.float64, device=self.device)
         distributed.all_reduce(tensor, how)
         return [float(value) for value in tensor.tolist()]
+
+
+@contextmanager
+def told_of_torch(world: World, *, hint: str | None = None) -> Iterator[None]:
+    """Say in a sentence where PyTorch fails: mostly the memory, or another process that ended.
+
+    Raises:
+        CheckError: It failed.
+    """
+    try:
+        yield
+    except RuntimeError as failure:
+        first = str(failure).strip().partition("\n")[0][:_MOST_TOLD]
+        problem = f"{type(failure).__name__} in PyTorch"
+        if world.size > 1:
+            problem = (
+                f"process {world.rank} of {world.size} cannot go on: most likely another one ended"
+            )
+        raise CheckError(problem, *filter(None, [first]), hint=hint) from failure
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from segpp.train.saving.archive import renew_sums
 from segpp.train.saving.gates import add_gates, names_beside, write_alone
 from segpp.train.saving.places import Place, extent, numbers_at, places_of
 from segpp.train.saving.plain import check_plain
+from segpp.train.saving.sink import save
 from segpp.utils.files import atomic_write, sha256_of
 
 __all__ = ["Layout", "layout_of"]
@@ -148,7 +149,7 @@ class Layout:
         found = find_weights(file, self.choices, weights=weights)
         for name, tensor in _with_twins(found, list(stored)):
             _replace(tensor, stored[name], before[name])
-        torch.save(weights.content, part, _use_new_zipfile_serialization=_starts_with(file, _ZIP))
+        save(weights.content, part, is_zip=_starts_with(file, _ZIP))
 
     def _check_read_back(
         self, state: Mapping[str, Tensor], gates: Mapping[str, Tensor], parts: Sequence[Path]

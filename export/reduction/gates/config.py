@@ -1,6 +1,7 @@
 """Which gate works at which place of a network: from the user's choice to counts of channels."""
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import cast
 
 from segpp.errors import ReductionError
 from segpp.export.reduction.gates import GATES
@@ -10,6 +11,7 @@ from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Channels, Place, names_place, parse_place
 from segpp.export.reduction.sites import Site
 from segpp.manifest import ChannelSite
+from segpp.manifest.channels import GateName
 from segpp.manifest.dataclass_json import encode
 
 __all__ = [
@@ -64,7 +66,7 @@ def count_channels(
         ChannelSite(
             stage=place.stage,
             part=place.part,
-            method=gate.name,
+            method=cast("GateName", gate.name),
             settings=encode(gate),
             channels_in=channels[place].width,
             channels_out=gate.channels_out(channels[place]),

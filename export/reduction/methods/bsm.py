@@ -101,6 +101,13 @@ class BipartiteSoftMatching(TokenReduction):
         """Return how many tokens of ``grid`` are left."""
         return grid.tokens - self.num_merged(grid)
 
+    def shortfall(self, grid: Grid) -> str | None:
+        """Return what merges where cells have fewer sources than the ratio asks for."""
+        merged = self.num_merged(grid)
+        if int(grid.tokens * self.ratio) == merged:
+            return None
+        return f"{100 * merged / grid.tokens:.3g} % instead of {100 * self.ratio:.3g} %"
+
     def compared_pairs(self, grid: Grid) -> int:
         """Return how many pairs of source and destination one match compares."""
         return self._partition(grid).compared_pairs(self.window)

@@ -91,7 +91,8 @@ def distill(
             ``"3.hidden=fixed:keep=0.5"``. Channels that ``fixed`` leaves out are zero in the
             student, and an export with the same gate leaves out the same; what ``dynamic`` chooses
             by is trained, and lies beside the network's tensors.
-        match_interval: For how many consecutive blocks of a stage one matching serves.
+        match_interval: For how many consecutive blocks of a stage one matching serves; a number,
+            which the export then takes too.
         size: Input in pixels, height first, as the export will have it; by default the
             checkpoint's own, else 512x1024.
         minutes: Time for training, over all its starts, checks included; by default 30.
@@ -163,7 +164,7 @@ def distill(
             arguments.optional(arguments.number, "ratio", ratio),
             arguments.several(arguments.text, "reduce", reduce),
         ),
-        match_interval=_positive("match_interval", match_interval),
+        match_interval=_interval("match_interval", match_interval),
         size=to_size(size),
         choices=ReadChoices(
             arguments.optional(arguments.text, "checkpoint_format", checkpoint_format),
@@ -249,6 +250,15 @@ def _labels(name: str, value: Any) -> tuple[int, ...]:
 
 def _numbers(check: Callable[[str, Any], T], name: str, value: object) -> tuple[T, ...] | None:
     return None if value is None else arguments.several(check, name, value, least=1)
+
+
+def _interval(name: str, value: Any) -> int:
+    if value == "auto":
+        raise InputError(
+            f"`{name}=auto` is measured by an export, and a training needs the number before",
+            hint=f"give the same number here and to the export, as `{name}=2`",
+        )
+    return _positive(name, value)
 
 
 def _positive(name: str, value: Any) -> int:

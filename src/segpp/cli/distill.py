@@ -7,6 +7,7 @@ from pathlib import Path
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument
+from segpp.cli._options.merging import match_interval
 from segpp.cli._options.reading import (
     add_feeding,
     add_label_map_argument,
@@ -93,10 +94,11 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--match-interval",
-        type=int,
+        type=match_interval,
         default=1,
         metavar="N",
-        help="use the match of one block in the next N-1 of its stage too (default: 1)",
+        help="use the match of one block in the next N-1 of its stage too; a number, not auto "
+        "(default: 1)",
     )
 
 

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Literal
 
 import segpp
 from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
@@ -14,6 +13,7 @@ from segpp.cli._options.listings import (
     search_lines,
     uses_of,
 )
+from segpp.cli._options.merging import match_interval
 from segpp.cli._options.reading import add_feeding, add_reading, feeding_of, reading_of
 from segpp.manifest import (
     Manifest,
@@ -214,7 +214,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--match-interval",
-        type=_match_interval,
+        type=match_interval,
         default=1,
         metavar="N",
         help="use the match of one block in the next N-1 of its stage too; auto measures, stage by "
@@ -234,16 +234,6 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action=ListReductions,
         help="print every method, its keys and the presets, and exit",
     )
-
-
-def _match_interval(text: str) -> "int | Literal['auto']":
-    if text == "auto":
-        return "auto"
-    try:
-        return int(text)
-    except ValueError:
-        problem = f"{text!r:.80} is neither a number of blocks nor auto"
-        raise argparse.ArgumentTypeError(problem) from None
 
 
 def _add_check(parser: argparse.ArgumentParser) -> None:

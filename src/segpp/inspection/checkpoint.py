@@ -20,7 +20,8 @@ from segpp.inspection.board.boards import Board
 from segpp.inspection.board.estimate import BoardEstimate, compare_sections
 from segpp.inspection.board.from_checkpoint import estimate_checkpoint
 from segpp.inspection.report import Report, Section, facts, giga, listed, patches_of, rows
-from segpp.manifest import Architecture, ChannelSite, ReductionSite
+from segpp.manifest import Architecture, ChannelSite, Distilled, ReductionSite, read_distilled
+from segpp.manifest.dataclass_json import encode
 from segpp.ops.grid import Size
 
 __all__ = ["inspect_checkpoint"]
@@ -87,11 +88,13 @@ def inspect_checkpoint(
         estimates = estimate_checkpoint(
             path, board, size=size, reductions=fitting, gates=gates, choices=read
         )
+    student = read_distilled(path, checkpoint.sha256)
     return Report(
         name=str(path),
         says=f"a {family.title} checkpoint of {checkpoint.format}",
         sections=(
             _network(checkpoint),
+            *((_distillation(student),) if student else ()),
             _tokens(checkpoint.architecture, outcomes, size),
             _channels(channels),
             _macs(counts, size),
@@ -104,6 +107,7 @@ def inspect_checkpoint(
         data={
             **_data(checkpoint, family, size, outcomes, counts),
             **_channels_data(channels),
+            **({"distilled": encode(student)} if student else {}),
             **({"estimates": _estimates_data(estimates)} if estimates else {}),
         },
     )
@@ -138,6 +142,22 @@ def _network(checkpoint: Checkpoint) -> Section:
             "ignored in it": _shortened(checkpoint.ignored),
             "notes": "; ".join(checkpoint.notes),
             "sha256": checkpoint.sha256,
+        },
+    )
+
+
+def _distillation(student: Distilled) -> Section:
+    """Return what the checkpoint was trained to bear, and should be exported with."""
+    gates = (f"{one.stage}.{one.part}={one.method}" for one in student.channels)
+    before, after = student.before.agreement, student.after.agreement
+    return facts(
+        "distilled",
+        {
+            "from": f"{student.teacher.name} {student.teacher.sha256[:16]}…",
+            "for": f"{' '.join([*student.reduction, *gates])} at {student.size}",
+            "match interval": student.match_interval,
+            "steps": f"{student.steps:,}",
+            "agreement": f"{before:.2%} -> {after:.2%} with its teacher",
         },
     )
 

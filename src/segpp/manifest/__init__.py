@@ -3,6 +3,7 @@
 from segpp.manifest.certificate import Certificate, ProbeResult, RoundTrip
 from segpp.manifest.channels import ChannelSite
 from segpp.manifest.consistency import check_fitting_bands, reading_pictures
+from segpp.manifest.distilled import Distilled, read_distilled
 from segpp.manifest.engine import EngineInfo, PluginInfo
 from segpp.manifest.island import Island
 from segpp.manifest.json_file import parse_manifest, read_manifest, render_manifest
@@ -39,6 +40,7 @@ __all__ = [
     "Certificate",
     "ChannelSite",
     "Classes",
+    "Distilled",
     "EngineInfo",
     "FileInfo",
     "InputSpec",
@@ -59,6 +61,7 @@ __all__ = [
     "Source",
     "check_fitting_bands",
     "parse_manifest",
+    "read_distilled",
     "read_manifest",
     "reading_pictures",
     "render_manifest",

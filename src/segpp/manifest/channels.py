@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["ChannelSite"]
+__all__ = ["ChannelSite", "GateName"]
+
+# Who adds a gate names it here too, so that a board knows what a file may say.
+GateName = Literal["fixed", "dynamic"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class ChannelSite:
 
     stage: int
     part: Literal["hidden", "qkv"]
-    method: str
+    method: GateName
     settings: dict[str, int | float | str]
     channels_in: int
     channels_out: int

@@ -1,5 +1,6 @@
 """Whether the parts of a manifest agree with each other."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,12 +17,15 @@ from segpp.manifest.schema import (
     ReductionSite,
 )
 
-__all__ = ["check_consistent", "check_fitting_bands", "reading_pictures"]
+__all__ = ["channel_problems", "check_consistent", "check_fitting_bands", "reading_pictures"]
 
 _MAX_COLOR = 255
 _RGB = 3
 # The stage of a site in the decode head.
 _HEAD = 0
+# Beyond it no engine counts.
+_MOST = (1 << 31) - 1
+_MOST_SETTINGS, _MOST_TEXT = 16, 40
 
 
 def check_consistent(manifest: Manifest, where: str) -> None:
@@ -31,7 +35,8 @@ def check_consistent(manifest: Manifest, where: str) -> None:
         *_input_problems(manifest.input),
         *_output_problems(manifest),
         *(problem for site in manifest.reduction for problem in _site_problems(site)),
-        *(problem for site in manifest.channels for problem in _channel_problems(site)),
+        *(problem for site in manifest.channels for problem in channel_problems(site)),
+        *_place_problems(manifest),
     )
     if problems:
         raise ManifestError(f"{where} {problems[0]}")
@@ -125,8 +130,15 @@ def _site_problems(site: ReductionSite) -> Iterator[str]:
         yield f"names the site of stage {site.stage}, {site.side}"
     if site.match_of is not None and site.side != "ffn":
         yield f"says that stage {site.stage}, {site.side} merges by the match of {site.match_of}"
-    if site.match_every < 1:
-        yield f"says that stage {site.stage}, {site.side} matches every {site.match_every} blocks"
+    if not 1 <= site.match_every <= _MOST or (site.side == "grid" and site.match_every > 1):
+        yield (
+            f"says that stage {site.stage}, {site.side} matches every "
+            f"{site.match_every!r:.20} blocks"
+        )
+    if not _are_settings(site.settings):
+        yield f"gives stage {site.stage}, {site.side} the settings {site.settings!r:.80}"
+    if max(height, width, site.tokens_in) > _MOST:
+        yield f"gives stage {site.stage}, {site.side} a grid of {height!r:.20}x{width!r:.20}"
     if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:
         yield (
             f"says that stage {site.stage}, {site.side} makes {site.tokens_out} tokens of "
@@ -134,9 +146,36 @@ def _site_problems(site: ReductionSite) -> Iterator[str]:
         )
 
 
-def _channel_problems(site: ChannelSite) -> Iterator[str]:
-    if site.stage < 1 or site.groups < 1 or site.predictor < 0:
-        yield f"names the channels of stage {site.stage} in {site.groups} groups"
+def _place_problems(manifest: Manifest) -> Iterator[str]:
+    """Yield what names stages, blocks or matches that are not there."""
+    depths = manifest.architecture.depths
+    stages = [*(site.stage for site in manifest.reduction), *(g.stage for g in manifest.channels)]
+    if max(stages, default=0) > len(depths):
+        yield f"names stage {max(stages)!r:.20} of a network with {len(depths)}"
+        return
+    for gated in manifest.channels:
+        depth = depths[gated.stage - 1]
+        known = {f"{block}" for block in range(1, depth + 1)}
+        blocks = [name.partition(".")[0] for name in gated.kept]
+        if unknown := [block for block in blocks if block not in known]:
+            yield f"names block {unknown[0]:.20} of stage {gated.stage} with {depth}"
+    queries = {s.stage: (s.method, s.settings) for s in manifest.reduction if s.side == "q"}
+    for site in manifest.reduction:
+        if site.match_of and queries.get(site.stage) != (site.method, site.settings):
+            yield f"says that stage {site.stage}, {site.side} merges as its queries, which do not"
+
+
+def channel_problems(site: ChannelSite) -> Iterator[str]:
+    """Yield what cannot be true of one place with fewer channels, each as the end of a sentence."""
+    if not (1 <= site.stage <= _MOST and 1 <= site.groups <= _MOST):
+        yield f"names the channels of stage {site.stage!r:.20} in {site.groups!r:.20} groups"
+    elif not 0 <= site.predictor <= site.channels_in <= _MOST:
+        yield (
+            f"says that stage {site.stage}, {site.part} has {site.channels_in!r:.20} channels and "
+            f"a predictor of {site.predictor!r:.20}"
+        )
+    elif not _are_settings(site.settings):
+        yield f"gives stage {site.stage}, {site.part} the settings {site.settings!r:.80}"
     elif not 1 <= site.channels_out <= site.channels_in or {
         site.channels_in % site.groups,
         site.channels_out % site.groups,
@@ -145,8 +184,27 @@ def _channel_problems(site: ChannelSite) -> Iterator[str]:
             f"says that stage {site.stage}, {site.part} keeps {site.channels_out} channels of "
             f"{site.channels_in} in {site.groups} groups"
         )
-    elif any(not _keeps(mask, site) for mask in site.kept.values()):
+    elif not _are_kept(site):
         yield f"does not say which {site.channels_out} channels stage {site.stage} keeps"
+
+
+def _are_settings(settings: dict[str, int | float | str]) -> bool:
+    texts = (*settings, *(value for value in settings.values() if isinstance(value, str)))
+    numbers = (value for value in settings.values() if not isinstance(value, str))
+    return (
+        len(settings) <= _MOST_SETTINGS
+        and all(len(text) <= _MOST_TEXT and text.isprintable() for text in texts)
+        and all(isinstance(number, float) or abs(number) <= _MOST for number in numbers)
+    )
+
+
+def _are_kept(site: ChannelSite) -> bool:
+    """Whether what stays is told by block and layers, and of what stays for all images."""
+    layers = "hidden" if site.part == "hidden" else "(qk|v)"
+    return (not site.kept or site.method == "fixed") and all(
+        re.fullmatch(rf"[1-9]\d{{0,3}}\.{layers}", name) and _keeps(mask, site)
+        for name, mask in site.kept.items()
+    )
 
 
 def _keeps(mask: str, site: ChannelSite) -> bool:

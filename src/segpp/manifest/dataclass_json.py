@@ -36,7 +36,9 @@ def _decode(kind: Any, value: Any, where: str) -> Any:  # noqa: PLR0911 - one re
     if origin in (Union, types.UnionType):
         return _decode_union(arguments, value, where)
     if origin is Literal:
-        return _require(value in arguments, value, where, f"one of {arguments}")
+        # True is 1, and is written otherwise.
+        fits = any(type(value) is type(one) and value == one for one in arguments)
+        return _require(fits, value, where, f"one of {arguments}")
     if origin is tuple:
         return _decode_tuple(arguments, value, where)
     if origin is dict:

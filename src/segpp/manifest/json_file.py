@@ -12,7 +12,7 @@ from segpp.manifest.schema import SCHEMA, Manifest
 from segpp.utils import arguments
 from segpp.utils.files import check_file, difference, manifest_path
 
-__all__ = ["parse_manifest", "read_manifest", "render_manifest"]
+__all__ = ["load_json", "parse_manifest", "read_manifest", "render_manifest"]
 
 # A manifest is a few kilobytes; anything much larger is not one.
 _MAX_BYTES = 4 << 20
@@ -44,7 +44,7 @@ def read_manifest(path: Path | str, *, verify: bool = True) -> Manifest:
     is_verified = arguments.flag("verify", verify)
     beside = manifest_path(path)
     check_file(beside, kind="manifest", error=ManifestError)
-    manifest = parse_manifest(_load(beside), str(beside))
+    manifest = parse_manifest(load_json(beside), str(beside))
     if not is_verified:
         return manifest
     check_file(path, kind="file")
@@ -92,7 +92,12 @@ def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
     return manifest
 
 
-def _load(path: Path) -> Any:
+def load_json(path: Path) -> Any:
+    """Return what is in a JSON file that may be anybody's.
+
+    Raises:
+        ManifestError: It is too large for a manifest, or no JSON.
+    """
     if path.stat().st_size > _MAX_BYTES:
         raise ManifestError(f"{path} is {path.stat().st_size:,} bytes, too large for a manifest")
     try:

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
@@ -17,6 +17,7 @@ from segpp.utils.terminal import unguarded
 __all__ = [
     "INTERRUPTED",
     "INTERRUPTION",
+    "before_forced_end",
     "clean_up_when_stopped",
     "flush_results",
     "forget_interrupt",
@@ -30,6 +31,8 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Python acts on a signal between two of its own instructions, and a network may run for minutes
 # inside one. After so long the thread that watches ends the process; two seconds were promised.
 _PATIENCE_SECONDS = 1.2
+# What that thread does before.
+_last_works: list[Callable[[], object]] = []
 
 
 @contextmanager
@@ -54,6 +57,20 @@ def clean_up_when_stopped() -> Iterator[None]:
             if stopped.is_set():
                 raise KeyboardInterrupt from None
             raise
+
+
+@contextmanager
+def before_forced_end(work: Callable[[], object]) -> Iterator[None]:
+    """Have ``work`` done where a process is ended that does not end by itself in time.
+
+    Args:
+        work: Called in another thread, while the main one may be inside of native code or clean up.
+    """
+    _last_works.append(work)
+    try:
+        yield
+    finally:
+        _last_works.remove(work)
 
 
 @contextmanager
@@ -95,16 +112,30 @@ def _interrupt(stopped: threading.Event, _signal: int, _frame: FrameType | None)
 def _watch(reading: int) -> None:
     """Wait for a signal, and then for the end; if that does not come, bring it about."""
     deadline: float | None = None
+    works = list[Callable[[], object]]()
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         if not select.select([reading], [], [], left)[0]:
-            _end_now()
+            if works == _last_works:
+                _end_now()
+            works = _done(_last_works)
+            deadline = time.monotonic() + _PATIENCE_SECONDS
+            continue
         numbers = os.read(reading, 1 << 10)
         if not numbers:
             os.close(reading)
             return
         if deadline is None and set(numbers) & set(_STOP_SIGNALS):
             deadline = time.monotonic() + _PATIENCE_SECONDS
+
+
+def _done(works: Iterable[Callable[[], object]]) -> list[Callable[[], object]]:
+    works = list(works)
+    for work in works:
+        # Whatever comes of it, the end does.
+        with suppress(Exception):
+            work()
+    return works
 
 
 def _end_now() -> None:

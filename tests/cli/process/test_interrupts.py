@@ -265,6 +265,33 @@ def test_a_network_that_computes_for_minutes_is_stopped_at_once(
     assert list(folder.iterdir()) == []
 
 
+# A mutex that is waited for twice: no signal ends that.
+STUCK = """
+import ctypes, sys
+from pathlib import Path
+from segpp.utils.process import before_forced_end, clean_up_when_stopped
+libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+with clean_up_when_stopped(), before_forced_end(Path(sys.argv[1]).touch):
+    libc.pthread_mutex_lock(mutex)
+    print("in", flush=True)
+    libc.pthread_mutex_lock(mutex)
+"""
+
+
+def test_what_is_to_be_done_before_a_forced_end_is_done(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STUCK, str(tmp_path / "done")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in\n"
+
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "interrupted; nothing half-written is left" in told
+    assert (tmp_path / "done").exists()
+
+
 def test_an_evaluation_that_is_stopped_changes_nothing(
     start: Start, b0_onnx: Path, data: Path, out: Path
 ) -> None:

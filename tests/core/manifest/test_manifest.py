@@ -71,6 +71,21 @@ def gated(**changes: Any) -> Any:
     return as_json(replace(WHOLE, channels=(replace(KEPT, **changes),), channel_images=("3" * 64,)))
 
 
+def merged_as_queries(**settings: Any) -> Any:
+    """Return the JSON of WHOLE with a feed-forward part that merges by its queries' match."""
+    [queries] = WHOLE.reduction
+    own = {**queries.settings, **settings}
+    there = replace(queries, side="ffn", settings=own, match_of="q")
+    return as_json(replace(WHOLE, reduction=(queries, there)))
+
+
+def on_grid(**changes: Any) -> Any:
+    """Return the JSON of WHOLE with a smaller grid alone."""
+    settings = {"share": 0.5, "first": 1, "every": 0}
+    site = ReductionSite(3, "grid", "area", settings, (4, 8), 32, 8)
+    return as_json(replace(WHOLE, reduction=(replace(site, **changes),)))
+
+
 def changed(*path: str | int, to: object) -> Any:
     """Return the JSON of WHOLE with one value replaced."""
     value = as_json(WHOLE)
@@ -104,6 +119,11 @@ def test_what_is_written_is_read_back(manifest: Manifest, tmp_path: Path) -> Non
     manifest_path(path).write_text(render_manifest(about), encoding="utf-8")
 
     assert read_manifest(path) == about
+
+
+def test_a_match_of_queries_and_a_smaller_grid_are_read_back() -> None:
+    assert parse_manifest(merged_as_queries()).reduction[1].match_of == "q"
+    assert parse_manifest(on_grid()).reduction[0].side == "grid"
 
 
 def test_fewer_channels_are_read_back() -> None:
@@ -247,12 +267,30 @@ def test_what_is_no_manifest_is_one_short_error(
         (changed("reduction", 0, "stage", to=-1), "names the site of stage -1, q"),
         (changed("reduction", 0, "side", to="head"), "side is 'head'"),
         (changed("reduction", 0, "settings", "deep", to=[[[]]]), r"settings\['deep'\] is \[\["),
+        (changed("reduction", 0, "stage", to=5), "names stage 5 of a network with 4"),
+        (changed("reduction", 0, "match_every", to=10**30), "matches every 1000"),
+        (changed("reduction", 0, "settings", "sy", to=10**30), "the settings {'ratio': 0.8, 'sy'"),
+        (changed("reduction", 0, "settings", "sy", to="\x1b[31m"), "the settings"),
+        (merged_as_queries(ratio=0.5), "stage 3, ffn merges as its queries, which do not"),
+        (on_grid(match_every=2), "says that stage 3, grid matches every 2 blocks"),
+        (on_grid(grid=(1 << 40, 8), tokens_in=1 << 43), "stage 3, grid a grid of 1099511627776x8"),
         (gated(stage=0), "names the channels of stage 0"),
         (gated(groups=0), "in 0 groups"),
         (gated(groups=3), "keeps 5 channels of 10 in 3 groups"),
         (gated(channels_out=11), "keeps 11 channels of 10"),
         (gated(channels_out=0), "keeps 0 channels of 10"),
-        (gated(predictor=-1), "names the channels of stage 3"),
+        (gated(predictor=-1), "has 10 channels and a predictor of -1"),
+        (gated(predictor=10**30), "has 10 channels and a predictor of 1000"),
+        (gated(stage=10**30), r"names the channels of stage 1000"),
+        (gated(stage=9), "names stage 9 of a network with 4"),
+        (gated(method="x"), r"channels\[0\].method is 'x'"),
+        (gated(settings={"keep": 10**30}), "the settings {'keep': 1000"),
+        (gated(settings={"keep\n": 1}), "the settings"),
+        (gated(settings={str(n): 1 for n in range(99)}), "the settings"),
+        (gated(kept={"99.hidden": "f80"}), "names block 99 of stage 3 with"),
+        (gated(kept={"1.v": "f80"}), "does not say which 5 channels"),
+        (gated(kept={"../1.hidden": "f80"}), "does not say which 5 channels"),
+        (gated(method="dynamic", kept={"1.hidden": "f80"}), "does not say which 5 channels"),
         (gated(kept={"1.hidden": "f84"}), "does not say which 5 channels"),
         (gated(kept={"1.hidden": "F80"}), "does not say which 5 channels"),
         (gated(kept={"1.hidden": "f01"}), "does not say which 5 channels"),

@@ -11,9 +11,9 @@ import torch
 
 from segpp.errors import InputError
 from segpp.export.config import ExportConfig
+from segpp.export.config.origins import assumed_note
 from segpp.export.config.resolve import (
     ResolvedExport,
-    assumed_note,
     resolve,
     resolve_input,
     resolve_reduction,
@@ -122,7 +122,7 @@ def test_what_nobody_tells_is_assumed_in_one_sentence(write: Write) -> None:
 
     assert set(plan.origins.values()) == {"assumed"}
     assert (plan.input.fit, plan.input.mean) == ("letterbox", (123.675, 116.28, 103.53))
-    assert assumed_note(plan) == (
+    assert assumed_note(plan.config, plan.checkpoint, plan.input) == (
         "assumed, since neither checkpoint nor caller tells: "
         "--mean 123.675,116.28,103.53, --std 58.395,57.12,57.375, --fit letterbox, --size 512x1024"
     )
@@ -141,7 +141,7 @@ def test_what_is_given_counts_and_is_not_assumed(write: Write) -> None:
     assert {key for key, origin in plan.origins.items() if origin == "given"} == {
         "mean", "std", "colors", "fit", "size"
     }  # fmt: skip
-    assert assumed_note(plan) is None
+    assert assumed_note(plan.config, plan.checkpoint, plan.input) is None
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,11 @@ def test_the_last_word_on_a_site_counts() -> None:
     assert reduction_config(reduce=["3.q=bsm", "3.q=none"]) == {}
 
 
+def test_who_misspells_channels_is_told_of_them() -> None:
+    with pytest.raises(ReductionError, match=r"'hiden', which.*\n.*\n.*STAGE.hidden, STAGE.qkv"):
+        reduction_config(reduce=["3.hiden=fixed"])
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

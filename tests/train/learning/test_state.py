@@ -8,11 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from segpp.errors import InputError
+from segpp.errors import CheckError, InputError
 from segpp.train.learning.judged import Judged
 from segpp.train.learning.keeper import Keeper
+from segpp.train.learning.loop import DivergedError
 from segpp.train.learning.state import Progress, read_state, write_state
 from segpp.train.learning.world import World
+from tests.core.utils.test_files import largest_file
 
 LIKE = {"a.weight": torch.zeros(3, 2), "b.bias": torch.zeros(4)}
 
@@ -148,6 +150,67 @@ def test_a_keeper_writes_now_and_then_and_cleans_up(tmp_path: Path) -> None:
     keeper(made())
     assert keeper.path.exists()
     keeper.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_once_and_training_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeper = Keeper(tmp_path / "s.resume", World(), every=0)
+    keeper._next = 0
+
+    with largest_file(1000):
+        keeper(made())
+        keeper(made())
+    told = capsys.readouterr().err
+    left = list(tmp_path.iterdir())
+    keeper(made())
+
+    assert told == (
+        f"cannot write {keeper.path}: File too large; training goes on, and tries again …\n"
+    )
+    assert left == []
+    assert read_state(keeper.path, LIKE).step == 17
+
+
+def test_a_last_step_that_the_disk_does_not_take_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeper = Keeper(tmp_path / "s.resume", World(), every=1000)
+
+    with largest_file(1000), pytest.raises(KeyboardInterrupt), keeper.until_the_end(made):
+        raise KeyboardInterrupt
+
+    told = f"the last step is not kept: cannot write {keeper.path}: File too large …\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize("end", [RuntimeError("Connection reset"), KeyboardInterrupt(), OSError()])
+def test_whatever_ends_a_training_leaves_its_last_step(
+    end: BaseException, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keeper = Keeper(tmp_path / "s.resume", World(), every=1000)
+
+    with pytest.raises(type(end)), keeper.until_the_end(made):
+        raise end
+
+    assert read_state(keeper.path, LIKE).step == 17
+    assert capsys.readouterr().err == "stopped after 17 steps; the same command goes on …\n"
+
+
+def test_a_loss_that_is_no_number_and_half_a_step_are_nothing_to_go_on_with(
+    tmp_path: Path,
+) -> None:
+    def half() -> Progress:
+        raise CheckError("the step after 17 is done by half")
+
+    keeper = Keeper(tmp_path / "s.resume", World(), every=1000)
+
+    with pytest.raises(DivergedError), keeper.until_the_end(made):
+        raise DivergedError("the loss is nan")
+    with pytest.raises(RuntimeError), keeper.until_the_end(half):
+        raise RuntimeError
+
     assert list(tmp_path.iterdir()) == []
 
 

@@ -39,6 +39,7 @@ class ListReductions(argparse.Action):
             lines.append(
                 f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
             )
+            lines += [f"{'':<8}{key}: {', '.join(words)}" for key, words in method.words().items()]
         lines.append("channel gates, with their defaults:")
         for name, gate in GATES.items():
             lines.append(f"  {name:<8} {', '.join(gate.defaults())}  (at {', '.join(PARTS)})")

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from segpp.errors import ReductionError
+from segpp.export.config.merging import shortfall_note
 from segpp.export.models.segformer.architecture import Numerics, segformer
 from segpp.export.models.segformer.macs import macs_of
 from segpp.export.models.segformer.model import SegFormer
@@ -27,6 +28,7 @@ from segpp.export.onnx_graph.lint import lint
 from segpp.export.reduction.assignments.largest_values import largest_values
 from segpp.export.reduction.config import count_tokens, recorded_config
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.export.reduction.sites import Site
 from segpp.ops.grid import Grid, Size
 from tests.export.reduction.test_contract import exported, tokens
 
@@ -262,6 +264,24 @@ def test_words_are_read_back_from_text_and_manifest() -> None:
     assert Bsm(0.25).to_string() == "bsm:ratio=0.25,sy=2,sx=2,window=0"
     assert Bsm(0.25, protect=2).to_string() == "bsm:ratio=0.25,sy=2,sx=2,window=0,protect=2"
     assert Bsm.defaults()[-3:] == ("protect=0", "destination=corner", "value=mean")
+
+
+@pytest.mark.parametrize(
+    ("how", "note"),
+    [
+        (Bsm(0.99), "75 % instead of 99 %"),
+        (Bsm(0.999, 4, 4), "93.8 % instead of 99.9 %"),
+        (Bsm(0.75), None),
+        (Bsm(0.5), None),
+    ],
+)
+def test_cells_that_have_fewer_sources_than_are_to_merge_are_noted(
+    how: Bsm, note: str | None
+) -> None:
+    told = shortfall_note({Site(3, "q"): how}, {Site(3, "q"): Grid(16, 16)})
+
+    intro = "one token of each cell stays, so fewer merge than was asked for: 3.q"
+    assert told == (None if note is None else f"{intro} {note}")
 
 
 @pytest.mark.parametrize(

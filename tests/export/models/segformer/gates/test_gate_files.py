@@ -197,3 +197,7 @@ def test_gates_are_listed_with_where_they_work(segpp: Command) -> None:
     listed = segpp("export", "--list-reductions").stdout
 
     assert "keep=0.7, correct=1  (at hidden, qkv)" in listed
+    assert (
+        "        destination: corner, center, typical, salient\n        value: mean, max\n"
+        in listed
+    )

@@ -95,7 +95,7 @@ def test_a_checkpoint_tells_what_presets_would_do(segpp: Command, checkpoint: Pa
     assert ["classes", "3:", "road,", "car,", "sky"] in lines
     assert "tokens left at 128x256" in done.stdout
     # 4x8 reduced tokens: 0.6 of 32 merge into 2x2 cells; 0.9 wants 28, 30 are sources of 4x4.
-    row = ["1.kv", "keys,", "values", "4x8", "32", "13", "4", "-"]
+    row = ["1.kv", "keys,", "values", "4x8", "32", "13", "4", "-", "13"]
     assert row in lines
 
 

@@ -68,6 +68,12 @@ SETTINGS: Mapping[str, Setting] = {
     "hq + hidden + head.grid": Setting("hq", (*_hidden(3, 4), _HEAD), "combined"),
     "hq + 3.grid": Setting("hq", (_GRID,), "combined"),
     "hq + 3.grid from block 2": Setting("hq", (f"{_GRID},first=2",), "combined"),
+    "hq + 3.grid from block 2 + hidden": Setting(
+        "hq", (f"{_GRID},first=2", *_hidden(3, 4)), "combined"
+    ),
+    "2x2 + 3.grid from block 2 + hidden": Setting(
+        "2x2", (f"{_GRID},first=2", *_hidden(3, 4)), "combined"
+    ),
     "hq + 3.grid + head.grid": Setting("hq", (_GRID, _HEAD), "combined"),
     "fast, protected + head.grid": Setting("fast", (*_protected(), _HEAD), "combined"),
     "fast, protected + hidden + head.grid": Setting(

@@ -12,25 +12,20 @@
 10. Write: file, manifest, certificate and the folders of servers, all or none.
 """
 
-import platform
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
-from typing import Literal
 
 import onnx
 
-from segpp import __version__
 from segpp.certificate.sealed import remove_certificate
 from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.config import AUTO, OUTPUTS, ExportConfig, ExportResult, gates_of
+from segpp.export.config import AUTO, ExportConfig, ExportResult, gates_of
 from segpp.export.config.check import check_config
 from segpp.export.config.merging import shortfall_note
 from segpp.export.config.origins import assumed_note
-from segpp.export.config.recorded import recorded_options
 from segpp.export.config.resolve import (
     ResolvedExport,
     resolve,
@@ -67,6 +62,7 @@ from segpp.export.onnx_graph.lint import check_clean
 from segpp.export.onnx_graph.trace import trace
 from segpp.export.parity import Seen, check_parity, check_same, compare
 from segpp.export.parity.certify import images_to_see, write_certified
+from segpp.export.parity.file_manifest import file_manifest
 from segpp.export.parity.reference import (
     check_reference,
     measure_reference,
@@ -81,37 +77,16 @@ from segpp.export.serving.request import check_servers
 from segpp.export.targets import PLAIN, PORTABLE
 from segpp.images import sample_image
 from segpp.manifest import (
-    FileInfo,
     InputSpec,
     Island,
-    Manifest,
-    OutputSpec,
     Parity,
-    Source,
 )
 from segpp.ops.grid import Grid, Size
-from segpp.utils.files import certificate_path, manifest_path, sha256_of
+from segpp.utils.files import certificate_path, manifest_path
 from segpp.utils.limits import Room, usable_memory
 from segpp.utils.progress import step
 
 __all__ = ["export_onnx"]
-
-# As the manifest calls them.
-_PRECISIONS: dict[str, Literal["fp32", "fp16", "bf16"]] = {
-    "fp32": "fp32",
-    "fp16": "fp16",
-    "bf16": "bf16",
-}
-
-_RECORDED_PACKAGES = (
-    "torch",
-    "onnx",
-    "onnxscript",
-    "onnx-ir",
-    "onnxruntime",
-    "numpy",
-)
-
 
 # While torch traces a network it takes every network of the process for one that is traced.
 _ONE_AT_A_TIME = Lock()
@@ -196,7 +171,7 @@ def _export(config: ExportConfig) -> ExportResult:
             *warnings,
         )
         manifest = replace(
-            _manifest(plan, graph, part, parity, notes),
+            file_manifest(plan, graph, part, parity, notes),
             reference=reference,
             islands=islands,
             channels=gated.sites,
@@ -372,46 +347,3 @@ def _flatten(
             )
         part.write_bytes(flat.SerializeToString())
     return flat
-
-
-def _manifest(
-    plan: ResolvedExport,
-    graph: onnx.ModelProto,
-    part: Path,
-    parity: Parity | None,
-    notes: tuple[str, ...],
-) -> Manifest:
-    config, checkpoint = plan.config, plan.checkpoint
-    packages = {name: version(name) for name in _RECORDED_PACKAGES}
-    return Manifest(
-        kind="onnx",
-        segpp=__version__,
-        file=FileInfo(config.out.name, sha256_of(part), part.stat().st_size),
-        source=Source(config.checkpoint.name, checkpoint.sha256, checkpoint.format),
-        architecture=checkpoint.architecture,
-        classes=plan.classes,
-        input=file_input(plan.input, config.input_dtype, config.picture),
-        outputs=tuple(
-            _output_spec(plan, kind, output)
-            for kind, output in zip(OUTPUTS[config.outputs], graph.graph.output, strict=True)
-        ),
-        reduction=plan.sites,
-        precision=_PRECISIONS[config.precision],
-        tools={"python": platform.python_version(), **packages},
-        parity=parity,
-        origins=plan.origins,
-        match_search=plan.sharing.search,
-        notes=notes if config.check else (*notes, "not compared with PyTorch (--no-check)"),
-        options=recorded_options(plan),
-    )
-
-
-def _output_spec(plan: ResolvedExport, kind: str, output: onnx.ValueInfoProto) -> OutputSpec:
-    tensor = output.type.tensor_type
-    return OutputSpec(
-        name=output.name,
-        kind="labels" if kind == "labels" else "logits",
-        shape=tuple(dim.dim_value for dim in tensor.shape.dim),
-        dtype=onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name,
-        align_corners=plan.checkpoint.align_corners,
-    )

@@ -253,7 +253,7 @@ def _numbers(check: Callable[[str, Any], T], name: str, value: object) -> tuple[
 
 
 def _interval(name: str, value: Any) -> int:
-    if value == "auto":
+    if isinstance(value, str) and value == "auto":
         raise InputError(
             f"`{name}=auto` is measured by an export, and a training needs the number before",
             hint=f"give the same number here and to the export, as `{name}=2`",

@@ -283,6 +283,10 @@ def test_what_is_to_be_done_before_a_forced_end_is_done(tmp_path: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "in\n"
+    # It has said so, and is about to wait.
+    main = Path(f"/proc/{process.pid}/task/{process.pid}/stat")
+    while main.read_text().rpartition(") ")[2][0] != "S":
+        time.sleep(0.01)
 
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=30)

@@ -1,6 +1,6 @@
 """What a config may ask of a checkpoint.
 
-Also config/feeding.py and config/merging.py, of which it is put together.
+Also config/feeding.py, config/merging.py and config/origins.py, of which it is put together.
 """
 
 from dataclasses import replace

@@ -1,4 +1,7 @@
-"""What the parity check accepts of a file's destinations and what it does not."""
+"""What the parity check accepts of a file's destinations and what it does not.
+
+Also custom_ops/cell_choice.py, through which it decides.
+"""
 
 import pytest
 import torch

@@ -117,7 +117,7 @@ inline constexpr Key kKEYS[] = {
     {"MatchSearch", "trials", "[MatchTrial]", true},
     {"ChannelSite", "stage", "int", true},
     {"ChannelSite", "part", "'hidden'|'qkv'", true},
-    {"ChannelSite", "method", "str", true},
+    {"ChannelSite", "method", "'fixed'|'dynamic'", true},
     {"ChannelSite", "settings", "{int|float|str}", true},
     {"ChannelSite", "channels_in", "int", true},
     {"ChannelSite", "channels_out", "int", true},

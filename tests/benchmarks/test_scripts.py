@@ -56,6 +56,7 @@ def files(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 def run(script: str, *arguments: object) -> str:
     folder = "precision" if script.startswith(("int8", "fp16", "calibration")) else "networks"
+    folder = "runtime" if script == "overlap" else folder
     command = [sys.executable, "-m", f"benchmarks.{folder}.{script}", *map(str, arguments)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600

@@ -3,7 +3,7 @@ r"""What a distillation without labels wins back, one trial after the other.
     python -m benchmarks.frontier.distilled --checkpoint b0.pth \
         --unseen camvid/unseen --val camvid/val --train camvid/train \
         --settings fast "hq + 3.grid" --seeds 0 1 2 --minutes 30 \
-        --folder /tmp/students --out docs/results/distilled_camvid.json
+        --folder students --out docs/results/trade_offs/distilled.json
 
 ``segpp-distill`` learns from the pictures of ``--train`` alone; the student is exported with the
 same setting and scored on pictures of another sequence, with labels that nothing was chosen by.

@@ -1,7 +1,7 @@
 r"""What each block of the third stage is worth: accuracy without it.
 
     python -m benchmarks.frontier.left_out --checkpoint deep.pth \
-        --unseen camvid/unseen --val camvid/val --out docs/results/left_out_deep.json
+        --unseen camvid/unseen --val camvid/val --out docs/results/trade_offs/left_out_deep.json
 
 A reduction of a stage says little of a network whose blocks there do nothing. A block is left out
 by zeros in the two layers that it adds to its tokens through.

@@ -1,7 +1,7 @@
 r"""How much faster the settings are, every file in turn, round by round.
 
     python -m benchmarks.frontier.speed b5 --size 1024x1024 --backend openvino \
-        --settings none hq "hq + 3.grid" --out docs/results/deeper_speed_b5.json
+        --settings none hq "hq + 3.grid" --out docs/results/trade_offs/speed.json
 
 ``plain`` (with ``--plain``) is what a user would export instead: transformers' network by
 ``torch.onnx.export``, or of the other head, which has no such package, ours with every rewrite off.

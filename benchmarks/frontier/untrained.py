@@ -2,7 +2,7 @@ r"""What every reduction costs in accuracy as it is, beside what it takes.
 
     python -m benchmarks.frontier.untrained --checkpoint b0.pth \
         --unseen camvid/unseen --val camvid/val --train camvid/train \
-        --out docs/results/frontier_b0.json
+        --out docs/results/trade_offs/frontier_b0.json
 
 Each setting is exported through the public function, passes its gate, and is scored in ONNX Runtime
 on pictures of which none was trained on and on those nearly seen in training. Channels that are cut

@@ -76,7 +76,7 @@ class Task:
 
     def teacher(self) -> Network:
         """Return the network as it is."""
-        return self.checkpoint.build().to(self.world.device)
+        return self.checkpoint.build().ease_learning().to(self.world.device)
 
     def student(self) -> Network:
         """Return a student for the weights of another: no gate of it has looked at a picture."""
@@ -160,7 +160,7 @@ class Task:
     def _network(self) -> Network:
         """Return the network with tokens merged, and weights of its own."""
         own = {name: tensor.clone() for name, tensor in self.checkpoint.state.items()}
-        network = replace(self.checkpoint, state=own).build()
+        network = replace(self.checkpoint, state=own).build().ease_learning()
         return network.apply_reductions(self.reduction, match_interval=self.config.match_interval)
 
 

@@ -69,6 +69,13 @@ class Network(nn.Module, ABC):
         """
         raise NotImplementedError(f"nothing says what {reduction} does at {site}")
 
+    def ease_learning(self: _Network) -> _Network:  # noqa: PYI019 - as below
+        """Compute the same, rounding aside, with less work for gradients; returns ``self``.
+
+        What has names in a checkpoint stays as it is. A network with such a form overrides this.
+        """
+        return self
+
     @abstractmethod
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of images."""

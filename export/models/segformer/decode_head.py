@@ -41,6 +41,17 @@ class Fuse(nn.Module):
         fused: Tensor = self.norm(self.conv(torch.cat(levels, 1))).relu()
         return fused
 
+    def below(self, levels: list[Tensor], *, align_corners: bool) -> Tensor:
+        """Fuse four maps (B, D, h_i, w_i), each convolved at its own size and resized after.
+
+        1x1 convolutions and bilinear resizing commute: nothing but rounding differs.
+        """
+        weights = self.conv.weight.chunk(len(levels), 1)
+        parts = [F.conv2d(level, weight) for level, weight in zip(levels, weights, strict=True)]
+        first, *deeper = aligned(parts, align_corners=align_corners)
+        fused: Tensor = self.norm(first + sum(deeper[1:], deeper[0])).relu()
+        return fused
+
 
 class Head(nn.Module):
     """The all-MLP decode head, in either of its two forms."""
@@ -49,6 +60,7 @@ class Head(nn.Module):
         super().__init__()
         eps = numerics.batch_norm_eps
         self.align_corners = numerics.head_align_corners
+        self.fuses_below = False
         self.projections = nn.ModuleList(
             Projection(dim, architecture, eps) for dim in architecture.dims
         )
@@ -61,10 +73,14 @@ class Head(nn.Module):
             projection(feature)
             for projection, feature in zip(self.projections, features, strict=True)
         ]
-        # Deeper levels are coarser: all are resized to the first, a quarter of the image's size.
-        resized = aligned(projected, align_corners=self.align_corners)
-        logits: Tensor = self.classifier(self.fuse(resized))
+        logits: Tensor = self.classifier(self._fused(projected))
         return logits
+
+    def _fused(self, levels: list[Tensor]) -> Tensor:
+        if self.fuses_below:
+            return self.fuse.below(levels, align_corners=self.align_corners)
+        # Deeper levels are coarser: all are resized to the first, a quarter of the image's size.
+        return self.fuse(aligned(levels, align_corners=self.align_corners))  # type: ignore[no-any-return]
 
 
 def aligned(levels: list[Tensor], *, align_corners: bool) -> list[Tensor]:

@@ -208,6 +208,11 @@ class SegFormer(Network):
         runs_of(smaller, len(stage.blocks))
         stage.grid_reduction = smaller
 
+    def ease_learning(self) -> "SegFormer":
+        """Let the head fuse its levels below their resizing; returns ``self``."""
+        self.head.fuses_below = True
+        return self
+
     def forward(self, image: Tensor) -> Tensor:
         """Return logits at a quarter of the image's size, or on the head's smaller grid."""
         features: list[Tensor] = []

@@ -127,10 +127,12 @@ class TokenReduction(Method):
         sides: Where it may work: at queries, keys and values, the feed-forward part, all that
             follows, or a grid.
         is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
+        is_weighted: Whether means count for how many patches a token stands.
     """
 
     sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn", "tokens")
     is_content_based: ClassVar[bool] = True
+    is_weighted: ClassVar[bool] = False
 
     @abstractmethod
     def check_fits(self, grid: Grid) -> None:

@@ -10,8 +10,8 @@ from segpp.export.models.macs import Macs
 from segpp.export.models.vit.architecture import check_heads
 from segpp.export.models.vit.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.vit.macs import head_values, macs_of
-from segpp.export.models.vit.presets import PRESETS, reduction_config
-from segpp.export.models.vit.sites import SITES, site_grids, sites_of
+from segpp.export.models.vit.presets import PRESETS, VARIANTS, reduction_config
+from segpp.export.models.vit.sites import SITES, site_grids
 from segpp.export.models.vit.tolerance import relative_tolerance
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.gates.config import ChannelGates
@@ -44,7 +44,7 @@ class ViTFamily:
     sites: tuple[Site, ...] = SITES
     places: tuple[Place, ...] = ()
     presets: Mapping[str, ReductionConfig] = PRESETS
-    preset_variants: Mapping[str, Mapping[str, ReductionConfig]] = {}
+    preset_variants: Mapping[str, Mapping[str, ReductionConfig]] = VARIANTS
 
     def formats(self) -> tuple[str, ...]:
         """Return the names of the checkpoint formats."""
@@ -105,8 +105,8 @@ class ViTFamily:
         Raises:
             ReductionError: A name is unknown, or a number is out of range.
         """
-        sites = SITES if architecture is None else sites_of(len(architecture.depths))
-        return reduction_config(choice, sites)
+        blocks = None if architecture is None else len(architecture.depths)
+        return reduction_config(choice, blocks)
 
     def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:  # noqa: ARG002
         """Return nothing: no block does with fewer channels."""

@@ -1,13 +1,15 @@
 """Where and how much a plain ViT merges when a single ratio or a preset is asked for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
-from segpp.export.models.vit.sites import SITES
+from segpp.export.models.vit.sites import SITES, sites_of
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, build_config
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
+from segpp.export.reduction.methods.clap import ConditionalLocalPooling
+from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
 from segpp.export.reduction.sites import Site
 
-__all__ = ["PRESETS", "reduction_config"]
+__all__ = ["PRESETS", "VARIANTS", "reduction_config"]
 
 # Up to this ratio 2x2 cells have enough sources; above it they run out, 4x4 cells do not.
 _MAX_RATIO_OF_2X2 = 0.75
@@ -20,19 +22,40 @@ def _from_ratio(ratio: float) -> ReductionConfig:
     return dict.fromkeys(inside, BipartiteSoftMatching(ratio, side, side))
 
 
+def _algm(second: int) -> ReductionConfig:
+    """Merge windows in the first block, and whatever is alike in a later one.
+
+    Source: Norouzi et al., ALGM, 2024 (arXiv:2406.09936), section 3.
+    """
+    return {
+        Site(1, "tokens"): ConditionalLocalPooling(),
+        Site(second, "tokens"): GlobalBipartiteMatching(),
+    }
+
+
+# The fifth block of 12 and the seventh of 24, as published.
+_LARGE = 24
+
 # SegFormer's names mean what they do there and nothing here, so that none is taken for the other.
-PRESETS: Mapping[str, ReductionConfig] = {"none": {}, "even": _from_ratio(0.5)}
+PRESETS: Mapping[str, ReductionConfig] = {"none": {}, "even": _from_ratio(0.5), "algm": _algm(5)}
+
+VARIANTS: Mapping[str, Mapping[str, ReductionConfig]] = {
+    f"networks with {_LARGE} blocks or more": {"algm": _algm(7)}
+}
 
 
-def reduction_config(choice: ReductionChoice, sites: Collection[Site] = SITES) -> ReductionConfig:
+def reduction_config(choice: ReductionChoice, blocks: int | None = None) -> ReductionConfig:
     """Return the reduction at each site.
 
     Args:
-        choice: Preset or ratio, and single sites; each site named there must be one of ``sites``,
-            and presets and ratios are limited to them.
-        sites: Those of the network.
+        choice: Preset or ratio, and single sites; each site named there must be one of the
+            network's, and presets and ratios are limited to them.
+        blocks: How many the network has; of any network if None.
 
     Raises:
         ReductionError: A name is unknown, or a number is out of range.
     """
-    return build_config(choice, sites=sites, presets=PRESETS, from_ratio=_from_ratio)
+    sites = SITES if blocks is None else sites_of(blocks)
+    [large] = VARIANTS.values()
+    presets = PRESETS if blocks is None or blocks < _LARGE else {**PRESETS, **large}
+    return build_config(choice, sites=sites, presets=presets, from_ratio=_from_ratio)

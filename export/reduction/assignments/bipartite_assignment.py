@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from segpp.export.custom_ops import torch_ops
@@ -33,6 +34,11 @@ class BipartiteAssignment:
             most = x.shape[1] - self.num_slots + 1
             return largest_values(x, self.slot, self.num_slots, most)
         return torch_ops.merge(x, self.slot, self.num_slots, self.num_singletons)
+
+    def members(self) -> Tensor:
+        """Return how many tokens each slot has, (B, M, 1)."""
+        numbers = torch.arange(self.num_slots, dtype=self.slot.dtype, device=self.slot.device)
+        return (self.slot[:, None, :] == numbers[:, None]).int().sum(2, keepdim=True)
 
     def unmerge(self, y: Tensor) -> Tensor:
         """Give every token the row of its slot, y (B, M, C) to (B, N, C)."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,6 +34,10 @@ class CellMeans:
         means = self._pool(image)
         return means.flatten(2).transpose(1, 2)
 
+    def members(self) -> Tensor:
+        """Return how many tokens each cell has, (1, M, 1)."""
+        return torch.as_tensor(self._held().flatten())[None, :, None]
+
     def unmerge(self, y: Tensor) -> Tensor:
         """Give every token the mean of its cell, y (B, M, C) to (B, N, C)."""
         cells = cells_of(self.grid, self.rows, self.cols)
@@ -53,14 +58,19 @@ class CellMeans:
 
     def _edge_factor(self, like: Tensor) -> Tensor:
         """Return the size of a full cell over the tokens that each cell holds, (m, n)."""
-        cells = cells_of(self.grid, self.rows, self.cols)
-        held_rows = (self.grid.height - np.arange(cells.height) * self.rows).clip(max=self.rows)
-        held_cols = (self.grid.width - np.arange(cells.width) * self.cols).clip(max=self.cols)
-        factor = self.rows * self.cols / (held_rows[:, None] * held_cols)
+        factor = self.rows * self.cols / self._held()
         # Made here and not of torch's operators: the exporter folds small constants only, and
         # TensorRT-RTX cannot compile the arithmetic on whole numbers that is left.
         kind = np.float64 if like.dtype == torch.float64 else np.float32
         return torch.as_tensor(factor.astype(kind), device=like.device).to(like.dtype)
+
+    def _held(self) -> NDArray[np.int64]:
+        """Return how many tokens each cell has, (m, n)."""
+        cells = cells_of(self.grid, self.rows, self.cols)
+        held_rows = (self.grid.height - np.arange(cells.height) * self.rows).clip(max=self.rows)
+        held_cols = (self.grid.width - np.arange(cells.width) * self.cols).clip(max=self.cols)
+        held: NDArray[np.int64] = held_rows[:, None] * held_cols
+        return held
 
 
 def _spread(image: Tensor, axis: int, tokens: int) -> Tensor:

@@ -9,8 +9,8 @@ Each source looks for its most similar destination; the ``ratio * N`` sources th
 to theirs merge into it.
 
 Options of our own change which tokens those are and what becomes of them, never how many: see
-``_saliency``, ``_protected_tokens``, ``_destination_exchange`` and ``assignments.largest_values``.
-With their defaults the graph is the plain one.
+``matching.saliency``, ``matching.protected_tokens``, ``matching.destination_exchange`` and
+``assignments.largest_values``. With their defaults the graph is the plain one.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ __all__ = ["BipartiteSoftMatching"]
 
 # A cosine and a saliency are within 2: beyond this the first decides nothing that FP32 could tell.
 _MOST_PROTECTED = 100
-# As ``_protected_tokens`` has it, which imports torch.
+# As ``matching.protected_tokens`` has it, which imports torch.
 _PROTECTING_CHANNELS = 2
 
 
@@ -127,7 +127,7 @@ class BipartiteSoftMatching(TokenReduction):
         from segpp.export.reduction.assignments.bipartite_assignment import (  # noqa: PLC0415
             BipartiteAssignment,
         )
-        from segpp.export.reduction.methods._matched_tokens import matched_tokens  # noqa: PLC0415
+        from segpp.export.reduction.matching.matched_tokens import matched_tokens  # noqa: PLC0415
 
         num_merged, partition = self.num_merged(grid), self._partition(grid)
         tokens, exchange = matched_tokens(

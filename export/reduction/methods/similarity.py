@@ -30,7 +30,7 @@ __all__ = ["SimilarityGrid"]
 
 # Every second token stays, and the others can merge.
 _LEAST_SHARE = 0.5
-# As ``_neighbor_match`` has it, which imports torch.
+# As ``matching.neighbor_match`` has it, which imports torch.
 _CODE_CHANNELS = 3
 
 
@@ -97,7 +97,7 @@ class SimilarityGrid(GridReduction):
     def match(self, x: "Tensor", grid: Grid) -> TokenAssignment:
         """Match the tokens x (B, N, C) along rows, and what these leave along columns."""
         # A board lists methods and counts tokens without torch.
-        from segpp.export.reduction.methods._neighbor_match import line_pairs  # noqa: PLC0415
+        from segpp.export.reduction.matching.neighbor_match import line_pairs  # noqa: PLC0415
 
         return line_pairs(x, grid, self.grid_out(grid), is_largest=self.value == "max")
 

@@ -13,6 +13,11 @@ from segpp.export.models.vit.network.blocks import Attention, Block, behind
 from segpp.export.models.vit.network.embedding import Embedding
 from segpp.export.models.vit.network.heads import build_head
 from segpp.export.models.vit.sites import grid_behind, sites_of
+from segpp.export.reduction.assignments.weighted_means import (
+    CountedAssignment,
+    weighted_merge,
+    weights_behind,
+)
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture
@@ -39,8 +44,15 @@ class Stage(nn.Module):
         """The block."""
         return cast("Block", self.blocks[0])
 
-    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid, TokenAssignment | None]:
+    def forward(
+        self, x: Tensor, grid: Grid, weights: Tensor | None = None
+    ) -> tuple[Tensor, Grid, TokenAssignment | None]:
         """Transform tokens (B, P + N, C), the N patches on ``grid``, to (B, P + M, C).
+
+        Args:
+            x: Tokens.
+            grid: Of those behind the prefix.
+            weights: How many patches each of these stands for, (B, N, 1); None where it is one.
 
         Returns:
             The tokens, the grid of the M, and which of the N they are, where something merged.
@@ -50,7 +62,8 @@ class Stage(nn.Module):
             return self.block.transform(x), grid, None
         patches = x[:, self.prefix :]
         assignment = self.merging.match(patches, grid)
-        x = behind(x[:, : self.prefix], assignment.merge(patches))
+        merged = weighted_merge(assignment, patches, weights if self.merging.is_weighted else None)
+        x = behind(x[:, : self.prefix], merged)
         return self.block.transform(x), grid_behind(self.merging, grid), assignment
 
 
@@ -109,10 +122,14 @@ class ViT(Network):
     def forward(self, image: Tensor) -> Tensor:
         """Return logits on the grid of the patches, or finer where the head makes them so."""
         x, patches = self.patch_embed(image)
-        grid, merged = patches, list[TokenAssignment]()
-        for stage in self.stages:
-            x, grid, assignment = stage(x, grid)
-            merged += [] if assignment is None else [assignment]
+        grid, merged, weights = patches, list[TokenAssignment](), None
+        weighing = self._last_weighing()
+        for number, stage in enumerate(self.stages):
+            x, grid, assignment = stage(x, grid, weights)
+            if assignment is not None:
+                merged.append(assignment)
+                if number < weighing:
+                    weights = weights_behind(cast("CountedAssignment", assignment), weights)
         x = self.norm(x[:, self.prefix :])
         if self.head.needs_grid:
             logits = self.head(_restored(x, merged), patches)
@@ -120,6 +137,12 @@ class ViT(Network):
             # K numbers of a token are restored, and not C.
             logits = tokens_to_nchw(_restored(self.head.tokens(x), merged), patches)
         return self._without_padding(logits, image, patches)
+
+    def _last_weighing(self) -> int:
+        """Return the last stage, counted from 0, whose means are weighted; -1 where none are."""
+        mergings = [cast("Stage", stage).merging for stage in self.stages]
+        weighing = (n for n, one in enumerate(mergings) if one is not None and one.is_weighted)
+        return max(weighing, default=-1)
 
     def _without_padding(self, logits: Tensor, image: Tensor, grid: Grid) -> Tensor:
         """Cut from the logits what lies on the zeros beside the image.

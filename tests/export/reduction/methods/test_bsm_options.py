@@ -1,7 +1,7 @@
 """What the options of bsm change, against their definitions written out token by token.
 
-Tests reduction/methods/_matched_tokens.py, _saliency.py, _protected_tokens.py,
-_destination_exchange.py, reduction/assignments/largest_values.py, and words as settings in
+Tests reduction/matching/matched_tokens.py, saliency.py, protected_tokens.py,
+destination_exchange.py, reduction/assignments/largest_values.py, and words as settings in
 reduction/base.py.
 """
 

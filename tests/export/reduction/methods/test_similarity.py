@@ -1,6 +1,6 @@
 """Neighbours that are alike become one, against the definition written out token by token.
 
-Tests reduction/methods/similarity.py and reduction/methods/_neighbor_match.py, and
+Tests reduction/methods/similarity.py and reduction/matching/neighbor_match.py, and
 reduction/assignments/line_pairs.py.
 """
 

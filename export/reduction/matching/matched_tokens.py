@@ -2,13 +2,13 @@
 
 from torch import Tensor
 
-from segpp.export.reduction.methods._destination_exchange import (
+from segpp.export.reduction.matching.destination_exchange import (
     DestinationExchange,
     center_exchange,
     chosen_exchange,
 )
-from segpp.export.reduction.methods._protected_tokens import protected_tokens
-from segpp.export.reduction.methods._saliency import saliency, unit
+from segpp.export.reduction.matching.protected_tokens import protected_tokens
+from segpp.export.reduction.matching.saliency import saliency, unit
 from segpp.ops.partition import BipartitePartition
 
 __all__ = ["matched_tokens"]

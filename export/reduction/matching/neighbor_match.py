@@ -22,7 +22,8 @@ from torch.nn import functional as F
 
 from segpp.export.custom_ops import torch_ops
 from segpp.export.reduction.assignments.line_pairs import LinePairs, Lines, columns_of, rows_of
-from segpp.export.reduction.methods._saliency import unit
+from segpp.export.reduction.assignments.running_sums import sums_so_far
+from segpp.export.reduction.matching.saliency import unit
 from segpp.ops.grid import Grid
 
 __all__ = ["line_pairs", "neighbor_slots"]
@@ -72,7 +73,7 @@ def neighbor_slots(lines: Tensor, slots: int) -> Tensor:
     )[:, :count]
     # 2. Members of a slot are neighbours: a new slot begins where the number changes.
     begins = F.pad((slot[:, 1:] != slot[:, :-1]).int(), (1, 0))
-    return _sums_so_far(begins)
+    return sums_so_far(begins)
 
 
 def _codes(count: int, like: Tensor) -> Tensor:
@@ -85,12 +86,3 @@ def _codes(count: int, like: Tensor) -> Tensor:
         # With nothing but the code of the destination before it no other is as similar to one.
         codes[-1] = own[-1]
     return torch.from_numpy(codes).to(like.device)
-
-
-def _sums_so_far(x: Tensor) -> Tensor:
-    """Return the sum of each number (L, n) and those before it in its line."""
-    step = 1
-    while step < x.shape[1]:
-        x = x + F.pad(x[:, :-step], (step, 0))
-        step *= 2
-    return x

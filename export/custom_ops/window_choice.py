@@ -1,0 +1,71 @@
+"""Which windows of a grid merge, and in which order, as each image decides: a seam for a replay."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segpp.ops.grid import Grid
+
+__all__ = ["WindowSettings", "plain_ranks", "rank", "ranking_by"]
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """Windows of ``side`` x ``side`` tokens.
+
+    Attributes:
+        grid: Of all tokens; what is left beside complete windows is in none.
+        side: Tokens along a window.
+        merged: How many windows merge.
+    """
+
+    grid: Grid
+    side: int
+    merged: int
+
+    @property
+    def windows(self) -> Grid:
+        """Rows and columns of complete windows."""
+        return Grid(self.grid.height // self.side, self.grid.width // self.side)
+
+
+# From scores (B, W) of all windows to the place of each (B, W), the highest score first.
+Ranker = Callable[[Tensor, WindowSettings], Tensor]
+
+
+def rank(scores: Tensor, settings: WindowSettings) -> Tensor:
+    """Return how many windows go before each, (B, W) INT64: a permutation.
+
+    Args:
+        scores: Of W windows, (B, W); of equals the first in raster order goes before.
+        settings: Which windows.
+    """
+    if torch.compiler.is_exporting():
+        return plain_ranks(scores, settings)
+    return _ranker.get()(scores, settings)
+
+
+@contextmanager
+def ranking_by(ranker: Ranker) -> Iterator[None]:
+    """Let ``ranker`` decide inside the block, in place of ``plain_ranks``."""
+    token = _ranker.set(ranker)
+    try:
+        yield
+    finally:
+        _ranker.reset(token)
+
+
+def plain_ranks(scores: Tensor, settings: WindowSettings) -> Tensor:
+    """Count them: no two engines sort equals alike, but all of them compare."""
+    del settings
+    number = torch.arange(scores.shape[1], device=scores.device)
+    other, own = scores[:, None, :], scores[:, :, None]
+    before = (other > own) | ((other == own) & (number < number[:, None]))
+    return before.int().sum(2)
+
+
+_ranker: ContextVar[Ranker] = ContextVar("ranker", default=plain_ranks)

@@ -1,0 +1,1 @@
+"""How methods compare tokens, and what that says of which merge."""

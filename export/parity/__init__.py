@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segpp.errors import CheckError
 from segpp.export.custom_ops.cell_choice import choosing_by
 from segpp.export.custom_ops.torch_ops import matching_by
+from segpp.export.custom_ops.window_choice import ranking_by
 from segpp.export.images import ParityImage
 from segpp.export.models.base import family_of
 from segpp.export.models.network import Network
@@ -22,6 +23,7 @@ from segpp.export.onnx_graph.rounded_copy import rounded_copy
 from segpp.export.parity.file_run import FileOutcome, run_file
 from segpp.export.parity.replay_choices import ChoiceReplay
 from segpp.export.parity.replay_matches import MatchReplay
+from segpp.export.parity.replay_windows import WindowReplay
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import Parity
 from segpp.ops.grid import Size
@@ -115,14 +117,16 @@ def _judge_full(
     tolerance, first = _tolerance(model, images[0]), images[0]
     replays = [MatchReplay(outcome.matches, tie=tolerance) for outcome in outcomes]
     choices = [ChoiceReplay(outcome.choices, tie=tolerance) for outcome in outcomes]
+    windows = [WindowReplay(outcome.slots, tie=tolerance) for outcome in outcomes]
     seen = []
-    for image, outcome, replay, choice in zip(images, outcomes, replays, choices, strict=True):
-        with matching_by(replay), choosing_by(choice):
+    every = zip(images, outcomes, replays, choices, windows, strict=True)
+    for image, outcome, replay, choice, window in every:
+        with matching_by(replay), choosing_by(choice), ranking_by(window):
             expected = _torch_logits(model, image.normalized)
         seen.append(Seen(expected, outcome, tolerance))
     agreement_of = partial(_agreement, align_corners=align_corners)
     same_matches = own_matches = agreement_of(seen[0].expected, outcomes[0].labels)
-    if replays[0].differing or choices[0].differing:
+    if replays[0].differing or choices[0].differing or windows[0].differing:
         own_matches = agreement_of(_torch_logits(model, first.normalized), outcomes[0].labels)
     difference = np.abs(seen[0].expected - outcomes[0].logits).max()
     return {

@@ -31,12 +31,14 @@ class FileOutcome:
         matches: Settings and slots (B, N) of every match.
         choices: Where each image decides which token of a cell is its destination: the cells, and
             the order (B, N) in which the tokens were matched.
+        slots: What it unmerges by that is of no match, (B, N) each, in order.
     """
 
     logits: NDArray[np.float32]
     labels: NDArray[Any]
     matches: list[tuple[MatchSettings, Tensor]]
     choices: list[tuple[BipartitePartition, Tensor]]
+    slots: list[Tensor]
 
 
 def run_file(
@@ -47,7 +49,8 @@ def run_file(
     logits = _logits_name(model.graph)
     # 1. Make outputs of the logits and of every match, which are values inside the graph.
     orders = _orders(model.graph, matches)
-    names = [logits, *(node.output[0] for node in matches), *orders]
+    others = [name for name in _slots(model.graph) if name not in orders]
+    names = [logits, *(node.output[0] for node in matches), *orders, *others]
     outputs = {output.name for output in model.graph.output}
     inner = {value.name: value for value in model.graph.value_info}
     model.graph.output.extend(inner[name] for name in names if name not in outputs)
@@ -73,9 +76,9 @@ def run_file(
             if resized
             else resize_argmax(values[logits], full, align_corners=align_corners)
         )
-        outcomes.append(
-            FileOutcome(values[logits], labels, list(zip(settings, slots, strict=True)), choices)
-        )
+        matched = list(zip(settings, slots, strict=True))
+        unmatched = [torch.from_numpy(values[name]) for name in others]
+        outcomes.append(FileOutcome(values[logits], labels, matched, choices, unmatched))
     return tuple(outcomes)
 
 
@@ -102,6 +105,13 @@ def _orders(
         if maker is not None and maker.op_type == "SegppTokenUnmerge":
             orders[maker.input[1]] = _settings(match).partition
     return orders
+
+
+def _slots(graph: onnx.GraphProto) -> list[str]:
+    """Return what tokens are unmerged by and no match made, each once, in order."""
+    makers = {node.output[0]: node for node in graph.node}
+    by = dict.fromkeys(n.input[1] for n in graph.node if n.op_type == "SegppTokenUnmerge")
+    return [name for name in by if name in makers and makers[name].op_type != "SegppTokenMatch"]
 
 
 def _logits_name(graph: onnx.GraphProto) -> str:

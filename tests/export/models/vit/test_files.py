@@ -129,6 +129,27 @@ def test_a_shortened_sequence_is_restored_by_one_gather_a_merge(
     ]
 
 
+@pytest.mark.parametrize("size", ["96x64", "64x80"], ids=["even", "odd"])
+def test_algm_is_exported_with_its_counts(
+    files: Path, segpp: Command, tmp_path: Path, size: str
+) -> None:
+    path = tmp_path / "algm.onnx"
+    reduce = ("--reduce", "1.tokens=clap:count=1", "--reduce", "2.tokens=gbm:count=4")
+
+    done = segpp("export", files / "checkpoint.pth", path, "--size", size, *reduce)
+
+    assert done.returncode == 0, done.stderr
+    manifest = read_manifest(path)
+    patches = 24 if size == "96x64" else 20
+    assert [one.tokens_out for one in manifest.reduction] == [patches - 3, patches - 7]
+    assert manifest.parity is not None
+    assert manifest.parity.agreement_given_matches == 1.0
+    graph = onnx.load(path)
+    assert lint(graph) == []
+    operators = [node.op_type for node in graph.graph.node]
+    assert operators.count("SegppTokenMatch") == operators.count("SegppTokenMerge") == 1
+
+
 def test_positions_are_a_constant_of_the_exports_grid(files: Path) -> None:
     graph = onnx.load(files / "half.onnx").graph
 

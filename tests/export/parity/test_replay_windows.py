@@ -1,0 +1,62 @@
+"""What a file merges by windows is replayed if it was right to, and refused if it was not."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from segpp.errors import CheckError
+from segpp.export.custom_ops.window_choice import WindowSettings, plain_ranks, rank, ranking_by
+from segpp.export.parity.replay_windows import WindowReplay
+from segpp.export.reduction.assignments.window_means import window_means
+from segpp.ops.grid import Grid
+
+SETTINGS = WindowSettings(Grid(5, 8), 2, 3)
+TIE = 1e-3
+
+
+def scores(*others: float) -> Tensor:
+    """Of eight windows: the first ones are the most alike."""
+    return torch.tensor([[0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2]]) + torch.tensor(
+        [[*others, *([0.0] * (8 - len(others)))]]
+    )
+
+
+def slots(of: Tensor) -> Tensor:
+    return window_means(plain_ranks(of, SETTINGS), SETTINGS).slot
+
+
+def test_ranks_of_the_file_are_given_where_they_are_ties() -> None:
+    # The file sees the third and the fourth window the other way round, by less than a tie.
+    own, seen = scores(0, 0, -0.1 + 1e-4), scores(0, 0, -0.1 - 1e-4)
+    replay = WindowReplay([slots(own), slots(seen)], tie=TIE)
+
+    with ranking_by(replay):
+        first, second = rank(own, SETTINGS), rank(own, SETTINGS)
+
+    assert torch.equal(first, plain_ranks(own, SETTINGS))
+    assert torch.equal(second[:, :4], torch.tensor([[0, 1, 3, 2]]))
+    # One merges there and not here, the other here and not there.
+    assert replay.differing == 2
+    assert torch.equal(rank(own, SETTINGS), first)
+
+
+@pytest.mark.parametrize(
+    "seen", [scores(0, 0, -0.3), scores(-0.15)], ids=["another window", "another order"]
+)
+def test_windows_that_are_less_alike_than_others_are_refused(seen: Tensor) -> None:
+    replay = WindowReplay([slots(seen)], tie=TIE)
+
+    with pytest.raises(CheckError, match=r"less alike than others by 0\.\d+\n.* tie"):
+        replay(scores(), SETTINGS)
+
+
+def test_slots_of_something_else_are_passed_over() -> None:
+    of = scores()
+    pairs = torch.arange(SETTINGS.grid.tokens, dtype=torch.int32)[None] // 2
+    shifted = slots(of).roll(1, 1)
+
+    replay = WindowReplay([pairs[:, :20], pairs, shifted, slots(of)], tie=TIE)
+
+    assert torch.equal(replay(of, SETTINGS), plain_ranks(of, SETTINGS))
+    with pytest.raises(CheckError, match="does not merge 3 windows of 5x8 tokens"):
+        replay(of, SETTINGS)

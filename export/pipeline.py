@@ -45,8 +45,8 @@ from segpp.export.images import (
     SearchImage,
     made_parity_image,
     read_parity_image,
+    search_images,
 )
-from segpp.export.match_sharing_search import MatchSharing, search_match_sharing
 from segpp.export.models.base import Checkpoint, family_of, grids_of
 from segpp.export.models.cost_model import cost_advice, cost_warnings
 from segpp.export.models.gating import Gated, gate_channels
@@ -71,6 +71,8 @@ from segpp.export.parity.reference import (
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.gates.config import ChannelGates, chooses_on_images, count_channels
 from segpp.export.reduction.sites import Site
+from segpp.export.search.counts import FoundCount, found_note, search_counts, threshold_of
+from segpp.export.search.match_sharing import MatchSharing, search_match_sharing
 from segpp.export.serving.base import Served
 from segpp.export.serving.folders import served_folders, write_served, writing_all
 from segpp.export.serving.request import check_servers
@@ -124,6 +126,7 @@ def _export(config: ExportConfig) -> ExportResult:
     arrays = None if config.reference is None else read_reference(config.reference)
     if arrays is not None and config.reference is not None:
         check_reference(arrays, checkpoint, spec, config.reference)
+    reduction, counts = _counted(config, checkpoint, spec, reduction)
     sharing = _match_sharing(config, checkpoint, spec, reduction)
     plan = resolve(config, checkpoint, spec, reduction, sharing)
 
@@ -158,6 +161,7 @@ def _export(config: ExportConfig) -> ExportResult:
                 match_interval=sharing.interval,
             ),
             _made_note(image, spec),
+            found_note(counts),
             search_note(config, spec),
             channels_note(config, chosen_on),
             half_note(config.precision, islands, seen=image is not None),
@@ -246,6 +250,25 @@ def _check_memory(
 
 def _parity_path(config: ExportConfig) -> Path:
     return config.parity_image or sample_image()
+
+
+def _counted(
+    config: ExportConfig, checkpoint: Checkpoint, spec: InputSpec, reduction: ReductionConfig
+) -> tuple[ReductionConfig, tuple[FoundCount, ...]]:
+    if not config.counts.images:
+        return reduction, ()
+    threshold = threshold_of(checkpoint.architecture, config.counts.threshold)
+    images = search_images(config.counts.images, spec)
+    shape = checkpoint.architecture.vit
+    with step(f"counting what merges, on {len(images)} image(s)"):
+        return search_counts(
+            checkpoint.build(),
+            reduction,
+            [image.draw for image in images],
+            quantile=config.counts.quantile,
+            threshold=threshold,
+            prefix=0 if shape is None else shape.prefix,
+        )
 
 
 def _match_sharing(

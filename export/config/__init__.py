@@ -7,6 +7,7 @@ from typing import Literal
 
 from segpp.export.models.base import ModelFamily
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
+from segpp.export.reduction.counts import CountChoice
 from segpp.export.reduction.gates.config import ChannelGates, build_gates
 from segpp.export.targets import PORTABLE
 from segpp.manifest import Architecture, Manifest
@@ -77,6 +78,7 @@ class ExportConfig:
             measures what each stage can bear.
         search_images: What ``AUTO`` measures and fixed channel gates choose on, files or folders;
             the parity image if empty.
+        counts: How methods find their counts on images, if they do.
         heads: Attention heads per stage; the checkpoint's own, else the usual ones, if None.
         mean: Per channel of RGB on the 0-255 scale; the checkpoint's own, else ImageNet's, if None.
         std: Likewise.
@@ -113,6 +115,7 @@ class ExportConfig:
     outputs: str = "logits"
     match_interval: int | Literal["auto"] = 1
     search_images: tuple[Path, ...] = ()
+    counts: CountChoice = field(default_factory=CountChoice)
     heads: tuple[int, ...] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None

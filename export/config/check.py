@@ -19,6 +19,7 @@ from segpp.export.images import images_in
 from segpp.export.models.base import ModelFamily, check_with_any, families_for
 from segpp.export.models.rewriting import select_rewrites
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.counts import check_counted
 from segpp.export.reduction.gates.config import check_beside, chooses_on_images
 from segpp.export.serving.base import SERVERS
 from segpp.export.serving.folders import check_folders
@@ -156,6 +157,7 @@ def _check_match_interval(config: ExportConfig) -> None:
 def _check_with(family: ModelFamily, config: ExportConfig) -> None:
     reduction, gates = reduction_of(config, family), gates_of(config, family)
     check_beside(gates, reduction)
+    check_counted(config.counts, reduction)
     if config.search_images and config.match_interval != AUTO and not chooses_on_images(gates):
         raise InputError(
             f"`search_images` goes with `match_interval={AUTO}`, which measures on them, or with a "
@@ -186,7 +188,8 @@ def _why_none_is_shared(reduction: ReductionConfig) -> str:
 
 
 def _check_output(config: ExportConfig) -> None:
-    read = [config.checkpoint, config.parity_image, config.reference, *config.search_images]
+    chosen_on = [*config.search_images, *config.counts.images]
+    read = [config.checkpoint, config.parity_image, config.reference, *chosen_on]
     inputs = [path for path in read if path is not None]
     # What runs a file knows it by its name.
     is_onnx = config.out.suffix.lower() == _SUFFIX
@@ -205,5 +208,5 @@ def _check_output(config: ExportConfig) -> None:
 def _check_inputs(config: ExportConfig) -> None:
     check_weights(config.checkpoint)
     given = () if config.parity_image is None else (config.parity_image,)
-    for image in (*given, *images_in(config.search_images)):
+    for image in (*given, *images_in([*config.search_images, *config.counts.images])):
         check_file(image, kind="image", error=ImageError)

@@ -6,11 +6,11 @@ from segpp.export.config import ExportConfig
 from segpp.export.config.feeding import resolve_input
 from segpp.export.config.merging import resolve_reduction
 from segpp.export.config.origins import resolve_origins
-from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint, classes_of, family_of, grids_of
 from segpp.export.models.rewriting import RewriteSelection, select_rewrites
 from segpp.export.parity import MIN_AGREEMENT
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.search.match_sharing import MatchSharing
 from segpp.manifest import Classes, InputSpec, Origin, ReductionSite
 from segpp.ops.grid import Size
 

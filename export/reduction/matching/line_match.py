@@ -19,7 +19,7 @@ from segpp.export.custom_ops import torch_ops
 from segpp.export.reduction.matching.saliency import unit
 from segpp.ops.grid import Grid
 
-__all__ = ["line_match"]
+__all__ = ["best_cosines", "line_match"]
 
 # One would do; products of GPUs are made for multiples of eight.
 _CODE_CHANNELS = 8
@@ -42,6 +42,12 @@ def line_match(x: Tensor, merged: int) -> Tensor:
         merged=merged + missing,
     )
     return slot[:, :count] if missing else slot
+
+
+def best_cosines(x: Tensor) -> Tensor:
+    """Return the largest cosine (B, S) of every second token of x (B, N, C), the second first."""
+    units = unit(x)
+    return (units[:, 1::2] @ units[:, ::2].transpose(1, 2)).amax(2)
 
 
 def _with_last(x: Tensor) -> Tensor:

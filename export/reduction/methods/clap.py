@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
-from segpp.export.reduction.base import TokenAssignment, TokenReduction
+from segpp.export.reduction.base import TokenAssignment
+from segpp.export.reduction.counts import CountedReduction
 from segpp.export.reduction.sites import Side
 from segpp.ops.grid import Grid
 
@@ -29,7 +30,7 @@ __all__ = ["ConditionalLocalPooling"]
 
 @REDUCTIONS.register("clap")
 @dataclass(frozen=True)
-class ConditionalLocalPooling(TokenReduction):
+class ConditionalLocalPooling(CountedReduction):
     """The most similar windows of ``side`` x ``side`` tokens become their mean.
 
     Attributes:
@@ -105,6 +106,20 @@ class ConditionalLocalPooling(TokenReduction):
 
         settings = self.settings(grid)
         return window_means(rank(window_similarity(x, settings), settings), settings)
+
+    @property
+    def leaving(self) -> int:
+        """How many tokens leave with a window."""
+        return self.side**2 - 1
+
+    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float, block: int) -> "Tensor":
+        """Return how many windows of each image are at least so alike, (B,)."""
+        from segpp.export.reduction.matching.window_similarity import (  # noqa: PLC0415
+            window_similarity,
+        )
+
+        del block
+        return (window_similarity(x, self.settings(grid)) >= threshold).sum(1)
 
     def settings(self, grid: Grid) -> "WindowSettings":
         """Return which windows of ``grid`` can merge, and how many do."""

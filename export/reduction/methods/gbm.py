@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
-from segpp.export.reduction.base import TokenAssignment, TokenReduction
+from segpp.export.reduction.base import TokenAssignment
+from segpp.export.reduction.counts import CountedReduction
 from segpp.export.reduction.sites import Side
 from segpp.ops.grid import Grid
 
@@ -28,7 +29,7 @@ __all__ = ["GlobalBipartiteMatching"]
 
 @REDUCTIONS.register("gbm")
 @dataclass(frozen=True)
-class GlobalBipartiteMatching(TokenReduction):
+class GlobalBipartiteMatching(CountedReduction):
     """Merge a share of all tokens into the most similar of every second one.
 
     Attributes:
@@ -95,3 +96,21 @@ class GlobalBipartiteMatching(TokenReduction):
         merged = self.num_merged(grid)
         slot = line_match(x, merged)
         return BipartiteAssignment(slot, grid.tokens - merged, grid.tokens // 2 - merged)
+
+    @property
+    def leaving(self) -> int:
+        """One token leaves with each that is counted."""
+        return 1
+
+    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float, block: int) -> "Tensor":
+        """Return how many tokens of each image are similar enough to another one, (B,).
+
+        Enough is the mean of an image's own similarities and a part of their deviation, which the
+        block divides: nothing else is set by hand.
+        """
+        from segpp.export.reduction.matching.line_match import best_cosines  # noqa: PLC0415
+
+        del grid, threshold
+        best = best_cosines(x)
+        enough = best.mean(1, keepdim=True) + best.std(1, keepdim=True) / block
+        return (best >= enough).sum(1)

@@ -8,6 +8,7 @@ from segpp.errors import InputError
 from segpp.export.config import AUTO, PURPOSES, ExportConfig, ExportResult
 from segpp.export.config.check import check_config
 from segpp.export.reduction.config import ReductionChoice
+from segpp.export.reduction.counts import CountChoice
 from segpp.images.picture import check_bands
 from segpp.images.white import check_white
 from segpp.runtime.build import BuildConfig, BuildReport, GateConfig
@@ -32,6 +33,9 @@ def export_onnx(
     reduce: str | Sequence[str] = (),
     match_interval: int | Literal["auto"] = 1,
     search_images: OneOrMore = (),
+    calibrate: OneOrMore = (),
+    quantile: float = 0.5,
+    threshold: float | None = None,
     batch: int = 1,
     precision: str = "fp32",
     target: str = "portable",
@@ -75,12 +79,18 @@ def export_onnx(
             resizes itself and labels pixel by pixel: with ``made_for="engine"`` the GPU does it.
             They must have the shape of ``size``, or the fit be ``stretch``.
         preset: ``none``, ``hq``, ``fast``, ``2x2`` (SegFormer++, arXiv:2405.14467) or ``deep``;
-            ``none`` or ``even`` of a plain ViT.
+            ``none``, ``even`` or ``algm`` of a plain ViT.
         ratio: Instead of a preset: the share of tokens merged away at each site, in [0, 1).
         reduce: Single sites on top, as ``"3.q=bsm:ratio=0.8,sy=4,sx=4"`` or ``"4.q=none"``.
         match_interval: For how many consecutive blocks of a stage one matching serves; ``auto``
             measures it on ``search_images``.
         search_images: Files or folders; the image of the parity check if empty.
+        calibrate: Files or folders on which ``clap`` and ``gbm``, as in ``preset="algm"``, find how
+            many tokens merge in every image.
+        quantile: Of the counts that these images would have had: the share of them that would have
+            merged less.
+        threshold: The cosine above which windows merge there; the one published for a network of
+            that size if None.
         batch: Images per call.
         precision: ``fp32``, ``fp16`` or ``bf16``, the type of weights and activations.
         target: ``portable``; ``onnxruntime`` for that library alone, the fastest on a CPU; or
@@ -150,6 +160,11 @@ def export_onnx(
         ),
         match_interval=_match_interval(match_interval),
         search_images=arguments.several(arguments.path, "search_images", search_images),
+        counts=CountChoice(
+            arguments.several(arguments.path, "calibrate", calibrate),
+            arguments.share("quantile", quantile),
+            arguments.optional(arguments.number, "threshold", threshold),
+        ),
         batch=arguments.whole_number("batch", batch),
         precision=arguments.text("precision", precision),
         target=arguments.text("target", target),

@@ -201,7 +201,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         metavar="NAME",
-        help="none, hq, fast or 2x2, as in the paper, or deep; none or even of a plain ViT",
+        help="none, hq, fast or 2x2, as in the paper, or deep; none, even or algm of a plain ViT",
     )
     group.add_argument(
         "--reduce",
@@ -228,6 +228,30 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="what --match-interval auto measures and fixed channels are chosen on, an image or a "
         "folder; repeatable (default: --parity-image)",
+    )
+    group.add_argument(
+        "--calibrate",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="PATH",
+        help="find how many tokens merge by clap and gbm, as with --preset algm, on an image or a "
+        "folder; repeatable (default: fixed shares)",
+    )
+    group.add_argument(
+        "--quantile",
+        type=float,
+        default=0.5,
+        metavar="Q",
+        help="with --calibrate: of the counts of its images; a share Q of them would have merged "
+        "less (default: 0.5)",
+    )
+    group.add_argument(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="with --calibrate: cosine above which windows merge (default: as published for a "
+        "network of that size)",
     )
     group.add_argument(
         "--list-reductions",
@@ -282,6 +306,9 @@ def run(args: argparse.Namespace) -> int:
         reduce=args.reduce,
         match_interval=args.match_interval,
         search_images=args.search_images,
+        calibrate=args.calibrate,
+        quantile=args.quantile,
+        threshold=args.threshold,
         batch=args.batch,
         precision=args.precision,
         target=args.target,

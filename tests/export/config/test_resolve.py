@@ -18,7 +18,6 @@ from segpp.export.config.resolve import (
     resolve_input,
     resolve_reduction,
 )
-from segpp.export.match_sharing_search import MatchSharing
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.architecture import segformer
@@ -27,6 +26,7 @@ from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.pipeline import export_onnx
 from segpp.export.reduction.config import ReductionChoice
+from segpp.export.search.match_sharing import MatchSharing
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import Write, theirs

@@ -1,8 +1,8 @@
 """What the options of bsm change, against their definitions written out token by token.
 
-Tests reduction/matching/matched_tokens.py, saliency.py, protected_tokens.py,
-destination_exchange.py, reduction/assignments/largest_values.py, and words as settings in
-reduction/base.py.
+Tests reduction/matching/matched_tokens.py, reduction/matching/saliency.py,
+reduction/matching/protected_tokens.py, reduction/matching/destination_exchange.py,
+reduction/assignments/largest_values.py, and words as settings in reduction/base.py.
 """
 
 from dataclasses import replace

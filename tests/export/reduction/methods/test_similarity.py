@@ -1,7 +1,7 @@
 """Neighbours that are alike become one, against the definition written out token by token.
 
 Tests reduction/methods/similarity.py and reduction/matching/neighbor_match.py, and
-reduction/assignments/line_pairs.py.
+reduction/assignments/line_pairs.py and reduction/assignments/running_sums.py.
 """
 
 from collections import Counter

@@ -12,10 +12,10 @@ import torch
 
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.images import made_image, normalized_image
-from segpp.export.match_sharing_search import TOLERANCE, candidates, search
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.presets import PRESETS, reduction_config
 from segpp.export.pipeline import export_onnx
+from segpp.export.search.match_sharing import TOLERANCE, candidates, search
 from segpp.images.postprocess import resize_argmax
 from segpp.manifest import parse_manifest, read_manifest
 from segpp.manifest.dataclass_json import encode

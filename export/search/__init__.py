@@ -1,0 +1,1 @@
+"""What an export measures on images before there is a file."""

@@ -45,6 +45,7 @@ def blocks_of() -> Mapping[str, str]:
     }
     blocks["classes"] = tables.classes_table(_read("frontier_b0"), _SHOWN)
     blocks["blocks left out"] = tables.left_out_table(_read("left_out_deep"))
+    blocks["parts on half a grid"] = tables.half_grid_table(_read("half_grid"))
     blocks["distilled"] = tables.distilled_table(trials)
     blocks["speed"] = "\n\n".join(map(tables.speed_table, _read("speed")["runs"]))
     return blocks

@@ -6,7 +6,14 @@ from typing import Any
 
 from benchmarks.common.interleaved import columns, faster_text
 
-__all__ = ["classes_table", "distilled_table", "frontier_table", "left_out_table", "speed_table"]
+__all__ = [
+    "classes_table",
+    "distilled_table",
+    "frontier_table",
+    "half_grid_table",
+    "left_out_table",
+    "speed_table",
+]
 
 Row = Mapping[str, Any]
 
@@ -67,6 +74,14 @@ def left_out_table(result: Row) -> str:
     rows = result["rows"]
     return columns(
         head, [[row["left_out"], *(_percent(row[d]["miou"]) for d in _DATA)] for row in rows]
+    )
+
+
+def half_grid_table(result: Row) -> str:
+    """Return a row for each part of the blocks that works on half a grid."""
+    head = [f"on half a grid in stage {result['stage']}", *_DATA]
+    return columns(
+        head, [[row["on_half"], *(_percent(row[d]) for d in _DATA)] for row in result["rows"]]
     )
 
 

@@ -105,6 +105,8 @@ def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
     data = ("--unseen", tmp_path / "unseen", "--val", tmp_path / "val", "--limit", 2)
     out = ("--size", SIZE, "--threads", 1, "--out", tmp_path / "left_out.json")
     left = run("left_out", "--checkpoint", CHECKPOINT, *data, *out)
+    halves = tmp_path / "half_grid.json"
+    run("half_grid", "--checkpoint", CHECKPOINT, *data, "--size", SIZE, "--out", halves)
     timed = ("--settings", "none", "head.grid 1/2", "--rounds", 2, "--threads", 1)
     printed = run("speed", CHECKPOINT, "--size", SIZE, *timed, "--out", speed)
 
@@ -122,5 +124,8 @@ def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
         "2",
         "all",
     ]
+    parts = {row["on_half"]: row["unseen"] for row in json.loads(halves.read_text())["rows"]}
+    assert parts["nothing"] == pytest.approx(rows[0]["unseen"]["miou"], abs=1e-3)
+    assert parts["both"] != parts["nothing"]
     assert printed.count(" ms ") == 2
     assert list(json.loads(speed.read_text())["runs"][0]["rows"]) == ["none", "head.grid 1/2"]

@@ -39,7 +39,7 @@ class ViTFamily:
 
     name = "vit"
     title = "plain ViT"
-    model_types: tuple[str, ...] = ()
+    model_types: tuple[str, ...] = ("eomt",)
     default_size = DEFAULT_SIZE
     sites: tuple[Site, ...] = SITES
     places: tuple[Place, ...] = ()

@@ -18,8 +18,9 @@ arXiv:2406.09936): between the attention of the block and its feed-forward part.
    (``SegmentationHead.needs_grid`` is False) gives logits (B, M, K), and these are restored: K
    numbers of a token are gathered and not C. A head that looks at neighbours gets restored tokens.
 
-A network whose queries join the sequence late, as EoMT's, restores before the first block that
-needs the grid, and counts queries to the prefix from there on.
+Where queries join the sequence late, as EoMT's, they stand before the prefix and count to it from
+their first block on. They need no grid: theirs is the head that looks at neighbours, so tokens that
+merged before or after they joined are restored before that head.
 """
 
 from collections.abc import Mapping

@@ -100,7 +100,8 @@ def load(
     Args:
         weights: The file as read.
         state_dict: The tensors of the network in it.
-        path: Of the file; Segmenter's ``variant.yml`` is looked for beside it.
+        path: Of the file; Segmenter's ``variant.yml`` is looked for beside it, while ``weights``
+            brings the JSON of transformers.
         choices: What the caller says about it.
 
     Raises:
@@ -112,46 +113,53 @@ def load(
     from segpp.export.models._common.tensors import check_finite, check_plain, check_shapes
     from segpp.export.models.vit.loading.convert import expected_tensors, to_ours
     from segpp.export.models.vit.loading.detect import detect_format, detect_head
+    from segpp.export.models.vit.loading.eomt_config import check_unmasked
     from segpp.export.models.vit.loading.infer_architecture import architecture_of
     from segpp.export.models.vit.loading.positions import (
         position_grid,
+        prefix_count,
         prefix_names,
         split_positions,
     )
-    from segpp.export.models.vit.loading.validate import (
-        check_present,
-        check_variant,
-        unused_keys,
-    )
+    from segpp.export.models.vit.loading.validate import check_present, unused_keys
     from segpp.export.models.vit.network import ViT
 
     tensors = state_dict.tensors
     # 1. Whose file it is, and that its tensors are plain numbers.
     name = detect_format(tensors, path, choices.checkpoint_format)
-    fmt = FORMATS[name]
+    fmt = FORMATS[name].of_file(tensors)
     head = detect_head(fmt, tensors, path)
     check_plain(tensors, [n for n in tensors if fmt.knows(n) and not n.endswith(_COUNTER)], path)
     prefix = prefix_names(fmt, tensors)
     distilled = any(token.endswith(_DISTILLED) for token in prefix)
-    check_present(fmt, tensors, [fmt.positions], path)
+    check_present(fmt, tensors, [fmt.positions, *(fmt.tokens if fmt.is_whole else ())], path)
     # 2. Which network it is, and that it is that network and nothing else.
-    settings = read_settings(fmt, head, state_dict.context, path, distilled=distilled)
+    settings = read_settings(fmt, head, state_dict.context, weights, path, distilled=distilled)
     heads, origin = _heads(choices, settings)
-    architecture = architecture_of(fmt, head, tensors, path, heads=heads, prefix=len(prefix))
+    architecture = architecture_of(
+        fmt,
+        head,
+        tensors,
+        path,
+        heads=heads,
+        prefix=prefix_count(fmt, tensors, path),
+        query_blocks=settings.eomt.query_blocks if settings.eomt else 0,
+    )
     dim, patch = architecture.dims[0], shape_of(architecture).patch
     grid = position_grid(fmt, tensors, path, dim=dim, trained=settings.size, patch=patch)
-    normed = fmt.final_norm.key("weight") in tensors
+    normed = fmt.is_whole or fmt.final_norm.key("weight") in tensors
     with torch.device("meta"):
-        ours = ViT(architecture, settings.numerics, grid, normed=normed).state_dict()
+        ours = ViT(
+            architecture, settings.numerics, grid, scaled=fmt.is_scaled, normed=normed
+        ).state_dict()
     expected = expected_tensors(fmt, head, ours)
     used = [*expected, *prefix, fmt.positions]
     check_present(fmt, tensors, used, path)
     unused, told = unused_keys(fmt, tensors, used, path)
     check_shapes(tensors, expected, architecture.name, path, plain="a plain ViT")
     check_finite(tensors, used, path)
-    _check_depth(settings, architecture, path)
-    if settings.variant is not None:
-        check_variant(settings.variant, architecture, path, distilled=distilled)
+    _check_described(settings, architecture, grid, path, distilled=distilled)
+    check_unmasked(tensors, shape_of(architecture).query_blocks, path)
     # 3. Our names, and what else stands there.
     state = {**to_ours(fmt, head, ours, tensors), **split_positions(fmt, tensors, grid)}
     colors = choices.colors or settings.colors
@@ -161,12 +169,12 @@ def load(
         notes.append(_BGR)
     meta = state_dict.context.get("meta")
     meta = meta if isinstance(meta, Mapping) else {}
-    classes = stored_classes(meta, architecture.classes, notes)
+    classes = stored_classes(meta, architecture.classes, notes, named=settings.classes)
     mean, std = _normalization(settings, architecture.channels, notes)
     is_bgr = colors == "bgr"
     found: dict[str, object] = {
         "mean": mean, "std": std, "size": settings.size, "fit": settings.fit,
-        "classes": classes, "colors": settings.colors,
+        "classes": classes, "colors": settings.colors, "resize": settings.resize,
     }  # fmt: skip
     origins: dict[str, Origin] = {
         key: "config" for key, value in found.items() if value is not None
@@ -186,6 +194,8 @@ def load(
         std=turned(std) if std and is_bgr else std,
         colors=colors,
         fit=settings.fit,
+        padding=settings.padding,
+        resize=settings.resize,
         reduce_labels=settings.reduce_labels,
         origins={**origins, "heads": origin, **settings.origins, **given},
         ignored=(*state_dict.ignored, *unused),
@@ -202,9 +212,18 @@ def _heads(choices: ReadChoices, settings: Settings) -> tuple[int | None, Origin
     return settings.heads, "config" if settings.heads else "assumed"
 
 
-def _check_depth(settings: Settings, architecture: Architecture, path: Path) -> None:
+def _check_described(
+    settings: Settings, architecture: Architecture, grid: Grid, path: Path, *, distilled: bool
+) -> None:
+    """Raise CheckpointError if what stands beside the weights is of another network."""
     from segpp.errors import CheckpointError
+    from segpp.export.models.vit.loading.eomt_config import check_eomt_config
+    from segpp.export.models.vit.loading.validate import check_variant
 
+    if settings.variant is not None:
+        check_variant(settings.variant, architecture, path, distilled=distilled)
+    if settings.eomt is not None:
+        check_eomt_config(settings.eomt, architecture, grid, path)
     found = len(architecture.depths)
     if settings.variant is None and settings.depth not in {None, found}:
         raise CheckpointError(

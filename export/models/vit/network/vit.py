@@ -1,17 +1,19 @@
 """A plain ViT for segmentation in torch, with the numerics of whichever codebase trained it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segpp.export.models.layers import LayerNorm, tokens_to_nchw
 from segpp.export.models.network import Network
-from segpp.export.models.vit.architecture import Numerics, shape_of
+from segpp.export.models.vit.architecture import Numerics, prefixes, shape_of
 from segpp.export.models.vit.network.blocks import Attention, Block, behind
+from segpp.export.models.vit.network.choose_head import build_head
 from segpp.export.models.vit.network.embedding import Embedding
-from segpp.export.models.vit.network.heads import build_head
 from segpp.export.models.vit.sites import grid_behind, sites_of
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.export.reduction.sites import Site
@@ -77,14 +79,18 @@ class ViT(Network):
         super().__init__(architecture)
         self.sites = sites_of(len(architecture.dims))
         self.numerics = numerics
-        shape = shape_of(architecture)
-        self.patch, self.prefix = shape.patch, shape.prefix
+        shape, dim = shape_of(architecture), architecture.dims[-1]
+        self.patch, self.prefix = shape.patch, prefixes(architecture)[-1]
         self.patch_embed = Embedding(architecture, numerics, grid)
+        self.queries = nn.Parameter(torch.zeros(shape.queries, dim)) if shape.queries else None
+        self.joining = len(architecture.dims) - shape.query_blocks
         self.stages = nn.ModuleList(
-            Stage(Block(dim, heads, shape, numerics.norm_eps, scaled=scaled), shape.prefix)
-            for dim, heads in zip(architecture.dims, architecture.heads, strict=True)
+            Stage(
+                Block(dim, heads, replace(shape, prefix=before), numerics.norm_eps, scaled=scaled),
+                before,
+            )
+            for before, heads in zip(prefixes(architecture), architecture.heads, strict=True)
         )
-        dim = architecture.dims[-1]
         self.norm: nn.Module = LayerNorm(dim, eps=numerics.norm_eps) if normed else nn.Identity()
         self.head = build_head(architecture, numerics)
 
@@ -110,16 +116,28 @@ class ViT(Network):
         """Return logits on the grid of the patches, or finer where the head makes them so."""
         x, patches = self.patch_embed(image)
         grid, merged = patches, list[TokenAssignment]()
-        for stage in self.stages:
+        for number, stage in enumerate(self.stages):
+            if number == self.joining:
+                x = self._behind_queries(x)
             x, grid, assignment = stage(x, grid)
             merged += [] if assignment is None else [assignment]
-        x = self.norm(x[:, self.prefix :])
-        if self.head.needs_grid:
-            logits = self.head(_restored(x, merged), patches)
-        else:
+        return self._without_padding(self._logits(x, patches, merged), image, patches)
+
+    def _behind_queries(self, x: Tensor) -> Tensor:
+        """Return the sequence (B, Q + P + N, C), of one (B, P + N, C), if there are queries."""
+        if self.queries is None:
+            return x
+        return torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
+
+    def _logits(self, x: Tensor, patches: Grid, merged: Sequence[TokenAssignment]) -> Tensor:
+        """Return the logits of the sequence behind the last block."""
+        normed = self.norm(x[:, self.prefix :])
+        if not self.head.needs_grid:
             # K numbers of a token are restored, and not C.
-            logits = tokens_to_nchw(_restored(self.head.tokens(x), merged), patches)
-        return self._without_padding(logits, image, patches)
+            return tokens_to_nchw(_restored(self.head.tokens(normed), merged), patches)
+        queries = None if self.queries is None else self.norm(x[:, : self.queries.shape[0]])
+        logits: Tensor = self.head(_restored(normed, merged), patches, queries)
+        return logits
 
     def _without_padding(self, logits: Tensor, image: Tensor, grid: Grid) -> Tensor:
         """Cut from the logits what lies on the zeros beside the image.
@@ -131,9 +149,10 @@ class ViT(Network):
         padded = (grid.height * self.patch, grid.width * self.patch)
         if padded == (height, width) or not self.numerics.crops_padding:
             return logits
-        corners = self.numerics.align_corners
-        resized = F.interpolate(logits, padded, mode="bilinear", align_corners=corners)
-        return resized[:, :, :height, :width]
+        if logits.shape[2:] != padded:
+            corners = self.numerics.align_corners
+            logits = F.interpolate(logits, padded, mode="bilinear", align_corners=corners)
+        return logits[:, :, :height, :width]
 
 
 def _restored(x: Tensor, merged: Sequence[TokenAssignment]) -> Tensor:

@@ -28,6 +28,7 @@ from tests.export.models.vit.checkpoints import (
     save_segmenter,
     variant_of,
 )
+from tests.export.models.vit.eomt import eomt
 from tests.export.models.vit.references import mmsegmentation_state, reference, segmenter_state
 
 State = dict[str, Tensor]
@@ -290,6 +291,7 @@ def test_every_format_knows_all_of_its_own_names() -> None:
     states = {
         "segmenter": segmenter_state(reference()),
         "mmsegmentation-vit": mmsegmentation_state(mmsegmentation()),
+        "hf-eomt": eomt().state_dict(),
     }
 
     assert set(states) == set(FORMATS)

@@ -84,10 +84,11 @@ class MaskClassification(SegmentationHead):
         pixels = tokens_to_nchw(x, grid)
         for upscaling in self.upscaling:
             pixels = upscaling(pixels)
-        masks = (self.mask(queries) @ pixels.flatten(2)).unflatten(2, pixels.shape[2:])
+        masks = self.mask(queries) @ pixels.flatten(2)
+        masks = masks.reshape(*masks.shape[:2], *pixels.shape[2:])
         size = (grid.height * self.patch, grid.width * self.patch)
         masks = F.interpolate(masks, size, mode="bilinear", align_corners=False).sigmoid()
         # 2. Probabilities of the classes (B, Q, K), none left out, and their sums (B, K, H, W).
         classes = self.classifier(queries).softmax(2)[:, :, :-1]
         sums: Tensor = classes.transpose(1, 2) @ masks.flatten(2)
-        return sums.unflatten(2, size)
+        return sums.reshape(*sums.shape[:2], *size)

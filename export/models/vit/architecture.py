@@ -125,6 +125,7 @@ def vit(
     queries: int = 0,
     query_blocks: int = 0,
     upscalings: int = 0,
+    rope_theta: float = 0.0,
 ) -> Architecture:
     """Return an architecture whose blocks are all alike; the arguments are its attributes."""
     size = _SIZES.get((dim, depth))
@@ -137,5 +138,7 @@ def vit(
         decoder=decoder,
         classes=classes,
         channels=channels,
-        vit=PlainViT(patch, prefix, hidden, ffn, head_blocks, queries, query_blocks, upscalings),
+        vit=PlainViT(
+            patch, prefix, hidden, ffn, head_blocks, queries, query_blocks, upscalings, rope_theta
+        ),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
+from segpp.errors import ReductionError
 from segpp.export.models.vit.sites import SITES
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, build_config
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
@@ -24,15 +25,26 @@ def _from_ratio(ratio: float) -> ReductionConfig:
 PRESETS: Mapping[str, ReductionConfig] = {"none": {}, "even": _from_ratio(0.5)}
 
 
-def reduction_config(choice: ReductionChoice, sites: Collection[Site] = SITES) -> ReductionConfig:
+def reduction_config(
+    choice: ReductionChoice, sites: Collection[Site] = SITES, *, rotary: bool = False
+) -> ReductionConfig:
     """Return the reduction at each site.
 
     Args:
         choice: Preset or ratio, and single sites; each site named there must be one of ``sites``,
             and presets and ratios are limited to them.
         sites: Those of the network.
+        rotary: Whether its positions are rotary.
 
     Raises:
-        ReductionError: A name is unknown, or a number is out of range.
+        ReductionError: A name is unknown, or a number is out of range; or tokens would merge by
+            their maximum, which turns have none of.
     """
-    return build_config(choice, sites=sites, presets=PRESETS, from_ratio=_from_ratio)
+    config = build_config(choice, sites=sites, presets=PRESETS, from_ratio=_from_ratio)
+    for site, reduction in config.items():
+        if rotary and isinstance(reduction, BipartiteSoftMatching) and reduction.value != "mean":
+            raise ReductionError(
+                f"{site} merges by value={reduction.value}, which rotary positions do not have",
+                hint=f"--reduce {site}=bsm:value=mean",
+            )
+    return config

@@ -19,6 +19,7 @@ class PlainViT:
         queries: Tokens that ask for a mask each, before all others in the last blocks.
         query_blocks: How many blocks these are.
         upscalings: How often the head doubles the sides of its map.
+        rope_theta: Of rotary positions; 0 where positions are learned and added.
     """
 
     patch: int
@@ -29,6 +30,7 @@ class PlainViT:
     queries: int = 0
     query_blocks: int = 0
     upscalings: int = 0
+    rope_theta: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ __all__ = ["expected_tensors", "to_ours"]
 
 _STACKED = ("q", "k", "v")
 _BLOCK = re.compile(r"\b(stages|head\.blocks|head\.upscaling)\.(\d+)\.")
-# Both are read apart from the rest, and are no module's.
-_OWN = ("patch_embed.positions", "patch_embed.prefix")
+# These are read or made apart from the rest, and are no module's.
+_OWN = ("patch_embed.positions", "patch_embed.prefix", "turns")
 
 
 def expected_tensors(

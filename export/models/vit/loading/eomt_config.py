@@ -1,8 +1,8 @@
-"""``config.json`` of an EoMT, which transformers writes beside its weights.
+"""``config.json`` of an EoMT over DINOv2 or DINOv3, which transformers writes beside its weights.
 
 It says what no shape shows, heads and the blocks that queries pass, and much that the weights show
 too: where the two disagree it is another network's, and nothing is exported. What it leaves out has
-the value that transformers' ``EomtConfig`` gives it.
+the value that transformers' ``EomtConfig`` or ``EomtDinov3Config`` gives it.
 """
 # ruff: noqa: PLC0415 - formats and their settings are known without torch
 
@@ -19,11 +19,29 @@ from segpp.ops.grid import Grid
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CONFIG", "EomtConfig", "check_eomt_config", "check_unmasked", "read_eomt_config"]
+__all__ = [
+    "CONFIG",
+    "EomtConfig",
+    "check_eomt_config",
+    "check_unmasked",
+    "read_eomt_config",
+    "with_biases",
+]
 
 CONFIG = "config.json"
 
-_MODEL_TYPE = "eomt"
+_LEARNED, _ROTARY = "eomt", "eomt_dinov3"
+# What may have no biases in a network over DINOv3, and what does unless the file says otherwise.
+_BIASES = {
+    "query_bias": (("attention.q_proj",), True),
+    "key_bias": (("attention.k_proj",), False),
+    "value_bias": (("attention.v_proj",), True),
+    "proj_bias": (("attention.o_proj",), True),
+    "mlp_bias": (("mlp.up_proj", "mlp.down_proj"), True),
+}
+_THETA = 100.0
+# Channels of a head turn in pairs, half of them by the row.
+_TURNED_TOGETHER = 4
 # Names of the same function of transformers.
 _GELU = ("gelu", "gelu_python")
 _MASKS = "attn_mask_probs"
@@ -50,6 +68,8 @@ class EomtConfig:
         ffn: What lies there.
         norm_eps: Of the norms but those of the upscalings.
         classes: K, None where nothing tells.
+        rope_theta: Of rotary positions; 0 of learned ones.
+        unbiased: Layers of a block that have no biases.
     """
 
     dim: int
@@ -66,14 +86,17 @@ class EomtConfig:
     ffn: Ffn
     norm_eps: float
     classes: int | None
+    rope_theta: float = 0.0
+    unbiased: tuple[str, ...] = ()
 
 
-def read_eomt_config(config: Mapping[str, Any], path: Path) -> EomtConfig:
+def read_eomt_config(config: Mapping[str, Any], path: Path, *, rotary: bool) -> EomtConfig:
     """Return what ``config.json`` says.
 
     Args:
         config: What it holds; empty without one.
         path: Of the weights, for messages.
+        rotary: Whether the weights are of a network over DINOv3.
 
     Raises:
         CheckpointError: There is none, it is another network's, or a value is none that is
@@ -85,18 +108,21 @@ def read_eomt_config(config: Mapping[str, Any], path: Path) -> EomtConfig:
             "no name or shape tells its heads, and before which block its queries join",
             hint="give the folder that save_pretrained wrote, or model.safetensors inside it",
         )
-    _check_kind(config)
+    _check_kind(config, _ROTARY if rotary else _LEARNED)
     depth, blocks = _count(config, "num_hidden_layers", 24), _count(config, "num_blocks", 4)
     if blocks > depth:
         raise _wrong("num_blocks", blocks, f"at most {depth}, as num_hidden_layers says")
     side, patch = _count(config, "image_size", 640), _count(config, "patch_size", 16)
     if side % patch:
         raise _wrong("image_size", side, f"a multiple of the {patch} pixels of a patch")
-    dim, ffn = _count(config, "hidden_size", 1024), _ffn(config)
+    dim, heads = _count(config, "hidden_size", 1024), _count(config, "num_attention_heads", 16)
+    ffn: Ffn = "gelu" if rotary else _ffn(config)
+    if rotary:
+        _check_turning(config, dim, heads)
     return EomtConfig(
         dim=dim,
         depth=depth,
-        heads=_count(config, "num_attention_heads", 16),
+        heads=heads,
         query_blocks=blocks,
         queries=_count(config, "num_queries", 200),
         registers=_count(config, "num_register_tokens", 4, least=0),
@@ -104,10 +130,16 @@ def read_eomt_config(config: Mapping[str, Any], path: Path) -> EomtConfig:
         side=side,
         patch=patch,
         channels=_count(config, "num_channels", 3),
-        hidden=_hidden(dim, _number(config, "mlp_ratio", 4), ffn),
+        hidden=(
+            _count(config, "intermediate_size", 4096)
+            if rotary
+            else _hidden(dim, _number(config, "mlp_ratio", 4), ffn)
+        ),
         ffn=ffn,
         norm_eps=_eps(config),
         classes=_classes(config),
+        rope_theta=_theta(config) if rotary else 0.0,
+        unbiased=_unbiased(config) if rotary else (),
     )
 
 
@@ -121,6 +153,7 @@ def check_eomt_config(said: EomtConfig, architecture: Architecture, grid: Grid, 
         path: Of the weights, for messages.
     """
     shape, side = shape_of(architecture), said.side // said.patch
+    hidden = "intermediate_size" if said.rope_theta else "mlp_ratio"
     found: dict[str, tuple[object, object]] = {
         "hidden_size": (said.dim, architecture.dims[0]),
         "num_hidden_layers": (said.depth, len(architecture.depths)),
@@ -131,7 +164,7 @@ def check_eomt_config(said: EomtConfig, architecture: Architecture, grid: Grid, 
         "num_queries": (said.queries, shape.queries),
         "num_upscale_blocks": (said.upscalings, shape.upscalings),
         "use_swiglu_ffn": (said.ffn == "swiglu", shape.ffn == "swiglu"),
-        "mlp_ratio": (f"{said.hidden} channels", f"{shape.hidden} channels"),
+        hidden: (f"{said.hidden} channels", f"{shape.hidden} channels"),
         "id2label": (said.classes or architecture.classes, architecture.classes),
     }
     for key, (says, has) in found.items():
@@ -176,11 +209,63 @@ def check_unmasked(tensors: "Mapping[str, Tensor]", blocks: int, path: Path) -> 
         )
 
 
-def _check_kind(config: Mapping[str, Any]) -> None:
-    if (kind := config.get("model_type", _MODEL_TYPE)) != _MODEL_TYPE:
-        raise _wrong("model_type", kind, _MODEL_TYPE)
+def with_biases(
+    tensors: "Mapping[str, Tensor]", unbiased: tuple[str, ...], path: Path
+) -> "dict[str, Tensor]":
+    """Return the tensors of a file with zeros for the biases that its network does without.
+
+    Raises:
+        CheckpointError: One of these biases is there.
+    """
+    import torch
+
+    zeros = {}
+    for name, weight in tensors.items():
+        layer, leaf = name.rpartition(".")[::2]
+        if leaf != "weight" or not layer.endswith(tuple(f".{one}" for one in unbiased)):
+            continue
+        if f"{layer}.bias" in tensors:
+            raise CheckpointError(
+                f"{CONFIG} beside {path} is of another network than its weights",
+                f"{layer}.bias: it says that there is none, and the weights have it",
+                hint="put the file that was written with these weights beside them",
+            )
+        zeros[f"{layer}.bias"] = torch.zeros(weight.shape[:1])
+    return {**tensors, **zeros}
+
+
+def _check_kind(config: Mapping[str, Any], expected: str) -> None:
+    if (kind := config.get("model_type", expected)) != expected:
+        raise _wrong("model_type", kind, expected)
     if (activation := config.get("hidden_act", "gelu")) not in _GELU:
         raise _wrong("hidden_act", activation, " or ".join(_GELU))
+
+
+def _check_turning(config: Mapping[str, Any], dim: int, heads: int) -> None:
+    """Raise CheckpointError unless the heads can turn, and nothing else is of another kind."""
+    if (gated := config.get("use_gated_mlp", False)) is not False:
+        raise _wrong("use_gated_mlp", gated, "false: gates are not read of networks over DINOv3")
+    if dim % (heads * _TURNED_TOGETHER):
+        raise _wrong("num_attention_heads", heads, f"heads of {dim} channels that turn by fours")
+
+
+def _theta(config: Mapping[str, Any]) -> float:
+    said = config.get("rope_parameters")
+    rope = config if said is None else said
+    if not isinstance(rope, Mapping):
+        raise _wrong("rope_parameters", rope, "an object")
+    if (kind := rope.get("rope_type", "default")) != "default":
+        raise _wrong("rope_type", kind, "default")
+    return _number(rope, "rope_theta", _THETA)
+
+
+def _unbiased(config: Mapping[str, Any]) -> tuple[str, ...]:
+    found: list[str] = []
+    for key, (layers, usual) in _BIASES.items():
+        if type(value := config.get(key, usual)) is not bool:
+            raise _wrong(key, value, "true or false")
+        found += () if value else layers
+    return tuple(found)
 
 
 def _count(config: Mapping[str, Any], key: str, usual: int, *, least: int = 1) -> int:

@@ -29,6 +29,7 @@ def architecture_of(
     heads: int | None,
     prefix: int,
     query_blocks: int = 0,
+    rope_theta: float = 0.0,
 ) -> Architecture:
     """Return the architecture that names and shapes describe.
 
@@ -40,6 +41,7 @@ def architecture_of(
         heads: Of every attention; those of published networks of the width if None.
         prefix: Tokens before the patches.
         query_blocks: Blocks that queries pass, which no name shows.
+        rope_theta: Of rotary positions, likewise; 0 without.
 
     Raises:
         CheckpointError: A tensor that tells a size is missing or has the wrong rank, or the width
@@ -65,6 +67,7 @@ def architecture_of(
         head_blocks=head_blocks,
         classes=_classes(fmt, head, tensors, path),
         channels=channels,
+        rope_theta=rope_theta,
         **(_masks(fmt, tensors, path, query_blocks) if head == "mask-classification" else {}),
     )
 

@@ -67,7 +67,11 @@ def position_grid(
         count = before - len(fmt.prefix) if name == fmt.registers else 1
         if tuple(tensors[name].shape) != (1, count, dim):
             raise _wrong(name, (1, count, dim), tensors, path)
-    count = _patches(fmt, tensors, path, dim=dim, before=before)
+    if fmt.positions is None:
+        if trained is None:
+            raise CheckpointError(f"{path} does not tell the size that it was trained on")
+        return Grid(trained.height // patch, trained.width // patch)
+    count = _patches(fmt.positions, fmt, tensors, path, dim=dim, before=before)
     if trained is not None:
         grid = Grid(trained.height // patch, trained.width // patch)
         if grid.tokens == count:
@@ -83,17 +87,23 @@ def position_grid(
 
 
 def _patches(
-    fmt: CheckpointFormat, tensors: Mapping[str, Tensor], path: Path, *, dim: int, before: int
+    name: str,
+    fmt: CheckpointFormat,
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    *,
+    dim: int,
+    before: int,
 ) -> int:
-    """Return how many patches the positions are of."""
-    shape = tuple(tensors[fmt.positions].shape)
+    """Return how many patches the positions called ``name`` are of."""
+    shape = tuple(tensors[name].shape)
     if fmt.patch_positions:
         if shape[1:] != (dim,) or shape[0] < 1:
-            raise _wrong(fmt.positions, ("patches", dim), tensors, path)
+            raise _wrong(name, ("patches", dim), tensors, path)
         return shape[0]
     count = shape[1] - before if len(shape) == _RANK else 0
     if count < 1 or shape != (1, count + before, dim):
-        raise _wrong(fmt.positions, (1, f"{before} + patches", dim), tensors, path)
+        raise _wrong(name, (1, f"{before} + patches", dim), tensors, path)
     return count
 
 
@@ -102,6 +112,8 @@ def split_positions(
 ) -> dict[str, Tensor]:
     """Return our tensors of prefix and positions."""
     names = prefix_names(fmt, tensors)
+    if fmt.positions is None:
+        return {"patch_embed.prefix": torch.cat([owned(tensors[name]) for name in names], 1)}
     positions = owned(tensors[fmt.positions])
     before = 0 if fmt.patch_positions else len(names)
     row = positions[None] if fmt.patch_positions else positions[:, before:]

@@ -110,7 +110,7 @@ def read_settings(
     if fmt.told_by == VARIANT:
         return _of_segmenter(numerics, path, distilled=distilled)
     if fmt.told_by == CONFIG:
-        return _of_transformers(numerics, weights, path)
+        return _of_transformers(numerics, weights, path, rotary=fmt.positions is None)
     return _of_mmsegmentation(numerics, head, context, path)
 
 
@@ -142,8 +142,11 @@ def _of_segmenter(numerics: Numerics, path: Path, *, distilled: bool) -> Setting
     )
 
 
-def _of_transformers(numerics: Numerics, weights: "WeightsFile", path: Path) -> Settings:
-    said, processor = read_eomt_config(weights.config, path), weights.preprocessor
+def _of_transformers(
+    numerics: Numerics, weights: "WeightsFile", path: Path, *, rotary: bool
+) -> Settings:
+    said = read_eomt_config(weights.config, path, rotary=rotary)
+    processor = weights.preprocessor
     found = hf_settings.normalisation_of(processor, said.channels, processor="Eomt")
     mean, std = found or (None, None)
     resize, unknown = hf_settings.resize_of(processor)

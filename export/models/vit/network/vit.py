@@ -14,6 +14,7 @@ from segpp.export.models.vit.architecture import Numerics, prefixes, shape_of
 from segpp.export.models.vit.network.blocks import Attention, Block, behind
 from segpp.export.models.vit.network.choose_head import build_head
 from segpp.export.models.vit.network.embedding import Embedding
+from segpp.export.models.vit.network.rotation import Rotation, turns_of
 from segpp.export.models.vit.sites import grid_behind, sites_of
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.export.reduction.sites import Site
@@ -41,13 +42,15 @@ class Stage(nn.Module):
         """The block."""
         return cast("Block", self.blocks[0])
 
-    def forward(self, x: Tensor, grid: Grid) -> tuple[Tensor, Grid, TokenAssignment | None]:
+    def forward(
+        self, x: Tensor, grid: Grid, rotation: Rotation | None = None
+    ) -> tuple[Tensor, Grid, TokenAssignment | None]:
         """Transform tokens (B, P + N, C), the N patches on ``grid``, to (B, P + M, C).
 
         Returns:
             The tokens, the grid of the M, and which of the N they are, where something merged.
         """
-        x = self.block.attend(x, grid)
+        x = self.block.attend(x, grid, rotation)
         if self.merging is None:
             return self.block.transform(x), grid, None
         patches = x[:, self.prefix :]
@@ -83,6 +86,7 @@ class ViT(Network):
         self.patch, self.prefix = shape.patch, prefixes(architecture)[-1]
         self.patch_embed = Embedding(architecture, numerics, grid)
         self.queries = nn.Parameter(torch.zeros(shape.queries, dim)) if shape.queries else None
+        self.turns = self._empty_turns(grid)
         self.joining = len(architecture.dims) - shape.query_blocks
         self.stages = nn.ModuleList(
             Stage(
@@ -93,6 +97,13 @@ class ViT(Network):
         )
         self.norm: nn.Module = LayerNorm(dim, eps=numerics.norm_eps) if normed else nn.Identity()
         self.head = build_head(architecture, numerics)
+
+    def _empty_turns(self, grid: Grid) -> nn.Parameter | None:
+        """Return the place of cosines and sines, of networks with rotary positions."""
+        if not shape_of(self.architecture).rope_theta:
+            return None
+        channels = self.architecture.dims[0] // self.architecture.heads[0]
+        return nn.Parameter(torch.zeros(2, grid.height, grid.width, channels // 2))
 
     def blocks(self) -> Sequence[Block]:
         """Return the blocks of the encoder in their order."""
@@ -116,18 +127,27 @@ class ViT(Network):
         """Return logits on the grid of the patches, or finer where the head makes them so."""
         x, patches = self.patch_embed(image)
         grid, merged = patches, list[TokenAssignment]()
+        rotation = self._rotation(patches)
         for number, stage in enumerate(self.stages):
-            if number == self.joining:
-                x = self._behind_queries(x)
-            x, grid, assignment = stage(x, grid)
-            merged += [] if assignment is None else [assignment]
+            if number == self.joining and self.queries is not None:
+                x = torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
+                rotation = rotation and rotation.behind(self.queries.shape[0])
+            x, grid, assignment = stage(x, grid, rotation)
+            if assignment is not None:
+                merged.append(assignment)
+                rotation = rotation and rotation.merged(assignment, x.shape[0])
         return self._without_padding(self._logits(x, patches, merged), image, patches)
 
-    def _behind_queries(self, x: Tensor) -> Tensor:
-        """Return the sequence (B, Q + P + N, C), of one (B, P + N, C), if there are queries."""
-        if self.queries is None:
-            return x
-        return torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
+    def _rotation(self, patches: Grid) -> Rotation | None:
+        """Return how tokens are turned before queries join, where positions are rotary."""
+        if self.turns is None:
+            return None
+        shape = shape_of(self.architecture)
+        turns: Tensor = self.turns
+        if turns.shape[1:3] != (patches.height, patches.width):
+            channels = self.architecture.dims[0] // self.architecture.heads[0]
+            turns = turns_of(patches, channels, shape.rope_theta).to(turns)
+        return Rotation.of_patches(turns).behind(shape.prefix)
 
     def _logits(self, x: Tensor, patches: Grid, merged: Sequence[TokenAssignment]) -> Tensor:
         """Return the logits of the sequence behind the last block."""

@@ -174,6 +174,7 @@ inline constexpr Key kKEYS[] = {
     {"PlainViT", "queries", "int", false},
     {"PlainViT", "query_blocks", "int", false},
     {"PlainViT", "upscalings", "int", false},
+    {"PlainViT", "rope_theta", "float", false},
     {"MatchTrial", "stage", "int", true},
     {"MatchTrial", "match_every", "int", true},
     {"MatchTrial", "agreement", "float", true},

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["eomt", "of_another_size", "save_eomt", "semantic"]
+__all__ = ["eomt", "eomt_dinov3", "of_another_size", "save_eomt", "semantic"]
 
 # As small as shows everything: queries join before the second of three blocks.
 _SMALL = {
@@ -32,13 +32,24 @@ _SMALL = {
 
 def eomt(seed: int = 3, **changes: Any) -> Any:
     """Return a network in which no weight, bias or scale is trivial, and no attention masked."""
+    return _network("Eomt", "eomt", seed, {**_SMALL, **changes})
+
+
+def eomt_dinov3(seed: int = 3, **changes: Any) -> Any:
+    """Return the same over DINOv3, with rotary positions."""
+    small = {key: value for key, value in _SMALL.items() if key != "mlp_ratio"}
+    small["intermediate_size"] = 96
+    return _network("EomtDinov3", "eomt_dinov3", seed, {**small, **changes})
+
+
+def _network(kind: str, module: str, seed: int, settings: dict[str, Any]) -> Any:
     transformers = pytest.importorskip("transformers", reason="the oracle is of transformers")
-    modeling = pytest.importorskip("transformers.models.eomt.modeling_eomt")
+    modeling = pytest.importorskip(f"transformers.models.{module}.modeling_{module}")
     with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
         # scipy is for the loss of its training alone.
         patch.setattr(modeling, "requires_backends", lambda *_: None)
-        config = transformers.EomtConfig(**{**_SMALL, **changes})
-        network = transformers.EomtForUniversalSegmentation(config).eval()
+        config = getattr(transformers, f"{kind}Config")(**settings)
+        network = getattr(transformers, f"{kind}ForUniversalSegmentation")(config).eval()
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in network.requires_grad_(requires_grad=False).named_parameters():
         tensor.copy_(_drawn(name, torch.randn(tensor.shape, generator=generator)))
@@ -110,10 +121,12 @@ def of_another_size(network: Any, size: tuple[int, int]) -> Any:
     """Return a network for images of another size, its positions resized as DINOv2's are."""
     other, patch, side = copy.deepcopy(network), network.config.patch_size, network.grid_size
     grid = size[0] // patch, size[1] // patch
+    other.grid_size = grid
+    if not hasattr(network.embeddings, "position_embeddings"):
+        return other
     rows = network.embeddings.position_embeddings.weight
     stored = rows.T.reshape(1, -1, *side)
     resized = F.interpolate(stored, grid, mode="bicubic", align_corners=False)
     other.embeddings.position_embeddings.weight = torch.nn.Parameter(resized[0].flatten(1).T)
     other.embeddings.position_ids = torch.arange(grid[0] * grid[1])[None]
-    other.grid_size = grid
     return other

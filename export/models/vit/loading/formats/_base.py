@@ -73,7 +73,8 @@ class CheckpointFormat:
         title: What its files are called in messages.
         numerics: What its code computes the weights with, unless a configuration says otherwise.
         prefix: Tokens before the patches, in their order; those that a file lacks it does without.
-        positions: Name of the positions, of prefix and patches together.
+        positions: Name of the positions, of prefix and patches together; None where they are
+            rotary.
         encoder: Modules outside of the blocks and in them, the patch embedding first.
         final_norm: The norm behind the last block, which a file may do without.
         feed_forwards: Ways to save the feed-forward parts; a file has one of them.
@@ -90,7 +91,7 @@ class CheckpointFormat:
     title: str
     numerics: Numerics
     prefix: tuple[str, ...]
-    positions: str
+    positions: str | None
     encoder: tuple[Module, ...]
     final_norm: Module
     feed_forwards: tuple[FeedForward, ...]
@@ -118,6 +119,11 @@ class CheckpointFormat:
     def is_scaled(self) -> bool:
         """Whether blocks have a LayerScale."""
         return any(module.ours.endswith(".gamma") for module in self.encoder)
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Names of the positions, none where they are rotary."""
+        return () if self.positions is None else (self.positions,)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -157,9 +163,11 @@ class CheckpointFormat:
         """Whether there are the first and the last weights of a network."""
         first = self.encoder[0].key("weight")
         lasts = (modules[-1].key("weight") for modules in self.heads.values())
-        return first in names and self.positions in names and any(last in names for last in lasts)
+        return all(one in names for one in (first, *self.learned)) and any(
+            last in names for last in lasts
+        )
 
     @cached_property
     def _known(self) -> re.Pattern[str]:
-        single = [re.escape(name) for name in (*self.tokens, self.positions)]
+        single = [re.escape(name) for name in (*self.tokens, *self.learned)]
         return re.compile("|".join([*single, *(module.pattern for module in self.modules())]))

@@ -54,6 +54,7 @@ def resolve_input(config: ExportConfig, checkpoint: Checkpoint) -> InputSpec:
         or _repeated(IMAGENET_STD, channels),
         resize=checkpoint.resize or "pillow-bilinear",
         fit=fit,
+        padding=checkpoint.padding if fit == "letterbox" else None,
         white=config.white,
         bands=config.bands,
     )

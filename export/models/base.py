@@ -68,6 +68,7 @@ class Checkpoint(ABC):
         colors: The order of the channels that it was trained on, if it tells; ``build`` gives a
             network that takes RGB all the same.
         fit: How a picture of another shape is brought to that size, if it tells.
+        padding: What lies beside it then, 0 to 255 per channel, if it tells.
         resize: By which filter, if it tells.
         reduce_labels: Whether label 0 of its data set counts for nothing.
         origins: Where what a mask depends on comes from, as in ``Manifest.origins``; what is not
@@ -88,6 +89,7 @@ class Checkpoint(ABC):
     std: tuple[float, ...] | None = None
     colors: str | None = None
     fit: Literal["stretch", "letterbox", "crop"] | None = None
+    padding: tuple[int, ...] | None = None
     resize: Resize | None = None
     reduce_labels: bool = False
     origins: Mapping[str, Origin] = field(default_factory=dict)

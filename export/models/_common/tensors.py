@@ -58,7 +58,9 @@ def check_shapes(
 def check_finite(tensors: Mapping[str, Tensor], names: Iterable[str], path: Path) -> None:
     """Raise CheckpointError if one of the tensors called ``names`` has a NaN or an infinity."""
     # Half the time of isfinite().all(): NaN and infinity both come out as an extreme.
-    extremes = {name: torch.stack(tensors[name].aminmax()) for name in names}
+    # There may be no numbers at all, as of registers that a network does without.
+    some = [name for name in names if tensors[name].numel()]
+    extremes = {name: torch.stack(tensors[name].aminmax()) for name in some}
     broken = [name for name, ends in extremes.items() if not bool(ends.isfinite().all())]
     if broken:
         raise CheckpointError(

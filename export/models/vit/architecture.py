@@ -18,9 +18,11 @@ __all__ = [
     "HEAD_CHANNELS",
     "MAX_BLOCKS",
     "PATCHES",
+    "Ffn",
     "Head",
     "Numerics",
     "check_heads",
+    "prefixes",
     "shape_of",
     "usual_heads",
     "vit",
@@ -30,9 +32,13 @@ __all__ = [
 # mmsegmentation's FCN head without convolutions; ``bn-linear``: BatchNorm before it, as DINOv2's
 # (Oquab et al., 2023, arXiv:2304.07193, section 7.4); ``mask-transformer``: Segmenter's;
 # ``setr-naive``: two convolutions around an upsampling (Zheng et al., SETR, 2021, arXiv:2012.15840,
-# section 3.3).
-Head = Literal["linear", "bn-linear", "mask-transformer", "setr-naive"]
+# section 3.3); ``mask-classification``: a class and a mask of each query, as of EoMT (Kerssies et
+# al., 2025, arXiv:2503.19108, section 3).
+Head = Literal["linear", "bn-linear", "mask-transformer", "setr-naive", "mask-classification"]
 HEADS: tuple[Head, ...] = get_args(Head)
+
+# What lies between the layers of a feed-forward part.
+Ffn = Literal["gelu", "swiglu"]
 
 # Sides of patches that published networks have, the finest first.
 PATCHES = (8, 14, 16, 32)
@@ -79,6 +85,17 @@ def shape_of(architecture: Architecture) -> PlainViT:
     return architecture.vit
 
 
+def prefixes(architecture: Architecture) -> tuple[int, ...]:
+    """Return how many tokens stand before the patches in each block: where they pass, queries too.
+
+    Raises:
+        CheckpointError: As ``shape_of``.
+    """
+    shape, blocks = shape_of(architecture), len(architecture.depths)
+    first = blocks - shape.query_blocks
+    return tuple(shape.prefix + (shape.queries if block >= first else 0) for block in range(blocks))
+
+
 def check_heads(heads: tuple[int, ...]) -> None:
     """Raise CheckpointError unless this is one positive number, of every block."""
     if len(heads) != 1 or min(heads) < 1:
@@ -99,12 +116,16 @@ def vit(
     patch: int,
     prefix: int,
     hidden: int,
-    ffn: Literal["gelu", "swiglu"],
+    ffn: Ffn,
     head: Head,
     decoder: int,
     head_blocks: int,
     classes: int,
     channels: int,
+    queries: int = 0,
+    query_blocks: int = 0,
+    upscalings: int = 0,
+    rope_theta: float = 0.0,
 ) -> Architecture:
     """Return an architecture whose blocks are all alike; the arguments are its attributes."""
     size = _SIZES.get((dim, depth))
@@ -117,5 +138,7 @@ def vit(
         decoder=decoder,
         classes=classes,
         channels=channels,
-        vit=PlainViT(patch, prefix, hidden, ffn, head_blocks),
+        vit=PlainViT(
+            patch, prefix, hidden, ffn, head_blocks, queries, query_blocks, upscalings, rope_theta
+        ),
     )

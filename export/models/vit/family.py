@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from segpp.export.models.base import Checkpoint, ModelFamily
 from segpp.export.models.macs import Macs
-from segpp.export.models.vit.architecture import check_heads
+from segpp.export.models.vit.architecture import check_heads, shape_of
 from segpp.export.models.vit.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.vit.macs import head_values, macs_of
 from segpp.export.models.vit.presets import PRESETS, VARIANTS, reduction_config
@@ -39,7 +39,7 @@ class ViTFamily:
 
     name = "vit"
     title = "plain ViT"
-    model_types: tuple[str, ...] = ()
+    model_types: tuple[str, ...] = ("eomt", "eomt_dinov3")
     default_size = DEFAULT_SIZE
     sites: tuple[Site, ...] = SITES
     places: tuple[Place, ...] = ()
@@ -105,8 +105,10 @@ class ViTFamily:
         Raises:
             ReductionError: A name is unknown, or a number is out of range.
         """
-        blocks = None if architecture is None else len(architecture.depths)
-        return reduction_config(choice, blocks)
+        if architecture is None:
+            return reduction_config(choice)
+        rotary = bool(shape_of(architecture).rope_theta)
+        return reduction_config(choice, len(architecture.depths), rotary=rotary)
 
     def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:  # noqa: ARG002
         """Return nothing: no block does with fewer channels."""

@@ -6,9 +6,10 @@ Source: Dosovitskiy et al., 2021 (arXiv:2010.11929), section 3.1.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
-from segpp.export.models.vit.architecture import shape_of
+from segpp.export.models.vit.architecture import prefixes, shape_of
 from segpp.export.models.vit.sites import patch_grid
 from segpp.manifest import Architecture, PlainViT, ReductionSite
 from segpp.ops.grid import Size
@@ -17,6 +18,8 @@ __all__ = ["SETR_UPSAMPLING", "head_values", "macs_of"]
 
 # Key and value for each token that is asked; query and output for each that asks.
 _SIDES = 2
+# What a transposed convolution makes of a pixel, and a depthwise one looks at, in pixels.
+_UPSCALED, _NEIGHBORS = 4, 9
 # SETR's naive head makes its map larger by this before the classifier.
 SETR_UPSAMPLING = 4
 
@@ -26,13 +29,17 @@ def macs_of(architecture: Architecture, size: Size, reduction: Sequence[Reductio
     shape = shape_of(architecture)
     tokens = patches = patch_grid(size, shape.patch).tokens
     stages = []
-    for block, dim in enumerate(architecture.dims, start=1):
+    blocks = zip(architecture.dims, prefixes(architecture), strict=True)
+    for block, (dim, before) in enumerate(blocks, start=1):
         sites = [site for site in reduction if site.stage == block]
         left = next((site.tokens_out for site in sites if site.side == "tokens"), tokens)
         # The patches are embedded once, before the first block.
         embedding = patches * dim * architecture.channels * shape.patch**2 if block == 1 else 0
-        stages.append(_block(dim, (tokens, left), shape, sites, embedding))
+        own = replace(shape, prefix=before)
+        stages.append(_block(dim, (tokens, left), own, sites, embedding))
         tokens = left
+    if architecture.head == "mask-classification":
+        return Macs(tuple(stages), _masks(architecture, shape, patches))
     # A head that looks at neighbours gets restored tokens.
     seen = patches if architecture.head == "setr-naive" else tokens
     return Macs(tuple(stages), _head(architecture, shape, seen))
@@ -88,6 +95,20 @@ def _head(architecture: Architecture, shape: PlainViT, tokens: int) -> HeadMacs:
     )
 
 
+def _masks(architecture: Architecture, shape: PlainViT, tokens: int) -> HeadMacs:
+    """Count a head of mask classification, which gets restored tokens."""
+    dim, classes, queries = architecture.dims[-1], architecture.classes, shape.queries
+    # Pixels of the map before each upscaling and behind the last.
+    maps = [tokens << 2 * level for level in range(shape.upscalings + 1)]
+    return HeadMacs(
+        # Three layers for the mask of a query, and one for its class or none.
+        projections=queries * (3 * dim**2 + dim * (classes + 1)),
+        fuse=sum(_UPSCALED * (size * dim**2 + size * dim * _NEIGHBORS) for size in maps[:-1]),
+        # A mask's logits on the finest map, and sums over queries at each pixel.
+        classifier=queries * (maps[-1] * dim + tokens * shape.patch**2 * classes),
+    )
+
+
 def head_values(architecture: Architecture, size: Size) -> int:
     """Return how many numbers the largest feature map or score matrix of the head has."""
     shape = shape_of(architecture)
@@ -95,6 +116,9 @@ def head_values(architecture: Architecture, size: Size) -> int:
     tokens, classes = grid.tokens, architecture.classes
     if architecture.head == "setr-naive":
         return tokens * SETR_UPSAMPLING**2 * max(architecture.decoder, classes)
+    if architecture.head == "mask-classification":
+        finest = (tokens << 2 * shape.upscalings) * architecture.dims[-1]
+        return max(tokens * shape.patch**2 * max(shape.queries, classes), finest)
     scores = architecture.heads[-1] * (tokens + classes) ** 2 if shape.head_blocks else 0
     padded = (grid.height * shape.patch, grid.width * shape.patch)
     resized = classes * padded[0] * padded[1] if padded != size else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from segpp.errors import ReductionError
 from segpp.export.models.vit.sites import SITES, sites_of
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, build_config
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
@@ -44,18 +45,33 @@ VARIANTS: Mapping[str, Mapping[str, ReductionConfig]] = {
 }
 
 
-def reduction_config(choice: ReductionChoice, blocks: int | None = None) -> ReductionConfig:
+def reduction_config(
+    choice: ReductionChoice, blocks: int | None = None, *, rotary: bool = False
+) -> ReductionConfig:
     """Return the reduction at each site.
 
     Args:
         choice: Preset or ratio, and single sites; each site named there must be one of the
             network's, and presets and ratios are limited to them.
         blocks: How many the network has; of any network if None.
+        rotary: Whether its positions are rotary.
 
     Raises:
-        ReductionError: A name is unknown, or a number is out of range.
+        ReductionError: A name is unknown, or a number is out of range; or tokens would merge by
+            their maximum, which turns have none of.
     """
     sites = SITES if blocks is None else sites_of(blocks)
     [large] = VARIANTS.values()
     presets = PRESETS if blocks is None or blocks < _LARGE else {**PRESETS, **large}
-    return build_config(choice, sites=sites, presets=presets, from_ratio=_from_ratio)
+    config = build_config(choice, sites=sites, presets=presets, from_ratio=_from_ratio)
+    _check_means(config, rotary=rotary)
+    return config
+
+
+def _check_means(config: ReductionConfig, *, rotary: bool) -> None:
+    for site, reduction in config.items():
+        if rotary and isinstance(reduction, BipartiteSoftMatching) and reduction.value != "mean":
+            raise ReductionError(
+                f"{site} merges by value={reduction.value}, which rotary positions do not have",
+                hint=f"--reduce {site}=bsm:value=mean",
+            )

@@ -14,12 +14,15 @@ arXiv:2406.09936): between the attention of the block and its feed-forward part.
    a grid leaves a smaller one; any other leaves a sequence, which to methods of cells is
    ``Grid(1, M)``: with ``sy=1,sx=2`` ``bsm`` merges odd tokens into even ones, as the global step
    of ALGM does. The order in the sequence is that of the method's slots.
-3. The way back: every assignment is kept, and undone in the reversed order. A head of single tokens
+3. Where positions are rotary, merged tokens turn by the mean of their members' turns; see
+   ``segpp.export.models.vit.network.rotation``.
+4. The way back: every assignment is kept, and undone in the reversed order. A head of single tokens
    (``SegmentationHead.needs_grid`` is False) gives logits (B, M, K), and these are restored: K
    numbers of a token are gathered and not C. A head that looks at neighbours gets restored tokens.
 
-A network whose queries join the sequence late, as EoMT's, restores before the first block that
-needs the grid, and counts queries to the prefix from there on.
+Where queries join the sequence late, as EoMT's, they stand before the prefix and count to it from
+their first block on. They need no grid: theirs is the head that looks at neighbours, so tokens that
+merged before or after they joined are restored before that head.
 """
 
 from collections.abc import Mapping

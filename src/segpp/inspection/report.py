@@ -98,7 +98,11 @@ def patches_of(architecture: Architecture) -> str | None:
     if (vit := architecture.vit) is None:
         return None
     before = f", {vit.prefix} token{'' if vit.prefix == 1 else 's'} before them"
-    return f"{vit.patch}x{vit.patch} pixels{before if vit.prefix else ''}"
+    queries = f", {vit.queries} queries before those in the last {vit.query_blocks} blocks"
+    return (
+        f"{vit.patch}x{vit.patch} pixels{before if vit.prefix else ''}"
+        f"{queries if vit.queries else ''}"
+    )
 
 
 def rows(title: str, cells: Sequence[Sequence[str]], align: str) -> Section:

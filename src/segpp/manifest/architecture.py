@@ -16,6 +16,10 @@ class PlainViT:
         hidden: Channels between the linear layers of a feed-forward part.
         ffn: What lies between them.
         head_blocks: Blocks of attention in the head.
+        queries: Tokens that ask for a mask each, before all others in the last blocks.
+        query_blocks: How many blocks these are.
+        upscalings: How often the head doubles the sides of its map.
+        rope_theta: Of rotary positions; 0 where positions are learned and added.
     """
 
     patch: int
@@ -23,6 +27,10 @@ class PlainViT:
     hidden: int
     ffn: Literal["gelu", "swiglu"] = "gelu"
     head_blocks: int = 0
+    queries: int = 0
+    query_blocks: int = 0
+    upscalings: int = 0
+    rope_theta: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segpp.export.models._common.class_names import stored_classes
-from segpp.export.models.segformer.loading import hf_config
+from segpp.export.models._common.hf_settings import names_of
 from segpp.manifest import Classes
 
 __all__ = ["classes_of", "reduces_labels"]
@@ -23,7 +23,7 @@ def classes_of(
         channels: Of the logits; one channel tells two classes apart.
         notes: Takes what does not fit, a sentence each.
     """
-    named, gap = hf_config.names_of(config, channels)
+    named, gap = names_of(config, channels)
     notes += [gap] if gap else []
     return stored_classes(meta, channels, notes, named=named, ignore=_ignored_label(config))
 

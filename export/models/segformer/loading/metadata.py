@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from segpp.export.models._common import hf_settings
 from segpp.export.models._common.colors import turned
-from segpp.export.models.segformer.loading import hf_config
 from segpp.export.models.segformer.loading.class_names import classes_of, reduces_labels
 from segpp.export.models.segformer.loading.mm_config import TrainingConfig
 from segpp.manifest import Architecture, Classes, Origin, Resize
@@ -84,9 +84,9 @@ def read_metadata(sources: Sources, architecture: Architecture) -> Metadata:
     training, preprocessor = sources.training, sources.preprocessor
     meta = sources.context.get("meta")
     meta = meta if isinstance(meta, Mapping) else {}
-    colors = sources.colors or training.colors or _colors_of(preprocessor)
+    colors = sources.colors or training.colors or hf_settings.colors_of(preprocessor)
     mean, std = _normalization(sources, architecture.channels, notes)
-    resize, unknown = hf_config.resize_of(preprocessor)
+    resize, unknown = hf_settings.resize_of(preprocessor)
     notes += [unknown] if unknown else []
     notes += [_BGR] if colors == "bgr" else []
     size, fit, size_note = _size_and_fit(sources)
@@ -116,7 +116,9 @@ def _normalization(
     sources: Sources, channels: int, notes: list[str]
 ) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
     """Return mean and std in the order in which the network takes its channels, both or neither."""
-    if beside := hf_config.normalisation_of(sources.preprocessor, channels):
+    if beside := hf_settings.normalisation_of(
+        sources.preprocessor, channels, processor="Segformer"
+    ):
         return beside
     if "image_mean" in sources.preprocessor:
         notes.append(f"the processor's mean and std do not fit {channels} channels: not used")
@@ -133,17 +135,10 @@ def _normalization(
     return None, None
 
 
-def _colors_of(preprocessor: Mapping[str, Any]) -> str | None:
-    # transformers opens images as RGB.
-    if not preprocessor:
-        return None
-    return "bgr" if preprocessor.get("do_flip_channel_order") is True else "rgb"
-
-
 def _size_and_fit(
     sources: Sources,
 ) -> tuple[Size | None, Literal["stretch", "letterbox"] | None, str | None]:
-    if edge := hf_config.short_edge_of(sources.preprocessor):
+    if edge := hf_settings.short_edge_of(sources.preprocessor):
         sides = (edge, edge * _USUAL_ASPECT)
         usual = Size(*(max(1, round(side / _CELL)) * _CELL for side in sides))
         note = (
@@ -151,7 +146,7 @@ def _size_and_fit(
             "(--size)"
         )
         return usual, "letterbox", note
-    if fixed := hf_config.size_of(sources.preprocessor):
+    if fixed := hf_settings.size_of(sources.preprocessor):
         return fixed, "stretch", None
     return _resolution(sources.context) or sources.training.size, sources.training.fit, None
 

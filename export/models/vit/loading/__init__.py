@@ -11,7 +11,7 @@ from segpp.export.models._common.class_names import stored_classes
 from segpp.export.models._common.colors import turned, turned_channels
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.vit.architecture import Numerics, check_heads, shape_of
-from segpp.export.models.vit.loading.formats import FORMATS
+from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat
 from segpp.export.models.vit.loading.settings import Settings, read_settings
 from segpp.export.models.vit.sites import patch_grid
 from segpp.manifest import Architecture, Origin
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ViTCheckpoint", "load"]
 
 _POSITIONS = "patch_embed.positions"
+_TURNS = "turns"
 # The convolution that sees the image.
 _FIRST = "patch_embed.conv.weight"
 _COUNTER = ".num_batches_tracked"
@@ -58,7 +59,10 @@ class ViTCheckpoint(Checkpoint):
         """Return the same network with its positions resized to the patches of one size."""
         from segpp.export.models.vit.network.embedding import resized_positions
 
-        grid = patch_grid(size, shape_of(self.architecture).patch)
+        shape = shape_of(self.architecture)
+        grid = patch_grid(size, shape.patch)
+        if shape.rope_theta:
+            return replace(self, state={**self.state, **_turns(self.architecture, grid)})
         positions = resized_positions(self.state[_POSITIONS], grid, self.numerics.position_resize)
         return replace(self, state={**self.state, _POSITIONS: positions.contiguous()})
 
@@ -79,14 +83,24 @@ def _empty(architecture: Architecture, numerics: Numerics, state: "Mapping[str, 
 
     from segpp.export.models.vit.network import ViT
 
+    rows_and_columns = state[_TURNS if _TURNS in state else _POSITIONS].shape[1:3]
     with torch.device("meta"):
         return ViT(
             architecture,
             numerics,
-            Grid(*state[_POSITIONS].shape[1:3]),
+            Grid(*rows_and_columns),
             scaled="stages.0.blocks.0.scale1.gamma" in state,
             normed="norm.weight" in state,
         )
+
+
+def _turns(architecture: Architecture, grid: Grid) -> "dict[str, Tensor]":
+    """Return what positions on a grid turn by, of a network with rotary ones."""
+    from segpp.export.models.vit.network.rotation import turns_of
+
+    theta = shape_of(architecture).rope_theta
+    channels = architecture.dims[0] // architecture.heads[0]
+    return {_TURNS: turns_of(grid, channels, theta)} if theta else {}
 
 
 def load(
@@ -100,60 +114,68 @@ def load(
     Args:
         weights: The file as read.
         state_dict: The tensors of the network in it.
-        path: Of the file; Segmenter's ``variant.yml`` is looked for beside it.
+        path: Of the file; Segmenter's ``variant.yml`` is looked for beside it, while ``weights``
+            brings the JSON of transformers.
         choices: What the caller says about it.
 
     Raises:
         CheckpointError: It is foreign, incomplete or changed, or what stands beside the weights is
             of another network.
     """
-    import torch
-
     from segpp.export.models._common.tensors import check_finite, check_plain, check_shapes
     from segpp.export.models.vit.loading.convert import expected_tensors, to_ours
     from segpp.export.models.vit.loading.detect import detect_format, detect_head
+    from segpp.export.models.vit.loading.eomt_config import check_unmasked, with_biases
     from segpp.export.models.vit.loading.infer_architecture import architecture_of
     from segpp.export.models.vit.loading.positions import (
         position_grid,
+        prefix_count,
         prefix_names,
         split_positions,
     )
-    from segpp.export.models.vit.loading.validate import (
-        check_present,
-        check_variant,
-        unused_keys,
-    )
-    from segpp.export.models.vit.network import ViT
+    from segpp.export.models.vit.loading.validate import check_present, unused_keys
 
     tensors = state_dict.tensors
     # 1. Whose file it is, and that its tensors are plain numbers.
     name = detect_format(tensors, path, choices.checkpoint_format)
-    fmt = FORMATS[name]
+    fmt = FORMATS[name].of_file(tensors)
     head = detect_head(fmt, tensors, path)
     check_plain(tensors, [n for n in tensors if fmt.knows(n) and not n.endswith(_COUNTER)], path)
     prefix = prefix_names(fmt, tensors)
     distilled = any(token.endswith(_DISTILLED) for token in prefix)
-    check_present(fmt, tensors, [fmt.positions], path)
+    check_present(fmt, tensors, [*fmt.learned, *(fmt.tokens if fmt.is_whole else ())], path)
     # 2. Which network it is, and that it is that network and nothing else.
-    settings = read_settings(fmt, head, state_dict.context, path, distilled=distilled)
+    settings = read_settings(fmt, head, state_dict.context, weights, path, distilled=distilled)
+    if settings.eomt is not None:
+        tensors = with_biases(tensors, settings.eomt.unbiased, path)
     heads, origin = _heads(choices, settings)
-    architecture = architecture_of(fmt, head, tensors, path, heads=heads, prefix=len(prefix))
+    architecture = architecture_of(
+        fmt,
+        head,
+        tensors,
+        path,
+        heads=heads,
+        prefix=prefix_count(fmt, tensors, path),
+        query_blocks=settings.eomt.query_blocks if settings.eomt else 0,
+        rope_theta=settings.eomt.rope_theta if settings.eomt else 0.0,
+    )
     dim, patch = architecture.dims[0], shape_of(architecture).patch
     grid = position_grid(fmt, tensors, path, dim=dim, trained=settings.size, patch=patch)
-    normed = fmt.final_norm.key("weight") in tensors
-    with torch.device("meta"):
-        ours = ViT(architecture, settings.numerics, grid, normed=normed).state_dict()
+    ours = _needed(fmt, settings, architecture, grid, tensors)
     expected = expected_tensors(fmt, head, ours)
-    used = [*expected, *prefix, fmt.positions]
+    used = [*expected, *prefix, *fmt.learned]
     check_present(fmt, tensors, used, path)
     unused, told = unused_keys(fmt, tensors, used, path)
     check_shapes(tensors, expected, architecture.name, path, plain="a plain ViT")
     check_finite(tensors, used, path)
-    _check_depth(settings, architecture, path)
-    if settings.variant is not None:
-        check_variant(settings.variant, architecture, path, distilled=distilled)
+    _check_described(settings, architecture, grid, path, distilled=distilled)
+    check_unmasked(tensors, shape_of(architecture).query_blocks, path)
     # 3. Our names, and what else stands there.
-    state = {**to_ours(fmt, head, ours, tensors), **split_positions(fmt, tensors, grid)}
+    state = {
+        **to_ours(fmt, head, ours, tensors),
+        **split_positions(fmt, tensors, grid),
+        **_turns(architecture, grid),
+    }
     colors = choices.colors or settings.colors
     notes: list[str] = []
     if colors == "bgr":
@@ -161,12 +183,12 @@ def load(
         notes.append(_BGR)
     meta = state_dict.context.get("meta")
     meta = meta if isinstance(meta, Mapping) else {}
-    classes = stored_classes(meta, architecture.classes, notes)
+    classes = stored_classes(meta, architecture.classes, notes, named=settings.classes)
     mean, std = _normalization(settings, architecture.channels, notes)
     is_bgr = colors == "bgr"
     found: dict[str, object] = {
         "mean": mean, "std": std, "size": settings.size, "fit": settings.fit,
-        "classes": classes, "colors": settings.colors,
+        "classes": classes, "colors": settings.colors, "resize": settings.resize,
     }  # fmt: skip
     origins: dict[str, Origin] = {
         key: "config" for key, value in found.items() if value is not None
@@ -186,6 +208,8 @@ def load(
         std=turned(std) if std and is_bgr else std,
         colors=colors,
         fit=settings.fit,
+        padding=settings.padding,
+        resize=settings.resize,
         reduce_labels=settings.reduce_labels,
         origins={**origins, "heads": origin, **settings.origins, **given},
         ignored=(*state_dict.ignored, *unused),
@@ -195,6 +219,24 @@ def load(
     )
 
 
+def _needed(
+    fmt: CheckpointFormat,
+    settings: Settings,
+    architecture: Architecture,
+    grid: Grid,
+    tensors: "Mapping[str, Tensor]",
+) -> "Mapping[str, Tensor]":
+    """Return what our network has under its names, without numbers."""
+    import torch
+
+    from segpp.export.models.vit.network import ViT
+
+    normed = fmt.is_whole or fmt.final_norm.key("weight") in tensors
+    with torch.device("meta"):
+        network = ViT(architecture, settings.numerics, grid, scaled=fmt.is_scaled, normed=normed)
+    return network.state_dict()
+
+
 def _heads(choices: ReadChoices, settings: Settings) -> tuple[int | None, Origin]:
     if choices.heads is not None:
         check_heads(choices.heads)
@@ -202,9 +244,18 @@ def _heads(choices: ReadChoices, settings: Settings) -> tuple[int | None, Origin
     return settings.heads, "config" if settings.heads else "assumed"
 
 
-def _check_depth(settings: Settings, architecture: Architecture, path: Path) -> None:
+def _check_described(
+    settings: Settings, architecture: Architecture, grid: Grid, path: Path, *, distilled: bool
+) -> None:
+    """Raise CheckpointError if what stands beside the weights is of another network."""
     from segpp.errors import CheckpointError
+    from segpp.export.models.vit.loading.eomt_config import check_eomt_config
+    from segpp.export.models.vit.loading.validate import check_variant
 
+    if settings.variant is not None:
+        check_variant(settings.variant, architecture, path, distilled=distilled)
+    if settings.eomt is not None:
+        check_eomt_config(settings.eomt, architecture, grid, path)
     found = len(architecture.depths)
     if settings.variant is None and settings.depth not in {None, found}:
         raise CheckpointError(

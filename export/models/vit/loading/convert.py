@@ -13,9 +13,9 @@ from segpp.export.models.vit.loading.formats import CheckpointFormat, Module
 __all__ = ["expected_tensors", "to_ours"]
 
 _STACKED = ("q", "k", "v")
-_BLOCK = re.compile(r"\b(stages|head\.blocks)\.(\d+)\.")
-# Both are read apart from the rest, and are no module's.
-_OWN = ("patch_embed.positions", "patch_embed.prefix")
+_BLOCK = re.compile(r"\b(stages|head\.blocks|head\.upscaling)\.(\d+)\.")
+# These are read or made apart from the rest, and are no module's.
+_OWN = ("patch_embed.positions", "patch_embed.prefix", "turns")
 
 
 def expected_tensors(
@@ -30,8 +30,10 @@ def expected_tensors(
     """
     parts: dict[str, list[Tensor]] = {}
     for name, tensor in _weights(state).items():
-        key, module = _key_of(fmt, head, name)
-        parts.setdefault(key, []).append(_turned(tensor, module, name, back=True))
+        keys, module = _keys_of(fmt, head, name)
+        turned = _turned(tensor, module, name, back=True)
+        for key, part in zip(keys, turned.chunk(len(keys)), strict=True):
+            parts.setdefault(key, []).append(part)
     # q, k and v below one another: (C, C) each, (3 * C, C) together.
     return {key: torch.cat(own) if len(own) > 1 else own[0] for key, own in parts.items()}
 
@@ -47,30 +49,36 @@ def to_ours(
         state: Ours, for its names.
         tensors: All of those that ``expected_tensors`` returns, of these shapes.
     """
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[str, ...], list[str]] = {}
     modules: dict[str, Module] = {}
     for name in _weights(state):
-        key, modules[name] = _key_of(fmt, head, name)
-        names.setdefault(key, []).append(name)
+        keys, modules[name] = _keys_of(fmt, head, name)
+        names.setdefault(keys, []).append(name)
     return {
         name: owned(_turned(part, modules[name], name, back=False))
-        for key, own in names.items()
-        for name, part in zip(own, tensors[key].chunk(len(own)), strict=True)
+        for keys, own in names.items()
+        for name, part in zip(own, _joined(keys, tensors).chunk(len(own)), strict=True)
     }
+
+
+def _joined(keys: tuple[str, ...], tensors: Mapping[str, Tensor]) -> Tensor:
+    """Return tensors below one another; a single one as it is."""
+    return tensors[keys[0]] if len(keys) == 1 else torch.cat([tensors[key] for key in keys])
 
 
 def _weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {n: t for n, t in state.items() if t.is_floating_point() and n not in _OWN}
 
 
-def _key_of(fmt: CheckpointFormat, head: Head, name: str) -> tuple[str, Module]:
-    """Return the name in a file of one of our tensors, and the module that it belongs to."""
+def _keys_of(fmt: CheckpointFormat, head: Head, name: str) -> tuple[tuple[str, ...], Module]:
+    """Return the names in a file of what is one of our tensors, and the module it belongs to."""
     block = _BLOCK.search(name)
     template = _BLOCK.sub(r"\1.{j}.", name)
     owner, _, leaf = template.rpartition(".")
     modules = {part: module for module in fmt.modules(head) for part in _parts(module.ours)}
     module = modules.get(template) or modules[owner]
-    return module.key(leaf).replace("{j}", block[2] if block else ""), module
+    number = block[2] if block else ""
+    return tuple(key.replace("{j}", number) for key in module.keys(leaf)), module
 
 
 def _parts(module: str) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def detect_format(names: Collection[str], path: Path, checkpoint_format: str | N
             f"{path} is not a plain ViT that segpp knows",
             f"found: {shortened(list(names))}",
             f"known formats: {', '.join(FORMATS)}",
-            hint="give the checkpoint of a Segmenter or SETR-naive, saved as a state dict",
+            hint="give the checkpoint of a Segmenter, SETR-naive or EoMT, saved as a state dict",
         )
     return best
 

@@ -8,13 +8,16 @@ from torch import Tensor
 
 from segpp.errors import CheckpointError
 from segpp.export.models.vit.architecture import FFN_RATIO, MAX_BLOCKS, Head, usual_heads, vit
-from segpp.export.models.vit.loading.formats import CheckpointFormat
+from segpp.export.models.vit.loading.formats import CheckpointFormat, Module
 from segpp.manifest import Architecture
 
 __all__ = ["architecture_of", "heads_for"]
 
 _CONV_RANK = 4
-_MATRIX_RANKS = {2, 4}
+_MATRIX_RANK = 2
+_MATRIX_RANKS = {_MATRIX_RANK, _CONV_RANK}
+# Beyond the side of a pixel nothing is to be seen.
+_MAX_UPSCALINGS = 5
 
 
 def architecture_of(
@@ -25,16 +28,20 @@ def architecture_of(
     *,
     heads: int | None,
     prefix: int,
+    query_blocks: int = 0,
+    rope_theta: float = 0.0,
 ) -> Architecture:
     """Return the architecture that names and shapes describe.
 
     Args:
-        fmt: The format.
+        fmt: The format of the file.
         head: Of the network.
         tensors: Of the file.
         path: Of the file, for messages.
         heads: Of every attention; those of published networks of the width if None.
         prefix: Tokens before the patches.
+        query_blocks: Blocks that queries pass, which no name shows.
+        rope_theta: Of rotary positions, likewise; 0 without.
 
     Raises:
         CheckpointError: A tensor that tells a size is missing or has the wrong rank, or the width
@@ -54,13 +61,30 @@ def architecture_of(
         patch=sides[0],
         prefix=prefix,
         hidden=_hidden(fmt, tensors, dim),
-        ffn="gelu",
+        ffn=fmt.ffn,
         head=head,
         decoder=_decoder(fmt, head, tensors, dim, path),
         head_blocks=head_blocks,
         classes=_classes(fmt, head, tensors, path),
         channels=channels,
+        rope_theta=rope_theta,
+        **(_masks(fmt, tensors, path, query_blocks) if head == "mask-classification" else {}),
     )
+
+
+def _masks(
+    fmt: CheckpointFormat, tensors: Mapping[str, Tensor], path: Path, query_blocks: int
+) -> dict[str, int]:
+    """Return what only networks with queries have."""
+    queries = _shape(_key(fmt, "queries"), tensors, {_MATRIX_RANK}, path)[0]
+    module, found = _numbers(fmt, "head.upscaling.{j}.conv", tensors)
+    upscalings = max(found, default=-1) + 1
+    if upscalings > _MAX_UPSCALINGS:
+        raise CheckpointError(
+            f"{path} has {upscalings} upscalings",
+            f"expected: 0 to {_MAX_UPSCALINGS}, named as {module.key('weight')}",
+        )
+    return {"queries": queries, "query_blocks": query_blocks, "upscalings": upscalings}
 
 
 def heads_for(dim: int, said: int | None, path: Path) -> int:
@@ -85,9 +109,7 @@ def _key(fmt: CheckpointFormat, ours: str, block: int = 0) -> str:
 
 
 def _blocks(fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor], path: Path) -> int:
-    module = next(module for module in fmt.modules() if module.ours == ours)
-    pattern = re.escape(module.key("weight")).replace(re.escape("{j}"), r"(\d{1,4})")
-    found = [int(m[1]) for name in tensors if (m := re.fullmatch(pattern, name))]
+    module, found = _numbers(fmt, ours, tensors)
     # One name with a large number must not make a network of thousands of blocks.
     if not found or max(found) >= MAX_BLOCKS:
         raise CheckpointError(
@@ -97,9 +119,21 @@ def _blocks(fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor], pat
     return max(found) + 1
 
 
+def _numbers(
+    fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor]
+) -> tuple[Module, list[int]]:
+    """Return a module of ours that there are several of, and the numbers of those in a file."""
+    module = next(module for module in fmt.modules() if module.ours == ours)
+    pattern = re.escape(module.key("weight")).replace(re.escape("{j}"), r"(\d{1,4})")
+    return module, [int(m[1]) for name in tensors if (m := re.fullmatch(pattern, name))]
+
+
 def _hidden(fmt: CheckpointFormat, tensors: Mapping[str, Tensor], dim: int) -> int:
-    weight = tensors.get(_key(fmt, "stages.{j}.blocks.0.ffn.fc1"))
-    return dim * FFN_RATIO if weight is None or weight.ndim < 1 else max(1, weight.shape[0])
+    """Return the channels that arrive at the last layer of a feed-forward part."""
+    weight = tensors.get(_key(fmt, "stages.{j}.blocks.0.ffn.fc2"))
+    if weight is None or weight.ndim != _MATRIX_RANK:
+        return dim * FFN_RATIO
+    return max(1, weight.shape[1])
 
 
 def _decoder(
@@ -114,6 +148,12 @@ def _decoder(
 def _classes(fmt: CheckpointFormat, head: Head, tensors: Mapping[str, Tensor], path: Path) -> int:
     if head == "mask-transformer":
         return _shape(fmt.heads[head][0].theirs, tensors, {3}, path)[1]
+    if head == "mask-classification":
+        # One more stands for none.
+        rows = _shape(fmt.heads[head][-1].key("weight"), tensors, {_MATRIX_RANK}, path)[0]
+        if rows == 1:
+            raise CheckpointError(f"{path} has a class for nothing and no other")
+        return rows - 1
     # Its last module, since two heads of a format may call theirs the same.
     return _shape(fmt.heads[head][-1].key("weight"), tensors, _MATRIX_RANKS, path)[0]
 

@@ -1,18 +1,23 @@
-"""What stands beside the weights: heads, size, normalisation, numerics, from either codebase."""
+"""What stands beside the weights: heads, size, normalisation, numerics, from each codebase."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from segpp.errors import CheckpointError
+from segpp.export.models._common import hf_settings
 from segpp.export.models._common.mm_settings import check_part, config_of, read_picture_settings
 from segpp.export.models.vit.architecture import Head, Numerics
+from segpp.export.models.vit.loading.eomt_config import CONFIG, EomtConfig, read_eomt_config
 from segpp.export.models.vit.loading.formats import CheckpointFormat
 from segpp.export.models.vit.loading.variant import VARIANT, Variant, read_variant
 from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from segpp.manifest import Origin
+from segpp.manifest import Origin, Resize
 from segpp.ops.grid import Size
+
+if TYPE_CHECKING:
+    from segpp.export.checkpoints.weights import WeightsFile
 
 __all__ = ["Settings", "read_settings"]
 
@@ -50,8 +55,12 @@ class Settings:
         std: Likewise.
         colors: That order.
         fit: How a picture of another shape is brought to the size.
+        padding: What lies beside a letterboxed picture.
+        resize: The filter that pictures are resized by.
         reduce_labels: Whether label 0 counts for nothing.
+        classes: Names of the classes.
         variant: What ``variant.yml`` says.
+        eomt: What ``config.json`` of an EoMT says.
         notes: What a person must know of it, one sentence each.
         origins: Of what does not come from a configuration.
     """
@@ -64,14 +73,24 @@ class Settings:
     std: tuple[float, ...] | None = None
     colors: str | None = None
     fit: Literal["stretch", "letterbox"] | None = None
+    padding: tuple[int, ...] | None = None
+    resize: Resize | None = None
     reduce_labels: bool = False
+    classes: tuple[str, ...] | None = None
     variant: Variant | None = None
+    eomt: EomtConfig | None = None
     notes: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
 def read_settings(
-    fmt: CheckpointFormat, head: Head, context: Mapping[str, Any], path: Path, *, distilled: bool
+    fmt: CheckpointFormat,
+    head: Head,
+    context: Mapping[str, Any],
+    weights: "WeightsFile",
+    path: Path,
+    *,
+    distilled: bool,
 ) -> Settings:
     """Return what stands beside the weights.
 
@@ -79,6 +98,7 @@ def read_settings(
         fmt: Whose code saved them.
         head: Of the network.
         context: The entries around the state dict.
+        weights: The file as read, with the JSON beside it.
         path: Of the file.
         distilled: Whether there is a distillation token.
 
@@ -89,6 +109,8 @@ def read_settings(
     numerics = replace(fmt.numerics, head_norm_eps=eps)
     if fmt.told_by == VARIANT:
         return _of_segmenter(numerics, path, distilled=distilled)
+    if fmt.told_by == CONFIG:
+        return _of_transformers(numerics, weights, path, rotary=fmt.positions is None)
     return _of_mmsegmentation(numerics, head, context, path)
 
 
@@ -117,6 +139,36 @@ def _of_segmenter(numerics: Numerics, path: Path, *, distilled: bool) -> Setting
         variant=variant,
         notes=(*notes, *([_SLIDE] if variant.slides else [])),
         origins=origins,
+    )
+
+
+def _of_transformers(
+    numerics: Numerics, weights: "WeightsFile", path: Path, *, rotary: bool
+) -> Settings:
+    said = read_eomt_config(weights.config, path, rotary=rotary)
+    processor = weights.preprocessor
+    found = hf_settings.normalisation_of(processor, said.channels, processor="Eomt")
+    mean, std = found or (None, None)
+    resize, unknown = hf_settings.resize_of(processor)
+    named, gap = hf_settings.names_of(weights.config, said.classes or 0)
+    # Beside a picture that is brought to the size lies black.
+    padded = processor.get("do_pad") is True
+    split = _SLIDE if processor.get("do_split_image") is True else None
+    return Settings(
+        numerics=replace(numerics, norm_eps=said.norm_eps),
+        heads=said.heads,
+        # The one shape that their code takes, whatever the processor makes of pictures.
+        size=Size(said.side, said.side),
+        mean=mean,
+        std=std,
+        colors=hf_settings.colors_of(processor),
+        fit="letterbox" if padded else "stretch" if hf_settings.size_of(processor) else None,
+        padding=(0,) * said.channels if padded else None,
+        resize=resize,
+        reduce_labels=type(processor.get("ignore_index")) is int,
+        classes=None if named is None else tuple(named),
+        eomt=said,
+        notes=tuple(filter(None, (unknown, gap, split))),
     )
 
 

@@ -44,7 +44,7 @@ def unused_keys(
 
 def _why(fmt: CheckpointFormat, name: str) -> str | None:
     if fmt.is_unused(name):
-        return "of the classification before"
+        return next(why for start, why in fmt.unused.items() if name.startswith(start))
     roots = {module.theirs.partition(".")[0] for module in fmt.modules()}
     # Inside the network's own modules, what is called like a metric may still be a layer.
     inside = name.partition(".")[0] in roots

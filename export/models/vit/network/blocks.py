@@ -4,6 +4,8 @@ Source: Dosovitskiy et al., 2021 (arXiv:2010.11929), equations 2 and 3; LayerSca
 al., CaiT, 2021 (arXiv:2103.17239), equation 9; SwiGLU of Shazeer, 2020 (arXiv:2002.05202).
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +13,9 @@ from torch.nn import functional as F
 from segpp.export.models.layers import LayerNorm, MergingAttention
 from segpp.manifest import PlainViT
 from segpp.ops.grid import Grid
+
+if TYPE_CHECKING:
+    from segpp.export.models.vit.network.rotation import Rotation
 
 __all__ = ["Attention", "Block", "LayerScale", "Mlp", "SwiGlu", "behind", "feed_forward"]
 
@@ -26,22 +31,46 @@ class Attention(MergingAttention):
         super().__init__(dim, heads)
         self.prefix = prefix
 
-    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
-        """Return the attention (B, P + N, C) of tokens whose N patches lie on ``grid``."""
+    def forward(
+        self, x: Tensor, grid: Grid | None = None, rotation: "Rotation | None" = None
+    ) -> Tensor:
+        """Return the attention (B, P + N, C) of tokens whose N patches lie on ``grid``.
+
+        Args:
+            x: The tokens (B, P + N, C).
+            grid: Of the patches; without one none merge.
+            rotation: How queries and keys are turned, where positions are rotary.
+        """
         if grid is None or (self.q_merging is None and self.kv_merging is None):
-            return self._attend(x, x)
+            return self._turned(x, x, rotation, rotation)
         before, patches = x[:, : self.prefix], x[:, self.prefix :]
         # 1. What keys and values are made of, merged for good: (B, P + M, C)
-        context = x
+        context, keys = x, rotation
         if self.kv_merging is not None:
-            context = behind(before, self.kv_merging.match(patches, grid).merge(patches))
+            assignment = self.kv_merging.match(patches, grid)
+            context = behind(before, assignment.merge(patches))
+            keys = None if rotation is None else rotation.merged(assignment, x.shape[0])
         # 2. Patches that ask, merged, and each given what its group got: (B, P + N, C)
         if self.q_merging is None:
-            return self._attend(x, context)
+            return self._turned(x, context, rotation, keys)
         assignment = self.q_merging.match(patches, grid)
-        attended = self._attend(behind(before, assignment.merge(patches)), context)
+        asked = None if rotation is None else rotation.merged(assignment, x.shape[0])
+        attended = self._turned(behind(before, assignment.merge(patches)), context, asked, keys)
         rest = assignment.unmerge(attended[:, self.prefix :])
         return behind(attended[:, : self.prefix], rest)
+
+    def _turned(
+        self, x: Tensor, context: Tensor, asked: "Rotation | None", keys: "Rotation | None"
+    ) -> Tensor:
+        """Attend from x to its context, queries and keys turned where positions are rotary."""
+        if asked is None or keys is None:
+            return self._attend(x, context)
+        q = asked.turn(self.q(x))
+        k, v = self._keys_and_values(context)
+        # The scale may be in the weights already.
+        q = q * self.scale if self.scale != 1 else q
+        attended: Tensor = self.out(self.core(q, keys.turn(k), v))
+        return attended
 
 
 def behind(prefix: Tensor, patches: Tensor) -> Tensor:
@@ -116,9 +145,11 @@ class Block(nn.Module):
         self.ffn = feed_forward(dim, shape)
         self.scale2: nn.Module = LayerScale(dim) if scaled else nn.Identity()
 
-    def attend(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+    def attend(
+        self, x: Tensor, grid: Grid | None = None, rotation: "Rotation | None" = None
+    ) -> Tensor:
         """Return tokens (B, P + N, C) behind the attention; without a grid no patches merge."""
-        attended: Tensor = x + self.scale1(self.attention(self.norm1(x), grid))
+        attended: Tensor = x + self.scale1(self.attention(self.norm1(x), grid, rotation))
         return attended
 
     def transform(self, x: Tensor) -> Tensor:

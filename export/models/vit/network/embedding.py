@@ -20,7 +20,7 @@ class Embedding(nn.Module):
 
     Positions are added to all; of the prefix they are in its weights already, since nothing else
     ever is added to these. Networks that turn queries and keys by their positions instead (RoPE)
-    have zeros here, and turn in their attention.
+    add none, and turn in their attention.
 
     Args:
         grid: Of the positions; another grid of patches gets resized ones, in the graph.
@@ -31,7 +31,8 @@ class Embedding(nn.Module):
         shape, dim = shape_of(architecture), architecture.dims[0]
         self.patch, self.position_resize = shape.patch, numerics.position_resize
         self.conv = nn.Conv2d(architecture.channels, dim, shape.patch, shape.patch)
-        self.positions = nn.Parameter(torch.zeros(1, grid.height, grid.width, dim))
+        learned = None if shape.rope_theta else torch.zeros(1, grid.height, grid.width, dim)
+        self.positions = None if learned is None else nn.Parameter(learned)
         self.prefix = nn.Parameter(torch.zeros(1, shape.prefix, dim)) if shape.prefix else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Grid]:
@@ -43,8 +44,10 @@ class Embedding(nn.Module):
         patches = self.conv(image)
         grid = Grid(patches.shape[2], patches.shape[3])
         # 2. Tokens (B, N, C) with their positions.
-        positions = resized_positions(self.positions, grid, self.position_resize)
-        x = nchw_to_tokens(patches) + positions.flatten(1, 2)
+        x = nchw_to_tokens(patches)
+        if self.positions is not None:
+            positions = resized_positions(self.positions, grid, self.position_resize)
+            x = x + positions.flatten(1, 2)
         if self.prefix is None:
             return x, grid
         return torch.cat((self.prefix.expand(x.shape[0], -1, -1), x), 1), grid

@@ -24,7 +24,6 @@ __all__ = [
     "MaskTransformer",
     "SegmentationHead",
     "SetrNaive",
-    "build_head",
 ]
 
 
@@ -41,8 +40,14 @@ class SegmentationHead(nn.Module):
         """Return the logits (B, N, K) of tokens (B, N, C)."""
         raise NotImplementedError(f"{type(self).__name__} has no logits of single tokens: {x.ndim}")
 
-    def forward(self, x: Tensor, grid: Grid) -> Tensor:
-        """Return the logits (B, K, h, w) of the patches x (B, N, C) of ``grid``."""
+    def forward(self, x: Tensor, grid: Grid, queries: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Return the logits (B, K, h, w).
+
+        Args:
+            x: Of the patches, (B, N, C).
+            grid: Of these.
+            queries: What queries became, (B, Q, C), of networks that have them.
+        """
         return tokens_to_nchw(self.tokens(x), grid)
 
 
@@ -125,7 +130,7 @@ class SetrNaive(SegmentationHead):
         self.batch_norm: nn.Module = nn.BatchNorm2d(width, eps=numerics.batch_norm_eps)
         self.classifier = nn.Conv2d(width, architecture.classes, 1)
 
-    def forward(self, x: Tensor, grid: Grid) -> Tensor:
+    def forward(self, x: Tensor, grid: Grid, queries: Tensor | None = None) -> Tensor:  # noqa: ARG002
         """Return the logits (B, K, 4 h, 4 w) of the patches x (B, N, C) of ``grid``."""
         image = tokens_to_nchw(self.norm(x), grid)
         hidden = self.batch_norm(self.conv(image)).relu()
@@ -133,16 +138,3 @@ class SetrNaive(SegmentationHead):
         hidden = F.interpolate(hidden, size, mode="bilinear", align_corners=self.align_corners)
         logits: Tensor = self.classifier(hidden)
         return logits
-
-
-_HEADS: dict[str, type[Linear | MaskTransformer | SetrNaive]] = {
-    "linear": Linear,
-    "bn-linear": BatchNormLinear,
-    "mask-transformer": MaskTransformer,
-    "setr-naive": SetrNaive,
-}
-
-
-def build_head(architecture: Architecture, numerics: Numerics) -> SegmentationHead:
-    """Return the head that a network has."""
-    return _HEADS[architecture.head](architecture, numerics)

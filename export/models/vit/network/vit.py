@@ -1,17 +1,20 @@
 """A plain ViT for segmentation in torch, with the numerics of whichever codebase trained it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segpp.export.models.layers import LayerNorm, tokens_to_nchw
 from segpp.export.models.network import Network
-from segpp.export.models.vit.architecture import Numerics, shape_of
+from segpp.export.models.vit.architecture import Numerics, prefixes, shape_of
 from segpp.export.models.vit.network.blocks import Attention, Block, behind
+from segpp.export.models.vit.network.choose_head import build_head
 from segpp.export.models.vit.network.embedding import Embedding
-from segpp.export.models.vit.network.heads import build_head
+from segpp.export.models.vit.network.rotation import Rotation, turns_of
 from segpp.export.models.vit.sites import grid_behind, sites_of
 from segpp.export.reduction.assignments.weighted_means import (
     CountedAssignment,
@@ -45,7 +48,11 @@ class Stage(nn.Module):
         return cast("Block", self.blocks[0])
 
     def forward(
-        self, x: Tensor, grid: Grid, weights: Tensor | None = None
+        self,
+        x: Tensor,
+        grid: Grid,
+        rotation: Rotation | None = None,
+        weights: Tensor | None = None,
     ) -> tuple[Tensor, Grid, TokenAssignment | None]:
         """Transform tokens (B, P + N, C), the N patches on ``grid``, to (B, P + M, C).
 
@@ -57,7 +64,7 @@ class Stage(nn.Module):
         Returns:
             The tokens, the grid of the M, and which of the N they are, where something merged.
         """
-        x = self.block.attend(x, grid)
+        x = self.block.attend(x, grid, rotation)
         if self.merging is None:
             return self.block.transform(x), grid, None
         patches = x[:, self.prefix :]
@@ -90,16 +97,28 @@ class ViT(Network):
         super().__init__(architecture)
         self.sites = sites_of(len(architecture.dims))
         self.numerics = numerics
-        shape = shape_of(architecture)
-        self.patch, self.prefix = shape.patch, shape.prefix
+        shape, dim = shape_of(architecture), architecture.dims[-1]
+        self.patch, self.prefix = shape.patch, prefixes(architecture)[-1]
         self.patch_embed = Embedding(architecture, numerics, grid)
+        self.queries = nn.Parameter(torch.zeros(shape.queries, dim)) if shape.queries else None
+        self.turns = self._empty_turns(grid)
+        self.joining = len(architecture.dims) - shape.query_blocks
         self.stages = nn.ModuleList(
-            Stage(Block(dim, heads, shape, numerics.norm_eps, scaled=scaled), shape.prefix)
-            for dim, heads in zip(architecture.dims, architecture.heads, strict=True)
+            Stage(
+                Block(dim, heads, replace(shape, prefix=before), numerics.norm_eps, scaled=scaled),
+                before,
+            )
+            for before, heads in zip(prefixes(architecture), architecture.heads, strict=True)
         )
-        dim = architecture.dims[-1]
         self.norm: nn.Module = LayerNorm(dim, eps=numerics.norm_eps) if normed else nn.Identity()
         self.head = build_head(architecture, numerics)
+
+    def _empty_turns(self, grid: Grid) -> nn.Parameter | None:
+        """Return the place of cosines and sines, of networks with rotary positions."""
+        if not shape_of(self.architecture).rope_theta:
+            return None
+        channels = self.architecture.dims[0] // self.architecture.heads[0]
+        return nn.Parameter(torch.zeros(2, grid.height, grid.width, channels // 2))
 
     def blocks(self) -> Sequence[Block]:
         """Return the blocks of the encoder in their order."""
@@ -123,20 +142,39 @@ class ViT(Network):
         """Return logits on the grid of the patches, or finer where the head makes them so."""
         x, patches = self.patch_embed(image)
         grid, merged, weights = patches, list[TokenAssignment](), None
-        weighing = self._last_weighing()
+        weighing, rotation = self._last_weighing(), self._rotation(patches)
         for number, stage in enumerate(self.stages):
-            x, grid, assignment = stage(x, grid, weights)
+            if number == self.joining and self.queries is not None:
+                x = torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
+                rotation = rotation and rotation.behind(self.queries.shape[0])
+            x, grid, assignment = stage(x, grid, rotation, weights)
             if assignment is not None:
                 merged.append(assignment)
+                rotation = rotation and rotation.merged(assignment, x.shape[0])
                 if number < weighing:
                     weights = weights_behind(cast("CountedAssignment", assignment), weights)
-        x = self.norm(x[:, self.prefix :])
-        if self.head.needs_grid:
-            logits = self.head(_restored(x, merged), patches)
-        else:
+        return self._without_padding(self._logits(x, patches, merged), image, patches)
+
+    def _rotation(self, patches: Grid) -> Rotation | None:
+        """Return how tokens are turned before queries join, where positions are rotary."""
+        if self.turns is None:
+            return None
+        shape = shape_of(self.architecture)
+        turns: Tensor = self.turns
+        if turns.shape[1:3] != (patches.height, patches.width):
+            channels = self.architecture.dims[0] // self.architecture.heads[0]
+            turns = turns_of(patches, channels, shape.rope_theta).to(turns)
+        return Rotation.of_patches(turns).behind(shape.prefix)
+
+    def _logits(self, x: Tensor, patches: Grid, merged: Sequence[TokenAssignment]) -> Tensor:
+        """Return the logits of the sequence behind the last block."""
+        normed = self.norm(x[:, self.prefix :])
+        if not self.head.needs_grid:
             # K numbers of a token are restored, and not C.
-            logits = tokens_to_nchw(_restored(self.head.tokens(x), merged), patches)
-        return self._without_padding(logits, image, patches)
+            return tokens_to_nchw(_restored(self.head.tokens(normed), merged), patches)
+        queries = None if self.queries is None else self.norm(x[:, : self.queries.shape[0]])
+        logits: Tensor = self.head(_restored(normed, merged), patches, queries)
+        return logits
 
     def _last_weighing(self) -> int:
         """Return the last stage, counted from 0, whose means are weighted; -1 where none are."""
@@ -154,9 +192,10 @@ class ViT(Network):
         padded = (grid.height * self.patch, grid.width * self.patch)
         if padded == (height, width) or not self.numerics.crops_padding:
             return logits
-        corners = self.numerics.align_corners
-        resized = F.interpolate(logits, padded, mode="bilinear", align_corners=corners)
-        return resized[:, :, :height, :width]
+        if logits.shape[2:] != padded:
+            corners = self.numerics.align_corners
+            logits = F.interpolate(logits, padded, mode="bilinear", align_corners=corners)
+        return logits[:, :, :height, :width]
 
 
 def _restored(x: Tensor, merged: Sequence[TokenAssignment]) -> Tensor:

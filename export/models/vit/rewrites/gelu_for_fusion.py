@@ -15,13 +15,15 @@ __all__ = ["gelu_for_fusion"]
 
 
 def gelu_for_fusion(model: "ViT") -> None:
-    """Replace the GELU of every feed-forward part, those of the head included."""
-    from segpp.export.models._common.fusable_gelu import FusableGelu
-    from segpp.export.models.vit.network.blocks import Mlp
+    """Replace every GELU, those of the head included."""
+    from torch import nn
 
-    for module in model.modules():
-        if isinstance(module, Mlp):
-            module.activation = FusableGelu()
+    from segpp.export.models._common.fusable_gelu import FusableGelu
+
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.GELU):
+                setattr(module, name, FusableGelu())
 
 
 REWRITES.register("gelu-for-fusion")(

@@ -29,13 +29,16 @@ from tests.export.models.vit.references import reference
 
 GRID, SIZE = Grid(4, 6), Size(64, 96)
 PREFIX = 2
+# They join before the second of three blocks.
+QUERIES = {"queries": 4, "query_blocks": 2, "upscalings": 1}
 
 
 def small(head: Head = "linear", **changes: Any) -> Architecture:
     return vit(**{
         "dim": 128, "depth": 3, "heads": 2, "patch": 16, "prefix": PREFIX, "hidden": 512,
         "ffn": "gelu", "head": head, "decoder": 128, "classes": 5, "channels": 3,
-        "head_blocks": 2 if head == "mask-transformer" else 0, **changes,
+        "head_blocks": 2 if head == "mask-transformer" else 0,
+        **(QUERIES if head == "mask-classification" else {}), **changes,
     })  # fmt: skip
 
 
@@ -153,12 +156,15 @@ def test_tokens_that_merged_share_what_follows(head: Head) -> None:
 
     tokens, grid = model.patch_embed(x)
     first, second, third = model.blocks()
-    tokens = second.attend(first(tokens, grid), grid)
-    cells = tokens[:, PREFIX:].reshape(1, 2, 2, 3, 2, 128).mean((2, 4)).flatten(1, 2)
-    tokens = third(second.transform(torch.cat((tokens[:, :PREFIX], cells), 1)))
-    tokens = model.norm(tokens[:, PREFIX:])
-    if head == "setr-naive":
-        expected = model.head(_each(tokens), GRID)
+    tokens, before = first(tokens, grid), PREFIX
+    if model.queries is not None:
+        tokens, before = torch.cat((model.queries[None], tokens), 1), 4 + PREFIX
+    tokens = second.attend(tokens, grid)
+    cells = tokens[:, before:].reshape(1, 2, 2, 3, 2, 128).mean((2, 4)).flatten(1, 2)
+    tokens = third(second.transform(torch.cat((tokens[:, :before], cells), 1)))
+    queries, tokens = model.norm(tokens[:, :4]), model.norm(tokens[:, before:])
+    if model.head.needs_grid:
+        expected = model.head(_each(tokens), GRID, queries)
     else:
         logits = _each(model.head.tokens(tokens))
         expected = logits.transpose(1, 2).reshape(1, 5, 4, 6)
@@ -211,15 +217,16 @@ def counted(architecture: Architecture, size: Size) -> int:
     """Count the multiply-accumulates of a network by watching its layers and products."""
     total = 0
 
-    def watch(module: torch.nn.Module, _: tuple[Tensor, ...], output: Tensor) -> None:
+    def watch(module: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         nonlocal total
         weight = module.weight
         assert isinstance(weight, Tensor)
-        # Each output value is a sum over all of its weights.
-        total += output.numel() * weight[0].numel()
+        # Each output value is a sum over all of its weights; transposed, each input goes into many.
+        values = inputs[0] if isinstance(module, torch.nn.ConvTranspose2d) else output
+        total += values.numel() * weight[0].numel()
 
     model = network(architecture)
-    layers = (torch.nn.Linear, torch.nn.Conv2d)
+    layers = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.ConvTranspose2d)
     hooks = [m.register_forward_hook(watch) for m in model.modules() if isinstance(m, layers)]
     model(torch.zeros(1, architecture.channels, *size))
     for hook in hooks:
@@ -249,6 +256,10 @@ def test_costs_are_those_of_the_layers_and_the_products(head: Head, ffn: str) ->
     if head == "mask-transformer":
         # Two blocks, and the product of patches and classes.
         products += 2 * 2 * both**2 * 128 + GRID.tokens * 5 * 128
+    if head == "mask-classification":
+        # Two blocks have four queries more. Masks are twice as fine as patches, sums as pixels.
+        products += 2 * 2 * ((every + 4) ** 2 - every**2) * 128
+        products += 4 * (4 * GRID.tokens * 128 + SIZE.height * SIZE.width * 5)
     assert macs.total == counted(architecture, SIZE) + products
 
 
@@ -277,6 +288,8 @@ def test_the_heads_largest_map_is_told() -> None:
 
     assert FAMILY.head_values(plain, SIZE, None) == 24 * 128
     assert FAMILY.head_values(mask, SIZE, None) == max(24 * 128, 2 * (24 + 5) ** 2)
+    # Sums of five classes at every pixel, more than a map of 128 channels at half of a patch.
+    assert FAMILY.head_values(small("mask-classification"), SIZE, None) == 5 * 64 * 96
     # Logits are resized to the padded image where it is no multiple of the patch.
     assert FAMILY.head_values(plain, Size(50, 81), None) == 5 * 64 * 96
 

@@ -26,6 +26,7 @@ from segpp.ops.grid import Grid, Size
 from tests.helpers.checkpoints import trace_network
 
 SIZE = Size(50, 81)
+QUERIES = {"queries": 4, "query_blocks": 1, "upscalings": 2}
 
 
 def network(head: Head, *, ffn: str = "gelu", scaled: bool = True, preset: str = "none") -> ViT:
@@ -33,7 +34,7 @@ def network(head: Head, *, ffn: str = "gelu", scaled: bool = True, preset: str =
     architecture = vit(
         dim=128, depth=2, heads=2, patch=16, prefix=3, hidden=96, ffn=ffn,  # type: ignore[arg-type]
         head=head, decoder=64, head_blocks=2 if head == "mask-transformer" else 0, classes=5,
-        channels=3,
+        channels=3, **(QUERIES if head == "mask-classification" else {}),
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
@@ -96,6 +97,14 @@ def test_nothing_of_what_is_folded_is_left() -> None:
     attentions = [one for one in folded.modules() if isinstance(one, MergingAttention)]
     assert len(attentions) == 2
     assert all(one.scale == 1 and one.kv is not None for one in attentions)
+
+
+def test_no_gelu_is_left_that_engines_do_not_know() -> None:
+    folded = rewritten(network("mask-classification"), ("gelu-for-fusion",))
+
+    kinds = [type(module).__name__ for module in folded.modules()]
+    # Of two blocks, two upscalings and the queries' layers.
+    assert ("GELU" in kinds, kinds.count("FusableGelu")) == (False, 5)
 
 
 def test_a_rewritten_network_passes_the_lint_with_every_attention_as_one_node() -> None:

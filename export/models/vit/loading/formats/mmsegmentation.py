@@ -5,7 +5,7 @@ Source: mmsegmentation 1.2.2 (Apache-2.0), ``mmseg/models/backbones/vit.py`` and
 """
 
 from segpp.export.models.vit.architecture import Numerics
-from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat, Module
+from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat, FeedForward, Module
 
 __all__: list[str] = []
 
@@ -16,6 +16,11 @@ def _block(ours: str, theirs: str) -> tuple[Module, ...]:
         Module(f"{ours}.attention.qkv", f"{theirs}.attn.attn.in_proj_{{leaf}}"),
         Module(f"{ours}.attention.out", f"{theirs}.attn.attn.out_proj"),
         Module(f"{ours}.norm2", f"{theirs}.ln2"),
+    )
+
+
+def _feed_forward(ours: str, theirs: str) -> tuple[Module, ...]:
+    return (
         Module(f"{ours}.ffn.fc1", f"{theirs}.ffn.layers.0.0"),
         Module(f"{ours}.ffn.fc2", f"{theirs}.ffn.layers.1"),
     )
@@ -32,11 +37,15 @@ FORMATS.register("mmsegmentation-vit")(
             *_block("stages.{j}.blocks.0", "backbone.layers.{j}"),
         ),
         final_norm=Module("norm", "backbone.ln1"),
+        feed_forwards=(
+            FeedForward("gelu", _feed_forward("stages.{j}.blocks.0", "backbone.layers.{j}")),
+        ),
         heads={
             "mask-transformer": (
                 Module("head.classes", "decode_head.cls_emb", "plain"),
                 Module("head.projection", "decode_head.dec_proj"),
                 *_block("head.blocks.{j}", "decode_head.layers.{j}"),
+                *_feed_forward("head.blocks.{j}", "decode_head.layers.{j}"),
                 Module("head.norm", "decode_head.decoder_norm"),
                 Module("head.patch_projection", "decode_head.patch_proj"),
                 Module("head.class_projection", "decode_head.classes_proj"),

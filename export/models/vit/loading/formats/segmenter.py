@@ -4,7 +4,7 @@ Source: Strudel et al., Segmenter, 2021 (arXiv:2105.05633).
 """
 
 from segpp.export.models.vit.architecture import Numerics
-from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat, Module
+from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat, FeedForward, Module
 
 __all__: list[str] = []
 
@@ -15,6 +15,11 @@ def _block(ours: str, theirs: str) -> tuple[Module, ...]:
         Module(f"{ours}.attention.qkv", f"{theirs}.attn.qkv"),
         Module(f"{ours}.attention.out", f"{theirs}.attn.proj"),
         Module(f"{ours}.norm2", f"{theirs}.norm2"),
+    )
+
+
+def _feed_forward(ours: str, theirs: str) -> tuple[Module, ...]:
+    return (
         Module(f"{ours}.ffn.fc1", f"{theirs}.mlp.fc1"),
         Module(f"{ours}.ffn.fc2", f"{theirs}.mlp.fc2"),
     )
@@ -31,11 +36,15 @@ FORMATS.register("segmenter")(
             *_block("stages.{j}.blocks.0", "encoder.blocks.{j}"),
         ),
         final_norm=Module("norm", "encoder.norm"),
+        feed_forwards=(
+            FeedForward("gelu", _feed_forward("stages.{j}.blocks.0", "encoder.blocks.{j}")),
+        ),
         heads={
             "mask-transformer": (
                 Module("head.classes", "decoder.cls_emb", "plain"),
                 Module("head.projection", "decoder.proj_dec"),
                 *_block("head.blocks.{j}", "decoder.blocks.{j}"),
+                *_feed_forward("head.blocks.{j}", "decoder.blocks.{j}"),
                 Module("head.norm", "decoder.decoder_norm"),
                 Module("head.patch_projection.weight", "decoder.proj_patch", "transposed"),
                 Module("head.class_projection.weight", "decoder.proj_classes", "transposed"),
@@ -44,7 +53,8 @@ FORMATS.register("segmenter")(
             "linear": (Module("head.classifier", "decoder.head"),),
         },
         told_by="variant.yml",
-        # Of the classification that the encoder was trained on before.
-        unused=("encoder.head.", "encoder.head_dist."),
+        unused=dict.fromkeys(
+            ("encoder.head.", "encoder.head_dist."), "of the classification before"
+        ),
     )
 )

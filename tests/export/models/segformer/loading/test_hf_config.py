@@ -1,4 +1,7 @@
-"""What the JSON of a Hugging Face folder says beyond the weights."""
+"""What the JSON of a Hugging Face folder says beyond the weights.
+
+Tests models/_common/hf_settings.py too.
+"""
 
 import json
 from pathlib import Path
@@ -6,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from segpp.errors import CheckpointError
+from segpp.export.models._common.hf_settings import normalisation_of
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.architecture import Numerics
-from segpp.export.models.segformer.loading.hf_config import gelu_of, normalisation_of
+from segpp.export.models.segformer.loading.hf_config import gelu_of
 from segpp.utils.files import sha256_of
 
 
@@ -196,4 +200,4 @@ def test_a_mean_that_is_no_number_is_refused(value: float) -> None:
     preprocessor = {"image_mean": [value] * 3, "image_std": [1.0] * 3}
 
     with pytest.raises(CheckpointError, match="a number that is none"):
-        normalisation_of(preprocessor, 3)
+        normalisation_of(preprocessor, 3, processor="Segformer")

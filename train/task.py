@@ -224,7 +224,7 @@ def _check_to_win_back(
 ) -> None:
     """Raise ReductionError where numbers are so small that nothing is left out."""
     family = family_of(checkpoint.architecture)
-    grids = family.grids(Size(spec.height, spec.width), reduction)
+    grids = family.grids(Size(spec.height, spec.width), reduction, checkpoint.architecture)
     tokens = any(one.tokens_out < one.tokens_in for one in count_tokens(reduction, grids))
     gated = count_channels(gates, family.channels(checkpoint.architecture))
     if not tokens and not any(one.channels_out < one.channels_in for one in gated):

@@ -42,7 +42,7 @@ def stage_error(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     Stages differ in scale by orders of magnitude; each counts the same here.
 
     Args:
-        student: (B, C, h, w) of each stage.
+        student: (B, …) of each stage.
         teacher: Likewise.
 
     Source: Romero et al., FitNets, 2015 (arXiv:1412.6550), section 2.2, there of one layer.
@@ -72,6 +72,7 @@ def _resized(student: Tensor, teacher: Tensor, align_corners: bool) -> Tensor:  
 def _relative(ours: Tensor, theirs: Tensor) -> Tensor:
     kind = torch.promote_types(ours.dtype, torch.float32)
     ours, theirs = ours.to(kind), theirs.to(kind)
-    error = (ours - theirs).square().mean((1, 2, 3))
-    scale = theirs.square().mean((1, 2, 3)).clamp(min=_TINY)
+    own = tuple(range(1, theirs.ndim))
+    error = (ours - theirs).square().mean(own)
+    scale = theirs.square().mean(own).clamp(min=_TINY)
     return (error / scale).mean()

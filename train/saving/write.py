@@ -11,6 +11,7 @@ from torch import Tensor
 from segpp.errors import OutputError
 from segpp.export.checkpoints.check_weights import weights_kind
 from segpp.train.report import DistillResult, WrittenFile
+from segpp.train.saving.beside import to_write_beside
 from segpp.train.saving.gates import check_room, names_beside
 from segpp.train.saving.student import Layout
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
@@ -35,7 +36,8 @@ def with_target(layout: Layout, out: Path, *, as_folder: bool, gated: bool = Fal
         gated: Whether trained gates are to lie beside the network.
 
     Raises:
-        OutputError: ``out`` is not named as what is going to be written there.
+        OutputError: ``out`` is not named as what is going to be written there, or would be read
+            as another network is.
         CheckpointError: The teacher's layout has no room for gates.
     """
     is_safe = weights_kind(layout.files[0]).holds == "safetensors"
@@ -49,9 +51,10 @@ def with_target(layout: Layout, out: Path, *, as_folder: bool, gated: bool = Fal
 
 
 def check_target(layout: Layout, out: Path, *, as_folder: bool) -> None:
-    """Raise OutputError unless ``out`` is named as what is going to be written there."""
+    """Raise OutputError unless ``out`` is named, and will be read, as what is written there."""
     if as_folder:
         return
+    to_write_beside(layout.beside, layout.source, out)
     [first, *more] = layout.files
     if more:
         raise OutputError(
@@ -93,8 +96,9 @@ def write_student(
     """
     gates = gates or {}
     if not as_folder:
+        beside = to_write_beside(layout.beside, layout.source, out)
         return _write(
-            layout, state, out, gates=gates, targets=[out], beside={}, result_of=result_of
+            layout, state, out, gates=gates, targets=[out], beside=beside, result_of=result_of
         )
     is_new = not out.exists()
     out.mkdir(exist_ok=True)

@@ -80,7 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_reduction(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("fewer tokens and channels, as the export will have it")
-    group.add_argument("--preset", metavar="NAME", help="hq, fast or 2x2, as in the paper, or deep")
+    group.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="hq, fast or 2x2, as in the paper, or deep; even of a plain ViT",
+    )
     group.add_argument(
         "--ratio", type=float, metavar="R", help="instead: share of tokens merged away"
     )
@@ -89,8 +93,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, or channels, STAGE.{hidden,qkv}, as "
-        "SITE=METHOD:KEY=VALUE,... or =none; repeatable",
+        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, or channels, STAGE.{hidden,qkv}, of a "
+        "plain ViT BLOCK.{q,kv,tokens}, as SITE=METHOD:KEY=VALUE,... or =none; repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -137,7 +141,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=1.0,
         metavar="W",
-        help="of the relative error of the four stages' outputs in the loss (default: 1.0)",
+        help="of the relative error of what the stages, of a plain ViT the blocks, give in the loss (default: 1.0)",
     )
     group.add_argument(
         "--temperature",

@@ -19,8 +19,9 @@ DISTILLATION = "distillation"
 
 _SIZE = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}")
 # As ``--reduce`` takes it.
-_SITE = re.compile(r"(\d|head)\.(q|kv|ffn|grid)=[a-z0-9_]+(:[a-z0-9_=.,+-]*)?")
-_MOST_SITES = 64
+_SITE = re.compile(r"(\d{1,2}|head)\.(q|kv|ffn|grid|tokens)=[a-z0-9_]+(:[a-z0-9_=.,+-]*)?")
+# Three in each of 48 blocks.
+_MOST_SITES = 144
 _MOST_NAME = 255
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

@@ -4,15 +4,16 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.models._common.class_names import stored_classes
 from segpp.export.models._common.colors import turned, turned_channels
 from segpp.export.models.base import Checkpoint
-from segpp.export.models.vit.architecture import Numerics, check_heads, shape_of
+from segpp.export.models.vit.architecture import Head, Numerics, check_heads, shape_of
 from segpp.export.models.vit.loading.formats import FORMATS
 from segpp.export.models.vit.loading.settings import Settings, read_settings
+from segpp.export.models.vit.loading.variant import VARIANT
 from segpp.export.models.vit.sites import patch_grid
 from segpp.manifest import Architecture, Origin
 from segpp.ops.grid import Grid, Size
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.vit.loading.positions import Prefix
     from segpp.export.models.vit.network import ViT
 
 __all__ = ["ViTCheckpoint", "load"]
@@ -40,9 +42,11 @@ class ViTCheckpoint(Checkpoint):
 
     Attributes:
         numerics: What its trainer's code computes the weights with.
+        prefix: What the file has before the patches, which in ``state`` is one with its positions.
     """
 
     numerics: Numerics
+    prefix: "Prefix"
 
     @property
     def align_corners(self) -> bool:
@@ -71,6 +75,24 @@ class ViTCheckpoint(Checkpoint):
         counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(_COUNTER)}
         model.load_state_dict({**self.state, **counters}, assign=True)
         return model.eval().requires_grad_(requires_grad=False)
+
+    def stored(self, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Return other weights under the names of the file and in its form, in FP32.
+
+        Args:
+            state: Under our names, with positions of the grid of ``state``; counters of BatchNorm
+                are passed over.
+        """
+        from segpp.export.models.vit.loading.convert import expected_tensors
+        from segpp.export.models.vit.loading.positions import joined_positions
+
+        fmt, own = FORMATS[self.format], dict(state)
+        if self.colors == "bgr":
+            # Turned round twice, channels are where they were.
+            own[_FIRST] = turned_channels(own[_FIRST])
+        theirs = expected_tensors(fmt, cast("Head", self.architecture.head), own)
+        theirs |= joined_positions(fmt, own, self.prefix)
+        return {key: tensor.contiguous() for key, tensor in theirs.items()}
 
 
 def _empty(architecture: Architecture, numerics: Numerics, state: "Mapping[str, Tensor]") -> "ViT":
@@ -116,6 +138,7 @@ def load(
     from segpp.export.models.vit.loading.positions import (
         position_grid,
         prefix_names,
+        prefix_of,
         split_positions,
     )
     from segpp.export.models.vit.loading.validate import (
@@ -178,6 +201,7 @@ def load(
         state=state,
         architecture=architecture,
         numerics=settings.numerics,
+        prefix=prefix_of(fmt, tensors),
         format=name,
         sha256=weights.sha256,
         classes=classes,
@@ -189,6 +213,7 @@ def load(
         reduce_labels=settings.reduce_labels,
         origins={**origins, "heads": origin, **settings.origins, **given},
         ignored=(*state_dict.ignored, *unused),
+        beside=(VARIANT,) if fmt.told_by == VARIANT else (),
         notes=tuple(
             filter(None, (*weights.notes, *state_dict.notes, told, *settings.notes, *notes))
         ),

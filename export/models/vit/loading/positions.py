@@ -1,9 +1,11 @@
 """Prefix and positions: tokens before the patches with their positions added, and a grid of those.
 
-Positions are stored in a row, the prefix's first.
+Positions are stored in a row, the prefix's first. A network of ours has one number where a file has
+two, a token of the prefix and its position.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
 
@@ -15,9 +17,32 @@ from segpp.export.models._common.tensors import owned
 from segpp.export.models.vit.loading.formats import CheckpointFormat
 from segpp.ops.grid import Grid, Size
 
-__all__ = ["position_grid", "prefix_names", "split_positions"]
+__all__ = [
+    "Prefix",
+    "joined_positions",
+    "position_grid",
+    "prefix_names",
+    "prefix_of",
+    "split_positions",
+]
 
 _RANK = 3
+_PATCHES, _PREFIX = "patch_embed.positions", "patch_embed.prefix"
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What a file has before the patches.
+
+    Attributes:
+        names: Of the tokens.
+        tokens: (1, P, C), FP32.
+        positions: (1, P, C), FP32.
+    """
+
+    names: tuple[str, ...]
+    tokens: Tensor
+    positions: Tensor
 
 
 def prefix_names(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
@@ -73,14 +98,42 @@ def split_positions(
     fmt: CheckpointFormat, tensors: Mapping[str, Tensor], grid: Grid
 ) -> dict[str, Tensor]:
     """Return our tensors of prefix and positions."""
+    prefix = prefix_of(fmt, tensors)
+    count = len(prefix.names)
+    patches = owned(tensors[fmt.positions])[:, count:].reshape(1, grid.height, grid.width, -1)
+    ours = {_PATCHES: patches.contiguous()}
+    return ours | {_PREFIX: prefix.tokens + prefix.positions} if count else ours
+
+
+def prefix_of(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> Prefix:
+    """Return what a file has before the patches, as copies."""
     names = prefix_names(fmt, tensors)
-    positions = owned(tensors[fmt.positions])
-    patches = positions[:, len(names) :].reshape(1, grid.height, grid.width, -1)
-    ours = {"patch_embed.positions": patches.contiguous()}
-    if names:
-        tokens = torch.cat([owned(tensors[name]) for name in names], 1)
-        ours["patch_embed.prefix"] = tokens + positions[:, : len(names)]
-    return ours
+    positions = owned(tensors[fmt.positions])[:, : len(names)].clone()
+    tokens = [owned(tensors[name]) for name in names]
+    return Prefix(names, torch.cat(tokens, 1) if tokens else positions, positions)
+
+
+def joined_positions(
+    fmt: CheckpointFormat, state: Mapping[str, Tensor], prefix: Prefix
+) -> dict[str, Tensor]:
+    """Return the tensors in a file of our prefix and positions: ``split_positions``, backwards.
+
+    Where a sum is the one that was read, token and position are those of the file. Where it is
+    another the token is all of it and the position zero: two numbers that are rounded apart would
+    not be read as the same sum, and in half precision not even as one near it.
+
+    Args:
+        fmt: The format.
+        state: Ours.
+        prefix: What the file had.
+    """
+    tokens, positions = prefix.tokens, prefix.positions
+    if prefix.names:
+        same = state[_PREFIX] == tokens + positions
+        tokens = tokens.where(same, state[_PREFIX])
+        positions = positions.where(same, torch.zeros_like(positions))
+    theirs = dict(zip(prefix.names, tokens.split(1, 1), strict=bool(prefix.names)))
+    return {**theirs, fmt.positions: torch.cat([positions, state[_PATCHES].flatten(1, 2)], 1)}
 
 
 def _wrong(

@@ -18,7 +18,7 @@ from segpp.export.models.vit.network import ViT
 from segpp.export.reduction.methods.n2d import Neighbor2d
 from segpp.export.reduction.sites import Site
 from segpp.train.learning.judge import Judge
-from segpp.train.learning.losses import stage_error
+from segpp.train.learning.objectives.losses import stage_error
 from segpp.train.learning.tapped import Tapped
 from tests.export.models.vit.checkpoints import mmsegmentation, save_mmsegmentation, save_segmenter
 from tests.export.models.vit.references import reference

@@ -132,7 +132,7 @@ def joined_positions(
         same = state[_PREFIX] == tokens + positions
         tokens = tokens.where(same, state[_PREFIX])
         positions = positions.where(same, torch.zeros_like(positions))
-    theirs = dict(zip(prefix.names, tokens.split(1, 1), strict=bool(prefix.names)))
+    theirs = {name: tokens[:, place : place + 1] for place, name in enumerate(prefix.names)}
     return {**theirs, fmt.positions: torch.cat([positions, state[_PATCHES].flatten(1, 2)], 1)}
 
 

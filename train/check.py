@@ -13,7 +13,7 @@ from segpp.export.reduction.config import count_tokens
 from segpp.export.reduction.gates.config import check_beside
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.images.fit import FITS
-from segpp.train.config import DEVICES, PRECISIONS, DistillConfig
+from segpp.train.config import DEVICES, PRECISIONS, DistillConfig, FineTuneConfig, TrainingConfig
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_writable, manifest_path
 from segpp.utils.overwrite import check_output_file
@@ -27,7 +27,7 @@ _MOST_ALONE = 0.9
 _LEAST_TEMPERATURE, _MOST_TEMPERATURE = 0.01, 100
 
 
-def check_config(config: DistillConfig) -> None:
+def check_config(config: TrainingConfig) -> None:
     """Raise InputError for names, numbers and files that no checkpoint could make right."""
     check_choice(config.device, DEVICES, kind="device")
     check_choice(config.precision, PRECISIONS, kind="precision")
@@ -55,11 +55,30 @@ def nothing_to_win_back() -> ReductionError:
     )
 
 
-def _check_numbers(config: DistillConfig) -> None:
+def _check_numbers(config: TrainingConfig) -> None:
     if config.minutes is not None and config.steps is not None:
         raise InputError("`minutes` and `steps` both say how long to train", hint="give one")
     if config.minutes is None and config.steps is None:
         raise InputError("neither `minutes` nor `steps` says how long to train", hint="give one")
+    if isinstance(config, DistillConfig):
+        _check_weights(config)
+    bounds: dict[str, tuple[float | None, float, float]] = {
+        "minutes": (config.minutes, 0, inf),
+        "steps": (config.steps, 1, inf),
+        "batch": (config.batch, 1, _MOST_BATCH),
+        "learning_rate": (config.learning_rate, 0, 1),
+        "held_back": (config.held_back, _LEAST_HELD, _MOST_HELD),
+    }
+    if isinstance(config, DistillConfig):
+        bounds["stages_alone"] = (config.stages_alone or None, 0, _MOST_ALONE)
+    if isinstance(config, DistillConfig | FineTuneConfig):
+        bounds["temperature"] = (config.temperature, _LEAST_TEMPERATURE, _MOST_TEMPERATURE)
+    for name, (value, least, most) in bounds.items():
+        if value is not None and not (least <= value <= most and value > 0):
+            raise InputError(f"`{name}={value:g}`", f"expected: {_range(least, most)}")
+
+
+def _check_weights(config: DistillConfig) -> None:
     if not config.mask_weight + config.stage_weight:
         raise InputError("`mask_weight` and `stage_weight` are both 0: nothing is to be learned")
     if config.stages_alone and not config.stage_weight:
@@ -67,18 +86,6 @@ def _check_numbers(config: DistillConfig) -> None:
             f"`stages_alone={config.stages_alone:g}` and `stage_weight=0`: "
             "at first nothing is learned"
         )
-    bounds: dict[str, tuple[float | None, float, float]] = {
-        "minutes": (config.minutes, 0, inf),
-        "steps": (config.steps, 1, inf),
-        "batch": (config.batch, 1, _MOST_BATCH),
-        "learning_rate": (config.learning_rate, 0, 1),
-        "temperature": (config.temperature, _LEAST_TEMPERATURE, _MOST_TEMPERATURE),
-        "held_back": (config.held_back, _LEAST_HELD, _MOST_HELD),
-        "stages_alone": (config.stages_alone or None, 0, _MOST_ALONE),
-    }
-    for name, (value, least, most) in bounds.items():
-        if value is not None and not (least <= value <= most and value > 0):
-            raise InputError(f"`{name}={value:g}`", f"expected: {_range(least, most)}")
 
 
 def _range(least: float, most: float) -> str:
@@ -87,7 +94,7 @@ def _range(least: float, most: float) -> str:
     return f"{least:g} to {most:g}" if least else f"more than 0, up to {most:g}"
 
 
-def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
+def _check_reduction(family: ModelFamily, config: TrainingConfig) -> None:
     reduction = reduction_of(config.export, family)
     gates = gates_of(config.export, family)
     check_beside(gates, reduction)
@@ -98,34 +105,35 @@ def _check_reduction(family: ModelFamily, config: DistillConfig) -> None:
             f"`gate_weight={config.gate_weight:g}` and no channels that each image chooses",
             hint=f"it goes with gates as 3.hidden={DynamicGate.name}:keep=0.5",
         )
-    if not reduction and not any(gate.keep < 1 for gate in gates.values()):
+    is_whole = not reduction and not any(gate.keep < 1 for gate in gates.values())
+    if is_whole and config.must_reduce:
         raise nothing_to_win_back()
     if config.size is not None:
         family.check_size(config.size)
         count_tokens(reduction, family.grids(config.size, reduction))
 
 
-def _check_output(config: DistillConfig) -> None:
+def _check_output(config: TrainingConfig) -> None:
     out, source = config.out, config.checkpoint
     if out.exists() and out.samefile(source):
-        raise OutputError(f"{out} is the teacher itself", hint="write to another file")
+        raise OutputError(f"{out} is the {config.origin} itself", hint="write to another file")
     if config.writes_folder:
         _check_folder(config)
     else:
         check_output_file(out, "checkpoint", inputs=[source], force=config.force)
     check_output_file(
-        manifest_path(out), "distillation", inputs=[source, config.resume], force=config.force
+        manifest_path(out), config.kind, inputs=[source, config.resume], force=config.force
     )
     check_writable(config.resume)
 
 
-def _check_folder(config: DistillConfig) -> None:
+def _check_folder(config: TrainingConfig) -> None:
     """Raise OutputError unless a folder can be written: a new one, or one that segpp wrote."""
     out = config.out
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file, and {config.checkpoint} a folder")
     if out.is_dir() and out.resolve() in config.checkpoint.resolve().parents:
-        raise OutputError(f"{out} holds the teacher", hint="write to another folder")
+        raise OutputError(f"{out} holds the {config.origin}", hint="write to another folder")
     is_foreign = out.is_dir() and any(out.iterdir()) and not manifest_path(out).is_file()
     if is_foreign and not config.force:
         raise OutputError(

@@ -1,14 +1,22 @@
-"""What a caller can choose about a distillation."""
+"""What a caller can choose about a training, with labels or without."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.config import ExportConfig
 from segpp.export.reduction.config import ReductionChoice
 from segpp.ops.grid import Size
 
-__all__ = ["DEVICES", "GATE_WEIGHT", "PRECISIONS", "DistillConfig"]
+__all__ = [
+    "DEVICES",
+    "GATE_WEIGHT",
+    "PRECISIONS",
+    "DistillConfig",
+    "FineTuneConfig",
+    "TrainingConfig",
+]
 
 # Gates begin with a mean size of about 0.8: two dozen, as in all of B0, add 0.02 to the loss.
 GATE_WEIGHT = 0.001
@@ -21,11 +29,14 @@ _WEIGHTS = {".safetensors", ".bin", ".pth", ".pt"}
 
 
 @dataclass(frozen=True)
-class DistillConfig:
-    """Everything the caller can choose.
+class TrainingConfig:
+    """Everything the caller can choose of any training.
 
     Attributes:
-        checkpoint: The teacher, and the weights that the student starts with.
+        kind: What its report is called.
+        origin: What the checkpoint is to it.
+        must_reduce: Whether there is nothing to learn without a reduction.
+        checkpoint: The weights that the student starts with, and those of its teacher.
         out: The checkpoint to write, of the same layout.
         pictures: Folders, patterns, lists and files.
         reduction: What merges tokens in the student.
@@ -37,11 +48,7 @@ class DistillConfig:
         steps: Updates of the weights; None where ``minutes`` says how long.
         batch: Pictures for one update, over all processes.
         learning_rate: Of AdamW, the highest.
-        mask_weight: Of the divergence of the masks in the loss.
-        stage_weight: Of the error of the stages' outputs in the loss.
-        temperature: By which logits are divided before they are compared.
         gate_weight: Of the size of dynamic gates in the loss; ``GATE_WEIGHT`` if None.
-        stages_alone: Share of the training, at its beginning, in which stages alone are learned.
         patience: Checks without improvement after which training ends.
         check_every: Updates between two checks; by the number of pictures held back if None.
         held_back: Share of the pictures that weights are chosen by.
@@ -52,6 +59,10 @@ class DistillConfig:
         restart: Begin anew where a training that was stopped could go on.
         force: Replace files that segpp did not write, too.
     """
+
+    kind: ClassVar[Literal["distillation", "training"]]
+    origin: ClassVar[str]
+    must_reduce: ClassVar[bool]
 
     checkpoint: Path
     out: Path
@@ -69,11 +80,7 @@ class DistillConfig:
     steps: int | None = None
     batch: int = 4
     learning_rate: float = 2e-4
-    mask_weight: float = 1.0
-    stage_weight: float = 1.0
-    temperature: float = 1.0
     gate_weight: float | None = None
-    stages_alone: float = 0.0
     patience: int = 10
     check_every: int | None = None
     held_back: float = 0.15
@@ -120,3 +127,64 @@ class DistillConfig:
     def resume(self) -> Path:
         """Where the state of a training that was stopped lies."""
         return self.out.with_name(f"{self.out.name}.resume")
+
+    def loss_settings(self) -> dict[str, str]:
+        """Return those settings of the loss that must be the same for a training to go on."""
+        raise NotImplementedError(f"nothing says what {type(self).__name__} learns")
+
+
+@dataclass(frozen=True)
+class DistillConfig(TrainingConfig):
+    """Everything the caller can choose of a distillation.
+
+    Attributes:
+        mask_weight: Of the divergence of the masks in the loss.
+        stage_weight: Of the error of the stages' outputs in the loss.
+        temperature: By which logits are divided before they are compared.
+        stages_alone: Share of the training, at its beginning, in which stages alone are learned.
+    """
+
+    kind = "distillation"
+    origin = "teacher"
+    must_reduce = True
+
+    mask_weight: float = 1.0
+    stage_weight: float = 1.0
+    temperature: float = 1.0
+    stages_alone: float = 0.0
+
+    def loss_settings(self) -> dict[str, str]:
+        """Return weights and temperature, and how long stages are learned alone if they are."""
+        alone = {"stages_alone": f"{self.stages_alone:g}"} if self.stages_alone else {}
+        return {
+            "mask_weight": f"{self.mask_weight:g}",
+            "stage_weight": f"{self.stage_weight:g}",
+            "temperature": f"{self.temperature:g}",
+            **alone,
+        }
+
+
+@dataclass(frozen=True)
+class FineTuneConfig(TrainingConfig):
+    """Everything the caller can choose of a training with labels.
+
+    Attributes:
+        distil_weight: Of the divergence of the masks of the checkpoint without a reduction in the
+            loss.
+        temperature: By which logits are divided before these are compared.
+    """
+
+    kind = "training"
+    origin = "checkpoint to begin with"
+    must_reduce = False
+
+    distil_weight: float = 0.0
+    temperature: float = 1.0
+
+    def loss_settings(self) -> dict[str, str]:
+        """Return weight and temperature, and that there are labels."""
+        return {
+            "learned_from": "labels",
+            "distil_weight": f"{self.distil_weight:g}",
+            "temperature": f"{self.temperature:g}",
+        }

@@ -1,31 +1,39 @@
-"""A distillation, from a checkpoint to one of the same layout that bears a reduction better.
+"""A training, from a checkpoint to one of the same layout that bears a reduction better.
+
+Without labels it is a distillation, with labels a fine-tuning: they differ in what is learned, and
+in what decides which weights are kept.
 
 1. Load: the teacher, and where in its file every number lies; a trial copy is read back.
 2. Resolve: input, reduction and gates, as the export would.
 3. Pictures: found, and a part held back in runs of neighbours.
 4. Go on: with a training that was stopped, or begin: fixed gates choose, dynamic ones get ready.
-5. Train: the teacher's masks and stages, on the student's side with fewer tokens and channels.
+5. Train: the teacher's masks and stages, or labels, with fewer tokens and channels.
 6. Write: the best weights of all checks, if they are better than those at the start.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
+from segpp.errors import CheckError
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.network import Network
 from segpp.export.reduction.gates.config import chooses_on_images
 from segpp.export.reduction.gates.running_moments import Draw
 from segpp.train.check import check_config
-from segpp.train.config import DistillConfig
+from segpp.train.config import TrainingConfig
 from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.judged import Judged
 from segpp.train.learning.keeper import Keeper
 from segpp.train.learning.loop import Plan, Training
+from segpp.train.learning.objectives import Objective
 from segpp.train.learning.optimizer import trained
 from segpp.train.learning.precision import choose_precision
 from segpp.train.learning.state import Progress
@@ -33,16 +41,19 @@ from segpp.train.learning.tapped import Tapped
 from segpp.train.learning.world import World, joined, told_of_torch
 from segpp.train.pictures.alike import ALIKE, mean_difference
 from segpp.train.pictures.batches import Batches
-from segpp.train.pictures.find import FEW
+from segpp.train.pictures.find import FEW, digest_of
+from segpp.train.pictures.labelled import LabelReader
 from segpp.train.pictures.reading import Reader
-from segpp.train.report import DistillFailedError, DistillResult, MeanIous, Teacher, WrittenFile
+from segpp.train.report import MeanIous, Teacher, TrainingResult, WrittenFile
 from segpp.train.saving.rounded import rounded
 from segpp.train.saving.write import write_student
-from segpp.train.scores import Scored, mious
+from segpp.train.scores import Scored, Scorer, Truth, mious
 from segpp.train.task import Task, prepared, told
 from segpp.utils.progress import announce
 
-__all__ = ["distill"]
+__all__ = ["Kind", "Labels", "trained_by"]
+
+Result = TypeVar("Result", bound=TrainingResult)
 
 # Of the shares of classes in two pictures' masks, the mean difference.
 _SAME_SHARES = 0.002
@@ -53,12 +64,32 @@ _GO_ON = "the same command goes on from the last step that was kept"
 Labels = Callable[[Checkpoint], Scored | None]
 
 
-def distill(config: DistillConfig, labels: Labels = lambda _teacher: None) -> DistillResult:
-    """Train ``config.checkpoint`` to do with less what it does with all; write the student.
+@dataclass(frozen=True)
+class Kind(Generic[Result]):
+    """What differs from training to training.
+
+    Attributes:
+        name: What is shown while it runs.
+        objective: What is learned.
+        result: What it returns.
+        failed: Raised with that where nothing got better.
+        truth: Labels to learn from and to decide by; None without.
+    """
+
+    name: str
+    objective: Callable[[Task, Judge], Objective]
+    result: type[Result]
+    failed: Callable[[TrainingResult], CheckError]
+    truth: Callable[[Checkpoint], Truth] | None = None
+
+
+def trained_by(config: TrainingConfig, kind: Kind[Result], labels: Labels) -> Result:
+    """Train ``config.checkpoint`` and write what became of it.
 
     Args:
         config: What the caller chose.
-        labels: What to score by; nothing is learned from it.
+        kind: What is learned.
+        labels: What to score by besides; the pictures held back if there are labels of them.
 
     Returns:
         What was done; of several processes' the first one's is whole.
@@ -71,11 +102,23 @@ def distill(config: DistillConfig, labels: Labels = lambda _teacher: None) -> Di
     check_config(config)
     with joined(config.device, config.batch, config.threads) as world, _together(world):
         task = prepared(config, world)
-        scored = labels(task.checkpoint)
-        judge, keeper = _judge(task), Keeper(config.resume, world)
-        student, progress = _begun(task, judge, keeper)
-        _train(task, student, judge, progress, keeper)
-        return _finished(task, progress, keeper, scored, judge)
+        truth = kind.truth(task.checkpoint) if kind.truth else None
+        scored = labels(task.checkpoint) or (Scored(truth) if truth else None)
+        judge, keeper = _judge(task, truth), Keeper(config.resume, world)
+        settings = {**task.settings(), **_label_settings(task, truth)}
+        student, progress = _begun(task, judge, keeper, settings)
+        _train(task, kind, student, judge=judge, progress=progress, keeper=keeper)
+        return _finished(task, kind, progress, keeper=keeper, scored=scored, judge=judge)
+
+
+def _label_settings(task: Task, truth: Truth | None) -> dict[str, str]:
+    if truth is None:
+        return {}
+    pictures = (*task.pictures.learned, *task.pictures.held)
+    return {
+        "labels": digest_of([truth.files[path] for path in pictures]),
+        "label_rules": sha256(truth.meaning.encode()).hexdigest(),
+    }
 
 
 def _together(world: World) -> AbstractContextManager[None]:
@@ -83,7 +126,7 @@ def _together(world: World) -> AbstractContextManager[None]:
     return told_of_torch(world, hint=_GO_ON) if world.size > 1 else nullcontext()
 
 
-def _judge(task: Task) -> Judge:
+def _judge(task: Task, truth: Truth | None) -> Judge:
     return Judge(
         task.teacher(),
         task.pictures.held,
@@ -91,12 +134,19 @@ def _judge(task: Task) -> Judge:
         task.world,
         task.config.batch,
         task.checkpoint.align_corners,
+        None if truth is None else _scorer(task, truth),
     )
 
 
-def _begun(task: Task, judge: Judge, keeper: Keeper) -> tuple[Network, Progress]:
+def _scorer(task: Task, truth: Truth) -> Scorer:
+    return Scorer(truth, task.checkpoint, task.spec, task.world)
+
+
+def _begun(
+    task: Task, judge: Judge, keeper: Keeper, settings: Mapping[str, str]
+) -> tuple[Network, Progress]:
     """Return a student and its training: one that was stopped, with its weights, or a new one."""
-    settings, restart = task.settings(), task.config.restart
+    restart = task.config.restart
     student = task.student()
     if (stopped := keeper.found(settings, dict(trained(student)), restart=restart)) is not None:
         _give(student, stopped.student)
@@ -148,11 +198,19 @@ def _precision(task: Task, student: Network) -> str:
     return (world.of_first(own.encode()) or b"").decode()
 
 
-def _train(task: Task, student: Network, judge: Judge, progress: Progress, keeper: Keeper) -> None:
-    config, world = task.config, task.world
-    with told("distilling", world) as show:
+def _train(
+    task: Task,
+    kind: Kind[Result],
+    student: Network,
+    *,
+    judge: Judge,
+    progress: Progress,
+    keeper: Keeper,
+) -> None:
+    config, world, scorer = task.config, task.world, judge.scorer
+    with told(kind.name, world) as show:
         training = Training(
-            judge.teacher,
+            kind.objective(task, judge),
             student,
             batches=Batches(
                 task.pictures.learned,
@@ -161,6 +219,7 @@ def _train(task: Task, student: Network, judge: Judge, progress: Progress, keepe
                 config.seed,
                 world.rank,
                 world.size,
+                None if scorer is None else LabelReader(scorer.truth, task.spec),
             ),
             judge=judge,
             plan=_plan(task),
@@ -177,32 +236,34 @@ def _plan(task: Task) -> Plan:
     config = task.config
     return Plan(
         rate=config.learning_rate,
-        mask_weight=config.mask_weight,
-        stage_weight=config.stage_weight,
-        temperature=config.temperature,
         patience=config.patience,
         check_every=task.check_every,
         gate_weight=config.weight_of_gates,
-        stages_alone=config.stages_alone,
         steps=config.steps,
         seconds=None if config.minutes is None else 60 * config.minutes,
     )
 
 
 def _finished(
-    task: Task, progress: Progress, keeper: Keeper, scored: Scored | None, judge: Judge
-) -> DistillResult:
+    task: Task,
+    kind: Kind[Result],
+    progress: Progress,
+    *,
+    keeper: Keeper,
+    scored: Scored | None,
+    judge: Judge,
+) -> Result:
     """Score, write and report; the training is over either way."""
     student = _as_written(task, progress, judge)
     miou = None if scored is None else _scores(task, student, scored)
     warnings = (*task.doubts, *_warnings(task, judge))
 
-    def result_of(file: WrittenFile | None) -> DistillResult:
-        return _result(task, progress, file, miou, warnings)
+    def result_of(file: WrittenFile | None) -> Result:
+        return _result(task, kind, progress, file, miou=miou, warnings=warnings)
 
     if not progress.kept:
         keeper.remove()
-        raise DistillFailedError(result_of(None))
+        raise kind.failed(result_of(None))
     result = result_of(None)
     if task.world.is_first:
         result = write_student(
@@ -247,14 +308,7 @@ def _scores(task: Task, student: Network, scored: Scored) -> MeanIous:
     before, _ = _chosen(task, task.draws())
     networks = [task.teacher(), before, student]
     with told(f"scoring on {len(pictures)} pictures with labels", task.world):
-        found = mious(
-            networks,
-            pictures,
-            scored.truth,
-            checkpoint=task.checkpoint,
-            spec=task.spec,
-            world=task.world,
-        )
+        found = mious(networks, pictures, _scorer(task, scored.truth))
     return MeanIous(f"{len(pictures)} pictures {scored.name}", *found)
 
 
@@ -273,14 +327,16 @@ def _is_one_scene(judge: Judge) -> bool:
 
 def _result(
     task: Task,
+    kind: Kind[Result],
     progress: Progress,
     file: WrittenFile | None,
+    *,
     miou: MeanIous | None,
     warnings: Sequence[str],
-) -> DistillResult:
+) -> Result:
     checkpoint = task.checkpoint
     best: Judged = progress.best
-    return DistillResult(
+    return kind.result(
         teacher=Teacher(task.config.checkpoint.name, checkpoint.sha256, checkpoint.format),
         file=file,
         size=f"{task.spec.height}x{task.spec.width}",

@@ -1,7 +1,8 @@
-"""What a distillation did: for a person, for a program, and beside the file that it wrote."""
+"""What a training did: for a person, for a program, and beside the file that it wrote."""
 
 import json
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from segpp import __version__
 from segpp.errors import CheckError
@@ -9,7 +10,16 @@ from segpp.manifest import ChannelSite
 from segpp.manifest.dataclass_json import encode
 from segpp.train.learning.judged import Judged
 
-__all__ = ["DistillFailedError", "DistillResult", "MeanIous", "Teacher", "WrittenFile"]
+__all__ = [
+    "DistillFailedError",
+    "DistillResult",
+    "FineTuneFailedError",
+    "FineTuneResult",
+    "MeanIous",
+    "Teacher",
+    "TrainingResult",
+    "WrittenFile",
+]
 
 _SCHEMA = 1
 _MINUTE = 60
@@ -26,7 +36,7 @@ class WrittenFile:
 
 @dataclass(frozen=True)
 class Teacher:
-    """The checkpoint that was learned from, and whose code saved it."""
+    """The checkpoint as it was, which a student began as, and whose code saved it."""
 
     name: str
     sha256: str
@@ -51,11 +61,12 @@ class MeanIous:
 
 
 @dataclass(frozen=True)
-class DistillResult:
-    """What was done and measured.
+class TrainingResult:
+    """What was done and measured, whatever was learned from.
 
     Attributes:
-        teacher: What was learned from.
+        kind: What it is called in its file.
+        teacher: What the student began as, and is compared with.
         file: What was written; None where the student is no better than it was.
         size: Input, as ``HxW``.
         reduction: What merges, a text for each site.
@@ -73,9 +84,11 @@ class DistillResult:
         after: Made smaller, with the student's.
         miou: Against labels, where there are any.
         settings: As given.
-        history: Step, agreement and divergence of every check.
+        history: Step, agreement and divergence of every check, and the mean IoU if labels decide.
         warnings: What to doubt, a sentence each.
     """
+
+    kind: ClassVar[str]
 
     teacher: Teacher
     file: WrittenFile | None
@@ -94,12 +107,12 @@ class DistillResult:
     after: Judged
     miou: MeanIous | None = None
     settings: dict[str, str] = field(default_factory=dict)
-    history: tuple[tuple[int, float, float], ...] = ()
+    history: tuple[tuple[float, ...], ...] = ()
     warnings: tuple[str, ...] = ()
 
     def json(self) -> str:
         """Return everything as JSON; so it stands beside the file."""
-        head = {"segpp": __version__, "schema": _SCHEMA, "kind": "distillation"}
+        head = {"segpp": __version__, "schema": _SCHEMA, "kind": self.kind}
         text = json.dumps({**head, **encode(self)}, indent=2, ensure_ascii=False, allow_nan=False)
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -112,21 +125,57 @@ class DistillResult:
             *map(_channels_line, self.channels),
             f"pictures  {self.learned} to learn from, {self.held_back} held back",
             f"training  {rate}, best after {self.best_step}",
-            f"agreement {self.before.agreement:.2%} -> {self.after.agreement:.2%} with the teacher",
-            f"masks     divergence {self.before.divergence:.4f} -> {self.after.divergence:.4f}",
+            *self._measured(),
         ]
-        if self.miou is not None:
-            lines.append(
-                f"mIoU      {100 * self.miou.before:.2f} -> {100 * self.miou.after:.2f}, teacher "
-                f"{100 * self.miou.teacher:.2f}, {self.miou.pictures}"
-            )
         return "\n".join(lines)
+
+    def _measured(self) -> list[str]:
+        raise NotImplementedError(f"nothing says what {type(self).__name__} measured")
+
+    def _miou_lines(self, whole: str) -> list[str]:
+        """Return the mean IoU, where there is one, beside that of the whole network."""
+        if self.miou is None:
+            return []
+        before, after, other = (
+            f"{100 * miou:.2f}" for miou in (self.miou.before, self.miou.after, self.miou.teacher)
+        )
+        return [f"mIoU      {before} -> {after}, {whole} {other}, {self.miou.pictures}"]
 
     def _written(self) -> str:
         if self.file is None:
             return "nothing"
         size = f"{self.file.bytes / 1e6:.1f} MB"
         return f"{self.file.name}  {size}, {self.teacher.format} checkpoint"
+
+
+@dataclass(frozen=True)
+class DistillResult(TrainingResult):
+    """What a distillation did; ``before`` and ``after`` are compared with the teacher."""
+
+    kind = "distillation"
+
+    def _measured(self) -> list[str]:
+        before, after = self.before, self.after
+        return [
+            f"agreement {before.agreement:.2%} -> {after.agreement:.2%} with the teacher",
+            f"masks     divergence {before.divergence:.4f} -> {after.divergence:.4f}",
+            *self._miou_lines("teacher"),
+        ]
+
+
+@dataclass(frozen=True)
+class FineTuneResult(TrainingResult):
+    """What a training with labels did; ``before`` and ``after`` have a mean IoU held back."""
+
+    kind = "training"
+
+    def _measured(self) -> list[str]:
+        before, after = self.before.agreement, self.after.agreement
+        whole = f"with {self.teacher.name}, nothing left out"
+        return [
+            *self._miou_lines("nothing learned or left out"),
+            f"agreement {before:.2%} -> {after:.2%} {whole}",
+        ]
 
 
 def _time(seconds: float) -> str:
@@ -141,11 +190,25 @@ def _channels_line(site: ChannelSite) -> str:
 class DistillFailedError(CheckError):
     """The student is no better than it was, and nothing was written; ``result`` tells what is."""
 
-    def __init__(self, result: DistillResult) -> None:
+    def __init__(self, result: TrainingResult) -> None:
         before, after = result.before.agreement, result.after.agreement
         super().__init__(
             f"the student got no better: {before:.2%} of the labels held back are the teacher's "
             f"before, and {after:.2%} at the best check; nothing is written",
+            f"steps: {result.steps}",
+            hint="train longer (`minutes`), on more pictures, or with another `learning_rate`",
+        )
+        self.result = result
+
+
+class FineTuneFailedError(CheckError):
+    """The weights are no better than they were, and nothing was written; ``result`` tells all."""
+
+    def __init__(self, result: TrainingResult) -> None:
+        before, after = result.before, result.after
+        super().__init__(
+            f"the weights got no better: {before} on the pictures held back before, and {after} at "
+            "the best check; nothing is written",
             f"steps: {result.steps}",
             hint="train longer (`minutes`), on more pictures, or with another `learning_rate`",
         )

@@ -1,4 +1,4 @@
-"""What a distillation is about, decided before the first step: networks, input, pictures."""
+"""What a training is about, decided before the first step: networks, input, pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ from segpp.export.reduction.gates.trained import GATES_PREFIX, gates_state
 from segpp.manifest import ChannelSite, InputSpec
 from segpp.ops.grid import Size
 from segpp.train.check import check_not_a_picture, nothing_to_win_back
-from segpp.train.config import DistillConfig
+from segpp.train.config import TrainingConfig
 from segpp.train.gates.choosing import drawn_from, kept_at, masks_of
 from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.world import World
@@ -55,7 +55,7 @@ class Task:
             say; a sentence each.
     """
 
-    config: DistillConfig
+    config: TrainingConfig
     world: World
     layout: Layout
     spec: InputSpec
@@ -130,9 +130,7 @@ class Task:
             "steps": str(config.steps),
             "batch": str(config.batch),
             "learning_rate": f"{config.learning_rate:g}",
-            "mask_weight": f"{config.mask_weight:g}",
-            "stage_weight": f"{config.stage_weight:g}",
-            "temperature": f"{config.temperature:g}",
+            **config.loss_settings(),
             "check_every": str(self.check_every),
             "seed": str(config.seed),
             "precision": config.precision,
@@ -141,8 +139,6 @@ class Task:
             settings["gates"] = " ".join(self.gate_texts())
         if dynamic_in(self.gates):
             settings["gate_weight"] = f"{config.weight_of_gates:g}"
-        if config.stages_alone:
-            settings["stages_alone"] = f"{config.stages_alone:g}"
         return settings
 
     def reduction_texts(self) -> tuple[str, ...]:
@@ -164,7 +160,7 @@ class Task:
         return network.apply_reductions(self.reduction, match_interval=self.config.match_interval)
 
 
-def prepared(config: DistillConfig, world: World) -> Task:
+def prepared(config: TrainingConfig, world: World) -> Task:
     """Read the teacher and look at the pictures.
 
     Raises:
@@ -181,7 +177,8 @@ def prepared(config: DistillConfig, world: World) -> Task:
     spec = resolve_input(config.export, layout.checkpoint)
     reduction = resolve_reduction(config.export, layout.checkpoint, spec)
     check_beside(gates, reduction)
-    _check_to_win_back(layout.checkpoint, spec, reduction, gates)
+    if config.must_reduce:
+        _check_to_win_back(layout.checkpoint, spec, reduction, gates)
     found, left_out = find_pictures(config.pictures)
     check_not_a_picture(config.out, found)
     parts = split(found, config.held_back)
@@ -224,7 +221,7 @@ def _check_to_win_back(
 ) -> None:
     """Raise ReductionError where numbers are so small that nothing is left out."""
     family = family_of(checkpoint.architecture)
-    grids = family.grids(Size(spec.height, spec.width), reduction)
+    grids = family.grids(Size(spec.height, spec.width), reduction, checkpoint.architecture)
     tokens = any(one.tokens_out < one.tokens_in for one in count_tokens(reduction, grids))
     gated = count_channels(gates, family.channels(checkpoint.architecture))
     if not tokens and not any(one.channels_out < one.channels_in for one in gated):

@@ -1,4 +1,4 @@
-"""Whether a checkpoint was distilled for what an export makes of it. Without onnx."""
+"""Whether a checkpoint was trained for what an export makes of it. Without onnx."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -24,7 +24,7 @@ def student_note(
     channels: Sequence[ChannelSite],
     match_interval: MatchInterval,
 ) -> str | None:
-    """Return one sentence where a student was distilled for other tokens or channels, else None.
+    """Return one sentence where a student was trained for other tokens or channels, else None.
 
     Args:
         path: The checkpoint.
@@ -47,7 +47,7 @@ def student_note(
         return None
     left = len(differing) - _MOST_TOLD
     told = [*islice(differing, _MOST_TOLD), *([f"{left} more"] if left > 0 else [])]
-    return f"{path.name} was distilled for another export: {'; '.join(told)}"
+    return f"{path.name} was {student.done} for another export: {'; '.join(told)}"
 
 
 def _there(student: Distilled) -> Mapping[str, str]:

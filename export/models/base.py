@@ -75,6 +75,7 @@ class Checkpoint(ABC):
             there is left to the caller.
         ignored: Names in the file that take no part in the result.
         gates: Trained weights of channel gates, by their names behind ``GATES_PREFIX``.
+        beside: Names of the files in its folder that tell how it is computed, there or not.
         notes: What a person must know of how it was read, one sentence each.
         size_note: The same of ``size``, for who goes by it.
     """
@@ -95,6 +96,7 @@ class Checkpoint(ABC):
     origins: Mapping[str, Origin] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     gates: "Mapping[str, Tensor]" = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     size_note: str | None = None
 

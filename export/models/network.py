@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -68,6 +68,16 @@ class Network(nn.Module, ABC):
             ReductionError: The reduction does not fit the network.
         """
         raise NotImplementedError(f"nothing says what {reduction} does at {site}")
+
+    def stage_outputs(self, given: Sequence[Any]) -> list[Tensor]:
+        """Return what stages gave, in the shapes that they have without a reduction.
+
+        A network whose stages give more than a tensor, or fewer tokens, overrides this.
+
+        Args:
+            given: What each module of ``stages`` returned for the same images.
+        """
+        return list(given)
 
     def ease_learning(self: _Network) -> _Network:  # noqa: PYI019 - as below
         """Compute the same, rounding aside, with less work for gradients; returns ``self``.

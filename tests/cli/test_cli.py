@@ -129,8 +129,8 @@ def test_the_verbs_of_a_group_stand_in_the_order_in_which_they_are_needed(
 ) -> None:
     verbs = re.findall(r"^  segpp (\S+)", helps[""], re.MULTILINE)
 
-    assert verbs[:5] == ["export", "distill", "calibrate", "build-engine", "verify"]
-    assert verbs[5:8] == ["run", "eval", "bench"]
+    assert verbs[:6] == ["export", "distill", "train", "calibrate", "build-engine", "verify"]
+    assert verbs[6:9] == ["run", "eval", "bench"]
     for group in GROUPS:
         modules = [import_module(name) for name in VERBS.values()]
         orders = [module.ORDER for module in modules if group == module.GROUP]

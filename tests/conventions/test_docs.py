@@ -86,6 +86,14 @@ def folder(tmp_path: Path, b0_checkpoint: Path) -> Path:
     (tmp_path / "camera").mkdir()
     for number in range(10):
         street.resize((256, 128)).rotate(number).save(tmp_path / "camera" / f"{number}.jpg")
+    for part in ("images", "labels"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+    for number in range(60):
+        left, top = 23 * number % 280, 11 * number % 120
+        frame = street.convert("RGB").resize((384, 192)).crop((left, top, left + 96, top + 64))
+        frame.save(tmp_path / "data" / "images" / f"{number}.png")
+        numbers = np.asarray(frame.convert("L")) // 86
+        Image.fromarray(numbers).save(tmp_path / "data" / "labels" / f"{number}.png")
     shutil.copytree(tmp_path / "val", tmp_path / "with-19")
     labels[:16] = 19
     Image.fromarray(labels).save(tmp_path / "with-19" / "labels" / "1.png")

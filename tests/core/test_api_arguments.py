@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import segpp
-from segpp.cli._arguments import in_flags
+from segpp.cli._options.arguments import in_flags
 
 Network = Callable[..., Path]
 Stripes = Callable[[int, int], np.ndarray]
@@ -31,6 +31,12 @@ NEEDED: dict[str, dict[str, object]] = {
     "distill": {"checkpoint": "none.pth", "pictures": "none", "output": "none.student.pth"},
     "evaluate": {"models": "none.onnx", "images": "none", "labels": "none"},
     "export_onnx": {"checkpoint": "none.pth", "output": "none.onnx"},
+    "fine_tune": {
+        "checkpoint": "none.pth",
+        "images": "none",
+        "labels": "none",
+        "output": "none.tuned.pth",
+    },
     "inspect": {"path": "none.onnx"},
     "load": {"model": "none.onnx"},
     "load_image": {"path": "none.png"},
@@ -87,6 +93,7 @@ WRONG: dict[str, list[Any]] = {
     "dataset": [*NO_PATHS, None],
     "contours": [*NO_FLAG, None],
     "correct_biases": [*NO_FLAG, None],
+    "distil_weight": [*NO_NUMBER, -1, None],
     "device": [*NO_TEXT, None],
     "duration": [*NO_NUMBER, -1, None],
     "dry_run": [*NO_FLAG, None],

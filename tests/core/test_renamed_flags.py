@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 
 from segpp.cli import VERBS, main, parser_of
-from segpp.cli._arguments import renamed
+from segpp.cli._options.arguments import renamed
 from segpp.errors import CheckError, InputError
 
 Capture = pytest.CaptureFixture[str]

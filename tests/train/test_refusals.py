@@ -37,7 +37,7 @@ Film = Callable[..., Path]
             "distill t.pth film -o out.pth --reduce 3.hidden=dynamic --reduce 3.ffn=bsm:ratio=0.5",
             "3.hidden cannot choose channels for each image where 3.ffn merges tokens",
         ),
-        ("distill t.pth none -o out.pth --preset 2x2", "picture(s) are too few to distil with"),
+        ("distill t.pth none -o out.pth --preset 2x2", "picture(s) are too few to train with"),
         ("distill t.pth empty -o out.pth --preset 2x2", "empty names no pictures"),
         ("distill t.pth film -o t.pth --preset 2x2", "t.pth is the teacher itself"),
         ("distill t.pth film -o other.pth --preset 2x2", "is not a checkpoint that segpp wrote"),

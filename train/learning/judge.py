@@ -1,4 +1,4 @@
-"""How well a student does on the pictures held back: the same labels as its teacher, or not."""
+"""How well a student does on the pictures held back: by its teacher, and by labels if there are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from segpp.export.custom_ops.torch_ops import resize_argmax
 from segpp.export.models.network import Network
-from segpp.train.learning.judged import Judged
-from segpp.train.learning.losses import mask_divergence
+from segpp.train.learning.judged import Judged, JudgedByLabels
+from segpp.train.learning.objectives.losses import mask_divergence
 from segpp.train.learning.world import World
 from segpp.train.pictures.reading import Reader
+from segpp.train.scores import Scorer
 
 __all__ = ["Judge"]
 
@@ -34,6 +35,7 @@ class Judge:
         world: The processes.
         batch: Pictures at once.
         align_corners: How logits are resized.
+        scorer: Counts masks against labels, which then decide; None without.
     """
 
     teacher: Network
@@ -42,22 +44,30 @@ class Judge:
     world: World
     batch: int
     align_corners: bool
+    scorer: Scorer | None = None
     _kept: dict[int, Tensor] = field(default_factory=dict)
     _bytes: int = 0
 
     def __call__(self, student: nn.Module) -> Judged:
         """Return how a student does, the same in every process."""
         agreed, diverged, count = 0.0, 0.0, 0
+        scorer = self.scorer
+        counts = [] if scorer is None else [scorer.nothing]
         own = self.pictures[self.world.rank :: self.world.size]
         with torch.no_grad():
             for start in range(0, len(own), self.batch):
-                images = self._images(own[start : start + self.batch])
+                paths = own[start : start + self.batch]
+                images = self._images(paths)
                 ours, theirs = student(images), self._teachers(start, images)
                 agreed += self._agreed(ours, theirs) * len(images)
                 diverged += float(self._divergence(ours, theirs)) * len(images)
                 count += len(images)
+                if scorer is not None:
+                    counts.append(scorer.count_batch(ours, paths))
         agreed, diverged, total = self.world.total([agreed, diverged, count])
-        return Judged(agreed / total, diverged / total)
+        if scorer is None:
+            return Judged(agreed / total, diverged / total)
+        return JudgedByLabels(agreed / total, diverged / total, scorer.miou(np.sum(counts, 0)))
 
     def class_shares(self) -> list[Tensor]:
         """Return the share of every class (K,) in the teacher's masks of a few pictures."""

@@ -1,4 +1,4 @@
-"""The steps of a distillation, from where it is to its end."""
+"""The steps of a training, from where it is to its end."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from segpp.errors import CheckError
 from segpp.export.models.network import Network
 from segpp.train.gates.dynamic import Gating
 from segpp.train.learning.judge import Judge
-from segpp.train.learning.losses import mask_divergence, stage_error
+from segpp.train.learning.objectives import Given, Objective
 from segpp.train.learning.optimizer import moments_of, optimizer_for, restore, trained
 from segpp.train.learning.precision import autocast
 from segpp.train.learning.schedule import learning_rate
@@ -25,7 +25,7 @@ from segpp.train.learning.signals import undivided
 from segpp.train.learning.state import Progress
 from segpp.train.learning.tapped import Tapped
 from segpp.train.learning.world import World
-from segpp.train.pictures.batches import Batches
+from segpp.train.pictures.batches import Batch, Batches
 
 __all__ = ["DivergedError", "Plan", "Training"]
 
@@ -47,47 +47,39 @@ class Plan:
 
     Attributes:
         rate: The highest.
-        mask_weight: Of the divergence of the masks.
-        stage_weight: Of the error of the stages.
-        temperature: Of the masks.
         patience: Checks without improvement after which it ends.
         check_every: Steps between checks.
         gate_weight: Of the size of dynamic gates.
-        stages_alone: Share of the training, at its beginning, in which masks do not count.
         steps: How many; None where time says.
         seconds: How long; None where steps say.
     """
 
     rate: float
-    mask_weight: float
-    stage_weight: float
-    temperature: float
     patience: int
     check_every: int
     steps: int | None
     seconds: float | None
     gate_weight: float = 0.0
-    stages_alone: float = 0.0
 
 
 class Training:
     """A student on its way.
 
     Args:
-        teacher: What is learned from.
+        objective: What is learned.
         student: Network that learns.
         batches: To learn on.
         judge: Of the student.
         plan: How to train.
         progress: Where it is; its weights are the student's.
         world: The processes.
-        show: Told the share that is done, agreement and loss.
+        show: Told the share that is done, the best check and the loss.
         save: Called between steps, for whoever keeps the progress.
     """
 
     def __init__(
         self,
-        teacher: Network,
+        objective: Objective,
         student: Network,
         *,
         batches: Batches,
@@ -98,10 +90,10 @@ class Training:
         show: Callable[[float, str], object] = lambda _share, _what: None,
         save: Callable[[Progress], object] = lambda _progress: None,
     ) -> None:
-        self.student, self.batches, self.judge = student, batches, judge
+        self.objective, self.student = objective, student
+        self.batches, self.judge = batches, judge
         self.plan, self.progress, self.world = plan, progress, world
         self._show, self._save = show, save
-        self._teacher = Tapped(teacher)
         self._learning = _shared(Tapped(student), world)
         self._optimizer = optimizer_for(student, plan.rate)
         restore(self._optimizer, student, progress.moments, progress.step)
@@ -131,8 +123,7 @@ class Training:
             while not self._is_done():
                 start = time.monotonic()
                 share = self._share()
-                images = torch.from_numpy(next(batches)).to(self.world.device)
-                self._step(images, share, start)
+                self._step(next(batches), share, start)
                 self._check_if_due()
                 self._tell()
                 self._save(self.snapshot())
@@ -159,7 +150,7 @@ class Training:
         self._gating.rest()
         found = self.judge(self.student)
         with self._update():
-            progress.history.append((progress.step, found.agreement, found.divergence))
+            progress.history.append((progress.step, *found.numbers))
             progress.checks_since_best += counts
             if found.is_better_than(progress.best):
                 progress.best, progress.best_step = found, progress.step
@@ -177,12 +168,12 @@ class Training:
         history = self.progress.history
         return bool(history) and history[-1][0] == self.progress.step
 
-    def _step(self, images: Tensor, share: float, start: float) -> None:
+    def _step(self, batch: Batch, share: float, start: float) -> None:
         rate = learning_rate(self.plan.rate, self.progress.step, share)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
-        loss = self._loss_of(images, share)
+        loss = self._loss_of(batch, share)
         torch.autograd.backward(self._scaler.scale(loss))
         self._scaler.unscale_(self._optimizer)
         nn.utils.clip_grad_norm_(self.student.parameters(), _MOST_GRADIENT)
@@ -203,20 +194,16 @@ class Training:
             yield
             self._is_whole.set()
 
-    def _loss_of(self, images: Tensor, share: float) -> Tensor:
-        plan, precision = self.plan, self.progress.precision
+    def _loss_of(self, batch: Batch, share: float) -> Tensor:
+        plan, device = self.plan, self.world.device
+        images = torch.from_numpy(batch.images).to(device)
+        labels = None if batch.labels is None else torch.from_numpy(batch.labels).to(device)
         self._gating.learn(share)
-        with autocast(precision, self.world.device):
+        with autocast(self.progress.precision, device):
             with torch.no_grad():
-                teacher_logits, teacher_stages = self._teacher(images)
-            logits, stages = self._learning(images)
-        # Times zero, not left out: processes wait for the gradient of every weight.
-        weight = 0.0 if share < plan.stages_alone else plan.mask_weight
-        corners = self.judge.align_corners
-        loss = weight * mask_divergence(
-            logits, teacher_logits, plan.temperature, align_corners=corners
-        )
-        loss = loss + plan.stage_weight * stage_error(stages, teacher_stages)
+                taught = self.objective.teach(images)
+            given = Given(*self._learning(images))
+        loss = self.objective.loss(given, taught, labels, share)
         if self._gating and plan.gate_weight:
             loss = loss + plan.gate_weight * self._gating.penalty()
         return loss
@@ -244,8 +231,7 @@ class Training:
         minutes, seconds = divmod(round(max(left, 0.0)), 60)
         self._show(
             share,
-            f"agreement {self.progress.best.agreement:.2%}, loss {self._loss or 0:.4f}, "
-            f"{minutes}:{seconds:02d} left,",
+            f"{self.progress.best}, loss {self._loss or 0:.4f}, {minutes}:{seconds:02d} left,",
         )
 
     def _own_share(self) -> float:

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from segpp.errors import CheckpointError, InputError
 from segpp.export.checkpoints.safe_unpickle import read_pickle
-from segpp.train.learning.judged import Judged
+from segpp.train.learning.judged import Judged, judged_from
 from segpp.train.saving.sink import save
 from segpp.utils.files import atomic_write, check_file
 
@@ -37,6 +37,8 @@ _SCHEMA = 1
 _MOST_TIMES = 8
 _MOST_BESIDE = 1 << 20
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+# Of a check: agreement and divergence, and where there are labels the mean IoU.
+_FOUND = (2, 3)
 
 Tensors = dict[str, Tensor]
 
@@ -57,7 +59,7 @@ class Progress:
         kept: The weights of the best check; empty while none was better than the start.
         moments: AdamW's averages by name of the weight.
         scale: What torch's GradScaler tells of itself; empty without one.
-        history: Step, agreement and divergence of every check.
+        history: Step of every check, and the numbers that it found.
         checks_since_best: How many were not better in a row.
         check_seconds: What the last check took.
         channels: Those that fixed gates keep, as hexadecimal digits by block and layers.
@@ -74,7 +76,7 @@ class Progress:
     kept: Tensors = field(default_factory=dict)
     moments: dict[str, Tensors] = field(default_factory=dict)
     scale: dict[str, Any] = field(default_factory=dict)
-    history: list[tuple[int, float, float]] = field(default_factory=list)
+    history: list[tuple[float, ...]] = field(default_factory=list)
     checks_since_best: int = 0
     check_seconds: float = 0.0
     channels: Mapping[str, str] = field(default_factory=dict)
@@ -87,8 +89,8 @@ def write_state(path: Path, progress: Progress) -> None:
         "schema": _SCHEMA,
         "settings": dict(progress.settings),
         "precision": progress.precision,
-        "start": [progress.start.agreement, progress.start.divergence],
-        "best": [progress.best.agreement, progress.best.divergence],
+        "start": list(progress.start.numbers),
+        "best": list(progress.best.numbers),
         "step": progress.step,
         "seconds": progress.seconds,
         "best_step": progress.best_step,
@@ -201,14 +203,14 @@ def _number(value: Any) -> float:
 
 
 def _judged(value: Any) -> Judged:
-    _require(isinstance(value, list) and len(value) == 2, "what a check found")  # noqa: PLR2004 - agreement, divergence
-    return Judged(*map(_number, value))
+    _require(isinstance(value, list) and len(value) in _FOUND, "what a check found")
+    return judged_from([_number(number) for number in value])
 
 
-def _history(value: Any) -> list[tuple[int, float, float]]:
+def _history(value: Any) -> list[tuple[float, ...]]:
     _require(isinstance(value, list), "its history")
-    _require(all(isinstance(e, list) and len(e) == 3 for e in value), "its history")  # noqa: PLR2004 - step, both numbers
-    return [(_count(step), _number(first), _number(second)) for step, first, second in value]
+    _require(all(isinstance(e, list) and len(e) - 1 in _FOUND for e in value), "its history")
+    return [(_count(step), *map(_number, found)) for step, *found in value]
 
 
 def _tensors(value: Any, like: Mapping[str, Tensor]) -> Tensors:

@@ -1,6 +1,6 @@
 """A network that tells the outputs of its stages besides its logits."""
 
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -10,12 +10,15 @@ __all__ = ["Tapped"]
 
 
 class Tapped(nn.Module):
-    """Runs a network and returns its logits (B, K, h, w) and the stages' outputs (B, C, h, w)."""
+    """Runs a network and returns its logits (B, K, h, w) and what its stages give.
+
+    That is (B, C, h, w) of each stage, or (B, N, C) of each block, as ``Network.stage_outputs``.
+    """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
-        self._seen: list[Tensor] = []
+        self._seen: list[Any] = []
         self._listens = False
         for stage in cast("nn.ModuleList", network.stages):
             stage.register_forward_hook(self._keep)
@@ -26,9 +29,9 @@ class Tapped(nn.Module):
         logits = self.network(image)
         self._listens = False
         seen, self._seen = self._seen, []
-        return logits, seen
+        return logits, self.network.stage_outputs(seen)
 
-    def _keep(self, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+    def _keep(self, _module: nn.Module, _inputs: object, output: Any) -> None:
         # Whoever runs the network alone must not fill the memory.
         if self._listens:
             self._seen.append(output)

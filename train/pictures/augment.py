@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from segpp.images.preprocess import ImageArray
 
-__all__ = ["augmented"]
+__all__ = ["augmented", "augmented_pair"]
 
 # Of both sides of the picture: a crop of 0.75 is of 56 % of its area.
 _SMALLEST_SIDE = 0.75
@@ -25,20 +25,35 @@ _RGB = 3
 
 def augmented(picture: ImageArray, draw: np.random.Generator) -> ImageArray:
     """Return a picture (h, w, C) made of one (H, W, C), both uint8."""
-    cropped = _crop(picture, draw)
+    seen = _window(picture.shape[:2], draw)
+    return np.ascontiguousarray(_colored(picture[seen], draw))
+
+
+def augmented_pair(
+    picture: ImageArray, labels: NDArray[np.int32], draw: np.random.Generator
+) -> tuple[ImageArray, NDArray[np.int32]]:
+    """Return what ``augmented`` makes of a picture (H, W, C), and its labels (H, W) likewise."""
+    seen = _window(picture.shape[:2], draw)
+    return np.ascontiguousarray(_colored(picture[seen], draw)), labels[seen]
+
+
+def _window(size: tuple[int, ...], draw: np.random.Generator) -> tuple[slice, slice]:
+    """Return the rows and columns that are seen, columns from right to left in a mirror."""
+    rows, columns = _crop(size, draw)
     if draw.random() < 1 / 2:
-        cropped = cropped[:, ::-1]
-    return np.ascontiguousarray(_colored(cropped, draw))
+        before = columns.start - 1 if columns.start else None
+        columns = slice(columns.stop - 1, before, -1)
+    return rows, columns
 
 
-def _crop(picture: ImageArray, draw: np.random.Generator) -> ImageArray:
-    height, width = picture.shape[:2]
+def _crop(size: tuple[int, ...], draw: np.random.Generator) -> tuple[slice, slice]:
+    height, width = size
     side = draw.uniform(_SMALLEST_SIDE, 1)
     stretch = draw.uniform(1 - _ASPECT, 1 + _ASPECT)
     rows = min(height, max(1, round(height * side * min(1.0, stretch))))
     columns = min(width, max(1, round(width * side * min(1.0, 1 / stretch))))
     top, left = (int(draw.integers(0, room + 1)) for room in (height - rows, width - columns))
-    return picture[top : top + rows, left : left + columns]
+    return slice(top, top + rows), slice(left, left + columns)
 
 
 def _colored(picture: ImageArray, draw: np.random.Generator) -> ImageArray:

@@ -10,22 +10,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segpp.errors import ImageError
-from segpp.train.pictures.augment import augmented
+from segpp.train.pictures.augment import augmented, augmented_pair
+from segpp.train.pictures.labelled import LabelReader
 from segpp.train.pictures.reading import Reader, left_out, network_input
 
-__all__ = ["Batches"]
-
-Batch = NDArray[np.float32]
+__all__ = ["Batch", "Batches"]
 
 # What a generator is for, so that no two have the same numbers.
 _ORDER, _VARIATION = 0, 1
 # If that many in a row cannot be read, something else is wrong.
 _MOST_SPARE = 8
+
+
+class Batch(NamedTuple):
+    """What a step learns on.
+
+    Attributes:
+        images: (B, C, H, W), normalised.
+        labels: Class of each pixel (B, H, W), -1 where none counts; None without labels.
+    """
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,7 @@ class Batches:
         seed: Of order and variation.
         rank: Of this process.
         processes: How many there are; they divide ``size``.
+        labels: Reads their labels, where these are learned from.
         unreadable: Those that were found not to be readable.
     """
 
@@ -48,13 +61,14 @@ class Batches:
     seed: int
     rank: int = 0
     processes: int = 1
+    labels: LabelReader | None = None
     unreadable: set[Path] = field(default_factory=set)
 
     def at(self, step: int) -> Batch:
-        """Return this process's part of a batch, (size / processes, C, H, W)."""
+        """Return this process's part of a batch, size / processes pictures."""
         share = self.size // self.processes
         first = step * self.size + self.rank * share
-        return np.concatenate([self._picture(place) for place in range(first, first + share)])
+        return _joined([self._picture(place) for place in range(first, first + share)])
 
     @contextmanager
     def from_step(self, step: int) -> Iterator[Iterator[Batch]]:
@@ -81,15 +95,20 @@ class Batches:
         while True:
             path = self._path(spare)
             try:
-                picture = self.reader(path)
+                return self._made(path, np.random.default_rng((self.seed, _VARIATION, place)))
             except ImageError as failure:
                 spare += 1
                 self._tell(path, failure)
                 if spare - place == _MOST_SPARE:
                     raise
-            else:
-                draw = np.random.default_rng((self.seed, _VARIATION, place))
-                return network_input(augmented(picture, draw), self.reader.spec)
+
+    def _made(self, path: Path, draw: np.random.Generator) -> Batch:
+        picture, spec = self.reader(path), self.reader.spec
+        if self.labels is None:
+            return Batch(network_input(augmented(picture, draw), spec))
+        own = self.labels.of(path, picture.shape[:2])
+        image, labels = augmented_pair(picture, own, draw)
+        return Batch(network_input(image, spec), self.labels.as_input(labels)[None])
 
     def _path(self, place: int) -> Path:
         epoch, number = divmod(place, len(self.pictures))
@@ -100,3 +119,9 @@ class Batches:
         if path not in self.unreadable:
             self.unreadable.add(path)
             left_out(failure)
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    labels = [part.labels for part in parts if part.labels is not None]
+    images = np.concatenate([part.images for part in parts])
+    return Batch(images, np.concatenate(labels) if labels else None)

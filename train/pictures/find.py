@@ -50,7 +50,7 @@ def check_enough(pictures: Sequence[Path], left_out: Sequence[str] = ()) -> None
     """Raise InputError if there are too few pictures."""
     if len(pictures) < LEAST:
         raise InputError(
-            f"{len(pictures)} picture(s) are too few to distil with",
+            f"{len(pictures)} picture(s) are too few to train with",
             f"at least {LEAST} are needed, and hundreds are better",
             *left_out[:LEAST],
         )

@@ -4,7 +4,7 @@ import shutil
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import FoundWeights, find_weights
 from segpp.export.reduction.gates.trained import GATES_PREFIX
 from segpp.train.saving.archive import renew_sums
+from segpp.train.saving.beside import beside_of
 from segpp.train.saving.gates import add_gates, names_beside, write_alone
 from segpp.train.saving.places import Place, extent, numbers_at, places_of
 from segpp.train.saving.plain import check_plain
@@ -44,6 +45,8 @@ class Layout:
         places: Where each tensor lies, by its name in the file without prefixes, and where again;
             nothing where the whole file has to be written anew.
         alone: Whether a student is the network's tensors in a safetensors file of their own.
+        beside: What the files hold that belong to it by name and folder alone; None of those that
+            are not there.
     """
 
     source: Path
@@ -53,6 +56,7 @@ class Layout:
     files: tuple[Path, ...]
     places: Mapping[str, tuple[Place, ...]]
     alone: bool = False
+    beside: Mapping[str, bytes | None] = field(default_factory=dict)
 
     def write(
         self,
@@ -214,14 +218,14 @@ def layout_of(path: Path, choices: ReadChoices) -> Layout:
     names = list(checkpoint.stored(checkpoint.state))
     tensors = _with_twins(found, names)
     places = places_of([tensor for _, tensor in tensors], found.weights.content, files)
+    by_name: dict[str, tuple[Place, ...]] = {}
     if None in places:
         check_plain(files)
-        return Layout(path, choices, checkpoint, found, files, {})
-    by_name: dict[str, tuple[Place, ...]] = {}
-    for (name, _), place in zip(tensors, places, strict=True):
-        if place is not None:
-            by_name[name] = (*by_name.get(name, ()), place)
-    return Layout(path, choices, checkpoint, found, files, by_name)
+    else:
+        for (name, _), place in zip(tensors, places, strict=True):
+            by_name[name] = (*by_name.get(name, ()), *filter(None, [place]))
+    beside = beside_of(path, checkpoint.beside)
+    return Layout(path, choices, checkpoint, found, files, by_name, beside=beside)
 
 
 def _with_twins(found: FoundWeights, names: Sequence[str]) -> list[tuple[str, Tensor]]:

@@ -5,17 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from torch import Tensor
 
 from segpp.errors import OutputError
 from segpp.export.checkpoints.check_weights import weights_kind
-from segpp.train.report import DistillResult, WrittenFile
+from segpp.train.report import TrainingResult, WrittenFile
+from segpp.train.saving.beside import to_write_beside
 from segpp.train.saving.gates import check_room, names_beside
 from segpp.train.saving.student import Layout
 from segpp.utils.files import atomic_write, manifest_path, sha256_of
 
 __all__ = ["check_target", "with_target", "write_student"]
+
+Result = TypeVar("Result", bound=TrainingResult)
 
 _PREPROCESSOR = "preprocessor_config.json"
 # Of an index or a configuration; a trainer's log beside them is none of the model.
@@ -35,7 +39,8 @@ def with_target(layout: Layout, out: Path, *, as_folder: bool, gated: bool = Fal
         gated: Whether trained gates are to lie beside the network.
 
     Raises:
-        OutputError: ``out`` is not named as what is going to be written there.
+        OutputError: ``out`` is not named as what is going to be written there, or would be read
+            as another network is.
         CheckpointError: The teacher's layout has no room for gates.
     """
     is_safe = weights_kind(layout.files[0]).holds == "safetensors"
@@ -49,9 +54,10 @@ def with_target(layout: Layout, out: Path, *, as_folder: bool, gated: bool = Fal
 
 
 def check_target(layout: Layout, out: Path, *, as_folder: bool) -> None:
-    """Raise OutputError unless ``out`` is named as what is going to be written there."""
+    """Raise OutputError unless ``out`` is named, and will be read, as what is written there."""
     if as_folder:
         return
+    to_write_beside(layout.beside, layout.source, out)
     [first, *more] = layout.files
     if more:
         raise OutputError(
@@ -71,11 +77,11 @@ def write_student(
     layout: Layout,
     state: Mapping[str, Tensor],
     out: Path,
-    result_of: Callable[[WrittenFile], DistillResult],
+    result_of: Callable[[WrittenFile], Result],
     *,
     as_folder: bool,
     gates: Mapping[str, Tensor] | None = None,
-) -> DistillResult:
+) -> Result:
     """Write weights and what was done, all or nothing.
 
     Args:
@@ -93,8 +99,9 @@ def write_student(
     """
     gates = gates or {}
     if not as_folder:
+        beside = to_write_beside(layout.beside, layout.source, out)
         return _write(
-            layout, state, out, gates=gates, targets=[out], beside={}, result_of=result_of
+            layout, state, out, gates=gates, targets=[out], beside=beside, result_of=result_of
         )
     is_new = not out.exists()
     out.mkdir(exist_ok=True)
@@ -121,8 +128,8 @@ def _write(
     gates: Mapping[str, Tensor],
     targets: list[Path],
     beside: Mapping[Path, bytes],
-    result_of: Callable[[WrittenFile], DistillResult],
-) -> DistillResult:
+    result_of: Callable[[WrittenFile], Result],
+) -> Result:
     # Weights come last: a folder without them is no checkpoint, one without settings a wrong one.
     with atomic_write(*beside, manifest_path(out), *targets) as parts:
         for content, part in zip(beside.values(), parts, strict=False):

@@ -10,7 +10,7 @@ from segpp.api.make import build_engine, export_onnx
 from segpp.api.measure import benchmark, evaluate, inspect
 from segpp.api.prove import verify
 from segpp.api.quantize import calibrate
-from segpp.api.train import distill
+from segpp.api.train import distill, fine_tune
 
 __all__ = [
     "benchmark",
@@ -19,6 +19,7 @@ __all__ = [
     "distill",
     "evaluate",
     "export_onnx",
+    "fine_tune",
     "inspect",
     "load",
     "predict",

@@ -44,6 +44,11 @@ class Truth:
     classes: int
     ignored: frozenset[int]
 
+    @property
+    def meaning(self) -> str:
+        """What the numbers of the files mean, as one text."""
+        return f"{self.rules} {self.classes} {sorted(self.ignored)}"
+
     def check(self) -> None:
         """Raise InputError for the first file with a label that is no class."""
         files = tuple(self.files.values())
@@ -56,6 +61,12 @@ class Truth:
         pair = Pair(picture, self.files[picture])
         image, labels = load_pair(pair, self.rules, read=partial(load_for, spec=spec))
         return image, labels
+
+    def labels(self, picture: Path) -> Labels:
+        """Return the class of each pixel (h, w) of a picture; -1 of those that do not count."""
+        read = load_labels(self.files[picture], self.rules)
+        known = (read >= 0) & (read < self.classes) & ~np.isin(read, [*self.ignored])
+        return np.where(known, read, np.int32(-1))
 
     def count(self, labels: Labels, mask: Masks) -> NDArray[np.int64]:
         """Return the confusion matrix (K, K) of a mask; what a crop leaves out is not counted."""

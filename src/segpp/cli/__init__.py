@@ -22,7 +22,7 @@ from typing import Any, NoReturn, Protocol, cast
 from tqdm import tqdm
 
 from segpp import __version__
-from segpp.cli._arguments import check_flags, flags_with_value, in_flags, renamed
+from segpp.cli._options.arguments import check_flags, flags_with_value, in_flags, renamed
 from segpp.errors import InputError, MissingError, PictureWarning, SegppError
 from segpp.utils.choices import check_choice
 from segpp.utils.process import (

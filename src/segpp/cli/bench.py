@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import segpp
-from segpp.cli._arguments import (
+from segpp.cli._options.arguments import (
     add_backend_arguments,
     add_force_argument,
     add_json_argument,

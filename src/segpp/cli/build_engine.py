@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import add_force_argument, add_json_argument, in_flags
+from segpp.cli._options.arguments import add_force_argument, add_json_argument, in_flags
 from segpp.errors import InputError
 from segpp.manifest import read_manifest
 from segpp.runtime.backends.engine.picture_path import picture_path_note
@@ -22,7 +22,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "RENAMED", "SUMMARY", "add_arguments", 
 
 SUMMARY = "Compile an ONNX file to an engine for a GPU."
 GROUP = "make a model smaller"
-ORDER = 4
+ORDER = 5
 
 # What flags were called before, and what they are called now.
 RENAMED = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import segpp
 from segpp.calib.report import CalibrationFailedError, CalibrationResult
-from segpp.cli._arguments import (
+from segpp.cli._options.arguments import (
     add_force_argument,
     add_json_argument,
     add_picture_arguments,
@@ -29,7 +29,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Write an ONNX file as INT8 for one engine, and judge it on pictures held back."
 GROUP = "make a model smaller"
-ORDER = 3
+ORDER = 4
 
 EXAMPLES = (
     "segpp-calibrate b0.onnx frames -o b0.int8.onnx",

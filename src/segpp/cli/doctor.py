@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from segpp import __version__
-from segpp.cli._arguments import add_json_argument
+from segpp.cli._options.arguments import add_json_argument
 from segpp.errors import MissingError
 from segpp.runtime.system.capabilities import Capability, capabilities_of, is_useful, try_out
 from segpp.runtime.system.hardware import Gpu, Machine, this_machine

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import (
+from segpp.cli._options.arguments import (
     add_backend_arguments,
     add_fit_arguments,
     add_force_argument,

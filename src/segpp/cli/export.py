@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import add_force_argument, add_json_argument, memory_size
+from segpp.cli._options.arguments import add_force_argument, add_json_argument, memory_size
 from segpp.cli._options.listings import (
     ListReductions,
     ListRewrites,

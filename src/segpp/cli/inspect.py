@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import add_json_argument
+from segpp.cli._options.arguments import add_json_argument
 from segpp.cli._options.reading import add_reading, reading_of
 from segpp.errors import CheckError
 

@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 import segpp
-from segpp.cli._arguments import (
+from segpp.cli._options.arguments import (
     add_backend_arguments,
     add_fit_arguments,
     add_force_argument,

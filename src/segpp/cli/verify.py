@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import segpp
-from segpp.cli._arguments import (
+from segpp.cli._options.arguments import (
     add_backend_arguments,
     add_force_argument,
     add_json_argument,
@@ -19,7 +19,7 @@ __all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
 SUMMARY = "Prove on this machine that files give the masks of their certificates."
 GROUP = "make a model smaller"
-ORDER = 5
+ORDER = 6
 EXAMPLES = (
     "segpp-verify b0.onnx",
     "segpp-verify b0.onnx b0.int8.onnx --backend openvino --out differences",

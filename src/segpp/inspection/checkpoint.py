@@ -94,7 +94,7 @@ def inspect_checkpoint(
         says=f"a {family.title} checkpoint of {checkpoint.format}",
         sections=(
             _network(checkpoint),
-            *((_distillation(student),) if student else ()),
+            *((_training(student),) if student else ()),
             _tokens(checkpoint.architecture, outcomes, size),
             _channels(channels),
             _macs(counts, size),
@@ -146,18 +146,21 @@ def _network(checkpoint: Checkpoint) -> Section:
     )
 
 
-def _distillation(student: Distilled) -> Section:
+def _training(student: Distilled) -> Section:
     """Return what the checkpoint was trained to bear, and should be exported with."""
     gates = (f"{one.stage}.{one.part}={one.method}" for one in student.channels)
-    before, after = student.before.agreement, student.after.agreement
+    before, after = student.before, student.after
+    made_for = [*student.reduction, *gates] or ["all tokens"]
+    has_labels = before.miou is not None and after.miou is not None
     return facts(
-        "distilled",
+        student.done,
         {
             "from": f"{student.teacher.name} {student.teacher.sha256[:16]}…",
-            "for": f"{' '.join([*student.reduction, *gates])} at {student.size}",
+            "for": f"{' '.join(made_for)} at {student.size}",
             "match interval": student.match_interval,
             "steps": f"{student.steps:,}",
-            "agreement": f"{before:.2%} -> {after:.2%} with its teacher",
+            "mIoU": f"{before.miou:.2%} -> {after.miou:.2%} held back" if has_labels else None,
+            "agreement": f"{before.agreement:.2%} -> {after.agreement:.2%} with its teacher",
         },
     )
 

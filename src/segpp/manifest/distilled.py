@@ -1,4 +1,4 @@
-"""What a distillation left beside its student: for which tokens and channels it was trained."""
+"""What a training left beside its checkpoint: for which tokens and channels it was trained."""
 
 import re
 from dataclasses import dataclass, field, fields
@@ -12,15 +12,13 @@ from segpp.manifest.dataclass_json import decode
 from segpp.manifest.json_file import load_json
 from segpp.utils.files import check_file, manifest_path
 
-__all__ = ["DISTILLATION", "Distilled", "read_distilled"]
-
-# Its kind in the file, beside "onnx" and "engine".
-DISTILLATION = "distillation"
+__all__ = ["Distilled", "read_distilled"]
 
 _SIZE = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}")
 # As ``--reduce`` takes it.
-_SITE = re.compile(r"(\d|head)\.(q|kv|ffn|grid)=[a-z0-9_]+(:[a-z0-9_=.,+-]*)?")
-_MOST_SITES = 64
+_SITE = re.compile(r"(\d{1,2}|head)\.(q|kv|ffn|grid|tokens)=[a-z0-9_]+(:[a-z0-9_=.,+-]*)?")
+# Three in each of 48 blocks.
+_MOST_SITES = 144
 _MOST_NAME = 255
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -34,13 +32,15 @@ class _Named:
 @dataclass(frozen=True)
 class _Measured:
     agreement: float
+    miou: float | None = None
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """What is told of a student; the rest of the file is for a person.
+    """What is told of a student, with labels or without; the rest of the file is for a person.
 
     Attributes:
+        kind: ``training`` with labels.
         teacher: What was learned from: name and SHA-256.
         file: The student's own, likewise.
         size: Input, as ``HxW``.
@@ -48,11 +48,12 @@ class Distilled:
         channels: What leaves channels out.
         match_interval: In how many blocks one match serves.
         steps: Updates of the weights.
-        before: Share of labels held back that were the teacher's at the start.
+        before: Share of labels held back that were the teacher's at the start, and the mean IoU
+            there if labels decided.
         after: Likewise, of the student.
     """
 
-    kind: Literal["distillation"]
+    kind: Literal["distillation", "training"]
     schema: Literal[1]
     teacher: _Named
     file: _Named
@@ -64,9 +65,14 @@ class Distilled:
     after: _Measured
     channels: tuple[ChannelSite, ...] = field(default_factory=tuple)
 
+    @property
+    def done(self) -> str:
+        """What was done to it, in a word."""
+        return "distilled" if self.kind == "distillation" else "trained"
+
 
 def read_distilled(path: Path, sha256: str) -> Distilled | None:
-    """Return what lies beside a checkpoint, if it is of a distillation that wrote this very file.
+    """Return what lies beside a checkpoint, if it is of a training that wrote this very file.
 
     Whatever else lies there is somebody else's file, damaged or not, and nothing to complain of.
 
@@ -109,8 +115,9 @@ def _of(kind: "type[_Named | _Measured]", value: Any) -> Any:
 
 
 def _is_sound(found: Distilled) -> bool:
-    """Whether everything is as a distillation writes it: it is shown, and compared."""
-    shares = (found.before.agreement, found.after.agreement)
+    """Whether everything is as a training writes it: it is shown, and compared."""
+    measured = (found.before, found.after)
+    shares = [share for one in measured for share in (one.agreement, one.miou or 0.0)]
     return (
         _SIZE.fullmatch(found.size) is not None
         and len(found.reduction) <= _MOST_SITES

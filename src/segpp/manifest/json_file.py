@@ -16,6 +16,8 @@ __all__ = ["load_json", "parse_manifest", "read_manifest", "render_manifest"]
 
 # A manifest is a few kilobytes; anything much larger is not one.
 _MAX_BYTES = 4 << 20
+# What lies beside checkpoints, by its kind.
+_DONE = {"distillation": "distilled", "training": "trained"}
 
 
 def render_manifest(manifest: Manifest) -> str:
@@ -74,9 +76,10 @@ def parse_manifest(value: Any, where: str = "manifest") -> Manifest:
         ManifestError: It does not follow the schema, or its parts contradict each other.
     """
     given = value if isinstance(value, dict) else {}
-    if given.get("kind") == "distillation":
+    kind = given.get("kind")
+    if isinstance(kind, str) and (done := _DONE.get(kind)):
         raise ManifestError(
-            f"{where} tells how a checkpoint was distilled, and is the manifest of no file to run",
+            f"{where} tells how a checkpoint was {done}, and is the manifest of no file to run",
             hint="inspect the checkpoint beside it, or the file that segpp-export makes of that",
         )
     version = given.get("schema")

@@ -10,7 +10,8 @@ Whatever segpp writes carries a mark that can be found without a library:
     table        CSV: the first columns of one of segpp's tables
     video        the container's comment ``segpp``
     report       HTML: ``<meta name="generator" content="segpp">``
-    calibration  as a manifest, of the kind ``calibration``; so ``distillation``, ``verified``
+    calibration  as a manifest, of the kind ``calibration``; so ``distillation`` and ``training``,
+                 either of which may replace the other, and ``verified``
     certificate  a zip archive that begins with a stored ``proof.json`` of the key ``segpp``
 
 Docs: docs/file-formats.md, "What is replaced".
@@ -38,6 +39,7 @@ OutputKind = Literal[
     "report",
     "calibration",
     "distillation",
+    "training",
     "certificate",
     "verified",
 ]
@@ -52,7 +54,8 @@ TABLE_HEADS = (
 )
 
 # The kinds of our JSON files that are no manifests.
-_OTHER_JSON = ("calibration", "distillation", "verified")
+_TRAININGS = ("distillation", "training")
+_OTHER_JSON = ("calibration", *_TRAININGS, "verified")
 
 _TIFF = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
 _HEAD_BYTES = _TAIL_BYTES = 1 << 14
@@ -69,6 +72,7 @@ _NAMES: dict[OutputKind, str] = {
     "report": "a report",
     "calibration": "a report of a calibration",
     "distillation": "a report of a distillation",
+    "training": "a report of a training",
     "certificate": "a certificate",
     "verified": "a record of where a certificate was proved again",
 }
@@ -124,6 +128,8 @@ def is_own(path: Path, kind: OutputKind) -> bool:
         return _has_manifest(path)
     if kind in ("manifest", *_OTHER_JSON):
         found = _manifest(path).get("kind")
+        if kind in _TRAININGS:
+            return found in _TRAININGS
         return found == kind if kind in _OTHER_JSON else found not in (None, *_OTHER_JSON)
     return _carries_mark(path, kind)
 

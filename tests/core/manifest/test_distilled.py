@@ -63,10 +63,29 @@ def test_what_was_trained_for_is_read(student: Path) -> None:
     assert (found.size, found.match_interval, found.steps) == ("64x128", 2, 12)  # type: ignore[attr-defined]  # as above
 
 
+def test_of_a_training_with_labels_the_mean_iou_is_read(student: Path) -> None:
+    measured = {"before": {"agreement": 1.0, "miou": 0.5}, "after": {"agreement": 0.9, "miou": 0.6}}
+
+    found = read(student, {**told(student), **measured, "kind": "training", "reduction": []})
+    distilled = read(student, told(student))
+
+    assert (found.done, found.before.miou, found.after.miou) == ("trained", 0.5, 0.6)  # type: ignore[attr-defined]  # as above
+    assert (distilled.done, distilled.before.miou) == ("distilled", None)  # type: ignore[attr-defined]  # as above
+
+
+def test_every_site_of_the_deepest_plain_vit_is_read(student: Path) -> None:
+    sites = [f"{block}.{side}" for block in range(1, 49) for side in ("q", "kv", "tokens")]
+
+    found = read(student, {**told(student), "reduction": [f"{site}=bsm" for site in sites]})
+
+    assert found is not None
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"kind": "onnx"},
+        {"kind": "training", "before": {"agreement": 0.8, "miou": 1.5}},
         {"schema": 2},
         {"schema": True},
         {"size": "64"},

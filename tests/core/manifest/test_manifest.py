@@ -373,10 +373,13 @@ def test_a_manifest_of_a_file_written_before_families_is_still_read(tmp_path: Pa
     assert (manifest.input.fit, manifest.classes.reduce_labels) == ("stretch", False)
 
 
-def test_what_a_distillation_leaves_beside_its_student_is_told_from_a_manifest() -> None:
-    record = {"segpp": "0.1.0", "schema": 1, "kind": "distillation", "after": {"agreement": 0.9}}
+@pytest.mark.parametrize(("kind", "done"), [("distillation", "distilled"), ("training", "trained")])
+def test_what_a_training_leaves_beside_its_checkpoint_is_told_from_a_manifest(
+    kind: str, done: str
+) -> None:
+    record = {"segpp": "0.1.0", "schema": 1, "kind": kind, "after": {"agreement": 0.9}}
 
-    with pytest.raises(ManifestError, match=r"how a checkpoint was distilled.*\n  hint: inspect"):
+    with pytest.raises(ManifestError, match=rf"how a checkpoint was {done},.*\n  hint: inspect"):
         parse_manifest(record)
 
 

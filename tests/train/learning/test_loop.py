@@ -20,15 +20,17 @@ from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.judged import Judged
 from segpp.train.learning.loop import Plan, Training
+from segpp.train.learning.objectives.distillation import Distillation
 from segpp.train.learning.optimizer import trained
 from segpp.train.learning.state import Progress, read_state, write_state
+from segpp.train.learning.tapped import Tapped
 from segpp.train.learning.world import World
 from segpp.train.pictures.batches import Batches
 from segpp.train.pictures.reading import Reader
 from tests.helpers.checkpoints import MINIATURE, lively, ours
 
 SPEC = InputSpec("image", (1, 3, 64, 64), "float32", "NCHW", "RGB", (120.0,) * 3, (60.0,) * 3)
-PLAN = Plan(5e-4, 1.0, 1.0, 1.0, patience=99, check_every=2, steps=6, seconds=None)
+PLAN = Plan(5e-4, patience=99, check_every=2, steps=6, seconds=None)
 Film = Callable[..., Path]
 
 
@@ -47,7 +49,7 @@ class Stopped(Judge):
 
 # Annealed over the first three of six steps, one of which learns from stages alone.
 GATED = ("2.hidden=dynamic:keep=0.25", "3.hidden=fixed:keep=0.5", "3.qkv=dynamic:keep=0.5")
-GATED_PLAN = replace(PLAN, gate_weight=1e-3, stages_alone=0.2)
+GATED_PLAN = replace(PLAN, gate_weight=1e-3)
 
 
 def networks(gates: Sequence[str] = ()) -> tuple[SegFormer, SegFormer]:
@@ -68,6 +70,7 @@ def training(
     plan: Plan = PLAN,
     progress: Progress | None = None,
     gates: Sequence[str] = (),
+    **weights: float,
 ) -> Training:
     """A training from its start, or from where another was."""
     teacher, student = networks(gates)
@@ -82,8 +85,11 @@ def training(
                 weight.copy_(progress.student[name])
     progress.student = dict(trained(student))
     batches = Batches(paths[:8], Reader(SPEC), 2, seed=0)
+    usual = {"mask_weight": 1.0, "stage_weight": 1.0, "temperature": 1.0}
+    if gates:
+        usual["stages_alone"] = 0.2
     return Training(
-        teacher,
+        Distillation(Tapped(teacher), align_corners=False, **{**usual, **weights}),
         student,
         batches=batches,
         judge=judge,
@@ -124,7 +130,7 @@ def test_a_stop_in_a_check_makes_no_difference(
 def test_stages_are_learned_alone_at_first(film: Film) -> None:
     """Masks of any weight then make no difference."""
     runs = [
-        training(film(name), replace(PLAN, steps=2, mask_weight=weight, stages_alone=alone))
+        training(film(name), replace(PLAN, steps=2), mask_weight=weight, stages_alone=alone)
         for name, weight, alone in (("a", 1.0, 0.9), ("b", 9.0, 0.9), ("c", 9.0, 0.0))
     ]
 
@@ -183,5 +189,6 @@ def test_running_the_network_alone_keeps_nothing(film: Film) -> None:
 
     run.student(torch.zeros(1, 3, 64, 64))
 
-    assert run._teacher._seen == []
+    assert isinstance(run.objective, Distillation)
+    assert run.objective.teacher._seen == []
     assert run._learning._seen == []

@@ -4,15 +4,17 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from segpp.errors import InputError
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.models._common.class_names import stored_classes
 from segpp.export.models._common.colors import turned, turned_channels
 from segpp.export.models.base import Checkpoint
-from segpp.export.models.vit.architecture import Numerics, check_heads, shape_of
+from segpp.export.models.vit.architecture import Head, Numerics, check_heads, shape_of
 from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat
 from segpp.export.models.vit.loading.settings import Settings, read_settings
+from segpp.export.models.vit.loading.variant import VARIANT
 from segpp.export.models.vit.sites import patch_grid
 from segpp.manifest import Architecture, Origin
 from segpp.ops.grid import Grid, Size
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from segpp.export.checkpoints.state_dict import StateDict
     from segpp.export.checkpoints.weights import WeightsFile
+    from segpp.export.models.vit.loading.positions import Prefix
     from segpp.export.models.vit.network import ViT
 
 __all__ = ["ViTCheckpoint", "load"]
@@ -41,9 +44,11 @@ class ViTCheckpoint(Checkpoint):
 
     Attributes:
         numerics: What its trainer's code computes the weights with.
+        prefix: What the file has before the patches, which in ``state`` is one with its positions.
     """
 
     numerics: Numerics
+    prefix: "Prefix"
 
     @property
     def align_corners(self) -> bool:
@@ -75,6 +80,30 @@ class ViTCheckpoint(Checkpoint):
         counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(_COUNTER)}
         model.load_state_dict({**self.state, **counters}, assign=True)
         return model.eval().requires_grad_(requires_grad=False)
+
+    def stored(self, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+        """Return other weights under the names of the file and in its form, in FP32.
+
+        Args:
+            state: Under our names, with positions of the grid of ``state``; counters of BatchNorm
+                are passed over.
+        """
+        from segpp.export.models.vit.loading.convert import expected_tensors
+        from segpp.export.models.vit.loading.positions import joined_positions
+
+        shape, own = shape_of(self.architecture), dict(state)
+        if shape.queries:
+            raise InputError(
+                f"{self.format} checkpoints cannot be trained yet",
+                "what they give are sums of probabilities, and no logits to learn from",
+            )
+        fmt = FORMATS[self.format].of_ffn(shape.ffn)
+        if self.colors == "bgr":
+            # Turned round twice, channels are where they were.
+            own[_FIRST] = turned_channels(own[_FIRST])
+        theirs = expected_tensors(fmt, cast("Head", self.architecture.head), own)
+        theirs |= joined_positions(fmt, own, self.prefix)
+        return {key: tensor.contiguous() for key, tensor in theirs.items()}
 
 
 def _empty(architecture: Architecture, numerics: Numerics, state: "Mapping[str, Tensor]") -> "ViT":
@@ -131,6 +160,7 @@ def load(
         position_grid,
         prefix_count,
         prefix_names,
+        prefix_of,
         split_positions,
     )
     from segpp.export.models.vit.loading.validate import check_present, unused_keys
@@ -200,6 +230,7 @@ def load(
         state=state,
         architecture=architecture,
         numerics=settings.numerics,
+        prefix=prefix_of(fmt, tensors),
         format=name,
         sha256=weights.sha256,
         classes=classes,
@@ -213,6 +244,7 @@ def load(
         reduce_labels=settings.reduce_labels,
         origins={**origins, "heads": origin, **settings.origins, **given},
         ignored=(*state_dict.ignored, *unused),
+        beside=(VARIANT,) if fmt.told_by == VARIANT else (),
         notes=tuple(
             filter(None, (*weights.notes, *state_dict.notes, told, *settings.notes, *notes))
         ),

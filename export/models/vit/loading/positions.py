@@ -1,9 +1,11 @@
 """Prefix and positions: tokens before the patches with their positions added, and a grid of those.
 
-Positions are stored in a row, the prefix's first; some formats have those of the patches alone.
+Positions are stored in a row, the prefix's first; some formats have those of the patches alone. A
+network of ours has one number where a file has two, a token of the prefix and its position.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
 
@@ -15,9 +17,35 @@ from segpp.export.models._common.tensors import owned
 from segpp.export.models.vit.loading.formats import CheckpointFormat
 from segpp.ops.grid import Grid, Size
 
-__all__ = ["position_grid", "prefix_count", "prefix_names", "split_positions"]
+__all__ = [
+    "Prefix",
+    "joined_positions",
+    "position_grid",
+    "prefix_count",
+    "prefix_names",
+    "prefix_of",
+    "split_positions",
+]
 
 _RANK = 3
+_PATCHES, _PREFIX = "patch_embed.positions", "patch_embed.prefix"
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What a file has before the patches.
+
+    Attributes:
+        names: Of the tokens.
+        counts: How many tokens each name has.
+        tokens: (1, P, C), FP32.
+        positions: (1, P, C), FP32; zeros where the file has none.
+    """
+
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    tokens: Tensor
+    positions: Tensor
 
 
 def prefix_names(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> tuple[str, ...]:
@@ -111,17 +139,59 @@ def split_positions(
     fmt: CheckpointFormat, tensors: Mapping[str, Tensor], grid: Grid
 ) -> dict[str, Tensor]:
     """Return our tensors of prefix and positions."""
+    prefix, ours = prefix_of(fmt, tensors), dict[str, Tensor]()
+    if fmt.positions is not None:
+        row = owned(tensors[fmt.positions])
+        patches = row[None] if fmt.patch_positions else row[:, len(prefix.names) :]
+        ours[_PATCHES] = patches.reshape(1, grid.height, grid.width, -1).contiguous()
+    return ours | {_PREFIX: prefix.tokens + prefix.positions} if prefix.names else ours
+
+
+def prefix_of(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> Prefix:
+    """Return what a file has before the patches, as copies."""
     names = prefix_names(fmt, tensors)
-    if fmt.positions is None:
-        return {"patch_embed.prefix": torch.cat([owned(tensors[name]) for name in names], 1)}
-    positions = owned(tensors[fmt.positions])
-    before = 0 if fmt.patch_positions else len(names)
-    row = positions[None] if fmt.patch_positions else positions[:, before:]
-    ours = {"patch_embed.positions": row.reshape(1, grid.height, grid.width, -1).contiguous()}
-    if names:
-        tokens = torch.cat([owned(tensors[name]) for name in names], 1)
-        ours["patch_embed.prefix"] = tokens + positions[:, :before] if before else tokens
-    return ours
+    tokens = [owned(tensors[name]) for name in names]
+    row = None if fmt.positions is None else owned(tensors[fmt.positions])
+    if row is None or fmt.patch_positions:
+        joined = torch.cat(tokens, 1)
+        return Prefix(names, tuple(t.shape[1] for t in tokens), joined, torch.zeros_like(joined))
+    positions = row[:, : len(names)].clone()
+    joined = torch.cat(tokens, 1) if tokens else positions
+    return Prefix(names, (1,) * len(names), joined, positions)
+
+
+def joined_positions(
+    fmt: CheckpointFormat, state: Mapping[str, Tensor], prefix: Prefix
+) -> dict[str, Tensor]:
+    """Return the tensors in a file of our prefix and positions: ``split_positions``, backwards.
+
+    Where a sum is the one that was read, token and position are those of the file. Where it is
+    another the token is all of it and the position zero: two numbers that are rounded apart would
+    not be read as the same sum, and in half precision not even as one near it.
+
+    Args:
+        fmt: The format.
+        state: Ours.
+        prefix: What the file had.
+    """
+    if fmt.positions is None or fmt.patch_positions:
+        return _apart(fmt, state, prefix)
+    tokens, positions = prefix.tokens, prefix.positions
+    if prefix.names:
+        same = state[_PREFIX] == tokens + positions
+        tokens = tokens.where(same, state[_PREFIX])
+        positions = positions.where(same, torch.zeros_like(positions))
+    theirs = {name: tokens[:, place : place + 1] for place, name in enumerate(prefix.names)}
+    return {**theirs, fmt.positions: torch.cat([positions, state[_PATCHES].flatten(1, 2)], 1)}
+
+
+def _apart(fmt: CheckpointFormat, state: Mapping[str, Tensor], prefix: Prefix) -> dict[str, Tensor]:
+    """Return the same where nothing is added to the tokens before the patches."""
+    parts = torch.split(state[_PREFIX], list(prefix.counts), 1)
+    theirs = dict(zip(prefix.names, parts, strict=True))
+    if fmt.positions is not None:
+        theirs[fmt.positions] = state[_PATCHES].flatten(1, 2)[0]
+    return theirs
 
 
 def _wrong(

@@ -138,6 +138,26 @@ class ViT(Network):
             reduction.check_side(site)
         cast("Stage", self.stages[site.stage - 1]).merging = reduction
 
+    def stage_outputs(
+        self, given: Sequence[tuple[Tensor, Grid, TokenAssignment | None]]
+    ) -> list[Tensor]:
+        """Return the patches (B, N, C) behind every block, each with what its token has.
+
+        Behind a merge for all that follows a block gives fewer, and none of them is the patch of
+        the same number without a merge. Restored they can be compared, and no block is left out:
+        nearest to the patches of a token is their mean, which is what a token ought to be. The
+        tokens before the patches are in no mask, and in some networks so much larger than these
+        that a comparison would be of little else.
+
+        Args:
+            given: Of the stages, the tokens (B, P + M, C) with what merged in each.
+        """
+        merged, outputs = list[TokenAssignment](), list[Tensor]()
+        for stage, (x, _, assignment) in zip(self.stages, given, strict=True):
+            merged += [] if assignment is None else [assignment]
+            outputs.append(_restored(x[:, cast("Stage", stage).prefix :], merged))
+        return outputs
+
     def forward(self, image: Tensor) -> Tensor:
         """Return logits on the grid of the patches, or finer where the head makes them so."""
         x, patches = self.patch_embed(image)

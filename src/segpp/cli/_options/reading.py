@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from segpp.cli._arguments import add_picture_arguments
+from segpp.cli._options.arguments import add_picture_arguments
 from segpp.datasets.label_maps.base import LABEL_MAPS
 from segpp.errors import InputError
 

@@ -230,7 +230,7 @@ def test_heads_that_the_caller_gives_count(tmp_path: Path) -> None:
 CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "another activation": ({"hidden_act": "relu"}, r"gives hidden_act as 'relu'\n  expected: gelu"),
     "another kind": ({"model_type": "segformer"}, r"gives model_type as 'segformer'"),
-    "no known kind": ({"model_type": "eomt_dinov3"}, r"holds the network 'eomt_dinov3'"),
+    "no known kind": ({"model_type": "eomt_next"}, r"holds the network 'eomt_next'"),
     "sides": ({"image_size": [64, 64]}, r"gives image_size as \[64, 64\]\n  .*a whole number"),
     "a size in a patch": ({"image_size": 70}, r"image_size as 70\n.*a multiple of the 16 pixels"),
     "no blocks": ({"num_blocks": 0}, r"gives num_blocks as 0\n  expected: a whole number from 1"),

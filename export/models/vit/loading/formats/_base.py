@@ -110,6 +110,11 @@ class CheckpointFormat:
                 return replace(self, feed_forwards=(way,))
         return replace(self, feed_forwards=self.feed_forwards[:1])
 
+    def of_ffn(self, kind: Ffn) -> "CheckpointFormat":
+        """Return the format with the way alone in which it saves such a feed-forward part."""
+        ways = tuple(way for way in self.feed_forwards if way.kind == kind)
+        return replace(self, feed_forwards=ways)
+
     @property
     def ffn(self) -> Ffn:
         """The feed-forward part of a file's format."""

@@ -1,18 +1,19 @@
 """Checkpoints that merge tokens better: what a reduction costs, won back without a label."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from segpp.api._labelled import Labelled, labelled_pictures
-from segpp.api._types import OneOrMore, PathLike, SizeLike, WhiteLike, checked_settings, to_size
-from segpp.errors import InputError
-from segpp.export.checkpoints.choices import ReadChoices
-from segpp.export.models.base import Checkpoint, classes_of
-from segpp.export.reduction.config import ReductionChoice
-from segpp.images.picture import check_bands
-from segpp.images.white import check_white
+from segpp.api._types import OneOrMore, PathLike, SizeLike, WhiteLike
+from segpp.api.train._settings import (
+    common_settings,
+    ignored_of,
+    scored_by,
+    to_score,
+    truth_for,
+)
+from segpp.export.models.base import Checkpoint
 from segpp.train.check import check_config
 from segpp.train.config import DistillConfig
 from segpp.train.report import DistillResult
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
     from segpp.train.scores import Scored
 
 __all__ = ["distill"]
-
-T = TypeVar("T")
-
-_MINUTES = 30.0
 
 
 def distill(
@@ -147,81 +144,62 @@ def distill(
     Example:
         >>> result = segpp.distill("model.pth", "street*.png", "student.pth", preset="fast")
         Traceback (most recent call last):
-        segpp.errors.InputError: 1 picture(s) are too few to distil with
+        segpp.errors.InputError: 1 picture(s) are too few to train with
         ...
     """
-    found, others = _labelled(pictures, eval_folder, split)
+    sources = arguments.several(arguments.path_text, "pictures", pictures, least=1)
+    part = arguments.optional(arguments.text, "split", split)
+    folder = arguments.optional(arguments.path_text, "eval_folder", eval_folder)
+    found = labelled_pictures(sources, split=None if folder else part, suffixes=("", ""))
+    others = to_score(folder, part)
     numbers = arguments.optional(arguments.text, "label_map", label_map)
-    ignored = arguments.optional(_labels, "ignore", ignore)
-    given_steps = arguments.optional(_positive, "steps", steps)
-    given_minutes = arguments.optional(_time, "minutes", minutes)
+    ignored = ignored_of(ignore)
     config = DistillConfig(
-        checkpoint=arguments.path("checkpoint", checkpoint),
-        out=arguments.path("output", output),
-        pictures=found.sources,
-        reduction=ReductionChoice(
-            arguments.optional(arguments.text, "preset", preset),
-            arguments.optional(arguments.number, "ratio", ratio),
-            arguments.several(arguments.text, "reduce", reduce),
+        **common_settings(
+            found.sources,
+            checkpoint=checkpoint,
+            output=output,
+            preset=preset,
+            ratio=ratio,
+            reduce=reduce,
+            match_interval=match_interval,
+            size=size,
+            minutes=minutes,
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            gate_weight=gate_weight,
+            held_back=held_back,
+            check_every=check_every,
+            patience=patience,
+            seed=seed,
+            checkpoint_format=checkpoint_format,
+            heads=heads,
+            mean=mean,
+            std=std,
+            colors=colors,
+            prefix=prefix,
+            weights=weights,
+            ignore_tensors=ignore_tensors,
+            fit=fit,
+            white=white,
+            bands=bands,
+            device=device,
+            precision=precision,
+            threads=threads,
+            restart=restart,
+            force=force,
         ),
-        match_interval=_interval("match_interval", match_interval),
-        size=to_size(size),
-        choices=ReadChoices(
-            arguments.optional(arguments.text, "checkpoint_format", checkpoint_format),
-            arguments.optional(arguments.text, "prefix", prefix),
-            arguments.text("weights", weights),
-            arguments.several(arguments.text, "ignore_tensors", ignore_tensors),
-            _numbers(arguments.whole_number, "heads", heads),
-            arguments.optional(arguments.text, "colors", colors),
-        ),
-        mean=_numbers(arguments.number, "mean", mean),
-        std=_numbers(arguments.number, "std", std),
-        fit=arguments.optional(arguments.text, "fit", fit),
-        white=check_white(white),
-        bands=check_bands(bands),
-        minutes=_MINUTES if given_minutes is None and given_steps is None else given_minutes,
-        steps=given_steps,
-        batch=_positive("batch", batch),
-        learning_rate=arguments.number("learning_rate", learning_rate, least=0),
         mask_weight=arguments.number("mask_weight", mask_weight, least=0),
         stage_weight=arguments.number("stage_weight", stage_weight, least=0),
         temperature=arguments.number("temperature", temperature, least=0),
         stages_alone=arguments.share("stages_alone", stages_alone),
-        gate_weight=arguments.optional(_weight, "gate_weight", gate_weight),
-        held_back=arguments.share("held_back", held_back),
-        check_every=arguments.optional(_positive, "check_every", check_every),
-        patience=_positive("patience", patience),
-        seed=arguments.whole_number("seed", seed, least=0),
-        device=arguments.text("device", device),
-        precision=arguments.text("precision", precision),
-        threads=checked_settings(threads=threads)["threads"],
-        restart=arguments.flag("restart", restart),
-        force=arguments.flag("force", force),
     )
     # torch takes seconds to import: what is wrong without it is told before.
     check_config(config)
-    from segpp.train.pipeline import distill as run  # noqa: PLC0415 - as above
+    from segpp.train.trainings import distill as run  # noqa: PLC0415 - as above
 
     return run(config, partial(_scored, found, others, numbers, ignored))
-
-
-def _labelled(
-    pictures: OneOrMore, eval_folder: PathLike | None, split: str | None
-) -> tuple[Labelled, Labelled | None]:
-    """Return the pictures to train with, and those of the folder to score by."""
-    sources = arguments.several(arguments.path_text, "pictures", pictures, least=1)
-    folder = arguments.optional(arguments.path_text, "eval_folder", eval_folder)
-    part = arguments.optional(arguments.text, "split", split)
-    found = labelled_pictures(sources, split=None if folder else part, suffixes=("", ""))
-    if folder is None:
-        return found, None
-    others = labelled_pictures([folder], split=part, suffixes=("", ""))
-    if others.data is None:
-        raise InputError(
-            f"{folder} is of no known layout, so there are no labels to score by",
-            hint="a folder with images/ beside labels/ is one",
-        )
-    return found, others
 
 
 def _scored(
@@ -229,45 +207,11 @@ def _scored(
     others: Labelled | None,
     label_map: str | None,
     ignored: tuple[int, ...] | None,
-    checkpoint: "Checkpoint",
+    checkpoint: Checkpoint,
 ) -> "Scored | None":
     """Return what teacher and student are scored by."""
-    data = (others or found).data
-    if data is None:
-        return None
-    from segpp.api._truth import truth_of  # noqa: PLC0415 - with torch, as above
-    from segpp.train.scores import Scored  # noqa: PLC0415
+    if others is not None or found.data is None:
+        return scored_by(others, label_map, ignored, checkpoint)
+    from segpp.train.scores import Scored  # noqa: PLC0415 - with torch, as above
 
-    files = {pair.image: pair.labels for pair in data.pairs}
-    classes = replace(classes_of(checkpoint), reduce_labels=checkpoint.reduce_labels)
-    truth = truth_of(files, classes, data, label_map=label_map, ignored=ignored)
-    return Scored(truth) if others is None else Scored(truth, tuple(files), "with labels")
-
-
-def _labels(name: str, value: Any) -> tuple[int, ...]:
-    return arguments.several(arguments.whole_number, name, value)
-
-
-def _numbers(check: Callable[[str, Any], T], name: str, value: object) -> tuple[T, ...] | None:
-    return None if value is None else arguments.several(check, name, value, least=1)
-
-
-def _interval(name: str, value: Any) -> int:
-    if isinstance(value, str) and value == "auto":
-        raise InputError(
-            f"`{name}=auto` is measured by an export, and a training needs the number before",
-            hint=f"give the same number here and to the export, as `{name}=2`",
-        )
-    return _positive(name, value)
-
-
-def _positive(name: str, value: Any) -> int:
-    return arguments.whole_number(name, value, least=1)
-
-
-def _weight(name: str, value: Any) -> float:
-    return arguments.number(name, value, least=0)
-
-
-def _time(name: str, value: Any) -> float:
-    return arguments.number(name, value, least=0)
+    return Scored(truth_for(found.data, label_map, ignored, checkpoint))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segpp.train.learning.losses import log_probabilities, mask_divergence, stage_error
+from segpp.train.learning.objectives.losses import log_probabilities, mask_divergence, stage_error
 
 
 def drawn(*shape: int) -> torch.Tensor:

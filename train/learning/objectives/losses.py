@@ -1,6 +1,6 @@
-"""How far a student is from its teacher: on masks, and on what its stages give.
+"""How far a student is from its teacher, on masks and on what its stages give, and from labels.
 
-Both are means over images of equal weight, so that the gradients of two halves of a batch have the
+All are means over images of equal weight, so that the gradients of two halves of a batch have the
 whole batch's gradient as their mean.
 """
 
@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["log_probabilities", "mask_divergence", "stage_error"]
+__all__ = ["NO_LABEL", "label_error", "log_probabilities", "mask_divergence", "stage_error"]
+
+# Of pixels that do not count.
+NO_LABEL = -1
 
 # A stage that gives nothing but zeros has no scale.
 _TINY = 1e-6
@@ -42,13 +45,35 @@ def stage_error(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     Stages differ in scale by orders of magnitude; each counts the same here.
 
     Args:
-        student: (B, C, h, w) of each stage.
+        student: (B, …) of each stage.
         teacher: Likewise.
 
     Source: Romero et al., FitNets, 2015 (arXiv:1412.6550), section 2.2, there of one layer.
     """
     errors = [_relative(ours, theirs) for ours, theirs in zip(student, teacher, strict=True)]
     return torch.stack(errors).mean()
+
+
+def label_error(logits: Tensor, labels: Tensor, *, align_corners: bool = False) -> Tensor:
+    """Return the cross entropy of labels, the mean over images of that over their pixels.
+
+    Logits are resized as masks are, so that what is learned is what is scored. An image in which no
+    pixel counts has an error of zero.
+
+    Args:
+        logits: (B, K, h, w).
+        labels: Class of each pixel (B, H, W); ``NO_LABEL`` of those that do not count.
+        align_corners: How logits are resized.
+
+    Source: Long et al., Fully Convolutional Networks, 2015 (arXiv:1411.4038), section 4.3.
+    """
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if wide.shape[2:] != labels.shape[1:]:
+        size = [*labels.shape[1:]]
+        wide = F.interpolate(wide, size, mode="bilinear", align_corners=align_corners)
+    errors = F.nll_loss(log_probabilities(wide), labels, ignore_index=NO_LABEL, reduction="none")
+    counted = (labels != NO_LABEL).sum((1, 2)).clamp(min=1)
+    return (errors.sum((1, 2)) / counted).mean()
 
 
 def log_probabilities(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -72,6 +97,7 @@ def _resized(student: Tensor, teacher: Tensor, align_corners: bool) -> Tensor:  
 def _relative(ours: Tensor, theirs: Tensor) -> Tensor:
     kind = torch.promote_types(ours.dtype, torch.float32)
     ours, theirs = ours.to(kind), theirs.to(kind)
-    error = (ours - theirs).square().mean((1, 2, 3))
-    scale = theirs.square().mean((1, 2, 3)).clamp(min=_TINY)
+    own = tuple(range(1, theirs.ndim))
+    error = (ours - theirs).square().mean(own)
+    scale = theirs.square().mean(own).clamp(min=_TINY)
     return (error / scale).mean()

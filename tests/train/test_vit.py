@@ -1,0 +1,238 @@
+"""``segpp-distill`` on plain ViTs, as on any other network.
+
+Tests models/vit/network/vit.py as training/learning/tapped.py listens to it.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.vit.network import ViT
+from segpp.export.reduction.methods.n2d import Neighbor2d
+from segpp.export.reduction.sites import Site
+from segpp.train.learning.judge import Judge
+from segpp.train.learning.objectives.losses import stage_error
+from segpp.train.learning.tapped import Tapped
+from tests.export.models.vit.checkpoints import mmsegmentation, save_mmsegmentation, save_segmenter
+from tests.export.models.vit.eomt import eomt, save_eomt
+from tests.export.models.vit.references import reference
+from tests.helpers.checkpoints import assert_same
+from tests.helpers.commands import Completed
+from tests.train.conftest import QUICK, weights_of
+
+pytest.importorskip("timm", reason="needs timm, which the networks are made of")
+
+Command = Callable[..., Completed]
+Film = Callable[..., Path]
+
+SMALL: dict[str, Any] = {"dim": 64, "heads": 1, "size": (64, 64)}
+INSIDE = ("--preset", "even")
+SHORTER = ("--reduce", "1.tokens=bsm:ratio=0.5,sy=2,sx=2")
+
+
+def segmenter(folder: Path, **choices: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    return save_segmenter(folder, reference(**SMALL, **choices))
+
+
+def call(teacher: Path, film: Path, out: Path, *more: object) -> list[object]:
+    own = ("--size", "64x96", *QUICK, "--precision", "fp32")
+    return ["distill", teacher, film, "-o", out, *own, *more]
+
+
+# --- what is compared
+
+
+def build(tmp_path: Path) -> ViT:
+    network = load_checkpoint(segmenter(tmp_path / "teacher", distilled=True)).build()
+    assert isinstance(network, ViT)
+    return network
+
+
+def image() -> torch.Tensor:
+    return torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(5))
+
+
+def test_of_every_block_all_patches_are_compared_and_nothing_before_them(tmp_path: Path) -> None:
+    network = build(tmp_path)
+    heard: list[torch.Tensor] = []
+    network.stages[1].register_forward_hook(lambda _m, _i, given: heard.append(given[0]))
+
+    logits, stages = Tapped(network)(image())
+
+    assert logits.shape == (2, 5, 4, 6)
+    assert [tuple(stage.shape) for stage in stages] == [(2, 24, 64)] * 2
+    assert torch.equal(stages[1], heard[0][:, 2:])
+
+
+def test_patches_that_merged_for_good_have_what_their_token_has(tmp_path: Path) -> None:
+    network = build(tmp_path).apply_reductions({Site(1, "tokens"): Neighbor2d(2, 2)})
+    heard: list[torch.Tensor] = []
+    for stage in network.stages:
+        stage.register_forward_hook(lambda _m, _i, given: heard.append(given[0]))
+
+    _, stages = Tapped(network)(image())
+
+    for stage, tokens in zip(stages, heard, strict=True):
+        # Six cells of 2x2 patches, on a grid of 4x6.
+        cells = tokens[:, 2:].reshape(2, 2, 3, 64)
+        expected = cells.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1, 2)
+        assert torch.equal(stage, expected)
+
+
+def test_the_error_of_tokens_is_that_of_maps() -> None:
+    draws = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.randn(2, 8, 3, 4, generator=draws) for _ in range(2))
+
+    tokens = [[x.flatten(2).transpose(1, 2)] for x in (ours, theirs)]
+
+    assert stage_error(*tokens).item() == pytest.approx(stage_error([ours], [theirs]).item())
+
+
+# --- the command
+
+
+@pytest.mark.parametrize(
+    ("choices", "reduce"),
+    [({}, INSIDE), ({"distilled": True, "head": "linear"}, SHORTER)],
+    ids=["inside", "shorter"],
+)
+def test_a_segmenter_agrees_better_and_is_exported_as_it_was_trained(
+    choices: dict[str, Any], reduce: tuple[str, ...], *, segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    teacher, out = segmenter(tmp_path / "teacher", **choices), tmp_path / "student.pth"
+
+    done = segpp(*call(teacher, film(), out, *reduce, "--json"))
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["after"]["agreement"] > told["before"]["agreement"]
+    assert told["after"]["divergence"] < told["before"]["divergence"]
+    assert told["teacher"]["format"] == "segmenter"
+    assert (tmp_path / "variant.yml").read_bytes() == teacher.with_name("variant.yml").read_bytes()
+    before, student = weights_of(teacher), weights_of(out)
+    assert not any(torch.equal(tensor, student[name]) for name, tensor in before.items())
+    onnx = tmp_path / "student.onnx"
+    exported = segpp("export", out, onnx, "--size", "64x96", *reduce)
+    assert exported.returncode == 0, exported.stderr
+    notes = json.loads(Path(f"{onnx}.json").read_text())["notes"]
+    assert not [note for note in notes if "distilled" in note]
+    other = segpp("export", out, tmp_path / "other.onnx", "--size", "64x96", "--no-check")
+    assert "student.pth was distilled for another export: 1." in other.stdout
+    inspected = " ".join(segpp("inspect", out).stdout.split())
+    assert "distilled from checkpoint.pth" in inspected
+
+
+def test_setr_learns_behind_a_merge_for_good(segpp: Command, film: Film, tmp_path: Path) -> None:
+    network = mmsegmentation(**SMALL, head="setr")
+    # Else hardly a pixel of a random network's has another class than all.
+    network.decoder.conv_seg.weight.mul_(8)  # type: ignore[union-attr,operator]  # a convolution
+    teacher, out = save_mmsegmentation(tmp_path / "setr.pth", network), tmp_path / "student.pth"
+
+    done = segpp(*call(teacher, film(), out, *SHORTER, "--json"))
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["after"]["agreement"] > told["before"]["agreement"]
+    before, student = weights_of(teacher), weights_of(out)
+    frozen = {name for name in before if torch.equal(before[name], student[name])}
+    assert frozen == {"head.batch_norm.running_mean", "head.batch_norm.running_var"}
+
+
+def test_one_that_was_stopped_ends_with_the_same_weights(
+    segpp: Command, film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, frames = segmenter(tmp_path / "teacher"), film()
+    whole, out = tmp_path / "whole.pth", tmp_path / "stopped.pth"
+    assert segpp(*call(teacher, frames, whole, *INSIDE)).returncode == 0
+    judge, calls = Judge.__call__, iter(range(99))
+
+    def stopped(self: Judge, student: torch.nn.Module) -> Any:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return judge(self, student)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Judge, "__call__", stopped)
+        first = segpp(*call(teacher, frames, out, *INSIDE))
+    second = segpp(*call(teacher, frames, out, *INSIDE))
+
+    assert (first.returncode, second.returncode) == (130, 0), (first.stderr, second.stderr)
+    assert "stopped after 8 steps" in first.stderr
+    assert "going on after 8 steps" in second.stderr
+    assert_same(weights_of(out), weights_of(whole))
+
+
+@pytest.mark.parametrize(
+    ("reduce", "told"),
+    [
+        ("3.hidden=fixed:keep=0.5", "3.hidden"),
+        ("9.q=bsm:ratio=0.5", "9.q"),
+        ("1.q=bsm:ratio=0", "nothing to win back"),
+    ],
+)
+def test_what_a_plain_vit_cannot_do_is_one_sentence(
+    reduce: str, told: str, *, segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    teacher, out = segmenter(tmp_path / "teacher"), tmp_path / "student.pth"
+
+    done = segpp(*call(teacher, film(), out, "--reduce", reduce))
+
+    assert done.returncode == 2
+    [error] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert told in error
+    assert not out.exists()
+
+
+def test_beside_what_describes_another_segmenter_nothing_is_trained(
+    segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    teacher, out = segmenter(tmp_path / "teacher"), tmp_path / "student.pth"
+    (tmp_path / "variant.yml").write_text("net_kwargs: {}\n")
+
+    done = segpp(*call(teacher, film(), out, *INSIDE, "--force"))
+
+    assert done.returncode == 2
+    assert f"error: {tmp_path / 'variant.yml'} is of another network" in done.stderr
+    assert "hint: write to a folder of its own" in done.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_with_half_a_batch_learn_what_one_learns_with_the_whole(
+    segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    teacher, frames = segmenter(tmp_path / "teacher"), film()
+    one, two = tmp_path / "one.pth", tmp_path / "two.pth"
+    more = ("--threads", "1", "--batch", "4", *SHORTER)
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+
+    alone = segpp(*call(teacher, frames, one, *more))
+    command = [sys.executable, *launch, "-m", "segpp", *map(str, call(teacher, frames, two, *more))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+    assert (alone.returncode, done.returncode) == (0, 0), (alone.stderr, done.stderr)
+    before, ours, theirs = (weights_of(path) for path in (teacher, one, two))
+    # Biases of keys change no softmax: their gradients are rounding alone.
+    names = [name for name in ours if not name.endswith("attention.k.bias")]
+    moved = [float((ours[name] - before[name]).abs().mean()) for name in names]
+    apart = [float((ours[name] - theirs[name]).abs().mean()) for name in names]
+    assert max(apart) < 1e-2 * max(moved)
+
+
+def test_an_eomt_is_refused_before_anything_is_trained(
+    segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    teacher, out = save_eomt(tmp_path / "eomt", eomt()), tmp_path / "student"
+
+    done = segpp(*call(teacher, film(), out, *INSIDE))
+
+    assert done.returncode == 2, done.stderr
+    assert "checkpoints cannot be trained yet" in done.stderr
+    assert not out.exists()

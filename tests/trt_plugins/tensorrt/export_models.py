@@ -38,6 +38,7 @@ REDUCTIONS = {
 VIT_REDUCTIONS = {
     "none": ("--preset", "none"),
     "half": ("--ratio", "0.5"),
+    "algm": ("--reduce", "1.tokens=clap:count=1", "--reduce", "2.tokens=gbm:count=4"),
     "tokens": ("--reduce", "1.tokens=bsm", "--reduce", "2.tokens=bsm:sy=1,sx=2,ratio=0.25"),
 }
 PRECISIONS = ("fp32", "fp16", "bf16")

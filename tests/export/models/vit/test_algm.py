@@ -7,8 +7,10 @@ reduction/assignments/weighted_means.py and custom_ops/window_choice.py.
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from segpp.errors import ReductionError
@@ -70,6 +72,25 @@ def test_at_equal_counts_it_is_the_dynamic_one(
             seen.add(expected.windows)
     assert len(seen) > 1
     assert min(seen) > 0
+
+
+@pytest.mark.slow
+def test_on_street_scenes_it_is_the_dynamic_one(tmp_path: Path, shared: Path) -> None:
+    size = (176, 240)
+    network = reference(depth=6, dim=64, heads=1, size=size)
+    path, counts = save_segmenter(tmp_path, network), set()
+    for picture_file in sorted((shared / "camvid/unseen/images").iterdir())[:80:4]:
+        pixels = np.asarray(Image.open(picture_file).resize(size[::-1]), np.float32)
+        x = torch.from_numpy(pixels / 64 - 2).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            threshold = float(dynamic_algm(network, x, 2.0, SECOND).alike.quantile(0.7))
+            expected = dynamic_algm(network, x, threshold, SECOND)
+            found = static(path, expected.windows, expected.tokens)(x)
+        counts.add(expected.tokens)
+        difference = (found - expected.logits).abs().max() / expected.logits.abs().max()
+        assert float(difference) <= TOLERANCE, picture_file.name
+        assert torch.equal(found.argmax(1), expected.logits.argmax(1)), picture_file.name
+    assert len(counts) > 1
 
 
 def test_the_preset_has_the_published_blocks() -> None:

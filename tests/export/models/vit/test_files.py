@@ -220,16 +220,19 @@ def test_every_attention_is_one_kernel_in_an_engine(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", ["mask", "linear", "setr"])
+@pytest.mark.parametrize(
+    ("head", "preset"), [("mask", "none"), ("mask", "algm"), ("linear", "none"), ("setr", "none")]
+)
 def test_a_small_vit_of_twelve_blocks_compiles_with_all_its_attention(
-    segpp: Command, tmp_path: Path, head: str
+    segpp: Command, tmp_path: Path, head: str, preset: str
 ) -> None:
     pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
     network = mmsegmentation(head=head, dim=384, heads=6, depth=12, size=(128, 128), classes=19)
     changes = {"out_indices=(0, 1)": "out_indices=(5, 11)"}
     checkpoint = save_mmsegmentation(tmp_path / "s16.pth", network, **changes)
     path = tmp_path / "s16.onnx"
-    done = segpp("export", checkpoint, path, "--precision", "fp16", "--no-check")
+    options = ("--precision", "fp16", "--no-check", "--preset", preset)
+    done = segpp("export", checkpoint, path, *options)
     assert done.returncode == 0, done.stderr
 
     done = segpp("build-engine", path, tmp_path / "s16.engine", "--json")

@@ -22,13 +22,33 @@ PAGE = ROOT / "docs" / "trade-offs.md"
 PLOT = ROOT / "docs" / "images" / "trade_offs.png"
 
 _NETWORKS = ("b0", "deep")
-_SHOWN = ("none", "hq", "fast", "fast, protected", "3.grid 1/2", "head.grid 1/2")
+_SHOWN = {
+    "b0": ("none", "hq", "fast", "fast, protected", "3.grid 1/2", "head.grid 1/2"),
+    "deep": ("none", "hq", "fast", "3.grid 1/2", "hidden 1/2 in 3, 4", "head.grid 1/2"),
+}
+_RECOMMENDED = {
+    "b0": (
+        "hq",
+        "fast, protected",
+        "hq + hidden",
+        "hq + head.grid",
+        "hq + hidden + head.grid",
+        "fast, protected + hidden + head.grid",
+    ),
+    "deep": (
+        "2x2",
+        "hq",
+        "hq + 3.grid from block 2",
+        "2x2 + 3.grid from block 2 + hidden",
+        "hq + 3.grid",
+    ),
+}
 
 
 def main() -> None:
     """Write the page and draw the picture."""
     results, trials = (
-        [_read(f"frontier_{name}") for name in _NETWORKS],
+        {name: _read(f"frontier_{name}") for name in _NETWORKS},
         _read("distilled")["trials"],
     )
     draw(results, trials, PLOT)
@@ -43,7 +63,10 @@ def blocks_of() -> Mapping[str, str]:
         f"frontier of {name}": tables.frontier_table(_read(f"frontier_{name}"), trials)
         for name in _NETWORKS
     }
-    blocks["classes"] = tables.classes_table(_read("frontier_b0"), _SHOWN)
+    for name in _NETWORKS:
+        result = _read(f"frontier_{name}")
+        blocks[f"recommended for {name}"] = tables.recommended_table(result, _RECOMMENDED[name])
+        blocks[f"classes of {name}"] = tables.classes_table(result, _SHOWN[name])
     blocks["blocks left out"] = tables.left_out_table(_read("left_out_deep"))
     blocks["parts on half a grid"] = tables.half_grid_table(_read("half_grid"))
     blocks["distilled"] = tables.distilled_table(trials)

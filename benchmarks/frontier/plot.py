@@ -1,6 +1,6 @@
 """Accuracy over cost, a panel for each checkpoint."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -21,24 +21,30 @@ _COLOURS = {
 _UNREDUCED = "none"
 
 
-def draw(results: Sequence[Row], trials: Sequence[Row], path: Path) -> None:
+def draw(results: Mapping[str, Row], trials: Sequence[Row], path: Path) -> None:
     """Draw mIoU on unseen pictures over the multiply-accumulates of the file.
 
     A point's number is that of its row in the table; an arrow leads to the mean of the students.
     What takes more than no reduction is left out.
+
+    Args:
+        results: Of each network, by its name.
+        trials: Distillations.
+        path: Where to.
     """
     check_plotting()
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
 
     figure = Figure(figsize=(7 * len(results), 7), layout="constrained")
     panels = figure.subplots(1, len(results), squeeze=False)[0]
-    for panel, result in zip(panels, results, strict=True):
+    for panel, (name, result) in zip(panels, results.items(), strict=True):
         _panel(panel, result, trials)
+        _labelled(panel, name, result)
     figure.savefig(path, dpi=110)
 
 
 def _panel(panel: Any, result: Row, trials: Sequence[Row]) -> None:
-    most = 1.1 * result["rows"][0]["file_gmacs"]
+    most = result["rows"][0]["file_gmacs"]
     for number, row in enumerate(result["rows"], 1):
         x, y = row["file_gmacs"], row["unseen"]["miou"] * 100
         if x > most:
@@ -49,16 +55,15 @@ def _panel(panel: Any, result: Row, trials: Sequence[Row]) -> None:
             won = mean(seed["after"]["unseen"]["miou"] * 100 for seed in seeds)
             panel.annotate("", (x, won), (x, y), arrowprops={"arrowstyle": "->"})
         if row["setting"] == _UNREDUCED:
-            panel.axhline(y, color="#999999", linewidth=0.8)
-    _labelled(panel, result)
+            panel.axhline(y, color="#999999", linewidth=0.8, label="no reduction")
 
 
-def _labelled(panel: Any, result: Row) -> None:
+def _labelled(panel: Any, name: str, result: Row) -> None:
     groups = {row["group"] for row in result["rows"]}
     for group, colour in _COLOURS.items():
         if group in groups:
             panel.scatter([], [], color=colour, label=group)
-    panel.set_title(f"{result['checkpoint']}, {result['size']}")
+    panel.set_title(f"{name}, {result['size']}")
     panel.set_xlabel("multiply-accumulates of the file, billions")
     panel.set_ylabel("mIoU on unseen pictures, percent")
     panel.grid(alpha=0.3)

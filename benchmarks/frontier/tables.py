@@ -5,6 +5,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.common.interleaved import columns, faster_text
+from benchmarks.frontier.settings import SETTINGS
 
 __all__ = [
     "classes_table",
@@ -12,12 +13,14 @@ __all__ = [
     "frontier_table",
     "half_grid_table",
     "left_out_table",
+    "recommended_table",
     "speed_table",
 ]
 
 Row = Mapping[str, Any]
 
 _DATA = ("unseen", "val")
+_WORST = 3
 
 
 def frontier_table(result: Row, trials: Sequence[Row]) -> str:
@@ -40,6 +43,32 @@ def _frontier_line(row: Row, seeds: Sequence[Row]) -> list[str]:
     return [*own, *after, str(len(seeds))] if seeds else [*own, "", "", ""]
 
 
+def recommended_table(result: Row, names: Sequence[str]) -> str:
+    """Return what to tell ``segpp-export`` for some settings, and what each costs."""
+    rows = {row["setting"]: row for row in result["rows"]}
+    head = ["setting", "options of `segpp-export`", "arithmetic", *_DATA, "loses most"]
+    return columns(head, [_recommended_line(rows[name], rows["none"]) for name in names])
+
+
+def _recommended_line(row: Row, none: Row) -> list[str]:
+    setting = SETTINGS[row["setting"]]
+    options = [f"--preset {setting.preset}"] if setting.preset != "none" else []
+    options += [f"--reduce {text}" for text in setting.reduce]
+    lost = [f"{100 * (row[d]['miou'] - none[d]['miou']):+.1f}" for d in _DATA]
+    changes = {
+        name: 100 * (iou - none["unseen"]["iou"][name])
+        for name, iou in row["unseen"]["iou"].items()
+    }
+    worst = sorted(changes, key=changes.__getitem__)[:_WORST]
+    return [
+        row["setting"],
+        f"`{' '.join(options)}`",
+        f"{row['file_gmacs'] / none['file_gmacs']:.0%}",
+        *lost,
+        ", ".join(f"{name} {changes[name]:+.1f}" for name in worst),
+    ]
+
+
 def classes_table(result: Row, settings: Sequence[str]) -> str:
     """Return the IoU of every class on unseen pictures: the first setting's, then changes."""
     rows = {row["setting"]: row["unseen"]["iou"] for row in result["rows"]}
@@ -53,8 +82,8 @@ def classes_table(result: Row, settings: Sequence[str]) -> str:
 
 def distilled_table(trials: Sequence[Row]) -> str:
     """Return a row for each trial."""
-    head = ["checkpoint", "setting", "seed", "minutes", "steps", "kills", "teacher", "before"]
-    return columns([*head, "unseen", "val"], [_trial_line(trial) for trial in trials])
+    head = ["checkpoint", "setting", "machine", "seed", "minutes", "steps", "kills", "teacher"]
+    return columns([*head, "before", "unseen", "val"], [_trial_line(trial) for trial in trials])
 
 
 def _trial_line(trial: Row) -> list[str]:
@@ -62,6 +91,7 @@ def _trial_line(trial: Row) -> list[str]:
     return [
         trial["checkpoint"],
         trial["setting"],
+        trial["machine"],
         *(f"{trial[key]:g}" for key in ("seed", "minutes", "steps", "kills")),
         *(_percent(trial[state][start]["miou"]) for state in ("teacher", "before")),
         *(_percent(trial["after"][data]["miou"]) for data in _DATA),

@@ -60,7 +60,7 @@ def test_the_table_has_the_mean_of_the_seeds_of_its_own_checkpoint(tmp_path: Pat
     ]
 
     table = frontier_table(result, trials).splitlines()
-    draw([result], trials, tmp_path / "plot.png")
+    draw({"b0": result}, trials, tmp_path / "plot.png")
 
     assert table[2:] == [
         "| 1 | none | 2.00 | 50.00 | 60.00 |  |  |  |",

@@ -69,6 +69,7 @@ from segpp.export.parity.reference import (
     read_reference,
 )
 from segpp.export.reduction.config import ReductionConfig, count_tokens
+from segpp.export.reduction.counts import needs_threshold
 from segpp.export.reduction.gates.config import ChannelGates, chooses_on_images, count_channels
 from segpp.export.reduction.sites import Site
 from segpp.export.search.counts import FoundCount, found_note, search_counts, threshold_of
@@ -257,7 +258,9 @@ def _counted(
 ) -> tuple[ReductionConfig, tuple[FoundCount, ...]]:
     if not config.counts.images:
         return reduction, ()
-    threshold = threshold_of(checkpoint.architecture, config.counts.threshold)
+    threshold = config.counts.threshold
+    if threshold is None and needs_threshold(reduction):
+        threshold = threshold_of(checkpoint.architecture)
     images = search_images(config.counts.images, spec)
     shape = checkpoint.architecture.vit
     with step(f"counting what merges, on {len(images)} image(s)"):

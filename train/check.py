@@ -41,10 +41,10 @@ def check_config(config: TrainingConfig) -> None:
     _check_output(config)
 
 
-def check_not_a_picture(out: Path, pictures: Iterable[Path]) -> None:
+def check_not_a_picture(out: Path, pictures: Iterable[Path], *, kind: str = "pictures") -> None:
     """Raise OutputError if a picture would be replaced by the student, whatever was asked for."""
     if out.exists() and any(picture.samefile(out) for picture in pictures if picture.exists()):
-        raise OutputError(f"{out} is one of the pictures", hint="write to another file")
+        raise OutputError(f"{out} is one of the {kind}", hint="write to another file")
 
 
 def nothing_to_win_back() -> ReductionError:
@@ -76,6 +76,12 @@ def _check_numbers(config: TrainingConfig) -> None:
     for name, (value, least, most) in bounds.items():
         if value is not None and not (least <= value <= most and value > 0):
             raise InputError(f"`{name}={value:g}`", f"expected: {_range(least, most)}")
+    if isinstance(config, FineTuneConfig) and config.temperature != 1 and not config.distil_weight:
+        raise InputError(
+            f"`temperature={config.temperature:g}` is of the divergence from the teacher, and "
+            "`distil_weight` is 0",
+            hint="`distil_weight=1`",
+        )
 
 
 def _check_weights(config: DistillConfig) -> None:

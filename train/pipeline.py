@@ -16,17 +16,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
+from math import isnan
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from segpp.errors import CheckError
+from segpp.errors import CheckError, InputError
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.network import Network
 from segpp.export.reduction.gates.config import chooses_on_images
 from segpp.export.reduction.gates.running_moments import Draw
-from segpp.train.check import check_config
+from segpp.train.check import check_config, check_not_a_picture
 from segpp.train.config import TrainingConfig
 from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.judge import Judge
@@ -41,7 +42,7 @@ from segpp.train.learning.tapped import Tapped
 from segpp.train.learning.world import World, joined, told_of_torch
 from segpp.train.pictures.alike import ALIKE, mean_difference
 from segpp.train.pictures.batches import Batches
-from segpp.train.pictures.find import FEW, digest_of
+from segpp.train.pictures.find import FEW, digest_of_bytes
 from segpp.train.pictures.labelled import LabelReader
 from segpp.train.pictures.reading import Reader
 from segpp.train.report import MeanIous, Teacher, TrainingResult, WrittenFile
@@ -103,6 +104,8 @@ def trained_by(config: TrainingConfig, kind: Kind[Result], labels: Labels) -> Re
     with joined(config.device, config.batch, config.threads) as world, _together(world):
         task = prepared(config, world)
         truth = kind.truth(task.checkpoint) if kind.truth else None
+        if truth is not None:
+            check_not_a_picture(config.out, truth.files.values(), kind="labels")
         scored = labels(task.checkpoint) or (Scored(truth) if truth else None)
         judge, keeper = _judge(task, truth), Keeper(config.resume, world)
         settings = {**task.settings(), **_label_settings(task, truth)}
@@ -116,7 +119,7 @@ def _label_settings(task: Task, truth: Truth | None) -> dict[str, str]:
         return {}
     pictures = (*task.pictures.learned, *task.pictures.held)
     return {
-        "labels": digest_of([truth.files[path] for path in pictures]),
+        "labels": digest_of_bytes([truth.files[path] for path in pictures]),
         "label_rules": sha256(truth.meaning.encode()).hexdigest(),
     }
 
@@ -161,6 +164,7 @@ def _begun(
     began = time.monotonic()
     with told("comparing the student with its teacher, before", task.world):
         start = judge(student)
+    _check_judged(start)
     took = time.monotonic() - began
     add_predictors(student, draws, task.config.seed)
     precision = _precision(task, _learning(student))
@@ -169,6 +173,15 @@ def _begun(
         settings, precision, start, weights, best=start, check_seconds=took, channels=kept
     )
     return student, progress
+
+
+def _check_judged(found: Judged) -> None:
+    if any(isnan(number) for number in found.numbers):
+        raise InputError(
+            f"the pictures held back say nothing of the network: {found}",
+            "no pixel of theirs has a label that counts, or its logits are no numbers",
+            hint="look at `ignore`, at the labels, or hold other pictures back",
+        )
 
 
 def _give(student: Network, weights: Mapping[str, Tensor]) -> None:

@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import dataclass, field
-from typing import ClassVar
+from math import isnan
+from typing import Any, ClassVar
 
 from segpp import __version__
 from segpp.errors import CheckError
@@ -113,7 +114,8 @@ class TrainingResult:
     def json(self) -> str:
         """Return everything as JSON; so it stands beside the file."""
         head = {"segpp": __version__, "schema": _SCHEMA, "kind": self.kind}
-        text = json.dumps({**head, **encode(self)}, indent=2, ensure_ascii=False, allow_nan=False)
+        told = _without_nan({**head, **encode(self)})
+        text = json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def text(self) -> str:
@@ -213,3 +215,12 @@ class FineTuneFailedError(CheckError):
             hint="train longer (`minutes`), on more pictures, or with another `learning_rate`",
         )
         self.result = result
+
+
+def _without_nan(value: Any) -> Any:
+    """Return the same with null for what is no number: of no pixel there is no mean IoU."""
+    if isinstance(value, dict):
+        return {key: _without_nan(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and isnan(value) else value

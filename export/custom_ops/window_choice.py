@@ -62,6 +62,8 @@ def ranking_by(ranker: Ranker) -> Iterator[None]:
 def plain_ranks(scores: Tensor, settings: WindowSettings) -> Tensor:
     """Count them: no two engines sort equals alike, but all of them compare."""
     del settings
+    # What is no number goes behind all cosines, so that ranks are a permutation whatever comes.
+    scores = torch.where(scores == scores, scores, -2.0)  # noqa: PLR0124 - true of numbers alone
     number = torch.arange(scores.shape[1], device=scores.device)
     other, own = scores[:, None, :], scores[:, :, None]
     before = (other > own) | ((other == own) & (number < number[:, None]))

@@ -34,6 +34,9 @@ FP32_OPERATORS = frozenset({
     "Cast", "LayerNormalization", "ReduceL2", "Softmax", "SegppResizeArgmax",
 })  # fmt: skip
 _MATCH = "SegppTokenMatch"
+# What ranks windows compares their similarities.
+_COMPARISONS = frozenset({"Equal", "Greater"})
+_DECIDING = frozenset({_MATCH, *_COMPARISONS})
 
 # Other pictures have other values: what grows eightfold from one to the next is rare, and leaves
 # room for sums that an engine accumulates in halves.
@@ -135,11 +138,11 @@ def _only_for_matches(graph: GraphProto) -> set[str]:
     makers: set[str] = set()
     for node in reversed(graph.node):
         uses = [reader for name in node.output for reader in readers.get(name, ())]
-        serves = [reader.op_type == _MATCH or reader.name in makers for reader in uses]
-        if node.op_type != _MATCH and serves and all(serves):
+        serves = [reader.op_type in _DECIDING or reader.name in makers for reader in uses]
+        if node.op_type not in _DECIDING and serves and all(serves):
             makers.add(node.name)
     made = {name for node in graph.node if node.name in makers for name in node.output}
-    return makers | {n.name for n in graph.node if n.op_type == _MATCH and n.input[0] in made}
+    return makers | {n.name for n in graph.node if n.op_type in _DECIDING and made & set(n.input)}
 
 
 def _large_weights(graph: GraphProto) -> dict[str, float]:

@@ -135,7 +135,7 @@ def _judge_full(
         "max_logit_difference": float(difference),
         "tolerance": tolerance * seen[0].largest,
         "matches": replays[0].tokens,
-        "matches_differing": replays[0].differing,
+        "matches_differing": replays[0].differing + windows[0].differing,
     }, tuple(seen)
 
 

@@ -179,4 +179,5 @@ class TokenReduction(Method):
 
 
 def _text(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+    # Whole numbers as they are: of a million on another format would round them.
+    return f"{value:g}" if isinstance(value, float) else str(value)

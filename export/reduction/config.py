@@ -168,9 +168,14 @@ def _count_site(
         tokens_in=grid.tokens,
         tokens_out=reduction.tokens_out(grid),
         # What is matched nowhere is used once.
-        match_every=1 if isinstance(reduction, GridReduction) else match_interval,
+        match_every=match_interval if _is_shared(site, reduction) else 1,
         match_of=QUERIES if isinstance(reduction, QueryMatch) else None,
     )
+
+
+def _is_shared(site: Site, reduction: TokenReduction) -> bool:
+    # What shortens the sequence is matched once, and a grid before its blocks.
+    return site.side != "tokens" and not isinstance(reduction, GridReduction)
 
 
 def _check_ratio(ratio: float) -> None:

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from segpp.errors import InputError
 from segpp.export.reduction.base import TokenReduction
@@ -14,7 +14,7 @@ from segpp.ops.grid import Grid
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CountChoice", "CountedReduction", "check_counted"]
+__all__ = ["CountChoice", "CountedReduction", "check_counted", "needs_threshold"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,17 @@ class CountedReduction(TokenReduction):
 
     Attributes:
         count: How many merge, of whatever it counts; 0 goes by the share.
+        is_by_threshold: Whether the published method goes by a cosine that is set by hand.
     """
 
+    is_by_threshold: ClassVar[bool] = False
+
     count: int
+
+    @property
+    def serves_blocks(self) -> bool:
+        """False: what leaves the sequence is matched once."""
+        return False
 
     @property
     @abstractmethod
@@ -48,7 +56,7 @@ class CountedReduction(TokenReduction):
         """How many tokens leave with each that is counted."""
 
     @abstractmethod
-    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float, block: int) -> "Tensor":
+    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float | None, block: int) -> "Tensor":
         """Return how many the published method would merge in each image, (B,).
 
         Args:
@@ -74,10 +82,21 @@ def check_counted(choice: CountChoice, reduction: Mapping[Site, TokenReduction])
             "`calibrate` finds counts, and nothing that merges has any to find",
             hint="`preset=algm`, or `reduce=1.tokens=clap` without a count",
         )
+    if choice.images and choice.threshold is not None and not needs_threshold(reduction):
+        raise InputError(
+            f"`threshold={choice.threshold:g}` is of windows, and none has a count to be found",
+            hint="`preset=algm`, or `reduce=1.tokens=clap` without a count",
+        )
     if not choice.images and choice != CountChoice():
         raise InputError(
             "`quantile` and `threshold` go with `calibrate`, the images that counts are found on"
         )
+
+
+def needs_threshold(reduction: Mapping[Site, TokenReduction]) -> bool:
+    """Return whether a count is to be found by a threshold."""
+    methods = (m for m in reduction.values() if isinstance(m, CountedReduction) and _is_open(m))
+    return any(method.is_by_threshold for method in methods)
 
 
 def _is_open(method: TokenReduction) -> bool:

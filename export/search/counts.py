@@ -60,7 +60,7 @@ def search_counts(
     images: Sequence[Draw],
     *,
     quantile: float,
-    threshold: float,
+    threshold: float | None,
     prefix: int = 0,
 ) -> tuple[ReductionConfig, tuple[FoundCount, ...]]:
     """Return the reduction with counts where it had shares, and what they were found from.
@@ -70,7 +70,7 @@ def search_counts(
         reduction: At each site.
         images: Each weighs the same.
         quantile: Of the counts of the images, 0 to 1.
-        threshold: A cosine, where a method goes by one.
+        threshold: A cosine, where a method goes by one; None where none does.
         prefix: How many tokens stand before the patches.
 
     Raises:
@@ -91,14 +91,12 @@ def search_counts(
     return chosen, tuple(found)
 
 
-def threshold_of(architecture: Architecture, asked: float | None) -> float:
-    """Return the cosine above which windows merge.
+def threshold_of(architecture: Architecture) -> float:
+    """Return the published cosine above which windows merge.
 
     Raises:
-        InputError: None is asked for, and none is published of such a network.
+        InputError: None is published of such a network.
     """
-    if asked is not None:
-        return asked
     shape = architecture.dims[0], len(architecture.dims)
     if shape not in _THRESHOLDS:
         raise InputError(
@@ -136,7 +134,7 @@ class _Watch(TokenReduction):
 
     name = "watch"
 
-    def __init__(self, method: CountedReduction, threshold: float, block: int) -> None:
+    def __init__(self, method: CountedReduction, threshold: float | None, block: int) -> None:
         self._method, self._threshold, self._block = method, threshold, block
         self.seen: list[int] = []
         self.tokens = 0

@@ -56,6 +56,15 @@ def check_enough(pictures: Sequence[Path], left_out: Sequence[str] = ()) -> None
         )
 
 
+def digest_of_bytes(files: Sequence[Path]) -> str:
+    """Return a fingerprint of files' names and of all that they hold, as of labels."""
+    digest = hashlib.sha256()
+    for path in files:
+        name = path.name.encode("utf-8", "surrogateescape")
+        digest.update(name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def digest_of(pictures: Sequence[Path]) -> str:
     """Return a fingerprint of which pictures these are: names and sizes, not every byte."""
     digest = hashlib.sha256()

@@ -49,6 +49,9 @@ FFN_RATIO = 4
 # Channels of an attention head in every published network.
 HEAD_CHANNELS = 64
 
+# More than any published network has.
+_MOST_QUERIES, _MOST_UP = 4096, 6
+
 _SIZES = {(192, 12): "ti", (384, 12): "s", (768, 12): "b", (1024, 24): "l", (1280, 32): "h"}
 
 
@@ -80,9 +83,15 @@ def shape_of(architecture: Architecture) -> PlainViT:
     Raises:
         CheckpointError: It is a network of another kind, as an edited manifest may say.
     """
-    if architecture.vit is None or min(architecture.vit.patch, *architecture.depths) < 1:
+    shape = architecture.vit
+    if shape is None or min(shape.patch, *architecture.depths) < 1:
         raise CheckpointError(f"{architecture.name} does not say what its patches are")
-    return architecture.vit
+    bounds = {"queries": (shape.queries, _MOST_QUERIES), "upscalings": (shape.upscalings, _MOST_UP)}
+    bounds["query_blocks"] = shape.query_blocks, len(architecture.depths)
+    for name, (value, most) in bounds.items():
+        if not 0 <= value <= most:
+            raise CheckpointError(f"{architecture.name} has {name} of {value}", f"0 to {most}")
+    return shape
 
 
 def prefixes(architecture: Architecture) -> tuple[int, ...]:

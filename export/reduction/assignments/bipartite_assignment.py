@@ -33,6 +33,10 @@ class BipartiteAssignment:
             # All that merged may be in one slot.
             most = x.shape[1] - self.num_slots + 1
             return largest_values(x, self.slot, self.num_slots, most)
+        return self.averaged(x)
+
+    def averaged(self, x: Tensor) -> Tensor:
+        """Return the mean of every slot, x (B, N, C) to (B, M, C), whatever merging makes of it."""
         return torch_ops.merge(x, self.slot, self.num_slots, self.num_singletons)
 
     def members(self) -> Tensor:

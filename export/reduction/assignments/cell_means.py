@@ -34,6 +34,10 @@ class CellMeans:
         means = self._pool(image)
         return means.flatten(2).transpose(1, 2)
 
+    def averaged(self, x: Tensor) -> Tensor:
+        """Return what merging does: means."""
+        return self.merge(x)
+
     def members(self) -> Tensor:
         """Return how many tokens each cell has, (1, M, 1)."""
         return torch.as_tensor(self._held().flatten())[None, :, None]

@@ -17,6 +17,10 @@ __all__ = ["CountedAssignment", "weighted_merge", "weights_behind"]
 class CountedAssignment(TokenAssignment, Protocol):
     """An assignment that knows how many tokens become one."""
 
+    def averaged(self, x: Tensor) -> Tensor:
+        """Return the mean of every slot, x (B, N, C) to (B, M, C)."""
+        ...
+
     def members(self) -> Tensor:
         """Return how many tokens each slot has, (B, M, 1), or (1, M, 1) of all images."""
         ...
@@ -44,4 +48,4 @@ def weights_behind(assignment: CountedAssignment, weights: Tensor | None) -> Ten
     if weights is None:
         return members
     batch = max(len(members), len(weights))
-    return assignment.merge(weights.expand(batch, -1, -1)) * members
+    return assignment.averaged(weights.expand(batch, -1, -1)) * members

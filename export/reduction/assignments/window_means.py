@@ -38,6 +38,10 @@ class WindowMeans:
         """Give every token the row of its slot, y (B, R + S, C) to (B, N, C)."""
         return torch_ops.unmerge(y, self.slot)
 
+    def averaged(self, x: Tensor) -> Tensor:
+        """Return what merging does: means."""
+        return self.merge(x)
+
     def members(self) -> Tensor:
         """Return how many tokens each slot has, (1, R + S, 1)."""
         window = self.slot.new_full((1, self.order.shape[1], 1), self.settings.side**2)

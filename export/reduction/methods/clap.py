@@ -42,6 +42,7 @@ class ConditionalLocalPooling(CountedReduction):
     name: ClassVar[str] = "clap"
     unusual: ClassVar[tuple[str, ...]] = ("count", "side")
     sides: ClassVar[tuple[Side, ...]] = ("tokens",)
+    is_by_threshold: ClassVar[bool] = True
 
     # What the published thresholds of ViT-Ti, S and B choose on ADE20K.
     ratio: float = 0.2
@@ -112,13 +113,15 @@ class ConditionalLocalPooling(CountedReduction):
         """How many tokens leave with a window."""
         return self.side**2 - 1
 
-    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float, block: int) -> "Tensor":
+    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float | None, block: int) -> "Tensor":
         """Return how many windows of each image are at least so alike, (B,)."""
         from segpp.export.reduction.matching.window_similarity import (  # noqa: PLC0415
             window_similarity,
         )
 
         del block
+        if threshold is None:
+            raise RuntimeError("nothing says above which cosine windows merge")
         return (window_similarity(x, self.settings(grid)) >= threshold).sum(1)
 
     def settings(self, grid: Grid) -> "WindowSettings":

@@ -102,7 +102,7 @@ class GlobalBipartiteMatching(CountedReduction):
         """One token leaves with each that is counted."""
         return 1
 
-    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float, block: int) -> "Tensor":
+    def wanted(self, x: "Tensor", grid: Grid, *, threshold: float | None, block: int) -> "Tensor":
         """Return how many tokens of each image are similar enough to another one, (B,).
 
         Enough is the mean of an image's own similarities and a part of their deviation, which the

@@ -14,8 +14,7 @@ from PIL import Image
 from segpp.errors import InputError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.architecture import vit
-from segpp.export.reduction.config import ReductionChoice
-from segpp.export.reduction.counts import CountChoice, check_counted
+from segpp.export.reduction.counts import CountChoice, check_counted, needs_threshold
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
@@ -138,6 +137,15 @@ def test_numbers_out_of_range_are_refused(choice: CountChoice, words: str) -> No
         check_counted(choice, OPEN)
 
 
+def test_a_threshold_is_of_windows_alone() -> None:
+    tokens = {SITES[1]: GlobalBipartiteMatching()}
+
+    assert needs_threshold(OPEN)
+    assert not needs_threshold(tokens)
+    with pytest.raises(InputError, match=r"`threshold=0.5` is of windows, and none has a count"):
+        check_counted(CountChoice((Path("a"),), threshold=0.5), tokens)
+
+
 def test_images_without_anything_to_count_are_refused() -> None:
     with pytest.raises(InputError, match="nothing that merges has any"):
         check_counted(
@@ -153,6 +161,4 @@ def test_published_thresholds_are_by_the_size_of_a_network() -> None:
     }  # fmt: skip
     small = vit(dim=384, depth=12, heads=6, hidden=1536, **shape)  # type: ignore[arg-type]
 
-    assert threshold_of(small, None) == 0.88
-    assert threshold_of(small, 0.5) == 0.5
-    assert ReductionChoice(preset="algm").preset == "algm"
+    assert threshold_of(small) == 0.88

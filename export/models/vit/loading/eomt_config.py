@@ -181,7 +181,7 @@ def check_unmasked(tensors: "Mapping[str, Tensor]", blocks: int, path: Path) -> 
 
     EoMT is trained with attention masked by the masks of each block, and its probability annealed
     to 0 block by block (arXiv:2503.19108, section 3.3). A network that transformers has just made
-    has ones there, and masks. Files without the tensor are converted ones, which mask nothing.
+    has ones there, and masks; so does one that it loads from a file without the tensor.
 
     Args:
         tensors: Of the file.
@@ -190,8 +190,15 @@ def check_unmasked(tensors: "Mapping[str, Tensor]", blocks: int, path: Path) -> 
     """
     from segpp.export.models._common.tensors import check_plain
 
-    if not blocks or _MASKS not in tensors:
+    if not blocks:
         return
+    if _MASKS not in tensors:
+        raise CheckpointError(
+            f"{path} does not hold {_MASKS}",
+            "transformers takes ones then, and masks its attention, which is not exported",
+            hint="of a network that was evaluated without masks, set it before saving: "
+            f"model.{_MASKS}.zero_()",
+        )
     check_plain(tensors, [_MASKS], path)
     masked = tensors[_MASKS]
     if tuple(masked.shape) != (blocks,):
@@ -250,13 +257,14 @@ def _check_turning(config: Mapping[str, Any], dim: int, heads: int) -> None:
 
 
 def _theta(config: Mapping[str, Any]) -> float:
-    said = config.get("rope_parameters")
-    rope = config if said is None else said
+    # As transformers reads them: either object, and what it lacks from beside it.
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
     if not isinstance(rope, Mapping):
         raise _wrong("rope_parameters", rope, "an object")
-    if (kind := rope.get("rope_type", "default")) != "default":
-        raise _wrong("rope_type", kind, "default")
-    return _number(rope, "rope_theta", _THETA)
+    for key in ("rope_type", "type"):
+        if (kind := rope.get(key, "default")) != "default":
+            raise _wrong(key, kind, "default")
+    return _number(rope if "rope_theta" in rope else config, "rope_theta", _THETA)
 
 
 def _unbiased(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -14,9 +14,12 @@ from PIL import Image
 from torch import Tensor
 
 from segpp.errors import ReductionError
+from segpp.export.custom_ops.window_choice import WindowSettings, plain_ranks
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.family import FAMILY
-from segpp.export.reduction.config import ReductionChoice
+from segpp.export.reduction.assignments.bipartite_assignment import BipartiteAssignment
+from segpp.export.reduction.assignments.weighted_means import weights_behind
+from segpp.export.reduction.config import ReductionChoice, count_tokens
 from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
 from segpp.export.reduction.sites import Site
@@ -100,6 +103,42 @@ def test_the_preset_has_the_published_blocks() -> None:
         "1.tokens": "clap",
         "5.tokens": "gbm",
     }
+
+
+def test_ranks_are_a_permutation_whatever_comes() -> None:
+    settings = WindowSettings(Grid(4, 6), 2, 3)
+    nan, inf = float("nan"), float("inf")
+
+    ranks = plain_ranks(torch.tensor([[nan, 0.5, nan, -inf, inf, 0.5], [nan] * 6]), settings)
+
+    assert ranks[:, [4, 1, 5]].tolist()[0] == [0, 1, 2]
+    assert torch.equal(ranks.sort(1).values, torch.arange(6).expand(2, -1))
+
+
+def test_behind_a_merge_by_the_largest_value_tokens_still_count_their_patches() -> None:
+    slot = torch.tensor([[0, 1, 1, 1]], dtype=torch.int32)
+    largest = BipartiteAssignment(slot, 2, 1, is_largest=True)
+
+    weights = weights_behind(largest, torch.tensor([[[2.0], [4.0], [1.0], [1.0]]]))
+
+    assert weights.flatten().tolist() == [2.0, 6.0]
+
+
+@pytest.mark.parametrize("count", [3, 1_234_567])
+def test_a_count_is_told_as_it_is(count: int) -> None:
+    method = GlobalBipartiteMatching(count=count)
+
+    assert GlobalBipartiteMatching.parse(method.to_string().partition(":")[2]) == method
+
+
+def test_a_match_for_all_that_follows_serves_one_block() -> None:
+    sites = count_tokens(
+        {Site(1, "tokens"): GlobalBipartiteMatching()}, {Site(1, "tokens"): Grid(4, 6)},
+        match_interval=4,
+    )  # fmt: skip
+
+    assert [site.match_every for site in sites] == [1]
+    assert not ConditionalLocalPooling().serves_blocks
 
 
 def test_a_batch_is_its_images(tmp_path: Path) -> None:

@@ -150,6 +150,23 @@ def test_algm_is_exported_with_its_counts(
     assert operators.count("SegppTokenMatch") == operators.count("SegppTokenMerge") == 1
 
 
+def test_in_halves_windows_are_compared_in_fp32(
+    files: Path, segpp: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "algm.onnx"
+    options = ("--size", "96x64", "--precision", "fp16", "--reduce", "1.tokens=clap:count=2")
+
+    done = segpp("export", files / "checkpoint.pth", path, *options)
+
+    assert done.returncode == 0, done.stderr
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.value_info}
+    compared = [n for n in graph.node if n.op_type == "Greater"]
+    assert {kinds[name] for node in compared for name in node.input if name in kinds} == {
+        onnx.TensorProto.FLOAT
+    }
+
+
 def test_positions_are_a_constant_of_the_exports_grid(files: Path) -> None:
     graph = onnx.load(files / "half.onnx").graph
 

@@ -55,9 +55,19 @@ def test_its_labels_are_those_of_transformers(tmp_path: Path, case: str, size: S
     check_same(checkpoint, x, *semantic(of_another_size(network, size), x))
 
 
-def test_theta_is_read_where_older_versions_have_it(tmp_path: Path) -> None:
-    changes = {"rope_parameters": None, "rope_theta": 30.0}
-
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rope_parameters": None, "rope_theta": 30.0},
+        {"rope_parameters": {"rope_type": "default"}, "rope_theta": 30.0},
+        {"rope_parameters": {}, "rope_theta": 30.0},
+        {"rope_parameters": None, "rope_scaling": {"rope_type": "default", "rope_theta": 30.0}},
+    ],
+    ids=["beside", "one beside", "nothing", "scaling"],
+)
+def test_theta_is_read_where_older_versions_have_it(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
     checkpoint = load_checkpoint(save_eomt(tmp_path, eomt_dinov3(), config=changes))
 
     assert checkpoint.architecture.vit is not None
@@ -69,6 +79,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another rotation": (
         {"rope_parameters": {"rope_type": "yarn"}}, r"gives rope_type as 'yarn'\n  .*default",
     ),
+    "an older name": ({"rope_parameters": {"type": "linear"}}, r"gives type as 'linear'"),
     "no rotation": ({"rope_parameters": [1]}, r"gives rope_parameters as \[1\]\n  .*an object"),
     "no theta": ({"rope_parameters": {"rope_theta": -1}}, r"gives rope_theta as -1"),
     "no pairs": ({"num_attention_heads": 32}, r"num_attention_heads as 32\n.*turn by fours"),

@@ -21,7 +21,7 @@ from segpp.train.learning.judge import Judge
 from segpp.train.learning.objectives.losses import stage_error
 from segpp.train.learning.tapped import Tapped
 from tests.export.models.vit.checkpoints import mmsegmentation, save_mmsegmentation, save_segmenter
-from tests.export.models.vit.eomt import eomt, save_eomt
+from tests.export.models.vit.eomt.folders import eomt, save_eomt
 from tests.export.models.vit.references import reference
 from tests.helpers.checkpoints import assert_same
 from tests.helpers.commands import Completed

@@ -208,9 +208,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="one site, STAGE.{q,kv,ffn,grid} or head.grid, or channels, STAGE.{hidden,qkv}, of a "
-        "plain ViT BLOCK.{q,kv,tokens}, as SITE=METHOD:KEY=VALUE,... or =none; 3-12.q are ten "
-        "sites; repeatable",
+        help="METHOD:KEY=VALUE,... or none at STAGE.{q,kv,ffn,grid}, head.grid, STAGE.{hidden,qkv}, "
+        "of a plain ViT at BLOCK.{q,kv,tokens}; 3-12.q are ten sites; repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -226,8 +225,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="what --match-interval auto measures and fixed channels are chosen on, an image or a "
-        "folder; repeatable (default: --parity-image)",
+        help="what --match-interval auto and fixed channels are chosen on (default: --parity-image)",
     )
     group.add_argument(
         "--calibrate",
@@ -235,23 +233,20 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="find how many tokens merge by clap and gbm, as with --preset algm, on an image or a "
-        "folder; repeatable (default: fixed shares)",
+        help="find on images how many tokens merge by clap and gbm; repeatable (default: shares)",
     )
     group.add_argument(
         "--quantile",
         type=float,
         default=0.5,
         metavar="Q",
-        help="with --calibrate: of the counts of its images; a share Q of them would have merged "
-        "less (default: 0.5)",
+        help="with --calibrate: share of images that would have merged less (default: 0.5)",
     )
     group.add_argument(
         "--threshold",
         type=float,
         metavar="X",
-        help="with --calibrate: cosine above which windows merge (default: as published for a "
-        "network of that size)",
+        help="with --calibrate: cosine above which windows merge (default: as published)",
     )
     group.add_argument(
         "--list-reductions",
@@ -306,9 +301,7 @@ def run(args: argparse.Namespace) -> int:
         reduce=args.reduce,
         match_interval=args.match_interval,
         search_images=args.search_images,
-        calibrate=args.calibrate,
-        quantile=args.quantile,
-        threshold=args.threshold,
+        **{name: getattr(args, name) for name in ("calibrate", "quantile", "threshold")},
         batch=args.batch,
         precision=args.precision,
         target=args.target,

@@ -1,7 +1,7 @@
 """Names that users type: an unknown one is an error that proposes the nearest."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from segpp.errors import InputError
 
@@ -26,6 +26,16 @@ def check_choice(
     names = sorted(known)
     if name in names:
         return
-    near = get_close_matches(name[:_LONGEST].lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else None
+    near = _nearest(name[:_LONGEST].lower(), names)
+    hint = f"did you mean {near!r}?" if near else None
     raise error(f"unknown {kind} {name!r:.80}", f"known: {', '.join(names)}", hint=hint)
+
+
+def _nearest(name: str, names: list[str]) -> str | None:
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    # Letters change places more often than the first is a wrong one.
+    return max(
+        near,
+        key=lambda one: (SequenceMatcher(None, one, name).ratio(), one[0] == name[0]),
+        default=None,
+    )

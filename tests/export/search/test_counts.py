@@ -21,8 +21,8 @@ from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
 from segpp.export.reduction.sites import Site
 from segpp.export.search.counts import found_note, rounded, search_counts, threshold_of
 from segpp.manifest import read_manifest
+from tests.export.models.vit.algm.dynamic import dynamic_algm
 from tests.export.models.vit.checkpoints import save_segmenter
-from tests.export.models.vit.dynamic_algm import dynamic_algm
 from tests.export.models.vit.references import Reference, reference
 from tests.helpers.commands import Completed
 

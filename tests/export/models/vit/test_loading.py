@@ -28,7 +28,7 @@ from tests.export.models.vit.checkpoints import (
     save_segmenter,
     variant_of,
 )
-from tests.export.models.vit.eomt import eomt, eomt_dinov3
+from tests.export.models.vit.eomt.folders import eomt, eomt_dinov3
 from tests.export.models.vit.references import mmsegmentation_state, reference, segmenter_state
 
 State = dict[str, Tensor]

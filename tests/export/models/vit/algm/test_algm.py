@@ -24,8 +24,8 @@ from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
 from segpp.export.reduction.sites import Site
 from segpp.ops.grid import Grid
+from tests.export.models.vit.algm.dynamic import dynamic_algm
 from tests.export.models.vit.checkpoints import save_segmenter
-from tests.export.models.vit.dynamic_algm import dynamic_algm
 from tests.export.models.vit.references import Reference, reference
 
 pytest.importorskip("timm", reason="needs timm, which the oracle's encoder is of")

@@ -23,7 +23,7 @@ from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.sites import Site
 from segpp.images.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from segpp.ops.grid import Size
-from tests.export.models.vit.eomt import eomt, of_another_size, save_eomt, semantic
+from tests.export.models.vit.eomt.folders import eomt, of_another_size, save_eomt, semantic
 
 State = dict[str, Tensor]
 

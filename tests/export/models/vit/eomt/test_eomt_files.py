@@ -19,7 +19,7 @@ from segpp.export.onnx_graph.lint import lint
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
-from tests.export.models.vit.eomt import eomt, save_eomt, semantic
+from tests.export.models.vit.eomt.folders import eomt, save_eomt, semantic
 from tests.export.models.vit.test_files import pictures
 from tests.helpers.commands import Completed, in_process
 

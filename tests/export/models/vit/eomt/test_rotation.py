@@ -26,8 +26,8 @@ from segpp.export.reduction.sites import Site
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Grid, Size
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
-from tests.export.models.vit.eomt import eomt_dinov3, of_another_size, save_eomt, semantic
-from tests.export.models.vit.test_eomt import check_same, images
+from tests.export.models.vit.eomt.folders import eomt_dinov3, of_another_size, save_eomt, semantic
+from tests.export.models.vit.eomt.test_eomt import check_same, images
 from tests.helpers.commands import Completed
 
 Command = Callable[..., Completed]

@@ -208,8 +208,8 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="SITE=METHOD",
-        help="METHOD:KEY=VALUE,... or none at STAGE.{q,kv,ffn,grid}, head.grid, STAGE.{hidden,qkv}, "
-        "of a plain ViT at BLOCK.{q,kv,tokens}; 3-12.q are ten sites; repeatable",
+        help="METHOD:KEY=VALUE,... or none, at STAGE.{q,kv,ffn,grid}, head.grid or "
+        "STAGE.{hidden,qkv}, of a plain ViT at BLOCK.{q,kv,tokens}; 3-12.q are ten sites; repeatable",
     )
     group.add_argument(
         "--match-interval",
@@ -225,7 +225,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="what --match-interval auto and fixed channels are chosen on (default: --parity-image)",
+        help="on what --match-interval auto and fixed channels choose (default: --parity-image)",
     )
     group.add_argument(
         "--calibrate",

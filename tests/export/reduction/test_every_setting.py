@@ -70,7 +70,9 @@ def labels_of_torch(
 def test_every_method_and_word_is_among_the_settings() -> None:
     texts = [text.partition("=")[2] for settings in SETTINGS.values() for text in settings]
 
-    assert {text.partition(":")[0] for text in texts} >= {*REDUCTIONS, *GATES, "q"} - {"n1d"}
+    # What shortens a sequence is of plain ViTs, and these are files of a SegFormer.
+    fitting = {name for name, one in REDUCTIONS.items() if one.sides != ("tokens",)}
+    assert {text.partition(":")[0] for text in texts} >= {*fitting, *GATES, "q"} - {"n1d"}
     words = {setting for text in texts for setting in text.partition(":")[2].split(",")}
     kinds = ("typical", "salient", "center")
     assert words >= {"value=max", "window=1", *(f"destination={kind}" for kind in kinds)}

@@ -209,7 +209,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="SITE=METHOD",
         help="METHOD:KEY=VALUE,... or none, at STAGE.{q,kv,ffn,grid}, head.grid or "
-        "STAGE.{hidden,qkv}, of plain ViTs at BLOCK.{q,kv,tokens}; 3-12.q are ten sites; repeatable",
+        "STAGE.{hidden,qkv}, of plain ViTs at BLOCK.{q,kv,tokens}; 3-12.q are ten; repeatable",
     )
     group.add_argument(
         "--match-interval",

@@ -12,6 +12,7 @@ from filelock import FileLock
 from segpp.manifest import Architecture
 from tests.helpers.commands import Completed, in_process, in_subprocess
 from tests.helpers.tiny_networks import network, stripes
+from tests.helpers.torchlib import remember_torchlib
 
 __all__ = ["network", "stripes"]
 
@@ -26,6 +27,11 @@ def pytest_configure() -> None:
     """Take signals as a terminal gives them: what runs in the background may ignore some."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _torchlib() -> None:
+    remember_torchlib()
 
 
 @pytest.fixture

@@ -66,7 +66,8 @@ def plain_ranks(scores: Tensor, settings: WindowSettings) -> Tensor:
     scores = torch.where(scores == scores, scores, -2.0)  # noqa: PLR0124 - true of numbers alone
     number = torch.arange(scores.shape[1], device=scores.device)
     other, own = scores[:, None, :], scores[:, :, None]
-    before = (other > own) | ((other == own) & (number < number[:, None]))
+    first = (other == own).logical_and(number < number[:, None])
+    before = (other > own).logical_or(first)
     return before.int().sum(2)
 
 

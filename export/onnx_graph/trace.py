@@ -9,11 +9,14 @@ import onnx_ir
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
-from torch.fx import Node
+from torch.fx import GraphModule, Node
 
 from segpp.export.targets import OPSET
 
 __all__ = ["trace"]
+
+# Where among its arguments each has the type.
+_CASTS = {torch.ops.aten.to.dtype: 1, torch.ops.aten.to.device: 2}
 
 
 def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx_ir.Model:
@@ -63,18 +66,21 @@ def _convert(program: ExportedProgram, names: tuple[str, ...]) -> onnx_ir.Model:
 def _whole(program: ExportedProgram) -> ExportedProgram:
     """Spare the program its decomposition into smaller operators, which is a second trace.
 
-    That takes as long as the first, and ONNX has every operator of these networks but the cast,
-    which gets the name here that it would get there.
+    That takes as long as the first, and ONNX has every operator of these networks but casts, which
+    get the name here that they would get there, and questions whose answers nobody uses.
     """
-    for node in list(program.graph.nodes):
-        if node.target is torch.ops.aten.to.dtype:
-            _lower_cast(node)
+    for part in program.graph_module.modules():
+        for node in list(part.graph.nodes) if isinstance(part, GraphModule) else ():
+            if node.target in _CASTS:
+                _lower_cast(node, _CASTS[node.target])
+            elif node.target is torch.ops.aten.promote_types.default and not node.users:
+                part.graph.erase_node(node)
     program.run_decompositions = lambda *_args, **_kwargs: program
     return program
 
 
-def _lower_cast(cast: Node) -> None:
-    source, dtype = cast.args[:2]
+def _lower_cast(cast: Node, place: int) -> None:
+    source, dtype = cast.args[0], cast.args[place]
     # The program knows its outputs by their nodes' names, so theirs stay.
     outside = any(user.op == "output" for user in cast.users)
     if isinstance(source, Node) and source.meta["val"].dtype == dtype and not outside:

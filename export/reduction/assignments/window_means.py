@@ -82,7 +82,7 @@ def _window_of(settings: WindowSettings, device: torch.device) -> Tensor:
     grid, windows, side = settings.grid, settings.windows, settings.side
     row = torch.arange(grid.height, device=device)[:, None] // side
     column = torch.arange(grid.width, device=device) // side
-    inside = (row < windows.height) & (column < windows.width)
+    inside = (row < windows.height).logical_and(column < windows.width)
     return torch.where(inside, row * windows.width + column, windows.tokens).flatten()
 
 

@@ -44,7 +44,7 @@ class ProjectionGate(nn.Module):
         attended = attention.core(
             q, _rows(attention.k, context, qk), _rows(attention.v, context, v)
         )
-        y: Tensor = attended @ chosen_rows(attention.out.weight.T, v) + attention.out.bias
+        y: Tensor = attended @ chosen_rows(attention.out.weight.mT, v) + attention.out.bias
         return y
 
 

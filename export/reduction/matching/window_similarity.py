@@ -8,6 +8,7 @@ from torch import Tensor
 
 from segpp.export.custom_ops.window_choice import WindowSettings
 from segpp.export.reduction.assignments.window_means import windows_of
+from segpp.export.reduction.matching.full_precision import full_precision
 from segpp.export.reduction.matching.saliency import unit
 
 __all__ = ["window_similarity"]
@@ -17,6 +18,6 @@ def window_similarity(x: Tensor, settings: WindowSettings) -> Tensor:
     """Return the mean cosine, -1 to 1, of every window's pairs, (B, W), for tokens (B, N, C)."""
     members = settings.side**2
     # Which windows merge has no gradient.
-    with torch.no_grad(), torch.autocast(x.device.type, enabled=False):
+    with torch.no_grad(), full_precision(x.device.type):
         total = windows_of(unit(x), settings).sum(2)
-        return (total.square().sum(2) - members) / (members * (members - 1))
+        return ((total * total).sum(2) - members) / (members * (members - 1))

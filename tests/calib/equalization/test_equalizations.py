@@ -53,7 +53,7 @@ def prepared(
     return Prepared(model, manifest, network_of(model, sites), ranges, pictures)
 
 
-@pytest.fixture(params=FORMS, ids="-".join)
+@pytest.fixture(scope="module", params=FORMS, ids="-".join)
 def tiny(
     request: pytest.FixtureRequest,
     tiny_file: Callable[..., Path],

@@ -52,5 +52,5 @@ class GatedMixFfn(nn.Module):
         image = F.conv2d(image, kernels.flatten(0, 1), biases.flatten(), 1, 1, 1, batch * kept)
         # 3. Their columns, as rows of the transposed weight: (B, N, K) (B, K, C)
         hidden = self.activation(image).reshape(batch, kept, grid.tokens)
-        y: Tensor = hidden.transpose(1, 2) @ chosen_rows(self.fc2.weight.T, chosen) + self.fc2.bias
+        y: Tensor = hidden.transpose(1, 2) @ chosen_rows(self.fc2.weight.mT, chosen) + self.fc2.bias
         return y

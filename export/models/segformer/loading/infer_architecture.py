@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -61,6 +62,11 @@ def architecture_of(
 
 def expected_by(fmt: CheckpointFormat, architecture: Architecture) -> dict[str, Tensor]:
     """Return the format's tensors for ``architecture``: names and shapes without numbers."""
+    return dict(_expected(fmt, architecture))
+
+
+@lru_cache(maxsize=16)
+def _expected(fmt: CheckpointFormat, architecture: Architecture) -> dict[str, Tensor]:
     with torch.device("meta"):
         state = SegFormer(architecture, fmt.numerics).state_dict()
     # The counters of BatchNorm are of use to training only, and old files lack them.

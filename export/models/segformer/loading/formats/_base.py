@@ -11,7 +11,8 @@ __all__ = ["DEEPEST_FIRST", "CheckpointFormat", "Rule"]
 DEEPEST_FIRST = (3, 2, 1, 0)
 
 
-@dataclass(frozen=True)
+# Compared and hashed by identity: every name of a file asks for the patterns of a format.
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One module in a file and the modules of ours that it holds.
 
@@ -31,7 +32,7 @@ class Rule:
     stored: Literal["same", "conv", "linear"] = "same"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckpointFormat:
     """The checkpoints of one codebase.
 

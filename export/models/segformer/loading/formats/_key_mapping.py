@@ -54,6 +54,7 @@ class KeyMatch:
         return template.format(**holes, j=self.block, leaf=self.leaf)
 
 
+@lru_cache(maxsize=1 << 13)
 def match_key(fmt: CheckpointFormat, key: str) -> KeyMatch | None:
     """Return what ``key`` in a file is, or None if the format does not know it."""
     for rule, pattern in _patterns(fmt):

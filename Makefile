@@ -14,7 +14,7 @@ INSTALL := $(PY) -m pip install --disable-pip-version-check --no-build-isolation
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all test-slow test-tensorrt test-cuda test-board bench-gpu lint clean
+.PHONY: help demo test test-quick test-all test-slow test-exhaustive test-tensorrt test-cuda test-board bench-gpu lint clean
 # All of these install into the same .venv.
 .NOTPARALLEL:
 
@@ -30,10 +30,13 @@ test: lint ## set up, check the style and the types, run the tests (but for the 
 test-quick: .venv/.dev ## the tests that need no export and no engine: a minute
 	$(PYTEST) -m "not slow" $(PYTEST_FLAGS) $(QUICK)
 
-test-all: test test-slow ## every test there is, the slow ones and those of all pages too
+test-all: test test-slow ## the slow ones and those of all pages too
 
 test-slow: lint ## the slow tests alone
-	$(PYTEST) -m slow $(PYTEST_FLAGS)
+	$(PYTEST) -m "slow and not exhaustive" $(PYTEST_FLAGS)
+
+test-exhaustive: .venv/.dev ## the rest of the slow ones' matrices, by hand: half an hour
+	$(PYTEST) -m exhaustive $(PYTEST_FLAGS)
 
 test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (Maven, cargo, CMake)
 	$(PY) -m tests.trt_plugins.tensorrt.fetch

@@ -49,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--kills", type=int, default=0, help="so often it is killed and goes on")
+    parser.add_argument("--learning-rate", type=float, help="instead of the command's own")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=int, help="how many pictures to score on")
     parser.add_argument("--folder", type=Path, required=True, help="for the students")
@@ -65,6 +66,7 @@ def about_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "minutes": args.minutes,
         "kills": args.kills,
         "size": str(args.size),
+        **({"learning_rate": args.learning_rate} if args.learning_rate else {}),
     }
 
 
@@ -72,9 +74,8 @@ def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Distil, export and score; the teacher's scores are taken beside the student's."""
     setting = SETTINGS[name]
     number = list(SETTINGS).index(name)
-    student = (
-        args.folder / f"{args.checkpoint.stem}-{number}-{seed}-{args.minutes:g}-{args.kills}.pth"
-    )
+    about = (number, seed, f"{args.minutes:g}", args.kills, args.learning_rate or "own")
+    student = args.folder / f"{args.checkpoint.stem}-{'-'.join(map(str, about))}.pth"
     report = learned(
         student,
         command_of(student, setting, seed, args),
@@ -106,6 +107,8 @@ def command_of(student: Path, setting: Setting, seed: int, args: argparse.Namesp
     texts += ["--preset", setting.preset, "--size", str(args.size), "--fit", "stretch"]
     texts += [text for one in setting.reduce for text in ("--reduce", one)]
     texts += ["--minutes", f"{args.minutes:g}", "--seed", str(seed), "--force"]
+    if args.learning_rate:
+        texts += ["--learning-rate", f"{args.learning_rate:g}"]
     return [*texts, "--threads", str(args.threads)]
 
 

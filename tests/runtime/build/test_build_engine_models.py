@@ -1,8 +1,8 @@
 """Every file that the exporter writes compiles, with every attention recognised, and says so.
 
 By default B0 without merging and with `hq` in FP16 at 512x1024, and small in BF16, in INT8 and with
-settings of all kinds together; ``-m slow`` adds the other presets, every setting, FP32, INT8 of
-each, 1024x2048, B2 in halves, and B5.
+settings of all kinds together; ``-m slow`` adds the other presets, every setting, and of FP32, INT8,
+1024x2048 and B2 what differs from these; ``-m exhaustive`` the rest of the matrix, and B5.
 """
 
 import json
@@ -43,12 +43,25 @@ CASES = [
     *((reduction, "512x1024", "bf16") for reduction in ("none", "hq")),
 ]
 QUICK = {("none", "512x1024", "fp16"), ("hq", "512x1024", "fp16"), ("hq", "128x256", "bf16")}
+SLOW = {
+    *((reduction, "512x1024", "fp16") for reduction in ("fast", "2x2", "0.5")),
+    ("hq", "512x1024", "fp32"),
+    ("hq", "512x1024", "bf16"),
+    ("fast", "1024x2048", "fp16"),
+}
+EXHAUSTIVE = (pytest.mark.slow, pytest.mark.exhaustive)
+
+
+def marks(*, quick: bool, slow: bool = True) -> tuple[pytest.MarkDecorator, ...]:
+    """Return which tier a case belongs to."""
+    return () if quick else (pytest.mark.slow,) if slow else EXHAUSTIVE
+
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        pytest.param(case, id="-".join(case), marks=() if case in QUICK else pytest.mark.slow)
+        pytest.param(case, id="-".join(case), marks=marks(quick=case in QUICK, slow=case in SLOW))
         for case in CASES
     ],
 )
@@ -99,13 +112,16 @@ INT8 = [
     for reduction in ("none", "hq", "fast", "2x2", "0.5")
     for precision in ("fp32", "fp16")
 ]
+INT8_SLOW = {("none", "fp16"), ("fast", "fp16"), ("hq", "fp32")}
 
 
 @pytest.mark.parametrize(
     "case",
     [
         pytest.param(
-            case, id="-".join(case), marks=() if case[::2] == ("hq", "fp16") else pytest.mark.slow
+            case,
+            id="-".join(case),
+            marks=marks(quick=case[::2] == ("hq", "fp16"), slow=case[::2] in INT8_SLOW),
         )
         for case in INT8
     ],
@@ -133,7 +149,7 @@ def test_b0_in_int8_compiles_with_all_its_attention(
         pytest.param(
             name,
             precision,
-            marks=() if (name, precision) == ("together", "fp16") else pytest.mark.slow,
+            marks=marks(quick=(name, precision) == ("together", "fp16")),
         )
         for name in SETTINGS
         for precision in ("fp32", "fp16")
@@ -154,6 +170,7 @@ def test_b0_of_every_setting_compiles_with_all_its_attention(
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 def test_b5_with_hq_in_fp16_compiles_at_the_size_of_cityscapes(
     segpp: Command, tmp_path: Path
 ) -> None:

@@ -23,8 +23,9 @@ from segpp.errors import CheckError
 
 __all__ = ["FOLDED", "flatten"]
 
-# What must not be left: each is computed from shapes or constants, all of which are known.
-FOLDED = frozenset({"CastLike", "Constant", "ConstantOfShape", "Expand", "Range", "Shape", "Size"})
+# What must not be left: each is computed from shapes or constants, all of which are known. Neither
+# must anything else that sees constants alone.
+FOLDED = frozenset({"CastLike", "Constant", "ConstantOfShape", "Range", "Shape", "Size"})
 
 # Masks and numbers of a large image's tokens are a few megabytes; the limits only guard.
 _MAX_FOLDED_BYTES = 1 << 28
@@ -103,7 +104,14 @@ def _tidy(flat: ModelProto, model: ModelProto) -> None:
 
 
 def _check_flat(model: ModelProto) -> None:
-    left = sorted({node.op_type for node in model.graph.node} & FOLDED)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    left = sorted(
+        {
+            node.op_type
+            for node in model.graph.node
+            if node.op_type in FOLDED or set(node.input) - {""} <= constants
+        }
+    )
     foreign = sorted({entry.domain for entry in model.opset_import} - {"", "ai.onnx"})
     doubles = [tensor.name for tensor in model.graph.initializer if _is_double(tensor.data_type)]
     doubles += [

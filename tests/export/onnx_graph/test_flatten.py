@@ -37,9 +37,13 @@ def written(checkpoint: Path, out: Path, **options: object) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def portable(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return written(tiny_checkpoint, tmp_path_factory.mktemp("portable") / "x.onnx")
+# hq matches tokens, 2x2 pools them and spreads the means.
+@pytest.fixture(scope="module", params=["hq", "2x2"])
+def portable(
+    request: pytest.FixtureRequest, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    path = tmp_path_factory.mktemp("portable") / "x.onnx"
+    return written(tiny_checkpoint, path, reduction=PRESETS[request.param])
 
 
 @pytest.fixture(scope="module")

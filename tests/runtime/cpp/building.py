@@ -68,12 +68,18 @@ def onnxruntime_root(folder: Path, library: Path | None = None) -> Path:
     """
     if library is None:
         [library] = (Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*")
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "lib").mkdir(parents=True)
-    (folder / "include").symlink_to(headers())
-    (folder / "lib" / "libonnxruntime.so.1").symlink_to(library)
-    (folder / "lib" / "libonnxruntime.so").symlink_to("libonnxruntime.so.1")
+    (folder / "lib").mkdir(parents=True, exist_ok=True)
+    _link(folder / "include", headers())
+    _link(folder / "lib" / "libonnxruntime.so.1", library)
+    _link(folder / "lib" / "libonnxruntime.so", Path("libonnxruntime.so.1"))
     return folder
+
+
+def _link(path: Path, target: Path) -> None:
+    """Link to a target, and leave a link alone that does: another process may be using it."""
+    if not path.is_symlink() or path.readlink() != target:
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
 
 
 def options() -> list[str]:

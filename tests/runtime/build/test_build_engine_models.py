@@ -1,8 +1,8 @@
 """Every file that the exporter writes compiles, with every attention recognised, and says so.
 
 By default B0 without merging and with `hq` in FP16 at 512x1024, and small in BF16, in INT8 and with
-settings of all kinds together; ``-m slow`` adds the other presets, every setting, and of FP32, INT8,
-1024x2048 and B2 what differs from these; ``-m exhaustive`` the rest of the matrix, and B5.
+settings of all kinds together; ``-m slow`` adds the other presets, every setting, and of FP32,
+INT8, 1024x2048 and B2 what differs from these; ``-m exhaustive`` the rest of the matrix, and B5.
 """
 
 import json

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.common.scoring import cpu
 from benchmarks.frontier.files import cost, scored, search_images, written
 from benchmarks.frontier.learning import learned
-from benchmarks.frontier.settings import SETTINGS, Setting
+from benchmarks.frontier.settings import ALL, Setting
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import atomic_write, check_writable
 
@@ -45,7 +45,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--size", type=parse_size, default=Size(352, 480), metavar="HxW")
-    parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME", required=True)
+    parser.add_argument("--settings", nargs="+", choices=ALL, metavar="NAME", required=True)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--kills", type=int, default=0, help="so often it is killed and goes on")
@@ -72,8 +72,8 @@ def about_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
 
 def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """Distil, export and score; the teacher's scores are taken beside the student's."""
-    setting = SETTINGS[name]
-    number = list(SETTINGS).index(name)
+    setting = ALL[name]
+    number = list(ALL).index(name)
     about = (number, seed, f"{args.minutes:g}", args.kills, args.learning_rate or "own")
     student = args.folder / f"{args.checkpoint.stem}-{'-'.join(map(str, about))}.pth"
     report = learned(
@@ -85,7 +85,7 @@ def trial_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     searched = search_images(args.train)
     with TemporaryDirectory() as folder:
         files = {one: Path(folder) / f"{one}.onnx" for one in ("teacher", "before", "after")}
-        written(args.checkpoint, files["teacher"], SETTINGS["none"], args.size)
+        written(args.checkpoint, files["teacher"], ALL["none"], args.size)
         manifest = written(args.checkpoint, files["before"], setting, args.size, searched)
         written(student, files["after"], setting, args.size, searched)
         data = {"unseen": args.unseen, "val": args.val}

@@ -17,6 +17,9 @@ _COLOURS = {
     "channels": "#E69F00",
     "combined": "#D55E00",
     "deep": "#56B4E9",
+    "windows": "#009E73",
+    "patches": "#E69F00",
+    "pass": "#CC79A7",
 }
 _UNREDUCED = "none"
 

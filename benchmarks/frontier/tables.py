@@ -5,7 +5,7 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.common.interleaved import columns, faster_text
-from benchmarks.frontier.settings import SETTINGS
+from benchmarks.frontier.settings import ALL
 
 __all__ = [
     "classes_table",
@@ -51,7 +51,7 @@ def recommended_table(result: Row, names: Sequence[str]) -> str:
 
 
 def _recommended_line(row: Row, none: Row) -> list[str]:
-    setting = SETTINGS[row["setting"]]
+    setting = ALL[row["setting"]]
     options = [f"--preset {setting.preset}"] if setting.preset != "none" else []
     options += [f"--reduce {text}" for text in setting.reduce]
     lost = [f"{100 * (row[d]['miou'] - none[d]['miou']):+.1f}" for d in _DATA]

@@ -11,6 +11,7 @@ are chosen on pictures of ``--train``. Nothing is timed.
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,21 +19,19 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.frontier.files import cost, scored, search_images, written
-from benchmarks.frontier.settings import SETTINGS, Setting, chosen
+from benchmarks.frontier.settings import ALL, Setting, chosen
 from segpp.export.models.loading import load_checkpoint
 from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import check_writable
-
-_THIRD_STAGE = 2
 
 
 def main() -> None:
     """Export and score every setting, and write the rows."""
     args = _arguments()
     check_writable(args.out)
-    depth = load_checkpoint(args.checkpoint).architecture.depths[_THIRD_STAGE]
+    settings = chosen(args.settings, load_checkpoint(args.checkpoint).architecture)
     with TemporaryDirectory() as folder:
-        rows = measure(chosen(args.settings, depth), Path(folder), args)
+        rows = measure(settings, Path(folder), args)
     found = {"checkpoint": args.checkpoint.name, "size": str(args.size), "rows": rows}
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
@@ -44,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--train", type=Path, required=True, help="to choose channels on")
     parser.add_argument("--size", type=parse_size, default=Size(352, 480), metavar="HxW")
-    parser.add_argument("--settings", nargs="+", choices=SETTINGS, metavar="NAME")
+    parser.add_argument("--settings", nargs="+", choices=ALL, metavar="NAME")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--limit", type=int, help="how many pictures")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.json")
@@ -52,7 +51,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def measure(
-    settings: dict[str, Setting], folder: Path, args: argparse.Namespace
+    settings: Mapping[str, Setting], folder: Path, args: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """Return a row for each setting; agreement is with the first."""
     files, rows = {}, []

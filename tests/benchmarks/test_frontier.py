@@ -11,11 +11,14 @@ import pytest
 from benchmarks.common.markdown import with_blocks
 from benchmarks.frontier.page import PAGE, blocks_of
 from benchmarks.frontier.plot import draw
-from benchmarks.frontier.settings import SETTINGS, chosen
+from benchmarks.frontier.settings import SETTINGS, VIT_SETTINGS, chosen
 from benchmarks.frontier.tables import classes_table, frontier_table
 from examples.demo.__main__ import CHECKPOINT
 from examples.street_scenes.draw import write_scenes
+from segpp.export.models.segformer.architecture import segformer
 from segpp.export.models.segformer.family import FAMILY
+from segpp.export.models.vit.architecture import vit
+from segpp.export.models.vit.family import FAMILY as VIT
 from segpp.export.reduction.config import ReductionChoice, count_tokens
 from segpp.export.reduction.gates.config import build_gates
 from segpp.ops.grid import Size
@@ -38,11 +41,30 @@ def test_every_setting_is_one_of_a_deep_network(name: str) -> None:
 
 
 def test_a_stage_of_two_blocks_has_no_third() -> None:
-    shallow, deep = chosen(None, 2), chosen(None, 6)
+    shallow, deep = (chosen(None, segformer(size, classes=2)) for size in ("b0", "b2"))
 
     assert set(deep) == set(SETTINGS)
     assert {SETTINGS[name].group for name in set(deep) - set(shallow)} == {"deep"}
-    assert list(chosen(["hq"], 2)) == ["hq"]
+    assert list(chosen(["hq"], segformer("b0", classes=2))) == ["hq"]
+
+
+@pytest.mark.parametrize("name", VIT_SETTINGS)
+def test_every_setting_of_a_plain_vit_is_one_of_twelve_blocks(name: str) -> None:
+    setting = VIT_SETTINGS[name]
+
+    config = VIT.reduction_config(ReductionChoice(setting.preset, reduce=setting.reduce))
+
+    assert len(config) >= len(setting.reduce)
+    assert bool(config) == (name != "none")
+
+
+def test_a_plain_vit_is_compared_with_its_own_settings() -> None:
+    network = vit(
+        dim=64, depth=12, heads=1, patch=16, prefix=1, hidden=256, ffn="gelu", head="linear",
+        decoder=0, head_blocks=0, classes=2, channels=3,
+    )  # fmt: skip
+
+    assert chosen(None, network) == VIT_SETTINGS
 
 
 def row(setting: str, gmacs: float, miou: float) -> dict[str, Any]:

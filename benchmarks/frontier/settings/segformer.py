@@ -1,24 +1,10 @@
-"""What is compared: a name for each choice of preset and sites."""
+"""What is compared on SegFormers: a name for each choice of preset and sites."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-__all__ = ["SETTINGS", "Setting", "chosen"]
+from benchmarks.frontier.settings.setting import Setting
 
-
-@dataclass(frozen=True)
-class Setting:
-    """What ``segpp-export`` is told.
-
-    Attributes:
-        preset: Name of a preset.
-        reduce: Single sites on top.
-        group: What kind of reduction it is, for the picture.
-    """
-
-    preset: str = "none"
-    reduce: tuple[str, ...] = ()
-    group: str = "merging"
+__all__ = ["SETTINGS"]
 
 
 _KV, _Q = ("1.kv", "2.kv"), ("3.q", "4.q")
@@ -90,14 +76,3 @@ SETTINGS: Mapping[str, Setting] = {
     "3.grid 1/2 from block 3": Setting(reduce=(f"{_GRID},first=3",), group="deep"),
     "hq + 3.grid, every third block full": Setting("hq", (f"{_GRID},every=3",), "deep"),
 }
-
-
-def chosen(names: list[str] | None, depth: int) -> dict[str, Setting]:
-    """Return the settings of these names, or all that a third stage of so many blocks has.
-
-    Raises:
-        KeyError: There is no setting of a name.
-    """
-    if names:
-        return {name: SETTINGS[name] for name in names}
-    return {name: one for name, one in SETTINGS.items() if one.group != "deep" or depth > 2}

@@ -91,7 +91,7 @@ def dinov2_settings(
     said = read_picture_settings(config_of(context))
     read = _one(said.head, "in_index", -1, path)
     outputs = said.backbone.get("out_indices", -1)
-    expected = {"resize_factors": None} | (_HEADS["linear"] if head == "linear" else {})
+    expected = {"resize_factors": None, **(_HEADS["linear"] if head == "linear" else {})}
     check_part(said.head, expected, "decode_head", path, plain=_PLAIN_DINOV2)
     return Settings(
         numerics=replace(numerics, align_corners=said.align_corners),

@@ -191,7 +191,7 @@ def joined_positions(
         same = state[_PREFIX] == tokens + positions
         tokens = tokens.where(same, state[_PREFIX])
         positions = positions.where(same, torch.zeros_like(positions))
-    theirs = dict(zip(prefix.names, tokens.split(list(prefix.counts), 1), strict=True))
+    theirs = dict(zip(prefix.names, torch.split(tokens, list(prefix.counts), 1), strict=True))
     row = positions[:, : _placed(fmt, prefix.names)]
     return {**theirs, fmt.positions: torch.cat([row, state[_PATCHES].flatten(1, 2)], 1)}
 

@@ -8,13 +8,17 @@ Sources: Oquab et al., DINOv2, 2023 (arXiv:2304.07193); Darcet et al., Vision Tr
 Registers, 2023 (arXiv:2309.16588); Siméoni et al., DINOv3, 2025 (arXiv:2508.10104).
 """
 
-from segpp.export.models.vit.architecture import Numerics
+from collections.abc import Mapping
+
+from segpp.export.models.vit.architecture import Head, Numerics
 from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat, FeedForward, Module
 
 __all__: list[str] = []
 
 _BLOCK, _TRAINING = "stages.{j}.blocks.0", "of its training without labels"
-_HEADS = {"linear": (Module("head.classifier", "{classifier}", "either"),)}
+_HEADS: Mapping[Head, tuple[Module, ...]] = {
+    "linear": (Module("head.classifier", "{classifier}", "either"),)
+}
 _CLASSIFIERS = ("classifier.classifier", "classifier")
 
 

@@ -100,6 +100,7 @@ class CheckpointFormat:
         told_by: What tells more than the weights: ``variant.yml`` beside the file, the
             ``configuration`` of mmsegmentation inside, ``config.json`` of transformers, or nothing.
         spellings: What may stand for a word in braces in any of the names: one thing in a file.
+        has_short_names: Whether some have no prefix, so that other networks may have them too.
         head_norm_eps: Of the LayerNorms of single heads, where it is not that of the numerics.
         unused: Starts of names that stand in its files and take no part in the result, and why.
     """
@@ -121,6 +122,7 @@ class CheckpointFormat:
     may_lack_registers: bool = False
     told_heads: Mapping[Head, str] = field(default_factory=dict)
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    has_short_names: bool = False
 
     def of_file(self, tensors: "Mapping[str, Tensor]") -> "CheckpointFormat":
         """Return the format with the spellings alone that a file has, forms of weights included."""
@@ -219,7 +221,12 @@ class CheckpointFormat:
         return name.startswith(self._unused_starts)
 
     def count_known(self, names: Collection[str]) -> int:
-        """Return how many of the names the format knows."""
+        """Return how many of the names the format knows.
+
+        Where other networks have some of them, one end of the network must be there.
+        """
+        if self.has_short_names and not (self.has_encoder(names) or self.has_head(names)):
+            return 0
         return sum(self.knows(name) or self.is_unused(name) for name in names)
 
     def has_encoder(self, names: Collection[str]) -> bool:

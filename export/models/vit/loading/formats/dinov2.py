@@ -58,6 +58,7 @@ FORMATS.register("mmsegmentation-dinov2")(
             "linear": (_CLASSIFIER,),
         },
         told_by="configuration",
+        has_short_names=True,
         unused={"{backbone}mask_token": "of its training without labels"},
         spellings={"backbone": ("backbone.", "")},
     )

@@ -161,6 +161,7 @@ FORMATS.register("eomt")(
             )
         },
         told_by="nothing",
+        has_short_names=True,
         unused={
             "attn_mask_probs": "masks of attention in training",
             "encoder.pixel_mean": "the mean of pixels, which is told",

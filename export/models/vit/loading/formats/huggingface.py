@@ -75,6 +75,7 @@ FORMATS.register("hf-dinov2")(
         feed_forwards=(_mlp(_V2, "fc1", "fc2"), _gated(_V2), _JOINED),
         heads=_HEADS,
         told_by="config.json",
+        has_short_names=True,
         unused={"{backbone}embeddings.mask_token": _TRAINING},
         spellings={
             "backbone": ("dinov2.", "dinov2_with_registers.", "backbone.", ""),
@@ -103,6 +104,7 @@ FORMATS.register("hf-dinov3")(
         feed_forwards=(_gated(_V3), _mlp(_V3, "up_proj", "down_proj")),
         heads=_HEADS,
         told_by="config.json",
+        has_short_names=True,
         unused={"{backbone}embeddings.mask_token": _TRAINING},
         spellings={
             "backbone": ("dinov3.", "dinov3_vit.", "backbone.", ""),

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from segpp.export.models.layers import nchw_to_tokens
 from segpp.export.models.vit.architecture import Numerics, PositionResize, shape_of
+from segpp.export.models.vit.input_size import check_patches
 from segpp.manifest import Architecture
-from segpp.ops.grid import Grid
+from segpp.ops.grid import Grid, Size
 
 __all__ = ["Embedding", "resized_positions"]
 
@@ -42,10 +43,16 @@ class Embedding(nn.Module):
         self.prefix = nn.Parameter(torch.zeros(1, shape.prefix, dim)) if shape.prefix else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Grid]:
-        """Return tokens (B, P + N, C) and the grid of the N patches for images (B, Cin, H, W)."""
+        """Return tokens (B, P + N, C) and the grid of the N patches for images (B, Cin, H, W).
+
+        Raises:
+            InputError: Its code would drop pixels of that size.
+        """
         # 1. Zeros fill the last patches.
         missing = [-side % self.patch for side in image.shape[2:]]
         if any(missing):
+            if self.filling == "refused":
+                check_patches(Size(*image.shape[2:]), self.patch)
             image = F.pad(image, self._sides(missing))
         patches = self.conv(image)
         grid = Grid(patches.shape[2], patches.shape[3])

@@ -20,7 +20,14 @@ from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
 from segpp.ops.grid import Size
 from segpp.runtime.backends.base import BACKENDS, BackendConfig
-from tests.export.models.vit.dino.networks import Joined, joined, meta, meta_state, save_folder
+from tests.export.models.vit.dino.networks import (
+    Joined,
+    joined,
+    meta,
+    meta_state,
+    save_folder,
+    save_pretrained,
+)
 from tests.helpers.commands import Completed
 
 Command = Callable[..., Completed]
@@ -107,6 +114,21 @@ def test_a_lone_file_of_version_4_is_the_same_network_and_tells_what_it_assumes(
     assert "attention heads of 64 channels are assumed: --heads 1" in checkpoint.notes
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_what_save_pretrained_writes_of_ones_own_class_is_read(
+    tmp_path: Path, *, gated: bool
+) -> None:
+    names = {0: "road", 1: "sky", 2: "car", 3: "tree", 4: "person"}
+    network = joined("dinov2", use_swiglu_ffn=gated, id2label=names)
+
+    checkpoint = load_checkpoint(save_pretrained(tmp_path / "net", network))
+
+    check_same(checkpoint, network)
+    assert (checkpoint.format, checkpoint.size) == ("hf-dinov2", SIZE)
+    assert checkpoint.classes is not None
+    assert checkpoint.classes.names == tuple(names.values())
+
+
 def test_a_lone_file_of_dinov3_is_the_same_network(tmp_path: Path) -> None:
     network = joined("dinov3", patch_size=16)
     state = {
@@ -136,6 +158,8 @@ def test_a_size_whose_pixels_would_be_dropped_is_refused(tmp_path: Path) -> None
         InputError, match=r"60x70 is no multiple of the 14 .*\n(.*\n)*.*`size=56x70"
     ):
         checkpoint.at(Size(60, 70))
+    with pytest.raises(InputError, match="60x70 is no multiple of the 14"):
+        checkpoint.build()(images(Size(60, 70)))
 
 
 def test_what_is_stored_is_what_was_read_under_its_names(tmp_path: Path) -> None:

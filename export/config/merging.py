@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from segpp.errors import ReductionError
+from segpp.errors import InputError, ReductionError
 from segpp.export.config import ExportConfig, reduction_of
 from segpp.export.models.base import Checkpoint, family_of, grids_of
 from segpp.export.reduction.config import ReductionConfig, count_tokens
 from segpp.export.reduction.sites import Site
-from segpp.manifest import InputSpec
+from segpp.manifest import Architecture, InputSpec
 from segpp.ops.grid import Grid, Size
 
 __all__ = ["resolve_reduction", "shortfall_note"]
@@ -20,9 +20,11 @@ def resolve_reduction(
 
     Raises:
         ReductionError: The network has no such site, or the reduction does not fit its grid.
+        InputError: One match was to serve several blocks, and no stage has them.
     """
     architecture = checkpoint.architecture
     size = Size(spec.height, spec.width)
+    _check_match_interval(config.match_interval, architecture)
     reduction = reduction_of(config, family_of(architecture), architecture)
     sites = grids_of(architecture)(size, None)
     # A reduction given as objects, not as text, has been checked by nobody.
@@ -37,6 +39,16 @@ def resolve_reduction(
     grids = grids_of(architecture)(size, reduction)
     count_tokens(reduction, grids, depths=architecture.depths)
     return reduction
+
+
+def _check_match_interval(interval: int | str, architecture: Architecture) -> None:
+    """Raise InputError if one match was to serve several blocks of stages that are single ones."""
+    if isinstance(interval, int) and interval > 1 and max(architecture.depths) == 1:
+        raise InputError(
+            f"`match_interval={interval}` in {architecture.name}, whose stages are single blocks",
+            "a match serves the blocks of its stage, and queries and keys that merge alike",
+            hint="leave `match_interval` out",
+        )
 
 
 def shortfall_note(reduction: ReductionConfig, grids: Mapping[Site, Grid]) -> str | None:

@@ -19,8 +19,10 @@ __all__ = [
     "MAX_BLOCKS",
     "PATCHES",
     "Ffn",
+    "Filling",
     "Head",
     "Numerics",
+    "PositionResize",
     "check_heads",
     "prefixes",
     "shape_of",
@@ -32,13 +34,23 @@ __all__ = [
 # mmsegmentation's FCN head without convolutions; ``bn-linear``: BatchNorm before it, as DINOv2's
 # (Oquab et al., 2023, arXiv:2304.07193, section 7.4); ``mask-transformer``: Segmenter's;
 # ``setr-naive``: two convolutions around an upsampling (Zheng et al., SETR, 2021, arXiv:2012.15840,
-# section 3.3); ``mask-classification``: a class and a mask of each query, as of EoMT (Kerssies et
+# section 3.3); ``setr-pup``: a convolution before each of several (likewise);
+# ``mask-classification``: a class and a mask of each query, as of EoMT (Kerssies et
 # al., 2025, arXiv:2503.19108, section 3).
-Head = Literal["linear", "bn-linear", "mask-transformer", "setr-naive", "mask-classification"]
+Head = Literal[
+    "linear", "bn-linear", "mask-transformer", "setr-naive", "setr-pup", "mask-classification"
+]
 HEADS: tuple[Head, ...] = get_args(Head)
 
 # What lies between the layers of a feed-forward part.
 Ffn = Literal["gelu", "swiglu"]
+
+# How positions are brought to another grid: ``bicubic-offset`` with a tenth of a patch more on
+# either side, ``bicubic-antialias`` with a wider filter where the grid is smaller.
+PositionResize = Literal["bilinear", "bicubic", "bicubic-offset", "bicubic-antialias"]
+# What becomes of a size that is no multiple of the patch: zeros at the bottom and at the right, or
+# as many on the other sides, or it is ``refused``, since pixels would be dropped.
+Filling = Literal["end", "around", "refused"]
 
 # Sides of patches that published networks have, the finest first.
 PATCHES = (8, 14, 16, 32)
@@ -67,14 +79,16 @@ class Numerics:
             otherwise masks are stretched over the image alone.
         align_corners: How the logits are meant to be resized to the image.
         batch_norm_eps: BatchNorm in the head.
+        filling: What becomes of a size that is no multiple of the patch.
     """
 
     norm_eps: float
     head_norm_eps: float
-    position_resize: Literal["bilinear", "bicubic"]
+    position_resize: PositionResize
     crops_padding: bool = False
     align_corners: bool = False
     batch_norm_eps: float = 1e-5
+    filling: Filling = "end"
 
 
 def shape_of(architecture: Architecture) -> PlainViT:

@@ -39,7 +39,13 @@ class ViTFamily:
 
     name = "vit"
     title = "plain ViT"
-    model_types: tuple[str, ...] = ("eomt", "eomt_dinov3")
+    model_types: tuple[str, ...] = (
+        "eomt",
+        "eomt_dinov3",
+        "dinov2",
+        "dinov2_with_registers",
+        "dinov3_vit",
+    )
     default_size = DEFAULT_SIZE
     sites: tuple[Site, ...] = SITES
     places: tuple[Place, ...] = ()

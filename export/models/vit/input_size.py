@@ -3,7 +3,7 @@
 from segpp.errors import InputError
 from segpp.ops.grid import Size
 
-__all__ = ["DEFAULT_SIZE", "MAX_PIXELS", "check_size"]
+__all__ = ["DEFAULT_SIZE", "MAX_PIXELS", "check_patches", "check_size"]
 
 DEFAULT_SIZE = Size(512, 512)
 
@@ -27,3 +27,14 @@ def check_size(size: Size) -> None:
         )
     if size.height * size.width > MAX_PIXELS:
         raise InputError(f"the size {size} has more than {MAX_PIXELS:,} pixels")
+
+
+def check_patches(size: Size, patch: int) -> None:
+    """Raise InputError unless the patches of a network whose code fills none cover the image."""
+    if any(side % patch for side in size):
+        nearest = Size(*(max(1, round(side / patch)) * patch for side in size))
+        raise InputError(
+            f"the size {size} is no multiple of the {patch} pixels of a patch",
+            "the code that trained it drops the pixels that are left over",
+            hint=f"the nearest that works: `size={nearest}`",
+        )

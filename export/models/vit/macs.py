@@ -41,7 +41,7 @@ def macs_of(architecture: Architecture, size: Size, reduction: Sequence[Reductio
     if architecture.head == "mask-classification":
         return Macs(tuple(stages), _masks(architecture, shape, patches))
     # A head that looks at neighbours gets restored tokens.
-    seen = patches if architecture.head == "setr-naive" else tokens
+    seen = patches if architecture.head in {"setr-naive", "setr-pup"} else tokens
     return Macs(tuple(stages), _head(architecture, shape, seen))
 
 
@@ -83,6 +83,12 @@ def _head(architecture: Architecture, shape: PlainViT, tokens: int) -> HeadMacs:
     dim, width, classes = architecture.dims[-1], architecture.decoder, architecture.classes
     if architecture.head == "setr-naive":
         return HeadMacs(tokens * dim * width, 0, tokens * SETR_UPSAMPLING**2 * width * classes)
+    if architecture.head == "setr-pup":
+        # Pixels of the map before each upsampling, of which the first has the tokens' channels.
+        maps = [tokens << 2 * level for level in range(shape.upscalings + 1)]
+        inner = [dim, *[width] * shape.upscalings]
+        fuse = sum(size * own * width for size, own in zip(maps[:-1], inner, strict=False))
+        return HeadMacs(0, _NEIGHBORS * fuse, maps[-1] * width * classes)
     if architecture.head != "mask-transformer":
         return HeadMacs(0, 0, tokens * dim * classes)
     both, hidden = tokens + classes, shape.hidden * width // dim
@@ -116,6 +122,8 @@ def head_values(architecture: Architecture, size: Size) -> int:
     tokens, classes = grid.tokens, architecture.classes
     if architecture.head == "setr-naive":
         return tokens * SETR_UPSAMPLING**2 * max(architecture.decoder, classes)
+    if architecture.head == "setr-pup":
+        return (tokens << 2 * shape.upscalings) * max(architecture.decoder, classes)
     if architecture.head == "mask-classification":
         finest = (tokens << 2 * shape.upscalings) * architecture.dims[-1]
         return max(tokens * shape.patch**2 * max(shape.queries, classes), finest)

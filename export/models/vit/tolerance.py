@@ -15,6 +15,8 @@ from segpp.ops.grid import Size
 __all__ = ["relative_tolerance"]
 
 _UNIT_ROUNDOFF = 2.0**-24
+# What a 3x3 convolution looks at.
+_NEIGHBORS = 9
 
 
 def relative_tolerance(architecture: Architecture, size: Size) -> float:
@@ -34,6 +36,9 @@ def relative_tolerance(architecture: Architecture, size: Size) -> float:
         return _UNIT_ROUNDOFF * sum(map(sqrt, lengths + _masks(architecture, shape)))
     keys = prefixes(architecture)[-1] + patches
     width, dim = architecture.decoder, architecture.dims[-1]
+    if architecture.head == "setr-pup":
+        # Of each pixel the neighbours, and four of those that an upsampling lies between.
+        lengths += [_NEIGHBORS * dim, *([_NEIGHBORS * width] * (shape.upscalings - 1))]
     inner = _block(width, dim // architecture.heads[-1], keys + architecture.classes, 4 * width)
     lengths += shape.head_blocks * inner + [dim, width, width, architecture.classes]
     return _UNIT_ROUNDOFF * sum(sqrt(length) for length in lengths)

@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--checkpoint-format",
         metavar="NAME",
-        help="whose checkpoint it is, where the keys do not tell",
+        help="whose checkpoint it is, where the keys do not tell; an unknown name lists all",
     )
     model.add_argument(
         "--for",

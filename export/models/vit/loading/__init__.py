@@ -12,11 +12,13 @@ from segpp.export.models._common.class_names import stored_classes
 from segpp.export.models._common.colors import turned, turned_channels
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.vit.architecture import Head, Numerics, check_heads, shape_of
+from segpp.export.models.vit.input_size import check_patches
 from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat
-from segpp.export.models.vit.loading.settings import Settings, read_settings
+from segpp.export.models.vit.loading.read_settings import read_settings
+from segpp.export.models.vit.loading.settings import Settings
 from segpp.export.models.vit.loading.variant import VARIANT
 from segpp.export.models.vit.sites import patch_grid
-from segpp.manifest import Architecture, Origin
+from segpp.manifest import Architecture, Classes, Origin
 from segpp.ops.grid import Grid, Size
 
 if TYPE_CHECKING:
@@ -45,10 +47,12 @@ class ViTCheckpoint(Checkpoint):
     Attributes:
         numerics: What its trainer's code computes the weights with.
         prefix: What the file has before the patches, which in ``state`` is one with its positions.
+        names: The format, spelled as the file is.
     """
 
     numerics: Numerics
     prefix: "Prefix"
+    names: CheckpointFormat
 
     @property
     def align_corners(self) -> bool:
@@ -61,10 +65,16 @@ class ViTCheckpoint(Checkpoint):
         return asdict(self.numerics)
 
     def at(self, size: Size) -> "ViTCheckpoint":
-        """Return the same network with its positions resized to the patches of one size."""
+        """Return the same network with its positions resized to the patches of one size.
+
+        Raises:
+            InputError: Its code would drop pixels of that size.
+        """
         from segpp.export.models.vit.network.embedding import resized_positions
 
         shape = shape_of(self.architecture)
+        if self.numerics.filling == "refused":
+            check_patches(size, shape.patch)
         grid = patch_grid(size, shape.patch)
         if shape.rope_theta:
             return replace(self, state={**self.state, **_turns(self.architecture, grid)})
@@ -91,13 +101,14 @@ class ViTCheckpoint(Checkpoint):
         from segpp.export.models.vit.loading.convert import expected_tensors
         from segpp.export.models.vit.loading.positions import joined_positions
 
-        shape, own = shape_of(self.architecture), dict(state)
-        if shape.queries:
+        shape, own, fmt = shape_of(self.architecture), dict(state), self.names
+        if shape.queries or shape.rope_theta:
             raise InputError(
                 f"{self.format} checkpoints cannot be trained yet",
-                "what they give are sums of probabilities, and no logits to learn from",
+                "what they give are sums of probabilities, and no logits to learn from"
+                if shape.queries
+                else "their keys have no biases in the file, and would learn some",
             )
-        fmt = FORMATS[self.format].of_ffn(shape.ffn)
         if self.colors == "bgr":
             # Turned round twice, channels are where they were.
             own[_FIRST] = turned_channels(own[_FIRST])
@@ -153,8 +164,9 @@ def load(
     """
     from segpp.export.models._common.tensors import check_finite, check_plain, check_shapes
     from segpp.export.models.vit.loading.convert import expected_tensors, to_ours
-    from segpp.export.models.vit.loading.detect import detect_format, detect_head
-    from segpp.export.models.vit.loading.eomt_config import check_unmasked, with_biases
+    from segpp.export.models.vit.loading.detect import check_encoder, detect_format, detect_head
+    from segpp.export.models.vit.loading.dino_config import with_biases
+    from segpp.export.models.vit.loading.eomt_config import check_unmasked
     from segpp.export.models.vit.loading.infer_architecture import architecture_of
     from segpp.export.models.vit.loading.positions import (
         position_grid,
@@ -169,15 +181,23 @@ def load(
     # 1. Whose file it is, and that its tensors are plain numbers.
     name = detect_format(tensors, path, choices.checkpoint_format)
     fmt = FORMATS[name].of_file(tensors)
-    head = detect_head(fmt, tensors, path)
+    check_encoder(fmt, name, tensors, path)
+    head = detect_head(fmt, name, tensors, path)
     check_plain(tensors, [n for n in tensors if fmt.knows(n) and not n.endswith(_COUNTER)], path)
     prefix = prefix_names(fmt, tensors)
     distilled = any(token.endswith(_DISTILLED) for token in prefix)
-    check_present(fmt, tensors, [*fmt.learned, *(fmt.tokens if fmt.is_whole else ())], path)
+    check_present(fmt, tensors, [*fmt.learned, *fmt.needed_tokens], path)
     # 2. Which network it is, and that it is that network and nothing else.
-    settings = read_settings(fmt, head, state_dict.context, weights, path, distilled=distilled)
-    if settings.eomt is not None:
-        tensors = with_biases(tensors, settings.eomt.unbiased, path)
+    settings = read_settings(
+        fmt,
+        head,
+        tensors,
+        context=state_dict.context,
+        weights=weights,
+        path=path,
+        distilled=distilled,
+    )
+    tensors = with_biases(tensors, settings.unbiased, path)
     heads, origin = _heads(choices, settings)
     architecture = architecture_of(
         fmt,
@@ -186,11 +206,12 @@ def load(
         path,
         heads=heads,
         prefix=prefix_count(fmt, tensors, path),
-        query_blocks=settings.eomt.query_blocks if settings.eomt else 0,
-        rope_theta=settings.eomt.rope_theta if settings.eomt else 0.0,
+        query_blocks=settings.query_blocks,
+        rope_theta=settings.rope_theta,
     )
     dim, patch = architecture.dims[0], shape_of(architecture).patch
-    grid = position_grid(fmt, tensors, path, dim=dim, trained=settings.size, patch=patch)
+    trained = settings.position_size or settings.size
+    grid = position_grid(fmt, tensors, path, dim=dim, trained=trained, patch=patch)
     ours = _needed(fmt, settings, architecture, grid, tensors)
     expected = expected_tensors(fmt, head, ours)
     used = [*expected, *prefix, *fmt.learned]
@@ -211,13 +232,11 @@ def load(
     if colors == "bgr":
         state[_FIRST] = turned_channels(state[_FIRST])
         notes.append(_BGR)
-    meta = state_dict.context.get("meta")
-    meta = meta if isinstance(meta, Mapping) else {}
-    classes = stored_classes(meta, architecture.classes, notes, named=settings.classes)
+    classes = _classes(state_dict, settings, architecture, notes)
     mean, std = _normalization(settings, architecture.channels, notes)
-    is_bgr = colors == "bgr"
+    size, assumed = _trained_size(settings, fmt, grid, patch, notes)
     found: dict[str, object] = {
-        "mean": mean, "std": std, "size": settings.size, "fit": settings.fit,
+        "mean": mean, "std": std, "size": size, "fit": settings.fit,
         "classes": classes, "colors": settings.colors, "resize": settings.resize,
     }  # fmt: skip
     origins: dict[str, Origin] = {
@@ -231,24 +250,47 @@ def load(
         architecture=architecture,
         numerics=settings.numerics,
         prefix=prefix_of(fmt, tensors),
+        names=fmt,
         format=name,
         sha256=weights.sha256,
         classes=classes,
-        size=settings.size,
-        mean=turned(mean) if mean and is_bgr else mean,
-        std=turned(std) if std and is_bgr else std,
+        size=size,
+        mean=turned(mean) if mean and colors == "bgr" else mean,
+        std=turned(std) if std and colors == "bgr" else std,
         colors=colors,
         fit=settings.fit,
         padding=settings.padding,
         resize=settings.resize,
         reduce_labels=settings.reduce_labels,
-        origins={**origins, "heads": origin, **settings.origins, **given},
+        origins={**origins, "heads": origin, **settings.origins, **assumed, **given},
         ignored=(*state_dict.ignored, *unused),
         beside=(VARIANT,) if fmt.told_by == VARIANT else (),
         notes=tuple(
             filter(None, (*weights.notes, *state_dict.notes, told, *settings.notes, *notes))
         ),
     )
+
+
+def _classes(
+    state_dict: "StateDict", settings: Settings, architecture: Architecture, notes: list[str]
+) -> Classes | None:
+    meta = state_dict.context.get("meta")
+    meta = meta if isinstance(meta, Mapping) else {}
+    return stored_classes(meta, architecture.classes, notes, named=settings.classes)
+
+
+def _trained_size(
+    settings: Settings, fmt: CheckpointFormat, grid: Grid, patch: int, notes: list[str]
+) -> tuple[Size | None, dict[str, Origin]]:
+    """Return the size that it was trained on, and where that comes from if nothing tells it.
+
+    A network that takes multiples of its patch alone takes what its positions are of.
+    """
+    if settings.size or not fmt.positions or settings.numerics.filling != "refused":
+        return settings.size, {}
+    size = Size(grid.height * patch, grid.width * patch)
+    notes.append(f"{size} is the size of its positions; what it was trained on is not told")
+    return size, {"size": "assumed"}
 
 
 def _needed(
@@ -281,14 +323,24 @@ def _check_described(
 ) -> None:
     """Raise CheckpointError if what stands beside the weights is of another network."""
     from segpp.errors import CheckpointError
-    from segpp.export.models.vit.loading.eomt_config import check_eomt_config
-    from segpp.export.models.vit.loading.validate import check_variant
+    from segpp.export.models.vit.loading.dino_config import check_dino_config
+    from segpp.export.models.vit.loading.eomt_config import EomtConfig, check_eomt_config
+    from segpp.export.models.vit.loading.validate import check_upsampling, check_variant
 
     if settings.variant is not None:
         check_variant(settings.variant, architecture, path, distilled=distilled)
-    if settings.eomt is not None:
-        check_eomt_config(settings.eomt, architecture, grid, path)
+    if isinstance(settings.config, EomtConfig):
+        check_eomt_config(settings.config, architecture, grid, path)
+    elif settings.config is not None:
+        check_dino_config(settings.config, architecture, grid, path)
     found = len(architecture.depths)
+    if settings.read_block not in {-1, found - 1}:
+        raise CheckpointError(
+            f"{path} has a head that reads block {settings.read_block}, counted from 0",
+            f"expected: the last of its {found}",
+            hint="a changed network cannot be exported; give one with its head on the last block",
+        )
+    check_upsampling(architecture, path)
     if settings.variant is None and settings.depth not in {None, found}:
         raise CheckpointError(
             f"{path} has {found} blocks, and its configuration says {settings.depth}",

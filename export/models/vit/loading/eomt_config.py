@@ -12,7 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segpp.errors import CheckpointError
+from segpp.export.models._common.hf_values import (
+    CONFIG,
+    GELU,
+    classes_in,
+    count_in,
+    eps_in,
+    number_in,
+    wrong,
+)
 from segpp.export.models.vit.architecture import Ffn, shape_of
+from segpp.export.models.vit.loading.dino_config import (
+    check_turning,
+    ffn_in,
+    hidden_in,
+    theta_in,
+    unbiased_in,
+)
 from segpp.manifest import Architecture
 from segpp.ops.grid import Grid
 
@@ -20,33 +36,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 __all__ = [
-    "CONFIG",
     "EomtConfig",
     "check_eomt_config",
     "check_unmasked",
     "read_eomt_config",
-    "with_biases",
 ]
 
-CONFIG = "config.json"
 
 _LEARNED, _ROTARY = "eomt", "eomt_dinov3"
-# What may have no biases in a network over DINOv3, and what does unless the file says otherwise.
-_BIASES = {
-    "query_bias": (("attention.q_proj",), True),
-    "key_bias": (("attention.k_proj",), False),
-    "value_bias": (("attention.v_proj",), True),
-    "proj_bias": (("attention.o_proj",), True),
-    "mlp_bias": (("mlp.up_proj", "mlp.down_proj"), True),
-}
-_THETA = 100.0
-# Channels of a head turn in pairs, half of them by the row.
-_TURNED_TOGETHER = 4
-# Names of the same function of transformers.
-_GELU = ("gelu", "gelu_python")
 _MASKS = "attn_mask_probs"
-# SwiGLU has two thirds of the channels, a multiple of this.
-_SWIGLU_STEP = 8
 
 
 @dataclass(frozen=True)
@@ -109,37 +107,39 @@ def read_eomt_config(config: Mapping[str, Any], path: Path, *, rotary: bool) -> 
             hint="give the folder that save_pretrained wrote, or model.safetensors inside it",
         )
     _check_kind(config, _ROTARY if rotary else _LEARNED)
-    depth, blocks = _count(config, "num_hidden_layers", 24), _count(config, "num_blocks", 4)
+    depth, blocks = count_in(config, "num_hidden_layers", 24), count_in(config, "num_blocks", 4)
     if blocks > depth:
-        raise _wrong("num_blocks", blocks, f"at most {depth}, as num_hidden_layers says")
-    side, patch = _count(config, "image_size", 640), _count(config, "patch_size", 16)
+        raise wrong("num_blocks", blocks, f"at most {depth}, as num_hidden_layers says")
+    side, patch = count_in(config, "image_size", 640), count_in(config, "patch_size", 16)
     if side % patch:
-        raise _wrong("image_size", side, f"a multiple of the {patch} pixels of a patch")
-    dim, heads = _count(config, "hidden_size", 1024), _count(config, "num_attention_heads", 16)
-    ffn: Ffn = "gelu" if rotary else _ffn(config)
+        raise wrong("image_size", side, f"a multiple of the {patch} pixels of a patch")
+    dim, heads = count_in(config, "hidden_size", 1024), count_in(config, "num_attention_heads", 16)
+    ffn: Ffn = "gelu" if rotary else ffn_in(config)
     if rotary:
-        _check_turning(config, dim, heads)
+        check_turning(dim, heads)
+        if (gated := config.get("use_gated_mlp", False)) is not False:
+            raise wrong("use_gated_mlp", gated, "false: gates are not read of EoMTs over DINOv3")
     return EomtConfig(
         dim=dim,
         depth=depth,
         heads=heads,
         query_blocks=blocks,
-        queries=_count(config, "num_queries", 200),
-        registers=_count(config, "num_register_tokens", 4, least=0),
-        upscalings=_count(config, "num_upscale_blocks", 2, least=0),
+        queries=count_in(config, "num_queries", 200),
+        registers=count_in(config, "num_register_tokens", 4, least=0),
+        upscalings=count_in(config, "num_upscale_blocks", 2, least=0),
         side=side,
         patch=patch,
-        channels=_count(config, "num_channels", 3),
+        channels=count_in(config, "num_channels", 3),
         hidden=(
-            _count(config, "intermediate_size", 4096)
+            count_in(config, "intermediate_size", 4096)
             if rotary
-            else _hidden(dim, _number(config, "mlp_ratio", 4), ffn)
+            else hidden_in(dim, number_in(config, "mlp_ratio", 4), ffn)
         ),
         ffn=ffn,
-        norm_eps=_eps(config),
-        classes=_classes(config),
-        rope_theta=_theta(config) if rotary else 0.0,
-        unbiased=_unbiased(config) if rotary else (),
+        norm_eps=eps_in(config),
+        classes=classes_in(config),
+        rope_theta=theta_in(config) if rotary else 0.0,
+        unbiased=unbiased_in(config) if rotary else (),
     )
 
 
@@ -216,106 +216,8 @@ def check_unmasked(tensors: "Mapping[str, Tensor]", blocks: int, path: Path) -> 
         )
 
 
-def with_biases(
-    tensors: "Mapping[str, Tensor]", unbiased: tuple[str, ...], path: Path
-) -> "dict[str, Tensor]":
-    """Return the tensors of a file with zeros for the biases that its network does without.
-
-    Raises:
-        CheckpointError: One of these biases is there.
-    """
-    import torch
-
-    zeros = {}
-    for name, weight in tensors.items():
-        layer, leaf = name.rpartition(".")[::2]
-        if leaf != "weight" or not layer.endswith(tuple(f".{one}" for one in unbiased)):
-            continue
-        if f"{layer}.bias" in tensors:
-            raise CheckpointError(
-                f"{CONFIG} beside {path} is of another network than its weights",
-                f"{layer}.bias: it says that there is none, and the weights have it",
-                hint="put the file that was written with these weights beside them",
-            )
-        zeros[f"{layer}.bias"] = torch.zeros(weight.shape[:1])
-    return {**tensors, **zeros}
-
-
 def _check_kind(config: Mapping[str, Any], expected: str) -> None:
     if (kind := config.get("model_type", expected)) != expected:
-        raise _wrong("model_type", kind, expected)
-    if (activation := config.get("hidden_act", "gelu")) not in _GELU:
-        raise _wrong("hidden_act", activation, " or ".join(_GELU))
-
-
-def _check_turning(config: Mapping[str, Any], dim: int, heads: int) -> None:
-    """Raise CheckpointError unless the heads can turn, and nothing else is of another kind."""
-    if (gated := config.get("use_gated_mlp", False)) is not False:
-        raise _wrong("use_gated_mlp", gated, "false: gates are not read of networks over DINOv3")
-    if dim % (heads * _TURNED_TOGETHER):
-        raise _wrong("num_attention_heads", heads, f"heads of {dim} channels that turn by fours")
-
-
-def _theta(config: Mapping[str, Any]) -> float:
-    # As transformers reads them: either object, and what it lacks from beside it.
-    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    if not isinstance(rope, Mapping):
-        raise _wrong("rope_parameters", rope, "an object")
-    for key in ("rope_type", "type"):
-        if (kind := rope.get(key, "default")) != "default":
-            raise _wrong(key, kind, "default")
-    return _number(rope if "rope_theta" in rope else config, "rope_theta", _THETA)
-
-
-def _unbiased(config: Mapping[str, Any]) -> tuple[str, ...]:
-    found: list[str] = []
-    for key, (layers, usual) in _BIASES.items():
-        if type(value := config.get(key, usual)) is not bool:
-            raise _wrong(key, value, "true or false")
-        found += () if value else layers
-    return tuple(found)
-
-
-def _count(config: Mapping[str, Any], key: str, usual: int, *, least: int = 1) -> int:
-    value = config.get(key, usual)
-    if type(value) is int and value >= least:
-        return value
-    raise _wrong(key, value, f"a whole number from {least} on")
-
-
-def _number(config: Mapping[str, Any], key: str, usual: float) -> float:
-    value = config.get(key, usual)
-    # Of what could overflow nothing is made.
-    if type(value) in (int, float) and 0 < value < 1 << 20:
-        return float(value)
-    raise _wrong(key, value, "a positive number")
-
-
-def _eps(config: Mapping[str, Any]) -> float:
-    value = _number(config, "layer_norm_eps", 1e-6)
-    if value < 1:
-        return value
-    raise _wrong("layer_norm_eps", value, "a small number")
-
-
-def _ffn(config: Mapping[str, Any]) -> Ffn:
-    value = config.get("use_swiglu_ffn", False)
-    if type(value) is bool:
-        return "swiglu" if value else "gelu"
-    raise _wrong("use_swiglu_ffn", value, "true or false")
-
-
-def _hidden(dim: int, ratio: float, ffn: Ffn) -> int:
-    hidden = int(dim * ratio)
-    if ffn == "gelu":
-        return hidden
-    return (int(hidden * 2 / 3) + _SWIGLU_STEP - 1) // _SWIGLU_STEP * _SWIGLU_STEP
-
-
-def _classes(config: Mapping[str, Any]) -> int | None:
-    labels = config.get("id2label")
-    return len(labels) if isinstance(labels, dict) and labels else None
-
-
-def _wrong(key: str, value: object, expected: str) -> CheckpointError:
-    return CheckpointError(f"{CONFIG} gives {key} as {value!r:.80}", f"expected: {expected}")
+        raise wrong("model_type", kind, expected)
+    if (activation := config.get("hidden_act", "gelu")) not in GELU:
+        raise wrong("hidden_act", activation, " or ".join(GELU))

@@ -68,23 +68,32 @@ def architecture_of(
         classes=_classes(fmt, head, tensors, path),
         channels=channels,
         rope_theta=rope_theta,
-        **(_masks(fmt, tensors, path, query_blocks) if head == "mask-classification" else {}),
+        **_more(fmt, head, tensors, path, query_blocks),
     )
 
 
-def _masks(
-    fmt: CheckpointFormat, tensors: Mapping[str, Tensor], path: Path, query_blocks: int
+def _more(
+    fmt: CheckpointFormat, head: Head, tensors: Mapping[str, Tensor], path: Path, query_blocks: int
 ) -> dict[str, int]:
-    """Return what only networks with queries have."""
+    """Return what only networks have whose head makes its map larger several times."""
+    if head == "setr-pup":
+        return {"upscalings": _upscalings(fmt, "head.convs.{j}.conv", tensors, path)}
+    if head != "mask-classification":
+        return {}
     queries = _shape(_key(fmt, "queries"), tensors, {_MATRIX_RANK}, path)[0]
-    module, found = _numbers(fmt, "head.upscaling.{j}.conv", tensors)
+    upscalings = _upscalings(fmt, "head.upscaling.{j}.conv", tensors, path)
+    return {"queries": queries, "query_blocks": query_blocks, "upscalings": upscalings}
+
+
+def _upscalings(fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor], path: Path) -> int:
+    module, found = _numbers(fmt, ours, tensors)
     upscalings = max(found, default=-1) + 1
     if upscalings > _MAX_UPSCALINGS:
         raise CheckpointError(
             f"{path} has {upscalings} upscalings",
             f"expected: 0 to {_MAX_UPSCALINGS}, named as {module.key('weight')}",
         )
-    return {"queries": queries, "query_blocks": query_blocks, "upscalings": upscalings}
+    return upscalings
 
 
 def heads_for(dim: int, said: int | None, path: Path) -> int:
@@ -139,7 +148,11 @@ def _hidden(fmt: CheckpointFormat, tensors: Mapping[str, Tensor], dim: int) -> i
 def _decoder(
     fmt: CheckpointFormat, head: Head, tensors: Mapping[str, Tensor], dim: int, path: Path
 ) -> int:
-    modules = {"mask-transformer": "head.projection", "setr-naive": "head.conv"}
+    modules = {
+        "mask-transformer": "head.projection",
+        "setr-naive": "head.conv",
+        "setr-pup": "head.convs.{j}.conv",
+    }
     if head not in modules:
         return dim
     return _shape(_key(fmt, modules[head]), tensors, _MATRIX_RANKS, path)[0]

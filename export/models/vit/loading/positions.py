@@ -1,7 +1,8 @@
 """Prefix and positions: tokens before the patches with their positions added, and a grid of those.
 
-Positions are stored in a row, the prefix's first; some formats have those of the patches alone. A
-network of ours has one number where a file has two, a token of the prefix and its position.
+Positions are stored in a row, the prefix's first; registers have none, and some formats have those
+of the patches alone. A network of ours has one number where a file has two, a token of the prefix
+and its position.
 """
 
 from collections.abc import Mapping
@@ -68,6 +69,11 @@ def prefix_count(fmt: CheckpointFormat, tensors: Mapping[str, Tensor], path: Pat
     return len(names) - 1 + shape[1]
 
 
+def _placed(fmt: CheckpointFormat, names: tuple[str, ...]) -> int:
+    """Return how many of the tokens before the patches have a position in their row."""
+    return 0 if fmt.patch_positions else sum(name != fmt.registers for name in names)
+
+
 def position_grid(
     fmt: CheckpointFormat,
     tensors: Mapping[str, Tensor],
@@ -90,16 +96,17 @@ def position_grid(
     Raises:
         CheckpointError: The positions are of no grid, or a token before them has another shape.
     """
-    before = prefix_count(fmt, tensors, path)
-    for name in prefix_names(fmt, tensors):
-        count = before - len(fmt.prefix) if name == fmt.registers else 1
+    before, names = prefix_count(fmt, tensors, path), prefix_names(fmt, tensors)
+    for name in names:
+        count = before - len(names) + 1 if name == fmt.registers else 1
         if tuple(tensors[name].shape) != (1, count, dim):
             raise _wrong(name, (1, count, dim), tensors, path)
     if fmt.positions is None:
         if trained is None:
             raise CheckpointError(f"{path} does not tell the size that it was trained on")
         return Grid(trained.height // patch, trained.width // patch)
-    count = _patches(fmt.positions, fmt, tensors, path, dim=dim, before=before)
+    placed = _placed(fmt, names)
+    count = _patches(fmt.positions, fmt, tensors, path, dim=dim, before=placed)
     if trained is not None:
         grid = Grid(trained.height // patch, trained.width // patch)
         if grid.tokens == count:
@@ -125,7 +132,7 @@ def _patches(
 ) -> int:
     """Return how many patches the positions called ``name`` are of."""
     shape = tuple(tensors[name].shape)
-    if fmt.patch_positions:
+    if fmt.patch_positions and len(shape) != _RANK:
         if shape[1:] != (dim,) or shape[0] < 1:
             raise _wrong(name, ("patches", dim), tensors, path)
         return shape[0]
@@ -142,7 +149,7 @@ def split_positions(
     prefix, ours = prefix_of(fmt, tensors), dict[str, Tensor]()
     if fmt.positions is not None:
         row = owned(tensors[fmt.positions])
-        patches = row[None] if fmt.patch_positions else row[:, len(prefix.names) :]
+        patches = row[:, _placed(fmt, prefix.names) :] if row.ndim == _RANK else row
         ours[_PATCHES] = patches.reshape(1, grid.height, grid.width, -1).contiguous()
     return ours | {_PREFIX: prefix.tokens + prefix.positions} if prefix.names else ours
 
@@ -155,9 +162,12 @@ def prefix_of(fmt: CheckpointFormat, tensors: Mapping[str, Tensor]) -> Prefix:
     if row is None or fmt.patch_positions:
         joined = torch.cat(tokens, 1)
         return Prefix(names, tuple(t.shape[1] for t in tokens), joined, torch.zeros_like(joined))
-    positions = row[:, : len(names)].clone()
+    positions = row[:, : _placed(fmt, names)].clone()
     joined = torch.cat(tokens, 1) if tokens else positions
-    return Prefix(names, (1,) * len(names), joined, positions)
+    # Registers are the last of them.
+    none = torch.zeros_like(joined[:, positions.shape[1] :])
+    counts = tuple(token.shape[1] for token in tokens)
+    return Prefix(names, counts, joined, torch.cat((positions, none), 1))
 
 
 def joined_positions(
@@ -181,8 +191,9 @@ def joined_positions(
         same = state[_PREFIX] == tokens + positions
         tokens = tokens.where(same, state[_PREFIX])
         positions = positions.where(same, torch.zeros_like(positions))
-    theirs = {name: tokens[:, place : place + 1] for place, name in enumerate(prefix.names)}
-    return {**theirs, fmt.positions: torch.cat([positions, state[_PATCHES].flatten(1, 2)], 1)}
+    theirs = dict(zip(prefix.names, torch.split(tokens, list(prefix.counts), 1), strict=True))
+    row = positions[:, : _placed(fmt, prefix.names)]
+    return {**theirs, fmt.positions: torch.cat([row, state[_PATCHES].flatten(1, 2)], 1)}
 
 
 def _apart(fmt: CheckpointFormat, state: Mapping[str, Tensor], prefix: Prefix) -> dict[str, Tensor]:

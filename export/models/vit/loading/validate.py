@@ -13,7 +13,10 @@ from segpp.export.models.vit.loading.formats import CheckpointFormat
 from segpp.export.models.vit.loading.variant import VARIANT, Variant
 from segpp.manifest import Architecture
 
-__all__ = ["check_present", "check_variant", "unused_keys"]
+__all__ = ["check_present", "check_upsampling", "check_variant", "unused_keys"]
+
+# Of SETR's PUP as published; of another number nothing in the weights tells the factor of each.
+_UPSAMPLINGS = 4
 
 
 def check_present(
@@ -49,6 +52,16 @@ def _why(fmt: CheckpointFormat, name: str) -> str | None:
     # Inside the network's own modules, what is called like a metric may still be a layer.
     inside = name.partition(".")[0] in roots
     return why_unused(name) if not inside or is_counter(name) else None
+
+
+def check_upsampling(architecture: Architecture, path: Path) -> None:
+    """Raise CheckpointError for a SETR-PUP with another number of upsamplings than published."""
+    found = shape_of(architecture).upscalings
+    if architecture.head == "setr-pup" and found != _UPSAMPLINGS:
+        raise CheckpointError(
+            f"{path} has a SETR-PUP with {found} upsamplings, expected: {_UPSAMPLINGS}",
+            hint="a changed network cannot be exported; give one with num_convs=4, up_scale=2",
+        )
 
 
 def check_variant(

@@ -7,17 +7,20 @@ from segpp.export.models.vit.network.heads import (
     MaskTransformer,
     SegmentationHead,
     SetrNaive,
+    SetrProgressive,
 )
 from segpp.export.models.vit.network.mask_classification import MaskClassification
 from segpp.manifest import Architecture
 
 __all__ = ["build_head"]
 
-_HEADS: dict[str, type[Linear | MaskTransformer | SetrNaive | MaskClassification]] = {
+_Known = Linear | MaskTransformer | SetrNaive | SetrProgressive | MaskClassification
+_HEADS: dict[str, type[_Known]] = {
     "linear": Linear,
     "bn-linear": BatchNormLinear,
     "mask-transformer": MaskTransformer,
     "setr-naive": SetrNaive,
+    "setr-pup": SetrProgressive,
     "mask-classification": MaskClassification,
 }
 

@@ -3,16 +3,22 @@
 Source: Dosovitskiy et al., 2021 (arXiv:2010.11929), section 3.1.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segpp.export.models.layers import nchw_to_tokens
-from segpp.export.models.vit.architecture import Numerics, shape_of
+from segpp.export.models.vit.architecture import Numerics, PositionResize, shape_of
+from segpp.export.models.vit.input_size import check_patches
 from segpp.manifest import Architecture
-from segpp.ops.grid import Grid
+from segpp.ops.grid import Grid, Size
 
 __all__ = ["Embedding", "resized_positions"]
+
+# Against rounding, as DINOv2's code has it: a grid that was 36.99999 rows would be one of 36.
+_OFFSET = 0.1
 
 
 class Embedding(nn.Module):
@@ -30,17 +36,24 @@ class Embedding(nn.Module):
         super().__init__()
         shape, dim = shape_of(architecture), architecture.dims[0]
         self.patch, self.position_resize = shape.patch, numerics.position_resize
+        self.filling = numerics.filling
         self.conv = nn.Conv2d(architecture.channels, dim, shape.patch, shape.patch)
         learned = None if shape.rope_theta else torch.zeros(1, grid.height, grid.width, dim)
         self.positions = None if learned is None else nn.Parameter(learned)
         self.prefix = nn.Parameter(torch.zeros(1, shape.prefix, dim)) if shape.prefix else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, Grid]:
-        """Return tokens (B, P + N, C) and the grid of the N patches for images (B, Cin, H, W)."""
-        # 1. Zeros at the bottom and at the right fill the last patches.
+        """Return tokens (B, P + N, C) and the grid of the N patches for images (B, Cin, H, W).
+
+        Raises:
+            InputError: Its code would drop pixels of that size.
+        """
+        # 1. Zeros fill the last patches.
         missing = [-side % self.patch for side in image.shape[2:]]
         if any(missing):
-            image = F.pad(image, (0, missing[1], 0, missing[0]))
+            if self.filling == "refused":
+                check_patches(Size(*image.shape[2:]), self.patch)
+            image = F.pad(image, self._sides(missing))
         patches = self.conv(image)
         grid = Grid(patches.shape[2], patches.shape[3])
         # 2. Tokens (B, N, C) with their positions.
@@ -52,11 +65,23 @@ class Embedding(nn.Module):
             return x, grid
         return torch.cat((self.prefix.expand(x.shape[0], -1, -1), x), 1), grid
 
+    def _sides(self, missing: Sequence[int]) -> list[int]:
+        """Return the zeros on the left, on the right, at the top and at the bottom."""
+        around = self.filling == "around"
+        before = [count // 2 if around else 0 for count in missing]
+        return [before[1], missing[1] - before[1], before[0], missing[0] - before[0]]
 
-def resized_positions(positions: Tensor, grid: Grid, how: str) -> Tensor:
-    """Return positions (1, h, w, C) of another grid, ``bilinear`` or ``bicubic``."""
+
+def resized_positions(positions: Tensor, grid: Grid, how: PositionResize) -> Tensor:
+    """Return positions (1, h, w, C) of another grid."""
     if positions.shape[1:3] == (grid.height, grid.width):
         return positions
-    image = positions.permute(0, 3, 1, 2)
-    resized = F.interpolate(image, (grid.height, grid.width), mode=how, align_corners=False)
+    image, size = positions.permute(0, 3, 1, 2), (grid.height, grid.width)
+    if how == "bicubic-offset":
+        # The step is that of a slightly larger grid, of which the last rows are left out.
+        steps = [(side + _OFFSET) / old for side, old in zip(size, image.shape[2:], strict=True)]
+        resized = F.interpolate(image, scale_factor=steps, mode="bicubic", align_corners=False)
+        return resized.permute(0, 2, 3, 1)
+    mode, _, antialias = how.partition("-")
+    resized = F.interpolate(image, size, mode=mode, align_corners=False, antialias=bool(antialias))
     return resized.permute(0, 2, 3, 1)

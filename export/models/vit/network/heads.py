@@ -20,10 +20,12 @@ from segpp.ops.grid import Grid
 
 __all__ = [
     "BatchNormLinear",
+    "ConvUp",
     "Linear",
     "MaskTransformer",
     "SegmentationHead",
     "SetrNaive",
+    "SetrProgressive",
 ]
 
 
@@ -136,5 +138,45 @@ class SetrNaive(SegmentationHead):
         hidden = self.batch_norm(self.conv(image)).relu()
         size = (grid.height * SETR_UPSAMPLING, grid.width * SETR_UPSAMPLING)
         hidden = F.interpolate(hidden, size, mode="bilinear", align_corners=self.align_corners)
+        logits: Tensor = self.classifier(hidden)
+        return logits
+
+
+class ConvUp(nn.Module):
+    """3x3 convolution with BatchNorm and ReLU, and an upsampling to the twofold."""
+
+    def __init__(self, channels: int, width: int, numerics: Numerics) -> None:
+        super().__init__()
+        self.align_corners = numerics.align_corners
+        self.conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        self.batch_norm: nn.Module = nn.BatchNorm2d(width, eps=numerics.batch_norm_eps)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map (B, D, 2 h, 2 w) of one (B, C, h, w)."""
+        hidden = self.batch_norm(self.conv(x)).relu()
+        size = tuple(2 * side for side in x.shape[2:])
+        return F.interpolate(hidden, size, mode="bilinear", align_corners=self.align_corners)
+
+
+class SetrProgressive(SegmentationHead):
+    """Norm, convolutions with an upsampling behind each, classifier: SETR's PUP."""
+
+    needs_grid: ClassVar[bool] = True
+
+    def __init__(self, architecture: Architecture, numerics: Numerics) -> None:
+        super().__init__()
+        dim, width = architecture.dims[-1], architecture.decoder
+        self.norm = LayerNorm(dim, eps=numerics.head_norm_eps)
+        self.convs = nn.ModuleList(
+            ConvUp(width if number else dim, width, numerics)
+            for number in range(shape_of(architecture).upscalings)
+        )
+        self.classifier = nn.Conv2d(width, architecture.classes, 1)
+
+    def forward(self, x: Tensor, grid: Grid, queries: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Return the logits (B, K, 2**n h, 2**n w) of the patches x (B, N, C) of ``grid``."""
+        hidden = tokens_to_nchw(self.norm(x), grid)
+        for conv in self.convs:
+            hidden = conv(hidden)
         logits: Tensor = self.classifier(hidden)
         return logits

@@ -6,7 +6,7 @@ before a linear layer, ``W (s x + t) + b = (W s) x + (W t + b)``.
 """
 # ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from segpp.export.models.vit.rewrites import REWRITES, Rewrite
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segpp.export.models.vit.network import ViT
+    from segpp.export.models.vit.network.heads import ConvUp
 
 __all__ = ["fold_batch_norm"]
 
@@ -23,7 +24,11 @@ def fold_batch_norm(model: "ViT") -> None:
     from torch import nn
 
     from segpp.export.models._common.linear import conv_1x1, linear
-    from segpp.export.models.vit.network.heads import BatchNormLinear, SetrNaive
+    from segpp.export.models.vit.network.heads import (
+        BatchNormLinear,
+        SetrNaive,
+        SetrProgressive,
+    )
 
     head = model.head
     if isinstance(head, SetrNaive) and isinstance(head.batch_norm, nn.BatchNorm2d):
@@ -32,12 +37,29 @@ def fold_batch_norm(model: "ViT") -> None:
         kind = head.conv.weight.dtype
         head.conv = conv_1x1(weight.to(kind), shift.to(kind))
         head.batch_norm = nn.Identity()
+    for up in head.convs if isinstance(head, SetrProgressive) else ():
+        _fold_behind(cast("ConvUp", up))
     if isinstance(head, BatchNormLinear) and isinstance(head.norm, nn.BatchNorm1d):
         scale, shift = _affine(head.norm)
         weight, kind = head.classifier.weight.double(), head.classifier.weight.dtype
         bias = weight @ shift + head.classifier.bias.double()
         head.classifier = linear((weight * scale).to(kind), bias.to(kind))
         head.norm = nn.Identity()
+
+
+def _fold_behind(up: "ConvUp") -> None:
+    """Fold the norm behind a 3x3 convolution."""
+    from torch import nn
+
+    if not isinstance(up.batch_norm, nn.BatchNorm2d):
+        return
+    scale, shift = _affine(up.batch_norm)
+    old = up.conv.weight
+    conv = nn.Conv2d(old.shape[1], old.shape[0], 3, padding=1)
+    weight = old.double() * scale[:, None, None, None]
+    conv.weight = nn.Parameter(weight.to(old.dtype), requires_grad=False)
+    conv.bias = nn.Parameter(shift.to(old.dtype), requires_grad=False)
+    up.conv, up.batch_norm = conv, nn.Identity()
 
 
 def _affine(norm: "nn.BatchNorm1d | nn.BatchNorm2d") -> "tuple[Tensor, Tensor]":

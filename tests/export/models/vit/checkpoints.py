@@ -34,6 +34,7 @@ _HEADS = {
     "mask": ("SegmenterMaskTransformerHead", "num_layers=2, num_heads={heads}"),
     "linear": ("FCNHead", "num_convs=0, concat_input=False"),
     "setr": ("SETRUPHead", "in_index=1, num_convs=1, up_scale=4, kernel_size=1"),
+    "pup": ("SETRUPHead", "in_index=1, num_convs=4, up_scale=2, kernel_size=3"),
 }
 
 
@@ -75,7 +76,7 @@ def save_segmenter(folder: Path, network: Reference, variant: Any = None) -> Pat
 
 def mmsegmentation(**choices: Any) -> Reference:
     """A network with the numerics of mmsegmentation."""
-    eps = 1e-6 if choices.get("head") == "setr" else 1e-5
+    eps = 1e-6 if choices.get("head") in {"setr", "pup"} else 1e-5
     return reference(eps=1e-6, head_eps=eps, positions="bicubic", crops=False, **choices)
 
 
@@ -85,7 +86,8 @@ def save_mmsegmentation(
     """Write a checkpoint with its training configuration inside."""
     config = network.config
     head, usual = _HEADS[config.head]
-    kept = "final_norm=True, out_indices=(0, 1), " if config.head == "setr" else "final_norm=True, "
+    several = "out_indices=(0, 1), " if config.head in {"setr", "pup"} else ""
+    kept = f"final_norm=True, {several}"
     text = MM_CONFIG.format(
         height=config.size[0], width=config.size[1], dim=config.dim, depth=config.depth,
         heads=config.heads, classes=config.classes, head=head,

@@ -52,7 +52,7 @@ class Reference(nn.Module):
             num_classes=7,
             norm_layer=partial(nn.LayerNorm, eps=config.eps),
         )
-        heads: dict[str, Any] = {"mask": _Mask, "linear": _Linear, "setr": _Setr}
+        heads: dict[str, Any] = {"mask": _Mask, "linear": _Linear, "setr": _Setr, "pup": _Pup}
         self.decoder = heads[config.head](config)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -135,6 +135,31 @@ class _Setr(nn.Module):
         image = _as_map(self.norm(x), grid)
         hidden = F.relu(self.bn(self.conv(image)))
         hidden = F.interpolate(hidden, scale_factor=4, mode="bilinear")
+        logits: Tensor = self.conv_seg(hidden)
+        return logits
+
+
+class _Pup(nn.Module):
+    def __init__(self, config: ReferenceConfig) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(config.dim, eps=config.head_eps)
+        self.up_convs = nn.ModuleList(
+            nn.ModuleList([
+                nn.ModuleDict({
+                    "conv": nn.Conv2d(8 if number else config.dim, 8, 3, padding=1, bias=False),
+                    "bn": nn.BatchNorm2d(8),
+                })
+            ])
+            for number in range(4)
+        )  # fmt: skip
+        self.conv_seg = nn.Conv2d(8, config.classes, 1)
+
+    def forward(self, x: Tensor, grid: torch.Size) -> Tensor:
+        hidden = _as_map(self.norm(x), grid)
+        for up_conv in self.up_convs:
+            layers: Any = up_conv[0]  # type: ignore[index]  # a list of one
+            hidden = F.relu(layers["bn"](layers["conv"](hidden)))
+            hidden = F.interpolate(hidden, scale_factor=2, mode="bilinear")
         logits: Tensor = self.conv_seg(hidden)
         return logits
 

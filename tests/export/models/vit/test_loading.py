@@ -1,7 +1,8 @@
 """What stands in a checkpoint and beside it is taken; what does not fit is an error that names it.
 
 Tests models/vit/loading/__init__.py, models/vit/loading/detect.py, models/vit/loading/validate.py,
-models/vit/loading/settings.py, models/vit/loading/infer_architecture.py, models/vit/family.py,
+models/vit/loading/settings.py, models/vit/loading/read_settings.py,
+models/vit/loading/mm_settings.py, models/vit/loading/infer_architecture.py, models/vit/family.py,
 models/vit/architecture.py, models/vit/loading/formats/*.py, models/_common/tensors.py,
 models/_common/class_names.py and models/_common/mm_settings.py.
 """
@@ -28,13 +29,17 @@ from tests.export.models.vit.checkpoints import (
     save_segmenter,
     variant_of,
 )
-from tests.export.models.vit.eomt.folders import eomt, eomt_dinov3
+from tests.export.models.vit.dino.networks import joined, meta, meta_state
+from tests.export.models.vit.eomt.folders import eomt, eomt_dinov3, original_state
 from tests.export.models.vit.references import mmsegmentation_state, reference, segmenter_state
 
 State = dict[str, Tensor]
 
-# Formats of one codebase, over encoders of two.
-ALIKE = {"hf-eomt", "hf-eomt-dinov3"}
+# Formats over encoders of one codebase, and those that one codebase trains: they share names.
+ALIKE = [
+    {"hf-eomt", "hf-eomt-dinov3", "eomt", "hf-dinov2", "hf-dinov3", "mmsegmentation-dinov2"},
+    {"mmsegmentation-vit", "mmsegmentation-dinov2"},
+]
 
 
 def saved(path: Path, state: State) -> Path:
@@ -267,6 +272,34 @@ def test_a_progressive_head_is_refused_and_not_taken_for_the_naive_one(tmp_path:
         load_checkpoint(path)
 
 
+def test_a_progressive_head_upsamples_as_published(tmp_path: Path) -> None:
+    network = mmsegmentation(head="pup", size=(64, 64))
+    state = mmsegmentation_state(network)
+    shorter = {name: t for name, t in state.items() if ".up_convs.3." not in name}
+
+    plain = load_checkpoint(saved(tmp_path, state))
+
+    assert plain.architecture.head == "setr-pup"
+    assert plain.architecture.vit is not None
+    assert plain.architecture.vit.upscalings == 4
+    with pytest.raises(CheckpointError, match="has a SETR-PUP with 3 upsamplings, expected: 4"):
+        load_checkpoint(saved(tmp_path, shorter))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("up_scale=2, ", ""), ("up_scale=2", "up_scale=4"), ("num_convs=4", "num_convs=2")],
+)
+def test_a_progressive_head_with_other_factors_is_refused(
+    tmp_path: Path, old: str, new: str
+) -> None:
+    network = mmsegmentation(head="pup", size=(64, 64))
+    path = save_mmsegmentation(tmp_path / "mm.pth", network, **{old: new})
+
+    with pytest.raises(CheckpointError, match=r"decode_head's num_convs, up_scale .*\n.*: 4, 2"):
+        load_checkpoint(path)
+
+
 def test_blocks_that_the_settings_have_and_the_file_lacks_are_told(tmp_path: Path) -> None:
     deeper = {"num_layers=2, num_heads=2, norm": "num_layers=3, num_heads=2, norm"}
     path = save_mmsegmentation(tmp_path / "mm.pth", mmsegmentation(), **deeper)
@@ -296,6 +329,10 @@ def test_every_format_knows_all_of_its_own_names() -> None:
         "mmsegmentation-vit": mmsegmentation_state(mmsegmentation()),
         "hf-eomt": eomt().state_dict(),
         "hf-eomt-dinov3": eomt_dinov3().state_dict(),
+        "hf-dinov2": joined("registers").state_dict(),
+        "hf-dinov3": joined("dinov3", patch_size=16).state_dict(),
+        "mmsegmentation-dinov2": meta_state(meta("registers")),
+        "eomt": original_state(eomt()),
     }
 
     assert set(states) == set(FORMATS)
@@ -303,6 +340,7 @@ def test_every_format_knows_all_of_its_own_names() -> None:
         counts = {other: fmt.count_known(state) for other, fmt in FORMATS.items()}
         assert counts.pop(name) == len(state)
         # Two codebases share no name; two networks of one may share many, and not all.
-        assert {other for other, count in counts.items() if count} <= ALIKE - {name}
+        alike = {other for formats in ALIKE if name in formats for other in formats}
+        assert {other for other, count in counts.items() if count} <= alike
         assert max(counts.values()) < len(state)
         assert [other for other, fmt in FORMATS.items() if fmt.has_both_ends(state)] == [name]

@@ -66,7 +66,7 @@ def test_a_segmenter_computes_as_its_own_code(
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("head", ["mask", "linear", "setr"])
+@pytest.mark.parametrize("head", ["mask", "linear", "setr", "pup"])
 def test_a_network_of_mmsegmentation_computes_as_its_code(
     tmp_path: Path, head: str, size: Size
 ) -> None:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from segpp.errors import CheckpointError, InputError, ReductionError
+from segpp.export.config import ExportConfig
+from segpp.export.config.resolve import resolve_input, resolve_reduction
 from segpp.export.models.cost_model import site_costs
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.architecture import HEADS, MAX_BLOCKS, Head, vit
@@ -29,8 +31,11 @@ from tests.export.models.vit.references import reference
 
 GRID, SIZE = Grid(4, 6), Size(64, 96)
 PREFIX = 2
-# They join before the second of three blocks.
-QUERIES = {"queries": 4, "query_blocks": 2, "upscalings": 1}
+# Queries join before the second of three blocks.
+MORE = {
+    "mask-classification": {"queries": 4, "query_blocks": 2, "upscalings": 1},
+    "setr-pup": {"upscalings": 2, "decoder": 16},
+}
 
 
 def small(head: Head = "linear", **changes: Any) -> Architecture:
@@ -38,7 +43,7 @@ def small(head: Head = "linear", **changes: Any) -> Architecture:
         "dim": 128, "depth": 3, "heads": 2, "patch": 16, "prefix": PREFIX, "hidden": 512,
         "ffn": "gelu", "head": head, "decoder": 128, "classes": 5, "channels": 3,
         "head_blocks": 2 if head == "mask-transformer" else 0,
-        **(QUERIES if head == "mask-classification" else {}), **changes,
+        **MORE.get(head, {}), **changes,
     })  # fmt: skip
 
 
@@ -210,6 +215,16 @@ def test_what_does_not_fit_behind_a_merge_names_its_site() -> None:
         count_tokens(config, FAMILY.grids(SIZE, config, small()))
 
 
+def test_one_match_for_several_blocks_is_refused_where_each_is_a_stage(tmp_path: Path) -> None:
+    path = save_segmenter(tmp_path, reference())
+    reduction, checkpoint = ReductionChoice(preset="even"), load_checkpoint(path)
+    config = ExportConfig(path, tmp_path / "x.onnx", reduction=reduction, match_interval=2)
+    spec = resolve_input(config, checkpoint)
+
+    with pytest.raises(InputError, match="`match_interval=2` in vit-custom, whose stages are sing"):
+        resolve_reduction(config, checkpoint, spec)
+
+
 # --- costs
 
 
@@ -290,6 +305,8 @@ def test_the_heads_largest_map_is_told() -> None:
     assert FAMILY.head_values(mask, SIZE, None) == max(24 * 128, 2 * (24 + 5) ** 2)
     # Sums of five classes at every pixel, more than a map of 128 channels at half of a patch.
     assert FAMILY.head_values(small("mask-classification"), SIZE, None) == 5 * 64 * 96
+    # Of 16 channels, at a quarter of a patch.
+    assert FAMILY.head_values(small("setr-pup"), SIZE, None) == 24 * 16 * 16
     # Logits are resized to the padded image where it is no multiple of the patch.
     assert FAMILY.head_values(plain, Size(50, 81), None) == 5 * 64 * 96
 

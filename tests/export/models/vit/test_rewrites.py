@@ -26,7 +26,10 @@ from segpp.ops.grid import Grid, Size
 from tests.helpers.checkpoints import trace_network
 
 SIZE = Size(50, 81)
-QUERIES = {"queries": 4, "query_blocks": 1, "upscalings": 2}
+MORE = {
+    "mask-classification": {"queries": 4, "query_blocks": 1, "upscalings": 2},
+    "setr-pup": {"upscalings": 2},
+}
 
 
 def network(head: Head, *, ffn: str = "gelu", scaled: bool = True, preset: str = "none") -> ViT:
@@ -34,7 +37,7 @@ def network(head: Head, *, ffn: str = "gelu", scaled: bool = True, preset: str =
     architecture = vit(
         dim=128, depth=2, heads=2, patch=16, prefix=3, hidden=96, ffn=ffn,  # type: ignore[arg-type]
         head=head, decoder=64, head_blocks=2 if head == "mask-transformer" else 0, classes=5,
-        channels=3, **(QUERIES if head == "mask-classification" else {}),
+        channels=3, **MORE.get(head, {}),
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):

@@ -1,8 +1,9 @@
-"""Hugging Face transformers' EoMT, as ``save_pretrained`` writes it.
+"""EoMT as Hugging Face transformers' ``save_pretrained`` writes it, and as its own code does.
 
-That is ``EomtForUniversalSegmentation``, over the encoder of DINOv2 with registers (Darcet et al.,
-2023, arXiv:2309.16588), and ``EomtDinov3ForUniversalSegmentation``, over that of DINOv3 (Siméoni et
-al., 2025, arXiv:2508.10104).
+The first is ``EomtForUniversalSegmentation``, over the encoder of DINOv2 with registers (Darcet et
+al., 2023, arXiv:2309.16588), and ``EomtDinov3ForUniversalSegmentation``, over that of DINOv3
+(Siméoni et al., 2025, arXiv:2508.10104). The names of the second are those that transformers'
+script ``convert_eomt_to_hf.py`` (Apache-2.0) turns into the first's.
 
 Source: Kerssies et al., Your ViT is Secretly an Image Segmentation Model, 2025 (arXiv:2503.19108).
 """
@@ -114,5 +115,57 @@ FORMATS.register("hf-eomt-dinov3")(
         heads={"mask-classification": _HEAD},
         told_by="config.json",
         unused=_UNUSED,
+    )
+)
+
+_OWN, _OWN_UP = "encoder.backbone.blocks.{j}", "upscale.{j}"
+
+FORMATS.register("eomt")(
+    CheckpointFormat(
+        title="EoMT",
+        numerics=_NUMERICS,
+        prefix=("encoder.backbone.cls_token",),
+        registers="encoder.backbone.reg_token",
+        positions="encoder.backbone.pos_embed",
+        patch_positions=True,
+        is_whole=True,
+        encoder=(
+            Module("patch_embed.conv", "encoder.backbone.patch_embed.proj"),
+            Module("queries", "q.weight", "plain"),
+            Module(f"{_BLOCK}.norm1", f"{_OWN}.norm1"),
+            Module(f"{_BLOCK}.attention.qkv", f"{_OWN}.attn.qkv"),
+            Module(f"{_BLOCK}.attention.out", f"{_OWN}.attn.proj"),
+            Module(f"{_BLOCK}.scale1.gamma", f"{_OWN}.ls1.gamma", "plain"),
+            Module(f"{_BLOCK}.norm2", f"{_OWN}.norm2"),
+            Module(f"{_BLOCK}.scale2.gamma", f"{_OWN}.ls2.gamma", "plain"),
+        ),
+        final_norm=Module("norm", "encoder.backbone.norm"),
+        feed_forwards=(
+            FeedForward(
+                "gelu",
+                (
+                    Module(f"{_BLOCK}.ffn.fc1", f"{_OWN}.mlp.fc1"),
+                    Module(f"{_BLOCK}.ffn.fc2", f"{_OWN}.mlp.fc2"),
+                ),
+            ),
+        ),
+        heads={
+            "mask-classification": (
+                Module("head.mask.fc1", "mask_head.0"),
+                Module("head.mask.fc2", "mask_head.2"),
+                Module("head.mask.fc3", "mask_head.4"),
+                Module(f"{_UPSCALING}.conv", f"{_OWN_UP}.conv1"),
+                Module(f"{_UPSCALING}.dwconv", f"{_OWN_UP}.conv2"),
+                Module(f"{_UPSCALING}.norm", f"{_OWN_UP}.norm"),
+                Module("head.classifier", "class_head"),
+            )
+        },
+        told_by="nothing",
+        has_short_names=True,
+        unused={
+            "attn_mask_probs": "masks of attention in training",
+            "encoder.pixel_mean": "the mean of pixels, which is told",
+            "encoder.pixel_std": "their deviation, likewise",
+        },
     )
 )

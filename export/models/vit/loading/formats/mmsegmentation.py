@@ -1,4 +1,4 @@
-"""mmsegmentation's VisionTransformer under Segmenter's heads and SETR's naive one.
+"""mmsegmentation's VisionTransformer under Segmenter's heads, and SETR's naive and PUP.
 
 Source: mmsegmentation 1.2.2 (Apache-2.0), ``mmseg/models/backbones/vit.py`` and
 ``mmseg/models/decode_heads/``.
@@ -51,6 +51,12 @@ FORMATS.register("mmsegmentation-vit")(
                 Module("head.class_projection", "decode_head.classes_proj"),
                 Module("head.mask_norm", "decode_head.mask_norm"),
             ),
+            "setr-pup": (
+                Module("head.convs.{j}.conv", "decode_head.up_convs.{j}.0.conv"),
+                Module("head.convs.{j}.batch_norm", "decode_head.up_convs.{j}.0.bn"),
+                Module("head.norm", "decode_head.norm"),
+                Module("head.classifier", "decode_head.conv_seg"),
+            ),
             "setr-naive": (
                 Module("head.conv", "decode_head.up_convs.0.0.conv"),
                 Module("head.batch_norm", "decode_head.up_convs.0.0.bn"),
@@ -60,6 +66,8 @@ FORMATS.register("mmsegmentation-vit")(
             "linear": (Module("head.classifier", "decode_head.conv_seg", "conv"),),
         },
         told_by="configuration",
-        head_norm_eps={"setr-naive": 1e-6},
+        head_norm_eps={"setr-naive": 1e-6, "setr-pup": 1e-6},
+        # The naive one has a single convolution.
+        told_heads={"setr-pup": r"decode_head\.up_convs\.[1-9]\d{0,3}\.0\.conv\.weight"},
     )
 )

@@ -12,7 +12,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["eomt", "eomt_dinov3", "of_another_size", "save_eomt", "semantic"]
+__all__ = [
+    "eomt",
+    "eomt_dinov3",
+    "of_another_size",
+    "original_state",
+    "save_eomt",
+    "semantic",
+]
 
 # As small as shows everything: queries join before the second of three blocks.
 _SMALL = {
@@ -130,3 +137,45 @@ def of_another_size(network: Any, size: tuple[int, int]) -> Any:
     other.embeddings.position_embeddings.weight = torch.nn.Parameter(resized[0].flatten(1).T)
     other.embeddings.position_ids = torch.arange(grid[0] * grid[1])[None]
     return other
+
+
+_NAMES = (
+    ("embeddings.position_embeddings.weight", "encoder.backbone.pos_embed"),
+    ("embeddings.register_tokens", "encoder.backbone.reg_token"),
+    ("embeddings.patch_embeddings.projection", "encoder.backbone.patch_embed.proj"),
+    ("embeddings.", "encoder.backbone."),
+    ("layernorm.", "encoder.backbone.norm."),
+    ("layers.", "encoder.backbone.blocks."),
+    (".attention.out_proj.", ".attn.proj."),
+    (".layer_scale1.lambda1", ".ls1.gamma"),
+    (".layer_scale2.lambda1", ".ls2.gamma"),
+    ("query.", "q."),
+    ("class_predictor.", "class_head."),
+    ("upscale_block.block.", "upscale."),
+    (".layernorm2d.", ".norm."),
+    ("mask_head.fc1.", "mask_head.0."),
+    ("mask_head.fc2.", "mask_head.2."),
+    ("mask_head.fc3.", "mask_head.4."),
+)
+
+
+def original_state(network: Any, prefix: str = "") -> dict[str, Tensor]:
+    """Return the state dict of an ``eomt()`` as EoMT's own code names it."""
+    theirs, ours = network.state_dict(), dict[str, Tensor]()
+    for name, tensor in theirs.items():
+        own = name
+        for old, new in _NAMES:
+            own = own.replace(old, new) if old.startswith(".") or own.startswith(old) else own
+        if name.startswith("criterion."):
+            continue
+        if ".q_proj." in name:
+            rest = (theirs[name.replace("q_proj", other)] for other in ("k_proj", "v_proj"))
+            own = own.replace(".attention.q_proj.", ".attn.qkv.")
+            ours[prefix + own] = torch.cat((tensor, *rest))
+        elif not any(part in name for part in (".k_proj.", ".v_proj.")):
+            # Positions are a row there, as timm's.
+            ours[prefix + own] = tensor[None] if own.endswith("pos_embed") else tensor
+    pixels = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    for key, values in pixels.items():
+        ours[f"{prefix}encoder.pixel_{key}"] = torch.tensor(values).reshape(1, 3, 1, 1)
+    return ours

@@ -31,8 +31,8 @@ __all__ = ["ViTCheckpoint", "load"]
 
 _POSITIONS = "patch_embed.positions"
 _TURNS = "turns"
-# The convolution that sees the image.
-_FIRST = "patch_embed.conv.weight"
+# The convolutions that see the image.
+_FIRST = ("patch_embed.conv.weight", "policy.stem.conv.weight")
 _COUNTER = ".num_batches_tracked"
 _DISTILLED = "dist_token"
 _BGR = "trained on BGR: the first convolution is turned round, so that the file takes RGB"
@@ -100,7 +100,7 @@ class ViTCheckpoint(Checkpoint):
         fmt = FORMATS[self.format].of_ffn(shape.ffn)
         if self.colors == "bgr":
             # Turned round twice, channels are where they were.
-            own[_FIRST] = turned_channels(own[_FIRST])
+            own |= {name: turned_channels(own[name]) for name in _FIRST if name in own}
         theirs = expected_tensors(fmt, cast("Head", self.architecture.head), own)
         theirs |= joined_positions(fmt, own, self.prefix)
         return {key: tensor.contiguous() for key, tensor in theirs.items()}
@@ -188,6 +188,7 @@ def load(
         prefix=prefix_count(fmt, tensors, path),
         query_blocks=settings.eomt.query_blocks if settings.eomt else 0,
         rope_theta=settings.eomt.rope_theta if settings.eomt else 0.0,
+        policy=settings.schedule or (0, 0) if fmt.has_policy(tensors) else None,
     )
     dim, patch = architecture.dims[0], shape_of(architecture).patch
     grid = position_grid(fmt, tensors, path, dim=dim, trained=settings.size, patch=patch)
@@ -209,7 +210,7 @@ def load(
     colors = choices.colors or settings.colors
     notes: list[str] = []
     if colors == "bgr":
-        state[_FIRST] = turned_channels(state[_FIRST])
+        state |= {name: turned_channels(state[name]) for name in _FIRST if name in state}
         notes.append(_BGR)
     meta = state_dict.context.get("meta")
     meta = meta if isinstance(meta, Mapping) else {}

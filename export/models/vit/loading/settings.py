@@ -60,6 +60,7 @@ class Settings:
         reduce_labels: Whether label 0 counts for nothing.
         classes: Names of the classes.
         variant: What ``variant.yml`` says.
+        schedule: Of a trained policy, as ``PlainViT.policy``.
         eomt: What ``config.json`` of an EoMT says.
         notes: What a person must know of it, one sentence each.
         origins: Of what does not come from a configuration.
@@ -78,6 +79,7 @@ class Settings:
     reduce_labels: bool = False
     classes: tuple[str, ...] | None = None
     variant: Variant | None = None
+    schedule: tuple[int, int] | None = None
     eomt: EomtConfig | None = None
     notes: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)
@@ -137,6 +139,7 @@ def _of_segmenter(numerics: Numerics, path: Path, *, distilled: bool) -> Setting
         colors="rgb",
         reduce_labels=variant.reduce_labels,
         variant=variant,
+        schedule=variant.policy,
         notes=(*notes, *([_SLIDE] if variant.slides else [])),
         origins=origins,
     )

@@ -37,20 +37,27 @@ class Embedding(nn.Module):
 
     def forward(self, image: Tensor) -> tuple[Tensor, Grid]:
         """Return tokens (B, P + N, C) and the grid of the N patches for images (B, Cin, H, W)."""
-        # 1. Zeros at the bottom and at the right fill the last patches.
-        missing = [-side % self.patch for side in image.shape[2:]]
-        if any(missing):
-            image = F.pad(image, (0, missing[1], 0, missing[0]))
-        patches = self.conv(image)
+        patches = self.conv(self.padded(image))
         grid = Grid(patches.shape[2], patches.shape[3])
-        # 2. Tokens (B, N, C) with their positions.
-        x = nchw_to_tokens(patches)
-        if self.positions is not None:
-            positions = resized_positions(self.positions, grid, self.position_resize)
-            x = x + positions.flatten(1, 2)
+        x, positions = nchw_to_tokens(patches), self.positions_on(grid)
+        return self.behind_prefix(x if positions is None else x + positions), grid
+
+    def padded(self, image: Tensor) -> Tensor:
+        """Return images (B, Cin, H, W) with zeros at the bottom and right of the last patches."""
+        missing = [-side % self.patch for side in image.shape[2:]]
+        return F.pad(image, (0, missing[1], 0, missing[0])) if any(missing) else image
+
+    def positions_on(self, grid: Grid) -> Tensor | None:
+        """Return the positions (1, N, C) of patches on ``grid``, where there are any to add."""
+        if self.positions is None:
+            return None
+        return resized_positions(self.positions, grid, self.position_resize).flatten(1, 2)
+
+    def behind_prefix(self, x: Tensor) -> Tensor:
+        """Return tokens (B, N, C) as (B, P + N, C)."""
         if self.prefix is None:
-            return x, grid
-        return torch.cat((self.prefix.expand(x.shape[0], -1, -1), x), 1), grid
+            return x
+        return torch.cat((self.prefix.expand(x.shape[0], -1, -1), x), 1)
 
 
 def resized_positions(positions: Tensor, grid: Grid, how: str) -> Tensor:

@@ -80,6 +80,8 @@ class CheckpointFormat:
         feed_forwards: Ways to save the feed-forward parts; a file has one of them.
         registers: Name of any number of tokens behind the prefix.
         patch_positions: Whether the positions are of the patches alone, (N, C).
+        policy: Modules of a trained policy by which patches share tokens; a file may have all of
+            them or none.
         is_whole: Whether every file has the whole prefix, registers and final norm.
         heads: The modules of each head; the first is there with this head alone.
         told_by: What tells more than the weights: ``variant.yml`` beside the file, the
@@ -102,6 +104,7 @@ class CheckpointFormat:
     registers: str | None = None
     patch_positions: bool = False
     is_whole: bool = False
+    policy: tuple[Module, ...] = ()
 
     def of_file(self, names: Collection[str]) -> "CheckpointFormat":
         """Return the format with the way alone in which a file saves its feed-forward parts."""
@@ -139,6 +142,7 @@ class CheckpointFormat:
         """Return its modules with one head, or with all of them."""
         yield from self.encoder
         yield self.final_norm
+        yield from self.policy
         for way in self.feed_forwards:
             yield from way.modules
         for name, modules in self.heads.items():
@@ -151,6 +155,11 @@ class CheckpointFormat:
             if any(re.fullmatch(modules[0].pattern, name) for name in names):
                 return head
         return None
+
+    def has_policy(self, names: Collection[str]) -> bool:
+        """Whether a file has anything of a trained policy."""
+        roots = {module.theirs.partition(".")[0] + "." for module in self.policy}
+        return any(name.startswith(tuple(roots)) for name in names)
 
     def knows(self, name: str) -> bool:
         """Whether a tensor of this name belongs to a network of this format."""

@@ -7,6 +7,8 @@ the decoder. The policy is timm's ``efficientnet_lite0``. One image at a time. N
 package.
 """
 
+from dataclasses import dataclass
+
 import timm
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from torch.nn import functional as F
 
 from tests.export.models.vit.references import Reference, segmenter_state
 
-__all__ = ["Policy", "cts", "cts_state", "policy_of"]
+__all__ = ["Policy", "Shared", "cts", "cts_state", "policy_of", "shared_tokens"]
 
 
 class Policy(nn.Module):
@@ -50,11 +52,40 @@ def cts_state(network: Reference, policy: Policy) -> dict[str, Tensor]:
     return {**segmenter_state(network), **own}
 
 
-def cts(network: Reference, scores: Tensor, image: Tensor, shared: int) -> Tensor:
-    """Return logits (1, K, h, w); scores are (h // 2, w // 2) of superpatches."""
+@dataclass
+class Shared:
+    """Tokens (1, P + M, C) of which some stand for a superpatch.
+
+    Which superpatches (h // 2, w // 2) and which patches (h, w) these are stands beside them.
+    """
+
+    tokens: Tensor
+    chosen: Tensor
+    alone: Tensor
+
+    def restored(self, x: Tensor) -> Tensor:
+        """Give each patch what its token has: x (M, K) to (1, K, h, w)."""
+        count = int(self.alone.sum())
+        out = x.new_empty(*self.alone.shape, x.shape[1])
+        out[self.alone] = x[:count]
+        for number, (r, c) in enumerate(self.chosen.nonzero().tolist(), start=count):
+            out[2 * r : 2 * r + 2, 2 * c : 2 * c + 2] = x[number]
+        return out.permute(2, 0, 1)[None]
+
+    def patches(self) -> list[list[int]]:
+        """Return which patches each of the M tokens stands for."""
+        numbers = torch.arange(self.alone.numel()).reshape(self.alone.shape)
+        cells = self.chosen.nonzero().tolist()
+        shared = [
+            numbers[2 * r : 2 * r + 2, 2 * c : 2 * c + 2].flatten().tolist() for r, c in cells
+        ]
+        return [[p] for p in numbers[self.alone].tolist()] + shared
+
+
+def shared_tokens(network: Reference, scores: Tensor, image: Tensor, shared: int) -> Shared:
+    """Return the tokens before the first block; scores (h // 2, w // 2) are of superpatches."""
     encoder, patch = network.encoder, network.config.patch
-    height, width = image.shape[2:]
-    image = F.pad(image, (0, -width % patch, 0, -height % patch))
+    image = F.pad(image, (0, -image.shape[3] % patch, 0, -image.shape[2] % patch))
     rows, columns = image.shape[2] // patch, image.shape[3] // patch
     # 1. Which superpatches share, and which patches do not.
     chosen = torch.zeros(scores.numel(), dtype=torch.bool)
@@ -64,33 +95,42 @@ def cts(network: Reference, scores: Tensor, image: Tensor, shared: int) -> Tenso
     in_shared = chosen.repeat_interleave(2, 0).repeat_interleave(2, 1)
     alone[: in_shared.shape[0], : in_shared.shape[1]] = ~in_shared
     # 2. Their pixels, cut out and embedded one by one.
-    half = F.interpolate(image[:, :, : image.shape[2] // 2 * 2], scale_factor=0.5, mode="bilinear")
+    half = F.interpolate(image, scale_factor=0.5, mode="bilinear", align_corners=False)
     pixels = torch.cat([_cut(image, patch, alone), _cut(half, patch, chosen)])
-    x = encoder.patch_embed.proj(pixels).flatten(1)[None]
+    x = encoder.patch_embed.proj(pixels).flatten(1)
     # 3. Positions, treated the same.
     first = encoder.num_prefix_tokens
     positions = network._positions(first, torch.Size((rows, columns)))
     of_grid = positions[:, first:].transpose(1, 2).reshape(1, -1, rows, columns)
-    of_half = F.interpolate(of_grid, scale_factor=0.5, mode="bilinear")
-    of_grid, of_half = of_grid[0].permute(1, 2, 0), of_half[0].permute(1, 2, 0)
-    cells = of_half[: chosen.shape[0], : chosen.shape[1]]
-    x = x + torch.cat([of_grid[alone], cells[chosen]])[None]
+    even = of_grid[:, :, : rows // 2 * 2, : columns // 2 * 2]
+    of_half = F.interpolate(even, scale_factor=0.5, mode="bilinear", align_corners=False)
+    x = x + torch.cat([of_grid[0][:, alone].T, of_half[0][:, chosen].T])
     tokens = [encoder.cls_token, *([encoder.dist_token] if network.config.distilled else [])]
-    x = torch.cat([torch.cat(tokens, 1) + positions[:, :first], x], 1)
-    for block in encoder.blocks:
+    before = torch.cat(tokens, 1) + positions[:, :first]
+    return Shared(torch.cat([before, x[None]], 1), chosen, alone)
+
+
+def cts(network: Reference, scores: Tensor, image: Tensor, shared: int) -> Tensor:
+    """Return logits (1, K, h, w), scores as for ``shared_tokens``."""
+    found = shared_tokens(network, scores, image, shared)
+    x = found.tokens
+    for block in network.encoder.blocks:
         x = block(x)
-    count = x.shape[1] - first
-    logits = network.decoder(encoder.norm(x)[:, first:], torch.Size((1, count)))[0, :, 0]
-    # 4. Back to the grid.
-    restored = torch.empty(len(logits), rows, columns)
-    restored[:, alone] = logits[:, : int(alone.sum())]
-    for number, (r, c) in enumerate(chosen.nonzero().tolist()):
-        value = logits[:, int(alone.sum()) + number, None, None]
-        restored[:, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2] = value
-    out = restored[None]
-    if network.config.crops and image.shape[2:] != (height, width):
-        out = F.interpolate(out, image.shape[2:], mode="bilinear")[:, :, :height, :width]
-    return out
+    x = network.encoder.norm(x)[:, network.encoder.num_prefix_tokens :]
+    if network.config.head == "setr":
+        grid = found.restored(x[0])
+        return network.decoder(grid.flatten(2).transpose(1, 2), grid.shape[2:])
+    logits = network.decoder(x, torch.Size((1, x.shape[1])))[0, :, 0]
+    return _uncut(network, found.restored(logits.T), image)
+
+
+def _uncut(network: Reference, logits: Tensor, image: Tensor) -> Tensor:
+    """Return logits without what lies on the zeros beside an image."""
+    (height, width), patch = image.shape[2:], network.config.patch
+    padded = (logits.shape[2] * patch, logits.shape[3] * patch)
+    if not network.config.crops or padded == (height, width):
+        return logits
+    return F.interpolate(logits, padded, mode="bilinear")[:, :, :height, :width]
 
 
 def _cut(image: Tensor, patch: int, where: Tensor) -> Tensor:

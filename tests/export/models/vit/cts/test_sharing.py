@@ -30,8 +30,8 @@ from tests.export.models.vit.references import Reference, reference
 
 pytest.importorskip("timm", reason="needs timm, which the oracle's encoder is of")
 
-from tests.export.models.vit.algm.dynamic import _matched  # noqa: E402 - needs timm
-from tests.export.models.vit.cts.by_pixels import cts, shared_tokens  # noqa: E402 - as above
+from tests.export.models.vit.algm.dynamic import _matched
+from tests.export.models.vit.cts.by_pixels import cts, shared_tokens
 
 SHARED = 5
 # Even and odd numbers of patches, and zeros that fill the last of them.

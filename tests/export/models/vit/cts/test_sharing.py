@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from segpp.errors import ReductionError
+from segpp.export.models.cost_model import site_costs
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.architecture import vit
 from segpp.export.models.vit.family import FAMILY
@@ -209,6 +210,20 @@ def test_macs_are_of_fewer_tokens_and_of_halved_superpatches_besides() -> None:
     assert fewer.head.total == 33 * 64 * 5
     assert first.matching == 48 * 64
     assert fewer.total < whole.total
+
+
+def test_what_it_saves_and_costs_is_counted_as_by_hand() -> None:
+    architecture, size = small(), Size(96, 128)
+    config = {PATCHES_SITE: FlatSharing(count=SHARED)}
+    sites = count_tokens(config, FAMILY.grids(size, config, architecture))
+
+    [cost] = site_costs(architecture, size, sites)
+
+    whole, fewer = macs_of(architecture, size, ()), macs_of(architecture, size, sites)
+    assert cost.site == "embed.patches"
+    assert cost.saved == whole.total - fewer.total + (48 + 48) * 64
+    # Patches looked at, tokens gathered and given back, and the small nodes of match and merge.
+    assert cost.added == 48 * 64 + (33 + 48) * 64 + (110 + 40) * 70_000
 
 
 def test_a_share_of_whole_numbers_gives_them_back() -> None:

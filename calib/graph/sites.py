@@ -1,7 +1,8 @@
 """The weighted products of a network, which INT8 is for: convolutions and matrix products.
 
 A site is one node of the file's own graph that multiplies activations by weights. What lies inside
-functions is never looked at: there matching and merging compute, whose decisions must stay exact.
+functions is never looked at: there matching and merging compute, whose decisions must stay exact;
+nor is a network that decides which patches share a token.
 """
 
 import re
@@ -44,6 +45,8 @@ _ENDINGS = (
     (r"classifier", "classifier"),
     (r"head\..*", "head"),
 )
+# Modules of such a network.
+_DECIDING = "policy."
 # Constants within an operator of segpp are named after it.
 _INLINED = "Segpp"
 _BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
@@ -114,6 +117,7 @@ def sites_of(model: onnx.ModelProto) -> tuple[Site, ...]:
         and _weight_of(node, wiring) is not None
         # What an operator of segpp was inlined to, as for labels, has no weights of the network.
         and not node.input[1].startswith(_INLINED)
+        and not _module_of(node, wiring).startswith(_DECIDING)
     )
     if not sites:
         raise GraphError("the file has no convolution or matrix product with weights to quantize")

@@ -21,16 +21,24 @@ class WindowSettings:
         grid: Of all tokens; what is left beside complete windows is in none.
         side: Tokens along a window.
         merged: How many windows merge.
+        are_last: Whether they stand behind all other tokens, in raster order; else before these,
+            in the order of their ranks.
     """
 
     grid: Grid
     side: int
     merged: int
+    are_last: bool = False
 
     @property
     def windows(self) -> Grid:
         """Rows and columns of complete windows."""
         return Grid(self.grid.height // self.side, self.grid.width // self.side)
+
+    @property
+    def left(self) -> int:
+        """How many tokens stay as they are."""
+        return self.grid.tokens - self.merged * self.side**2
 
 
 # From scores (B, W) of all windows to the place of each (B, W), the highest score first.

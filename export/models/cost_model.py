@@ -20,7 +20,7 @@ from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.config import recorded_reduction
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.export.reduction.grid_reduction import GridReduction
-from segpp.export.reduction.sites import HEAD, Site
+from segpp.export.reduction.sites import EMBED, HEAD, Site
 from segpp.manifest import Architecture, ChannelSite, ReductionSite
 from segpp.ops.grid import Grid, Size
 
@@ -174,6 +174,8 @@ def _added(
 ) -> int:
     if site.stage == HEAD:
         return pooling_macs(site, architecture.dims[0])
+    if site.stage == EMBED:
+        return _sharing(site, architecture.dims[0])
     dim, depth = architecture.dims[site.stage - 1], architecture.depths[site.stage - 1]
     parts = block_tokens(grids_of(architecture), depth, size, sites, site.stage)
     if site.side == "grid":
@@ -187,6 +189,12 @@ def _going_small(site: ReductionSite, dim: int) -> int:
     moved = pooling_macs(site, dim) + (site.tokens_out + 2 * site.tokens_in) * dim
     fixed = _MERGE_MICROSECONDS + _matches(site) * _MATCH_MICROSECONDS
     return site_match_macs(site, dim) + moved + fixed * _MACS_PER_MICROSECOND
+
+
+def _sharing(site: ReductionSite, dim: int) -> int:
+    """Count what chooses who shares, once: scores, tokens gathered, and what they get back."""
+    fixed = (_MERGE_MICROSECONDS + _MATCH_MICROSECONDS) * _MACS_PER_MICROSECOND
+    return site_match_macs(site, dim) + (site.tokens_out + site.tokens_in) * dim + fixed
 
 
 def _matches(site: ReductionSite) -> int:

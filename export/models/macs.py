@@ -93,8 +93,7 @@ def site_match_macs(site: ReductionSite, dim: int) -> int:
         site: Where, and by which method.
         dim: Channels of a token.
     """
-    reduction = recorded_reduction(site)
-    return reduction.compared_pairs(Grid(*site.grid)) * reduction.compared_channels(dim)
+    return recorded_reduction(site).decision_macs(Grid(*site.grid), dim)
 
 
 def pooling_macs(site: ReductionSite | None, dim: int) -> int:

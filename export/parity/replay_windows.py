@@ -43,15 +43,17 @@ class WindowReplay:
         ranks = self._next(own, settings)
         merges = (ranks < settings.merged) | (own < settings.merged)
         self.differing += int(((ranks != own) & merges).sum())
+        # A cosine is at most 1; other scores are rounded relative to the largest.
+        tie = self._tie * max(1.0, float(scores.abs().max()))
         ordered = torch.zeros_like(scores).scatter(1, ranks, scores)
         chosen, left = ordered[:, : settings.merged], ordered[:, settings.merged :]
         # 1. The most similar goes first. 2. None that stays is more similar than the last.
         lost = [(chosen[:, 1:] - chosen[:, :-1]).flatten(), torch.zeros(1)]
         lost.append((left - chosen[:, -1:]).flatten())
-        if (most := float(torch.cat(lost).max())) > self._tie:
+        if (most := float(torch.cat(lost).max())) > tie:
             raise CheckError(
                 f"the file merges windows that are less alike than others by {most:.2g}",
-                f"a tie may differ by {self._tie:.2g} on a cosine",
+                f"a tie may differ by {tie:.2g}",
             )
         return ranks
 
@@ -76,8 +78,10 @@ def _ranks(slot: Tensor, own: Tensor, settings: WindowSettings) -> Tensor | None
     if slot.shape[1] != settings.grid.tokens:
         return None
     members = windows_of(slot[:, :, None], settings)[..., 0]
-    merges = (members == members[:, :, :1]).all(2) & (members[:, :, 0] < settings.merged)
-    numbers = members[:, :, 0].masked_fill(~merges, settings.merged)
+    numbers = members[:, :, 0] - (settings.left if settings.are_last else 0)
+    merges = (members == members[:, :, :1]).all(2) & (numbers >= 0) & (numbers < settings.merged)
+    # Windows in raster order do not tell how they were ranked among themselves.
+    numbers = (numbers * (not settings.are_last)).masked_fill(~merges, settings.merged)
     # Behind all that merge, the others as they are.
     order = (numbers * own.shape[1] + own).argsort(1)
     number = torch.arange(own.shape[1], device=own.device)

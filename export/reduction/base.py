@@ -128,11 +128,13 @@ class TokenReduction(Method):
             follows, or a grid.
         is_content_based: Whether it looks at the tokens; otherwise the grid alone decides.
         is_weighted: Whether means count for how many patches a token stands.
+        is_trained: Whether weights of the checkpoint decide, which the network hands over.
     """
 
     sides: ClassVar[tuple[Side, ...]] = ("q", "kv", "ffn", "tokens")
     is_content_based: ClassVar[bool] = True
     is_weighted: ClassVar[bool] = False
+    is_trained: ClassVar[bool] = False
 
     @abstractmethod
     def check_fits(self, grid: Grid) -> None:
@@ -159,6 +161,10 @@ class TokenReduction(Method):
     def compared_channels(self, channels: int) -> int:
         """Return how long the compared vectors are, of tokens with so many channels."""
         return channels
+
+    def decision_macs(self, grid: Grid, channels: int) -> int:
+        """Count the multiply-accumulates of one decision, for tokens with so many channels."""
+        return self.compared_pairs(grid) * self.compared_channels(channels)
 
     def destinations(self, grid: Grid) -> int:
         """Return how many tokens others merge into by a one-hot product; 0 without one."""

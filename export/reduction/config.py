@@ -175,7 +175,7 @@ def _count_site(
 
 def _is_shared(site: Site, reduction: TokenReduction) -> bool:
     # What shortens the sequence is matched once, and a grid before its blocks.
-    return site.side != "tokens" and not isinstance(reduction, GridReduction)
+    return site.side not in {"tokens", "patches"} and not isinstance(reduction, GridReduction)
 
 
 def _check_ratio(ratio: float) -> None:

@@ -6,38 +6,40 @@ from typing import Literal, NamedTuple
 
 from segpp.errors import ReductionError
 
-__all__ = ["HEAD", "Side", "Site", "parse_site", "parse_sites"]
+__all__ = ["EMBED", "HEAD", "Side", "Site", "parse_site", "parse_sites"]
 
-Side = Literal["q", "kv", "ffn", "grid", "tokens"]
+Side = Literal["q", "kv", "ffn", "grid", "tokens", "patches"]
 
-# The decode head, where a stage is asked for; the manifest has this number too.
-HEAD = 0
-_HEAD_NAME = "head"
+# The decode head and the patch embedding, where a stage is asked for; the manifest has these
+# numbers too.
+HEAD, EMBED = 0, -1
+_NAMES = {HEAD: "head", EMBED: "embed"}
 
 
 class Site(NamedTuple):
-    """One stage, counted from 1, or the decode head (``HEAD``), and what of it is made smaller.
+    """One stage, counted from 1, ``HEAD`` or ``EMBED``, and what of it is made smaller.
 
     ``q`` merges the tokens that go into the attention and unmerges what comes out; ``kv`` merges
     the tokens that keys and values are made of, and is never undone. ``ffn`` merges the tokens of
     the feed-forward part's linear layers. ``grid`` runs blocks, or the head, on a smaller grid of
-    tokens. ``tokens`` merges them for all that follows, up to the logits.
+    tokens. ``tokens`` merges them for all that follows, up to the logits; ``patches`` makes fewer
+    of the image in the first place.
     """
 
     stage: int
     side: Side
 
     def __str__(self) -> str:
-        return f"{_HEAD_NAME if self.stage == HEAD else self.stage}.{self.side}"
+        return f"{_NAMES.get(self.stage, self.stage)}.{self.side}"
 
     @property
     def place(self) -> str:
         """The site in a sentence: ``stage 3, q``."""
-        return f"{_HEAD_NAME if self.stage == HEAD else f'stage {self.stage}'}, {self.side}"
+        return f"{_NAMES.get(self.stage, f'stage {self.stage}')}, {self.side}"
 
 
 def parse_site(text: str, sites: Collection[Site], parts: Collection[str] = ()) -> Site:
-    """Read ``STAGE.SIDE`` or ``head.grid``.
+    """Read ``STAGE.SIDE``, ``head.grid`` or ``embed.patches``.
 
     Args:
         sites: Those that the network has.
@@ -48,7 +50,7 @@ def parse_site(text: str, sites: Collection[Site], parts: Collection[str] = ()) 
     """
     known = f"known: {', '.join(map(str, sites))}"
     others = [f"and of channels: {', '.join(f'STAGE.{part}' for part in parts)}"] if parts else []
-    found = re.fullmatch(rf"([1-9]\d*|0|{_HEAD_NAME})\.(\w+)", text)
+    found = re.fullmatch(rf"([1-9]\d*|0|{'|'.join(_NAMES.values())})\.(\w+)", text)
     if not found:
         raise ReductionError(f"{text!r:.80} is not a merge site", known, *others)
     by_name = {str(site): site for site in sites}
@@ -56,7 +58,7 @@ def parse_site(text: str, sites: Collection[Site], parts: Collection[str] = ()) 
         return by_name[text]
     stage, side = found[1], found[2]
     has_stage = any(name.startswith(f"{stage}.") for name in by_name)
-    where = stage if stage == _HEAD_NAME else f"stage {stage}"
+    where = stage if stage in _NAMES.values() else f"stage {stage}"
     missing = f"side {side!r:.80}" if has_stage else where
     raise ReductionError(f"{text!r:.80} names {missing}, which does not exist", known, *others)
 

@@ -17,8 +17,8 @@ from segpp.export.models.segformer.loading.formats import FORMATS, to_segpp
 from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.presets import PRESETS
 from segpp.export.reduction.assignments.cell_means import CellMeans
+from segpp.export.reduction.assignments.cells import cells_of
 from segpp.export.reduction.base import TokenReduction
-from segpp.export.reduction.cells import cells_of
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.n2d import Neighbor2d
 from segpp.export.reduction.sites import Site

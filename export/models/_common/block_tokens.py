@@ -97,7 +97,8 @@ def block_tokens(
     where = Site(stage, "grid")
     smaller = {where: recorded_reduction(at[where])} if where in at else {}
     # What merged in blocks before arrives in no later one.
-    shorter = {s: recorded_reduction(one) for s, one in at.items() if s.side == "tokens"}
+    sides = ("tokens", "patches")
+    shorter = {s: recorded_reduction(one) for s, one in at.items() if s.side in sides}
     runs = runs_of(smaller.get(where), depth)
     return tuple(
         _on_one_grid(

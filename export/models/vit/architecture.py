@@ -149,6 +149,7 @@ def vit(
     query_blocks: int = 0,
     upscalings: int = 0,
     rope_theta: float = 0.0,
+    policy: tuple[int, int] | None = None,
 ) -> Architecture:
     """Return an architecture whose blocks are all alike; the arguments are its attributes."""
     size = _SIZES.get((dim, depth))
@@ -162,6 +163,15 @@ def vit(
         classes=classes,
         channels=channels,
         vit=PlainViT(
-            patch, prefix, hidden, ffn, head_blocks, queries, query_blocks, upscalings, rope_theta
+            patch,
+            prefix,
+            hidden,
+            ffn,
+            head_blocks,
+            queries,
+            query_blocks,
+            upscalings,
+            rope_theta,
+            policy,
         ),
     )

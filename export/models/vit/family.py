@@ -10,6 +10,7 @@ from segpp.export.models.macs import Macs
 from segpp.export.models.vit.architecture import check_heads, shape_of
 from segpp.export.models.vit.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.vit.macs import head_values, macs_of
+from segpp.export.models.vit.policy import as_trained
 from segpp.export.models.vit.presets import PRESETS, VARIANTS, reduction_config
 from segpp.export.models.vit.sites import SITES, site_grids
 from segpp.export.models.vit.tolerance import relative_tolerance
@@ -114,7 +115,8 @@ class ViTFamily:
         if architecture is None:
             return reduction_config(choice)
         rotary = bool(shape_of(architecture).rope_theta)
-        return reduction_config(choice, len(architecture.depths), rotary=rotary)
+        config = reduction_config(choice, len(architecture.depths), rotary=rotary)
+        return as_trained(config, architecture)
 
     def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:  # noqa: ARG002
         """Return nothing: no block does with fewer channels."""

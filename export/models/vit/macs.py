@@ -11,8 +11,10 @@ from dataclasses import replace
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
 from segpp.export.models.vit.architecture import prefixes, shape_of
 from segpp.export.models.vit.sites import patch_grid
+from segpp.export.reduction.sharing import SUPERPATCH
+from segpp.export.reduction.sites import EMBED
 from segpp.manifest import Architecture, PlainViT, ReductionSite
-from segpp.ops.grid import Size
+from segpp.ops.grid import Grid, Size
 
 __all__ = ["SETR_UPSAMPLING", "head_values", "macs_of"]
 
@@ -27,14 +29,20 @@ SETR_UPSAMPLING = 4
 def macs_of(architecture: Architecture, size: Size, reduction: Sequence[ReductionSite]) -> Macs:
     """Count a network's multiply-accumulates for one image of ``size`` with these sites."""
     shape = shape_of(architecture)
-    tokens = patches = patch_grid(size, shape.patch).tokens
+    grid = patch_grid(size, shape.patch)
+    tokens = patches = grid.tokens
+    sharing = [site for site in reduction if site.stage == EMBED]
+    # Superpatches are embedded beside the patches.
+    embedded = patches + (_superpatches(grid) if sharing else 0)
     stages = []
     blocks = zip(architecture.dims, prefixes(architecture), strict=True)
     for block, (dim, before) in enumerate(blocks, start=1):
         sites = [site for site in reduction if site.stage == block]
+        if block == 1 and sharing:
+            sites, tokens = [*sharing, *sites], sharing[0].tokens_out
         left = next((site.tokens_out for site in sites if site.side == "tokens"), tokens)
         # The patches are embedded once, before the first block.
-        embedding = patches * dim * architecture.channels * shape.patch**2 if block == 1 else 0
+        embedding = embedded * dim * architecture.channels * shape.patch**2 if block == 1 else 0
         own = replace(shape, prefix=before)
         stages.append(_block(dim, (tokens, left), own, sites, embedding))
         tokens = left
@@ -43,6 +51,10 @@ def macs_of(architecture: Architecture, size: Size, reduction: Sequence[Reductio
     # A head that looks at neighbours gets restored tokens.
     seen = patches if architecture.head in {"setr-naive", "setr-pup"} else tokens
     return Macs(tuple(stages), _head(architecture, shape, seen))
+
+
+def _superpatches(grid: Grid) -> int:
+    return (grid.height // SUPERPATCH) * (grid.width // SUPERPATCH)
 
 
 def _block(

@@ -19,7 +19,7 @@ _MAX_RATIO_OF_2X2 = 0.75
 def _from_ratio(ratio: float) -> ReductionConfig:
     """Merge queries, keys and values of every block: they are the same tokens, and one match."""
     side = 2 if ratio <= _MAX_RATIO_OF_2X2 else 4
-    inside = (site for site in SITES if site.side != "tokens")
+    inside = (site for site in SITES if site.side in {"q", "kv"})
     return dict.fromkeys(inside, BipartiteSoftMatching(ratio, side, side))
 
 

@@ -20,6 +20,11 @@ arXiv:2406.09936): between the attention of the block and its feed-forward part.
    (``SegmentationHead.needs_grid`` is False) gives logits (B, M, K), and these are restored: K
    numbers of a token are gathered and not C. A head that looks at neighbours gets restored tokens.
 
+``embed.patches`` makes fewer tokens of the image in the first place, where CTS does (Lu et al.,
+2023, arXiv:2306.02095): before the first block, which gets a sequence already. The patch embedding
+sees the image and the image at half its size; ``segpp.export.models.vit.network.sharing`` has the
+steps. What shares a token is restored last.
+
 Where queries join the sequence late, as EoMT's, they stand before the prefix and count to it from
 their first block on. They need no grid: theirs is the head that looks at neighbours, so tokens that
 merged before or after they joined are restored before that head.
@@ -32,18 +37,21 @@ from segpp.errors import ReductionError
 from segpp.export.models.vit.architecture import MAX_BLOCKS, PATCHES, shape_of
 from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.grid_reduction import GridReduction
-from segpp.export.reduction.sites import Side, Site
+from segpp.export.reduction.sites import EMBED, Side, Site
 from segpp.manifest import Architecture
 from segpp.ops.grid import Grid, Size
 
-__all__ = ["SIDES", "SITES", "grid_behind", "patch_grid", "site_grids", "sites_of"]
+__all__ = ["PATCHES_SITE", "SIDES", "SITES", "grid_behind", "patch_grid", "site_grids", "sites_of"]
 
 SIDES: tuple[Side, ...] = ("q", "kv", "tokens")
+# Before all blocks.
+PATCHES_SITE = Site(EMBED, "patches")
 
 
 def sites_of(blocks: int) -> tuple[Site, ...]:
     """Return the sites of a network of so many blocks."""
-    return tuple(Site(block, side) for block in range(1, blocks + 1) for side in SIDES)
+    inside = (Site(block, side) for block in range(1, blocks + 1) for side in SIDES)
+    return (PATCHES_SITE, *inside)
 
 
 # Of any network of the family.
@@ -69,7 +77,8 @@ def site_grids(
     """
     patch = PATCHES[0] if architecture is None else shape_of(architecture).patch
     blocks = MAX_BLOCKS if architecture is None else len(architecture.depths)
-    grid, grids = patch_grid(size, patch), dict[Site, Grid]()
+    whole = patch_grid(size, patch)
+    grids, grid = {PATCHES_SITE: whole}, grid_behind((reductions or {}).get(PATCHES_SITE), whole)
     for block in range(1, blocks + 1):
         grids |= dict.fromkeys((Site(block, side) for side in SIDES), grid)
         grid = grid_behind((reductions or {}).get(Site(block, "tokens")), grid)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from segpp.export.reduction.cells import cells_of
+from segpp.export.reduction.assignments.cells import cells_of
 from segpp.ops.grid import Grid
 
 __all__ = ["CellMeans"]

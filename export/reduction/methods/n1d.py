@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
+from segpp.export.reduction.assignments.cells import cells_of, check_cell
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
-from segpp.export.reduction.cells import cells_of, check_cell
 from segpp.export.reduction.sites import Side
 from segpp.ops.grid import Grid
 

@@ -33,6 +33,7 @@ _SIDES = {
     "ffn": "feed-forward",
     "grid": "whole grid",
     "tokens": "all that follows",
+    "patches": "patches of the image",
 }
 
 # What a reduction does at a size; for one that does not fit, why.

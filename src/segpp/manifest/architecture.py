@@ -20,6 +20,9 @@ class PlainViT:
         query_blocks: How many blocks these are.
         upscalings: How often the head doubles the sides of its map.
         rope_theta: Of rotary positions; 0 where positions are learned and added.
+        policy: Of networks with a trained policy by which patches share tokens, how many patches
+            it leaves a token of their own and how many superpatches it gives one, as trained; zeros
+            where nothing tells. None without such a policy.
     """
 
     patch: int
@@ -31,6 +34,7 @@ class PlainViT:
     query_blocks: int = 0
     upscalings: int = 0
     rope_theta: float = 0.0
+    policy: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ __all__ = ["channel_problems", "check_consistent", "check_fitting_bands", "readi
 
 _MAX_COLOR = 255
 _RGB = 3
-# The stage of a site in the decode head.
-_HEAD = 0
+# The stages of sites in no stage, and the one side that each has.
+_OUTSIDE = {0: "grid", -1: "patches"}
 # Beyond it no engine counts.
 _MOST = (1 << 31) - 1
 _MOST_SETTINGS, _MOST_TEXT = 16, 40
@@ -126,7 +126,8 @@ def _output_problems(manifest: Manifest) -> Iterator[str]:
 
 def _site_problems(site: ReductionSite) -> Iterator[str]:
     height, width = site.grid
-    if site.stage < 0 or (site.stage == _HEAD and site.side != "grid"):
+    is_outside = site.stage < 1 or site.side == "patches"
+    if is_outside and _OUTSIDE.get(site.stage) != site.side:
         yield f"names the site of stage {site.stage}, {site.side}"
     if site.match_of is not None and site.side != "ffn":
         yield f"says that stage {site.stage}, {site.side} merges by the match of {site.match_of}"

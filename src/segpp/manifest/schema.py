@@ -169,9 +169,11 @@ class ReductionSite:
     """One place with fewer tokens; in an attention it applies to every block of the stage.
 
     Attributes:
-        stage: Counted from 1; 0 is the decode head, which has a ``grid`` only.
+        stage: Counted from 1; 0 is the decode head, which has a ``grid`` only, and -1 the patch
+            embedding, which has ``patches`` only.
         side: Queries (``q``), keys and values (``kv``), the feed-forward part (``ffn``), the
-            ``grid`` that blocks run on, or the ``tokens`` of all that follows.
+            ``grid`` that blocks run on, the ``tokens`` of all that follows, or the ``patches`` that
+            an image is made of.
         grid: Of the tokens that arrive. Where a stage has a smaller grid, its other sides are told
             as on that one; blocks on the full grid use the same method and settings.
         match_every: In how many consecutive blocks one match is used.
@@ -179,7 +181,7 @@ class ReductionSite:
     """
 
     stage: int
-    side: Literal["q", "kv", "ffn", "grid", "tokens"]
+    side: Literal["q", "kv", "ffn", "grid", "tokens", "patches"]
     method: str
     settings: dict[str, int | float | str]
     grid: tuple[int, int]
@@ -190,8 +192,8 @@ class ReductionSite:
 
     @property
     def part(self) -> str:
-        """Of the network, in words: ``stage 3``, ``head``."""
-        return f"stage {self.stage}" if self.stage else "head"
+        """Of the network, in words: ``stage 3``, ``head``, ``embed``."""
+        return {0: "head", -1: "embed"}.get(self.stage, f"stage {self.stage}")
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,17 @@ def test_a_gemm_has_its_output_channels_where_it_turns_its_weight() -> None:
     assert (first.kind, first.module, first.block) == ("other", "a", "a")
 
 
+def test_what_decides_who_shares_a_token_is_no_site() -> None:
+    text = '<ir_version: 8, opset_import: ["": 18]> g (float[1,1,2,2] x) => (float[1,1,2,2] y)'
+    text += "<float[1,1,1,1] a = {1}, float[1,1,1,1] b = {1}>"
+    model = onnx.parser.parse_model(text + "{ s = Conv(x, a) p = Conv(x, b) y = Add(s, p) }")
+    names = ("network.policy.stem.conv.weight", "network.patch_embed.conv.weight")
+    for node, weight, name in zip(model.graph.node, model.graph.initializer, names, strict=False):
+        node.input[1] = weight.name = name
+
+    assert [site.module for site in sites_of(model)] == ["patch_embed.conv"]
+
+
 def test_products_of_activations_are_no_sites(tiny_file: TinyFile) -> None:
     path = tiny_file(*FORMS[0])
     model = onnx.load(path)

@@ -265,6 +265,7 @@ def test_what_is_no_manifest_is_one_short_error(
         (changed("reduction", 0, "tokens_out", to=0), "makes 0 tokens of 32"),
         (changed("reduction", 0, "stage", to=0), "names the site of stage 0, q"),
         (changed("reduction", 0, "stage", to=-1), "names the site of stage -1, q"),
+        (changed("reduction", 0, "side", to="patches"), "names the site of stage 3, patches"),
         (changed("reduction", 0, "side", to="head"), "side is 'head'"),
         (changed("reduction", 0, "settings", "deep", to=[[[]]]), r"settings\['deep'\] is \[\["),
         (changed("reduction", 0, "stage", to=5), "names stage 5 of a network with 4"),

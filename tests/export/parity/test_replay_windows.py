@@ -1,5 +1,7 @@
 """What a file merges by windows is replayed if it was right to, and refused if it was not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -11,6 +13,7 @@ from segpp.export.reduction.assignments.window_means import window_means
 from segpp.ops.grid import Grid
 
 SETTINGS = WindowSettings(Grid(5, 8), 2, 3)
+LAST = replace(SETTINGS, are_last=True)
 TIE = 1e-3
 
 
@@ -60,3 +63,33 @@ def test_slots_of_something_else_are_passed_over() -> None:
     assert torch.equal(replay(of, SETTINGS), plain_ranks(of, SETTINGS))
     with pytest.raises(CheckError, match="does not merge 3 windows of 5x8 tokens"):
         replay(of, SETTINGS)
+
+
+def test_windows_that_stand_last_are_told_by_who_they_are_and_not_by_their_order() -> None:
+    # The fourth is chosen in place of the third, by less than a tie; and the first two change.
+    own, seen = scores(0, 0, -0.1 + 1e-4), scores(-0.2, 0, -0.1 - 1e-4)
+    slot = window_means(plain_ranks(seen, LAST), LAST).slot
+    replay = WindowReplay([slots(own), slot], tie=TIE)
+
+    ranks = replay(own, LAST)
+
+    assert torch.equal(window_means(ranks, LAST).slot, slot)
+    assert ranks[0, [0, 1, 3]].tolist() == [0, 1, 2]
+    assert replay.differing == 2
+
+
+def test_windows_that_stand_last_are_refused_where_others_go_before() -> None:
+    slot = window_means(plain_ranks(scores(0, -0.5), LAST), LAST).slot
+
+    with pytest.raises(CheckError, match=r"less alike than others by 0\.2\n.* tie"):
+        WindowReplay([slot], tie=TIE)(scores(), LAST)
+
+
+def test_a_tie_is_relative_to_scores_that_are_no_cosines() -> None:
+    own, seen = 100 * scores(0, 0, -0.1 + 1e-4), 100 * scores(0, 0, -0.1 - 1e-4)
+    slot = window_means(plain_ranks(seen, LAST), LAST).slot
+
+    # They differ by 0.01 and are as large as 90.
+    assert WindowReplay([slot], tie=TIE)(own, LAST)[0, 3] == 2
+    with pytest.raises(CheckError, match="less alike"):
+        WindowReplay([slot], tie=TIE / 100)(own, LAST)

@@ -91,7 +91,8 @@ def test_a_manifest_with_every_key_there_is_is_read(
     full = example(Manifest) | {key: plain[key] for key in ("file", "classes", "input", "outputs")}
     head = {**SITE, "stage": 0, "side": "grid"}
     full |= {"kind": "onnx", "schema": 1, "architecture": plain["architecture"]}
-    full |= {"reduction": [head], "channels": []}
+    embed = {**SITE, "stage": -1, "side": "patches"}
+    full |= {"reduction": [embed, head], "channels": []}
     manifest_path(model).write_text(json.dumps(full))
     assert read_manifest(model).kind == "onnx"
 
@@ -184,7 +185,9 @@ WRONG: dict[str, Change] = {
     "a merge on another grid": put("reduction", value=[{**SITE, "tokens_in": 25}]),
     "a match in no block": put("reduction", value=[{**SITE, "match_every": 0}]),
     "keys of the head": put("reduction", value=[{**SITE, "stage": 0}]),
-    "a stage before the head": put("reduction", value=[{**SITE, "stage": -1, "side": "grid"}]),
+    "a grid before the blocks": put("reduction", value=[{**SITE, "stage": -1, "side": "grid"}]),
+    "patches of a block": put("reduction", value=[{**SITE, "side": "patches"}]),
+    "a stage before all": put("reduction", value=[{**SITE, "stage": -2, "side": "patches"}]),
     "another side": put("reduction", value=[{**SITE, "side": "v"}]),
     "a match of queries for themselves": put("reduction", value=[{**SITE, "match_of": "q"}]),
     "another settings": put("reduction", value=[{**SITE, "settings": {"a": None}}]),

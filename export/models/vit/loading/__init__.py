@@ -33,8 +33,8 @@ __all__ = ["ViTCheckpoint", "load"]
 
 _POSITIONS = "patch_embed.positions"
 _TURNS = "turns"
-# The convolution that sees the image.
-_FIRST = "patch_embed.conv.weight"
+# The convolutions that see the image.
+_FIRST = ("patch_embed.conv.weight", "policy.stem.conv.weight")
 _COUNTER = ".num_batches_tracked"
 _DISTILLED = "dist_token"
 _BGR = "trained on BGR: the first convolution is turned round, so that the file takes RGB"
@@ -111,7 +111,7 @@ class ViTCheckpoint(Checkpoint):
             )
         if self.colors == "bgr":
             # Turned round twice, channels are where they were.
-            own[_FIRST] = turned_channels(own[_FIRST])
+            own |= {name: turned_channels(own[name]) for name in _FIRST if name in own}
         theirs = expected_tensors(fmt, cast("Head", self.architecture.head), own)
         theirs |= joined_positions(fmt, own, self.prefix)
         return {key: tensor.contiguous() for key, tensor in theirs.items()}
@@ -208,6 +208,7 @@ def load(
         prefix=prefix_count(fmt, tensors, path),
         query_blocks=settings.query_blocks,
         rope_theta=settings.rope_theta,
+        policy=settings.schedule or (0, 0) if fmt.has_policy(tensors) else None,
     )
     dim, patch = architecture.dims[0], shape_of(architecture).patch
     trained = settings.position_size or settings.size
@@ -230,7 +231,7 @@ def load(
     colors = choices.colors or settings.colors
     notes: list[str] = []
     if colors == "bgr":
-        state[_FIRST] = turned_channels(state[_FIRST])
+        state |= {name: turned_channels(state[name]) for name in _FIRST if name in state}
         notes.append(_BGR)
     classes = _classes(state_dict, settings, architecture, notes)
     mean, std = _normalization(settings, architecture.channels, notes)

@@ -30,6 +30,7 @@ def architecture_of(
     prefix: int,
     query_blocks: int = 0,
     rope_theta: float = 0.0,
+    policy: tuple[int, int] | None = None,
 ) -> Architecture:
     """Return the architecture that names and shapes describe.
 
@@ -42,6 +43,7 @@ def architecture_of(
         prefix: Tokens before the patches.
         query_blocks: Blocks that queries pass, which no name shows.
         rope_theta: Of rotary positions, likewise; 0 without.
+        policy: What the policy was trained for, where there is one.
 
     Raises:
         CheckpointError: A tensor that tells a size is missing or has the wrong rank, or the width
@@ -68,6 +70,7 @@ def architecture_of(
         classes=_classes(fmt, head, tensors, path),
         channels=channels,
         rope_theta=rope_theta,
+        policy=policy,
         **_more(fmt, head, tensors, path, query_blocks),
     )
 

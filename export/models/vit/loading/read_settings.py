@@ -99,6 +99,7 @@ def _of_segmenter(numerics: Numerics, path: Path, *, distilled: bool) -> Setting
         colors="rgb",
         reduce_labels=variant.reduce_labels,
         variant=variant,
+        schedule=variant.policy,
         notes=(*notes, *([SLIDE] if variant.slides else [])),
         origins=origins,
     )

@@ -40,6 +40,7 @@ class Settings:
         unbiased: Layers of a block that have no biases.
         variant: What ``variant.yml`` says.
         config: What ``config.json`` of transformers says of an encoder.
+        schedule: Of a trained policy, as ``PlainViT.policy``.
         notes: What a person must know of it, one sentence each.
         origins: Of what does not come from a configuration.
     """
@@ -62,6 +63,7 @@ class Settings:
     rope_theta: float = 0.0
     unbiased: tuple[str, ...] = ()
     variant: Variant | None = None
+    schedule: tuple[int, int] | None = None
     config: EomtConfig | DinoConfig | None = None
     notes: tuple[str, ...] = ()
     origins: Mapping[str, Origin] = field(default_factory=dict)

@@ -46,6 +46,8 @@ class Variant:
         normalization: ``vit`` (0.5) or ``deit`` (as of ImageNet).
         reduce_labels: Whether label 0 of its data set counts for nothing.
         slides: Whether it is tested with a sliding window.
+        policy: How many patches a policy for sharing tokens leaves alone and how many superpatches
+            share one.
     """
 
     dim: int | None = None
@@ -60,6 +62,7 @@ class Variant:
     normalization: str | None = None
     reduce_labels: bool = False
     slides: bool = False
+    policy: tuple[int, int] | None = None
 
 
 def read_variant(checkpoint: Path) -> Variant | None:
@@ -94,6 +97,7 @@ def read_variant(checkpoint: Path) -> Variant | None:
         # Only the 150 classes without a name for the rest are counted from label 1.
         reduce_labels=data.values.get("dataset") == _REDUCING,
         slides=isinstance(values.get("inference_kwargs"), Mapping),
+        policy=network.pair("policy_schedule", "patches alone and superpatches that share"),
     )
 
 
@@ -134,18 +138,24 @@ class _Section:
 
     def size(self, key: str) -> Size | None:
         value = self.values.get(key)
-        sides = [value, value] if type(value) is int else value
-        if sides is None:
+        if type(value) is int and value > 0:
+            return Size(value, value)
+        sides = self.pair(key, "of pixels")
+        return None if sides is None else Size(*sides)
+
+    def pair(self, key: str, what: str) -> tuple[int, int] | None:
+        value = self.values.get(key)
+        if value is None:
             return None
         if (
-            isinstance(sides, list | tuple)
-            and len(sides) == 2  # noqa: PLR2004 - height, width
-            and all(type(side) is int and side > 0 for side in sides)
+            isinstance(value, list | tuple)
+            and len(value) == 2  # noqa: PLR2004 - a pair
+            and all(type(one) is int and one > 0 for one in value)
         ):
-            return Size(*sides)
+            return value[0], value[1]
         raise CheckpointError(
             f"{self.path} gives {self.name}.{key} as a {type(value).__name__}",
-            "expected: two whole numbers of pixels",
+            f"expected: two whole numbers {what}",
         )
 
 

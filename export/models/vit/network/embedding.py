@@ -48,22 +48,35 @@ class Embedding(nn.Module):
         Raises:
             InputError: Its code would drop pixels of that size.
         """
-        # 1. Zeros fill the last patches.
-        missing = [-side % self.patch for side in image.shape[2:]]
-        if any(missing):
-            if self.filling == "refused":
-                check_patches(Size(*image.shape[2:]), self.patch)
-            image = F.pad(image, self._sides(missing))
-        patches = self.conv(image)
+        patches = self.conv(self.padded(image))
         grid = Grid(patches.shape[2], patches.shape[3])
-        # 2. Tokens (B, N, C) with their positions.
-        x = nchw_to_tokens(patches)
-        if self.positions is not None:
-            positions = resized_positions(self.positions, grid, self.position_resize)
-            x = x + positions.flatten(1, 2)
+        x, positions = nchw_to_tokens(patches), self.positions_on(grid)
+        return self.behind_prefix(x if positions is None else x + positions), grid
+
+    def padded(self, image: Tensor) -> Tensor:
+        """Return images (B, Cin, H, W) with zeros that fill the last patches.
+
+        Raises:
+            InputError: Its code would drop pixels of that size.
+        """
+        missing = [-side % self.patch for side in image.shape[2:]]
+        if not any(missing):
+            return image
+        if self.filling == "refused":
+            check_patches(Size(*image.shape[2:]), self.patch)
+        return F.pad(image, self._sides(missing))
+
+    def positions_on(self, grid: Grid) -> Tensor | None:
+        """Return the positions (1, N, C) of patches on ``grid``, where there are any to add."""
+        if self.positions is None:
+            return None
+        return resized_positions(self.positions, grid, self.position_resize).flatten(1, 2)
+
+    def behind_prefix(self, x: Tensor) -> Tensor:
+        """Return tokens (B, N, C) as (B, P + N, C)."""
         if self.prefix is None:
-            return x, grid
-        return torch.cat((self.prefix.expand(x.shape[0], -1, -1), x), 1), grid
+            return x
+        return torch.cat((self.prefix.expand(x.shape[0], -1, -1), x), 1)
 
     def _sides(self, missing: Sequence[int]) -> list[int]:
         """Return the zeros on the left, on the right, at the top and at the bottom."""

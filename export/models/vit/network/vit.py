@@ -15,13 +15,17 @@ from segpp.export.models.vit.network.blocks import Attention, Block, behind
 from segpp.export.models.vit.network.choose_head import build_head
 from segpp.export.models.vit.network.embedding import Embedding
 from segpp.export.models.vit.network.rotation import Rotation, turns_of
-from segpp.export.models.vit.sites import grid_behind, sites_of
+from segpp.export.models.vit.network.sharing import embed_shared
+from segpp.export.models.vit.policy import check_policy
+from segpp.export.models.vit.sites import PATCHES_SITE, grid_behind, sites_of
 from segpp.export.reduction.assignments.weighted_means import (
     CountedAssignment,
     weighted_merge,
     weights_behind,
 )
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
+from segpp.export.reduction.matching.policy_network import PolicyNetwork
+from segpp.export.reduction.sharing import SharingReduction
 from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture
 from segpp.ops.grid import Grid
@@ -53,25 +57,27 @@ class Stage(nn.Module):
         grid: Grid,
         rotation: Rotation | None = None,
         weights: Tensor | None = None,
-    ) -> tuple[Tensor, Grid, TokenAssignment | None]:
+        merged: tuple[CountedAssignment, ...] = (),
+    ) -> tuple[Tensor, Grid, tuple[CountedAssignment, ...]]:
         """Transform tokens (B, P + N, C), the N patches on ``grid``, to (B, P + M, C).
 
         Args:
             x: Tokens.
             grid: Of those behind the prefix.
             weights: How many patches each of these stands for, (B, N, 1); None where it is one.
+            merged: What they were merged by before.
 
         Returns:
-            The tokens, the grid of the M, and which of the N they are, where something merged.
+            The tokens, the grid of the M, and what all of them were merged by.
         """
         x = self.block.attend(x, grid, rotation)
         if self.merging is None:
-            return self.block.transform(x), grid, None
+            return self.block.transform(x), grid, merged
         patches = x[:, self.prefix :]
-        assignment = self.merging.match(patches, grid)
-        merged = weighted_merge(assignment, patches, weights if self.merging.is_weighted else None)
-        x = behind(x[:, : self.prefix], merged)
-        return self.block.transform(x), grid_behind(self.merging, grid), assignment
+        assignment = cast("CountedAssignment", self.merging.match(patches, grid))
+        means = weighted_merge(assignment, patches, weights if self.merging.is_weighted else None)
+        x = behind(x[:, : self.prefix], means)
+        return self.block.transform(x), grid_behind(self.merging, grid), (*merged, assignment)
 
 
 class ViT(Network):
@@ -100,6 +106,9 @@ class ViT(Network):
         shape, dim = shape_of(architecture), architecture.dims[-1]
         self.patch, self.prefix = shape.patch, prefixes(architecture)[-1]
         self.patch_embed = Embedding(architecture, numerics, grid)
+        self.sharing: SharingReduction | None = None
+        has_policy = shape.policy is not None
+        self.policy = PolicyNetwork(architecture.channels) if has_policy else None
         self.queries = nn.Parameter(torch.zeros(shape.queries, dim)) if shape.queries else None
         self.turns = self._empty_turns(grid)
         self.joining = len(architecture.dims) - shape.query_blocks
@@ -129,17 +138,22 @@ class ViT(Network):
         return [self.blocks()[stage - 1].attention]
 
     def set_reduction(self, site: Site, reduction: TokenReduction | None) -> None:
-        """Let tokens merge behind the attention of a block for all that follows, or not.
+        """Let tokens merge behind the attention of a block, or before all of them, or not.
 
         Raises:
-            ReductionError: The reduction is for another site.
+            ReductionError: The reduction is for another site, or needs a policy to be in the
+                checkpoint.
         """
         if reduction is not None:
             reduction.check_side(site)
+        if site == PATCHES_SITE:
+            check_policy(reduction, self.architecture)
+            self.sharing = cast("SharingReduction | None", reduction)
+            return
         cast("Stage", self.stages[site.stage - 1]).merging = reduction
 
     def stage_outputs(
-        self, given: Sequence[tuple[Tensor, Grid, TokenAssignment | None]]
+        self, given: Sequence[tuple[Tensor, Grid, Sequence[TokenAssignment]]]
     ) -> list[Tensor]:
         """Return the patches (B, N, C) behind every block, each with what its token has.
 
@@ -150,30 +164,39 @@ class ViT(Network):
         that a comparison would be of little else.
 
         Args:
-            given: Of the stages, the tokens (B, P + M, C) with what merged in each.
+            given: Of the stages, the tokens (B, P + M, C) with what they were merged by.
         """
-        merged, outputs = list[TokenAssignment](), list[Tensor]()
-        for stage, (x, _, assignment) in zip(self.stages, given, strict=True):
-            merged += [] if assignment is None else [assignment]
-            outputs.append(_restored(x[:, cast("Stage", stage).prefix :], merged))
-        return outputs
+        return [
+            _restored(x[:, cast("Stage", stage).prefix :], merged)
+            for stage, (x, _, merged) in zip(self.stages, given, strict=True)
+        ]
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits on the grid of the patches, or finer where the head makes them so."""
-        x, patches = self.patch_embed(image)
-        grid, merged, weights = patches, list[TokenAssignment](), None
+        x, patches, merged = self._embedded(image)
+        grid, weights = grid_behind(self.sharing, patches), None
         weighing, rotation = self._last_weighing(), self._rotation(patches)
+        for assignment in merged:
+            rotation = rotation and rotation.merged(assignment, x.shape[0])
+            weights = weights_behind(assignment, None) if weighing >= 0 else None
         for number, stage in enumerate(self.stages):
             if number == self.joining and self.queries is not None:
                 x = torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
                 rotation = rotation and rotation.behind(self.queries.shape[0])
-            x, grid, assignment = stage(x, grid, rotation, weights)
-            if assignment is not None:
-                merged.append(assignment)
+            x, grid, every = stage(x, grid, rotation, weights, merged)
+            for assignment in every[len(merged) :]:
                 rotation = rotation and rotation.merged(assignment, x.shape[0])
                 if number < weighing:
-                    weights = weights_behind(cast("CountedAssignment", assignment), weights)
+                    weights = weights_behind(assignment, weights)
+            merged = every
         return self._without_padding(self._logits(x, patches, merged), image, patches)
+
+    def _embedded(self, image: Tensor) -> tuple[Tensor, Grid, tuple[CountedAssignment, ...]]:
+        """Return the tokens, the grid of all patches, and which of these they are, if fewer."""
+        if self.sharing is None:
+            return (*self.patch_embed(image), ())
+        x, grid, assignment = embed_shared(self.patch_embed, image, self.sharing, self.policy)
+        return x, grid, (assignment,)
 
     def _rotation(self, patches: Grid) -> Rotation | None:
         """Return how tokens are turned before queries join, where positions are rotary."""

@@ -1,4 +1,4 @@
-"""BatchNorm of a head as weights and bias of the layer beside it.
+"""BatchNorm of a head, and of a policy, as weights and bias of the layer beside it.
 
 With trained statistics it is ``y = x * s + t`` per channel (Ioffe & Szegedy, 2015,
 arXiv:1502.03167, algorithm 2). Behind a convolution without bias, ``s * (W x) + t = (s W) x + t``;
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
     from segpp.export.models.vit.network import ViT
     from segpp.export.models.vit.network.heads import ConvUp
+    from segpp.export.reduction.matching.policy_network import PolicyNetwork
 
 __all__ = ["fold_batch_norm"]
 
 
 def fold_batch_norm(model: "ViT") -> None:
-    """Fold the norm of a head that has one."""
+    """Fold the norms of a head and of a policy that have some."""
     from torch import nn
 
     from segpp.export.models._common.linear import conv_1x1, linear
@@ -45,6 +46,24 @@ def fold_batch_norm(model: "ViT") -> None:
         bias = weight @ shift + head.classifier.bias.double()
         head.classifier = linear((weight * scale).to(kind), bias.to(kind))
         head.norm = nn.Identity()
+    if model.policy is not None:
+        _fold_policy(model.policy)
+
+
+def _fold_policy(policy: "PolicyNetwork") -> None:
+    """Fold the norm behind every convolution of a policy."""
+    from torch import nn
+
+    from segpp.export.reduction.matching.policy_network import PolicyConv
+
+    for layer in policy.modules():
+        if isinstance(layer, PolicyConv) and isinstance(layer.norm, nn.BatchNorm2d):
+            conv, (scale, shift) = layer.conv, _affine(layer.norm)
+            kind = conv.weight.dtype
+            weight = conv.weight.double() * scale[:, None, None, None]
+            conv.weight = nn.Parameter(weight.to(kind), requires_grad=False)
+            conv.bias = nn.Parameter(shift.to(kind), requires_grad=False)
+            layer.norm = nn.Identity()
 
 
 def _fold_behind(up: "ConvUp") -> None:
@@ -74,5 +93,5 @@ def _affine(norm: "nn.BatchNorm1d | nn.BatchNorm2d") -> "tuple[Tensor, Tensor]":
 
 
 REWRITES.register("fold-batch-norm")(
-    Rewrite(fold_batch_norm, "BatchNorm of the head as weights and bias of the layer beside it")
+    Rewrite(fold_batch_norm, "BatchNorm as weights and bias of the layer beside it")
 )

@@ -21,8 +21,9 @@ using Numbers = std::vector<std::int64_t>;
 
 constexpr std::size_t kTENSOR_DIMENSIONS = 4;
 constexpr std::int64_t kMOST_BANDS = 1024;
-// The stage of a site in the decode head.
+// The stages of sites in the decode head and in the patch embedding.
 constexpr std::int64_t kHEAD = 0;
+constexpr std::int64_t kEMBED = -1;
 // More values than any tensor has here, few enough for sizes in bytes to be exact.
 constexpr std::int64_t kMOST_VALUES = std::int64_t{1} << 40U;
 
@@ -156,7 +157,9 @@ void checkSite(json const& site, std::string const& where)
     auto const in = site.at("tokens_in").get<std::int64_t>();
     auto const out = site.at("tokens_out").get<std::int64_t>();
     auto const stage = site.at("stage").get<std::int64_t>();
-    if (stage < 0 || (stage == kHEAD && site.at("side") != "grid"))
+    bool const isOfPatches = site.at("side") == "patches";
+    if (stage < kEMBED || (stage == kEMBED) != isOfPatches
+        || (stage == kHEAD && site.at("side") != "grid"))
     {
         refuse(where, "names the site of stage " + std::to_string(stage) + ", "
                 + site.at("side").get<std::string>());

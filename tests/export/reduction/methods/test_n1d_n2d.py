@@ -1,6 +1,6 @@
 """n1d and n2d: means of cells, edges, and the unmerged order of the reference.
 
-Tests reduction/methods/n1d.py, reduction/methods/n2d.py, reduction/cells.py and
+Tests reduction/methods/n1d.py, reduction/methods/n2d.py, reduction/assignments/cells.py and
 reduction/assignments/cell_means.py.
 """
 

@@ -92,6 +92,8 @@ class CheckpointFormat:
         feed_forwards: Ways to save the feed-forward parts; a file has one of them.
         registers: Name of any number of tokens behind the prefix, which have no positions.
         patch_positions: Whether the positions are of the patches alone, (N, C) or (1, N, C).
+        policy: Modules of a trained policy by which patches share tokens; a file may have all of
+            them or none.
         is_whole: Whether every file has the whole prefix, registers and final norm.
         may_lack_registers: Whether a file of these may still have no registers.
         heads: The modules of each head; the first is there with this head alone, or with those
@@ -123,6 +125,7 @@ class CheckpointFormat:
     told_heads: Mapping[Head, str] = field(default_factory=dict)
     spellings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     has_short_names: bool = False
+    policy: tuple[Module, ...] = ()
 
     def of_file(self, tensors: "Mapping[str, Tensor]") -> "CheckpointFormat":
         """Return the format with the spellings alone that a file has, forms of weights included."""
@@ -198,6 +201,7 @@ class CheckpointFormat:
         """Return its modules with one head, or with all of them."""
         yield from self.encoder
         yield self.final_norm
+        yield from self.policy
         for way in self.feed_forwards:
             yield from way.modules
         for name, modules in self.heads.items():
@@ -211,6 +215,11 @@ class CheckpointFormat:
             if any(re.fullmatch(pattern, name) for name in names):
                 return head
         return None
+
+    def has_policy(self, names: Collection[str]) -> bool:
+        """Whether a file has anything of a trained policy."""
+        roots = {module.theirs.partition(".")[0] + "." for module in self.policy}
+        return any(name.startswith(tuple(roots)) for name in names)
 
     def knows(self, name: str) -> bool:
         """Whether a tensor of this name belongs to a network of this format."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from segpp.export.models.base import Checkpoint, ModelFamily
 from segpp.export.models.macs import Macs
-from segpp.export.models.vit.architecture import check_heads, shape_of
+from segpp.export.models.vit.architecture import check_heads
 from segpp.export.models.vit.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.vit.macs import head_values, macs_of
 from segpp.export.models.vit.presets import PRESETS, VARIANTS, reduction_config
@@ -105,10 +105,7 @@ class ViTFamily:
         Raises:
             ReductionError: A name is unknown, or a number is out of range.
         """
-        if architecture is None:
-            return reduction_config(choice)
-        rotary = bool(shape_of(architecture).rope_theta)
-        return reduction_config(choice, len(architecture.depths), rotary=rotary)
+        return reduction_config(choice, architecture)
 
     def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:  # noqa: ARG002
         """Return nothing: no block does with fewer channels."""

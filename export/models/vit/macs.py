@@ -11,6 +11,7 @@ from dataclasses import replace
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
 from segpp.export.models.vit.architecture import prefixes, shape_of
 from segpp.export.models.vit.sites import patch_grid
+from segpp.export.reduction.config import recorded_reduction
 from segpp.manifest import Architecture, PlainViT, ReductionSite
 from segpp.ops.grid import Size
 
@@ -28,20 +29,25 @@ def macs_of(architecture: Architecture, size: Size, reduction: Sequence[Reductio
     """Count a network's multiply-accumulates for one image of ``size`` with these sites."""
     shape = shape_of(architecture)
     tokens = patches = patch_grid(size, shape.patch).tokens
-    stages = []
+    stages, restored = list[StageMacs](), None
     blocks = zip(architecture.dims, prefixes(architecture), strict=True)
     for block, (dim, before) in enumerate(blocks, start=1):
         sites = [site for site in reduction if site.stage == block]
         left = next((site.tokens_out for site in sites if site.side == "tokens"), tokens)
+        leaves_by = [by for site in sites if (by := recorded_reduction(site).leaves_by)]
+        judging = _auxiliary(architecture, tokens) if "confidence" in leaves_by else 0
+        # What left is back before the head.
+        restored = restored or (tokens if leaves_by else None)
+        tokens = left if leaves_by else tokens
         # The patches are embedded once, before the first block.
         embedding = patches * dim * architecture.channels * shape.patch**2 if block == 1 else 0
         own = replace(shape, prefix=before)
-        stages.append(_block(dim, (tokens, left), own, sites, embedding))
+        stages.append(replace(_block(dim, (tokens, left), own, sites, embedding), gating=judging))
         tokens = left
     if architecture.head == "mask-classification":
         return Macs(tuple(stages), _masks(architecture, shape, patches))
     # A head that looks at neighbours gets restored tokens.
-    seen = patches if architecture.head == "setr-naive" else tokens
+    seen = patches if architecture.head == "setr-naive" else restored or tokens
     return Macs(tuple(stages), _head(architecture, shape, seen))
 
 
@@ -66,6 +72,12 @@ def _block(
         matching=sum(site_match_macs(site, dim) for site in _deciding(sites)),
         merging=sum(site.tokens_in * dim for site in _deciding(sites)),
     )
+
+
+def _auxiliary(architecture: Architecture, tokens: int) -> int:
+    """Count an auxiliary head, which sees each token alone."""
+    width = shape_of(architecture).exit_channels
+    return tokens * width * (architecture.dims[-1] + architecture.classes)
 
 
 def _deciding(sites: Sequence[ReductionSite]) -> Sequence[ReductionSite]:

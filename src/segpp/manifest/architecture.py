@@ -20,6 +20,8 @@ class PlainViT:
         query_blocks: How many blocks these are.
         upscalings: How often the head doubles the sides of its map.
         rope_theta: Of rotary positions; 0 where positions are learned and added.
+        exits: Blocks, counted from 1, before which an auxiliary head judges tokens.
+        exit_channels: Between the layers of these heads.
     """
 
     patch: int
@@ -31,6 +33,8 @@ class PlainViT:
     query_blocks: int = 0
     upscalings: int = 0
     rope_theta: float = 0.0
+    exits: tuple[int, ...] = ()
+    exit_channels: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ before a linear layer, ``W (s x + t) + b = (W s) x + (W t + b)``.
 """
 # ruff: noqa: PLC0415 - rewrites are listed and chosen without torch
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from segpp.export.models.vit.rewrites import REWRITES, Rewrite
 
@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from segpp.export.models.vit.network import ViT
+    from segpp.export.models.vit.network.passing import AuxiliaryHead
 
 __all__ = ["fold_batch_norm"]
 
 
 def fold_batch_norm(model: "ViT") -> None:
-    """Fold the norm of a head that has one."""
+    """Fold the norm of a head that has one, and of auxiliary heads."""
     from torch import nn
 
     from segpp.export.models._common.linear import conv_1x1, linear
     from segpp.export.models.vit.network.heads import BatchNormLinear, SetrNaive
 
+    for auxiliary in model.exits:
+        _fold_auxiliary(cast("AuxiliaryHead", auxiliary))
     head = model.head
     if isinstance(head, SetrNaive) and isinstance(head.batch_norm, nn.BatchNorm2d):
         scale, shift = _affine(head.batch_norm)
@@ -40,6 +43,19 @@ def fold_batch_norm(model: "ViT") -> None:
         head.norm = nn.Identity()
 
 
+def _fold_auxiliary(head: "AuxiliaryHead") -> None:
+    """Fold the norm behind the first layer of an auxiliary head."""
+    from torch import nn
+
+    from segpp.export.models._common.linear import linear
+
+    if isinstance(head.batch_norm, nn.BatchNorm1d):
+        scale, shift = _affine(head.batch_norm)
+        weight, kind = head.linear.weight.double(), head.linear.weight.dtype
+        head.linear = linear((weight * scale[:, None]).to(kind), shift.to(kind))
+        head.batch_norm = nn.Identity()
+
+
 def _affine(norm: "nn.BatchNorm1d | nn.BatchNorm2d") -> "tuple[Tensor, Tensor]":
     """Return scale and shift per channel, in double precision: folded weights are rounded once."""
     import torch
@@ -52,5 +68,5 @@ def _affine(norm: "nn.BatchNorm1d | nn.BatchNorm2d") -> "tuple[Tensor, Tensor]":
 
 
 REWRITES.register("fold-batch-norm")(
-    Rewrite(fold_batch_norm, "BatchNorm of the head as weights and bias of the layer beside it")
+    Rewrite(fold_batch_norm, "BatchNorm of a head as weights and bias of the layer beside it")
 )

@@ -82,6 +82,8 @@ class CheckpointFormat:
         patch_positions: Whether the positions are of the patches alone, (N, C).
         is_whole: Whether every file has the whole prefix, registers and final norm.
         heads: The modules of each head; the first is there with this head alone.
+        exits: Of each head the modules of the auxiliary heads that its networks have inside, by
+            which tokens leave early.
         told_by: What tells more than the weights: ``variant.yml`` beside the file, the
             ``configuration`` of mmsegmentation inside, or ``config.json`` of transformers.
         head_norm_eps: Of the LayerNorms of single heads, where it is not that of the numerics.
@@ -98,6 +100,7 @@ class CheckpointFormat:
     heads: Mapping[Head, tuple[Module, ...]]
     told_by: Literal["variant.yml", "configuration", "config.json"]
     head_norm_eps: Mapping[Head, float] = field(default_factory=dict)
+    exits: Mapping[Head, tuple[Module, ...]] = field(default_factory=dict)
     unused: Mapping[str, str] = field(default_factory=dict)
     registers: str | None = None
     patch_positions: bool = False
@@ -141,7 +144,7 @@ class CheckpointFormat:
         yield self.final_norm
         for way in self.feed_forwards:
             yield from way.modules
-        for name, modules in self.heads.items():
+        for name, modules in (*self.heads.items(), *self.exits.items()):
             if head in {None, name}:
                 yield from modules
 

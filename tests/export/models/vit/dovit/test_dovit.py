@@ -179,6 +179,7 @@ def test_what_left_merges_with_nothing_and_is_restored_first(tmp_path: Path) -> 
         x = first.transform(torch.cat((x[:, :1], cells), 1))
         alike = torch.nn.functional.cosine_similarity(before, x[:, 1:], dim=2)[0]
         gone = alike.argsort(descending=True)[:2]
+        assert gone.tolist() != [0, 1]
         stays = torch.tensor([n for n in range(6) if n not in gone])
         rest = x[:, 1:]
         left, x = rest[:, gone], torch.cat((x[:, :1], rest[:, stays]), 1)
@@ -215,8 +216,9 @@ def test_of_every_block_all_patches_are_given(tmp_path: Path) -> None:
 # --- what it costs, and where
 
 
-def test_tokens_and_costs_are_those_of_the_blocks(tmp_path: Path) -> None:
-    oracle = network("setr")
+@pytest.mark.parametrize("head", ["linear", "setr"])
+def test_tokens_and_costs_are_those_of_the_blocks(tmp_path: Path, head: str) -> None:
+    oracle = network(head)
     checkpoint = load_checkpoint(saved(tmp_path, oracle, auxiliaries(oracle)))
     architecture, size = checkpoint.architecture, Size(*SIZE)
     config = FAMILY.reduction_config(ReductionChoice(preset="dovit"), architecture)
@@ -234,7 +236,7 @@ def test_tokens_and_costs_are_those_of_the_blocks(tmp_path: Path) -> None:
         54, 38, 38, 28, 28, 20, 20, 20,
     ]  # fmt: skip
     macs = FAMILY.macs(architecture, size, sites)
-    assert macs.total == counted(checkpoint.build().apply_reductions(config), 54) + sum(
+    assert macs.total == counted(checkpoint.build().apply_reductions(config)) + sum(
         2 * (1 + tokens) ** 2 * 64 for tokens in (54, 38, 38, 28, 28, 20, 20, 20)
     ) + sum(stage.matching + stage.merging for stage in macs.stages)
     assert [stage.gating for stage in macs.stages] == [
@@ -242,7 +244,7 @@ def test_tokens_and_costs_are_those_of_the_blocks(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def counted(model: ViT, patches: int) -> int:
+def counted(model: ViT) -> int:
     total = 0
 
     def watch(module: Any, _: object, output: Tensor) -> None:
@@ -254,7 +256,6 @@ def counted(model: ViT, patches: int) -> int:
     model(picture())
     for hook in hooks:
         hook.remove()
-    assert patches * 16 * 24 * 5 == patches * 16 * model.head.classifier.weight.numel()
     return total
 
 

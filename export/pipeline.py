@@ -69,10 +69,10 @@ from segpp.export.parity.reference import (
     read_reference,
 )
 from segpp.export.reduction.config import ReductionConfig, count_tokens
-from segpp.export.reduction.counts import needs_threshold
+from segpp.export.reduction.counts import published_thresholds
 from segpp.export.reduction.gates.config import ChannelGates, chooses_on_images, count_channels
 from segpp.export.reduction.sites import Site
-from segpp.export.search.counts import FoundCount, found_note, search_counts, threshold_of
+from segpp.export.search.counts import FoundCount, found_note, search_counts
 from segpp.export.search.match_sharing import MatchSharing, search_match_sharing
 from segpp.export.serving.base import Served
 from segpp.export.serving.folders import served_folders, write_served, writing_all
@@ -259,8 +259,11 @@ def _counted(
     if not config.counts.images:
         return reduction, ()
     threshold = config.counts.threshold
-    if threshold is None and needs_threshold(reduction):
-        threshold = threshold_of(checkpoint.architecture)
+    thresholds = (
+        published_thresholds(reduction, checkpoint.architecture)
+        if threshold is None
+        else dict.fromkeys(reduction, threshold)
+    )
     images = search_images(config.counts.images, spec)
     shape = checkpoint.architecture.vit
     with step(f"counting what merges, on {len(images)} image(s)"):
@@ -269,7 +272,7 @@ def _counted(
             reduction,
             [image.draw for image in images],
             quantile=config.counts.quantile,
-            threshold=threshold,
+            thresholds=thresholds,
             prefix=0 if shape is None else shape.prefix,
         )
 

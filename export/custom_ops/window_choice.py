@@ -17,6 +17,8 @@ __all__ = ["WindowSettings", "plain_ranks", "rank", "ranking_by"]
 class WindowSettings:
     """Windows of ``side`` x ``side`` tokens.
 
+    Those of a single token leave where others merge.
+
     Attributes:
         grid: Of all tokens; what is left beside complete windows is in none.
         side: Tokens along a window.
@@ -41,20 +43,22 @@ class WindowSettings:
         return self.grid.tokens - self.merged * self.side**2
 
 
-# From scores (B, W) of all windows to the place of each (B, W), the highest score first.
-Ranker = Callable[[Tensor, WindowSettings], Tensor]
+# From scores (B, W) of all windows to the place of each (B, W), the highest score first; a number
+# tells how much more than a cosine's a score's rounding is.
+Ranker = Callable[[Tensor, WindowSettings, Tensor | None], Tensor]
 
 
-def rank(scores: Tensor, settings: WindowSettings) -> Tensor:
+def rank(scores: Tensor, settings: WindowSettings, scale: Tensor | None = None) -> Tensor:
     """Return how many windows go before each, (B, W) INT64: a permutation.
 
     Args:
         scores: Of W windows, (B, W); of equals the first in raster order goes before.
         settings: Which windows.
+        scale: How much more a score may be off by rounding than a cosine; not at all if None.
     """
     if torch.compiler.is_exporting():
         return plain_ranks(scores, settings)
-    return _ranker.get()(scores, settings)
+    return _ranker.get()(scores, settings, scale)
 
 
 @contextmanager
@@ -67,9 +71,9 @@ def ranking_by(ranker: Ranker) -> Iterator[None]:
         _ranker.reset(token)
 
 
-def plain_ranks(scores: Tensor, settings: WindowSettings) -> Tensor:
+def plain_ranks(scores: Tensor, settings: WindowSettings, scale: Tensor | None = None) -> Tensor:
     """Count them: no two engines sort equals alike, but all of them compare."""
-    del settings
+    del settings, scale
     # What is no number goes behind all cosines, so that ranks are a permutation whatever comes.
     scores = torch.where(scores == scores, scores, -2.0)  # noqa: PLR0124 - true of numbers alone
     number = torch.arange(scores.shape[1], device=scores.device)

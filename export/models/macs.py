@@ -28,7 +28,7 @@ class StageMacs:
         matching: The similarities between tokens.
         merging: One addition per token and channel; of a smaller grid what pooling takes. In a
             feed-forward part the input merges, and what is between its layers.
-        gating: What it takes to choose channels for an image.
+        gating: What it takes to choose channels for an image, or which tokens leave.
     """
 
     patch_embedding: int

@@ -1,7 +1,8 @@
 """Let PyTorch merge those windows that a file merged, after judging that the file was right to.
 
 Two windows can be equally alike up to rounding; then two correct computations merge them in another
-order, or one of them and not the other.
+order, or one of them and not the other. Of tokens that leave the same is true: they are windows of
+one.
 """
 
 from collections.abc import Iterable
@@ -32,8 +33,15 @@ class WindowReplay:
         self._tie = tie
         self.differing = 0
 
-    def __call__(self, scores: Tensor, settings: WindowSettings) -> Tensor:
+    def __call__(
+        self, scores: Tensor, settings: WindowSettings, scale: Tensor | None = None
+    ) -> Tensor:
         """Return the file's ranks (B, W) for similarities (B, W).
+
+        Args:
+            scores: The similarities.
+            settings: Which windows.
+            scale: How much larger a tie may be than of a cosine.
 
         Raises:
             CheckError: The file has none, or merges a window that is less alike than another by
@@ -45,16 +53,14 @@ class WindowReplay:
         self.differing += int(((ranks != own) & merges).sum())
         # A cosine is at most 1; other scores are rounded relative to the largest.
         tie = self._tie * max(1.0, float(scores.abs().max()))
+        tie *= 1.0 if scale is None else float(scale)
         ordered = torch.zeros_like(scores).scatter(1, ranks, scores)
         chosen, left = ordered[:, : settings.merged], ordered[:, settings.merged :]
         # 1. The most similar goes first. 2. None that stays is more similar than the last.
         lost = [(chosen[:, 1:] - chosen[:, :-1]).flatten(), torch.zeros(1)]
         lost.append((left - chosen[:, -1:]).flatten())
         if (most := float(torch.cat(lost).max())) > tie:
-            raise CheckError(
-                f"the file merges windows that are less alike than others by {most:.2g}",
-                f"a tie may differ by {tie:.2g}",
-            )
+            raise _wrong(settings, most, tie)
         return ranks
 
     def _next(self, own: Tensor, settings: WindowSettings) -> Tensor:
@@ -64,10 +70,27 @@ class WindowReplay:
             if ranks is not None:
                 self._waiting.pop(number)
                 return ranks
+        if settings.side == 1:
+            raise CheckError(
+                f"the file does not let {settings.merged} of {settings.grid} tokens leave",
+                "the others stay in their order",
+            )
         raise CheckError(
             f"the file does not merge {settings.merged} windows of {settings.grid} tokens",
             "each becomes a token of its own, and the others stay in their order",
         )
+
+
+def _wrong(settings: WindowSettings, most: float, tie: float) -> CheckError:
+    if settings.side == 1:
+        return CheckError(
+            f"the file lets tokens leave that are less sure than others by {most:.2g}",
+            f"a tie may differ by {tie:.2g}",
+        )
+    return CheckError(
+        f"the file merges windows that are less alike than others by {most:.2g}",
+        f"a tie may differ by {tie:.2g} on a cosine",
+    )
 
 
 def _ranks(slot: Tensor, own: Tensor, settings: WindowSettings) -> Tensor | None:

@@ -153,6 +153,14 @@ class TokenReduction(Method):
         """Whether a match of every block is made, which several of them could share."""
         return self.is_content_based
 
+    @property
+    def leaves_by(self) -> str | None:
+        """By what tokens leave before the block, to come back behind the last one.
+
+        None where they merge in it, for whatever follows.
+        """
+        return None
+
     def compared_pairs(self, grid: Grid) -> int:
         """Return how many pairs of tokens one match compares; 0 where the grid alone decides."""
         del grid

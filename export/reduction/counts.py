@@ -14,7 +14,15 @@ from segpp.ops.grid import Grid
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CountChoice", "CountedReduction", "check_counted", "needs_threshold"]
+    from segpp.manifest import Architecture
+
+__all__ = [
+    "CountChoice",
+    "CountedReduction",
+    "check_counted",
+    "needs_threshold",
+    "published_thresholds",
+]
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,8 @@ class CountChoice:
         images: Files and folders; without any, counts are shares.
         quantile: Of the counts that the images would have had, the one that all have: so large a
             share of them would have merged less.
-        threshold: The cosine above which windows merge, in place of the published one.
+        threshold: The cosine above which windows merge, or the number above which tokens leave, in
+            place of the published one.
     """
 
     images: tuple[Path, ...] = ()
@@ -38,7 +47,7 @@ class CountedReduction(TokenReduction):
 
     Attributes:
         count: How many merge, of whatever it counts; 0 goes by the share.
-        is_by_threshold: Whether the published method goes by a cosine that is set by hand.
+        is_by_threshold: Whether the published method goes by a number that is set by hand.
     """
 
     is_by_threshold: ClassVar[bool] = False
@@ -62,9 +71,18 @@ class CountedReduction(TokenReduction):
         Args:
             x: Tokens (B, N, C).
             grid: Of them.
-            threshold: A cosine, where the method goes by one.
+            threshold: A cosine or a probability, where the method goes by one.
             block: Where it works, counted from 1.
         """
+
+    def published(self, architecture: "Architecture") -> float | None:
+        """Return the threshold that is published for a network; None where it goes by none.
+
+        Raises:
+            InputError: None is published of such a network.
+        """
+        del architecture
+        return None
 
 
 def check_counted(choice: CountChoice, reduction: Mapping[Site, TokenReduction]) -> None:
@@ -75,7 +93,9 @@ def check_counted(choice: CountChoice, reduction: Mapping[Site, TokenReduction])
             "a quantile lies between 0 and 1; by 0.1 a tenth of the images would have merged less",
         )
     if choice.threshold is not None and not -1 <= choice.threshold <= 1:
-        raise InputError(f"`threshold={choice.threshold:g}`", "a cosine lies between -1 and 1")
+        raise InputError(
+            f"`threshold={choice.threshold:g}`", "a cosine or a probability lies between -1 and 1"
+        )
     is_counted = any(_is_open(method) for method in reduction.values())
     if choice.images and not is_counted:
         raise InputError(
@@ -84,7 +104,8 @@ def check_counted(choice: CountChoice, reduction: Mapping[Site, TokenReduction])
         )
     if choice.images and choice.threshold is not None and not needs_threshold(reduction):
         raise InputError(
-            f"`threshold={choice.threshold:g}` is of windows, and none has a count to be found",
+            f"`threshold={choice.threshold:g}` is of windows and tokens that leave, and none has a "
+            "count to be found",
             hint="`preset=algm`, or `reduce=1.tokens=clap` without a count",
         )
     if not choice.images and choice != CountChoice():
@@ -95,8 +116,27 @@ def check_counted(choice: CountChoice, reduction: Mapping[Site, TokenReduction])
 
 def needs_threshold(reduction: Mapping[Site, TokenReduction]) -> bool:
     """Return whether a count is to be found by a threshold."""
-    methods = (m for m in reduction.values() if isinstance(m, CountedReduction) and _is_open(m))
-    return any(method.is_by_threshold for method in methods)
+    return bool(_by_threshold(reduction))
+
+
+def published_thresholds(
+    reduction: Mapping[Site, TokenReduction], architecture: "Architecture"
+) -> dict[Site, float]:
+    """Return the published thresholds by which counts are to be found.
+
+    Raises:
+        InputError: For one of them none is published of such a network.
+    """
+    found = {site: m.published(architecture) for site, m in _by_threshold(reduction).items()}
+    return {site: threshold for site, threshold in found.items() if threshold is not None}
+
+
+def _by_threshold(reduction: Mapping[Site, TokenReduction]) -> dict[Site, CountedReduction]:
+    return {
+        site: method
+        for site, method in reduction.items()
+        if isinstance(method, CountedReduction) and _is_open(method) and method.is_by_threshold
+    }
 
 
 def _is_open(method: TokenReduction) -> bool:

@@ -4,7 +4,7 @@ Site by site, the first one first, since what merges there decides what arrives 
 are rounded down to sequences of a multiple of eight tokens, which products of GPUs are made for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,26 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segpp.errors import InputError
 from segpp.export.models.network import Network
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
 from segpp.export.reduction.config import ReductionConfig
 from segpp.export.reduction.counts import CountedReduction
 from segpp.export.reduction.sites import Site
-from segpp.manifest import Architecture
 from segpp.ops.grid import Grid
 
-__all__ = ["FoundCount", "found_note", "rounded", "search_counts", "threshold_of"]
+__all__ = ["FoundCount", "found_note", "rounded", "search_counts"]
 
 # Gives one image (1, C, H, W), normalised.
 Draw = Callable[[], NDArray[np.float32]]
 
 _MULTIPLE = 8
-
-
-# Above which windows merge in models that were trained so on ADE20K, by channels and blocks:
-# Norouzi et al., ALGM, 2024 (arXiv:2406.09936), section 4.
-_THRESHOLDS = {(192, 12): 0.90, (384, 12): 0.88, (768, 12): 0.94, (1024, 24): 0.95}
 
 
 @dataclass(frozen=True)
@@ -60,7 +53,7 @@ def search_counts(
     images: Sequence[Draw],
     *,
     quantile: float,
-    threshold: float | None,
+    thresholds: Mapping[Site, float],
     prefix: int = 0,
 ) -> tuple[ReductionConfig, tuple[FoundCount, ...]]:
     """Return the reduction with counts where it had shares, and what they were found from.
@@ -70,7 +63,7 @@ def search_counts(
         reduction: At each site.
         images: Each weighs the same.
         quantile: Of the counts of the images, 0 to 1.
-        threshold: A cosine, where a method goes by one; None where none does.
+        thresholds: At each site whose method goes by one.
         prefix: How many tokens stand before the patches.
 
     Raises:
@@ -81,7 +74,7 @@ def search_counts(
     for site in model.sites:
         method = chosen.get(site)
         if isinstance(method, CountedReduction) and not method.count:
-            watch = _Watch(method, threshold, site.stage)
+            watch = _Watch(method, thresholds.get(site), site.stage)
             _run(model, {**chosen, site: watch}, images)
             most = max(1, int(np.quantile(watch.seen, quantile, method="lower")))
             count = rounded(most, prefix + watch.tokens, method.leaving)
@@ -89,22 +82,6 @@ def search_counts(
             found.append(FoundCount(site, count, tuple(watch.seen)))
     model.apply_reductions(chosen)
     return chosen, tuple(found)
-
-
-def threshold_of(architecture: Architecture) -> float:
-    """Return the published cosine above which windows merge.
-
-    Raises:
-        InputError: None is published of such a network.
-    """
-    shape = architecture.dims[0], len(architecture.dims)
-    if shape not in _THRESHOLDS:
-        raise InputError(
-            f"no threshold is published of a network of {shape[1]} blocks of {shape[0]} channels",
-            "counts are those of windows whose tokens are more alike than a threshold",
-            hint="`threshold=0.9`",
-        )
-    return _THRESHOLDS[shape]
 
 
 def found_note(found: Sequence[FoundCount]) -> str | None:
@@ -138,6 +115,11 @@ class _Watch(TokenReduction):
         self._method, self._threshold, self._block = method, threshold, block
         self.seen: list[int] = []
         self.tokens = 0
+
+    @property
+    def leaves_by(self) -> str | None:
+        """By what tokens leave, if any do."""
+        return self._method.leaves_by
 
     def check_side(self, site: Site) -> None:
         """Raise ReductionError if the method cannot work there."""

@@ -16,6 +16,7 @@ __all__ = [
     "FFN_RATIO",
     "HEADS",
     "HEAD_CHANNELS",
+    "LARGE",
     "MAX_BLOCKS",
     "PATCHES",
     "Ffn",
@@ -24,6 +25,7 @@ __all__ = [
     "Numerics",
     "PositionResize",
     "check_heads",
+    "exit_blocks",
     "prefixes",
     "shape_of",
     "usual_heads",
@@ -56,13 +58,15 @@ Filling = Literal["end", "around", "refused"]
 PATCHES = (8, 14, 16, 32)
 # More than any published network has; a site of more is none.
 MAX_BLOCKS = 48
+# Where the places of reductions in published networks change.
+LARGE = 24
 # Hidden channels of the feed-forward part, as a multiple of the block's.
 FFN_RATIO = 4
 # Channels of an attention head in every published network.
 HEAD_CHANNELS = 64
 
 # More than any published network has.
-_MOST_QUERIES, _MOST_UP = 4096, 6
+_MOST_QUERIES, _MOST_UP, _MOST_CHANNELS = 4096, 6, 65536
 
 _SIZES = {(192, 12): "ti", (384, 12): "s", (768, 12): "b", (1024, 24): "l", (1280, 32): "h"}
 
@@ -102,6 +106,8 @@ def shape_of(architecture: Architecture) -> PlainViT:
         raise CheckpointError(f"{architecture.name} does not say what its patches are")
     bounds = {"queries": (shape.queries, _MOST_QUERIES), "upscalings": (shape.upscalings, _MOST_UP)}
     bounds["query_blocks"] = shape.query_blocks, len(architecture.depths)
+    bounds["exits"] = max(shape.exits, default=0), len(architecture.depths)
+    bounds["exit_channels"] = shape.exit_channels, _MOST_CHANNELS
     for name, (value, most) in bounds.items():
         if not 0 <= value <= most:
             raise CheckpointError(f"{architecture.name} has {name} of {value}", f"0 to {most}")
@@ -117,6 +123,15 @@ def prefixes(architecture: Architecture) -> tuple[int, ...]:
     shape, blocks = shape_of(architecture), len(architecture.depths)
     first = blocks - shape.query_blocks
     return tuple(shape.prefix + (shape.queries if block >= first else 0) for block in range(blocks))
+
+
+def exit_blocks(depth: int) -> tuple[int, ...]:
+    """Return before which three blocks, counted from 1, tokens leave: 3, 6, 9 of 12.
+
+    Source: Liu et al., DoViT, 2024 (arXiv:2308.01944), whose 24 blocks have 7, 13 and 19.
+    """
+    first = 1 if depth >= LARGE else 0
+    return tuple(part * depth // 4 + first for part in (1, 2, 3))
 
 
 def check_heads(heads: tuple[int, ...]) -> None:
@@ -150,6 +165,8 @@ def vit(
     upscalings: int = 0,
     rope_theta: float = 0.0,
     policy: tuple[int, int] | None = None,
+    exits: tuple[int, ...] = (),
+    exit_channels: int = 0,
 ) -> Architecture:
     """Return an architecture whose blocks are all alike; the arguments are its attributes."""
     size = _SIZES.get((dim, depth))
@@ -163,15 +180,17 @@ def vit(
         classes=classes,
         channels=channels,
         vit=PlainViT(
-            patch,
-            prefix,
-            hidden,
-            ffn,
-            head_blocks,
-            queries,
-            query_blocks,
-            upscalings,
-            rope_theta,
-            policy,
+            patch=patch,
+            prefix=prefix,
+            hidden=hidden,
+            ffn=ffn,
+            head_blocks=head_blocks,
+            queries=queries,
+            query_blocks=query_blocks,
+            upscalings=upscalings,
+            rope_theta=rope_theta,
+            policy=policy,
+            exits=exits,
+            exit_channels=exit_channels,
         ),
     )

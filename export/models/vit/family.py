@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from segpp.export.models.base import Checkpoint, ModelFamily
 from segpp.export.models.macs import Macs
-from segpp.export.models.vit.architecture import check_heads, shape_of
+from segpp.export.models.vit.architecture import check_heads
 from segpp.export.models.vit.input_size import DEFAULT_SIZE, check_size
 from segpp.export.models.vit.macs import head_values, macs_of
 from segpp.export.models.vit.policy import as_trained
@@ -112,11 +112,8 @@ class ViTFamily:
         Raises:
             ReductionError: A name is unknown, or a number is out of range.
         """
-        if architecture is None:
-            return reduction_config(choice)
-        rotary = bool(shape_of(architecture).rope_theta)
-        config = reduction_config(choice, len(architecture.depths), rotary=rotary)
-        return as_trained(config, architecture)
+        config = reduction_config(choice, architecture)
+        return config if architecture is None else as_trained(config, architecture)
 
     def channels(self, architecture: Architecture) -> Mapping[Place, Channels]:  # noqa: ARG002
         """Return nothing: no block does with fewer channels."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
 from segpp.export.models.vit.architecture import prefixes, shape_of
 from segpp.export.models.vit.sites import patch_grid
+from segpp.export.reduction.config import recorded_reduction
 from segpp.export.reduction.sharing import SUPERPATCH
 from segpp.export.reduction.sites import EMBED
 from segpp.manifest import Architecture, PlainViT, ReductionSite
@@ -34,22 +35,28 @@ def macs_of(architecture: Architecture, size: Size, reduction: Sequence[Reductio
     sharing = [site for site in reduction if site.stage == EMBED]
     # Superpatches are embedded beside the patches.
     embedded = patches + (_superpatches(grid) if sharing else 0)
-    stages = []
+    stages, restored = list[StageMacs](), None
     blocks = zip(architecture.dims, prefixes(architecture), strict=True)
     for block, (dim, before) in enumerate(blocks, start=1):
         sites = [site for site in reduction if site.stage == block]
         if block == 1 and sharing:
             sites, tokens = [*sharing, *sites], sharing[0].tokens_out
         left = next((site.tokens_out for site in sites if site.side == "tokens"), tokens)
+        leaves_by = [by for site in sites if (by := recorded_reduction(site).leaves_by)]
+        judging = _auxiliary(architecture, tokens) if "confidence" in leaves_by else 0
+        # What left is back before the head.
+        restored = restored or (tokens if leaves_by else None)
+        tokens = left if leaves_by else tokens
         # The patches are embedded once, before the first block.
         embedding = embedded * dim * architecture.channels * shape.patch**2 if block == 1 else 0
         own = replace(shape, prefix=before)
-        stages.append(_block(dim, (tokens, left), own, sites, embedding))
+        stages.append(replace(_block(dim, (tokens, left), own, sites, embedding), gating=judging))
         tokens = left
     if architecture.head == "mask-classification":
         return Macs(tuple(stages), _masks(architecture, shape, patches))
     # A head that looks at neighbours gets restored tokens.
-    seen = patches if architecture.head in {"setr-naive", "setr-pup"} else tokens
+    by_neighbours = architecture.head in {"setr-naive", "setr-pup"}
+    seen = patches if by_neighbours else restored or tokens
     return Macs(tuple(stages), _head(architecture, shape, seen))
 
 
@@ -78,6 +85,12 @@ def _block(
         matching=sum(site_match_macs(site, dim) for site in _deciding(sites)),
         merging=sum(site.tokens_in * dim for site in _deciding(sites)),
     )
+
+
+def _auxiliary(architecture: Architecture, tokens: int) -> int:
+    """Count an auxiliary head, which sees each token alone."""
+    width = shape_of(architecture).exit_channels
+    return tokens * width * (architecture.dims[-1] + architecture.classes)
 
 
 def _deciding(sites: Sequence[ReductionSite]) -> Sequence[ReductionSite]:

@@ -1,14 +1,19 @@
 """Where and how much a plain ViT merges when a single ratio or a preset is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from segpp.errors import ReductionError
+from segpp.export.models.vit.architecture import LARGE, exit_blocks, shape_of
+from segpp.export.models.vit.passes import check_pass
 from segpp.export.models.vit.sites import SITES, sites_of
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, build_config
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
+from segpp.export.reduction.methods.token_pass import TokenPass
 from segpp.export.reduction.sites import Site
+from segpp.manifest import Architecture
 
 __all__ = ["PRESETS", "VARIANTS", "reduction_config"]
 
@@ -34,38 +39,71 @@ def _algm(second: int) -> ReductionConfig:
     }
 
 
+# Seven, five and three and a half of ten tokens are left, which is about what thresholds of the
+# published models leave on Cityscapes.
+_LEAVING = (0.3, 0.286, 0.3)
+
+
+def _dovit(depth: int, exits: Sequence[int] = ()) -> ReductionConfig:
+    """Let tokens leave before three blocks, by auxiliary heads where there are any.
+
+    Source: Liu et al., DoViT, 2024 (arXiv:2308.01944), section 3.
+    """
+    # What was not trained with it keeps its class token.
+    by: Mapping[str, Any] = {"by": "confidence"} if exits else {"by": "change", "cls": "same"}
+    places = zip(exits or exit_blocks(depth), _LEAVING, strict=False)
+    return {Site(block, "tokens"): TokenPass(ratio, **by) for block, ratio in places}
+
+
 # The fifth block of 12 and the seventh of 24, as published.
-_LARGE = 24
+_SMALL = 12
 
 # SegFormer's names mean what they do there and nothing here, so that none is taken for the other.
-PRESETS: Mapping[str, ReductionConfig] = {"none": {}, "even": _from_ratio(0.5), "algm": _algm(5)}
+PRESETS: Mapping[str, ReductionConfig] = {
+    "none": {},
+    "even": _from_ratio(0.5),
+    "algm": _algm(5),
+    "dovit": _dovit(_SMALL),
+}
+
+_LARGE_ONES: Mapping[str, ReductionConfig] = {"algm": _algm(7), "dovit": _dovit(LARGE)}
 
 VARIANTS: Mapping[str, Mapping[str, ReductionConfig]] = {
-    f"networks with {_LARGE} blocks or more": {"algm": _algm(7)}
+    f"networks with {LARGE} blocks or more": _LARGE_ONES,
+    "networks with auxiliary heads": {"dovit": _dovit(_SMALL, exit_blocks(_SMALL))},
 }
 
 
 def reduction_config(
-    choice: ReductionChoice, blocks: int | None = None, *, rotary: bool = False
+    choice: ReductionChoice, architecture: Architecture | None = None
 ) -> ReductionConfig:
     """Return the reduction at each site.
 
     Args:
         choice: Preset or ratio, and single sites; each site named there must be one of the
             network's, and presets and ratios are limited to them.
-        blocks: How many the network has; of any network if None.
-        rotary: Whether its positions are rotary.
+        architecture: The network; any if None.
 
     Raises:
         ReductionError: A name is unknown, or a number is out of range; or tokens would merge by
-            their maximum, which turns have none of.
+            their maximum, which turns have none of, or leave by what the network does not have.
     """
-    sites = SITES if blocks is None else sites_of(blocks)
-    [large] = VARIANTS.values()
-    presets = PRESETS if blocks is None or blocks < _LARGE else {**PRESETS, **large}
+    if architecture is None:
+        return build_config(choice, sites=SITES, presets=PRESETS, from_ratio=_from_ratio)
+    sites = sites_of(len(architecture.depths))
+    presets = _presets(architecture)
     config = build_config(choice, sites=sites, presets=presets, from_ratio=_from_ratio)
-    _check_means(config, rotary=rotary)
+    _check_means(config, rotary=bool(shape_of(architecture).rope_theta))
+    for site, reduction in config.items():
+        check_pass(site, reduction, architecture)
     return config
+
+
+def _presets(architecture: Architecture) -> Mapping[str, ReductionConfig]:
+    """Return what the presets do with a network."""
+    depth, exits = len(architecture.depths), shape_of(architecture).exits
+    presets = {**PRESETS, **(_LARGE_ONES if depth >= LARGE else {})}
+    return {**presets, "dovit": _dovit(depth, exits)} if exits else presets
 
 
 def _check_means(config: ReductionConfig, *, rotary: bool) -> None:

@@ -16,7 +16,10 @@ arXiv:2406.09936): between the attention of the block and its feed-forward part.
    of ALGM does. The order in the sequence is that of the method's slots.
 3. Where positions are rotary, merged tokens turn by the mean of their members' turns; see
    ``segpp.export.models.vit.network.rotation``.
-4. The way back: every assignment is kept, and undone in the reversed order. A head of single tokens
+4. ``pass`` lets tokens leave *before* the block, whose attention misses them too (DoViT, Liu et
+   al., 2024, arXiv:2308.01944). They come back behind the last one as they were, and the norm there
+   and the head see them with all others.
+5. The way back: every assignment is kept, and undone in the reversed order. A head of single tokens
    (``SegmentationHead.needs_grid`` is False) gives logits (B, M, K), and these are restored: K
    numbers of a token are gathered and not C. A head that looks at neighbours gets restored tokens.
 
@@ -80,8 +83,11 @@ def site_grids(
     whole = patch_grid(size, patch)
     grids, grid = {PATCHES_SITE: whole}, grid_behind((reductions or {}).get(PATCHES_SITE), whole)
     for block in range(1, blocks + 1):
-        grids |= dict.fromkeys((Site(block, side) for side in SIDES), grid)
-        grid = grid_behind((reductions or {}).get(Site(block, "tokens")), grid)
+        here = (reductions or {}).get(Site(block, "tokens"))
+        behind = grid_behind(here, grid)
+        inside = behind if here is not None and here.leaves_by else grid
+        grids |= dict.fromkeys((Site(block, side) for side in SIDES), inside)
+        grids[Site(block, "tokens")], grid = grid, behind
     return grids
 
 

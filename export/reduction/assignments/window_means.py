@@ -72,8 +72,10 @@ def window_means(ranks: Tensor, settings: WindowSettings) -> WindowMeans:
     ranks = _ranks_in_raster_order(ranks, merged) if settings.are_last else ranks
     windows_from, tokens_from = (left, 0) if settings.are_last else (0, merged)
     # 1. The rank of every token's window, (B, N); beside the windows one that never merges.
-    beside = ranks.new_full((len(ranks), 1), count)
-    of_token = torch.cat((ranks, beside), 1).index_select(1, _window_of(settings, ranks.device))
+    of_token = ranks
+    if settings.side > 1:
+        beside = ranks.new_full((len(ranks), 1), count)
+        of_token = torch.cat((ranks, beside), 1).index_select(1, _window_of(settings, ranks.device))
     stays = of_token >= merged
     # 2. Where a token goes: behind or before the windows, those that stay in raster order.
     stayed = sums_so_far(stays.int())

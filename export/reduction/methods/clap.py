@@ -13,7 +13,7 @@ length one it needs no pair: (|sum_i n_i|^2 - m) / (m (m - 1)).
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from segpp.errors import ReductionError
+from segpp.errors import InputError, ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenAssignment
 from segpp.export.reduction.counts import CountedReduction
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from segpp.export.custom_ops.window_choice import WindowSettings
+    from segpp.manifest import Architecture
 
 __all__ = ["ConditionalLocalPooling"]
+
+# Above which windows merge in models that were trained so on ADE20K, by channels and blocks: as
+# above, section 4.
+_THRESHOLDS = {(192, 12): 0.90, (384, 12): 0.88, (768, 12): 0.94, (1024, 24): 0.95}
 
 
 @REDUCTIONS.register("clap")
@@ -123,6 +128,22 @@ class ConditionalLocalPooling(CountedReduction):
         if threshold is None:
             raise RuntimeError("nothing says above which cosine windows merge")
         return (window_similarity(x, self.settings(grid)) >= threshold).sum(1)
+
+    def published(self, architecture: "Architecture") -> float:
+        """Return the published cosine above which windows merge.
+
+        Raises:
+            InputError: None is published of such a network.
+        """
+        shape = architecture.dims[0], len(architecture.dims)
+        if shape not in _THRESHOLDS:
+            raise InputError(
+                f"no threshold is published of a network of {shape[1]} blocks of {shape[0]} "
+                "channels",
+                "counts are those of windows whose tokens are more alike than a threshold",
+                hint="`threshold=0.9`",
+            )
+        return _THRESHOLDS[shape]
 
     def settings(self, grid: Grid) -> "WindowSettings":
         """Return which windows of ``grid`` can merge, and how many do."""

@@ -79,18 +79,18 @@ def export_onnx(
             resizes itself and labels pixel by pixel: with ``made_for="engine"`` the GPU does it.
             They must have the shape of ``size``, or the fit be ``stretch``.
         preset: ``none``, ``hq``, ``fast``, ``2x2`` (SegFormer++, arXiv:2405.14467) or ``deep``;
-            ``none``, ``even`` or ``algm`` of a plain ViT.
+            ``none``, ``even``, ``algm`` or ``dovit`` of a plain ViT.
         ratio: Instead of a preset: the share of tokens merged away at each site, in [0, 1).
         reduce: Single sites on top, as ``"3.q=bsm:ratio=0.8,sy=4,sx=4"`` or ``"4.q=none"``.
         match_interval: For how many consecutive blocks of a stage one matching serves; ``auto``
             measures it on ``search_images``.
         search_images: Files or folders; the image of the parity check if empty.
         calibrate: Files or folders on which ``clap`` and ``gbm``, as in ``preset="algm"``, find how
-            many tokens merge in every image.
+            many tokens merge in every image, and ``pass``, as in ``dovit``, how many leave.
         quantile: Of the counts that these images would have had: the share of them that would have
             merged less.
-        threshold: The cosine above which windows merge there; the one published for a network of
-            that size if None.
+        threshold: The cosine above which windows merge there, or the probability, or cosine, above
+            which tokens leave; the one published for such a network if None.
         batch: Images per call.
         precision: ``fp32``, ``fp16`` or ``bf16``, the type of weights and activations.
         target: ``portable``; ``onnxruntime`` for that library alone, the fastest on a CPU; or

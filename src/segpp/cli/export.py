@@ -201,7 +201,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         metavar="NAME",
-        help="none, hq, fast or 2x2, as in the paper, or deep; none, even or algm of a plain ViT",
+        help="none, hq, fast or 2x2, or deep; of plain ViTs none, even, algm or dovit",
     )
     group.add_argument(
         "--reduce",
@@ -233,7 +233,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[],
         metavar="PATH",
-        help="find on images how many tokens merge by clap and gbm; repeatable (default: shares)",
+        help="find on images how many tokens clap, gbm and pass take away; repeatable",
     )
     group.add_argument(
         "--quantile",
@@ -246,7 +246,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="X",
-        help="with --calibrate: cosine above which windows merge (default: as published)",
+        help="with --calibrate: above it windows merge, tokens leave (default: as published)",
     )
     group.add_argument(
         "--list-reductions",

@@ -23,6 +23,8 @@ class PlainViT:
         policy: Of networks with a trained policy by which patches share tokens, how many patches
             it leaves a token of their own and how many superpatches it gives one, as trained; zeros
             where nothing tells. None without such a policy.
+        exits: Blocks, counted from 1, before which an auxiliary head judges tokens.
+        exit_channels: Between the layers of these heads.
     """
 
     patch: int
@@ -35,6 +37,8 @@ class PlainViT:
     upscalings: int = 0
     rope_theta: float = 0.0
     policy: tuple[int, int] | None = None
+    exits: tuple[int, ...] = ()
+    exit_channels: int = 0
 
 
 @dataclass(frozen=True)

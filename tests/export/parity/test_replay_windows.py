@@ -93,3 +93,23 @@ def test_a_tie_is_relative_to_scores_that_are_no_cosines() -> None:
     assert WindowReplay([slot], tie=TIE)(own, LAST)[0, 3] == 2
     with pytest.raises(CheckError, match="less alike"):
         WindowReplay([slot], tie=TIE / 100)(own, LAST)
+
+
+def test_tokens_that_leave_are_windows_of_one_and_probabilities_have_wider_ties() -> None:
+    settings = WindowSettings(Grid(2, 3), 1, 2)
+    own = torch.tensor([[0.2, 0.9, 0.3, 0.805, 0.8, 0.1]])
+    seen = own - torch.tensor([[0, 0, 0, 0.01, 0, 0]])
+    slot = window_means(plain_ranks(seen, settings), settings).slot
+
+    replay = WindowReplay([slot], tie=TIE)
+    ranks = replay(own, settings, torch.tensor(10.0))
+
+    # The fifth leaves there in the place of the fourth.
+    assert ranks[0, [1, 4]].tolist() == [0, 1]
+    assert replay.differing == 2
+    with pytest.raises(
+        CheckError, match=r"lets tokens leave that are less sure than others by 0\."
+    ):
+        WindowReplay([slot], tie=TIE)(own, settings)
+    with pytest.raises(CheckError, match="does not let 2 of 2x3 tokens leave"):
+        WindowReplay([], tie=TIE)(own, settings)

@@ -96,7 +96,7 @@ def test_who_misspells_channels_is_told_of_them() -> None:
             "3.q=bms",
             (
                 "unknown token reduction 'bms'\n"
-                "  known: area, bilinear, bsm, clap, gbm, n1d, n2d, sample, similarity\n"
+                "  known: area, bilinear, bsm, clap, gbm, n1d, n2d, pass, sample, similarity\n"
             ),
         ),
         ("3.q=none:ratio=1", "unknown token reduction 'none'"),

@@ -14,12 +14,17 @@ from PIL import Image
 from segpp.errors import InputError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.architecture import vit
-from segpp.export.reduction.counts import CountChoice, check_counted, needs_threshold
+from segpp.export.reduction.counts import (
+    CountChoice,
+    check_counted,
+    needs_threshold,
+    published_thresholds,
+)
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
 from segpp.export.reduction.sites import Site
-from segpp.export.search.counts import found_note, rounded, search_counts, threshold_of
+from segpp.export.search.counts import found_note, rounded, search_counts
 from segpp.manifest import read_manifest
 from tests.export.models.vit.algm.dynamic import dynamic_algm
 from tests.export.models.vit.checkpoints import save_segmenter
@@ -59,7 +64,7 @@ def test_a_quantile_of_the_dynamic_counts_is_taken(tmp_path: Path, quantile: flo
         OPEN,
         [lambda image=image: image.numpy() for image in images],  # type: ignore[misc]  # bound now
         quantile=quantile,
-        threshold=threshold,
+        thresholds={SITES[0]: threshold},
         prefix=1,
     )
 
@@ -86,7 +91,7 @@ def test_the_second_step_goes_by_an_images_own_similarities(tmp_path: Path) -> N
     assert expected.windows == 4
 
     given = {**OPEN, SITES[0]: ConditionalLocalPooling(count=4)}
-    _, found = search_counts(model, given, [image.numpy], quantile=0.5, threshold=0.9, prefix=1)
+    _, found = search_counts(model, given, [image.numpy], quantile=0.5, thresholds={}, prefix=1)
 
     assert [one.site for one in found] == [SITES[1]]
     assert found[0].wanted == (expected.tokens,)
@@ -142,7 +147,7 @@ def test_a_threshold_is_of_windows_alone() -> None:
 
     assert needs_threshold(OPEN)
     assert not needs_threshold(tokens)
-    with pytest.raises(InputError, match=r"`threshold=0.5` is of windows, and none has a count"):
+    with pytest.raises(InputError, match=r"`threshold=0.5` is of windows and .*none has a count"):
         check_counted(CountChoice((Path("a"),), threshold=0.5), tokens)
 
 
@@ -161,4 +166,4 @@ def test_published_thresholds_are_by_the_size_of_a_network() -> None:
     }  # fmt: skip
     small = vit(dim=384, depth=12, heads=6, hidden=1536, **shape)  # type: ignore[arg-type]
 
-    assert threshold_of(small) == 0.88
+    assert published_thresholds(OPEN, small) == {SITES[0]: 0.88}

@@ -57,7 +57,6 @@ def marks(*, quick: bool, slow: bool = True) -> tuple[pytest.MarkDecorator, ...]
     return () if quick else (pytest.mark.slow,) if slow else EXHAUSTIVE
 
 
-
 @pytest.mark.parametrize(
     "case",
     [

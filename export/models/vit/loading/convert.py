@@ -13,7 +13,7 @@ from segpp.export.models.vit.loading.formats import CheckpointFormat, Module
 __all__ = ["expected_tensors", "to_ours"]
 
 _STACKED = ("q", "k", "v")
-_BLOCK = re.compile(r"\b(stages|head\.blocks|head\.convs|head\.upscaling)\.(\d+)\.")
+_BLOCK = re.compile(r"\b(stages|exits|head\.blocks|head\.convs|head\.upscaling)\.(\d+)\.")
 # These are read or made apart from the rest, and are no module's.
 _OWN = ("patch_embed.positions", "patch_embed.prefix", "turns")
 

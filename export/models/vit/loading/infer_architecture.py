@@ -7,12 +7,20 @@ from pathlib import Path
 from torch import Tensor
 
 from segpp.errors import CheckpointError
-from segpp.export.models.vit.architecture import FFN_RATIO, MAX_BLOCKS, Head, usual_heads, vit
+from segpp.export.models.vit.architecture import (
+    FFN_RATIO,
+    MAX_BLOCKS,
+    Head,
+    exit_blocks,
+    usual_heads,
+    vit,
+)
 from segpp.export.models.vit.loading.formats import CheckpointFormat, Module
 from segpp.manifest import Architecture
 
 __all__ = ["architecture_of", "heads_for"]
 
+_EXIT = "exits.{j}.linear"
 _CONV_RANK = 4
 _MATRIX_RANK = 2
 _MATRIX_RANKS = {_MATRIX_RANK, _CONV_RANK}
@@ -56,6 +64,7 @@ def architecture_of(
     head_blocks = 0
     if head == "mask-transformer":
         head_blocks = _blocks(fmt, "head.blocks.{j}.norm1", tensors, path)
+    exits = _exits(fmt, head, tensors, depth, path)
     return vit(
         dim=dim,
         depth=depth,
@@ -71,8 +80,35 @@ def architecture_of(
         channels=channels,
         rope_theta=rope_theta,
         policy=policy,
+        exits=exits,
+        exit_channels=_exit_channels(fmt, head, tensors, path) if exits else 0,
         **_more(fmt, head, tensors, path, query_blocks),
     )
+
+
+def _exits(
+    fmt: CheckpointFormat, head: Head, tensors: Mapping[str, Tensor], depth: int, path: Path
+) -> tuple[int, ...]:
+    """Return the blocks, counted from 1, before which an auxiliary head stands."""
+    if head not in fmt.exits:
+        return ()
+    module, found = _numbers(fmt, _EXIT, tensors, head)
+    blocks = exit_blocks(depth)
+    if sorted(found) != list(range(len(blocks))):
+        numbers = ", ".join(map(str, sorted(found))) or "none"
+        raise CheckpointError(
+            f"{path} has the auxiliary heads {numbers}",
+            f"expected: 0, 1, 2, before the blocks {', '.join(map(str, blocks))} of {depth}, named "
+            f"as {module.key('weight')}",
+        )
+    return blocks
+
+
+def _exit_channels(
+    fmt: CheckpointFormat, head: Head, tensors: Mapping[str, Tensor], path: Path
+) -> int:
+    module, _ = _numbers(fmt, _EXIT, tensors, head)
+    return _shape(module.key("weight").replace("{j}", "0"), tensors, {_CONV_RANK}, path)[0]
 
 
 def _more(
@@ -132,10 +168,10 @@ def _blocks(fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor], pat
 
 
 def _numbers(
-    fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor]
+    fmt: CheckpointFormat, ours: str, tensors: Mapping[str, Tensor], head: Head | None = None
 ) -> tuple[Module, list[int]]:
     """Return a module of ours that there are several of, and the numbers of those in a file."""
-    module = next(module for module in fmt.modules() if module.ours == ours)
+    module = next(module for module in fmt.modules(head) if module.ours == ours)
     pattern = re.escape(module.key("weight")).replace(re.escape("{j}"), r"(\d{1,4})")
     return module, [int(m[1]) for name in tensors if (m := re.fullmatch(pattern, name))]
 

@@ -14,10 +14,13 @@ from segpp.export.models.vit.architecture import Numerics, prefixes, shape_of
 from segpp.export.models.vit.network.blocks import Attention, Block, behind
 from segpp.export.models.vit.network.choose_head import build_head
 from segpp.export.models.vit.network.embedding import Embedding
+from segpp.export.models.vit.network.passing import AuxiliaryHead, Evidence, pass_tokens
 from segpp.export.models.vit.network.rotation import Rotation, turns_of
 from segpp.export.models.vit.network.sharing import embed_shared
+from segpp.export.models.vit.passes import check_pass
 from segpp.export.models.vit.policy import check_policy
 from segpp.export.models.vit.sites import PATCHES_SITE, grid_behind, sites_of
+from segpp.export.reduction.assignments.passed_tokens import PassedTokens
 from segpp.export.reduction.assignments.weighted_means import (
     CountedAssignment,
     weighted_merge,
@@ -37,7 +40,7 @@ class Stage(nn.Module):
     """One block, which for merging, calibration and reports is a stage of its own.
 
     Attributes:
-        merging: What merges tokens for all that follows, if anything does.
+        merging: What merges tokens for all that follows, or lets them leave, if anything does.
     """
 
     def __init__(self, block: Block, prefix: int) -> None:
@@ -58,6 +61,7 @@ class Stage(nn.Module):
         rotation: Rotation | None = None,
         weights: Tensor | None = None,
         merged: tuple[CountedAssignment, ...] = (),
+        evidence: Evidence | None = None,
     ) -> tuple[Tensor, Grid, tuple[CountedAssignment, ...]]:
         """Transform tokens (B, P + N, C), the N patches on ``grid``, to (B, P + M, C).
 
@@ -66,10 +70,15 @@ class Stage(nn.Module):
             grid: Of those behind the prefix.
             weights: How many patches each of these stands for, (B, N, 1); None where it is one.
             merged: What they were merged by before.
+            evidence: By what tokens leave before the block, where any do.
 
         Returns:
             The tokens, the grid of the M, and what all of them were merged by.
         """
+        if self.merging is not None and evidence is not None:
+            x, passed = pass_tokens(self.merging, x, grid, self.prefix, evidence)
+            grid = grid_behind(self.merging, grid)
+            return self.block(x, grid), grid, (*merged, passed)
         x = self.block.attend(x, grid, rotation)
         if self.merging is None:
             return self.block.transform(x), grid, merged
@@ -119,6 +128,7 @@ class ViT(Network):
             )
             for before, heads in zip(prefixes(architecture), architecture.heads, strict=True)
         )
+        self.exits = nn.ModuleList(AuxiliaryHead(architecture, numerics) for _ in shape.exits)
         self.norm: nn.Module = LayerNorm(dim, eps=numerics.norm_eps) if normed else nn.Identity()
         self.head = build_head(architecture, numerics)
 
@@ -141,8 +151,8 @@ class ViT(Network):
         """Let tokens merge behind the attention of a block, or before all of them, or not.
 
         Raises:
-            ReductionError: The reduction is for another site, or needs a policy to be in the
-                checkpoint.
+            ReductionError: The reduction is for another site or another network, or needs a policy
+                to be in the checkpoint.
         """
         if reduction is not None:
             reduction.check_side(site)
@@ -150,6 +160,8 @@ class ViT(Network):
             check_policy(reduction, self.architecture)
             self.sharing = cast("SharingReduction | None", reduction)
             return
+        if reduction is not None:
+            check_pass(site, reduction, self.architecture)
         cast("Stage", self.stages[site.stage - 1]).merging = reduction
 
     def stage_outputs(
@@ -175,7 +187,7 @@ class ViT(Network):
         """Return logits on the grid of the patches, or finer where the head makes them so."""
         x, patches, merged = self._embedded(image)
         grid, weights = grid_behind(self.sharing, patches), None
-        weighing, rotation = self._last_weighing(), self._rotation(patches)
+        weighing, rotation, before = self._last_weighing(), self._rotation(patches), x
         for assignment in merged:
             rotation = rotation and rotation.merged(assignment, x.shape[0])
             weights = weights_behind(assignment, None) if weighing >= 0 else None
@@ -183,7 +195,10 @@ class ViT(Network):
             if number == self.joining and self.queries is not None:
                 x = torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
                 rotation = rotation and rotation.behind(self.queries.shape[0])
-            x, grid, every = stage(x, grid, rotation, weights, merged)
+            evidence, arrived = self._evidence(number, x, before, merged), x[:, self.prefix :]
+            x, grid, every = stage(x, grid, rotation, weights, merged, evidence)
+            if self._leaves_by(number + 1) == "change":
+                before = _merged(arrived, every[len(merged) :])
             for assignment in every[len(merged) :]:
                 rotation = rotation and rotation.merged(assignment, x.shape[0])
                 if number < weighing:
@@ -198,6 +213,31 @@ class ViT(Network):
         x, grid, assignment = embed_shared(self.patch_embed, image, self.sharing, self.policy)
         return x, grid, (assignment,)
 
+    def _leaves_by(self, number: int) -> str | None:
+        """Return by what tokens leave before a stage, counted from 0, if any do."""
+        merging = cast("Stage", self.stages[number]).merging if number < len(self.stages) else None
+        return None if merging is None else merging.leaves_by
+
+    def _evidence(
+        self, number: int, x: Tensor, before: Tensor, merged: Sequence[TokenAssignment]
+    ) -> Evidence | None:
+        """Return by what tokens leave before a stage, counted from 0; None where none do.
+
+        Args:
+            number: Of the stage.
+            x: What arrives there, (B, P + N, C).
+            before: The same patches in front of the block before, (B, N, C).
+            merged: What merged and left so far.
+        """
+        leaves_by, patches = self._leaves_by(number), x[:, self.prefix :]
+        if leaves_by is None:
+            return None
+        left = tuple(one.left for one in merged if isinstance(one, PassedTokens))
+        if leaves_by == "change":
+            return Evidence(torch.cat((before, patches), 2), left)
+        head = self.exits[shape_of(self.architecture).exits.index(number + 1)]
+        return Evidence(head(patches), left)
+
     def _rotation(self, patches: Grid) -> Rotation | None:
         """Return how tokens are turned before queries join, where positions are rotary."""
         if self.turns is None:
@@ -211,7 +251,11 @@ class ViT(Network):
 
     def _logits(self, x: Tensor, patches: Grid, merged: Sequence[TokenAssignment]) -> Tensor:
         """Return the logits of the sequence behind the last block."""
-        normed = self.norm(x[:, self.prefix :])
+        # The norm and the head see what left too, as far as it had not merged before.
+        kinds = [isinstance(one, PassedTokens) for one in merged]
+        first = kinds.index(True) if any(kinds) else len(merged)
+        normed = self.norm(_restored(x[:, self.prefix :], merged[first:]))
+        merged = merged[:first]
         if not self.head.needs_grid:
             # K numbers of a token are restored, and not C.
             return tokens_to_nchw(_restored(self.head.tokens(normed), merged), patches)
@@ -239,6 +283,13 @@ class ViT(Network):
             corners = self.numerics.align_corners
             logits = F.interpolate(logits, padded, mode="bilinear", align_corners=corners)
         return logits[:, :, :height, :width]
+
+
+def _merged(x: Tensor, assignments: Sequence[TokenAssignment]) -> Tensor:
+    """Return tokens merged by one assignment after the other."""
+    for assignment in assignments:
+        x = assignment.merge(x)
+    return x
 
 
 def _restored(x: Tensor, merged: Sequence[TokenAssignment]) -> Tensor:

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from segpp.export.models.vit.network import ViT
     from segpp.export.models.vit.network.heads import ConvUp
     from segpp.export.reduction.matching.policy_network import PolicyNetwork
+    from segpp.export.models.vit.network.passing import AuxiliaryHead
 
 __all__ = ["fold_batch_norm"]
 
 
 def fold_batch_norm(model: "ViT") -> None:
-    """Fold the norms of a head and of a policy that have some."""
+    """Fold the norms of a head that has some, of auxiliary heads and of a policy."""
     from torch import nn
 
     from segpp.export.models._common.linear import conv_1x1, linear
@@ -31,6 +32,8 @@ def fold_batch_norm(model: "ViT") -> None:
         SetrProgressive,
     )
 
+    for auxiliary in model.exits:
+        _fold_auxiliary(cast("AuxiliaryHead", auxiliary))
     head = model.head
     if isinstance(head, SetrNaive) and isinstance(head.batch_norm, nn.BatchNorm2d):
         scale, shift = _affine(head.batch_norm)
@@ -79,6 +82,19 @@ def _fold_behind(up: "ConvUp") -> None:
     conv.weight = nn.Parameter(weight.to(old.dtype), requires_grad=False)
     conv.bias = nn.Parameter(shift.to(old.dtype), requires_grad=False)
     up.conv, up.batch_norm = conv, nn.Identity()
+
+
+def _fold_auxiliary(head: "AuxiliaryHead") -> None:
+    """Fold the norm behind the first layer of an auxiliary head."""
+    from torch import nn
+
+    from segpp.export.models._common.linear import linear
+
+    if isinstance(head.batch_norm, nn.BatchNorm1d):
+        scale, shift = _affine(head.batch_norm)
+        weight, kind = head.linear.weight.double(), head.linear.weight.dtype
+        head.linear = linear((weight * scale[:, None]).to(kind), shift.to(kind))
+        head.batch_norm = nn.Identity()
 
 
 def _affine(norm: "nn.BatchNorm1d | nn.BatchNorm2d") -> "tuple[Tensor, Tensor]":

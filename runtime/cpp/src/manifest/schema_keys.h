@@ -176,6 +176,8 @@ inline constexpr Key kKEYS[] = {
     {"PlainViT", "upscalings", "int", false},
     {"PlainViT", "rope_theta", "float", false},
     {"PlainViT", "policy", "(int,int)?", false},
+    {"PlainViT", "exits", "[int]", false},
+    {"PlainViT", "exit_channels", "int", false},
     {"MatchTrial", "stage", "int", true},
     {"MatchTrial", "match_every", "int", true},
     {"MatchTrial", "agreement", "float", true},

@@ -81,9 +81,15 @@ def mmsegmentation(**choices: Any) -> Reference:
 
 
 def save_mmsegmentation(
-    path: Path, network: Reference, *, backbone: str = "", settings: str = "", **changes: str
+    path: Path,
+    network: Reference,
+    *,
+    backbone: str = "",
+    settings: str = "",
+    state: dict[str, torch.Tensor] | None = None,
+    **changes: str,
 ) -> Path:
-    """Write a checkpoint with its training configuration inside."""
+    """Write a checkpoint with its training configuration inside, of another state dict if given."""
     config = network.config
     head, usual = _HEADS[config.head]
     several = "out_indices=(0, 1), " if config.head in {"setr", "pup"} else ""
@@ -96,5 +102,5 @@ def save_mmsegmentation(
     for old, new in changes.items():
         text = text.replace(old, new)
     meta = {"cfg": text, "dataset_meta": {"classes": [f"c{i}" for i in range(config.classes)]}}
-    torch.save({"state_dict": mmsegmentation_state(network), "meta": meta}, path)
+    torch.save({"state_dict": state or mmsegmentation_state(network), "meta": meta}, path)
     return path

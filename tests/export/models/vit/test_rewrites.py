@@ -21,6 +21,8 @@ from segpp.export.models.vit.rewrites import REWRITES
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.lint import lint
 from segpp.export.reduction.config import ReductionChoice
+from segpp.export.reduction.methods.token_pass import TokenPass
+from segpp.export.reduction.sites import Site
 from segpp.export.targets import ONNXRUNTIME, TARGETS
 from segpp.ops.grid import Grid, Size
 from tests.helpers.checkpoints import trace_network
@@ -32,12 +34,19 @@ MORE = {
 }
 
 
-def network(head: Head, *, ffn: str = "gelu", scaled: bool = True, preset: str = "none") -> ViT:
+def network(
+    head: Head,
+    *,
+    ffn: str = "gelu",
+    scaled: bool = True,
+    preset: str = "none",
+    exits: tuple[int, ...] = (),
+) -> ViT:
     """Return a network in which no weight, bias, scale or statistic is trivial."""
     architecture = vit(
         dim=128, depth=2, heads=2, patch=16, prefix=3, hidden=96, ffn=ffn,  # type: ignore[arg-type]
         head=head, decoder=64, head_blocks=2 if head == "mask-transformer" else 0, classes=5,
-        channels=3, **MORE.get(head, {}),
+        channels=3, exits=exits, exit_channels=16 if exits else 0, **MORE.get(head, {}),
     )  # fmt: skip
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
@@ -100,6 +109,19 @@ def test_nothing_of_what_is_folded_is_left() -> None:
     attentions = [one for one in folded.modules() if isinstance(one, MergingAttention)]
     assert len(attentions) == 2
     assert all(one.scale == 1 and one.kv is not None for one in attentions)
+
+
+@pytest.mark.parametrize("head", ["linear", "setr-naive"])
+def test_auxiliary_heads_judge_the_same_without_their_norm(head: Head) -> None:
+    leaving = {Site(2, "tokens"): TokenPass(by="confidence")}
+    model = network(head, exits=(2,)).apply_reductions(leaving)
+
+    assert relative_difference(model, ("fold-batch-norm",), torch.float64) < 1e-10
+
+    x = torch.randn(2, 24, 128, generator=torch.Generator().manual_seed(4)).double()
+    folded = rewritten(model, ("fold-batch-norm",))
+    assert torch.allclose(folded.exits[0](x), model.exits[0](x), atol=1e-10)
+    assert nn.BatchNorm1d not in {type(module) for module in folded.modules()}
 
 
 def test_no_gelu_is_left_that_engines_do_not_know() -> None:

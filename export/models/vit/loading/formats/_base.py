@@ -99,6 +99,8 @@ class CheckpointFormat:
         heads: The modules of each head; the first is there with this head alone, or with those
             behind it.
         told_heads: A name that a file has with one head alone, where the first module is not so.
+        exits: Of each head the modules of the auxiliary heads that its networks have inside, by
+            which tokens leave early.
         told_by: What tells more than the weights: ``variant.yml`` beside the file, the
             ``configuration`` of mmsegmentation inside, ``config.json`` of transformers, or nothing.
         spellings: What may stand for a word in braces in any of the names: one thing in a file.
@@ -117,6 +119,7 @@ class CheckpointFormat:
     heads: Mapping[Head, tuple[Module, ...]]
     told_by: Literal["variant.yml", "configuration", "config.json", "nothing"]
     head_norm_eps: Mapping[Head, float] = field(default_factory=dict)
+    exits: Mapping[Head, tuple[Module, ...]] = field(default_factory=dict)
     unused: Mapping[str, str] = field(default_factory=dict)
     registers: str | None = None
     patch_positions: bool = False
@@ -204,7 +207,7 @@ class CheckpointFormat:
         yield from self.policy
         for way in self.feed_forwards:
             yield from way.modules
-        for name, modules in self.heads.items():
+        for name, modules in (*self.heads.items(), *self.exits.items()):
             if head in {None, name}:
                 yield from modules
 

@@ -71,12 +71,13 @@ def inspect_checkpoint(
     gates = {n: build_gates(choice.reduce, family.places) for n, choice in (asked or {}).items()}
     widths = family.channels(checkpoint.architecture)
     channels = {name: count_channels(one, widths) for name, one in gates.items() if one}
-    presets = {name: ReductionChoice(preset=name) for name in family.presets}
-    configs = {
+    configs, refused = _presets(family, checkpoint.architecture)
+    configs |= {
         name: family.reduction_config(choice, checkpoint.architecture)
-        for name, choice in {**presets, **(asked or {})}.items()
+        for name, choice in (asked or {}).items()
     }
-    outcomes = {n: _outcome(checkpoint.architecture, one, size) for n, one in configs.items()}
+    fitting = {n: _outcome(checkpoint.architecture, one, size) for n, one in configs.items()}
+    outcomes = {**fitting, **refused}
     counts = {
         name: family.macs(checkpoint.architecture, size, sites, channels.get(name, ()))
         for name, sites in outcomes.items()
@@ -84,10 +85,10 @@ def inspect_checkpoint(
     }
     estimates = None
     if board is not None:
-        fitting = {name: config for name, config in configs.items() if name in counts}
+        counted = {name: config for name, config in configs.items() if name in counts}
         read = choices or ReadChoices()
         estimates = estimate_checkpoint(
-            path, board, size=size, reductions=fitting, gates=gates, choices=read
+            path, board, size=size, reductions=counted, gates=gates, choices=read
         )
     student = read_distilled(path, checkpoint.sha256)
     return Report(
@@ -112,6 +113,19 @@ def inspect_checkpoint(
             **({"estimates": _estimates_data(estimates)} if estimates else {}),
         },
     )
+
+
+def _presets(
+    family: ModelFamily, architecture: Architecture
+) -> tuple[dict[str, ReductionConfig], dict[str, str]]:
+    """Return what the presets do with a network, and why some do nothing with it."""
+    configs, refused = dict[str, ReductionConfig](), dict[str, str]()
+    for name in family.presets:
+        try:
+            configs[name] = family.reduction_config(ReductionChoice(preset=name), architecture)
+        except ReductionError as error:
+            refused[name] = error.problem.partition("\n")[0]
+    return configs, refused
 
 
 def _outcome(architecture: Architecture, config: ReductionConfig, size: Size) -> Outcome:

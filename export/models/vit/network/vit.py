@@ -60,6 +60,7 @@ class Stage(nn.Module):
         grid: Grid,
         rotation: Rotation | None = None,
         weights: Tensor | None = None,
+        *,
         merged: tuple[CountedAssignment, ...] = (),
         evidence: Evidence | None = None,
     ) -> tuple[Tensor, Grid, tuple[CountedAssignment, ...]]:
@@ -196,7 +197,7 @@ class ViT(Network):
                 x = torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
                 rotation = rotation and rotation.behind(self.queries.shape[0])
             evidence, arrived = self._evidence(number, x, before, merged), x[:, self.prefix :]
-            x, grid, every = stage(x, grid, rotation, weights, merged, evidence)
+            x, grid, every = stage(x, grid, rotation, weights, merged=merged, evidence=evidence)
             if self._leaves_by(number + 1) == "change":
                 before = _merged(arrived, every[len(merged) :])
             for assignment in every[len(merged) :]:

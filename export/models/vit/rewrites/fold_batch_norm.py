@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from segpp.export.models.vit.network import ViT
     from segpp.export.models.vit.network.heads import ConvUp
-    from segpp.export.reduction.matching.policy_network import PolicyNetwork
     from segpp.export.models.vit.network.passing import AuxiliaryHead
+    from segpp.export.reduction.matching.policy_network import PolicyNetwork
 
 __all__ = ["fold_batch_norm"]
 

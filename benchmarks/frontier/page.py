@@ -1,4 +1,4 @@
-"""Writes what the other scripts of this folder found into docs/trade-offs.md, and draws it.
+"""Writes what the other scripts of this folder found into two pages of docs/, and draws it.
 
     python -m benchmarks.frontier.page
 
@@ -14,14 +14,15 @@ from benchmarks.common.markdown import with_blocks
 from benchmarks.frontier import tables
 from benchmarks.frontier.plot import draw
 
-__all__ = ["PAGE", "blocks_of"]
+__all__ = ["PAGES", "blocks_of"]
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results" / "trade_offs"
-PAGE = ROOT / "docs" / "trade-offs.md"
-PLOT = ROOT / "docs" / "images" / "trade_offs.png"
+SEGFORMERS, VITS = (ROOT / "docs" / f"{name}.md" for name in ("trade-offs", "vit"))
+PAGES = (SEGFORMERS, VITS)
+PLOTS = ROOT / "docs" / "images"
 
-_NETWORKS = ("b0", "deep")
+_NETWORKS, _VIT = ("b0", "deep"), "vit"
 _SHOWN = {
     "b0": ("none", "hq", "fast", "fast, protected", "3.grid 1/2", "head.grid 1/2"),
     "deep": ("none", "hq", "fast", "3.grid 1/2", "hidden 1/2 in 3, 4", "head.grid 1/2"),
@@ -46,18 +47,30 @@ _RECOMMENDED = {
 
 
 def main() -> None:
-    """Write the page and draw the picture."""
-    results, trials = (
-        {name: _read(f"frontier_{name}") for name in _NETWORKS},
-        _read("distilled")["trials"],
-    )
-    draw(results, trials, PLOT)
-    page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(with_blocks(page, blocks_of()), encoding="utf-8")
+    """Write the pages and draw the pictures."""
+    trials = _read("distilled")["trials"]
+    networks = {name: _read(f"frontier_{name}") for name in _NETWORKS}
+    draw(networks, trials, PLOTS / "trade_offs.png")
+    draw({_VIT: _read(f"frontier_{_VIT}")}, trials, PLOTS / "trade_offs_vit.png")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(with_blocks(text, blocks_of(page)), encoding="utf-8")
 
 
-def blocks_of() -> Mapping[str, str]:
-    """Return every table of the page by its name there."""
+def blocks_of(page: Path) -> Mapping[str, str]:
+    """Return every table of a page by its name there."""
+    return _of_segformers() if page == SEGFORMERS else _of_vits()
+
+
+def _of_vits() -> dict[str, str]:
+    result, trials = _read(f"frontier_{_VIT}"), _read("distilled")["trials"]
+    return {
+        "frontier": tables.frontier_table(result, trials),
+        "speed": "\n\n".join(map(tables.speed_table, _read("speed_vit")["runs"])),
+    }
+
+
+def _of_segformers() -> dict[str, str]:
     trials = _read("distilled")["trials"]
     blocks = {
         f"frontier of {name}": tables.frontier_table(_read(f"frontier_{name}"), trials)

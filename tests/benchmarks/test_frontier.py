@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.common.markdown import with_blocks
-from benchmarks.frontier.page import PAGE, blocks_of
+from benchmarks.frontier.page import PAGES, blocks_of
 from benchmarks.frontier.plot import draw
 from benchmarks.frontier.settings import SETTINGS, VIT_SETTINGS, chosen
 from benchmarks.frontier.tables import classes_table, frontier_table
@@ -92,10 +92,11 @@ def test_the_table_has_the_mean_of_the_seeds_of_its_own_checkpoint(tmp_path: Pat
     assert (tmp_path / "plot.png").stat().st_size > 0
 
 
-def test_the_page_holds_what_was_measured() -> None:
-    page = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.stem))
+def test_the_page_holds_what_was_measured(path: Path) -> None:
+    page = path.read_text(encoding="utf-8")
 
-    assert with_blocks(page, blocks_of()) == page
+    assert with_blocks(page, blocks_of(path)) == page
 
 
 def run(script: str, *arguments: object) -> str:

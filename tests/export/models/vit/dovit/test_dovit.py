@@ -380,21 +380,3 @@ def test_a_network_without_heads_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(ReductionError, match=r"the network has none\n.*pass:by=change needs none"):
         FAMILY.reduction_config(choice, plain.architecture)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("ratio=1", "a share of 1 of the tokens"),
-        ("count=-1", "cannot let -1 tokens leave"),
-        ("by=luck", "unknown by of pass 'luck'"),
-    ],
-)
-def test_settings_out_of_range_are_refused(text: str, words: str) -> None:
-    with pytest.raises(ReductionError, match=words):
-        TokenPass.parse(text)
-
-
-def test_one_token_stays() -> None:
-    with pytest.raises(ReductionError, match="cannot let 24 of 24 tokens leave"):
-        TokenPass(count=24).check_fits(Grid(4, 6))

@@ -227,6 +227,8 @@ def test_what_it_saves_and_costs_is_counted_as_by_hand() -> None:
 
 
 def test_a_share_of_whole_numbers_gives_them_back() -> None:
+    # 22 times 15 / 22 is below 15.
+    assert FlatSharing(ratio=15 / 22).num_shared(Grid(4, 22)) == 15
     assert FlatSharing(ratio=103 / 256).num_shared(Grid(32, 32)) == 103
     assert FlatSharing(ratio=336 / 576).tokens_out(Grid(48, 48)) == 1296
 

@@ -71,7 +71,9 @@ def inspect_checkpoint(
     gates = {n: build_gates(choice.reduce, family.places) for n, choice in (asked or {}).items()}
     widths = family.channels(checkpoint.architecture)
     channels = {name: count_channels(one, widths) for name, one in gates.items() if one}
-    configs, refused = _presets(family, checkpoint.architecture)
+    presets = {n: _preset(family, checkpoint.architecture, n) for n in family.presets}
+    refused = {n: why for n, why in presets.items() if isinstance(why, str)}
+    configs = {n: config for n, config in presets.items() if not isinstance(config, str)}
     configs |= {
         name: family.reduction_config(choice, checkpoint.architecture)
         for name, choice in (asked or {}).items()
@@ -115,17 +117,12 @@ def inspect_checkpoint(
     )
 
 
-def _presets(
-    family: ModelFamily, architecture: Architecture
-) -> tuple[dict[str, ReductionConfig], dict[str, str]]:
-    """Return what the presets do with a network, and why some do nothing with it."""
-    configs, refused = dict[str, ReductionConfig](), dict[str, str]()
-    for name in family.presets:
-        try:
-            configs[name] = family.reduction_config(ReductionChoice(preset=name), architecture)
-        except ReductionError as error:
-            refused[name] = error.problem.partition("\n")[0]
-    return configs, refused
+def _preset(family: ModelFamily, architecture: Architecture, name: str) -> ReductionConfig | str:
+    """Return what a preset does with a network, or why it does nothing with it."""
+    try:
+        return family.reduction_config(ReductionChoice(preset=name), architecture)
+    except ReductionError as failure:
+        return failure.problem.partition("\n")[0]
 
 
 def _outcome(architecture: Architecture, config: ReductionConfig, size: Size) -> Outcome:

@@ -102,6 +102,7 @@ def test_inspect_tells_the_queries(files: Path, segpp: Command) -> None:
     told = "16x16 pixels, 3 tokens before them, 7 queries before those in the last 2 blocks"
     assert "a plain ViT checkpoint of hf-eomt" in checkpoint.stdout
     assert told in checkpoint.stdout
+    assert "dovit  no tokens can leave at 3.tokens" in " ".join(checkpoint.stdout.split(" "))
     assert told in manifest.stdout
     assert (checkpoint.returncode, manifest.returncode) == (0, 0)
 

@@ -96,7 +96,8 @@ def test_who_misspells_channels_is_told_of_them() -> None:
             "3.q=bms",
             (
                 "unknown token reduction 'bms'\n"
-                "  known: area, bilinear, bsm, clap, gbm, n1d, n2d, pass, sample, similarity\n"
+                "  known: area, bilinear, bsm, clap, flat, gbm, n1d, n2d, pass, policy, sample, "
+                "similarity\n"
             ),
         ),
         ("3.q=none:ratio=1", "unknown token reduction 'none'"),

@@ -236,28 +236,69 @@ def test_every_attention_is_one_kernel_in_an_engine(
     assert [report[f"attention_{key}"] for key in ("found", "expected", "fused")] == [expected] * 3
 
 
+REDUCTIONS = {
+    "none": ("--preset", "none"),
+    "algm": ("--preset", "algm"),
+    "dovit": ("--preset", "dovit"),
+    "flat": ("--reduce", "embed.patches=flat:ratio=0.4", "--reduce", "5.tokens=gbm"),
+}
+# Channels, side of the picture and precision of those that are compiled by hand.
+LARGE = [
+    (384, 512, "fp16"), (384, 512, "fp32"), (384, 768, "fp16"), (768, 512, "fp16"),
+]  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("head", "preset"), [("mask", "none"), ("mask", "algm"), ("linear", "none"), ("setr", "none")]
+    ("head", "reduction"),
+    [*(("mask", name) for name in REDUCTIONS), ("linear", "none"), ("setr", "none")],
 )
 def test_a_small_vit_of_twelve_blocks_compiles_with_all_its_attention(
-    segpp: Command, tmp_path: Path, head: str, preset: str
+    segpp: Command, tmp_path: Path, head: str, reduction: str
 ) -> None:
+    check_engine(segpp, tmp_path, REDUCTIONS[reduction], head=head)
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("case", LARGE, ids=lambda case: "-".join(map(str, case)))
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_vits_of_every_size_compile_with_all_their_attention(
+    segpp: Command, tmp_path: Path, reduction: str, case: tuple[int, int, str]
+) -> None:
+    dim, side, precision = case
+    check_engine(segpp, tmp_path, REDUCTIONS[reduction], dim=dim, side=side, precision=precision)
+
+
+def check_engine(
+    segpp: Command,
+    folder: Path,
+    options: tuple[str, ...],
+    head: str = "mask",
+    *,
+    dim: int = 384,
+    side: int = 128,
+    precision: str = "fp16",
+) -> None:
+    """Export a ViT of random weights, build its engine, and count the attention in it."""
     pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
-    network = mmsegmentation(head=head, dim=384, heads=6, depth=12, size=(128, 128), classes=19)
+    network = mmsegmentation(
+        head=head, dim=dim, heads=dim // 64, depth=12, size=(side, side), classes=19
+    )
     changes = {"out_indices=(0, 1)": "out_indices=(5, 11)"}
-    checkpoint = save_mmsegmentation(tmp_path / "s16.pth", network, **changes)
-    path = tmp_path / "s16.onnx"
-    options = ("--precision", "fp16", "--no-check", "--preset", preset)
-    done = segpp("export", checkpoint, path, *options)
+    checkpoint = save_mmsegmentation(folder / "vit.pth", network, **changes)
+    path = folder / "vit.onnx"
+    done = segpp("export", checkpoint, path, "--precision", precision, "--no-check", *options)
     assert done.returncode == 0, done.stderr
 
-    done = segpp("build-engine", path, tmp_path / "s16.engine", "--json")
+    done = segpp("build-engine", path, folder / "vit.engine", "--json")
 
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     expected = 12 + (2 if head == "mask" else 0)
-    assert [report[f"attention_{key}"] for key in ("found", "expected", "fused")] == [expected] * 3
+    fused = expected if precision == "fp16" else 0
+    assert [report[f"attention_{key}"] for key in ("found", "expected")] == [expected] * 2
+    assert report["attention_fused"] == fused
 
 
 def test_a_variant_of_another_network_ends_with_2_and_writes_nothing(

@@ -39,6 +39,8 @@ VIT_REDUCTIONS = {
     "none": ("--preset", "none"),
     "half": ("--ratio", "0.5"),
     "algm": ("--reduce", "1.tokens=clap:count=1", "--reduce", "2.tokens=gbm:count=4"),
+    "shared": ("--reduce", "embed.patches=flat:count=1", "--reduce", "1.tokens=gbm:count=4"),
+    "passed": ("--reduce", "1.tokens=gbm:count=4", "--reduce", "2.tokens=pass:count=4"),
     "tokens": ("--reduce", "1.tokens=bsm", "--reduce", "2.tokens=bsm:sy=1,sx=2,ratio=0.25"),
 }
 PRECISIONS = ("fp32", "fp16", "bf16")

@@ -27,7 +27,7 @@ NAMES = [
 ]
 NAMES += [
     f"vit-{reduction}-{precision}"
-    for reduction in ("half", "algm", "tokens")
+    for reduction in ("half", "algm", "shared", "passed", "tokens")
     for precision in ("fp32", "fp16")
 ]
 # Of attention, those of a ViT's head included.

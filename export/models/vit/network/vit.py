@@ -69,7 +69,11 @@ class Stage(nn.Module):
             return self.block.transform(x), grid, None
         patches = x[:, self.prefix :]
         assignment = self.merging.match(patches, grid)
-        merged = weighted_merge(assignment, patches, weights if self.merging.is_weighted else None)
+        merged = (
+            weighted_merge(assignment, patches, weights)
+            if self.merging.is_weighted
+            else assignment.merge(patches)
+        )
         x = behind(x[:, : self.prefix], merged)
         return self.block.transform(x), grid_behind(self.merging, grid), assignment
 

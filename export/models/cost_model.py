@@ -207,12 +207,14 @@ def _in_blocks(part: BlockTokens, site: ReductionSite, dim: int) -> int:
     if matching := site_match_macs(site, dim):
         merges = part.blocks * _MERGES.get(site.side, 1)
         added += merges * _MERGE_MICROSECONDS * _MACS_PER_MICROSECOND
-        matching += _MATCH_MICROSECONDS * _MACS_PER_MICROSECOND
+        matching += max(1, _matches(site)) * _MATCH_MICROSECONDS * _MACS_PER_MICROSECOND
         added += part.matches(site) * matching
     return added
 
 
 def _merging(site: ReductionSite, dim: int) -> int:
+    if pooled := pooling_macs(site, dim):
+        return pooled + site.tokens_in * dim * _RESTORED[site.side]
     merged = site.tokens_in * dim * _MERGED[site.side]
     moved = merged + site.tokens_in * dim * _RESTORED[site.side]
     # The means of what others merge into are a one-hot product; the methods that average

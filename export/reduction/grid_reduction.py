@@ -69,9 +69,9 @@ class GridReduction(TokenReduction):
             )
 
     def check_side(self, site: Site) -> None:
-        """Raise ReductionError for another side, or for blocks of the head, which has none."""
+        """Raise ReductionError for another side, or for blocks where there are none to choose."""
         super().check_side(site)
-        if site.stage == HEAD and (self.first, self.every) != (1, 0):
+        if (site.stage == HEAD or site.side == "tokens") and (self.first, self.every) != (1, 0):
             raise ReductionError(
                 f"{site} has no blocks to choose from",
                 "first and every are of the blocks of a stage",

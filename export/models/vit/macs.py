@@ -8,7 +8,7 @@ Source: Dosovitskiy et al., 2021 (arXiv:2010.11929), section 3.1.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from segpp.export.models.macs import HeadMacs, Macs, StageMacs, site_match_macs
+from segpp.export.models.macs import HeadMacs, Macs, StageMacs, pooling_macs, site_match_macs
 from segpp.export.models.vit.architecture import prefixes, shape_of
 from segpp.export.models.vit.sites import patch_grid
 from segpp.export.reduction.config import recorded_reduction
@@ -83,7 +83,7 @@ def _block(
         reduction=0,
         ffn=_ffn(shape.prefix + tokens[1], dim, shape),
         matching=sum(site_match_macs(site, dim) for site in _deciding(sites)),
-        merging=sum(site.tokens_in * dim for site in _deciding(sites)),
+        merging=sum(pooling_macs(s, dim) or s.tokens_in * dim for s in _deciding(sites)),
     )
 
 

@@ -11,6 +11,7 @@ from segpp.export.reduction.config import ReductionChoice, ReductionConfig, buil
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
+from segpp.export.reduction.methods.similarity import SimilarityGrid
 from segpp.export.reduction.methods.token_pass import TokenPass
 from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture
@@ -107,9 +108,10 @@ def _presets(architecture: Architecture) -> Mapping[str, ReductionConfig]:
 
 
 def _check_means(config: ReductionConfig, *, rotary: bool) -> None:
+    choosing = BipartiteSoftMatching, SimilarityGrid
     for site, reduction in config.items():
-        if rotary and isinstance(reduction, BipartiteSoftMatching) and reduction.value != "mean":
+        if rotary and isinstance(reduction, choosing) and reduction.value != "mean":
             raise ReductionError(
                 f"{site} merges by value={reduction.value}, which rotary positions do not have",
-                hint=f"--reduce {site}=bsm:value=mean",
+                hint=f"--reduce {site}={reduction.name}:value=mean",
             )

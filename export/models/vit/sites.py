@@ -9,11 +9,12 @@ part in every attention, and never merges.
 arXiv:2406.09936): between the attention of the block and its feed-forward part.
 
 1. The patches (B, N, C) become (B, M, C) behind the prefix, and everything behind runs on P + M
-   tokens, a head of single tokens too. Means are not weighted by how many tokens they are of.
+   tokens, a head of single tokens too. Means count for how many patches a token stands where the
+   method says so (``is_weighted``).
 2. What arrives at later sites follows from the settings alone (``site_grids``). A method that keeps
-   a grid leaves a smaller one; any other leaves a sequence, which to methods of cells is
-   ``Grid(1, M)``: with ``sy=1,sx=2`` ``bsm`` merges odd tokens into even ones, as the global step
-   of ALGM does. The order in the sequence is that of the method's slots.
+   a grid (``similarity``) leaves a smaller one; any other leaves a sequence, which to methods of
+   cells is ``Grid(1, M)``: with ``sy=1,sx=2`` ``bsm`` merges odd tokens into even ones, as the
+   global step of ALGM does. The order in the sequence is that of the method's slots.
 3. Where positions are rotary, merged tokens turn by the mean of their members' turns; see
    ``segpp.export.models.vit.network.rotation``.
 4. ``pass`` lets tokens leave *before* the block, whose attention misses them too (DoViT, Liu et

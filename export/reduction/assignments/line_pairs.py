@@ -1,6 +1,8 @@
 """What ``similarity`` decides: which neighbours along every row, then every column, become one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -43,6 +45,20 @@ class Lines:
         means: Tensor = (owns @ x) / owns.sum(2, keepdim=True)
         return means
 
+    def summed(self, x: Tensor) -> Tensor:
+        """Return the sum of each slot's members, x (L, n, C) to (L, slots, C)."""
+        return x if self.slot is None else self._owns(self.slot).to(x.dtype) @ x
+
+    def members(self, of_each: Tensor | None = None) -> Tensor | None:
+        """Return how many tokens each slot has, (L, slots, 1).
+
+        Args:
+            of_each: How many each token stands for, (L, n, 1); None, as returned, is one.
+        """
+        if self.slot is None or of_each is not None:
+            return None if of_each is None else self.summed(of_each)
+        return self._owns(self.slot).float().sum(2, keepdim=True)
+
     def unmerge(self, y: Tensor) -> Tensor:
         """Give every token the row of its slot, y (L, slots, C) to (L, n, C)."""
         return y if self.slot is None else torch_ops.unmerge(y, self.slot)
@@ -72,9 +88,24 @@ class LinePairs:
     columns: Lines
 
     def merge(self, x: Tensor) -> Tensor:
-        """Merge x, (B, N, C) to (B, M, C)."""
-        columns = self.columns.merge(columns_of(self.rows.merge(rows_of(x, self.grid)), self.grid))
-        return _tokens(columns, x.shape[0])
+        """Merge x along rows, and what they become along columns, (B, N, C) to (B, M, C)."""
+        return self._along(x, Lines.merge)
+
+    def averaged(self, x: Tensor) -> Tensor:
+        """Return the mean over all tokens of every slot, not of its rows' means, (B, M, C)."""
+        return self._along(x, Lines.summed) / self.members().to(x.dtype)
+
+    def members(self) -> Tensor:
+        """Return how many tokens each slot has, (B, M, 1)."""
+        of_rows = self.rows.members()
+        narrow = None if of_rows is None else columns_of(of_rows, self.grid)
+        # Along rows or columns something merges, or the smaller grid would be the grid.
+        columns = cast("Tensor", self.columns.members(narrow))
+        return _tokens(columns, columns.shape[0] // self.rows.slots)
+
+    def _along(self, x: Tensor, one: Callable[[Lines, Tensor], Tensor]) -> Tensor:
+        narrow = columns_of(one(self.rows, rows_of(x, self.grid)), self.grid)
+        return _tokens(one(self.columns, narrow), x.shape[0])
 
     def unmerge(self, y: Tensor) -> Tensor:
         """Give every token the row of its slot, y (B, M, C) to (B, N, C)."""

@@ -4,16 +4,17 @@ Source: Bolya et al., Token Merging, 2023 (arXiv:2210.09461), section 3, and the
 ALGM (Norouzi et al., 2024, arXiv:2406.09936).
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from segpp.export.reduction.base import TokenAssignment
 
-__all__ = ["CountedAssignment", "weighted_merge", "weights_behind"]
+__all__ = ["CountedAssignment", "mean_of", "weighted_merge", "weights_behind"]
 
 
+@runtime_checkable
 class CountedAssignment(TokenAssignment, Protocol):
     """An assignment that knows how many tokens become one."""
 
@@ -26,6 +27,13 @@ class CountedAssignment(TokenAssignment, Protocol):
         ...
 
 
+def mean_of(assignment: TokenAssignment, x: Tensor) -> Tensor:
+    """Return the mean of every slot over all its members, x (B, N, C) to (B, M, C)."""
+    if isinstance(assignment, CountedAssignment):
+        return assignment.averaged(x)
+    return assignment.merge(x)
+
+
 def weighted_merge(assignment: TokenAssignment, x: Tensor, weights: Tensor | None) -> Tensor:
     """Return tokens (B, N, C) merged to (B, M, C), each slot the weighted mean of its members.
 
@@ -35,10 +43,10 @@ def weighted_merge(assignment: TokenAssignment, x: Tensor, weights: Tensor | Non
         weights: How many patches each stands for, (B, N, 1) or (1, N, 1); None where it is one.
     """
     if weights is None:
-        return assignment.merge(x)
+        return mean_of(assignment, x)
     weights = weights.to(x.dtype).expand(x.shape[0], -1, -1)
     # Both means have the same number below their line.
-    merged = assignment.merge(torch.cat((x * weights, weights), 2))
+    merged = mean_of(assignment, torch.cat((x * weights, weights), 2))
     return merged[:, :, :-1] / merged[:, :, -1:]
 
 

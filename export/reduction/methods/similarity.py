@@ -7,6 +7,11 @@ token may merge into the more similar of its two neighbours; of these the most s
 At the end every token gets what changed in its slot, as it is: a smaller grid that bends has no
 centres of cells to resize between.
 
+Of a plain ViT it shortens the sequence (``3.tokens``), and all that follows runs on the smaller
+grid: whatever needs one works behind it, and a token that merges with none keeps the exact turn of
+its rotary position. Means there count for all the patches of a slot, however they lie in rows;
+what merges along columns is decided by the means of the rows' tokens, as on a grid.
+
 Source of the idea: CubistMerge, 2025 (arXiv:2509.21764), which merges along rows and columns and
 keeps the largest magnitude of each channel (``value=max``). Written from its abstract: how
 neighbours are chosen is our own.
@@ -19,7 +24,7 @@ from segpp.errors import ReductionError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenAssignment
 from segpp.export.reduction.grid_reduction import GridReduction
-from segpp.export.reduction.sites import HEAD, Site
+from segpp.export.reduction.sites import HEAD, Side, Site
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
 
@@ -46,6 +51,7 @@ class SimilarityGrid(GridReduction):
 
     name: ClassVar[str] = "similarity"
     unusual: ClassVar[tuple[str, ...]] = ("value",)
+    sides: ClassVar[tuple[Side, ...]] = ("grid", "tokens")
     is_content_based: ClassVar[bool] = True
 
     value: Literal["mean", "max"] = "mean"
@@ -60,6 +66,11 @@ class SimilarityGrid(GridReduction):
                 f"share must lie in [{_LEAST_SHARE:g}, 1)",
                 hint=f"area:share={self.share:g}, or more than half by {self.name}",
             )
+
+    @property
+    def is_weighted(self) -> bool:  # type: ignore[override]  # a setting decides
+        """Whether means count for how many patches a token stands; the largest value does not."""
+        return self.value == "mean"
 
     def check_side(self, site: Site) -> None:
         """Raise ReductionError for another side, or for the head, whose logits are a picture."""

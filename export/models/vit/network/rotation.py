@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from segpp.export.models.vit.network.blocks import behind
+from segpp.export.reduction.assignments.weighted_means import mean_of
 from segpp.export.reduction.base import TokenAssignment
 from segpp.ops.grid import Grid
 
@@ -53,7 +54,7 @@ class Rotation:
     def merged(self, assignment: TokenAssignment, batch: int) -> "Rotation":
         """Return the rotation of a sequence whose patches are merged."""
         both = torch.cat((self.cos, self.sin), 2).expand(batch, -1, -1)
-        rows = behind(both[:, : self.prefix], assignment.merge(both[:, self.prefix :]))
+        rows = behind(both[:, : self.prefix], mean_of(assignment, both[:, self.prefix :]))
         cos, sin = rows.chunk(2, 2)
         return Rotation(cos, sin, self.prefix)
 

@@ -85,7 +85,11 @@ class Stage(nn.Module):
             return self.block.transform(x), grid, merged
         patches = x[:, self.prefix :]
         assignment = cast("CountedAssignment", self.merging.match(patches, grid))
-        means = weighted_merge(assignment, patches, weights if self.merging.is_weighted else None)
+        means = (
+            weighted_merge(assignment, patches, weights)
+            if self.merging.is_weighted
+            else assignment.merge(patches)
+        )
         x = behind(x[:, : self.prefix], means)
         return self.block.transform(x), grid_behind(self.merging, grid), (*merged, assignment)
 

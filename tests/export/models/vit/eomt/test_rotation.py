@@ -181,7 +181,7 @@ def test_a_maximum_of_turns_is_refused_by_its_site(tmp_path: Path) -> None:
 
 # --- the file
 
-MERGED = ("1.q=bsm", "1.kv=bsm", "2.tokens=bsm:ratio=0.25", "3.kv=bsm:sy=1,sx=2")
+MERGED = ("1.q=bsm", "1.kv=bsm", "2.tokens=similarity:share=0.75", "3.kv=bsm")
 
 
 def test_the_file_labels_as_transformers(tmp_path: Path, segpp: Command) -> None:
@@ -204,6 +204,7 @@ def test_a_file_that_merges_follows_pytorch(tmp_path: Path, segpp: Command) -> N
     reduce = [word for one in MERGED for word in ("--reduce", one)]
 
     done = segpp("export", folder, path, "--target", "onnxruntime", *reduce)
+    inspected = segpp("inspect", path).stdout.split()
 
     assert done.returncode == 0, done.stderr
     manifest = read_manifest(path)
@@ -211,6 +212,12 @@ def test_a_file_that_merges_follows_pytorch(tmp_path: Path, segpp: Command) -> N
     assert manifest.architecture.vit.rope_theta == 100.0
     assert manifest.parity is not None
     assert manifest.parity.agreement_given_matches == 1.0
+    # Behind the second block there is a grid, in which cells of 2x2 merge.
+    assert "2.tokens similarity:share=0.75,first=1,every=0 4x4 16 9 1" in " ".join(inspected)
+    assert [(one.grid, one.tokens_out) for one in manifest.reduction][-2:] == [
+        ((4, 4), 9),
+        ((3, 3), 5),
+    ]
     graph = onnx.load(path)
     operators = [node.op_type for node in graph.graph.node]
     assert operators.count("MultiHeadAttention") == 3

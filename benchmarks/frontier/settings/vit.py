@@ -22,6 +22,10 @@ def _shared(share: float) -> Setting:
     return Setting(reduce=(f"embed.patches=flat:ratio={share:g}",), group="patches")
 
 
+def _grid(share: float) -> Setting:
+    return Setting(reduce=(f"3.tokens=similarity:share={share:g}",), group="grid")
+
+
 VIT_SETTINGS: Mapping[str, Setting] = {
     "none": Setting(),
     "even": Setting("even"),
@@ -37,6 +41,10 @@ VIT_SETTINGS: Mapping[str, Setting] = {
     "pass, less": _pass(0.15, 0.15, 0.15),
     "dovit": Setting("dovit", group="pass"),
     "pass, more": _pass(0.4, 0.5, 0.5),
+    # Neighbours that are alike merge row by row and column by column, behind the third block.
+    "grid 0.85": _grid(0.85),
+    "grid 0.75": _grid(0.75),
+    "grid 0.6": _grid(0.6),
     "flat 0.4 + gbm": Setting(
         reduce=("embed.patches=flat:ratio=0.4", "5.tokens=gbm:ratio=0.2"), group="combined"
     ),

@@ -34,7 +34,8 @@ def main() -> None:
         for name in args.settings:
             trials = _read(args.out)
             about = about_of(name, seed, args)
-            if not any(about.items() <= trial.items() for trial in trials):
+            # Results from before there was a rate to choose do not name it.
+            if not any(about == {key: trial.get(key) for key in about} for trial in trials):
                 _write(args.out, [*trials, {**about, **trial_of(name, seed, args)}])
 
 
@@ -66,7 +67,7 @@ def about_of(name: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
         "minutes": args.minutes,
         "kills": args.kills,
         "size": str(args.size),
-        **({"learning_rate": args.learning_rate} if args.learning_rate else {}),
+        "learning_rate": args.learning_rate,
     }
 
 

@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results" / "trade_offs"
 SEGFORMERS, VITS = (ROOT / "docs" / f"{name}.md" for name in ("trade-offs", "vit"))
 PAGES = (SEGFORMERS, VITS)
-PLOTS = ROOT / "docs" / "images"
+PLOT = ROOT / "docs" / "images" / "trade_offs.png"
 
-_NETWORKS, _VIT = ("b0", "deep"), "vit"
+_NETWORKS = ("b0", "deep")
 _SHOWN = {
     "b0": ("none", "hq", "fast", "fast, protected", "3.grid 1/2", "head.grid 1/2"),
     "deep": ("none", "hq", "fast", "3.grid 1/2", "hidden 1/2 in 3, 4", "head.grid 1/2"),
@@ -47,11 +47,10 @@ _RECOMMENDED = {
 
 
 def main() -> None:
-    """Write the pages and draw the pictures."""
+    """Write the pages and draw the picture."""
     trials = _read("distilled")["trials"]
     networks = {name: _read(f"frontier_{name}") for name in _NETWORKS}
-    draw(networks, trials, PLOTS / "trade_offs.png")
-    draw({_VIT: _read(f"frontier_{_VIT}")}, trials, PLOTS / "trade_offs_vit.png")
+    draw(networks, trials, PLOT)
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         page.write_text(with_blocks(text, blocks_of(page)), encoding="utf-8")
@@ -63,11 +62,7 @@ def blocks_of(page: Path) -> Mapping[str, str]:
 
 
 def _of_vits() -> dict[str, str]:
-    result, trials = _read(f"frontier_{_VIT}"), _read("distilled")["trials"]
-    return {
-        "frontier": tables.frontier_table(result, trials),
-        "speed": "\n\n".join(map(tables.speed_table, _read("speed_vit")["runs"])),
-    }
+    return {"speed": "\n\n".join(map(tables.speed_table, _read("speed_vit")["runs"]))}
 
 
 def _of_segformers() -> dict[str, str]:

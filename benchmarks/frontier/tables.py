@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.common.interleaved import columns, faster_text
 from benchmarks.frontier.settings import ALL
+from segpp.train.config import DistillConfig
 
 __all__ = [
     "classes_table",
@@ -31,9 +32,13 @@ def frontier_table(result: Row, trials: Sequence[Row]) -> str:
 
 
 def seeds_of(row: Row, result: Row, trials: Sequence[Row]) -> list[Row]:
-    """Return the trials of a row's setting that were not killed on their way."""
-    wanted = (result["checkpoint"], row["setting"], 0)
-    return [t for t in trials if (t["checkpoint"], t["setting"], t["kills"]) == wanted]
+    """Return the trials of a row's setting at the usual rate that were not killed on their way."""
+    wanted = (result["checkpoint"], row["setting"], 0, None)
+    return [
+        t
+        for t in trials
+        if (t["checkpoint"], t["setting"], t["kills"], t.get("learning_rate")) == wanted
+    ]
 
 
 def _frontier_line(row: Row, seeds: Sequence[Row]) -> list[str]:
@@ -82,8 +87,9 @@ def classes_table(result: Row, settings: Sequence[str]) -> str:
 
 def distilled_table(trials: Sequence[Row]) -> str:
     """Return a row for each trial."""
-    head = ["checkpoint", "setting", "machine", "seed", "minutes", "steps", "kills", "teacher"]
-    return columns([*head, "before", "unseen", "val"], [_trial_line(trial) for trial in trials])
+    head = ["checkpoint", "setting", "machine", "rate", "seed", "minutes", "steps", "kills"]
+    scores = ["teacher", "before", "unseen", "val"]
+    return columns([*head, *scores], [_trial_line(trial) for trial in trials])
 
 
 def _trial_line(trial: Row) -> list[str]:
@@ -91,7 +97,8 @@ def _trial_line(trial: Row) -> list[str]:
     return [
         trial["checkpoint"],
         trial["setting"],
-        trial["machine"],
+        f"{trial['machine']}, {trial['precision']}",
+        f"{trial.get('learning_rate') or DistillConfig.learning_rate:g}",
         *(f"{trial[key]:g}" for key in ("seed", "minutes", "steps", "kills")),
         *(_percent(trial[state][start]["miou"]) for state in ("teacher", "before")),
         *(_percent(trial["after"][data]["miou"]) for data in _DATA),

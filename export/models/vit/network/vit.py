@@ -69,6 +69,7 @@ class Stage(nn.Module):
         Args:
             x: Tokens.
             grid: Of those behind the prefix.
+            rotation: How queries and keys of these are turned, where positions are rotary.
             weights: How many patches each of these stands for, (B, N, 1); None where it is one.
             merged: What they were merged by before.
             evidence: By what tokens leave before the block, where any do.
@@ -79,7 +80,9 @@ class Stage(nn.Module):
         if self.merging is not None and evidence is not None:
             x, passed = pass_tokens(self.merging, x, grid, self.prefix, evidence)
             grid = grid_behind(self.merging, grid)
-            return self.block(x, grid), grid, (*merged, passed)
+            # What stays is turned by where it lies, in this block already.
+            rotation = rotation and rotation.merged(passed, x.shape[0])
+            return self.block(x, grid, rotation), grid, (*merged, passed)
         x = self.block.attend(x, grid, rotation)
         if self.merging is None:
             return self.block.transform(x), grid, merged

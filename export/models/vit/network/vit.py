@@ -194,7 +194,7 @@ class ViT(Network):
         weighing, rotation, before = self._last_weighing(), self._rotation(patches), x
         for assignment in merged:
             rotation = rotation and rotation.merged(assignment, x.shape[0])
-            weights = weights_behind(assignment, None) if weighing >= 0 else None
+            weights = weights_behind(assignment, None, x.shape[0]) if weighing >= 0 else None
         for number, stage in enumerate(self.stages):
             if number == self.joining and self.queries is not None:
                 x = torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
@@ -206,7 +206,7 @@ class ViT(Network):
             for assignment in every[len(merged) :]:
                 rotation = rotation and rotation.merged(assignment, x.shape[0])
                 if number < weighing:
-                    weights = weights_behind(assignment, weights)
+                    weights = weights_behind(assignment, weights, x.shape[0])
             merged = every
         return self._without_padding(self._logits(x, patches, merged), image, patches)
 

@@ -45,8 +45,13 @@ class WindowReplay:
 
         Raises:
             CheckError: The file has none, or merges a window that is less alike than another by
-                more than a tie.
+                more than a tie; or a similarity is no number, so that nothing decides.
         """
+        if not bool(scores.isfinite().all()):
+            raise CheckError(
+                f"what merges of {settings.grid} tokens is decided by NaN or infinity",
+                hint="weights that decide may be too large: give an earlier checkpoint",
+            )
         own = plain_ranks(scores, settings)
         ranks = self._next(own, settings)
         merges = (ranks < settings.merged) | (own < settings.merged)

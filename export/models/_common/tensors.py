@@ -11,6 +11,8 @@ from segpp.errors import CheckpointError
 __all__ = ["check_finite", "check_plain", "check_shapes", "counted", "owned", "shortened"]
 
 _SHOWN = 3
+# Of BatchNorm, in every codebase.
+_VARIANCE = ".running_var"
 _DTYPES = {torch.float32, torch.float64, torch.float16, torch.bfloat16}
 
 
@@ -56,7 +58,11 @@ def check_shapes(
 
 
 def check_finite(tensors: Mapping[str, Tensor], names: Iterable[str], path: Path) -> None:
-    """Raise CheckpointError if one of the tensors called ``names`` has a NaN or an infinity."""
+    """Raise CheckpointError if one of the tensors called ``names`` has a NaN or an infinity.
+
+    Neither may a variance be negative: its root would be a NaN, which no logit shows where it only
+    decides what merges.
+    """
     # Half the time of isfinite().all(): NaN and infinity both come out as an extreme.
     # There may be no numbers at all, as of registers that a network does without.
     some = [name for name in names if tensors[name].numel()]
@@ -67,6 +73,13 @@ def check_finite(tensors: Mapping[str, Tensor], names: Iterable[str], path: Path
             f"{path} has NaN or infinity in {counted(broken)}",
             f"found in: {shortened(broken)}",
             hint="the training diverged: give an earlier checkpoint",
+        )
+    variances = {name: ends for name, ends in extremes.items() if name.endswith(_VARIANCE)}
+    if negative := [name for name, ends in variances.items() if float(ends[0]) < 0]:
+        raise CheckpointError(
+            f"{path} has negative variances in {counted(negative)}",
+            f"found in: {shortened(negative)}",
+            hint="the file is damaged: save the whole state dict again",
         )
 
 

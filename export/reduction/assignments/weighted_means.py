@@ -50,10 +50,15 @@ def weighted_merge(assignment: TokenAssignment, x: Tensor, weights: Tensor | Non
     return merged[:, :, :-1] / merged[:, :, -1:]
 
 
-def weights_behind(assignment: CountedAssignment, weights: Tensor | None) -> Tensor:
-    """Return how many patches each slot stands for, (B, M, 1), or (1, M, 1) of all images."""
+def weights_behind(assignment: CountedAssignment, weights: Tensor | None, batch: int) -> Tensor:
+    """Return how many patches each slot stands for, (B, M, 1), or (1, M, 1) of all images.
+
+    Args:
+        assignment: Which tokens become which.
+        weights: How many patches each of these stands for, likewise; None where it is one.
+        batch: B; slots of as many members each may still be of other tokens in every image.
+    """
     members = assignment.members().float()
     if weights is None:
         return members
-    batch = max(len(members), len(weights))
     return assignment.averaged(weights.expand(batch, -1, -1)) * members

@@ -53,6 +53,14 @@ def test_windows_that_are_less_alike_than_others_are_refused(seen: Tensor) -> No
         replay(scores(), SETTINGS)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("-inf")])
+def test_where_no_number_decides_the_file_is_refused(number: float) -> None:
+    of = scores(0, number)
+
+    with pytest.raises(CheckError, match="of 5x8 tokens is decided by NaN or infinity"):
+        WindowReplay([slots(of)], tie=TIE)(of, SETTINGS)
+
+
 def test_slots_of_something_else_are_passed_over() -> None:
     of = scores()
     pairs = torch.arange(SETTINGS.grid.tokens, dtype=torch.int32)[None] // 2

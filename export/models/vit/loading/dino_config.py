@@ -244,7 +244,8 @@ def _check_computed(config: Mapping[str, Any], activation: str, depth: int) -> N
     last = f"stage{depth}"
     if (value := config.get("out_features") or [last]) != [last]:
         raise wrong("out_features", value, f"{[last]!r}: heads of the last block alone are read")
-    for name in config.get("architectures") or ():
+    classes = config.get("architectures")
+    for name in classes if isinstance(classes, list | tuple) else [classes]:
         if str(name).endswith("ForImageClassification"):
             raise wrong("architectures", name, "a network for segmentation, with masks to learn")
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from segpp.errors import CheckpointError
 from segpp.export.models._common.tensors import owned
+from segpp.export.models.vit.input_size import MAX_PIXELS
 from segpp.export.models.vit.loading.formats import CheckpointFormat
 from segpp.ops.grid import Grid, Size
 
@@ -104,6 +105,7 @@ def position_grid(
     if fmt.positions is None:
         if trained is None:
             raise CheckpointError(f"{path} does not tell the size that it was trained on")
+        _check_turned(trained, path, patch)
         return Grid(trained.height // patch, trained.width // patch)
     placed = _placed(fmt, names)
     count = _patches(fmt.positions, fmt, tensors, path, dim=dim, before=placed)
@@ -119,6 +121,16 @@ def position_grid(
             hint="save it together with its training configuration",
         )
     return Grid(side, side)
+
+
+def _check_turned(trained: Size, path: Path, patch: int) -> None:
+    """Raise CheckpointError for a size that no weight shows and that no image can have."""
+    if min(trained) < patch or trained.height * trained.width > MAX_PIXELS:
+        raise CheckpointError(
+            f"{path} was trained at {trained}, as its configuration says",
+            f"expected: a patch of {patch} pixels at least, and no more than {MAX_PIXELS:,} pixels",
+            hint="put the file that was written with these weights beside them",
+        )
 
 
 def _patches(

@@ -19,6 +19,8 @@ VARIANT = "variant.yml"
 # Such files have two kilobytes. Aliases can make a small text a large value.
 _MAX_BYTES = 64 << 10
 _MAX_ALIASES = 16
+# Items of a list that a message shows.
+_MAX_SHOWN = 4
 # yaml.dump writes tuples so; nothing else of Python is taken.
 _TUPLE = "tag:yaml.org,2002:python/tuple"
 
@@ -140,7 +142,7 @@ class _Section:
         value = self.values.get(key)
         if type(value) is int and value > 0:
             return Size(value, value)
-        sides = self.pair(key, "of pixels")
+        sides = self.pair(key, "pixels")
         return None if sides is None else Size(*sides)
 
     def pair(self, key: str, what: str) -> tuple[int, int] | None:
@@ -154,9 +156,17 @@ class _Section:
         ):
             return value[0], value[1]
         raise CheckpointError(
-            f"{self.path} gives {self.name}.{key} as a {type(value).__name__}",
-            f"expected: two whole numbers {what}",
+            f"{self.path} gives {self.name}.{key} as {_shown(value)}",
+            f"expected: two whole numbers above 0, {what}",
         )
+
+
+def _shown(value: Any) -> str:
+    # What aliases made large is never written out.
+    items = value if isinstance(value, list | tuple) else [value]
+    if len(items) <= _MAX_SHOWN and all(type(one) in (bool, int, float, str) for one in items):
+        return f"{value!r:.80}"
+    return f"a {type(value).__name__}"
 
 
 def _read(path: Path) -> Any:

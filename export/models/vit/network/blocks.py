@@ -157,6 +157,8 @@ class Block(nn.Module):
         transformed: Tensor = x + self.scale2(self.ffn(self.norm2(x)))
         return transformed
 
-    def forward(self, x: Tensor, grid: Grid | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, grid: Grid | None = None, rotation: "Rotation | None" = None
+    ) -> Tensor:
         """Transform tokens (B, P + N, C), the patches on ``grid``; without one none merge."""
-        return self.transform(self.attend(x, grid))
+        return self.transform(self.attend(x, grid, rotation))

@@ -69,6 +69,7 @@ class Stage(nn.Module):
         Args:
             x: Tokens.
             grid: Of those behind the prefix.
+            rotation: How queries and keys of these are turned, where positions are rotary.
             weights: How many patches each of these stands for, (B, N, 1); None where it is one.
             merged: What they were merged by before.
             evidence: By what tokens leave before the block, where any do.
@@ -79,7 +80,9 @@ class Stage(nn.Module):
         if self.merging is not None and evidence is not None:
             x, passed = pass_tokens(self.merging, x, grid, self.prefix, evidence)
             grid = grid_behind(self.merging, grid)
-            return self.block(x, grid), grid, (*merged, passed)
+            # What stays is turned by where it lies, in this block already.
+            rotation = rotation and rotation.merged(passed, x.shape[0])
+            return self.block(x, grid, rotation), grid, (*merged, passed)
         x = self.block.attend(x, grid, rotation)
         if self.merging is None:
             return self.block.transform(x), grid, merged
@@ -195,7 +198,7 @@ class ViT(Network):
         weighing, rotation, before = self._last_weighing(), self._rotation(patches), x
         for assignment in merged:
             rotation = rotation and rotation.merged(assignment, x.shape[0])
-            weights = weights_behind(assignment, None) if weighing >= 0 else None
+            weights = weights_behind(assignment, None, x.shape[0]) if weighing >= 0 else None
         for number, stage in enumerate(self.stages):
             if number == self.joining and self.queries is not None:
                 x = torch.cat((self.queries.expand(x.shape[0], -1, -1), x), 1)
@@ -207,7 +210,7 @@ class ViT(Network):
             for assignment in every[len(merged) :]:
                 rotation = rotation and rotation.merged(assignment, x.shape[0])
                 if number < weighing:
-                    weights = weights_behind(assignment, weights)
+                    weights = weights_behind(assignment, weights, x.shape[0])
             merged = every
         return self._without_padding(self._logits(x, patches, merged), image, patches)
 

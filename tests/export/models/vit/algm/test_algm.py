@@ -119,7 +119,7 @@ def test_behind_a_merge_by_the_largest_value_tokens_still_count_their_patches() 
     slot = torch.tensor([[0, 1, 1, 1]], dtype=torch.int32)
     largest = BipartiteAssignment(slot, 2, 1, is_largest=True)
 
-    weights = weights_behind(largest, torch.tensor([[[2.0], [4.0], [1.0], [1.0]]]))
+    weights = weights_behind(largest, torch.tensor([[[2.0], [4.0], [1.0], [1.0]]]), 1)
 
     assert weights.flatten().tolist() == [2.0, 6.0]
 

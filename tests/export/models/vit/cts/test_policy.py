@@ -4,6 +4,7 @@ Tests reduction/methods/policy.py, reduction/matching/policy_layers.py,
 reduction/matching/policy_network.py and models/vit/policy.py.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -175,8 +176,12 @@ def test_the_share_is_that_of_the_training_on_any_grid(saved: Callable[..., Path
             {"policy_net.head.bias": torch.full((2,), float("nan"))},
             r"policy_net\.head\.bias",
         ),
+        (
+            {"policy_net.backbone.bn1.running_var": -torch.ones(32)},
+            r"negative variances in 1 tensor\n.*policy_net\.backbone\.bn1\.running_var",
+        ),
     ],
-    ids=["head", "backbone", "left over", "another network", "no number"],
+    ids=["head", "backbone", "left over", "another network", "no number", "no variance"],
 )
 def test_a_policy_is_whole_or_an_error_names_the_tensor(
     saved: Callable[..., Path], changes: dict[str, Tensor | None], words: str
@@ -189,7 +194,9 @@ def test_a_policy_is_whole_or_an_error_names_the_tensor(
 def test_a_schedule_of_something_else_is_refused(
     saved: Callable[..., Path], schedule: object
 ) -> None:
-    with pytest.raises(CheckpointError, match=r"policy_schedule as a \w+\n.* two whole numbers"):
+    shown = re.escape(repr(schedule))
+
+    with pytest.raises(CheckpointError, match=rf"policy_schedule as {shown}\n.* two whole numbers"):
         load_checkpoint(saved(schedule))
 
 

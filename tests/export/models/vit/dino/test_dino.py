@@ -191,6 +191,9 @@ CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
         {"architectures": ["Dinov2ForImageClassification"]},
         r"architectures as 'Dinov2ForImageClassification'\n  expected: a network for segmentation",
     ),
+    "a classifier alone": (
+        {"architectures": "Dinov2ForImageClassification"}, r"architectures as 'Dinov2ForImageC"
+    ),
     "no square": ({"image_size": [56, 70]}, r"image_size as \[56, 70\]\n  expected: one side"),
     "hidden_size": ({"hidden_size": 128, "mlp_ratio": 1}, r"hidden_size: it says 128, and .* 64"),
     "blocks": (
@@ -212,6 +215,12 @@ def plain() -> Joined:
     return joined("dinov2")
 
 
+def test_architectures_of_no_name_say_nothing(tmp_path: Path, plain: Joined) -> None:
+    checkpoint = load_checkpoint(save_folder(tmp_path / "f", plain, config={"architectures": 5}))
+
+    check_same(checkpoint, plain)
+
+
 @pytest.mark.parametrize("case", CONFIGS)
 def test_a_config_that_is_not_computed_is_refused(tmp_path: Path, plain: Joined, case: str) -> None:
     config, message = CONFIGS[case]
@@ -228,6 +237,8 @@ def test_a_config_that_is_not_computed_is_refused(tmp_path: Path, plain: Joined,
         ({"value_bias": False}, r"v_proj\.bias: it says that there is none"),
         ({"rope_parameters": {"rope_type": "yarn"}}, r"gives rope_type as 'yarn'"),
         ({"num_attention_heads": 32}, r"heads of 64 channels that turn by fours"),
+        ({"image_size": 13}, r"trained at 13x13.*\n  expected: a patch of 16 pixels at least"),
+        ({"image_size": 10**9}, r"trained at 1000000000x1000000000.*\n.* 67,108,864 pixels"),
     ],
 )
 def test_a_config_of_another_dinov3_is_refused(

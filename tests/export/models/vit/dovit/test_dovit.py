@@ -20,6 +20,7 @@ from segpp.export.models.vit.network import ViT
 from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.config import ReductionChoice, count_tokens
 from segpp.export.reduction.matching.certainty import confidence
+from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
 from segpp.export.reduction.methods.n2d import Neighbor2d
 from segpp.export.reduction.methods.token_pass import TokenPass
@@ -150,6 +151,20 @@ def test_a_batch_is_its_images(tmp_path: Path) -> None:
     oracle = network()
     path = saved(tmp_path, oracle, auxiliaries(oracle))
     config = {Site(2, "tokens"): TokenPass(by="confidence"), Site(5, "tokens"): TokenPass()}
+    x = torch.cat([picture(seed) for seed in (1, 2)])
+
+    together, alone = run(path, config, x), [run(path, config, one[None]) for one in x]
+
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+
+
+def test_in_a_batch_each_image_counts_its_own_tokens(tmp_path: Path) -> None:
+    path = save_segmenter(tmp_path, network(depth=4))
+    config = {
+        Site(1, "tokens"): ConditionalLocalPooling(count=2),
+        Site(2, "tokens"): TokenPass(count=3),
+        Site(3, "tokens"): GlobalBipartiteMatching(count=4),
+    }
     x = torch.cat([picture(seed) for seed in (1, 2)])
 
     together, alone = run(path, config, x), [run(path, config, one[None]) for one in x]

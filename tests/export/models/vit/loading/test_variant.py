@@ -57,7 +57,7 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
     "a nought": ("net_kwargs: {n_heads: 0}", r"net_kwargs\.n_heads as 0"),
     "a huge number": (f"net_kwargs: {{n_heads: {'9' * 9000}}}", "is not YAML that segpp reads"),
     "an unknown word": ("net_kwargs: {normalization: clip}", "as 'clip'\n  known: vit, deit"),
-    "three sides": ("net_kwargs: {image_size: [1, 2, 3]}", "image_size as a list"),
+    "three sides": ("net_kwargs: {image_size: [1, 2, 3]}", r"image_size as \[1, 2, 3\]\n"),
     "a date": ("net_kwargs: {d_model: 2001-99-99}", "is not YAML that segpp reads|as a str"),
 }  # fmt: skip
 

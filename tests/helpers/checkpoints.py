@@ -28,14 +28,15 @@ Write = Callable[[object], Path]
 
 
 def ours(architecture: Architecture = MINIATURE) -> dict[str, Tensor]:
-    """A state dict of ours with random weights."""
+    """A state dict of ours with random weights, and variances that can be some."""
     generator = torch.Generator().manual_seed(0)
     state = SegFormer(architecture, Numerics(1e-6, 1e-6, 1e-6, 1e-6)).state_dict()
-    return {
+    drawn = {
         name: torch.randn(tensor.shape, generator=generator)
         for name, tensor in state.items()
         if tensor.is_floating_point()
     }
+    return {n: t.abs() if n.endswith("running_var") else t for n, t in drawn.items()}
 
 
 def theirs(checkpoint_format: str = "mmsegmentation", **changes: Any) -> dict[str, Tensor]:

@@ -23,14 +23,13 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from segpp.errors import CheckError, InputError
 from segpp.export.config import ExportConfig
-from segpp.export.models.base import Checkpoint
+from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.rewriting import select_rewrites
 from segpp.export.models.segformer.architecture import SIZES, SR_RATIOS, segformer
 from segpp.export.models.segformer.loading import state_dict_for
 from segpp.export.models.segformer.loading.formats import FORMATS
 from segpp.export.models.segformer.model import SegFormer
-from segpp.export.models.segformer.rewrites import REWRITES
 from segpp.export.models.segformer.tolerance import relative_tolerance
 from segpp.export.pipeline import export_onnx
 from segpp.export.targets import OPSET
@@ -89,7 +88,7 @@ def write_random(size: str, decoder: int, path: Path) -> None:
 
 def export_own(source: Path, path: Path, size: Size, *, check: bool = True) -> Manifest:
     """Export with every rewrite off; the gate compares it with PyTorch if ``check``."""
-    off = tuple(select_rewrites(REWRITES).on)
+    off = tuple(select_rewrites(family_of(load_checkpoint(source).architecture).rewrites()).on)
     config = ExportConfig(source, path, size=size, rewrites_off=off, check=check)
     return export_onnx(config).manifest
 

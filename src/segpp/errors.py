@@ -30,6 +30,7 @@ __all__ = [
     "PictureWarning",
     "ReductionError",
     "SegppError",
+    "UnknownSiteError",
 ]
 
 
@@ -92,6 +93,10 @@ class OutputError(InputError):
 
 class ReductionError(InputError):
     """A token reduction does not fit the grid it was given."""
+
+
+class UnknownSiteError(ReductionError):
+    """A network has no such place for a reduction; one of another family may."""
 
 
 class PictureWarning(UserWarning):

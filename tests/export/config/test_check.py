@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from segpp.errors import CheckpointError, ImageError, InputError, OutputError
+from segpp.errors import CheckpointError, ImageError, InputError, OutputError, ReductionError
 from segpp.export.config import AUTO, ExportConfig
 from segpp.export.config.check import check_config
+from segpp.export.models.base import check_with_any
 from segpp.export.models.segformer.presets import reduction_config
 from segpp.export.reduction.config import ReductionChoice
 from segpp.images import sample_image
@@ -147,3 +148,19 @@ def test_an_image_that_is_not_there_is_refused(
 ) -> None:
     with pytest.raises(ImageError, match=r"image none\.jpg does not exist"):
         check(checkpoint, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("embed.patches=flat:ratio=1.5", "flat cannot let a share of 1.5 of the superpatches"),
+        ("12.q=bsm:ratio=2", "bsm cannot merge a share of 2"),
+        ("3.grid=area:share=7", "share"),
+        ("99.kv=bsm", "'99.kv' names stage 99, which does not exist"),
+    ],
+)
+def test_a_wrong_number_is_told_by_a_family_that_has_the_site(text: str, says: str) -> None:
+    choice = ReductionChoice(reduce=(text,))
+
+    with pytest.raises(ReductionError, match=says):
+        check_with_any(lambda family: family.reduction_config(choice))

@@ -90,7 +90,7 @@ def test_a_mean_counts_every_patch_of_a_slot() -> None:
     assert weighted_merge(assignment, x, None).flatten().tolist() == [4.0, 3.0]
     assert weighted_merge(assignment, x, weights).flatten().tolist() == [39 / 6, 15 / 4]
     assert assignment.members().flatten().tolist() == [3.0, 3.0]
-    assert weights_behind(assignment, weights).flatten().tolist() == [6.0, 4.0]
+    assert weights_behind(assignment, weights, 1).flatten().tolist() == [6.0, 4.0]
 
 
 @pytest.mark.parametrize("grid", [Grid(1, 4), Grid(4, 1)], ids=str)

@@ -1,6 +1,7 @@
 """ALGM with fixed counts is ALGM as released, wherever that merges as many.
 
 Tests reduction/methods/clap.py, reduction/methods/gbm.py, reduction/matching/window_similarity.py,
+reduction/matching/full_precision.py,
 reduction/matching/line_match.py, reduction/assignments/window_means.py,
 reduction/assignments/weighted_means.py and custom_ops/window_choice.py.
 """

@@ -35,7 +35,7 @@ test-all: test test-slow ## the slow ones and those of all pages too
 test-slow: lint ## the slow tests alone
 	$(PYTEST) -m "slow and not exhaustive" $(PYTEST_FLAGS)
 
-test-exhaustive: .venv/.dev ## the rest of the slow ones' matrices, by hand: half an hour
+test-exhaustive: .venv/.dev ## the rest of the slow ones' matrices, by hand
 	$(PYTEST) -m exhaustive $(PYTEST_FLAGS)
 
 test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (Maven, cargo, CMake)

@@ -17,9 +17,6 @@ _COLOURS = {
     "channels": "#E69F00",
     "combined": "#D55E00",
     "deep": "#56B4E9",
-    "windows": "#56B4E9",
-    "patches": "#E69F00",
-    "pass": "#CC79A7",
 }
 _UNREDUCED = "none"
 

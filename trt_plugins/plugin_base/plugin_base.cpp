@@ -260,6 +260,26 @@ void PluginBase::checkEqual(
     }
 }
 
+void PluginBase::checkAtMost(
+    char const* quantity, std::int64_t found, std::int64_t most) const
+{
+    // An axis that is not known yet is -1.
+    if (found > most)
+    {
+        fail(std::string(quantity) + " is " + std::to_string(found) + ", and the kernel takes "
+            + std::to_string(most) + " at most");
+    }
+}
+
+void PluginBase::checkCountable(
+    char const* quantity, std::int64_t rows, std::int64_t columns) const
+{
+    if (rows != kUNKNOWN_AXIS && columns != kUNKNOWN_AXIS)
+    {
+        checkAtMost(quantity, rows * columns, std::numeric_limits<std::int32_t>::max());
+    }
+}
+
 void PluginBase::fail(std::string const& sentence) const
 {
     throw ContractError(std::string(mSpec.name) + ": " + sentence);

@@ -97,6 +97,12 @@ protected:
     //! Throws ContractError if both are known and differ.
     void checkEqual(char const* quantity, std::int64_t found, std::int64_t expected) const;
 
+    //! Throws ContractError if it is known and beyond what the kernel takes.
+    void checkAtMost(char const* quantity, std::int64_t found, std::int64_t most) const;
+
+    //! The same of the elements of `rows` times `columns`, to which the kernels count in INT32.
+    void checkCountable(char const* quantity, std::int64_t rows, std::int64_t columns) const;
+
     //! Throws ContractError with `sentence` behind the operator's name.
     [[noreturn]] void fail(std::string const& sentence) const;
 

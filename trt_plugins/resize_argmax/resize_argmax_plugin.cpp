@@ -28,13 +28,24 @@ public:
         "SegppResizeArgmax", 1, 4,
         {{{"height", 1}, {"width", 1}, {"classes", 0, 0}, {"align_corners", 0, 0}}}};
 
-    using OperatorPlugin::OperatorPlugin;
+    explicit ResizeArgmaxPlugin(AttributeValues const& values)
+        : OperatorPlugin{values}
+    {
+        checkCountable(
+            "the number of labels of an image", attribute(kHEIGHT), attribute(kWIDTH));
+    }
 
 protected:
     void checkInputs(InputDims const& inputs) const override
     {
         checkRank("logits", inputs[0], 4);
         std::int64_t const classes = inputs[0].d[1];
+        checkCountable("the size of a class's logits", inputs[0].d[2], inputs[0].d[3]);
+        if (inputs[0].d[2] > 0 && inputs[0].d[3] > 0)
+        {
+            checkCountable(
+                "the size of an image's logits", inputs[0].d[2] * inputs[0].d[3], classes);
+        }
         if (attribute(kCLASSES) > 0)
         {
             checkEqual("the number of classes", classes, attribute(kCLASSES));

@@ -28,9 +28,9 @@ constexpr int ceilDivide(int a, int b) noexcept
 
 bool isValid(TokenMatchShape const& shape) noexcept
 {
-    if (shape.batch < 1 || shape.batch > 65535 || shape.channels < 1 || shape.height < 1
+    if (shape.batch < 1 || shape.batch > kMostMatchImages || shape.channels < 1 || shape.height < 1
         || shape.width < 1 || shape.stride_y < 1 || shape.stride_x < 1 || shape.window < 0
-        || shape.merged < 0 || std::int64_t{shape.height} * shape.width >= 1 << 30)
+        || shape.merged < 0 || std::int64_t{shape.height} * shape.width > kMostMatchTokens)
     {
         return false;
     }

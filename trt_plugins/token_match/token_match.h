@@ -28,6 +28,9 @@
 namespace segpp
 {
 
+constexpr std::int32_t kMostMatchTokens = (1 << 30) - 1;
+constexpr std::int32_t kMostMatchImages = 65535;  // along an axis of the grid
+
 struct TokenMatchShape
 {
     std::int32_t batch, channels, height, width, stride_y, stride_x, merged, window;

@@ -4,8 +4,6 @@
 #include "plugin_base/creator.h"
 #include "plugin_base/plugin_base.h"
 
-#include <limits>
-
 namespace segpp
 {
 namespace
@@ -33,11 +31,7 @@ public:
     {
         std::int64_t const height = attribute(kHEIGHT);
         std::int64_t const width = attribute(kWIDTH);
-        if (height * width > std::numeric_limits<std::int32_t>::max())
-        {
-            fail("a grid of " + std::to_string(height) + " x " + std::to_string(width)
-                + " has more tokens than INT32 counts");
-        }
+        checkAtMost("the number of tokens of the grid", height * width, kMostMatchTokens);
         std::int64_t const cells = (height / attribute(kSTRIDE_Y)) * (width / attribute(kSTRIDE_X));
         std::int64_t const sources = height * width - cells;
         if (attribute(kMERGED) > sources)
@@ -45,10 +39,11 @@ public:
             fail("merged is " + std::to_string(attribute(kMERGED)) + ", and the grid has "
                 + std::to_string(sources) + " sources");
         }
-        if (cells == 0 && attribute(kMERGED) > 0)
+        if (cells == 0)
         {
-            fail("merged is " + std::to_string(attribute(kMERGED))
-                + ", and the grid has no complete cell to merge into");
+            fail("a grid of " + std::to_string(height) + " x " + std::to_string(width)
+                + " has no complete cell of " + std::to_string(attribute(kSTRIDE_Y)) + " x "
+                + std::to_string(attribute(kSTRIDE_X)) + " to merge into");
         }
     }
 
@@ -58,6 +53,7 @@ protected:
         checkRank("x", inputs[0], 3);
         std::int64_t const tokens = std::int64_t{attribute(kHEIGHT)} * attribute(kWIDTH);
         checkEqual("the number of tokens", inputs[0].d[1], tokens);
+        checkAtMost("the batch of x", inputs[0].d[0], kMostMatchImages);
     }
 
     nvinfer1::DimsExprs outputShape(

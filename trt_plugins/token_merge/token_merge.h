@@ -28,6 +28,8 @@
 namespace segpp
 {
 
+constexpr std::int32_t kMostMergeTokens = (1 << 26) - 1;
+
 struct TokenMergeShape
 {
     std::int32_t batch, tokens, channels, slots;

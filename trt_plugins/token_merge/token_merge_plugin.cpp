@@ -39,6 +39,9 @@ protected:
         checkRank("slot", inputs[1], 2);
         checkEqual("the batch of slot", inputs[1].d[0], inputs[0].d[0]);
         checkEqual("the number of tokens of slot", inputs[1].d[1], inputs[0].d[1]);
+        checkAtMost("the number of tokens", inputs[0].d[1], kMostMergeTokens);
+        checkCountable("the size of an image of x", inputs[0].d[1], inputs[0].d[2]);
+        checkCountable("the size of an image of y", attribute(kSLOTS), inputs[0].d[2]);
     }
 
     nvinfer1::DimsExprs outputShape(

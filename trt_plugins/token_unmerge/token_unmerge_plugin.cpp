@@ -22,6 +22,8 @@ protected:
         checkRank("y", inputs[0], 3);
         checkRank("slot", inputs[1], 2);
         checkEqual("the batch of slot", inputs[1].d[0], inputs[0].d[0]);
+        checkCountable("the size of an image of x", inputs[1].d[1], inputs[0].d[2]);
+        checkCountable("the size of an image of y", inputs[0].d[1], inputs[0].d[2]);
     }
 
     nvinfer1::DimsExprs outputShape(

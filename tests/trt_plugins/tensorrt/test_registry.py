@@ -28,6 +28,8 @@ def match(*more: Field, without: str = "", **changed: int) -> tuple[str, list[Fi
     return "SegppTokenMatch", [*fields(**kept), *more]
 
 
+COUNTED = f"and the kernel takes {(1 << 31) - 1} at most"
+
 # What is asked for, and what is said about it.
 REFUSED = [
     (match(merged=19), "SegppTokenMatch: merged is 19, and the grid has 18 sources"),
@@ -36,11 +38,16 @@ REFUSED = [
     (match(without="stride_x"), "SegppTokenMatch: stride_x is missing"),
     (
         match(height=1, width=6, merged=1),
-        "SegppTokenMatch: merged is 1, and the grid has no complete cell to merge into",
+        "SegppTokenMatch: a grid of 1 x 6 has no complete cell of 2 x 2 to merge into",
     ),
     (
-        match(height=65536, width=65536),
-        "SegppTokenMatch: a grid of 65536 x 65536 has more tokens than INT32 counts",
+        match(height=6, width=1, merged=0),
+        "SegppTokenMatch: a grid of 6 x 1 has no complete cell of 2 x 2 to merge into",
+    ),
+    (
+        match(height=32768, width=32768),
+        "SegppTokenMatch: the number of tokens of the grid is 1073741824, and the kernel takes"
+        " 1073741823 at most",
     ),
     (
         match(("stride", "int32", [2])),
@@ -69,6 +76,10 @@ REFUSED = [
         "SegppTokenUnmerge: unknown attribute 'slots', known: none",
     ),
     (("SegppResizeArgmax", fields(height=4)), "SegppResizeArgmax: width is missing"),
+    (
+        ("SegppResizeArgmax", fields(height=65536, width=32768)),
+        f"SegppResizeArgmax: the number of labels of an image is {1 << 31}, {COUNTED}",
+    ),
     (
         ("SegppTokenUnmerge", [("plugin_version", "char", "2")]),
         "SegppTokenUnmerge: plugin_version is '2', and this library has '1'",
@@ -104,6 +115,40 @@ MISFITS = [
         ("SegppResizeArgmax", fields(height=8, width=8), [[1, 150, 4, 4]]),
         f"SegppResizeArgmax: the logits have 150 classes, {WITHOUT_CLASSES}",
     ),
+    # What the kernels cannot count is refused when a network is made, not when it runs.
+    (
+        (*match(), [[65536, 24, 8]]),
+        "SegppTokenMatch: the batch of x is 65536, and the kernel takes 65535 at most",
+    ),
+    (
+        ("SegppTokenMerge", fields(slots=4), [[1, 1 << 26, 8], [1, 1 << 26]]),
+        f"SegppTokenMerge: the number of tokens is {1 << 26}, and the kernel takes"
+        f" {(1 << 26) - 1} at most",
+    ),
+    (
+        ("SegppTokenMerge", fields(slots=4), [[1, 1 << 25, 64], [1, 1 << 25]]),
+        f"SegppTokenMerge: the size of an image of x is {1 << 31}, {COUNTED}",
+    ),
+    (
+        ("SegppTokenMerge", fields(slots=1 << 25), [[1, 24, 64], [1, 24]]),
+        f"SegppTokenMerge: the size of an image of y is {1 << 31}, {COUNTED}",
+    ),
+    (
+        ("SegppTokenUnmerge", [], [[1, 4, 64], [1, 1 << 25]]),
+        f"SegppTokenUnmerge: the size of an image of x is {1 << 31}, {COUNTED}",
+    ),
+    (
+        ("SegppTokenUnmerge", [], [[1, 1 << 25, 64], [1, 24]]),
+        f"SegppTokenUnmerge: the size of an image of y is {1 << 31}, {COUNTED}",
+    ),
+    (
+        ("SegppResizeArgmax", fields(height=8, width=8), [[1, 2, 1 << 16, 1 << 15]]),
+        f"SegppResizeArgmax: the size of a class's logits is {1 << 31}, {COUNTED}",
+    ),
+    (
+        ("SegppResizeArgmax", fields(height=8, width=8), [[1, 64, 1 << 13, 1 << 12]]),
+        f"SegppResizeArgmax: the size of an image's logits is {1 << 31}, {COUNTED}",
+    ),
     (
         ("SegppResizeArgmax", fields(height=8, width=8, classes=19), [[1, 150, 4, 4]]),
         "SegppResizeArgmax: the number of classes is 150, expected 19",
@@ -113,7 +158,9 @@ MISFITS = [
 TAKEN = [
     match(),
     match(without="window"),
-    match(merged=0, height=1),
+    match(merged=0),
+    # As much as the kernels count.
+    match(height=32767, width=32768),
     ("SegppTokenMerge", fields(slots=4)),
     ("SegppTokenMerge", fields(slots=4, singles=4)),
     ("SegppTokenUnmerge", []),

@@ -36,6 +36,7 @@ from tests.helpers.debian import unpacked
 __all__ = [
     "ONNXRUNTIME",
     "PYTHON",
+    "command",
     "main",
     "onnxruntime_library",
     "own_onnxruntime",
@@ -119,10 +120,9 @@ def run(
     Args:
         env: What it finds in its environment, besides the path and one thread for each library.
     """
-    command = [place() / "emulator", "-cpu", _CPU, "-L", root(), *argv]
     base = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [str(word) for word in command],
+        command(*argv),
         env={**base, **(env or {})},
         cwd=cwd,
         capture_output=True,
@@ -130,6 +130,11 @@ def run(
         check=False,
         timeout=timeout,
     )
+
+
+def command(*argv: object) -> list[str]:
+    """Return the words by which this machine runs a program of the board."""
+    return [str(word) for word in (place() / "emulator", "-cpu", _CPU, "-L", root(), *argv)]
 
 
 def place() -> Path:

@@ -6,7 +6,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,24 +58,29 @@ def compiler() -> str:
     return os.environ.get("CXX", "g++")
 
 
-def build(sources: Sequence[Path], flavour: str, *flags: str) -> Path:
-    """Compile ``sources`` (.cu as C++) into a shared library; the same sources are built once."""
+def build(sources: Sequence[Path], flavour: str, *flags: str, by: str | None = None) -> Path:
+    """Compile ``sources`` (.cu as C++) into a shared library; the same sources are built once.
+
+    Args:
+        by: Another compiler than the host's.
+    """
+    program = by or compiler()
     options = (*COMMON, *EXACT, *FLAVOURS[flavour], f"-I{EMULATION}", f"-I{PLUGINS}", *flags)
     headers = sorted(path for form in ("*.h", "*.cuh") for path in PLUGINS.rglob(form))
-    digest = hashlib.sha256(repr((compiler(), options)).encode())
+    digest = hashlib.sha256(repr((program, options)).encode())
     for path in (*sources, *headers):
         digest.update(path.read_bytes())
     library = CACHE / f"{sources[0].stem}-{flavour}-{digest.hexdigest()[:16]}.so"
     if not library.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         made = library.with_suffix(f".{os.getpid()}")
-        _compile(sources, options, made)
+        _compile([program, *options], sources, made)
         made.replace(library)
     return library
 
 
-def _compile(sources: Sequence[Path], options: Sequence[str], out: Path) -> None:
-    command = [compiler(), *options, "-shared", "-x", "c++", *map(str, sources), "-o", str(out)]
+def _compile(start: Sequence[str], sources: Sequence[Path], out: Path) -> None:
+    command = [*start, "-shared", "-x", "c++", *map(str, sources), "-o", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise KernelDiedError(f"{' '.join(command)}\n{done.stderr}")
@@ -84,9 +89,18 @@ def _compile(sources: Sequence[Path], options: Sequence[str], out: Path) -> None
 class Kernels:
     """One library, in a process of its own that is started at the first call and after a death."""
 
-    def __init__(self, library: Path, *, sanitized: bool) -> None:
+    def __init__(
+        self,
+        library: Path,
+        *,
+        sanitized: bool,
+        python: Sequence[object] = (sys.executable,),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.library = library
         self.sanitized = sanitized
+        self.python = [str(word) for word in python]
+        self.env = env or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: Any = None
 
@@ -115,7 +129,7 @@ class Kernels:
         process = self._start()
         assert process.stdin
         assert process.stdout
-        request = (name, arguments, order, device, processors)
+        request = (name, [_plain(value) for value in arguments], order, device, processors)
         try:
             pickle.dump(request, process.stdin)
             process.stdin.flush()
@@ -128,7 +142,9 @@ class Kernels:
             raise KernelDiedError(text) from None
         if broken:
             raise KernelDiedError(f"{name} wrote outside its argument {broken}")
-        return Answer(code, arrays)
+        kinds = [value.dtype for value in arguments if isinstance(value, np.ndarray)]
+        views = (array.view(kind) for array, kind in zip(arrays, kinds, strict=True))
+        return Answer(code, list(views))
 
     def close(self) -> None:
         """End the process."""
@@ -145,18 +161,25 @@ class Kernels:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         if not self._process:
-            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", **self.env}
             if self.sanitized:
                 environment |= _sanitizers()
             self._errors = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
             self._process = subprocess.Popen(
-                [sys.executable, str(HERE / "kernel_worker.py"), str(self.library)],
+                [*self.python, str(HERE / "kernel_worker.py"), str(self.library)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 env=environment,
             )
         return self._process
+
+
+def _plain(value: object) -> object:
+    """Return an array of types that NumPy lacks as one of words, which needs no other package."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "V":
+        return value.view(f"u{value.dtype.itemsize}")
+    return value
 
 
 def _sanitizers() -> dict[str, str]:

@@ -175,13 +175,16 @@ def _headers(crate: str, inner: str) -> Callable[[Path], None]:
     return fetch
 
 
-def _wheels(*requirements: str, inner: str = "") -> Callable[[Path], None]:
-    """Install wheels for this Python, and keep the folder ``inner`` of what they bring."""
+def _wheels(
+    *requirements: str, inner: str = "", platform: str | None = None
+) -> Callable[[Path], None]:
+    """Install wheels, for this machine or a platform, and keep the folder ``inner`` of them."""
+    other = () if platform is None else ("--platform", platform)
 
     def fetch(folder: Path) -> None:
         with TemporaryDirectory(dir=folder.parent) as name:
             options = ("--no-deps", "--only-binary=:all:", "--no-compile", "--quiet")
-            command = (sys.executable, "-m", "pip", "install", *options, "--target", name)
+            command = (sys.executable, "-m", "pip", "install", *options, *other, "--target", name)
             _run((*command, *requirements), "pip belongs to Python")
             shutil.copytree(Path(name) / inner, folder / inner)
 
@@ -214,8 +217,9 @@ def _bindings() -> Part:
 
 
 _CUDA = "nvidia/cu13"
+_CUDA_RUNTIME = "nvidia-cuda-runtime==13.0.96"
 _CUDA_WHEELS = (
-    "nvidia-cuda-runtime==13.0.96",
+    _CUDA_RUNTIME,
     "nvidia-cuda-crt==13.0.88",
     "nvidia-cuda-nvcc==13.0.88",
     "nvidia-nvvm==13.0.88",
@@ -250,6 +254,13 @@ _PARTS = {
         "32d341b50c163e5c57234549bad25caf8eda1843d87108842bab7aca4516e36a",
         _wheels(*_CUDA_WHEELS, inner=_CUDA),
     ),
+    # For boards since JetPack 7; the compiler is that of the toolkit.
+    "board-cuda": Part(
+        "cuda-aarch64-13.0",
+        "libraries of CUDA 13.0 for aarch64",
+        "d9ccb49811d19a6fa37a7ff514e3bf5f2b400f57648238b83c94b923f0fed055",
+        _wheels(_CUDA_RUNTIME, inner=_CUDA, platform="manylinux2014_aarch64"),
+    ),
 }
 
 
@@ -258,7 +269,7 @@ def part(name: str) -> Path:
     if name == "bindings":
         return place(_bindings())
     folder = place(_PARTS[name])
-    return folder / _CUDA if name == "toolkit" else folder
+    return folder / _CUDA if name in ("toolkit", "board-cuda") else folder
 
 
 NAMES = ("bindings", *_PARTS)

@@ -28,7 +28,11 @@ def match(*more: Field, without: str = "", **changed: int) -> tuple[str, list[Fi
     return "SegppTokenMatch", [*fields(**kept), *more]
 
 
-COUNTED = f"and the kernel takes {(1 << 31) - 1} at most"
+def most(number: int) -> str:
+    return f"and the kernel takes {number} at most"
+
+
+COUNTED = most((1 << 31) - 1)
 
 # What is asked for, and what is said about it.
 REFUSED = [
@@ -46,8 +50,7 @@ REFUSED = [
     ),
     (
         match(height=32768, width=32768),
-        "SegppTokenMatch: the number of tokens of the grid is 1073741824, and the kernel takes"
-        " 1073741823 at most",
+        f"SegppTokenMatch: the number of tokens of the grid is {1 << 30}, {most((1 << 30) - 1)}",
     ),
     (
         match(("stride", "int32", [2])),
@@ -118,12 +121,11 @@ MISFITS = [
     # What the kernels cannot count is refused when a network is made, not when it runs.
     (
         (*match(), [[65536, 24, 8]]),
-        "SegppTokenMatch: the batch of x is 65536, and the kernel takes 65535 at most",
+        f"SegppTokenMatch: the batch of x is 65536, {most(65535)}",
     ),
     (
         ("SegppTokenMerge", fields(slots=4), [[1, 1 << 26, 8], [1, 1 << 26]]),
-        f"SegppTokenMerge: the number of tokens is {1 << 26}, and the kernel takes"
-        f" {(1 << 26) - 1} at most",
+        f"SegppTokenMerge: the number of tokens is {1 << 26}, {most((1 << 26) - 1)}",
     ),
     (
         ("SegppTokenMerge", fields(slots=4), [[1, 1 << 25, 64], [1, 1 << 25]]),

@@ -50,6 +50,9 @@ test-board: .venv/.dev ## fetch a board's userland, run the runtime in it, emula
 	$(PY) -m tests.board.userland
 	OMP_NUM_THREADS=1 $(PY) -m pytest $(PYTEST_FLAGS) tests/board
 
+test-gpu: .venv/.dev ## the kernels' tests and compute-sanitizer on the GPU at hand
+	$(PY) -m benchmarks.gpu --tests --out build/test-gpu
+
 bench-gpu: .venv/.dev ## build with nvcc, test and time the kernels and networks on the GPU at hand
 	$(PY) -m benchmarks.gpu --out build/bench-gpu
 

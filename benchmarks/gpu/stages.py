@@ -26,6 +26,7 @@ class Stage:
         least: It is not begun with less time left.
         tried: Whether it can be tried without a GPU.
         on_request: Whether it takes too long to run unless it is named.
+        tests: Whether it belongs to the kernels' tests, which may then take as long as they do.
     """
 
     module: str
@@ -34,6 +35,7 @@ class Stage:
     least: float = 5
     tried: bool = True
     on_request: bool = False
+    tests: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,15 @@ class Outcome:
 
 # By worth: whatever comes first is there when time is up.
 STAGES = (
-    Stage("machine.environment", "environment.json", 15),
+    Stage("machine.environment", "environment.json", 15, tests=True),
     Stage("machine.build", "environment.json", 80),
     Stage("kernels.program", "kernels.json", 40, tried=False),
-    Stage("kernels.oracle_tests", "tests.json", 70, tried=False),
+    Stage("kernels.oracle_tests", "tests.json", 70, tried=False, tests=True),
     Stage("network.agreement", "network.json", 45),
     Stage("network.graphs", "network.json", 75, least=15),
     Stage("network.eager", "network.json", 40, least=12),
     Stage("kernels.beside", "beside.json", 40, least=10),
-    Stage("kernels.sanitizer", "sanitizer.json", 60, least=30, tried=False),
+    Stage("kernels.sanitizer", "sanitizer.json", 60, least=30, tried=False, tests=True),
     Stage("network.compiled", "network.json", 120, least=30),
     # Builds take minutes: with --seconds 1200.
     Stage("engines.compare", "engines.json", 1200, least=300, on_request=True),

@@ -1,5 +1,6 @@
 """The scripts for GPUs, where there is none: they say so, and their code runs on the CPU."""
 
+import ctypes
 import json
 import os
 import subprocess
@@ -9,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gpu import results
+from benchmarks.gpu.kernels import sanitized
+from tests.trt_plugins.kernels.device_library import SOURCES
+from tests.trt_plugins.kernels.kernel_library import build
 
 pytest.importorskip("transformers", reason="transformers makes the network beside ours")
 
@@ -31,6 +35,28 @@ def test_without_a_gpu_there_is_one_sentence(tmp_path: Path) -> None:
     assert done.stdout.count("\n") == 1
     assert "no GPU" in done.stdout
     assert not (tmp_path / "out").exists()
+
+
+def test_without_a_gpu_the_kernels_tests_are_skipped_with_the_reason(tmp_path: Path) -> None:
+    done = run("--out", tmp_path / "out", "--tests")
+
+    assert done.returncode == 0
+    assert done.stdout == "skipped: the CUDA driver knows no GPU here\n"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_what_the_sanitizer_runs_answers_well_into_memory_that_nobody_wrote_to(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sources = [path for path in SOURCES if path.stem != "device_memory"]
+    library = ctypes.CDLL(str(build(sources, "plain")))
+
+    sanitized.main(library)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0] for line in lines} == {"match", "merge", "unmerge", "labels"}
+    assert all(line.endswith(" 0 []") for line in lines)
 
 
 @pytest.mark.slow

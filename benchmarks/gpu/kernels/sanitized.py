@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import benchmarks.gpu.kernels.own_tests  # noqa: F401 - before the first import from tests
 from tests.trt_plugins.kernels.device_library import build_for_device
-from tests.trt_plugins.kernels.kernel_worker import called
+from tests.trt_plugins.kernels.kernel_worker import Unwritten, called
 
 TYPES = (np.float32, np.float16, ml_dtypes.bfloat16)
 # Batch, channels, height, width, strides, merged, window.
@@ -30,9 +30,9 @@ GATHERS = ((2, 257, 8, 200), (1, 129, 320, 40), (3, 31, 33, 7), (1, 2100, 24, 3)
 RESIZES = ((1, 19, 16, 33, 64, 132), (2, 150, 5, 4, 40, 32), (1, 19, 5, 6, 15, 18))
 
 
-def main() -> None:
-    """Make every call in every type."""
-    library = ctypes.CDLL(str(build_for_device()))
+def main(library: ctypes.CDLL | None = None) -> None:
+    """Make every call in every type; of the kernels on the GPU, or of those in a library."""
+    library = library or ctypes.CDLL(str(build_for_device()))
     for name, arguments in calls(library):
         code, _, broken = called(library, name, arguments)
         print(name, code, broken, flush=True)
@@ -49,11 +49,11 @@ def calls(library: ctypes.CDLL) -> Iterator[tuple[str, list[object]]]:
             x, slot = _drawn((batch, tokens, channels), dtype), _slots(batch, tokens, slots)
             y = _drawn((batch, slots, channels), dtype)
             sizes = [kind, batch, tokens, channels, slots, 0]
-            yield "merge", [x, slot, np.zeros_like(y), *sizes]
-            yield "unmerge", [y, slot, np.zeros_like(x), *sizes]
+            yield "merge", [x, slot, Unwritten(y.shape, dtype), *sizes]
+            yield "unmerge", [y, slot, Unwritten(x.shape, dtype), *sizes]
         for resize in RESIZES:
             batch, classes, _, _, height, width = resize
-            labels = np.zeros((batch, height, width), np.int8 if classes <= 127 else np.int32)
+            labels = Unwritten((batch, height, width), np.int8 if classes <= 127 else np.int32)
             yield "labels", [_drawn(resize[:4], dtype), labels, kind, *resize, 0, 0]
 
 
@@ -61,7 +61,7 @@ def _match(library: ctypes.CDLL, shape: tuple[int, ...], kind: int, dtype: Any) 
     batch, channels, height, width = shape[:4]
     scratch, _, _ = called(library, "workspaceSize", [*shape, kind])
     x = _drawn((batch, height * width, channels), dtype)
-    slot, workspace = np.zeros(x.shape[:2], np.int32), np.zeros(scratch, np.uint8)
+    slot, workspace = Unwritten(x.shape[:2], np.int32), Unwritten((scratch,), np.uint8, True)
     return [*shape, kind, x, 0, slot, workspace]
 
 

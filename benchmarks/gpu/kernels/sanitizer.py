@@ -1,4 +1,7 @@
-"""compute-sanitizer over small calls of every kernel: stray accesses, then races and barriers."""
+"""compute-sanitizer over small calls of every kernel.
+
+Stray accesses, races, barriers that some pass by, and memory that is read before it is written.
+"""
 
 import shutil
 import subprocess
@@ -10,7 +13,7 @@ from benchmarks.gpu.machine.nvcc import find_compiler
 from benchmarks.gpu.results import record
 
 STAGE = "compute-sanitizer"
-TOOLS = ("memcheck", "racecheck", "synccheck")
+TOOLS = ("memcheck", "racecheck", "synccheck", "initcheck")
 FAULTS = 9
 
 

@@ -8,7 +8,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -51,32 +51,54 @@ class Guarded:
         return self.bytes[self.inside].copy().view(self.kind).reshape(self.shape), whole
 
 
-class OnDevice:
-    """A copy in the memory of the GPU, its bands included."""
+class Unwritten(NamedTuple):
+    """Memory into which nothing was written, so that a tool sees who reads it before it is.
 
-    def __init__(self, array: Any, library: ctypes.CDLL) -> None:
+    Attributes:
+        shape, kind: Of the array that it is.
+        scratch: Whether nobody is to read it afterwards either.
+    """
+
+    shape: tuple[int, ...]
+    kind: Any
+    scratch: bool = False
+
+
+class OnDevice:
+    """A copy in the memory of the GPU, its bands included; of what is unwritten the bands alone."""
+
+    def __init__(self, given: Any, library: ctypes.CDLL) -> None:
         self.library = library
-        self.host = Guarded(array)
+        self.host = Guarded(_filled(given) if isinstance(given, Unwritten) else given)
         self.memory = ctypes.c_void_p()
-        self._check(library.deviceAllocate(ctypes.byref(self.memory), self._bytes))
-        self._check(library.deviceCopy(self.memory, self._staged, self._bytes))
+        size = ctypes.c_int64(self.host.bytes.nbytes)
+        self._check(library.deviceAllocate(ctypes.byref(self.memory), size))
+        end = self.host.bytes.nbytes
+        bands = [slice(0, BAND), slice(end - BAND, end)]
+        whole = [slice(0, end)]
+        self._copied = bands if isinstance(given, Unwritten) and given.scratch else whole
+        for part in bands if isinstance(given, Unwritten) else whole:
+            self._copy(self._there(part), self._here(part), part)
 
     @property
     def pointer(self) -> ctypes.c_void_p:
         return ctypes.c_void_p((self.memory.value or 0) + BAND)
 
     def taken(self) -> tuple[Any, bool]:
-        self._check(self.library.deviceCopy(self._staged, self.memory, self._bytes))
+        for part in self._copied:
+            self._copy(self._here(part), self._there(part), part)
         self._check(self.library.deviceFree(self.memory))
         return self.host.taken()
 
-    @property
-    def _bytes(self) -> ctypes.c_int64:
-        return ctypes.c_int64(self.host.bytes.nbytes)
+    def _copy(self, target: ctypes.c_void_p, source: ctypes.c_void_p, part: slice) -> None:
+        size = ctypes.c_int64(part.stop - part.start)
+        self._check(self.library.deviceCopy(target, source, size))
 
-    @property
-    def _staged(self) -> ctypes.c_void_p:
-        return ctypes.c_void_p(self.host.bytes.ctypes.data)
+    def _here(self, part: slice) -> ctypes.c_void_p:
+        return ctypes.c_void_p(self.host.bytes.ctypes.data + part.start)
+
+    def _there(self, part: slice) -> ctypes.c_void_p:
+        return ctypes.c_void_p((self.memory.value or 0) + part.start)
 
     def _check(self, code: int) -> None:
         require_success(self.library, code)
@@ -104,13 +126,22 @@ def placing(library: ctypes.CDLL) -> Callable[[Any], Argument]:
     if on_device(library):
         return lambda array: OnDevice(array, library)
     band = 0 if "libasan" in os.environ.get("LD_PRELOAD", "") else BAND
-    return lambda array: Guarded(array, band=band)
+    return lambda given: Guarded(
+        _filled(given) if isinstance(given, Unwritten) else given, band=band
+    )
+
+
+def _filled(memory: Unwritten) -> Any:
+    """Return an array whose every byte is 0xff, as the emulation fills its own memory."""
+    count = int(np.prod(memory.shape)) * np.dtype(memory.kind).itemsize
+    return np.full(count, 0xFF, np.uint8).view(memory.kind).reshape(memory.shape)
 
 
 def called(library: ctypes.CDLL, name: str, arguments: Any) -> tuple[int, list[Any], list[int]]:
     """Call one function; return its code, its arrays, and which of them lost a guard."""
     place = placing(library)
-    given = [place(value) if isinstance(value, np.ndarray) else value for value in arguments]
+    arrays = (np.ndarray, Unwritten)
+    given = [place(value) if isinstance(value, arrays) else value for value in arguments]
     code = getattr(library, name)(*map(passed, given))
     if on_device(library):
         require_success(library, library.deviceSynchronize())

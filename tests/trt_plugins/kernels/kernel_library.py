@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[3]
-PLUGINS = ROOT / "trt_plugins"
+# Of a copy, where faults are put into it.
+SOURCES_VARIABLE = "SEGPP_KERNEL_SOURCES"
+PLUGINS = Path(os.environ.get(SOURCES_VARIABLE, ROOT / "trt_plugins"))
 EMULATION = PLUGINS / "cpu_emulation"
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "segpp" / "test-kernels"

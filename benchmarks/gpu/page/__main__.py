@@ -1,4 +1,6 @@
-"""Write the tables and the numbers of docs/benchmarks.md from the run that is committed.
+"""Write the tables, numbers and the plot of docs/benchmarks.md from the run that is committed.
+
+And what ``segpp-inspect`` cites of it.
 
 python -m benchmarks.gpu.page
 """
@@ -7,13 +9,15 @@ import sys
 from pathlib import Path
 
 from benchmarks.common.markdown import with_blocks
-from benchmarks.gpu.page import findings, kernel_tables, network_tables, run_tables
+from benchmarks.gpu.page import crossover, findings, kernel_tables, network_tables, run_tables
 from benchmarks.gpu.page.run import Run, read_run
 from segpp.errors import SegppError
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULT = ROOT / "docs" / "results" / "gpu" / "nvidia_h200_2026-11-28"
 PAGE = ROOT / "docs" / "benchmarks.md"
+PLOT = ROOT / "docs" / "images" / "gpu_crossover.png"
+MEASURED = ROOT / "src" / "segpp" / "inspection" / "measured.json"
 
 BLOCKS = {
     "machine": run_tables.machine,
@@ -23,6 +27,7 @@ BLOCKS = {
     "kernels alone": kernel_tables.alone,
     "kernels beside PyTorch": kernel_tables.beside,
     "replays": findings.replays,
+    "crossover": crossover.crossover,
     "graphs": network_tables.graphs,
     "costs": network_tables.costs,
     "stage 3 of B5": network_tables.stage_3_of_b5,
@@ -39,8 +44,11 @@ BLOCKS = {
 def main() -> int:
     """Write the page anew."""
     try:
+        run = read_run(RESULT)
         page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(with_blocks(page, blocks_of(read_run(RESULT))), encoding="utf-8")
+        PAGE.write_text(with_blocks(page, blocks_of(run)), encoding="utf-8")
+        MEASURED.write_text(crossover.as_json(run), encoding="utf-8")
+        crossover.draw(run, PLOT)
     except SegppError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -1,5 +1,6 @@
 """A manifest, read without torch and onnx: on a board too."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from segpp.errors import InputError, ManifestError
@@ -8,6 +9,8 @@ from segpp.export.models.macs import Macs
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.sites import Site
 from segpp.inspection.calibration import calibration_sections
+from segpp.inspection.measured import measured_for, measured_sections
+from segpp.inspection.proofs import proof_sections
 from segpp.inspection.report import (
     Report,
     Section,
@@ -24,7 +27,6 @@ from segpp.manifest import (
     Manifest,
     OutputSpec,
     PluginInfo,
-    ProbeResult,
     ReductionSite,
     read_manifest,
 )
@@ -51,7 +53,12 @@ def inspect_manifest(path: Path) -> Report:
         name=str(path),
         says="the manifest of an " + {"onnx": "ONNX file", "engine": "engine"}[manifest.kind],
         sections=(facts("file", {manifest.file.name: state}), *manifest_sections(manifest)),
-        data={"manifest": encode(manifest), "file_state": state, "macs": _macs_data(manifest)},
+        data={
+            "manifest": encode(manifest),
+            "file_state": state,
+            "macs": _macs_data(manifest),
+            "measured": _measured_data(manifest),
+        },
         problems=problems,
     )
 
@@ -96,10 +103,10 @@ def manifest_sections(manifest: Manifest) -> tuple[Section, ...]:
         _matches(manifest),
         _macs(manifest),
         _engine(manifest),
+        *measured_sections(manifest),
         *calibration_sections(manifest),
         _islands(manifest),
-        _parity(manifest),
-        _certificate(manifest),
+        *proof_sections(manifest),
     )
 
 
@@ -276,6 +283,11 @@ def _macs_data(manifest: Manifest) -> dict[str, int] | None:
     return {"total": counts[0].total, "without_reduction": counts[1].total}
 
 
+def _measured_data(manifest: Manifest) -> dict[str, object] | None:
+    found = measured_for(manifest)
+    return None if found is None else asdict(found)
+
+
 def _engine(manifest: Manifest) -> Section:
     engine = manifest.engine
     if engine is None:
@@ -316,57 +328,6 @@ def _plugin_library(one: PluginInfo | None) -> str:
 
 def _memory(count: int | None) -> str:
     return "" if count is None else megabytes(count)
-
-
-def _parity(manifest: Manifest) -> Section:
-    parity = manifest.parity
-    if parity is None and manifest.calibration:
-        # An INT8 file is compared with the float one, which was.
-        return Section("parity with PyTorch", "")
-    if parity is None:
-        # An engine is built of a file, and held to the file's certificate.
-        elsewhere = "not of an engine; the manifest of its ONNX file tells"
-        measured = elsewhere if manifest.kind == "engine" else "no"
-        return facts("parity with PyTorch", {"measured": measured})
-    # Of BF16 no library runs the file itself on every CPU: the number is of the rounded copy.
-    bf16 = manifest.precision == "bf16"
-    told = {
-        "image": parity.image,
-        "pixels that agree": f"{parity.pixel_agreement:.5f} "
-        f"{'with every value rounded to BF16 ' if bf16 else ''}"
-        f"(at least {parity.min_agreement:g} was asked for)",
-    }
-    if parity.agreement_rounded is not None and not bf16:
-        told["with every half rounded"] = f"{parity.agreement_rounded:.5f}"
-    if parity.max_logit_difference is not None:
-        told["largest logit difference"] = (
-            f"{parity.max_logit_difference:.2g} (allowed {parity.tolerance:.2g})"
-        )
-    return facts("parity with PyTorch", told)
-
-
-def _certificate(manifest: Manifest) -> Section:
-    proof = manifest.certificate
-    if proof is None:
-        return facts("certificate", {"none": "nothing to prove it again with"})
-    pictures = {
-        f"{one.name}, {one.size[0]}x{one.size[1]}": f"{_reached(one)} (at least "
-        f"{one.min_agreement:g} anywhere), {one.classes} classes, {one.ties:,} ties"
-        for one in proof.probes
-    }
-    return facts(
-        "certificate: pixels with the reference's class",
-        {
-            **pictures,
-            "reference": proof.reference,
-            "run by": proof.ran_with or "nothing yet: the first session proves it",
-            "masks to the pixel": ", ".join(dict.fromkeys(t.fit for t in proof.round_trips)),
-        },
-    )
-
-
-def _reached(one: ProbeResult) -> str:
-    return "not run" if one.agreement is None else f"{one.agreement:.5f}"
 
 
 def _islands(manifest: Manifest) -> Section:

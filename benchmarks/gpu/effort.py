@@ -38,7 +38,14 @@ class Effort:
 MEASURING = Effort(
     agreement_sizes=("b0", "b2"),
     agreement_image=(512, 1024),
-    networks=(("b0", 1024, 2048), ("b2", 1024, 1024), ("b5", 1024, 1024)),
+    networks=(
+        ("b0", 1024, 2048),
+        ("b2", 1024, 1024),
+        ("b5", 1024, 1024),
+        # How the ratio changes with the size, where time is left.
+        ("b5", 1024, 2048),
+        ("b5", 512, 1024),
+    ),
     eager=("b5", 1024, 1024),
     compiled=("b0", 1024, 2048),
     # Of B5, as in trt_plugins/benchmarks/kernels.cpp.

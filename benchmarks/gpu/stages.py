@@ -55,7 +55,7 @@ STAGES = (
     Stage("kernels.program", "kernels.json", 40, tried=False),
     Stage("kernels.oracle_tests", "tests.json", 70, tried=False, tests=True),
     Stage("network.agreement", "network.json", 45),
-    Stage("network.graphs", "network.json", 75, least=15),
+    Stage("network.graphs", "network.json", 95, least=15),
     Stage("network.eager", "network.json", 40, least=12),
     Stage("kernels.beside", "beside.json", 40, least=10),
     Stage("kernels.sanitizer", "sanitizer.json", 60, least=30, tried=False, tests=True),

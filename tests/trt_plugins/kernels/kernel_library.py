@@ -97,6 +97,7 @@ class Kernels:
         order: int = 0,
         device: int = 87,
         processors: int = 16,
+        code: int | None = None,
     ) -> Answer:
         """Call an ``extern "C" int`` function.
 
@@ -108,6 +109,7 @@ class Kernels:
             order: Seed of the order of threads and blocks; 0 runs them in order.
             device: What the kernels are told they run on; 87 is sm_87.
             processors: And how many multiprocessors it has.
+            code: What the kernels were compiled for, where that is older than the device.
 
         Raises:
             KernelDiedError: The process ended, or a guard band was written to.
@@ -115,7 +117,7 @@ class Kernels:
         process = self._start()
         assert process.stdin
         assert process.stdout
-        request = (name, arguments, order, device, processors)
+        request = (name, arguments, order, device, processors, code or device)
         try:
             pickle.dump(request, process.stdin)
             process.stdin.flush()

@@ -155,31 +155,40 @@ def _near(kernels: dict[str, Kernel], site: Site) -> Work:
     )
 
 
-# Of counting until the threshold is found. Random tokens took 18 and 23 in the emulation.
-ROUNDS = 21
+# Multiprocessors of Orin AGX 64 GB: the selection's blocks depend on them.
+PROCESSORS = 16
+
+# Of eight bits, until the threshold is found: random tokens took two or three in the emulation.
+DIGITS = 3
 
 
 def _select(kernels: dict[str, Kernel], site: Site) -> Work:
-    """The selection: a block of 1,024 threads, each with up to 16 sources."""
-    name = "selectAndNumber"
+    """The selection: every block looks at all keys, and numbers its groups of sources."""
+    threads, held = (256, 2) if site.sources <= 2048 else (512, 4)
+    name = f"selectAndNumber<{threads}, {held}>"
     kernel = kernels[name]
-    counting = _loop_of(kernel, "barrier", 1)
-    from_memory = _loop_of(kernel, "load", 16)
-    numbering = _loop_of(kernel, "barrier", 2)
-    outside = kernel.instructions - counting.instructions - numbering.instructions
-    share = math.ceil(site.sources / 1024) / 16
-    # Numbering is twice in the code, for one split and for several.
-    per_thread = share * (outside + numbering.instructions / 2) + ROUNDS * (
-        counting.instructions - from_memory.instructions
+    groups = math.ceil(site.sources / (4 * threads))
+    blocks = min(groups, 4, PROCESSORS // 8)
+    counting = _loop_of(kernel, "shared atomic", 4 * held)
+    numbering = _loop_of(kernel, "barrier", 1)
+    # Loops over the splits, of which there is one: for all keys, for a block's own sources, and in
+    # the loop of numbering for those of its next group.
+    *once, again = (
+        loop.instructions
+        for loop in kernel.loops
+        if loop.counts["load 16 B"] and not loop.counts["barrier"]
     )
-    floor = site.sources * 12 + 4 * site.tokens
+    each = numbering.instructions - again
+    outside = kernel.instructions - counting.instructions - numbering.instructions - sum(once)
+    per_thread = outside + DIGITS * counting.instructions + math.ceil(groups / blocks) * each
+    out = 4 * site.tokens
     return Work(
         kernel=name,
         site=site.name,
-        floor_bytes=floor,
-        asked_bytes=floor + site.merged * 12,
-        instructions=round(1024 * per_thread),
-        remark=f"one split, {ROUNDS} rounds, in one block",
+        floor_bytes=12 * site.sources + out,
+        asked_bytes=(8 * blocks + 12) * site.sources + out,
+        instructions=blocks * threads * per_thread,
+        remark=f"one split, {blocks} blocks, {DIGITS} digits, all other code counted",
     )
 
 

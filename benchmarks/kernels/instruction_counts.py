@@ -80,7 +80,14 @@ LOGITS = ((19, 128, 256), (19, 256, 512), (150, 128, 128))
 def count_work(kernels: Iterable[Kernel]) -> list[Work]:
     """Return the work of the kernels for FP16, by the machine code of ``ARCHITECTURE``."""
     by_name = {kernel.name: kernel for kernel in kernels}
-    counters: tuple[Callable[[dict[str, Kernel], Site], Work], ...] = (_product, _merge, _unmerge)
+    counters: tuple[Callable[[dict[str, Kernel], Site], Work], ...] = (
+        _pack,
+        _product,
+        _near,
+        _select,
+        _merge,
+        _unmerge,
+    )
     work = [counter(by_name, site) for site in SITES for counter in counters]
     return work + [
         _labels(by_name, classes, height, width, several=several)
@@ -108,6 +115,80 @@ def _product(kernels: dict[str, Kernel], site: Site) -> Work:
         asked_bytes=(site.sources + blocks * site.destinations) * row + site.sources * 8,
         instructions=blocks * 4 * WARP * (tiles * per_tile + outside),
         remark=f"{flop / 1e9:.2f} GFLOP in tensor cores of {floor / 1e9:.2f} needed",
+    )
+
+
+def _pack(kernels: dict[str, Kernel], site: Site) -> Work:
+    """The destinations' rows: a warp has one, 512 bytes at a time."""
+    name = "packDestinations<__half, 8>"
+    kernel = kernels[name]
+    four, one = (_loop_of(kernel, "load 16 B", count) for count in (4, 1))
+    outside = kernel.instructions - four.instructions - one.instructions
+    turns = math.ceil(site.channels / (WARP * 8))
+    rows = 2 * site.destinations * site.channels * HALF + 4 * site.destinations
+    return Work(
+        kernel=name,
+        site=site.name,
+        floor_bytes=rows,
+        asked_bytes=rows,
+        instructions=site.destinations * WARP * (turns * one.instructions + outside),
+        remark="all code outside of the loops counted",
+    )
+
+
+def _near(kernels: dict[str, Kernel], site: Site) -> Work:
+    """The similarities at window 1: eight lanes have a source, and nine destinations at a time."""
+    name = "matchNear<__half, 8>"
+    kernel = kernels[name]
+    step = _loop_of(kernel, "load 16 B", 10)
+    outside = kernel.instructions - step.instructions
+    turns = math.ceil(site.channels / 64)
+    row = site.channels * HALF
+    out = site.sources * 12
+    return Work(
+        kernel=name,
+        site=site.name,
+        floor_bytes=site.tokens * row + 4 * site.destinations + out,
+        asked_bytes=site.sources * (10 * row + 9 * 4) + out,
+        instructions=site.sources * 8 * (turns * step.instructions + outside),
+        remark="window 1, all code outside of the loop counted",
+    )
+
+
+# Multiprocessors of Orin AGX 64 GB: the selection's blocks depend on them.
+PROCESSORS = 16
+
+# Of eight bits, until the threshold is found: random tokens took two or three in the emulation.
+DIGITS = 3
+
+
+def _select(kernels: dict[str, Kernel], site: Site) -> Work:
+    """The selection: every block looks at all keys, and numbers its groups of sources."""
+    threads, held = (256, 2) if site.sources <= 2048 else (512, 4)
+    name = f"selectAndNumber<{threads}, {held}>"
+    kernel = kernels[name]
+    groups = math.ceil(site.sources / (4 * threads))
+    blocks = min(groups, 4, PROCESSORS // 8)
+    counting = _loop_of(kernel, "shared atomic", 4 * held)
+    numbering = _loop_of(kernel, "barrier", 1)
+    # Loops over the splits, of which there is one: for all keys, for a block's own sources, and in
+    # the loop of numbering for those of its next group.
+    *once, again = (
+        loop.instructions
+        for loop in kernel.loops
+        if loop.counts["load 16 B"] and not loop.counts["barrier"]
+    )
+    each = numbering.instructions - again
+    outside = kernel.instructions - counting.instructions - numbering.instructions - sum(once)
+    per_thread = outside + DIGITS * counting.instructions + math.ceil(groups / blocks) * each
+    out = 4 * site.tokens
+    return Work(
+        kernel=name,
+        site=site.name,
+        floor_bytes=12 * site.sources + out,
+        asked_bytes=(8 * blocks + 12) * site.sources + out,
+        instructions=blocks * threads * per_thread,
+        remark=f"one split, {blocks} blocks, {DIGITS} digits, all other code counted",
     )
 
 
@@ -200,6 +281,11 @@ def _loop(kernel: Kernel, kind: str, *, count: int = 0, which: int = 0) -> Loop:
         and not (kind == "load" and loop.counts["load 16 B"])
     ]
     return found[which]
+
+
+def _loop_of(kernel: Kernel, kind: str, count: int) -> Loop:
+    """Return the innermost loop with exactly so many instructions of a kind."""
+    return next(loop for loop in kernel.loops if loop.counts[kind] == count)
 
 
 def _loop_with(loops: Iterable[Loop]) -> Loop:

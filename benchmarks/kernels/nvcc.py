@@ -42,7 +42,9 @@ _KINDS = {
     # Where nvcc does not know that an address is one of global memory.
     "generic": re.compile(r"(?:LD|ST)\."),
     "local": re.compile(r"(?:LDL|STL)\b"),
-    "atomic": re.compile(r"(?:ATOM|ATOMS|ATOMG|RED)\b"),
+    "atomic": re.compile(r"(?:ATOM|ATOMG|RED)\b"),
+    # In shared memory, which one block has to itself.
+    "shared atomic": re.compile(r"ATOMS\b"),
     "special": re.compile(r"MUFU\."),
     "barrier": re.compile(r"BAR\.SYNC"),
 }

@@ -33,6 +33,21 @@ __device__ __forceinline__ int warpSum(int value)
 #endif
 }
 
+//! The greatest over the warp, in every lane.
+__device__ __forceinline__ unsigned int warpMax(unsigned int value)
+{
+#if defined(SEGPP_CPU_EMULATION) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800)
+    return __reduce_max_sync(kAllLanes, value);
+#else
+#pragma unroll
+    for (int step = kWarp / 2; step > 0; step /= 2)
+    {
+        value = max(value, __shfl_xor_sync(kAllLanes, value, step));
+    }
+    return value;
+#endif
+}
+
 //! Sum over groups of ``lanes`` neighbouring lanes (a power of two), in every lane; the order of
 //! additions depends on ``lanes`` alone.
 __device__ __forceinline__ float laneSum(float value, int lanes = kWarp)

@@ -58,11 +58,24 @@ __device__ __forceinline__ Tiles tilesOfSplit(int destinations, int columns)
     return {split * tiles / splits, (split + 1) * tiles / splits};
 }
 
-//! Where the matches of a block's split and image, blockIdx.z, begin.
-__device__ __forceinline__ Match* matchesOfBlock(MatchResults const& results, int sources)
+//! Where the matches of one split and image lie.
+struct MatchRow
+{
+    float* values;
+    int* destinations;
+
+    __device__ __forceinline__ void put(int source, Match match) const
+    {
+        values[source] = match.value;
+        destinations[source] = match.destination;
+    }
+};
+
+//! Those of a block's split and image, blockIdx.z.
+__device__ __forceinline__ MatchRow matchesOfBlock(MatchResults const& results, int padded)
 {
     std::size_t const image = static_cast<std::size_t>(blockIdx.y) * gridDim.z + blockIdx.z;
-    return results.best + image * sources;
+    return {results.values + image * padded, results.destinations + image * padded};
 }
 
 } // namespace segpp

@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kPackWarps* kWarp) packDestinations(
     if (destination >= lattice.destinations)
     {
         // Whatever is multiplied by NaN is greater than nothing, so the padding never matches.
-        *out = __int_as_float(0x7fffffff);
+        *out = noNumber();
         return;
     }
     std::size_t const token = lattice.destinationToken(destination);

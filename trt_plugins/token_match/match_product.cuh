@@ -2,8 +2,8 @@
 //!
 //!     best[split, b, s] = max over the destinations d of the split of (x_s . x_d) / |x_d|
 //!
-//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (splits, B, S),
-//!         inverseSource (B, S).
+//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (splits, B, padded
+//!         S), inverseSource (B, padded S).
 //! Work    A block owns 64 sources and walks over its destinations in tiles of 64, 16 channels at a
 //!         time; a thread multiplies 4 x 4. Products are never written.
 //! Exact   FP32, channels in ascending order by fused multiply-add: equal rows have equal products,
@@ -113,20 +113,22 @@ __global__ void __launch_bounds__(kSimpleThreads, 4) matchSimple(
 
     // 3. 1 / length of the sources (64), by the blocks of the first split.
     squares = laneSum(squares, 4);
-    if (blockIdx.y == 0 && within == 0 && sourceRow)
+    int const paddedSources = lattice.paddedSources();
+    if (blockIdx.y == 0 && within == 0 && source < paddedSources)
     {
-        results.inverseSource[image * lattice.sources + source] = inverseLength(squares);
+        results.inverseSource[image * paddedSources + source]
+            = sourceRow ? inverseLength(squares) : noNumber();
     }
     // 4. The best of the split (64).
-    Match* const out = matchesOfBlock(results, lattice.sources) + firstSource;
+    MatchRow const out = matchesOfBlock(results, paddedSources);
 #pragma unroll
     for (int i = 0; i < 4; ++i)
     {
         Match const match = bestOfLanes<16>(best[i]);
-        int const row = down + i * 16;
-        if (across == 0 && firstSource + row < lattice.sources)
+        int const row = firstSource + down + i * 16;
+        if (across == 0 && row < paddedSources)
         {
-            out[row] = match;
+            out.put(row, match);
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //!     best[split, b, s] = max over the destinations d of the split of (x_s . x_d) / |x_d|
 //!
-//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (splits, B, S),
-//!         inverseSource (B, S).
+//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (splits, B, padded
+//!         S), inverseSource (B, padded S).
 //! Work    A block of four warps owns kRows sources, which stay in shared memory with all of their
 //!         channels, and walks over its destinations in tiles of kColumns, 32 channels at a time,
 //!         three copies in flight. A warp multiplies a quarter of the tile. Products are never
@@ -179,7 +179,7 @@ __device__ __forceinline__ void takeTile(Match (&best)[kBlocks * 2],
 //! The lengths of the sources, four lanes to a row, whatever the tile.
 template <typename T, int kRows>
 __device__ __forceinline__ void measureSources(
-    int channels, int count, Loader loader, T const* sources, float* inverse)
+    int channels, int count, int padded, Loader loader, T const* sources, float* inverse)
 {
 #pragma unroll
     for (int pass = 0; pass < kRows / kRowsPerPass; ++pass)
@@ -198,9 +198,9 @@ __device__ __forceinline__ void measureSources(
             }
         }
         squares = laneSum(squares, 4);
-        if (loader.chunk == 0 && row < count)
+        if (loader.chunk == 0 && row < padded)
         {
-            inverse[row] = inverseLength(squares);
+            inverse[row] = row < count ? inverseLength(squares) : noNumber();
         }
     }
 }
@@ -208,7 +208,8 @@ __device__ __forceinline__ void measureSources(
 //! The best of the two warps side by side, who meet in shared memory that nobody needs any more.
 template <int kRows>
 __device__ __forceinline__ void writeBest(
-    Match const (&best)[kRows / 16], Match* halves, int firstRow, int count, Match* out)
+    Match const (&best)[kRows / 16], Match* halves, int firstRow, int first, int count,
+    MatchRow const& out)
 {
 #pragma unroll
     for (int i = 0; i < kRows / 16; ++i)
@@ -224,7 +225,7 @@ __device__ __forceinline__ void writeBest(
     int const row = static_cast<int>(threadIdx.x);
     if (row < count)
     {
-        out[row] = better(halves[row], halves[kRows + row]);
+        out.put(first + row, better(halves[row], halves[kRows + row]));
     }
 }
 
@@ -282,16 +283,17 @@ __global__ void __launch_bounds__(kTensorThreads, 3) matchTensor(
     }
 
     // 3. 1 / length of the sources (kRows), by the blocks of the first split.
-    int const count = min(kRows, lattice.sources - firstSource);
+    int const paddedSources = lattice.paddedSources();
+    int const count = min(kRows, paddedSources - firstSource);
     if (blockIdx.y == 0)
     {
-        measureSources<T, kRows>(channels, count, loader, sources,
-            results.inverseSource + image * lattice.sources + firstSource);
+        measureSources<T, kRows>(channels, lattice.sources - firstSource, count, loader, sources,
+            results.inverseSource + image * paddedSources + firstSource);
     }
     // 4. The best of the split (kRows), once the stages are free to meet in.
     __syncthreads();
-    writeBest<kRows>(best, reinterpret_cast<Match*>(stages), firstRow, count,
-        matchesOfBlock(results, lattice.sources) + firstSource);
+    writeBest<kRows>(best, reinterpret_cast<Match*>(stages), firstRow, firstSource, count,
+        matchesOfBlock(results, paddedSources));
 }
 
 } // namespace segpp

@@ -2,8 +2,8 @@
 //!
 //!     best[0, b, s] = max over the destinations d near s of (x_s . x_d) / |x_d|
 //!
-//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (1, B, S),
-//!         inverseSource (B, S).
+//! Shapes  x (B, N, C), packed (B, D, C), inverseDestination (B, padded D); best (1, B, padded
+//!         S), inverseSource (B, padded S).
 //! Work    Eight lanes per source, 128 bytes of a row at a time: they read the row once for every
 //!         nine destinations, whose rows come from cache, and add up nine products at a time.
 //! Exact   FP32; the order of additions depends on C alone, the same for all destinations. Equal
@@ -134,12 +134,15 @@ __global__ void __launch_bounds__(kWindowThreads) matchNear(MatchLattice lattice
     }
     // 3. One match and 1 / length per source.
     squares = laneSum(squares, kNearLanes);
-    if (lane == 0 && wanted < lattice.sources)
+    int const paddedSources = lattice.paddedSources();
+    if (lane == 0 && wanted < paddedSources)
     {
-        std::size_t const at = image * lattice.sources + source;
+        std::size_t const at = image * paddedSources + wanted;
         // A source without length is equally far from all, even where its products are not 0.
-        results.best[at] = squares > 0 ? best : Match{best.value, nearest};
-        results.inverseSource[at] = inverseLength(squares);
+        results.values[at] = best.value;
+        results.destinations[at] = squares > 0 ? best.destination : nearest;
+        results.inverseSource[at]
+            = wanted < lattice.sources ? inverseLength(squares) : noNumber();
     }
 }
 

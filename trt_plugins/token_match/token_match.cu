@@ -1,10 +1,11 @@
 //! The launches of SegppTokenMatch, and what passes between them. token_match.h says what they do.
 #include "token_match.h"
 
+#include "match_plan.h"
 #include "match_product.cuh"
 #include "match_product_tensor.cuh"
-#include "match_select.cuh"
 #include "match_window.cuh"
+#include "selection/match_select.cuh"
 
 #include <algorithm>
 #include <type_traits>
@@ -16,15 +17,6 @@ namespace
 
 constexpr std::size_t kAlignment = 256;
 constexpr std::size_t kMostTensorShared = 99 * 1024;  // what every chip since sm_80 has
-constexpr int kMostBlocks = 512;  // more do not run at once, whatever the chip: no more splits
-
-constexpr int kTallRows = 64, kTallColumns = 128;
-constexpr int kFlatRows = 32, kFlatColumns = 64;
-
-constexpr int ceilDivide(int a, int b) noexcept
-{
-    return (a + b - 1) / b;
-}
 
 bool isValid(TokenMatchShape const& shape) noexcept
 {
@@ -43,17 +35,8 @@ int paddedDestinations(MatchLattice const& lattice) noexcept
     return ceilDivide(lattice.destinations, kDestinationPadding) * kDestinationPadding;
 }
 
-//! As many splits as give ``blocks`` blocks, if there are tiles of destinations to split.
-int splitsFor(
-    MatchLattice const& lattice, int batch, int rows, int columns, int blocks) noexcept
-{
-    std::int64_t const whole = std::int64_t{ceilDivide(lattice.sources, rows)} * batch;
-    std::int64_t const wanted = whole ? (blocks + whole - 1) / whole : 1;
-    return static_cast<int>(
-        std::min<std::int64_t>(wanted, ceilDivide(lattice.destinations, columns)));
-}
-
-//! The parts of the workspace. Their sizes depend on the shape alone, not on the chip.
+//! The parts of the workspace. Their sizes depend on the shape alone, not on the chip, and grow
+//! with the batch.
 struct Workspace
 {
     MatchResults results;
@@ -63,12 +46,9 @@ struct Workspace
     {
         MatchLattice const lattice = latticeOf(shape);
         std::size_t const batch = shape.batch;
-        std::size_t const sources = batch * lattice.sources;
-        int splits = 1;
-        if (shape.window == 0)
-        {
-            splits = splitsFor(lattice, shape.batch, kTallRows, kFlatColumns, kMostBlocks);
-        }
+        std::size_t const padded = lattice.paddedSources();
+        std::size_t const matches = padded
+            * (shape.window == 0 ? mostSplitImages(lattice, shape.batch) : shape.batch);
         bytes = 0;
         auto const take = [&](std::size_t size) {
             auto* const at = static_cast<unsigned char*>(start);
@@ -79,35 +59,39 @@ struct Workspace
         results.packed = take(batch * lattice.destinations * shape.channels * elementBytes(type));
         results.inverseDestination
             = static_cast<float*>(take(batch * paddedDestinations(lattice) * sizeof(float)));
-        results.inverseSource = static_cast<float*>(take(sources * sizeof(float)));
-        results.best = static_cast<Match*>(take(sources * splits * sizeof(Match)));
-        std::size_t const keys = lattice.sources > kSelectSources ? sources : 0;
-        results.keys = static_cast<unsigned int*>(take(keys * sizeof(unsigned int)));
+        results.inverseSource = static_cast<float*>(take(batch * padded * sizeof(float)));
+        results.values = static_cast<float*>(take(matches * sizeof(float)));
+        results.destinations = static_cast<int*>(take(matches * sizeof(int)));
     }
 };
+
+//! The tensor cores' kernel for whoever asks what code there is: the same for all types and tiles.
+constexpr auto kTensorKernel = matchTensor<__half, kFlat.rows, kFlat.columns>;
 
 //! What the launches depend on beside the shape.
 struct Device
 {
     int processors;
-    bool hasTensorCopies;  // cp.async and the wide mma: sm_80 and later
+    bool hasTensorCode;  // cp.async and the wide mma
 };
 
+//! What the chip could do is not asked: a library that has nothing but PTX of sm_75 runs on a later
+//! chip too, and in that code the instructions of sm_80 are missing. The version of the PTX is what
+//! __CUDA_ARCH__ was, also where a toolkit made machine code of it.
 cudaError_t readDevice(Device& device) noexcept
 {
     int index = 0;
-    int major = 0;
+    cudaFuncAttributes code{};
     cudaError_t status = cudaGetDevice(&index);
     if (status == cudaSuccess)
     {
-        status = cudaDeviceGetAttribute(
-            &device.processors, cudaDevAttrMultiProcessorCount, index);
+        status = cudaDeviceGetAttribute(&device.processors, cudaDevAttrMultiProcessorCount, index);
     }
     if (status == cudaSuccess)
     {
-        status = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, index);
+        status = cudaFuncGetAttributes(&code, kTensorKernel);
     }
-    device.hasTensorCopies = major >= 8;
+    device.hasTensorCode = std::min(code.ptxVersion, code.binaryVersion) >= 80;
     return status;
 }
 
@@ -146,8 +130,7 @@ struct Call
     template <int kRows, int kColumns>
     cudaError_t tensor(int& splits) const noexcept
     {
-        splits = splitsFor(lattice, shape.batch, kRows, kColumns,
-            std::min(kMostBlocks, 2 * device.processors));
+        splits = splitsOn(lattice, shape.batch, {kRows, kColumns}, device.processors);
         dim3 const grid(ceilDivide(lattice.sources, kRows), splits, shape.batch);
         return launch(matchTensor<T, kRows, kColumns>, grid, dim3(kTensorThreads),
             tensorShared<kRows, kColumns>(shape.channels), stream, lattice, shape.channels,
@@ -156,11 +139,16 @@ struct Call
 
     cudaError_t simple(int& splits) const noexcept
     {
-        splits = splitsFor(lattice, shape.batch, kSimpleTile, kSimpleTile,
-            std::min(kMostBlocks, 2 * device.processors));
+        splits = splitsOn(lattice, shape.batch, kSimple, device.processors);
         dim3 const grid(ceilDivide(lattice.sources, kSimpleTile), splits, shape.batch);
         return launch(matchSimple<T>, grid, dim3(kSimpleThreads), 0, stream, lattice,
             shape.channels, padded, x, results);
+    }
+
+    template <int kRows, int kColumns>
+    bool fits() const noexcept
+    {
+        return tensorShared<kRows, kColumns>(shape.channels) <= kMostTensorShared;
     }
 
     //! Tall tiles read the destinations less often; flat ones make blocks for every processor.
@@ -168,19 +156,15 @@ struct Call
     {
         if constexpr (!std::is_same_v<T, float>)
         {
-            int const tall = ceilDivide(lattice.sources, kTallRows) * shape.batch
-                * ceilDivide(lattice.destinations, kTallColumns);
-            bool const fits = tensorShared<kTallRows, kTallColumns>(shape.channels)
-                <= kMostTensorShared;
-            bool const fitsFlat = tensorShared<kFlatRows, kFlatColumns>(shape.channels)
-                <= kMostTensorShared;
-            if (device.hasTensorCopies && wide && fits && tall >= device.processors)
+            bool const cores = device.hasTensorCode && wide;
+            if (cores && fits<kTall.rows, kTall.columns>()
+                && isTall(lattice, shape.batch, device.processors))
             {
-                return tensor<kTallRows, kTallColumns>(splits);
+                return tensor<kTall.rows, kTall.columns>(splits);
             }
-            if (device.hasTensorCopies && wide && fitsFlat)
+            if (cores && fits<kFlat.rows, kFlat.columns>())
             {
-                return tensor<kFlatRows, kFlatColumns>(splits);
+                return tensor<kFlat.rows, kFlat.columns>(splits);
             }
         }
         return simple(splits);
@@ -208,11 +192,11 @@ struct Call
 template <typename T>
 cudaError_t allowShared() noexcept
 {
-    cudaError_t const status = cudaFuncSetAttribute(matchTensor<T, kTallRows, kTallColumns>,
+    cudaError_t const status = cudaFuncSetAttribute(matchTensor<T, kTall.rows, kTall.columns>,
         cudaFuncAttributeMaxDynamicSharedMemorySize, kMostTensorShared);
     return status != cudaSuccess
         ? status
-        : cudaFuncSetAttribute(matchTensor<T, kFlatRows, kFlatColumns>,
+        : cudaFuncSetAttribute(matchTensor<T, kFlat.rows, kFlat.columns>,
             cudaFuncAttributeMaxDynamicSharedMemorySize, kMostTensorShared);
 }
 
@@ -231,7 +215,7 @@ cudaError_t tokenMatchPrepare(TokenMatchShape const& shape, ElementType type) no
     }
     Device device{};
     cudaError_t const status = readDevice(device);
-    if (status != cudaSuccess || !device.hasTensorCopies || type == ElementType::kFloat32)
+    if (status != cudaSuccess || !device.hasTensorCode || type == ElementType::kFloat32)
     {
         return status;
     }
@@ -271,8 +255,9 @@ cudaError_t tokenMatch(TokenMatchShape const& shape, ElementType type, void cons
         return status;
     }
     // 3. The sources that merge, and the slots of all tokens (B, N).
-    return launch(selectAndNumber, dim3(shape.batch), dim3(kSelectThreads), 0, stream, lattice,
-        shape.merged, splits, shape.window == 0, results, slot);
+    return Selection{lattice, shape.batch, shape.merged, splits, device.processors,
+        shape.window == 0}
+        .launchOn(results, slot, stream);
 }
 
 } // namespace segpp

@@ -7,14 +7,15 @@
 //!         destination of each source; the sources that merge, and the slots. The matrix of
 //!         similarities is never written: what passes between the launches beside the rows is 8
 //!         bytes per source and split, and 4 per token.
-//! Exact   Two runs give the same bits: there are no atomics, and ties go to the lowest index. FP32
-//!         sums are added in another order than the oracle's, so scores closer than their rounding
-//!         may trade places; of inputs whose sums are exact the slots are the oracle's.
+//! Exact   Two runs give the same bits: nothing but counts is added up in an order of chance, and
+//!         ties go to the lowest index. FP32 sums are added in another order than the oracle's, so
+//!         scores closer than their rounding may trade places; of inputs whose sums are exact the
+//!         slots are the oracle's.
 //! Needs   At least one destination; 0 <= merged <= sources; B < 2^16, N < 2^30. Squared lengths
 //!         finite in FP32; a source of NaN or infinity merges last, and no slot leaves its range.
-//! Weak    One block per image selects, so beyond 16,384 sources (queries of stage 1) it is slow.
-//!         FP32, sm_75, C % 8 != 0 and an x that is not 16-byte aligned multiply without tensor
-//!         cores.
+//! Weak    Beyond 8,192 sources (queries of stage 1) the selection makes its keys anew for every
+//!         eight bits of them. FP32, code for sm_75 (whatever the chip), C % 8 != 0 and an x that
+//!         is not 16-byte aligned multiply without tensor cores.
 //! Twin    match_reference() in src/segpp/ops.
 #pragma once
 
@@ -36,7 +37,7 @@ struct TokenMatchShape
     std::int32_t batch, channels, height, width, stride_y, stride_x, merged, window;
 };
 
-//! Bytes of scratch memory that tokenMatch needs.
+//! Bytes of scratch memory that tokenMatch needs, 16-byte aligned: enough for smaller batches too.
 std::size_t tokenMatchWorkspaceSize(TokenMatchShape const& shape, ElementType type) noexcept;
 
 //! Raises the limits of dynamic shared memory; once per shape and device, never while enqueueing.

@@ -27,12 +27,16 @@ EXPECTED = (
     (r"matchTensor<", 80, ("HMMA", "LDSM", "async 16 B")),
     (r"matchNear<.*, [48]>", 75, ("load 16 B",)),
     (r"packDestinations<.*, [48]>", 75, ("load 16 B", "store 16 B")),
+    (r"selectAndNumber<", 75, ("load 16 B", "shared atomic")),
     (r"tokenMergeKernel<.*, uint4>", 75, ("load 16 B", "store 16 B")),
     (r"tokenUnmergeKernel<uint4>", 75, ("load 16 B", "store 16 B")),
 )
 
 # "special" is excepted: those are divisions, of indices and of sums.
-UNWANTED = ("local", "generic", "atomic")
+UNWANTED = ("local", "generic", "atomic", "shared atomic")
+
+# Counts, which are the same in whatever order they grow.
+COUNTING = r"selectAndNumber<"
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +105,7 @@ def test_no_kernel_has_atomics_or_addresses_of_unknown_memory(compiled: Compiled
         (architecture, kernel.name, kind)
         for architecture, kernel in every(compiled)
         for kind in UNWANTED
-        if kernel.counts[kind]
+        if kernel.counts[kind] and not (kind == "shared atomic" and re.match(COUNTING, kernel.name))
     ]
 
     assert unwanted == []

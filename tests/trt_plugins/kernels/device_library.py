@@ -10,7 +10,10 @@ from tests.trt_plugins.kernels.kernel_library import CACHE, HERE, PLUGINS
 OPERATORS = ("token_match", "token_merge", "token_unmerge", "resize_argmax")
 SOURCES = (
     *(PLUGINS / name / f"{name}.cu" for name in OPERATORS),
-    *(HERE / f"{name}.cu" for name in ("token_match_entries", "gather_entries", "device_memory")),
+    *(
+        HERE / f"{name}.cu"
+        for name in ("token_match/token_match_entries", "gather_entries", "device_memory")
+    ),
 )
 
 
@@ -28,7 +31,7 @@ def build_for_device() -> Path:
 
 def _digest(compiler: Compiler) -> str:
     digest = hashlib.sha256(repr((compiler, FLAGS)).encode())
-    headers = sorted(path for form in ("*/*.h", "*/*.cuh") for path in PLUGINS.glob(form))
+    headers = sorted(path for form in ("*.h", "*.cuh") for path in PLUGINS.rglob(form))
     for path in (*SOURCES, *headers):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -113,6 +113,7 @@ class Kernels:
         order: int = 0,
         device: int = 87,
         processors: int = 16,
+        code: int | None = None,
     ) -> Answer:
         """Call an ``extern "C" int`` function.
 
@@ -124,6 +125,7 @@ class Kernels:
             order: Seed of the order of threads and blocks; 0 runs them in order.
             device: What the kernels are told they run on; 87 is sm_87.
             processors: And how many multiprocessors it has.
+            code: What the kernels were compiled for, where that is older than the device.
 
         Raises:
             KernelDiedError: The process ended, or a guard band was written to.
@@ -131,7 +133,8 @@ class Kernels:
         process = self._start()
         assert process.stdin
         assert process.stdout
-        request = (name, [_plain(value) for value in arguments], order, device, processors)
+plain = [_plain(value) for value in arguments]
+        request = (name, plain, order, device, processors, code or device)
         try:
             pickle.dump(request, process.stdin)
             process.stdin.flush()

@@ -159,12 +159,13 @@ def main() -> None:
     os.dup2(2, 1)
     while True:
         try:
-            name, arguments, order, device, processors = pickle.load(requests)  # noqa: S301  # our own parent
+            name, arguments, order, device, processors, code = pickle.load(requests)  # noqa: S301  # our own parent
         except EOFError:
             return
         if not on_device(library):
             library.segppEmulationThreadOrder(ctypes.c_uint64(order))
             library.segppEmulationDevice(device, processors)
+            library.segppEmulationCode(ctypes.c_int64(code))
         pickle.dump(called(library, name, arguments), answers)
         answers.flush()
 

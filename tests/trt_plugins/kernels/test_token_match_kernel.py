@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tests.trt_plugins.conftest import Open
-from tests.trt_plugins.kernels.kernel_library import HERE, PLUGINS, Kernels, poisoned
-from tests.trt_plugins.kernels.match_kernels import (
+from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
+from tests.trt_plugins.kernels.token_match.match_kernels import (
+    SOURCES,
     TYPES,
     Case,
     assert_close_to_contract,
@@ -15,8 +16,6 @@ from tests.trt_plugins.kernels.match_kernels import (
     random_tokens,
     workspace_bytes,
 )
-
-SOURCES = (PLUGINS / "token_match/token_match.cu", HERE / "token_match_entries.cu")
 
 # Grids that do not divide, channels that do not fill a vector, a chunk or a tile.
 CASES = [
@@ -262,10 +261,11 @@ def test_the_product_reads_and_multiplies_what_was_counted(plain: Kernels, kind:
     # Each source once, the destinations once per block; 6 of 4 matrices for 16 multiplications.
     copied = (1920 + blocks * 128) * 320 * 2
     assert counts[2:] == [multiplications, multiplications * 6 // 16, copied]
-    # Sixteen blocks pack, one selects; a barrier per step, two at the end of a block.
-    assert counts[0] == 16 + blocks + 1
+    # Sixteen blocks pack, two select; a barrier per step, two at the end of a block. Selecting, one
+    # for the range of the keys, two for a digit of them, one for the ranks.
+    assert counts[0] == 16 + blocks + 2
     selecting = counts[1] - blocks * (steps + 2)
-    assert 4 <= selecting <= 32 + 3
+    assert selecting in [2 * (2 + 2 * digits) for digits in (1, 2, 3, 4)]
 
 
 def test_more_sources_than_fit_into_registers_are_selected_in_turns(plain: Kernels) -> None:

@@ -5,6 +5,7 @@
 #include "cuda_bf16.h"
 #include "cuda_fp16.h"
 #include "memory/shared_memory.h"
+#include "support/device.h"
 #include "threads/warp.h"
 
 namespace cpu_emulation
@@ -101,6 +102,10 @@ template <typename T>
 void multiplyAdd(
     float (&d)[4], std::uint32_t const (&a)[4], std::uint32_t const (&b)[2], Where where)
 {
+    if (device.leavesOut80())
+    {
+        return;
+    }
     MultiplyOperands const operands{
         {a[0], a[1], a[2], a[3]}, {b[0], b[1]}, {d[0], d[1], d[2], d[3]}};
     meetWarp("mma", 0xffffffffU, &operands, d, where, multiplyLanes<T>);

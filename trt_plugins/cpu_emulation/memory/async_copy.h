@@ -3,6 +3,7 @@
 #pragma once
 
 #include "shared_memory.h"
+#include "support/device.h"
 
 namespace cpu_emulation
 {
@@ -13,6 +14,10 @@ template <std::size_t Bytes>
 void copyAsync(void* to, void const* from, std::size_t read, Where where)
 {
     static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
+    if (device.leavesOut80())
+    {
+        return;
+    }
     auto const addresses
         = reinterpret_cast<std::uintptr_t>(to) | reinterpret_cast<std::uintptr_t>(from);
     if (addresses % Bytes)

@@ -2,11 +2,24 @@
 //! runs at a time, so an atomic needs nothing; its order is the order of the threads.
 #pragma once
 
+#include <cstddef>
 #include <cstring>
+
+namespace cpu_emulation
+{
+
+//! Where set, told of every load by __ldg, by the thread that loads.
+inline void (*onRead)(void const* address, std::size_t bytes) noexcept = nullptr;
+
+} // namespace cpu_emulation
 
 template <typename T>
 T __ldg(T const* address) noexcept
 {
+    if (cpu_emulation::onRead)
+    {
+        cpu_emulation::onRead(address, sizeof(T));
+    }
     return *address;
 }
 template <typename T>

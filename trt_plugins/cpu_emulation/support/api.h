@@ -24,6 +24,13 @@ enum cudaFuncAttribute
     cudaFuncAttributePreferredSharedMemoryCarveout = 9,
 };
 
+//! The versions of the code that runs, as 87.
+struct cudaFuncAttributes
+{
+    int ptxVersion{0};
+    int binaryVersion{0};
+};
+
 enum cudaDeviceAttr
 {
     cudaDevAttrMultiProcessorCount = 16,

@@ -3,6 +3,7 @@
 
 #include "memory/async_copy.h"
 #include "support/api.h"
+#include "support/device.h"
 #include "warp.h"
 
 #include <algorithm>
@@ -15,14 +16,6 @@
 namespace cpu_emulation
 {
 
-//! What the kernels are told about the device they run on.
-struct Device
-{
-    int capability{87};
-    int processors{16};
-};
-
-inline Device device{};
 inline std::mutex launching{};
 
 //! Dynamic shared memory that a kernel may use without cudaFuncSetAttribute, and at most.
@@ -120,6 +113,16 @@ cudaError_t cudaFuncSetAttribute(
     return cudaSuccess;
 }
 
+//! The code is for the device, unless the library is told to have been compiled for another.
+template <typename... Parameters>
+cudaError_t cudaFuncGetAttributes(
+    cudaFuncAttributes* attributes, void (*)(Parameters...)) noexcept
+{
+    cpu_emulation::Device const device = cpu_emulation::device;
+    *attributes = {device.code, device.capability};
+    return cudaSuccess;
+}
+
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) noexcept
 {
     cpu_emulation::Device const device = cpu_emulation::device;
@@ -158,5 +161,14 @@ extern "C" __attribute__((used, visibility("default"))) inline int segppEmulatio
 extern "C" __attribute__((used, visibility("default"))) inline void segppEmulationDevice(
     int capability, int processors)
 {
-    cpu_emulation::device = {capability, processors};
+    cpu_emulation::device = {capability, processors, capability};
+}
+
+//! The PTX that the kernels' code was made of, where it is older than the device: 75 is sm_75.
+//! Until the next call of segppEmulationDevice.
+extern "C" __attribute__((used, visibility("default"))) inline int segppEmulationCode(
+    std::int64_t version)
+{
+    cpu_emulation::device.code = static_cast<int>(version);
+    return 0;
 }

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 from segpp.ops import match_reference
 from segpp.ops.grid import Grid
 from segpp.ops.partition import BipartitePartition
-from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
+from tests.trt_plugins.kernels.kernel_library import HERE, PLUGINS, Kernels, poisoned
+
+SOURCES = (
+    PLUGINS / "token_match/token_match.cu",
+    HERE / "token_match/token_match_entries.cu",
+)
 
 TYPES = {"float32": 0, "float16": 1, "bfloat16": 2}
 

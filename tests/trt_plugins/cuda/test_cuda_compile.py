@@ -27,7 +27,7 @@ EXPECTED = (
     (r"matchTensor<", 80, ("HMMA", "LDSM", "async 16 B")),
     (r"matchNear<.*, [48]>", 75, ("load 16 B",)),
     (r"packDestinations<.*, [48]>", 75, ("load 16 B", "store 16 B")),
-    (r"tokenMergeKernel<.*, uint4>", 75, ("load 16 B", "store 16 B")),
+    (r"tokenMergeKernel<.*, [48]>", 75, ("load 16 B", "store 16 B")),
     (r"tokenUnmergeKernel<uint4>", 75, ("load 16 B", "store 16 B")),
 )
 

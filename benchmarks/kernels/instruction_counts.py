@@ -5,10 +5,11 @@ asks for, beside those that the operator cannot do without.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.kernels.list_lengths import TokenMap, read_token_maps
 from benchmarks.kernels.nvcc import Kernel, Loop
 
 __all__ = ["ARCHITECTURE", "Work", "count_work"]
@@ -18,6 +19,13 @@ ARCHITECTURE = 87
 
 HALF = 2
 WARP = 32
+
+# Of merge: threads and warps of a block, members of a group, and of a list that one thread adds.
+MERGE_THREADS, MERGE_WARPS, MERGE_GROUP, MERGE_SHARED = 256, 8, 32, 64
+H200_PROCESSORS = 132
+
+# Labels are INT8 up to so many classes.
+MOST_INT8 = 127
 
 # Dense FP16 multiply-adds of one HMMA.16816: 16 x 8 x 16, two operations each.
 HMMA_FLOP = 2 * 16 * 8 * 16
@@ -89,6 +97,7 @@ def count_work(kernels: Iterable[Kernel]) -> list[Work]:
         _unmerge,
     )
     work = [counter(by_name, site) for site in SITES for counter in counters]
+    work += [_merge(by_name, SITES[1], plan) for plan in ("fast", "ratio 0.5")]
     return work + [
         _labels(by_name, classes, height, width, several=several)
         for classes, height, width in LOGITS
@@ -192,33 +201,106 @@ def _select(kernels: dict[str, Kernel], site: Site) -> Work:
     )
 
 
-def _merge(kernels: dict[str, Kernel], site: Site) -> Work:
-    """Merge: each block lists the members of 32 slots, then every column adds its rows."""
-    name = "tokenMergeKernel<__half, uint4>"
+def _merge(kernels: dict[str, Kernel], site: Site, plan: str = "hq") -> Work:
+    """Merge, by what one picture's tokens share; in as many blocks as an H200 gets."""
+    name = "tokenMergeKernel<__half, 8>"
     kernel = kernels[name]
-    counting = _loop(kernel, "load", count=8)
-    listing = _loop(kernel, "load", count=4)
-    adding = _loop(kernel, "load 16 B")
-    slot = next(loop for loop in kernel.loops if loop.counts["store 16 B"] == 1)
-    blocks = math.ceil(site.slots / 32)
-    per_thread = site.tokens / 256 * (counting.instructions / 8 + listing.instructions / 4)
+    found = _map(site, plan)
     words = site.channels * HALF // 16
-    kept = site.slots - site.destinations
-    members = (site.tokens - kept) / site.destinations
-    adds = kept + site.destinations * math.ceil(members / 4)
-    columns = words * (
-        adds * adding.instructions + site.slots * (slot.instructions - adding.instructions)
-    )
+    groups = MERGE_THREADS // words
+    per_block = min(8, groups, math.ceil(len(found.lengths) / H200_PROCESSORS))
+    blocks = [
+        found.lengths[first : first + per_block]
+        for first in range(0, len(found.lengths), per_block)
+    ]
+    warps = sum(_merge_warps(kernel, lists, site.tokens, words) for lists in blocks)
+    warps += _copy_warps(kernel, found, words)
     row = site.channels * HALF
-    floor = (site.tokens + site.slots) * row + 4 * site.tokens
+    floor = (found.tokens + found.slots) * row + 4 * found.tokens
+    mean = sum(found.lengths) / len(found.lengths)
     return Work(
         kernel=name,
-        site=site.name,
+        site=f"{site.name}, {plan}",
         floor_bytes=floor,
-        asked_bytes=floor + (2 * blocks - 1) * 4 * site.tokens,
-        instructions=round(blocks * 256 * per_thread + columns),
-        remark=f"lists of {members:.1f}, sorting left out",
+        asked_bytes=floor + len(blocks) * 4 * found.tokens,
+        instructions=warps * WARP,
+        remark=f"real maps: lists of {mean:.1f}, the longest {max(found.lengths)}",
     )
+
+
+def _map(site: Site, plan: str) -> TokenMap:
+    size = site.name.split(",")[0]
+    # Keys and values of early stages may have as many tokens; queries come last.
+    return [
+        row
+        for row in read_token_maps()
+        if (row.size, row.plan, row.tokens) == (size, plan, site.tokens)
+    ][-1]
+
+
+def _merge_warps(kernel: Kernel, lists: Sequence[int], tokens: int, words: int) -> int:
+    """Instructions of the warps of a block: it looks, lists, sorts, and adds."""
+    wide = [loop.instructions for loop in kernel.loops if loop.counts["load 16 B"] == 8]
+    adding, summing = wide[0], _adding(kernel)
+    copying = [loop for loop in kernel.loops if loop.counts["store 16 B"] == 4][-1]
+    many, some, rest = _looking(kernel)
+    # 1. Every warp looks at its share, 16 or 8 tokens of a lane at a time.
+    own = math.ceil(tokens / MERGE_THREADS)
+    looking = own // 16 * many + own % 16 // 8 * some + math.ceil(own % 8 / 8) * rest
+    once = kernel.parts[0] - copying.instructions - many - some - rest + looking + kernel.parts[1]
+    # 2. A warp for each list goes over the block's members, 32 at a time.
+    sorting = len(lists) * kernel.parts[2] * math.ceil(sum(lists) / WARP)
+    # 3. A warp whose lanes add several lists goes on for the longest.
+    total = MERGE_WARPS * once + sorting
+    for warp in range(MERGE_WARPS):
+        owned = lists[warp * WARP // words : (warp * WARP + WARP - 1) // words + 1]
+        short = [length for length in owned if length <= MERGE_SHARED]
+        longest = max(short, default=0)
+        groups = math.ceil(longest / MERGE_GROUP)
+        total += longest // 8 * adding + groups * (summing - adding)
+        total += (kernel.parts[-1] - summing) * bool(owned)
+    long = [length for length in lists if length > MERGE_SHARED]
+    return total + sum(_together(kernel, length, words) for length in long)
+
+
+def _looking(kernel: Kernel) -> list[int]:
+    """Instructions of the loops over slots: 16 words, 8, and 8 of which some may be missing."""
+    return [
+        loop.instructions
+        for loop in kernel.loops
+        if loop.counts["load"] in {8, 16} and not loop.counts["load 16 B"]
+    ]
+
+
+def _adding(kernel: Kernel) -> int:
+    """Instructions of the loop over a list's groups: eight rows at a time, then up to seven."""
+    return next(loop.instructions for loop in kernel.loops if loop.counts["load 16 B"] == 15)
+
+
+def _together(kernel: Kernel, length: int, words: int) -> int:
+    """A long list: every group of members by the threads of a column, then the rest by one."""
+    place, whole = next(
+        (place, loop)
+        for place, loop in enumerate(kernel.loops)
+        if loop.counts["load 16 B"] == 8 and loop.counts["barrier"]
+    )
+    # Before it ends the loop in which the owner adds what the others have summed.
+    exchange = kernel.loops[place - 1].instructions
+    adding = next(loop.instructions for loop in kernel.loops if loop.counts["load 16 B"] == 8)
+    groups = MERGE_THREADS // words
+    rounds = math.ceil(length // MERGE_GROUP / groups)
+    each = whole.instructions + (MERGE_GROUP // 8 - 1) * adding + groups * exchange
+    return MERGE_WARPS * rounds * each + math.ceil(words / WARP) * (3 * adding + _adding(kernel))
+
+
+def _copy_warps(kernel: Kernel, found: TokenMap, words: int) -> int:
+    """A warp for every 32 tokens copies those that are alone, four at a time."""
+    column, batch = (loop for loop in kernel.loops if loop.counts["store 16 B"] == 4)
+    warps = math.ceil(found.tokens / WARP)
+    batches = math.ceil(found.singles / warps / 4)
+    per_batch = batch.instructions + (math.ceil(words / WARP) - 1) * column.instructions
+    before = kernel.parts[0] - batch.instructions - sum(_looking(kernel))
+    return warps * (before + batches * per_batch)
 
 
 def _unmerge(kernels: dict[str, Kernel], site: Site) -> Work:
@@ -240,34 +322,28 @@ def _unmerge(kernels: dict[str, Kernel], site: Site) -> Work:
 def _labels(
     kernels: dict[str, Kernel], classes: int, height: int, width: int, *, several: bool
 ) -> Work:
-    """Labels: two cells per thread; then one class fills a cell, or three are interpolated."""
+    """Labels: warps share the classes of 2 x 30 cells; one class fills a cell, or three vie."""
     name = "resizeArgmaxCells<4, __half>"
     kernel = kernels[name]
-    looking = _loop(kernel, "load", count=24)
-    sieving = _loop(kernel, "load", count=4)
-    banded = [loop for loop in kernel.loops if loop.counts["store"] == 12]
-    interpolating = _loop_with(
-        loop for loop in kernel.loops if loop.counts["load"] == 4 and not loop.counts["store"]
-    )
-    threads = (height // 2 + 1) * (width + 1)
-    cells = (height + 1) * (width + 1)
-    # Twice in the code, for masks with a bit for one class and for many.
-    looks = [loop for loop in kernel.loops if loop.counts["load"] == 24]
-    inner = sum(loop.instructions for loop in (*banded, *looks))
-    once = kernel.instructions - inner
+    # Behind the first barrier a loop over the others' floors, four at a time and one by one.
+    four, single = (loop.instructions for loop in kernel.loops[:2])
+    interpolating = _loop(kernel, "load", count=4)
+    slices = max(2, math.ceil(classes / 10))
+    tiles = math.ceil((height + 1) / 2) * math.ceil(width / 30)
+    looking = kernel.parts[0] + kernel.parts[1] - four - single
+    looking += (slices - 1) // 4 * four + (slices - 1) % 4 * single
+    labelling = kernel.parts[2] - interpolating.instructions
     alive = 3 if several else 1
-    per_cell = alive * sieving.instructions
-    if several:
-        per_cell += 2 * (banded[0].instructions + (alive - 1) * interpolating.instructions)
+    labelling += (alive - 1) * interpolating.instructions
     logits = classes * height * width * HALF
-    pixels = 16 * height * width
+    pixels = 16 * height * width * (1 if classes <= MOST_INT8 else 4)
     return Work(
         kernel=name,
         site=f"{classes} x {height} x {width}",
         floor_bytes=logits + pixels,
-        asked_bytes=classes * threads * 6 * HALF + cells * alive * 8 * HALF + pixels,
-        instructions=threads * (math.ceil(classes / 4) * looking.instructions + once)
-        + cells * per_cell,
+        asked_bytes=tiles * WARP * (slices * 10 * 3 + 2 * alive * 4) * HALF + pixels,
+        # A warp for each of the two rows of cells labels it, the others are done.
+        instructions=tiles * WARP * (slices * looking + 2 * labelling),
         remark="three classes left in every cell" if several else "one class left in every cell",
     )
 

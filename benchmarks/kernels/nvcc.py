@@ -10,6 +10,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -70,6 +71,9 @@ class Kernel:
     instructions: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     loops: tuple[Loop, ...] = ()
+    # Instructions before, between and behind the barriers, up to the last exit: behind that lie
+    # the ways that are hardly ever taken, as a division's for tiny numbers.
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,6 +193,7 @@ def _kernel(match: re.Match[str], code: list[tuple[int, str, str]]) -> Kernel:
         instructions=len(code),
         counts=_counts(code),
         loops=_loops(code),
+        parts=_parts(code),
     )
 
 
@@ -221,6 +226,13 @@ def _loops(code: list[tuple[int, str, str]]) -> tuple[Loop, ...]:
             body = [line for line in code if start <= line[0] <= address]
             found.append(Loop(len(body), _counts(body)))
     return tuple(found)
+
+
+def _parts(code: list[tuple[int, str, str]]) -> tuple[int, ...]:
+    last = max(index for index, line in enumerate(code) if line[1] == "EXIT")
+    barriers = [index for index, line in enumerate(code[:last]) if _KINDS["barrier"].match(line[1])]
+    bounds = [0, *barriers, last + 1]
+    return tuple(end - begin for begin, end in pairwise(bounds))
 
 
 def _readable(mangled: str) -> str:

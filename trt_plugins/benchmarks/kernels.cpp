@@ -94,7 +94,9 @@ Subject gather(Site const& site, std::int32_t batch, bool merging)
 {
     TokenMatchShape const match = matchShape(site, batch, 0);
     std::int32_t const slots = site.tokens() - match.merged;
-    TokenMergeShape const shape{batch, site.tokens(), site.channels, slots};
+    std::int32_t const destinations = site.tokens() / 16;
+    TokenMergeShape const shape{
+        batch, site.tokens(), site.channels, slots, slots - destinations};
     std::size_t const longBytes = std::size_t{1} * batch * site.tokens() * site.channels * kHalf;
     std::size_t const shortBytes = std::size_t{1} * batch * slots * site.channels * kHalf;
     std::size_t const slotBytes = std::size_t{4} * batch * site.tokens();

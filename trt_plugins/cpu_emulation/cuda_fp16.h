@@ -142,3 +142,28 @@ inline __half2 __hmax2(__half2 a, __half2 b) noexcept
 {
     return {__hmax(a.x, b.x), __hmax(a.y, b.y)};
 }
+
+inline __half __hadd(__half a, __half b) noexcept
+{
+    return __float2half_rn(cpu_emulation::roundedToOdd(double{__half2float(a)} + __half2float(b)));
+}
+inline __half __hfma(__half a, __half b, __half c) noexcept
+{
+    double const sum = std::fma(double{__half2float(a)}, __half2float(b), __half2float(c));
+    return __float2half_rn(cpu_emulation::roundedToOdd(sum));
+}
+inline __half2 __hadd2(__half2 a, __half2 b) noexcept
+{
+    return {__hadd(a.x, b.x), __hadd(a.y, b.y)};
+}
+inline __half2 __hfma2(__half2 a, __half2 b, __half2 c) noexcept
+{
+    return {__hfma(a.x, b.x, c.x), __hfma(a.y, b.y, c.y)};
+}
+//! 0xffff in the half of a value that is not less, also where one is NaN.
+inline unsigned int __hgeu2_mask(__half2 a, __half2 b) noexcept
+{
+    bool const low = __half2float(a.x) < __half2float(b.x);
+    bool const high = __half2float(a.y) < __half2float(b.y);
+    return (low ? 0U : 0xffffU) | (high ? 0U : 0xffff0000U);
+}

@@ -1,4 +1,4 @@
-//! Elements as numbers, alone and packed into the words that memory moves; sizes of launches.
+//! Elements as numbers; sizes of launches.
 #pragma once
 
 #include "element_type.h"
@@ -9,15 +9,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 namespace segpp
 {
-
-inline std::size_t elementSize(ElementType type) noexcept
-{
-    return type == ElementType::kFloat32 ? 4 : 2;
-}
 
 //! Whether rows of ``rowBytes`` at both addresses fall into words of ``bytes``.
 inline bool aligned(
@@ -86,36 +80,6 @@ template <>
 __device__ inline __nv_bfloat16 fromFloat<__nv_bfloat16>(float value)
 {
     return __float2bfloat16_rn(value);
-}
-
-//! How many elements a word holds.
-template <typename T, typename Word>
-inline constexpr int kPerWord = static_cast<int>(sizeof(Word) / sizeof(T));
-
-template <typename T, typename Word>
-__device__ inline void unpack(Word const& word, float (&values)[kPerWord<T, Word>])
-{
-    T elements[kPerWord<T, Word>];
-    memcpy(&elements, &word, sizeof(Word));
-#pragma unroll
-    for (int i = 0; i < kPerWord<T, Word>; ++i)
-    {
-        values[i] = toFloat(elements[i]);
-    }
-}
-
-template <typename T, typename Word>
-__device__ inline Word pack(float const (&values)[kPerWord<T, Word>])
-{
-    T elements[kPerWord<T, Word>];
-#pragma unroll
-    for (int i = 0; i < kPerWord<T, Word>; ++i)
-    {
-        elements[i] = fromFloat<T>(values[i]);
-    }
-    Word word;
-    memcpy(&word, &elements, sizeof(Word));
-    return word;
 }
 
 } // namespace segpp

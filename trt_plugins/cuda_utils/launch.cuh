@@ -17,7 +17,14 @@ cudaError_t launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::si
     config.blockDim = block;
     config.dynamicSmemBytes = sharedBytes;
     config.stream = stream;
-    return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
+    cudaError_t const error
+        = cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
+    if (error != cudaSuccess)
+    {
+        // It is returned; left behind, it would look like an error of whoever asks next.
+        cudaGetLastError();
+    }
+    return error;
 }
 
 //! The dynamic shared memory of the block, 16-byte aligned.

@@ -4,6 +4,7 @@
 #include "element.cuh"
 
 #include <cstdint>
+#include <cstring>
 
 namespace segpp
 {

@@ -9,13 +9,14 @@ namespace segpp
 constexpr int kWarp = 32;
 constexpr unsigned int kAllLanes = 0xffffffffU;
 
+// Unsigned until the end: of a number that could be negative both take four instructions.
 __device__ __forceinline__ int laneId()
 {
-    return static_cast<int>(threadIdx.x) % kWarp;
+    return static_cast<int>(threadIdx.x % unsigned{kWarp});
 }
 __device__ __forceinline__ int warpId()
 {
-    return static_cast<int>(threadIdx.x) / kWarp;
+    return static_cast<int>(threadIdx.x / unsigned{kWarp});
 }
 
 //! Sum over the warp, in every lane.

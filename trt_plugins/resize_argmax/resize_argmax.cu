@@ -16,12 +16,6 @@ namespace
 
 using namespace resize;
 
-constexpr int kThreads = 256;
-// Blocks that share a multiprocessor: as many as registers allow without spilling.
-template <int kScale>
-constexpr int kBlocks = kScale == 4 ? 4 : 2;
-
-constexpr int kMasked = 32;     // bits of a mask of classes
 constexpr int kMostInt8 = 127;  // MAX_INT8_CLASSES in ops/reference.py
 
 __device__ void store(void* labels, bool narrow, std::size_t pixel, int label)
@@ -78,105 +72,60 @@ __global__ void __launch_bounds__(kThreads) resizeArgmaxPixels(T const* __restri
     }
 }
 
-__device__ int clamped(int value, int end)
-{
-    return value < 0 ? 0 : value < end ? value : end - 1;
-}
-
+//! A block has two rows of 30 cells, and a warp for every few classes.
 template <int kScale, typename T>
-__global__ void __launch_bounds__(kThreads, kBlocks<kScale>) resizeArgmaxCells(
-    T const* __restrict__ logits, void* __restrict__ labels, ResizeArgmaxShape shape, int shift)
+__global__ void __launch_bounds__(kSlices* kWarp) resizeArgmaxCells(T const* __restrict__ logits,
+    void* __restrict__ labels, ResizeArgmaxShape shape, int slices)
 {
-    int const columns = shape.width + 1;
-    int const index = static_cast<int>(blockIdx.x * kThreads + threadIdx.x);
-    int const x = index % columns;
-    int const y = index / columns * kCells;
-    if (y > shape.height)
-    {
-        return;
-    }
+    __shared__ Shared<T> shared;
     int const plane = shape.height * shape.width;
-    // 1. The corners of the cells: three rows, of a logit and the one after it.
-    // At the edges a cell is judged by one column of corners too many, which does no harm.
-    int const column = clamped(x - 1, shape.width - 1);
-    unsigned corner[kCells + 1];
+    int const slice = warpId();
+    // 1. The lane's logits: one column, three rows.
+    int const x = static_cast<int>(blockIdx.y) * kColumns + laneId();
+    int const top = static_cast<int>(blockIdx.x) * kCells;
+    int const left = clamped(x - 1, shape.width);
+    auto const image = std::size_t{blockIdx.z};
+    T const* const planes = logits + image * shape.classes * plane;
+    T const* row[kCells + 1];
 #pragma unroll
     for (int i = 0; i <= kCells; ++i)
     {
-        corner[i] = static_cast<unsigned>(clamped(y - 1 + i, shape.height) * shape.width + column);
+        row[i] = whole(planes + clamped(top - 1 + i, shape.height) * shape.width + left);
     }
-    unsigned const left = clamped(x - 1, shape.width) - column;
-    unsigned const right = clamped(x, shape.width) - column;
-    for (auto image = blockIdx.y; image < static_cast<unsigned>(shape.batch); image += gridDim.y)
+    Classes const classes{shape.classes, plane};
+    // 2. The bounds of the slice's classes in both cells, and by them the classes that can win.
+    Bounds<T> bounds;
+    lookAtSlice(bounds, classes, slice * kShare, row);
+    tellFloor(shared, bounds, slice);
+    __syncthreads();
+    tellWinners(shared, bounds, slices, slice, shape.classes);
+    __syncthreads();
+    // 3. A row of cells: s * s pixels of the class that is left, or of the best of several.
+    Place const place{top + slice, x};
+    if (slice >= kCells || place.y > shape.height)
     {
-        T const* const planes = logits + std::size_t{image} * shape.classes * plane;
-        bool const narrow = shape.classes <= kMostInt8;
-        std::size_t const offset = std::size_t{image} * plane * (kScale * kScale);
-        Classes<T> const classes{whole(planes), shape.classes, plane, shift};
-        Target<kScale> const target{static_cast<char*>(labels) + offset * (narrow ? 1 : 4), narrow,
-            shape.out_height, shape.out_width};
-        int const groups = ((shape.classes - 1) >> shift) + 1;
-        unsigned const all = 0xffffffffU >> (kMasked - groups);
-        // 2. One pass over the K classes: the bounds of both cells.
-        Bounds bounds{};
-#pragma unroll
-        for (float& floor : bounds.floor)
-        {
-            floor = -INFINITY;
-        }
-#pragma unroll 1
-        for (int k = 0; k < shape.classes; k += kChunk)
-        {
-            look(bounds, classes, corner, k);
-        }
-#pragma unroll
-        for (int i = 0; i < kCells; ++i)
-        {
-            // 3. Of each cell: s * s pixels of the class that is left, or of the best of several.
-            bool const plain = bounds.isPlain(i);
-            Corners const corners{corner[i] + left, corner[i] + right, corner[i + 1] + left,
-                corner[i + 1] + right};
-            Place const place{y + i, x};
-            unsigned mask = plain ? bounds.canWin[i] & all : all;
-            float const threshold = plain ? thresholdOf(bounds.floor[i]) : -INFINITY;
-            int one = 0;
-            if (place.y > shape.height)
-            {
-                continue;
-            }
-            if (sieve(classes, corners, threshold, mask, one) == 1)
-            {
-                fill(place, one, target);
-            }
-            else
-            {
-                interpolate(classes, corners, mask, place, target);
-            }
-        }
+        return;
     }
+    int const step = clamped(x, shape.width) - left;
+    T const* const above = slice ? row[1] : row[0];
+    T const* const below = slice ? row[2] : row[1];
+    Corners<T> const corners{above, whole(above + step), below, whole(below + step)};
+    bool const narrow = shape.classes <= kMostInt8;
+    std::size_t const offset = image * plane * (kScale * kScale) * (narrow ? 1 : sizeof(int));
+    Target<kScale> const target{
+        static_cast<char*>(labels) + offset, narrow, shape.out_height, shape.out_width};
+    label<kScale>(classes, Winners<T>{shared, slices, slice}, corners, place, target);
 }
-
-//! A bit of a mask stands for 2^shift classes, so that all fit: for one, or for whole chunks.
-int shiftFor(std::int32_t classes) noexcept
-{
-    int shift = 0;
-    while ((classes - 1) >> shift >= kMasked)
-    {
-        shift += shift ? 1 : 2;
-    }
-    return shift;
-}
-
-static_assert(kChunk == 1 << 2);
 
 template <int kScale, typename T>
 cudaError_t byCells(ResizeArgmaxShape const& shape, void const* logits, void* labels,
     cudaStream_t stream) noexcept
 {
-    std::int32_t const cells = (shape.height / kCells + 1) * (shape.width + 1);
-    dim3 const grid(blocksFor(cells, kThreads), imageBlocks(shape.batch));
-    return launch(resizeArgmaxCells<kScale, T>, grid, dim3(kThreads), 0, stream,
-        static_cast<T const*>(logits), labels, shape, shiftFor(shape.classes));
+    int const slices = slicesFor(shape.classes);
+    dim3 const grid(blocksFor(shape.height + 1, kCells), blocksFor(shape.width, kColumns),
+        shape.batch);
+    return launch(resizeArgmaxCells<kScale, T>, grid, dim3(slices * kWarp), 0, stream,
+        static_cast<T const*>(logits), labels, shape, slices);
 }
 
 //! Logits per pixel along one axis.
@@ -205,9 +154,13 @@ std::int32_t scaleOf(ResizeArgmaxShape const& shape, void const* labels) noexcep
     std::int32_t const scale = shape.out_height / shape.height;
     bool const whole
         = shape.out_height == scale * shape.height && shape.out_width == scale * shape.width;
-    // A lone column has no second corner, and a lone class nothing to be compared with.
-    bool const several = shape.width > 1 && shape.classes > 1;
-    return whole && several && !shape.align_corners && aligned(0, sizeof(std::uint32_t), labels, nullptr) ? scale : 0;
+    // A lone class has nothing to be compared with; blocks along y and z of a grid end at 65535.
+    bool const fits = shape.classes > 1 && shape.classes <= kMostClasses && shape.width < 1 << 20
+        && shape.batch < 1 << 16;
+    // So that the starts of the classes that a slice has too many stay below 2^32.
+    bool const small = std::int64_t{shape.height} * shape.width < 1 << 26;
+    bool const words = aligned(0, sizeof(int4), labels, nullptr);
+    return whole && fits && small && words && !shape.align_corners ? scale : 0;
 }
 
 template <typename T>

@@ -6,15 +6,16 @@
 //! Shapes  logits (B, K, h, w) and labels (B, H, W): row-major. Labels are INT8 up to 127 classes,
 //!         INT32 beyond.
 //!         One class is the logit of a sigmoid: label 1 where its value is above 0.
-//! Work    H = s * h and W = s * w with s = 2, 4 or 8, w > 1, K > 1, corners not aligned and labels
-//!         that are 4-byte aligned: a thread owns two cells, one above the other; a cell holds the s * s pixels between four
-//!         logits. All values of a class in a cell lie between the lowest and the highest of its
-//!         corners. So one pass over the classes finds those that can win, and only they are
-//!         interpolated. Often that is one class, and nothing is interpolated.
+//! Work    H = s * h and W = s * w with s = 2, 4 or 8, 2 to 200 classes, corners not aligned and
+//!         labels that are 16-byte aligned: a cell holds the s * s pixels between four logits, and
+//!         a block has two rows of 30 cells. All values of a class in a cell lie between the lowest
+//!         and the highest of its corners. So one pass over the classes, ten to a warp, two cells
+//!         to an instruction, finds those that can win, and only they are interpolated. Often
+//!         that is one class, and nothing is interpolated.
 //!         Any other size: a thread owns a pixel and reads four logits of every class.
 //! Exact   Both paths compute every value with the same roundings, columns before rows, each
 //!         interpolation one product and one fused multiply-add. A class is left out only if it
-//!         stays below another by more than what rounding can do. Ties go to the lower class.
+//!         stays below another in the whole cell. Ties go to the lower class.
 //! Needs   K * h * w < 2^31, H * W < 2^31.
 //! Weak    Not-a-number never wins, and a cell near one, or near an infinity, is interpolated for
 //!         all classes. So is one whose classes are all alike.

@@ -1,13 +1,20 @@
 //! Which classes can be the best somewhere in a cell.
 //!
-//! Shapes  logits (K, h, w) of one image; a mask of 32 bits per cell, of classes or groups of them.
-//! Work    One pass over the classes, four at a time: six logits of each bound two cells. Then the
-//!         classes that are left are held to the final bound.
-//! Exact   No class that wins anywhere is dropped: kSlack covers what rounding can do.
-//! Weak    Beyond 32 classes a bit stands for several, which are all looked at again.
+//! Shapes  logits (K, h, w) of one image; of every cell a bit for each class, 16 in a word.
+//! Work    One pass over the classes, shared by the warps of a block, ten to each and two cells
+//!         to an instruction: the highest and the lowest corner of each class stay in registers.
+//!         The warps exchange the best of the lowest, and drop what stays below it.
+//! Exact   No class that wins anywhere is dropped. Every step of an interpolation is monotone,
+//!         rounded or not, and one between equal numbers gives them back: a weight is an odd
+//!         multiple of 1 / (2 s), s = 2, 4 or 8, so that rounding (1 - weight) times a number errs
+//!         by less than half its last place, or by half where its last bits are 1000, and then
+//!         the sum is rounded to even, which the number is. So a class whose highest corner is
+//!         below the lowest corner of another is below it everywhere.
+//! Weak    Near a logit that is not finite no class is dropped.
 #pragma once
 
-#include "cuda_utils/element.cuh"
+#include "resize_pairs.cuh"
+#include "resize_tiling.cuh"
 
 #include <cuda_runtime.h>
 
@@ -15,14 +22,6 @@
 
 namespace segpp::resize
 {
-
-constexpr int kCells = 2;  // of a thread, one above the other
-constexpr int kChunk = 4;  // classes whose logits are on their way at the same time
-
-// Every step of an interpolation is monotone, rounded or not. So a class whose highest corner is
-// below the lowest corner of another never beats it, and loses when the gap is more than what
-// interpolating four equal corners can move them: 4.1 * 2^-24 of either. This is four times that.
-constexpr float kSlack = 0x1p-19F;
 
 //! Keeps the compiler from taking an address apart again, into 64-bit sums for every load.
 template <typename T>
@@ -34,154 +33,147 @@ __device__ T const* whole(T const* address)
     return address;
 }
 
-template <typename T>
-__device__ float load(T const* plane, unsigned index)
+__device__ inline int clamped(int value, int end)
 {
-    return toFloat(__ldg(plane + index));
+    return value < 0 ? 0 : value < end ? value : end - 1;
 }
 
-//! The logits of one image, and which classes share a bit of a mask: one, or whole chunks.
-template <typename T>
+//! How many classes an image has, and how many logits each of them.
 struct Classes
 {
-    T const* logits;
-    int count, plane, shift;
+    int count, plane;
 
-    __device__ int clamped(int k) const
+    __device__ unsigned startOf(int k) const
     {
-        int const last = count - 1;
-        return k < last ? k : last;
-    }
-    //! The bits of the chunk from class k on.
-    __device__ unsigned bits(unsigned can, int k) const
-    {
-        return (shift ? static_cast<unsigned>(can != 0) : can) << (k >> shift);
-    }
-    __device__ T const* of(int k) const
-    {
-        return logits + static_cast<unsigned>(k * plane);
-    }
-    __device__ int first(unsigned mask) const
-    {
-        return (__ffs(static_cast<int>(mask)) - 1) << shift;
-    }
-    __device__ int last(unsigned mask) const
-    {
-        return clamped(first(mask) + (1 << shift) - 1);
+        return static_cast<unsigned>(k) * static_cast<unsigned>(plane);
     }
 };
 
-//! Where the four corners of a cell are in a plane.
-struct Corners
+//! What the warps of a block tell each other of a lane's two cells.
+template <typename T>
+struct Shared
 {
-    unsigned aboveLeft, aboveRight, belowLeft, belowRight;
-
-    template <typename T>
-    __device__ float highest(T const* plane) const
-    {
-        return fmaxf(fmaxf(load(plane, aboveLeft), load(plane, aboveRight)),
-            fmaxf(load(plane, belowLeft), load(plane, belowRight)));
-    }
+    Pair<T> floor[kSlices][kWarp];     // some class is nowhere lower; NaN beside strange logits
+    unsigned canWin[kSlices][kWarp];  // classes of the slice: the lower cell in the high half
 };
 
-//! The cell's place: its corners lie between rows y - 1 and y, columns x - 1 and x of the logits.
-struct Place
-{
-    int y, x;
-};
-
-//! What is known of a strip of cells after one pass over the classes.
+//! What is known of a lane's cells after a look at some classes.
+template <typename T>
 struct Bounds
 {
-    float floor[kCells];        // some class is nowhere lower
-    unsigned canWin[kCells];    // classes that were not out of it when they were seen
-    float strange[kCells + 1];  // of a row of corners: not finite once one of them was not
-
-    __device__ bool isPlain(int cell) const
-    {
-        return fabsf(strange[cell]) < INFINITY && fabsf(strange[cell + 1]) < INFINITY;
-    }
+    Pair<T> floor;
+    Pair<T> highest[kShare];
+    Pair<T> strange;  // not finite once a logit was not
 };
 
-__device__ inline float thresholdOf(float floor)
+//! Looks at a class: three logits of the lane's column, and those of its right neighbour.
+template <typename T>
+__device__ void look(Bounds<T>& bounds, T const (&logit)[kCells + 1], int place)
 {
-    return floor - kSlack * fabsf(floor);
+    Pair<T> const above = pairOf(logit[0], logit[1]);
+    Pair<T> const below = pairOf(logit[1], logit[2]);
+    Pair<T> lowest = lower(above, below);
+    Pair<T> const highest = higher(above, below);
+    lowest = lower(lowest, ofNextLane(lowest));
+    bounds.highest[place] = higher(highest, ofNextLane(highest));
+    bounds.floor = place ? higher(bounds.floor, lowest) : lowest;
+    bounds.strange = spoiled(spoiled(bounds.strange, above), below);
 }
 
-//! Looks at classes k to k + kChunk - 1, the last one again in place of those beyond it. A row of
-//! corners is a logit and the one after it.
+//! Looks at the classes of a slice, the last one of all again in place of those beyond it.
 template <typename T>
-__device__ void look(
-    Bounds& bounds, Classes<T> const& classes, unsigned const (&corner)[kCells + 1], int k)
+__device__ void lookAtSlice(
+    Bounds<T>& bounds, Classes const& classes, int first, T const* const (&row)[kCells + 1])
 {
-    float lowest[kCells][kChunk];
-    float highest[kCells][kChunk];
+    T const zero = fromFloat<T>(0.0F);
+    bounds.strange = pairOf(zero, zero);
+    unsigned const last = classes.startOf(classes.count - 1);
+    unsigned next = classes.startOf(first);
+    T logit[kShare][kCells + 1];
 #pragma unroll
-    for (int j = 0; j < kChunk; ++j)
+    for (int j = 0; j < kShare; ++j)
     {
-        int const first = classes.clamped(k + j) * classes.plane;
-        float low[kCells + 1];
-        float high[kCells + 1];
+        unsigned const start = min(next, last);
+        next += static_cast<unsigned>(classes.plane);
 #pragma unroll
         for (int i = 0; i <= kCells; ++i)
         {
-            T const* const pair = classes.logits + (corner[i] + static_cast<unsigned>(first));
-            float const left = load(pair, 0);
-            float const right = load(pair, 1);
-            low[i] = fminf(left, right);
-            high[i] = fmaxf(left, right);
-            bounds.strange[i] = fmaf(left, right, bounds.strange[i]);
-        }
-#pragma unroll
-        for (int i = 0; i < kCells; ++i)
-        {
-            lowest[i][j] = fminf(low[i], low[i + 1]);
-            highest[i][j] = fmaxf(high[i], high[i + 1]);
+            logit[j][i] = __ldg(row[i] + start);
         }
     }
 #pragma unroll
-    for (int i = 0; i < kCells; ++i)
+    for (int j = 0; j < kShare; ++j)
     {
-#pragma unroll
-        for (int j = 0; j < kChunk; ++j)
-        {
-            bounds.floor[i] = fmaxf(bounds.floor[i], lowest[i][j]);
-        }
-        float const threshold = thresholdOf(bounds.floor[i]);
-        unsigned can = 0;
-#pragma unroll
-        for (int j = 0; j < kChunk; ++j)
-        {
-            can |= highest[i][j] < threshold ? 0U : 1U << j;
-        }
-        bounds.canWin[i] |= classes.bits(can, k);
+        look(bounds, logit[j], j);
     }
 }
 
-//! Drops the classes that later ones have put out of it; returns how many are left, and in ``one``
-//! the last of them.
+//! Tells the other warps what is the floor by the classes of this one.
 template <typename T>
-__device__ int sieve(
-    Classes<T> const& classes, Corners const& corners, float threshold, unsigned& mask, int& one)
+__device__ void tellFloor(Shared<T>& shared, Bounds<T> const& bounds, int slice)
 {
-    int count = 0;
-    unsigned left = 0;
-    for (; mask; mask &= mask - 1)
-    {
-#pragma unroll 1
-        for (int k = classes.first(mask); k <= classes.last(mask); ++k)
-        {
-            // Negated, so that a comparison with a not-a-number keeps the class.
-            if (!(corners.highest(classes.of(k)) < threshold))
-            {
-                one = k;
-                ++count;
-                left |= mask & (~mask + 1);
-            }
-        }
-    }
-    mask = left;
-    return count;
+    float strange = sumOfBoth(bounds.strange);
+    strange += __shfl_down_sync(kAllLanes, strange, 1);
+    T const spoil = fromFloat<T>(strange);
+    shared.floor[slice][laneId()] = sum(bounds.floor, pairOf(spoil, spoil));
 }
+
+//! Drops the classes that some class of any warp puts out of it, and tells which are left.
+template <typename T>
+__device__ void tellWinners(
+    Shared<T>& shared, Bounds<T> const& bounds, int slices, int slice, int classes)
+{
+    T const zero = fromFloat<T>(0.0F);
+    Pair<T> floor = shared.floor[0][laneId()];
+    Pair<T> strange = spoiled(pairOf(zero, zero), floor);
+    for (int other = 1; other < slices; ++other)
+    {
+        Pair<T> const theirs = shared.floor[other][laneId()];
+        floor = higher(floor, theirs);
+        strange = spoiled(strange, theirs);
+    }
+    Pair<T> const threshold = sum(floor, strange);
+    unsigned bits = 0;
+#pragma unroll
+    for (int j = 0; j < kShare; ++j)
+    {
+        bits |= notBelow(bounds.highest[j], threshold) & 0x10001U << j;
+    }
+    // The last slice has looked again at its last class.
+    int const left = classes - slice * kShare;
+    int const own = left < kShare ? left : kShare;
+    shared.canWin[slice][laneId()] = own > 0 ? bits & ((1U << own) - 1) * 0x10001U : 0;
+}
+
+//! The classes that can win in a cell of a lane, in order.
+template <typename T>
+struct Winners
+{
+    Shared<T> const& shared;
+    int slices;
+    int cell;
+    int slice = -1;
+    unsigned bits = 0;
+
+    __device__ unsigned of(int which) const
+    {
+        return shared.canWin[which][laneId()] >> 16 * cell & 0xffffU;
+    }
+    //! The next class, or -1 behind the last.
+    __device__ int next()
+    {
+        while (!bits)
+        {
+            if (++slice >= slices)
+            {
+                return -1;
+            }
+            bits = of(slice);
+        }
+        int const k = slice * kShare + __ffs(static_cast<int>(bits)) - 1;
+        bits &= bits - 1;
+        return k;
+    }
+};
 
 } // namespace segpp::resize

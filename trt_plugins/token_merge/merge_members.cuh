@@ -1,45 +1,33 @@
 //! Who shares a slot: the members of a block's slots, found and sorted in shared memory.
 //!
-//! Shapes  slot (N) of one image; listed and sorted (members of the block), starts (rows + 1).
-//! Work    The image's slots are split among the warps, which count first and then write behind
-//!         each other; one warp sorts.
-//! Exact   Raster order, and within a row too: the sort is stable. No atomics.
-//! Needs   N < 2^26: a member is its token times 32 plus its row, in one int.
+//! Shapes  slot (tokens of the window) of one image; listed and sorted (members of the block).
+//! Work    A vote gives one bit for each token; the bits become a list in raster order, and every
+//!         warp takes the members of one row out of it.
+//! Exact   Raster order, within a row too: nothing is exchanged but by position. No atomics.
 #pragma once
 
-#include "cuda_utils/element.cuh"
-#include "cuda_utils/warp.cuh"
+#include "merge_tiling.cuh"
 
 #include <cuda_runtime.h>
 
 namespace segpp::merge
 {
 
-constexpr int kThreads = 256;
-constexpr int kWarps = kThreads / kWarp;
-constexpr int kMostRows = 32;    // slots of a block, as many as a warp has lanes
-constexpr int kGroup = 32;       // members that are summed in one go, GROUP in ops/reference.py
-constexpr int kCapacity = 2048;  // members that a block lists at a time
-constexpr int kShared = 256;     // members from which on a slot is worth the whole block
-constexpr int kInFlight = 4;
-constexpr int kMostTokens = (1 << 26) - 1;  // so that a member is one int
-
 struct Members
 {
     union
     {
-        int listed[kCapacity];      // token * kMostRows + row, in raster order
-        float partial[kCapacity];   // later: sums of groups, on their way to the first thread
+        Member listed[kWindow];                               // token * kMostRows + row
+        float partial[kThreads * kWide<std::uint16_t>];  // later: sums of groups
     };
-    int sorted[kCapacity + kGroup];  // the same by row; or the members of one row
-    int starts[kMostRows + 1];
-    int next[kMostRows];
-    int counts[kWarps];
+    Member sorted[kWindow];  // tokens, by row
+    int starts[kMostRows], counts[kMostRows];
+    int before[kMostRows];  // how many members a row had in earlier windows
+    int found[kWarps];
+    unsigned bits[kThreads];  // of 32 tokens each: whether they are members
 };
 
-static_assert(kThreads * kPerWord<__half, uint4> <= kCapacity);
-
-//! Consecutive slots, those of a block or one of them.
+//! Consecutive slots, those of a block.
 struct Rows
 {
     int first, count;
@@ -52,109 +40,135 @@ struct Rows
     }
 };
 
-//! Consecutive tokens, those of a warp.
-struct Range
+//! Which of the tokens of some words of 32 are members, a bit for each; the work of a warp.
+template <int kCount, bool kWhole>
+__device__ void lookAt(
+    unsigned* bits, int const* slot, int token, int tokens, int words, Rows rows)
 {
-    int begin, end;
-};
-
-__device__ inline Range rangeOfWarp(int begin, int end)
-{
-    int const share = (end - begin + kThreads - 1) / kThreads * kWarp;
-    int const first = begin + warpId() * share;
-    return {first, first + share < end ? first + share : end};
+    bool const writes = laneId() == 0;
+    int found[kCount];
+#pragma unroll
+    for (int i = 0; i < kCount; ++i)
+    {
+        bool const inside = kWhole || (i < words && token + i * kWarp < tokens);
+        found[i] = inside ? slot[token + i * kWarp] : -1;
+    }
+#pragma unroll
+    for (int i = 0; i < kCount; ++i)
+    {
+        unsigned const hits = __ballot_sync(kAllLanes, rows.has(found[i]));
+        if (writes && (kWhole || i < words))
+        {
+            bits[i] = hits;
+        }
+    }
 }
 
-//! Counts the members of ``rows`` in every warp's range; returns how many there are in the block,
-//! and in ``before`` how many in lower warps.
-__device__ inline int countMembers(
-    Members& members, int const* slot, Range range, Rows rows, int& before)
+//! The bits of the lane's word among the warp's, which are ``words`` from token ``first`` on.
+__device__ inline unsigned look(
+    unsigned* bits, int const* slot, int first, int tokens, int words, Rows rows)
 {
-    int hits = 0;
-#pragma unroll 8
-    for (int token = range.begin + laneId(); token < range.end; token += kWarp)
+    int base = 0;
+    int const token = first + laneId();
+    // As long as no load needs a test of its own.
+    int const whole = (tokens - first) / kWarp < words ? (tokens - first) / kWarp : words;
+    for (; base + kLooks <= whole; base += kLooks)
     {
-        hits += rows.has(slot[token]) ? 1 : 0;
+        lookAt<kLooks, true>(
+            bits + base, slot, token + base * kWarp, tokens, words - base, rows);
     }
-    hits = warpSum(hits);
-    if (laneId() == 0)
+    for (; base + kLooks / 2 <= whole; base += kLooks / 2)
     {
-        members.counts[warpId()] = hits;
+        lookAt<kLooks / 2, true>(
+            bits + base, slot, token + base * kWarp, tokens, words - base, rows);
+    }
+    for (; base < words; base += kLooks / 2)
+    {
+        lookAt<kLooks / 2, false>(
+            bits + base, slot, token + base * kWarp, tokens, words - base, rows);
+    }
+    __syncwarp();
+    return laneId() < words ? bits[laneId()] : 0;
+}
+
+//! Lists the members of a window in raster order; returns how many there are.
+__device__ inline int enlist(Members& members, int const* slot, int tokens, Rows rows)
+{
+    int const words = (tokens + kThreads - 1) / kThreads;  // of a warp: at most one for each lane
+    int const first = warpId() * words * kWarp;
+    unsigned bits
+        = look(members.bits + warpId() * kWarp, slot, first, tokens, words, rows);
+    int const own = __popc(bits);
+    int place = warpSumBelow(own);
+    if (laneId() == kWarp - 1)
+    {
+        members.found[warpId()] = place + own;
     }
     __syncthreads();
     int total = 0;
-    before = 0;
 #pragma unroll
     for (int warp = 0; warp < kWarps; ++warp)
     {
-        before += warp < warpId() ? members.counts[warp] : 0;
-        total += members.counts[warp];
+        int const found = members.found[warp];
+        place += warp < warpId() ? found : 0;
+        total += found;
+    }
+    for (; bits; bits &= bits - 1)
+    {
+        int const token = first + laneId() * kWarp + __ffs(static_cast<int>(bits)) - 1;
+        members.listed[place++] = static_cast<Member>(token * kMostRows + slot[token] - rows.first);
     }
     return total;
 }
 
-//! Writes the members of ``rows`` in the range to ``list``, in raster order.
-__device__ inline void enlist(int const* slot, Range range, Rows rows, int* list)
+//! Takes the members of ``row`` out of the list; the work of one warp.
+__device__ inline void sortOut(Members& members, int listed, int row, bool again)
 {
-    unsigned const below = (1U << laneId()) - 1;
-#pragma unroll 4
-    for (int base = range.begin; base < range.end; base += kWarp)
+    int const lane = laneId();
+    int lower = 0;
+    int same = 0;
+    // Lists are short: unrolled, these loops would be code that is not run.
+#pragma unroll 1
+    for (int i = lane; i < listed; i += kWarp)
     {
-        int const token = base + laneId();
-        int const own = token < range.end ? slot[token] : -1;
-        unsigned const hits = __ballot_sync(kAllLanes, rows.has(own));
-        if (rows.has(own))
+        int const other = members.listed[i] % kMostRows;
+        lower += other < row ? 1 : 0;
+        same += other == row ? 1 : 0;
+    }
+    int const start = warpSum(lower);
+    int const count = warpSum(same);
+    int place = start;
+#pragma unroll 1
+    for (int base = 0; base < listed; base += kWarp)
+    {
+        int const member = base + lane < listed ? members.listed[base + lane] : -1;
+        bool const hit = member >= 0 && member % kMostRows == row;
+        unsigned const hits = __ballot_sync(kAllLanes, hit);
+        if (hit)
         {
-            list[__popc(hits & below)] = token * kMostRows + (own - rows.first);
+            int const rank = __popc(hits & ((1U << lane) - 1));
+            members.sorted[place + rank] = static_cast<Member>(member / kMostRows);
         }
-        list += __popc(hits);
+        place += __popc(hits);
+    }
+    if (lane == 0)
+    {
+        members.before[row] = again ? members.before[row] + members.counts[row] : 0;
+        members.starts[row] = start;
+        members.counts[row] = count;
     }
 }
 
-//! Sorts the list by row, stably; the work of one warp.
-__device__ inline void sort(Members& members, int count)
+//! Finds the members of ``rows`` among the tokens of a window, sorted by row.
+__device__ inline void find(Members& members, int const* slot, int tokens, Rows rows, bool again)
 {
-    int const lane = laneId();
-    members.next[lane] = 0;
-    __syncwarp();
-    for (int base = 0; base < count; base += kWarp)
+    int const listed = enlist(members, slot, tokens, rows);
+    __syncthreads();
+    if (warpId() < rows.count)
     {
-        bool const inside = base + lane < count;
-        int const row = inside ? members.listed[base + lane] % kMostRows : kMostRows;
-        unsigned const same = __match_any_sync(kAllLanes, row);
-        if (inside && __ffs(same) - 1 == lane)
-        {
-            members.next[row] += __popc(same);
-        }
-        __syncwarp();
+        sortOut(members, listed, warpId(), again);
     }
-    int const start = warpSumBelow(members.next[lane]);
-    members.starts[lane] = start;
-    if (lane == 0)
-    {
-        members.starts[kMostRows] = count;
-    }
-    __syncwarp();
-    members.next[lane] = start;
-    __syncwarp();
-    for (int base = 0; base < count; base += kWarp)
-    {
-        bool const inside = base + lane < count;
-        int const member = inside ? members.listed[base + lane] : 0;
-        int const row = inside ? member % kMostRows : kMostRows;
-        unsigned const same = __match_any_sync(kAllLanes, row);
-        if (inside)
-        {
-            int const rank = __popc(same & ((1U << lane) - 1));
-            members.sorted[members.next[row] + rank] = member;
-        }
-        __syncwarp();
-        if (inside && __ffs(same) - 1 == lane)
-        {
-            members.next[row] += __popc(same);
-        }
-        __syncwarp();
-    }
+    __syncthreads();
 }
 
 } // namespace segpp::merge

@@ -2,13 +2,13 @@
 //!
 //!     total[c] = sum over the groups of 32 members of (sum over the group of x[member, c])
 //!
-//! Shapes  x (N, C) of one image, in words; total (elements of a word) for each column.
-//! Work    Four rows are on their way at a time. A long list is dealt to the threads of a column
-//!         group by group, and the first of them adds the groups' sums.
-//! Exact   FP32, groups in order, from +0: alone or together, the same additions.
+//! Shapes  x (N, C) of one image, in packs; a sum (elements of a pack) for each column.
+//! Work    Eight rows are on their way at a time. A long list is dealt to the threads of a column
+//!         group by group, and the one that owns the row adds the groups' sums.
+//! Exact   FP32, groups in order, from +0: alone or together, in one window or in several, the
+//!         same additions. A sum from +0 is never -0, so that a group without members adds nothing.
 #pragma once
 
-#include "cuda_utils/element.cuh"
 #include "merge_members.cuh"
 
 #include <cuda_runtime.h>
@@ -18,19 +18,24 @@
 namespace segpp::merge
 {
 
-// The group of a thread that has no column: beyond all rows, and beyond all groups of members.
-constexpr int kIdle = kThreads;
-static_assert(kIdle >= kMostRows && kIdle * kGroup >= kCapacity + kGroup);
-
-//! What a thread adds up: one column of rows of x. A block has ``groups`` threads for each.
-template <typename Word>
+//! A column of the rows of x that a window has, and which of the threads that share it this one is.
+template <typename T, int kCount>
 struct Column
 {
-    Word const* x;  // the column in the first row
-    int words;      // of a row
-    int index;      // among the columns that the block has in hand
-    int width;      // how many those are
-    int group, groups;
+    T const* x;  // the column in the window's first row
+    unsigned channels;
+    int index, width;   // among the columns that the block has in hand
+    int group, groups;  // among the threads of the column; the row that it owns
+    bool inside;        // not of the threads that are left over
+
+    __device__ Pack<T, kCount> operator[](Member member) const
+    {
+        // In bytes, so that an address is one multiplication and addition.
+        auto const* const bytes = reinterpret_cast<char const*>(x);
+        auto const rowBytes = static_cast<unsigned>(sizeof(T) * channels);
+        std::size_t const row = std::size_t{unsigned{member}} * rowBytes;
+        return loadPack<T, kCount>(reinterpret_cast<T const*>(bytes + row));
+    }
 };
 
 template <int kCount>
@@ -43,106 +48,192 @@ __device__ void addTo(float (&sum)[kCount], float const (&values)[kCount])
     }
 }
 
-template <typename T, typename Word>
-__device__ void addWord(float (&sum)[kPerWord<T, Word>], Word const& word)
+template <typename T, int kCount>
+__device__ void addPack(float (&sum)[kCount], Pack<T, kCount> const& pack)
 {
-    float values[kPerWord<T, Word>];
-    unpack<T>(word, values);
-    addTo(sum, values);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i)
+    {
+        sum[i] += toFloat(pack.at[i]);
+    }
 }
 
-//! Divides by the count and rounds; nothing at all becomes zero.
-template <typename T, typename Word>
-__device__ Word mean(float (&total)[kPerWord<T, Word>], int count)
+template <typename T, int kCount>
+__device__ Pack<T, kCount> packOf(float const (&values)[kCount])
 {
-    if (count > 1)
-    {
+    Pack<T, kCount> pack;
 #pragma unroll
-        for (int i = 0; i < kPerWord<T, Word>; ++i)
-        {
-            total[i] /= static_cast<float>(count);
-        }
+    for (int i = 0; i < kCount; ++i)
+    {
+        pack.at[i] = fromFloat<T>(values[i]);
     }
-    return pack<T, Word>(total);
+    return pack;
 }
 
 //! Adds a row of x to ``sum`` for each member, in order.
-template <typename T, typename Word>
+template <typename T, int kCount>
 __device__ void add(
-    float (&sum)[kPerWord<T, Word>], Column<Word> const& column, int const* member, int count)
+    float (&sum)[kCount], Column<T, kCount> const& column, Member const* member, int count)
 {
-    // Left alone, the compiler unrolls this further and runs out of registers.
 #pragma unroll 1
-    for (; count > 0; count -= kInFlight, member += kInFlight)
+    for (; count >= kInFlight; count -= kInFlight, member += kInFlight)
     {
-        Word row[kInFlight];
+        Pack<T, kCount> row[kInFlight];
 #pragma unroll
         for (int i = 0; i < kInFlight; ++i)
         {
-            if (i < count)
-            {
-                row[i] = column.x[static_cast<unsigned>(member[i] / kMostRows * column.words)];
-            }
+            row[i] = column[member[i]];
         }
 #pragma unroll
         for (int i = 0; i < kInFlight; ++i)
         {
-            if (i < count)
-            {
-                addWord<T>(sum, row[i]);
-            }
+            addPack(sum, row[i]);
         }
+    }
+    Pack<T, kCount> row[kInFlight - 1];
+#pragma unroll
+    for (int i = 0; i < kInFlight - 1; ++i)
+    {
+        if (i < count)
+        {
+            row[i] = column[member[i]];
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < kInFlight - 1; ++i)
+    {
+        if (i >= count)
+        {
+            break;
+        }
+        addPack(sum, row[i]);
     }
 }
 
-//! Adds all members in the canonical order; the work of one thread.
-template <typename T, typename Word>
+//! What a thread knows of its column of its row.
+template <int kCount>
+struct Sum
+{
+    float total[kCount] = {};  // of whole groups
+    float open[kCount] = {};   // of the group that has begun
+    int members = 0;
+
+    __device__ void close()
+    {
+        addTo(total, open);
+#pragma unroll
+        for (float& value : open)
+        {
+            value = 0.0F;
+        }
+    }
+
+    //! Divides by the count and rounds; nothing at all becomes zero.
+    template <typename T>
+    __device__ Pack<T, kCount> mean()
+    {
+        close();
+        if (members > 1)
+        {
+#pragma unroll
+            for (float& value : total)
+            {
+                value /= static_cast<float>(members);
+            }
+        }
+        return packOf<T>(total);
+    }
+};
+
+//! Adds all members; the work of one thread.
+template <typename T, int kCount>
 __device__ void addAlone(
-    float (&total)[kPerWord<T, Word>], Column<Word> const& column, int const* member, int count)
+    Sum<kCount>& sum, Column<T, kCount> const& column, Member const* member, int count)
 {
 #pragma unroll 1
-    for (int first = 0; first < count; first += kGroup)
+    while (count > 0)
     {
-        float sum[kPerWord<T, Word>] = {};
-        int const left = count - first;
-        add<T>(sum, column, member + first, left < kGroup ? left : kGroup);
-        addTo(total, sum);
+        int const room = kGroup - sum.members % kGroup;
+        int const taken = count < room ? count : room;
+        add(sum.open, column, member, taken);
+        sum.members += taken;
+        member += taken;
+        count -= taken;
+        if (taken == room)
+        {
+            sum.close();
+        }
     }
 }
 
-//! The same as the work of the block; only the threads of group 0 get the total.
-template <typename T, typename Word>
-__device__ void addTogether(Members& members, float (&total)[kPerWord<T, Word>],
-    Column<Word> const& column, int const* member, int count)
+//! Adds whole groups as the work of the block; only the threads that own the row get their sum.
+template <typename T, int kCount>
+__device__ void addTogether(Members& members, Sum<kCount>& sum,
+    Column<T, kCount> const& column, Member const* member, int whole, bool owns)
 {
 #pragma unroll 1
-    for (int first = 0; first < count; first += column.groups * kGroup)
+    for (int first = 0; first < whole; first += column.groups)
     {
-        float sum[kPerWord<T, Word>] = {};
-        int const begin = first + column.group * kGroup;
-        if (begin < count)
+        float part[kCount] = {};
+        int const own = first + column.group;
+        if (column.inside && own < whole)
         {
-            int const left = count - begin;
-            add<T>(sum, column, member + begin, left < kGroup ? left : kGroup);
+            add(part, column, member + own * kGroup, kGroup);
         }
 #pragma unroll
-        for (int i = 0; i < kPerWord<T, Word>; ++i)
+        for (int i = 0; i < kCount; ++i)
         {
-            members.partial[i * kThreads + threadIdx.x] = sum[i];
+            members.partial[i * kThreads + threadIdx.x] = part[i];
         }
         __syncthreads();
-        for (int group = 0; column.group == 0 && group < column.groups; ++group)
+        for (int group = 0; owns && group < column.groups && first + group < whole; ++group)
         {
-            if (first + group * kGroup < count)
-            {
 #pragma unroll
-                for (int i = 0; i < kPerWord<T, Word>; ++i)
-                {
-                    total[i] += members.partial[i * kThreads + group * column.width + column.index];
-                }
+            for (int i = 0; i < kCount; ++i)
+            {
+                sum.total[i] += members.partial[i * kThreads + group * column.width + column.index];
             }
         }
         __syncthreads();
+    }
+    sum.members += owns ? whole * kGroup : 0;
+}
+
+//! Members of a row until its open group is full; of a short list, all of them.
+__device__ inline int headOf(Members const& members, int row)
+{
+    int const count = members.counts[row];
+    return count <= kShared ? count : (kGroup - members.before[row] % kGroup) % kGroup;
+}
+
+//! Adds the members that a window has: every thread to its row, and all to rows with many.
+template <typename T, int kCount>
+__device__ void addWindow(
+    Members& members, Sum<kCount>& sum, Column<T, kCount> const& column, int rows)
+{
+    bool const owner = column.inside && column.group < rows;
+    if (owner)
+    {
+        Member const* const mine = members.sorted + members.starts[column.group];
+        addAlone(sum, column, mine, headOf(members, column.group));
+    }
+#pragma unroll 1
+    for (int row = 0; row < rows; ++row)
+    {
+        int const count = members.counts[row];
+        if (count > kShared)
+        {
+            int const head = headOf(members, row);
+            int const whole = (count - head) / kGroup;
+            int const tail = head + whole * kGroup;
+            bool const owns = owner && column.group == row;
+            Member const* const all = members.sorted + members.starts[row];
+            addTogether(members, sum, column, all + head, whole, owns);
+            if (owns)
+            {
+                addAlone(sum, column, all + tail, count - tail);
+            }
+        }
     }
 }
 

@@ -1,11 +1,9 @@
 //! The launch of SegppTokenMerge. token_merge.h says what it does.
 #include "token_merge.h"
 
-#include "cuda_utils/element.cuh"
 #include "cuda_utils/launch.cuh"
-#include "cuda_utils/warp.cuh"
-#include "merge_members.cuh"
 #include "merge_rows.cuh"
+#include "merge_singles.cuh"
 
 namespace segpp
 {
@@ -14,167 +12,134 @@ namespace
 
 using namespace merge;
 
-//! All members fit into the list: sort them and add every row's.
-template <typename T, typename Word>
-__device__ void mergeSorted(Members& members, Column<Word> const& column, Word* y, Rows rows)
+//! Where the work of a launch is cut: blocks that add rows come first, for they take longest.
+struct Tiling
 {
-    for (int row = column.group; row < rows.count; row += column.groups)
+    int perBlock;   // slots of a block
+    int listBlocks;  // blocks for slots whose members are to be found; the others copy
+};
+
+//! The rows of a block: their members in every window of tokens, and the means of those.
+template <typename T, int kCount>
+__device__ void mergeRows(Members& members, T const* x, int const* slot, T* y, int tokens,
+    int channels, Rows rows)
+{
+    int const packs = channels / kCount;
+    int const width = packs < kThreads ? packs : kThreads;
+    auto const group = static_cast<int>(threadIdx.x / static_cast<unsigned>(width));
+    int const index = static_cast<int>(threadIdx.x) - group * width;
+    for (int base = 0; base < packs; base += width)
     {
-        int const start = members.starts[row];
-        int const count = members.starts[row + 1] - start;
-        if (count <= kShared)
+        int const channel = (base + index) * kCount;
+        bool const inside = group < groupsFor(packs) && base + index < packs;
+        Column<T, kCount> column{x + channel, static_cast<unsigned>(channels), index, width, group,
+            groupsFor(packs), inside};
+        Sum<kCount> sum;
+        for (int begin = 0; begin < tokens; begin += kWindow)
         {
-            float total[kPerWord<T, Word>] = {};
-            addAlone<T>(total, column, members.sorted + start, count);
-            y[static_cast<unsigned>(row * column.words)] = mean<T, Word>(total, count);
+            int const left = tokens - begin;
+            find(members, slot + begin, left < kWindow ? left : kWindow, rows, begin > 0);
+            addWindow(members, sum, column, rows.count);
+            column.x += std::size_t{kWindow} * channels;
         }
-    }
-    for (int row = 0; row < rows.count; ++row)
-    {
-        int const start = members.starts[row];
-        int const count = members.starts[row + 1] - start;
-        if (count > kShared)
+        if (inside && group < rows.count)
         {
-            float total[kPerWord<T, Word>] = {};
-            addTogether<T>(members, total, column, members.sorted + start, count);
-            if (column.group == 0)
-            {
-                y[static_cast<unsigned>(row * column.words)] = mean<T, Word>(total, count);
-            }
+            auto const place = static_cast<unsigned>((rows.first + group) * channels + channel);
+            storePack(y + place, sum.template mean<T>());
         }
     }
 }
 
-//! Too many members for the list: row by row, the members of a row as they come.
-template <typename T, typename Word>
-__device__ void mergeLong(Members& members, int const* slot, int tokens, Column<Word> const& column,
-    Word* y, Rows row)
-{
-    float total[kPerWord<T, Word>] = {};
-    int all = 0;
-    int waiting = 0;  // members listed and not yet added: less than a group
-    for (int begin = 0; begin < tokens; begin += kCapacity)
-    {
-        int const end = begin + kCapacity < tokens ? begin + kCapacity : tokens;
-        Range const range = rangeOfWarp(begin, end);
-        int before;
-        int const found = countMembers(members, slot, range, row, before);
-        enlist(slot, range, row, members.sorted + waiting + before);
-        __syncthreads();
-        all += found;
-        int const listed = waiting + found;
-        int const whole = end == tokens ? listed : listed / kGroup * kGroup;
-        addTogether<T>(members, total, column, members.sorted, whole);
-        waiting = listed - whole;
-        auto const place = static_cast<int>(threadIdx.x);
-        int const moved = place < waiting ? members.sorted[whole + place] : 0;
-        __syncthreads();
-        if (place < waiting)
-        {
-            members.sorted[place] = moved;
-        }
-    }
-    if (column.group == 0)
-    {
-        *y = mean<T, Word>(total, all);
-    }
-}
-
-template <typename T, typename Word>
-__global__ void __launch_bounds__(kThreads, 3) tokenMergeKernel(Word const* __restrict__ x,
-    int const* __restrict__ slot, Word* __restrict__ y, TokenMergeShape shape, int perBlock)
+template <typename T, int kCount>
+__global__ void __launch_bounds__(kThreads, 2) tokenMergeKernel(T const* __restrict__ x,
+    int const* __restrict__ slot, T* __restrict__ y, TokenMergeShape shape, Tiling tiling)
 {
     __shared__ Members members;
-    int const words = shape.channels / kPerWord<T, Word>;
-    int const width = words < kThreads ? words : kThreads;
-    int const first = static_cast<int>(blockIdx.x) * perBlock;
-    Rows const rows{first, first + perBlock < shape.slots ? perBlock : shape.slots - first};
-    auto const thread = static_cast<int>(threadIdx.x);
-    for (auto image = blockIdx.y; image < static_cast<unsigned>(shape.batch); image += gridDim.y)
+    auto const block = static_cast<int>(blockIdx.x);
+    int const first = shape.singles + block * tiling.perBlock;
+    int const left = shape.slots - first;
+    Rows const rows{first, left < tiling.perBlock ? left : tiling.perBlock};
+    auto const image = std::size_t{blockIdx.y};
+    int const* const slots = slot + image * shape.tokens;
+    T const* const from = x + image * shape.tokens * shape.channels;
+    T* const to = y + image * shape.slots * shape.channels;
+    if (block < tiling.listBlocks)
     {
-        int const* const slots = slot + std::size_t{image} * shape.tokens;
-        Word const* const from = x + std::size_t{image} * shape.tokens * words;
-        Word* const to = y + (std::size_t{image} * shape.slots + first) * words;
-        // 1. The members of the block's slots, listed and sorted by slot if they fit.
-        Range const range = rangeOfWarp(0, shape.tokens);
-        int before;
-        int const found = countMembers(members, slots, range, rows, before);
-        bool const fits = found <= kCapacity;
-        if (fits)
-        {
-            enlist(slots, range, rows, members.listed + before);
-            __syncthreads();
-            if (warpId() == 0)
-            {
-                sort(members, found);
-            }
-        }
-        __syncthreads();
-        // 2. `width` columns of words at a time, in as many groups of threads as the block has:
-        // x (N, C) to y (rows of the block, C).
-        for (int base = 0; base < words; base += width)
-        {
-            int const index = thread % width;
-            int const group = thread / width;
-            bool const idle = group >= kThreads / width || base + index >= words;
-            Column<Word> const column{
-                from + base + index, words, index, width, idle ? kIdle : group, kThreads / width};
-            Word* const out = to + base + index;
-            if (fits)
-            {
-                mergeSorted<T>(members, column, out, rows);
-            }
-            for (int row = 0; row < rows.count && !fits; ++row)
-            {
-                Rows const one{first + row, 1};
-                mergeLong<T>(members, slots, shape.tokens, column,
-                    out + static_cast<unsigned>(row * words), one);
-            }
-        }
-        __syncthreads();
+        mergeRows<T, kCount>(members, from, slots, to, shape.tokens, shape.channels, rows);
+    }
+    else
+    {
+        int const other = block - tiling.listBlocks;
+        copySingles<T, kCount>(
+            from, slots, to, shape.tokens, shape.channels, shape.singles, other);
     }
 }
 
-//! Slots of a block: as many as still give every multiprocessor two blocks.
-cudaError_t slotsPerBlock(TokenMergeShape const& shape, int& perBlock) noexcept
+//! So many slots a block that every multiprocessor has one, if they are enough and fit.
+cudaError_t tile(TokenMergeShape const& shape, int packs, Tiling& tiling) noexcept
 {
     int device = 0;
-    int processors = 0;
+    int processors = 1;
     cudaError_t error = cudaGetDevice(&device);
     if (error == cudaSuccess)
     {
         error = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
     }
-    perBlock = kMostRows;
-    while (perBlock > 8 && blocksFor(shape.slots, perBlock) * shape.batch < 2U * processors)
+    std::int32_t const shared = shape.slots - shape.singles;
+    int const most = groupsFor(packs) < kMostRows ? groupsFor(packs) : kMostRows;
+    int perBlock = 1;
+    while (perBlock < most
+        && std::int64_t{shared} * shape.batch > std::int64_t{perBlock} * processors)
     {
-        perBlock /= 2;
+        ++perBlock;
+    }
+    tiling = {perBlock, static_cast<int>(blocksFor(shared, perBlock))};
+    return error;
+}
+
+template <typename T, int kCount>
+cudaError_t mergeBy(TokenMergeShape const& shape, void const* x, std::int32_t const* slot, void* y,
+    cudaStream_t stream) noexcept
+{
+    Tiling tiling{};
+    cudaError_t const error = tile(shape, shape.channels / kCount, tiling);
+    if (error != cudaSuccess)
+    {
+        return error;
+    }
+    std::uint32_t const copyBlocks = shape.singles ? blocksFor(shape.tokens, kThreads) : 0;
+    dim3 const grid(tiling.listBlocks + copyBlocks, shape.batch);
+    return launch(tokenMergeKernel<T, kCount>, grid, dim3(kThreads), 0, stream,
+        static_cast<T const*>(x), slot, static_cast<T*>(y), shape, tiling);
+}
+
+//! A grid takes so many images at once.
+constexpr std::int32_t kImages = 65535;
+
+template <typename T, int kCount>
+cudaError_t mergeAll(TokenMergeShape shape, void const* x, std::int32_t const* slot, void* y,
+    cudaStream_t stream) noexcept
+{
+    cudaError_t error = cudaSuccess;
+    for (std::int32_t left = shape.batch; left > 0 && error == cudaSuccess; left -= shape.batch)
+    {
+        shape.batch = left < kImages ? left : kImages;
+        error = mergeBy<T, kCount>(shape, x, slot, y, stream);
+        std::size_t const images = shape.batch;
+        x = static_cast<T const*>(x) + images * shape.tokens * shape.channels;
+        y = static_cast<T*>(y) + images * shape.slots * shape.channels;
+        slot += images * shape.tokens;
     }
     return error;
 }
 
-template <typename T, typename Word>
-cudaError_t mergeBy(TokenMergeShape const& shape, void const* x, std::int32_t const* slot, void* y,
-    cudaStream_t stream) noexcept
-{
-    int perBlock = 0;
-    if (cudaError_t const error = slotsPerBlock(shape, perBlock); error != cudaSuccess)
-    {
-        return error;
-    }
-    dim3 const grid(blocksFor(shape.slots, perBlock), imageBlocks(shape.batch));
-    return launch(tokenMergeKernel<T, Word>, grid, dim3(kThreads), 0, stream,
-        static_cast<Word const*>(x), slot, static_cast<Word*>(y), shape, perBlock);
-}
-
-//! ``Alone`` holds one element: for rows that do not fall into 16-byte words.
-template <typename T, typename Alone>
+template <typename T>
 cudaError_t mergeOf(TokenMergeShape const& shape, void const* x, std::int32_t const* slot, void* y,
     cudaStream_t stream) noexcept
 {
     return aligned(shape.channels * sizeof(T), sizeof(uint4), x, y)
-        ? mergeBy<T, uint4>(shape, x, slot, y, stream)
-        : mergeBy<T, Alone>(shape, x, slot, y, stream);
+        ? mergeAll<T, kWide<T>>(shape, x, slot, y, stream)
+        : mergeAll<T, 1>(shape, x, slot, y, stream);
 }
 
 } // namespace
@@ -188,18 +153,19 @@ cudaError_t tokenMerge(TokenMergeShape const& shape, ElementType type, void cons
     std::int32_t const* slot, void* y, void*, cudaStream_t stream) noexcept
 {
     if (shape.batch < 1 || shape.tokens > kMostTokens || !indexable(shape.tokens, shape.channels)
-        || !indexable(shape.slots, shape.channels))
+        || !indexable(shape.slots, shape.channels) || shape.singles < 0
+        || shape.singles > shape.slots)
     {
         return cudaErrorInvalidValue;
     }
     switch (type)
     {
     case ElementType::kFloat32:
-        return mergeOf<float, std::uint32_t>(shape, x, slot, y, stream);
+        return mergeOf<float>(shape, x, slot, y, stream);
     case ElementType::kFloat16:
-        return mergeOf<__half, std::uint16_t>(shape, x, slot, y, stream);
+        return mergeOf<__half>(shape, x, slot, y, stream);
     case ElementType::kBFloat16:
-        return mergeOf<__nv_bfloat16, std::uint16_t>(shape, x, slot, y, stream);
+        return mergeOf<__nv_bfloat16>(shape, x, slot, y, stream);
     }
     return cudaErrorInvalidValue;
 }

@@ -3,18 +3,21 @@
 //!     y[b, m, :] = mean of x[b, n, :] over the tokens n with slot[b, n] = m; 0 if there are none
 //!
 //! Shapes  x (B, N, C), slot (B, N) int32, y (B, M, C): row-major.
-//! Work    One launch, no lists in memory. A block owns up to 32 slots. It reads all slots of the
-//!         image (they come from cache), lists its members in raster order, sorts them stably by
-//!         slot, and adds rows: a thread owns one column, as wide as alignment allows, and keeps
-//!         four rows in flight. A slot with many members is shared by the whole block.
+//! Work    One launch, no lists in memory. The first `singles` slots have one token each: warps go
+//!         over the tokens and copy those rows. A block owns up to eight of the other slots. It
+//!         reads all slots of the image (they come from cache), 8,192 at a time, one bit for each;
+//!         the bits become a list, every warp takes out the members of one slot, and a thread adds
+//!         one column of them, as wide as alignment allows, with eight rows in flight. A slot with
+//!         more than 64 members is shared by the whole block.
 //! Exact   FP32 sums in the order that the oracle fixes: groups of 32 members in raster order, then
 //!         the groups, from +0; divided by the count, rounded once. There are no atomics, and the
 //!         order depends neither on the chip nor on how many slots a block owns.
 //! Needs   N < 2^26, N * C and M * C < 2^31. Nothing of C or of the pointers; 16-byte rows and
 //!         pointers for full speed.
-//! Weak    A slot outside 0 to M - 1 is nobody's: its token is left out. More than 2,048 members in
-//!         one block (a constant image) make it read the slots once for each of its own.
-//!         Reading the slots grows as N * M: beyond N = 12,000 lists in memory would be cheaper.
+//! Weak    A slot outside 0 to M - 1 is nobody's: its token is left out. Where the promise of
+//!         `singles` is broken, those slots hold what happens to be copied, or nothing new.
+//!         Reading the slots grows as N * (M - singles): beyond N = 12,000 lists in memory would
+//!         be cheaper.
 //! Twin    merge_reference() in src/segpp/ops, to the bit.
 #pragma once
 
@@ -33,6 +36,8 @@ constexpr std::int32_t kMostMergeTokens = (1 << 26) - 1;
 struct TokenMergeShape
 {
     std::int32_t batch, tokens, channels, slots;
+    //! A promise: each of the first so many slots has one token. It changes no result.
+    std::int32_t singles = 0;
 };
 
 //! Bytes of scratch memory that tokenMerge needs.

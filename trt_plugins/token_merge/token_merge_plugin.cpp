@@ -77,7 +77,8 @@ private:
     TokenMergeShape shapeOf(InputDims const& inputs) const noexcept
     {
         Dims const& x = inputs[0];
-        return {asInt32(x.d[0]), asInt32(x.d[1]), asInt32(x.d[2]), attribute(kSLOTS)};
+        return {asInt32(x.d[0]), asInt32(x.d[1]), asInt32(x.d[2]), attribute(kSLOTS),
+            attribute(kSINGLES)};
     }
 };
 

@@ -81,7 +81,7 @@ cudaError_t tokenUnmerge(TokenUnmergeShape const& shape, ElementType type, void 
     {
         return cudaErrorInvalidValue;
     }
-    std::size_t const rowBytes = shape.channels * elementSize(type);
+    std::size_t const rowBytes = shape.channels * elementBytes(type);
     if (aligned(rowBytes, sizeof(uint4), y, x))
     {
         return unmergeBy<uint4>(shape, rowBytes, y, slot, x, stream);

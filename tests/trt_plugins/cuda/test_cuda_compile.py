@@ -28,7 +28,7 @@ EXPECTED = (
     (r"matchNear<.*, [48]>", 75, ("load 16 B",)),
     (r"packDestinations<.*, [48]>", 75, ("load 16 B", "store 16 B")),
     (r"selectAndNumber<", 75, ("load 16 B", "shared atomic")),
-    (r"tokenMergeKernel<.*, uint4>", 75, ("load 16 B", "store 16 B")),
+    (r"tokenMergeKernel<.*, [48]>", 75, ("load 16 B", "store 16 B")),
     (r"tokenUnmergeKernel<uint4>", 75, ("load 16 B", "store 16 B")),
 )
 

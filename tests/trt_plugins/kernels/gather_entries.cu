@@ -1,5 +1,6 @@
 //! Merge, unmerge and resize-argmax under names that ctypes finds. Pointers move by ``offset`` bytes
 //! first, because every array arrives well aligned.
+#include "cuda_utils/launch.cuh"
 #include "resize_argmax/resize_argmax.h"
 #include "token_merge/token_merge.h"
 #include "token_unmerge/token_unmerge.h"
@@ -27,14 +28,24 @@ segpp::ElementType typeOf(std::int64_t type)
     return static_cast<segpp::ElementType>(type);
 }
 
+__global__ void nothing() {}
+
 } // namespace
+
+//! What a launch that is refused leaves behind for others to find; -1 if it is not refused.
+extern "C" int refusedLaunch()
+{
+    dim3 const tooMany(2048);
+    cudaError_t const error = segpp::launch(nothing, dim3(1), tooMany, 0, nullptr);
+    return error == cudaSuccess ? -1 : cudaGetLastError();
+}
 
 extern "C" int merge(void const* x, std::int32_t const* slot, void* y, std::int64_t type,
     std::int64_t batch, std::int64_t tokens, std::int64_t channels, std::int64_t slots,
-    std::int64_t offset)
+    std::int64_t singles, std::int64_t offset)
 {
     segpp::TokenMergeShape const shape{
-        narrow(batch), narrow(tokens), narrow(channels), narrow(slots)};
+        narrow(batch), narrow(tokens), narrow(channels), narrow(slots), narrow(singles)};
     if (segpp::tokenMergeWorkspaceSize(shape, typeOf(type)) != 0)
     {
         return -1;

@@ -61,11 +61,18 @@ class Gather:
         self.kernels = kernels
 
     def merge(
-        self, x: Any, slot: Any, slots: int, *, offset: int = 0, order: int = 0
+        self,
+        x: Any,
+        slot: Any,
+        slots: int,
+        *,
+        singles: int = 0,
+        offset: int = 0,
+        order: int = 0,
     ) -> NDArray[Any]:
         batch, count, channels = x.shape
         out = poisoned((batch, slots, channels), x.dtype)
-        sizes = (batch, count, channels, slots)
+        sizes = (batch, count, channels, slots, singles)
         return self._run("merge", (x, slot, out), sizes, offset=offset, order=order)
 
     def unmerge(self, y: Any, slot: Any, *, offset: int = 0, order: int = 0) -> NDArray[Any]:

@@ -133,7 +133,7 @@ class Kernels:
         process = self._start()
         assert process.stdin
         assert process.stdout
-plain = [_plain(value) for value in arguments]
+        plain = [_plain(value) for value in arguments]
         request = (name, plain, order, device, processors, code or device)
         try:
             pickle.dump(request, process.stdin)

@@ -16,8 +16,9 @@ from tests.trt_plugins.kernels.kernel_library import Kernels, poisoned
 TIE = 8 * 2.0**-24
 
 # Classes, then the size of the logits and of the labels: cells of 2, 4 and 8, a lone logit, a
-# single row and column, and sizes that only the pixel
-# kernel does, the last as of an image that 4 does not divide.
+# single row and column, as many columns as a block has and one more, classes that fill a warp's
+# share, the most that cells take and one more, and sizes that only the pixel kernel does, the last
+# as of an image that 4 does not divide.
 SHAPES = (
     (19, (5, 7), (20, 28)),
     (19, (16, 33), (64, 132)),
@@ -31,6 +32,10 @@ SHAPES = (
     (150, (5, 4), (40, 32)),
     (150, (4, 9), (8, 18)),
     (33, (1, 9), (4, 36)),
+    (10, (6, 30), (24, 120)),
+    (11, (3, 61), (12, 244)),
+    (200, (3, 31), (12, 124)),
+    (201, (3, 5), (12, 20)),
     (19, (9, 1), (36, 4)),
     (19, (5, 5), (5, 5)),
     (19, (5, 6), (15, 18)),
@@ -182,18 +187,75 @@ def test_smooth_logits_have_one_class_nearly_everywhere(kernels: Kernels) -> Non
     assert_best(logits, labels)
 
 
+@pytest.mark.parametrize("kind", TYPES, ids=str)
 @pytest.mark.parametrize("scale", [2, 4, 8])
-@pytest.mark.parametrize("classes", [19, 60])
-def test_both_kernels_give_the_same_labels(kernels: Kernels, scale: int, classes: int) -> None:
+@pytest.mark.parametrize("classes", [19, 60, 150])
+def test_both_kernels_give_the_same_labels(
+    kernels: Kernels, scale: int, classes: int, kind: Any
+) -> None:
     random = np.random.default_rng(scale)
-    logits = (100 + random.standard_normal((1, classes, 6, 9)) * 2.0**-4).astype(np.float16)
+    logits = (100 + random.standard_normal((1, classes, 6, 9)) * 2.0**-4).astype(kind)
     size = (6 * scale, 9 * scale)
 
     by_cells = labels_of(kernels, logits, size)
-    # Labels at an odd multiple of two bytes are written pixel by pixel.
-    by_pixels = labels_of(kernels, logits, size, offset=2)
+    # Labels at an odd multiple of four bytes are written pixel by pixel.
+    by_pixels = labels_of(kernels, logits, size, offset=4)
 
     assert (by_cells == by_pixels).all()
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("scale", [2, 4, 8])
+def test_a_class_one_step_above_another_is_above_it_everywhere(
+    kernels: Kernels, scale: int, kind: Any
+) -> None:
+    # Planes of one value each, the second class the next number after the first. Bounds without
+    # slack are right because what is interpolated between equal corners is those corners.
+    random = np.random.default_rng(scale)
+    low = (
+        random.uniform(1, 2, (60, 1, 1, 1)) * 2.0 ** random.integers(-3, 4, (60, 1, 1, 1))
+    ).astype(kind)
+    low[:2] = np.finfo(np.float16).tiny.astype(kind) / 8
+    bits = low.view(f"i{kind.itemsize}")
+    pair = np.concatenate([bits, bits + 1], axis=1).view(kind)
+    logits = np.broadcast_to(pair, (60, 2, 3, 3)).copy()
+    size = (3 * scale, 3 * scale)
+
+    by_cells = labels_of(kernels, logits, size)
+    by_pixels = labels_of(kernels, logits, size, offset=4)
+
+    assert (by_cells == 1).all()
+    assert (by_pixels == 1).all()
+
+
+@pytest.mark.parametrize("count", [1, 3, 40])
+def test_the_best_of_several_in_every_part_of_the_classes(kernels: Kernels, count: int) -> None:
+    # Cells in which so many classes win somewhere, wherever among those of a block's warps.
+    random = np.random.default_rng(count)
+    logits = np.full((1, 150, 12, 40), -9, np.float16)
+    near = random.permutation(150)[:count]
+    logits[:, near] = random.standard_normal((1, count, 12, 40))
+
+    labels = labels_of(kernels, logits, (48, 160))
+
+    assert_best(logits, labels)
+    assert set(np.unique(labels)) <= set(near)
+
+
+@pytest.mark.parametrize(("classes", "low"), [(11, (90, 120)), (19, (128, 256)), (150, (48, 64))])
+def test_labels_of_whole_pictures_are_the_best_classes(
+    kernels: Kernels, classes: int, low: tuple[int, int]
+) -> None:
+    # Regions of one class with noise on them, as networks give.
+    random = np.random.default_rng(classes)
+    coarse = random.standard_normal((1, classes, low[0] // 10 + 1, low[1] // 10 + 1)) * 6
+    wide = np.repeat(np.repeat(coarse, 10, axis=2), 10, axis=3)[:, :, : low[0], : low[1]]
+    logits = (wide + random.standard_normal(wide.shape)).astype(np.float16)
+    size = (4 * low[0], 4 * low[1])
+
+    labels = labels_of(kernels, logits, size)
+
+    assert_best(logits, labels)
 
 
 @pytest.mark.parametrize("size", [(12, 20), (24, 40), (48, 80), (9, 25)])

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from benchmarks.kernels.list_lengths import TokenMap, read_token_maps
 from segpp.ops import merge_reference
 from tests.trt_plugins.conftest import Open
 from tests.trt_plugins.kernels.gather_kernels import (
@@ -51,8 +53,9 @@ def test_the_order_of_threads_does_not_matter(gather: Gather, order: int) -> Non
     assert same_bits(merged, merge_reference(x, slot, slots=45))
 
 
-# What a block lists at a time, and what makes it share a slot: 2,048 and 256 members.
-@pytest.mark.parametrize("count", [256, 257, 2048, 2049, 2081, 4100, 6000])
+# Around the 64 members that make a block share a slot, and around windows of 8,192 tokens, whose
+# last group stays open for the next.
+@pytest.mark.parametrize("count", [31, 64, 65, 97, 8192, 8193, 8300, 16400])
 @pytest.mark.parametrize("channels", [8, 33])
 def test_a_constant_image_falls_into_one_slot(gather: Gather, count: int, channels: int) -> None:
     x = tokens((1, count, channels), np.float16)
@@ -88,6 +91,76 @@ def test_wide_rows_fall_into_one_slot(gather: Gather, offset: int, order: int, c
     assert same_bits(merged, merge_reference(x, slot, slots=1))
 
 
+def map_of(lengths: Any, singles: int, seed: int = 0) -> NDArray[np.int32]:
+    """Slots (1, N): some with one member each, then one for every length, in any order."""
+    lists = np.repeat(np.arange(len(lengths)), lengths) + singles
+    slot = np.concatenate([np.arange(singles), lists]).astype(np.int32)
+    return np.random.default_rng(seed).permutation(slot)[None]
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("channels", [8, 40, 33, 320])
+def test_singles_are_copied(gather: Gather, kind: Any, channels: int) -> None:
+    slot = np.concatenate([map_of([3, 0, 40, 1], 300, seed) for seed in range(2)])
+    x = tokens((*slot.shape, channels), kind)
+
+    merged = gather.merge(x, slot, 304, singles=300)
+
+    assert same_bits(merged, merge_reference(x, slot, slots=304, singles=300))
+
+
+@pytest.mark.parametrize("singles", [0, 1, 70])
+@pytest.mark.parametrize("lengths", [[], [0], [1], [500], [500, 1], [0, 0, 9, 0, 200, 0, 0, 0, 0]])
+def test_singles_and_lists_of_any_length(gather: Gather, singles: int, lengths: list[int]) -> None:
+    slot = map_of(lengths, singles)
+    slots = singles + len(lengths)
+    x = tokens((1, slot.size, 24), np.float16)
+    if not slot.size:
+        return
+
+    merged = gather.merge(x, slot, slots, singles=singles)
+
+    assert same_bits(merged, merge_reference(x, slot, slots=slots, singles=singles))
+
+
+# A list that 8,192 tokens and the next ones share, with lists that neither half has much of.
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("singles", [0, 2000])
+def test_lists_go_on_in_the_next_window(gather: Gather, singles: int, order: int) -> None:
+    lengths = [9000, 70, 0, 33, 1, 2, 64, 65, 100]
+    slot = map_of(lengths, singles)
+    slots = singles + len(lengths)
+    x = tokens((1, slot.size, 8), np.float32)
+
+    merged = gather.merge(x, slot, slots, singles=singles, order=order)
+
+    assert same_bits(merged, merge_reference(x, slot, slots=slots, singles=singles))
+
+
+REAL = [row for row in read_token_maps() if row.tokens >= 2048]
+
+
+@pytest.mark.parametrize("row", REAL, ids=lambda row: f"{row.size}-{row.plan}-{row.tokens}")
+def test_maps_of_pictures_at_their_own_size(gather: Gather, row: TokenMap) -> None:
+    slot = map_of(row.lengths, row.singles)
+    x = tokens((1, row.tokens, 40), np.float16)
+
+    merged = gather.merge(x, slot, row.slots, singles=row.singles)
+
+    assert same_bits(merged, merge_reference(x, slot, slots=row.slots, singles=row.singles))
+
+
+@pytest.mark.parametrize("slot", [[0, 0, 0, 1], [5, 4, 3, 2], [0, -1, 99, 1]])
+def test_a_broken_promise_touches_no_other_memory(gather: Gather, slot: list[int]) -> None:
+    x = tokens((1, 4, 8), np.float32)
+
+    merged = gather.merge(x, np.array([slot], np.int32), 6, singles=4)
+
+    # A write outside of the arrays would have ended the call.
+    only = x[:, :1] + 0 if slot[0] == 5 else np.zeros_like(x[:, :1])
+    assert same_bits(merged[:, 5:], only)
+
+
 def test_a_slot_without_members_is_zero(gather: Gather) -> None:
     x = tokens((1, 10, 8), np.float32)
 
@@ -120,7 +193,16 @@ def test_a_slot_out_of_range_is_left_out(gather: Gather) -> None:
 
 @pytest.mark.parametrize(
     "sizes",
-    [(0, 4, 4, 2), (1, 0, 4, 2), (1, 4, 0, 2), (1, 4, 4, 0), (1, 1 << 26, 4, 2), (-1, 4, 4, 2)],
+    [
+        (0, 4, 4, 2, 0),
+        (1, 0, 4, 2, 0),
+        (1, 4, 0, 2, 0),
+        (1, 4, 4, 0, 0),
+        (1, 1 << 26, 4, 2, 0),
+        (-1, 4, 4, 2, 0),
+        (1, 4, 4, 2, 3),
+        (1, 4, 4, 2, -1),
+    ],
 )
 def test_sizes_that_mean_nothing_are_refused(gather: Gather, sizes: tuple[int, ...]) -> None:
     x, slot = tokens((1, 4, 4), np.float32), slots_of(1, 4, 2)

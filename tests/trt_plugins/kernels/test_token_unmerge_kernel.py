@@ -70,3 +70,9 @@ def test_a_slot_out_of_range_gives_a_zero_row(gather: Gather) -> None:
     expected = unmerge_reference(y, np.where(known, slot, 0)) * known[..., None]
     assert (x == expected).all()
     assert not x[~known].any()
+
+
+def test_a_refused_launch_leaves_no_error_behind(gather: Gather) -> None:
+    answer = gather.kernels.call("refusedLaunch")
+
+    assert answer.code == 0

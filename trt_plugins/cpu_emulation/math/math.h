@@ -24,6 +24,20 @@ To bitsAs(From from) noexcept
     return to;
 }
 
+//! The FP32 on the near side of zero, its last bit set if it is not the value itself: what is
+//! rounded from that to fewer bits is as if it were rounded once.
+inline float roundedToOdd(double value) noexcept
+{
+    auto const nearest = static_cast<float>(value);
+    if (static_cast<double>(nearest) == value || std::isnan(value) || std::isinf(nearest))
+    {
+        return nearest;
+    }
+    auto const bits = bitsAs<std::uint32_t>(nearest);
+    bool const beyond = std::fabs(static_cast<double>(nearest)) > std::fabs(value);
+    return bitsAs<float>((bits - (beyond ? 1 : 0)) | 1U);
+}
+
 } // namespace cpu_emulation
 
 inline unsigned int __float_as_uint(float value) noexcept

@@ -73,14 +73,23 @@ inline char const* cudaGetErrorString(cudaError_t error) noexcept
     return "unrecognized error code";
 }
 
-// Every call reports its own error, and nothing is left behind for these.
-inline cudaError_t cudaGetLastError() noexcept
+namespace cpu_emulation
 {
-    return cudaSuccess;
-}
+
+// What a refused launch leaves behind, besides returning it.
+inline cudaError_t lastError = cudaSuccess;
+
+} // namespace cpu_emulation
+
 inline cudaError_t cudaPeekAtLastError() noexcept
 {
-    return cudaSuccess;
+    return cpu_emulation::lastError;
+}
+inline cudaError_t cudaGetLastError() noexcept
+{
+    cudaError_t const error = cpu_emulation::lastError;
+    cpu_emulation::lastError = cudaSuccess;
+    return error;
 }
 inline cudaError_t cudaGetDevice(int* device) noexcept
 {

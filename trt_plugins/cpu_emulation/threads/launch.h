@@ -86,6 +86,7 @@ cudaError_t cudaLaunchKernelEx(
     static_cast<void>(fromEnvironment);
     if (!cpu_emulation::isValid(*config, reinterpret_cast<void const*>(kernel)))
     {
+        cpu_emulation::lastError = cudaErrorInvalidConfiguration;
         return cudaErrorInvalidConfiguration;
     }
     cpu_emulation::segments = cpu_emulation::ownSegments();

@@ -16,7 +16,7 @@ from tests.trt_plugins.kernels.match_kernels import (
     workspace_bytes,
 )
 
-SOURCES = (PLUGINS / "token_match/token_match.cu", HERE / "token_match_entries.cu")
+SOURCES = (PLUGINS / "token_match/token_match.cu", HERE / "entries/token_match_entries.cu")
 
 # Grids that do not divide, channels that do not fill a vector, a chunk or a tile.
 CASES = [

@@ -200,9 +200,7 @@ def _labels(
     )
 
 
-def _head(
-    kernels: dict[str, Kernel], channels: int, classes: int, height: int, width: int
-) -> Work:
+def _head(kernels: dict[str, Kernel], channels: int, classes: int, height: int, width: int) -> Work:
     """Decode head: a tile of 8 x 32 pixels, and of the deeper levels what lies below and around it.
 
     A row of 32 pixels lies between 18, 10 and 6 columns of levels of a half, a quarter and an

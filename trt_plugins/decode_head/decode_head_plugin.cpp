@@ -51,7 +51,7 @@ protected:
         checkEqual("the width of weight", weight.d[3], 1);
         checkRank("bias", inputs[kBIAS], 1);
         checkEqual("the number of classes of bias", inputs[kBIAS].d[0], weight.d[0]);
-        checkCountable(inputs);
+        checkKernelTakes(inputs);
     }
 
     nvinfer1::DimsExprs outputShape(
@@ -84,7 +84,7 @@ protected:
 
 private:
     //! What the kernels count in INT32, once every axis is known.
-    void checkCountable(InputDims const& inputs) const
+    void checkKernelTakes(InputDims const& inputs) const
     {
         bool const known = std::all_of(inputs.begin(), inputs.begin() + kSPEC.inputs,
             [](Dims const& dims) { return std::all_of(dims.d, dims.d + dims.nbDims,

@@ -73,7 +73,10 @@ def expected(path: Path) -> dict[str, tuple[list[Tensor], Tensor]]:
         )
         for value in [*graph.input, *graph.value_info, *graph.output]
     }
-    values |= {one.name: (list(one.dims), TYPES.get(one.data_type, "?")) for one in graph.initializer}
+    values |= {
+        tensor.name: (list(tensor.dims), TYPES.get(tensor.data_type, "?"))
+        for tensor in graph.initializer
+    }
     nodes = [node for node in graph.node if node.domain == DOMAIN]
     return {node.name: contracted(node, values) for node in nodes}
 

@@ -91,6 +91,10 @@ def head(*, changed: dict[int, list[int]]) -> tuple[str, list[Field], list[list[
     return "SegppDecodeHead", [], [changed.get(i, shape) for i, shape in enumerate(shapes)]
 
 
+TOO_LARGE = (
+    "levels or logits have more values per image than INT32 counts, or there are more than 65535"
+    " images or classes"
+)
 WITHOUT_CLASSES = "and the node lacks the attribute classes, which makes its labels INT32"
 
 # What does not fit the tensors it is given: operator, fields, shapes of the inputs.
@@ -148,8 +152,7 @@ MISFITS = [
     ),
     (
         head(changed={0: [2, 16, 16384, 16384]}),
-        "SegppDecodeHead: levels or logits have more values per image than INT32 counts, or there"
-        " are more than 65535 images or classes",
+        f"SegppDecodeHead: {TOO_LARGE}",
     ),
 ]
 

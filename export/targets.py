@@ -9,6 +9,7 @@ __all__ = [
     "PLAIN",
     "PORTABLE",
     "TARGETS",
+    "TENSORRT",
 ]
 
 # Standard operators that every engine reads: ONNX Runtime, OpenVINO, TensorRT, TensorRT-RTX.
@@ -21,7 +22,11 @@ ONNXRUNTIME = "onnxruntime"
 # reads ONNX without all of it. A plugin finds nothing to replace there.
 PLAIN = "plain"
 
-TARGETS = (PORTABLE, ONNXRUNTIME, PLAIN)
+# What every engine reads too, with operators that pay where TensorRT has segpp's plugins: without
+# them their functions run, which are what the operators replace.
+TENSORRT = "tensorrt"
+
+TARGETS = (PORTABLE, ONNXRUNTIME, PLAIN, TENSORRT)
 
 # Read by onnxruntime 1.23 and TensorRT 10.3; the first with LayerNormalization is 17.
 OPSET = 18

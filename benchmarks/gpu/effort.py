@@ -48,7 +48,7 @@ MEASURING = Effort(
     ),
     eager=("b5", 1024, 1024),
     compiled=("b0", 1024, 2048),
-    # Of B5, as in trt_plugins/benchmarks/kernels.cpp.
+    # Of B5, as in trt_plugins/cuda_utils/benchmarks/kernels.cpp.
     sites={
         "512x1024 stage 3": (32, 64, 320),
         "1024x2048 stage 3": (64, 128, 320),

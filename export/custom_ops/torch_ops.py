@@ -20,6 +20,7 @@ from segpp.ops.partition import BipartitePartition
 
 __all__ = [
     "MatchSettings",
+    "decode_head",
     "match",
     "matching_by",
     "merge",
@@ -183,6 +184,31 @@ def resize_argmax(
     pixels = F.interpolate(logits.float(), size, mode="bilinear", align_corners=align_corners)
     labels = pixels[:, 0] > 0 if pixels.shape[1] == 1 else pixels.argmax(1)
     return labels.to(kind)
+
+
+def decode_head(
+    levels: list[Tensor], weight: Tensor, bias: Tensor, *, align_corners: bool = False
+) -> Tensor:
+    """Return logits (B, K, h, w), as ``ops.decode_head_reference`` does.
+
+    Args:
+        levels: What each level adds to the fused map: (B, D, h, w), then three (B, D, h_i, w_i).
+        weight: The classifier as a 1x1 convolution, (K, D, 1, 1).
+        bias: Its bias, (K).
+        align_corners: How the deeper levels are resized to the first.
+    """
+    first, *deeper = levels
+    if torch.compiler.is_exporting():
+        shape = (first.shape[0], weight.shape[0], *first.shape[2:])
+        attributes = {"align_corners": int(align_corners)}
+        inputs = (first, *deeper, weight, bias)
+        return _node("SegppDecodeHead", inputs, attributes, first.dtype, shape)
+    size = first.shape[2:]
+    second, third, fourth = (
+        F.interpolate(x, size, mode="bilinear", align_corners=align_corners) for x in deeper
+    )
+    fused = (first + ((second + third) + fourth)).relu()
+    return F.conv2d(fused, weight, bias)
 
 
 def _node(

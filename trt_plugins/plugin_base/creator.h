@@ -74,5 +74,6 @@ nvinfer1::IPluginCreatorInterface& tokenMatchCreator() noexcept;
 nvinfer1::IPluginCreatorInterface& tokenMergeCreator() noexcept;
 nvinfer1::IPluginCreatorInterface& tokenUnmergeCreator() noexcept;
 nvinfer1::IPluginCreatorInterface& resizeArgmaxCreator() noexcept;
+nvinfer1::IPluginCreatorInterface& decodeHeadCreator() noexcept;
 
 } // namespace segpp

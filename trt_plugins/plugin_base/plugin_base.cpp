@@ -165,7 +165,7 @@ bool PluginBase::supportsFormatCombination(std::int32_t pos, DynamicPluginTensor
     }
     if (pos < nbInputs)
     {
-        return tensor.type == DataType::kINT32;
+        return tensor.type == inputType(static_cast<std::size_t>(pos), inOut[0].desc.type);
     }
     return tensor.type == outputType(inOut[0].desc.type);
 }
@@ -283,6 +283,11 @@ void PluginBase::checkCountable(
 void PluginBase::fail(std::string const& sentence) const
 {
     throw ContractError(std::string(mSpec.name) + ": " + sentence);
+}
+
+DataType PluginBase::inputType(std::size_t, DataType) const noexcept
+{
+    return DataType::kINT32;
 }
 
 std::size_t PluginBase::workspaceSize(InputDims const&, ElementType) const noexcept

@@ -18,7 +18,7 @@ namespace segpp
 {
 
 //! No operator of ours has more.
-inline constexpr std::size_t kMAX_INPUTS = 2;
+inline constexpr std::size_t kMAX_INPUTS = 6;
 
 using InputDims = std::array<nvinfer1::Dims, kMAX_INPUTS>;
 
@@ -112,6 +112,10 @@ protected:
     //! The output's shape for inputs that fit.
     virtual nvinfer1::DimsExprs outputShape(
         nvinfer1::DimsExprs const* inputs, nvinfer1::IExprBuilder& build) const = 0;
+
+    //! The type of the input at `index`, from the second on: slots, where nothing else is said.
+    //! `first` is the type of the first input.
+    virtual DataType inputType(std::size_t index, DataType first) const noexcept;
 
     //! The output's type; `first` is the type of the first input.
     virtual DataType outputType(DataType first) const noexcept = 0;

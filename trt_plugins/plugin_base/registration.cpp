@@ -22,12 +22,13 @@ namespace
 #define SEGPP_TEXT(value) SEGPP_TEXT_OF(value)
 #define SEGPP_EXPORT __attribute__((visibility("default")))
 
-using Creators = std::array<nvinfer1::IPluginCreatorInterface*, 4>;
+using Creators = std::array<nvinfer1::IPluginCreatorInterface*, 5>;
 
 Creators const& creators() noexcept
 {
     static Creators const all{&segpp::tokenMatchCreator(), &segpp::tokenMergeCreator(),
-        &segpp::tokenUnmergeCreator(), &segpp::resizeArgmaxCreator()};
+        &segpp::tokenUnmergeCreator(), &segpp::resizeArgmaxCreator(),
+        &segpp::decodeHeadCreator()};
     return all;
 }
 

@@ -1,4 +1,4 @@
-"""The program of trt_plugins/benchmarks, the operators of PyTorch and the tests' library, by nvcc.
+"""By nvcc: the program that measures kernels, the operators of PyTorch and the tests' library.
 
 Where the scripts are only tried, the operators alone, by the host compiler.
 """
@@ -25,7 +25,7 @@ PROGRAM = FOLDER / "kernels_benchmark"
 
 _PLUGINS = ROOT / "trt_plugins"
 _KERNELS = operator_sources()
-_BENCHMARK = [*(_PLUGINS / "benchmarks").glob("*.cpp"), *(_PLUGINS / "benchmarks").glob("*.cu")]
+_BENCHMARK = sorted((_PLUGINS / "cuda_utils" / "benchmarks").glob("*.c*"))
 _ENTRIES = ROOT / "benchmarks" / "gpu" / "kernels" / "operators.cu"
 
 

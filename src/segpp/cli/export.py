@@ -145,7 +145,8 @@ def _add_graph(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         help="portable: standard operators, for every engine; onnxruntime: with that engine's own "
         "attention, the fastest on a CPU; plain: one flat graph with everything folded, for "
-        "OpenCV and converters (default: portable)",
+        "OpenCV and converters; tensorrt: for every engine, with the decode head as one operator, "
+        "which pays where TensorRT has segpp's plugins (default: portable)",
     )
     rewrites = group.add_mutually_exclusive_group()
     rewrites.add_argument(

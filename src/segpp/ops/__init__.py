@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from segpp.ops.reference import (
     GROUP,
     MAX_INT8_CLASSES,
+    decode_head_reference,
     match_reference,
     merge_reference,
     resize_argmax_reference,
@@ -18,6 +19,7 @@ __all__ = [
     "MAX_INT8_CLASSES",
     "VERSION",
     "Contract",
+    "decode_head_reference",
     "match_reference",
     "merge_reference",
     "resize_argmax_reference",
@@ -80,6 +82,18 @@ CONTRACTS = {
             ("height", "width", "classes", "align_corners"),
             "logits (B,K,h,w) to labels (B,H,W): bilinear resize, then argmax over K, or for K = 1"
             " whether the logit is above 0",
+            ("align_corners",),
+        ),
+        Contract(
+            "SegppDecodeHead",
+            # What each level adds to the fused map, the first with the biases of all; then the
+            # classifier, as a 1x1 convolution has it.
+            ("first", "second", "third", "fourth", "weight", "bias"),
+            ("logits",),
+            ("align_corners",),
+            "first (B,D,h,w), second to fourth (B,D,h_i,w_i), weight (K,D,1,1) and bias (K) to"
+            " logits (B,K,h,w): the deeper levels resized bilinearly to the first and added to it,"
+            " ReLU, and the classifier",
             ("align_corners",),
         ),
     )

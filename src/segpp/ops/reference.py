@@ -4,6 +4,8 @@ Whatever computes an operator (the torch code, the function body in the file, a 
 to what stands here, ties and empty slots included.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ from segpp.ops.partition import BipartitePartition
 __all__ = [
     "GROUP",
     "MAX_INT8_CLASSES",
+    "decode_head_reference",
     "match_reference",
     "merge_reference",
     "resize_argmax_reference",
@@ -146,16 +149,55 @@ def resize_argmax_reference(
     Returns:
         Labels (B, height, width), INT8 when K <= 127, INT32 otherwise.
     """
-    wide = logits.astype(np.float32)
-    top, bottom, v = _neighbours(height, wide.shape[2], align_corners=align_corners)
-    left, right, u = _neighbours(width, wide.shape[3], align_corners=align_corners)
-    columns = (1 - u) * wide[..., left] + u * wide[..., right]
-    v = v[:, None]
-    pixels = (1 - v) * columns[:, :, top] + v * columns[:, :, bottom]
+    size = height, width
+    pixels = _resized(logits.astype(np.float32), size, align_corners=align_corners)
     kind = np.int8 if logits.shape[1] <= MAX_INT8_CLASSES else np.int32
     labels = pixels[:, 0] > 0 if logits.shape[1] == 1 else pixels.argmax(1)
     chosen: NDArray[np.integer] = labels.astype(kind)
     return chosen
+
+
+def decode_head_reference(
+    levels: Sequence[Array], weight: Array, bias: Array, *, align_corners: bool = False
+) -> Array:
+    """Fuse four maps at the size of the first and classify every pixel of it.
+
+    ``logits = W relu(x_1 + ((U x_2 + U x_3) + U x_4)) + b``, with U bilinear resizing to the size
+    of the first, without antialiasing. All of it is FP32, rounded once to the levels' type. An
+    implementation may add in another order, and in half precision round what it multiplies by W to
+    that type, as the operators one by one do.
+
+    Args:
+        levels: (B, D, h, w), then three (B, D, h_i, w_i) of any size, FP32 or narrower.
+        weight: W, the classifier as a 1x1 convolution, (K, D, 1, 1).
+        bias: b, (K).
+        align_corners: Map corner pixels onto corner pixels; otherwise centres are at half pixels.
+
+    Returns:
+        Logits (B, K, h, w), in the levels' type.
+
+    Source: Xie et al., SegFormer, 2021 (arXiv:2105.15203), section 3.2, with its linear layers
+    below the resizing.
+    """
+    first, *deeper = (level.astype(np.float32) for level in levels)
+    size = first.shape[2], first.shape[3]
+    second, third, fourth = (_resized(x, size, align_corners=align_corners) for x in deeper)
+    # As torch and CUDA have it, not a number stays one.
+    fused = np.maximum(first + ((second + third) + fourth), np.float32(0))
+    matrix = weight[:, :, 0, 0].astype(np.float32)
+    logits = np.einsum("kd,bdyx->bkyx", matrix, fused, optimize=True)
+    logits += bias.astype(np.float32)[:, None, None]
+    return logits.astype(levels[0].dtype)
+
+
+def _resized(x: Array, size: tuple[int, int], *, align_corners: bool) -> Array:
+    """Return FP32 values (B, K, h, w) resized bilinearly to (B, K, *size), columns first."""
+    top, bottom, v = _neighbours(size[0], x.shape[2], align_corners=align_corners)
+    left, right, u = _neighbours(size[1], x.shape[3], align_corners=align_corners)
+    columns = (1 - u) * x[..., left] + u * x[..., right]
+    v = v[:, None]
+    resized: Array = (1 - v) * columns[:, :, top] + v * columns[:, :, bottom]
+    return resized
 
 
 def _neighbours(

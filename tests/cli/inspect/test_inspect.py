@@ -27,6 +27,7 @@ from segpp.export.models.segformer.presets import reduction_config  # noqa: E402
 from segpp.export.models.segformer.rewrites import REWRITES  # noqa: E402
 from segpp.export.models.segformer.sites import site_grids  # noqa: E402
 from segpp.export.reduction.config import count_tokens  # noqa: E402
+from segpp.export.targets import TARGETS  # noqa: E402
 from segpp.inspection.onnx_graph import inspect_onnx  # noqa: E402
 from segpp.ops.grid import Size  # noqa: E402
 
@@ -144,13 +145,14 @@ def test_a_checkpoint_tells_the_rewrites_that_the_export_lists(
     lines = [(name, rest) for name, rest in every if name in found]
     assert [name for name, _ in lines] == list(found)
     for name, rest in lines:
-        for_one = found[name]["targets"] == ["onnxruntime"]
-        assert rest == found[name]["meaning"] + for_one * " (--target onnxruntime only)"
-        # A plain file is made of a portable one.
-        marks = ["-", "yes", "-"] if for_one else ["yes"] * 3
+        targets = found[name]["targets"]
+        only = f" (--target {targets[0]} only)" if len(targets) == 1 else ""
+        assert rest == found[name]["meaning"] + only
+        marks = ["yes" if target in targets else "-" for target in TARGETS]
         row = [name, *marks, *found[name]["meaning"].split()]
         assert row in [line.split() for line in text.stdout.splitlines()]
-    assert {tuple(rewrite["targets"]) for rewrite in found.values()} > {("onnxruntime",)}
+    kinds = {tuple(rewrite["targets"]) for rewrite in found.values()}
+    assert kinds == {TARGETS, ("onnxruntime",), ("tensorrt",)}
 
 
 def test_a_file_tells_which_rewrites_it_has_and_which_were_left_out(

@@ -307,7 +307,7 @@ def test_a_function_has_the_inputs_and_attributes_of_its_contract(name: str) -> 
     sizes = dict.fromkeys(contract.attributes, 4)
     node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **sizes)
 
-    function = FUNCTIONS[name](OperatorUses([node], {contract.inputs[0]: (1, 3, 2, 2)}))
+    function = FUNCTIONS[name](OperatorUses([node], dict.fromkeys(contract.inputs, (1, 3, 2, 2))))
 
     plugin = {"plugin_version", "plugin_namespace"}
     assert tuple(function.input) == contract.inputs
@@ -321,7 +321,7 @@ def test_inner_names_of_a_function_cannot_clash_with_a_graph(name: str) -> None:
     sizes = dict.fromkeys(contract.attributes, 4)
     node = helper.make_node(name, contract.inputs, contract.outputs, domain=ops.DOMAIN, **sizes)
 
-    function = FUNCTIONS[name](OperatorUses([node], {contract.inputs[0]: (1, 3, 2, 2)}))
+    function = FUNCTIONS[name](OperatorUses([node], dict.fromkeys(contract.inputs, (1, 3, 2, 2))))
 
     inner = {n for inner_node in function.node for n in inner_node.output} - set(function.output)
     assert inner

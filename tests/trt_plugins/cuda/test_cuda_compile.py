@@ -141,7 +141,7 @@ def test_the_work_is_what_the_machine_code_says(
 def test_the_benchmark_builds_and_says_that_there_is_no_gpu(
     toolkit: Toolkit, tmp_path: Path
 ) -> None:
-    benchmark = PLUGINS / "benchmarks"
+    benchmark = PLUGINS / "cuda_utils" / "benchmarks"
     sources = [*benchmark.glob("*.cu"), *benchmark.glob("*.cpp"), *operator_sources()]
     program = tmp_path / "kernels_benchmark"
 

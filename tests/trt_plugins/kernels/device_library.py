@@ -7,13 +7,10 @@ from pathlib import Path
 from benchmarks.gpu.machine.nvcc import FLAGS, Compiler, find_compiler
 from tests.trt_plugins.kernels.kernel_library import CACHE, HERE, PLUGINS
 
-OPERATORS = ("token_match", "token_merge", "token_unmerge", "resize_argmax")
+OPERATORS = ("decode_head", "resize_argmax", "token_match", "token_merge", "token_unmerge")
 SOURCES = (
     *(PLUGINS / name / f"{name}.cu" for name in OPERATORS),
-    *(
-        HERE / f"{name}.cu"
-        for name in ("token_match/token_match_entries", "gather_entries", "device_memory")
-    ),
+    *sorted((HERE / "entries").glob("*.cu")),
 )
 
 

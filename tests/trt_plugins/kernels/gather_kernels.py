@@ -12,7 +12,7 @@ GATHER_SOURCES = (
     PLUGINS / "token_merge/token_merge.cu",
     PLUGINS / "token_unmerge/token_unmerge.cu",
     PLUGINS / "resize_argmax/resize_argmax.cu",
-    HERE / "gather_entries.cu",
+    HERE / "entries/gather_entries.cu",
 )
 
 # In the order of ElementType.

@@ -1,6 +1,6 @@
 """The process in which kernels run: calls come in on stdin and answers leave on stdout, pickled.
 
-A library for the CPU carries the emulation, one for the GPU the calls of device_memory.cu.
+A library for the CPU carries the emulation, one for the GPU the calls of entries/device_memory.cu.
 """
 
 import ctypes

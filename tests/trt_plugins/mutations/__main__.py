@@ -50,7 +50,16 @@ def caught(fault: Fault) -> str | None:
         fault.put_into(copy)
         # Its builds would only fill the cache.
         env = {**os.environ, SOURCES_VARIABLE: str(copy), "XDG_CACHE_HOME": folder}
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", fault.tests]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            fault.tests,
+        ]
         done = subprocess.run(
             command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )

@@ -116,3 +116,25 @@ def test_resize_argmax_gives_the_oracles_labels(  # noqa: PLR0917 - pytest gives
     assert (labels == expected).all()
     # Files from before there were two ways do not name one.
     assert fields == {"align_corners": 0, **attributes}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("corners", [{}, {"align_corners": 0}, {"align_corners": 1}])
+def test_decode_head_gives_the_oracles_logits(
+    drive: Drive, kind: Any, corners: dict[str, int]
+) -> None:
+    sizes = ((9, 34), (5, 17), (3, 9), (2, 5))
+    levels = [tokens((2, 32, *size), kind, seed) for seed, size in enumerate(sizes)]
+    weight, bias = tokens((19, 32, 1, 1), kind, 5), tokens((19,), kind, 6)
+
+    inputs, output = [*levels, weight, bias], ((2, 19, 9, 34), kind)
+    logits, fields = drive("SegppDecodeHead", corners, inputs, output)
+
+    is_aligned = bool(corners.get("align_corners"))
+    expected = ops.decode_head_reference(levels, weight, bias, align_corners=is_aligned)
+    assert logits.dtype == expected.dtype
+    # A fused value is rounded to the type, and the sum of 32 of them, of magnitude up to 20.
+    atol = {"float32": 2.0**-16, "float16": 2.0**-5, "bfloat16": 2.0**-2}[logits.dtype.name]
+    off = np.abs(logits.astype(np.float64) - expected.astype(np.float64))
+    assert off.max() <= atol
+    assert fields == {"align_corners": 0, **corners}

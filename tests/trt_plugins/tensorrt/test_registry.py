@@ -84,6 +84,10 @@ REFUSED = [
         f"SegppResizeArgmax: the number of labels of an image is {1 << 31}, {COUNTED}",
     ),
     (
+        ("SegppDecodeHead", fields(align_corners=-1)),
+        "SegppDecodeHead: align_corners is -1, and the least is 0",
+    ),
+    (
         ("SegppTokenUnmerge", [("plugin_version", "char", "2")]),
         "SegppTokenUnmerge: plugin_version is '2', and this library has '1'",
     ),
@@ -93,6 +97,18 @@ REFUSED = [
     ),
 ]
 
+LEVELS = [[2, 16, 8, 12], [2, 16, 4, 6], [2, 16, 2, 3], [2, 16, 1, 2]]
+
+
+def head(*, changed: dict[int, list[int]]) -> tuple[str, list[Field], list[list[int]]]:
+    shapes = [*LEVELS, [19, 16, 1, 1], [19]]
+    return "SegppDecodeHead", [], [changed.get(i, shape) for i, shape in enumerate(shapes)]
+
+
+TOO_LARGE = (
+    "levels or logits have more values per image than INT32 counts, or there are more than 65535"
+    " images or classes"
+)
 WITHOUT_CLASSES = "and the node lacks the attribute classes, which makes its labels INT32"
 
 # What does not fit the tensors it is given: operator, fields, shapes of the inputs.
@@ -155,6 +171,36 @@ MISFITS = [
         ("SegppResizeArgmax", fields(height=8, width=8, classes=19), [[1, 150, 4, 4]]),
         "SegppResizeArgmax: the number of classes is 150, expected 19",
     ),
+    (head(changed={1: [2, 16, 4]}), "SegppDecodeHead: second has 3 axes, expected 4"),
+    (
+        head(changed={2: [1, 16, 2, 3]}),
+        "SegppDecodeHead: the batch of third is 1, expected 2",
+    ),
+    (
+        head(changed={3: [2, 8, 1, 2]}),
+        "SegppDecodeHead: the number of channels of fourth is 8, expected 16",
+    ),
+    (
+        head(changed={4: [19, 8, 1, 1]}),
+        "SegppDecodeHead: the number of channels of weight is 8, expected 16",
+    ),
+    (
+        head(changed={4: [19, 16, 3, 1]}),
+        "SegppDecodeHead: the height of weight is 3, expected 1",
+    ),
+    (
+        head(changed={4: [19, 16, 1, 3]}),
+        "SegppDecodeHead: the width of weight is 3, expected 1",
+    ),
+    (head(changed={5: [19, 1]}), "SegppDecodeHead: bias has 2 axes, expected 1"),
+    (
+        head(changed={5: [18]}),
+        "SegppDecodeHead: the number of classes of bias is 18, expected 19",
+    ),
+    (
+        head(changed={0: [2, 16, 16384, 16384]}),
+        f"SegppDecodeHead: {TOO_LARGE}",
+    ),
 ]
 
 TAKEN = [
@@ -169,6 +215,8 @@ TAKEN = [
     ("SegppTokenUnmerge", [("plugin_version", "char", "1"), ("plugin_namespace", "char", "")]),
     ("SegppTokenUnmerge", [("plugin_version", "char", "1\0"), ("plugin_namespace", "char", "\0")]),
     ("SegppResizeArgmax", fields(height=4, width=4)),
+    ("SegppDecodeHead", []),
+    ("SegppDecodeHead", fields(align_corners=1)),
 ]
 
 

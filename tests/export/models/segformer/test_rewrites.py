@@ -6,9 +6,11 @@ models/_common/ort_attention.py.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import onnx
+import onnx.inliner
 import onnxruntime
 import pytest
 import torch
@@ -20,7 +22,7 @@ from segpp.export.models.segformer.rewrites import REWRITES
 from segpp.export.models.segformer.tolerance import relative_tolerance
 from segpp.export.onnx_graph.cleanup import clean
 from segpp.export.onnx_graph.lint import lint
-from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS
+from segpp.export.targets import ONNXRUNTIME, PORTABLE, TARGETS, TENSORRT
 from segpp.ops.grid import Size
 from tests.helpers.checkpoints import trace_network
 from tests.helpers.random_segformer import HEADS, Head, network
@@ -114,7 +116,7 @@ def graphs() -> dict[str, onnx.ModelProto]:
     size = Size(128, 256)
     made = {"off": clean(trace_network(model, size))}
     # A plain file is a portable one made flat: see test_flatten.py.
-    for target in (PORTABLE, ONNXRUNTIME):
+    for target in (PORTABLE, ONNXRUNTIME, TENSORRT):
         traced = trace_network(rewritten(model, names_for(target)), size)
         made[target] = clean(traced, target)
     return made
@@ -124,7 +126,7 @@ def operators(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node]
 
 
-@pytest.mark.parametrize("target", [PORTABLE, ONNXRUNTIME])
+@pytest.mark.parametrize("target", [PORTABLE, ONNXRUNTIME, TENSORRT])
 def test_a_rewritten_graph_has_no_batch_norm_and_no_concatenation(
     graphs: dict[str, onnx.ModelProto], target: str
 ) -> None:
@@ -143,6 +145,57 @@ def test_the_dialects_attend_in_their_own_way(graphs: dict[str, onnx.ModelProto]
     assert operators(own).count("Softmax") == 0
     assert operators(own).count("MultiHeadAttention") == 8
     assert {node.domain for node in portable.graph.node} == {"", "segpp"}
+
+
+def test_the_head_is_one_operator_for_tensorrt_alone(graphs: dict[str, onnx.ModelProto]) -> None:
+    portable, own = operators(graphs[PORTABLE]), operators(graphs[TENSORRT])
+
+    assert "SegppDecodeHead" not in portable
+    assert own.count("SegppDecodeHead") == 1
+    assert "Resize" not in own
+    assert portable.count("Resize") == 3
+    # Sums of four levels, and the classifier.
+    assert portable.count("Add") - own.count("Add") == 3
+    assert portable.count("Conv") - own.count("Conv") == 1
+
+
+def test_with_functions_in_place_the_head_is_what_it_is_without_the_operator(
+    graphs: dict[str, onnx.ModelProto],
+) -> None:
+    portable, own = graphs[PORTABLE], graphs[TENSORRT]
+    only_head = onnx.inliner.inline_selected_functions(own, [("segpp", "SegppDecodeHead")])
+
+    # A constant is a value of the graph here and a node of the function there.
+    found, expected = (Counter(operators(graph)) for graph in (only_head, portable))
+
+    assert found - Counter({"Constant": 9, "Identity": 1}) == expected - Counter({"Constant": 9})
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_head_that_is_not_folded_stays(head: Head) -> None:
+    names = names_for(TENSORRT, off=["fold-decode-head"])
+    unnormed = names_for(TENSORRT, off=["fold-batch-norm"])
+
+    found = [rewritten(network("b0", head), chosen).head for chosen in (names, unnormed)]
+
+    assert [type(one).__name__ for one in found] == ["Head", "FoldedHead"]
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_a_file_for_tensorrt_runs_without_one(*, align_corners: bool) -> None:
+    model = network("b0", "conv-bn")
+    model.head.align_corners = align_corners
+    image = images(model)[:1]
+    traced = trace_network(rewritten(model, names_for(TENSORRT)), SIZE)
+    graph = clean(traced, TENSORRT)
+
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    [found] = session.run(None, {graph.graph.input[0].name: image.numpy()})
+
+    with torch.inference_mode():
+        expected = model(image)
+    difference = float((torch.from_numpy(found) - expected).abs().max() / expected.abs().max())
+    assert difference <= relative_tolerance(model.architecture, KEYS)
 
 
 def test_onnxruntime_knows_the_gelu(graphs: dict[str, onnx.ModelProto], tmp_path: object) -> None:

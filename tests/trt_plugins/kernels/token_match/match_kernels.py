@@ -13,7 +13,7 @@ from tests.trt_plugins.kernels.kernel_library import HERE, PLUGINS, Kernels, poi
 
 SOURCES = (
     PLUGINS / "token_match/token_match.cu",
-    HERE / "token_match/token_match_entries.cu",
+    HERE / "entries/token_match_entries.cu",
 )
 
 TYPES = {"float32": 0, "float16": 1, "bfloat16": 2}

@@ -44,7 +44,8 @@ def create(creator: Any, fields: list[tuple[str, str, Any]], phase: Any) -> Any:
 
 def infer(network: Any, plugin: Any, shapes: list[list[int]]) -> None:
     """Put a plugin into a network and ask for the shape of what it gives."""
-    types = (trt.float32, trt.int32)
+    # The second of two inputs are slots.
+    types = (trt.float32, trt.int32) if len(shapes) <= 2 else [trt.float32] * len(shapes)
     inputs = [
         network.add_input(f"input_{i}", kind, shape)
         for i, (shape, kind) in enumerate(zip(shapes, types, strict=False))

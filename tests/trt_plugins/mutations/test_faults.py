@@ -23,7 +23,7 @@ def test_a_fault_changes_one_place_of_the_kernels(fault: Fault, tmp_path: Path) 
 def test_a_place_that_is_not_there_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.cu").write_text("int twice; int twice;")
 
-    with pytest.raises(ValueError, match="a.cu has 'twice' 2 times"):
+    with pytest.raises(ValueError, match=r"a\.cu has 'twice' 2 times"):
         Fault("none", "a.cu", "twice", "once").put_into(tmp_path)
 
 

@@ -49,7 +49,7 @@ def plain(open_kernels: Open) -> Kernels:
 def planned(
     kernels: Kernels, batch: int, grid: tuple[int, ...], processors: int
 ) -> tuple[bool, dict[int, int], int]:
-    """Whether tiles are tall; splits by columns of a tile; images x splits of the workspace."""
+    """Whether tiles are tall; splits of tall, flat and simple tiles; images x splits in all."""
     answer = kernels.call("plan", batch, *grid, processors, np.zeros(8, np.int32))
     tall, *tiles, most = answer.arrays[0].tolist()
     return bool(tall), {index: tiles[2 * index + 1] for index in range(3)}, most

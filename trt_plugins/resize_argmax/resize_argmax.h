@@ -17,8 +17,8 @@
 //!         interpolation one product and one fused multiply-add. A class is left out only if it
 //!         stays below another in the whole cell. Ties go to the lower class.
 //! Needs   K * h * w < 2^31, H * W < 2^31.
-//! Weak    Not-a-number never wins, and a cell near one, or near an infinity, is interpolated for
-//!         all classes. So is one whose classes are all alike.
+//! Weak    Not-a-number never wins, and near one, or near an infinity, more classes are
+//!         interpolated. In a cell whose classes are all alike, all are.
 //! Twin    resize_argmax_reference() in src/segpp/ops, which fuses no multiply-add: labels differ
 //!         only between classes that are closer than that rounding.
 #pragma once

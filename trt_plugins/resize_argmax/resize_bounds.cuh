@@ -10,7 +10,7 @@
 //!         by less than half its last place, or by half where its last bits are 1000, and then
 //!         the sum is rounded to even, which the number is. So a class whose highest corner is
 //!         below the lowest corner of another is below it everywhere.
-//! Weak    Near a logit that is not finite no class is dropped.
+//! Weak    Near a logit that is not finite the classes that share its warp drop none.
 #pragma once
 
 #include "resize_pairs.cuh"
@@ -123,21 +123,18 @@ template <typename T>
 __device__ void tellWinners(
     Shared<T>& shared, Bounds<T> const& bounds, int slices, int slice, int classes)
 {
-    T const zero = fromFloat<T>(0.0F);
+    // Of NaN and a number the number is higher: a slice beside a strange logit has no say. If all
+    // are, no class is below NaN.
     Pair<T> floor = shared.floor[0][laneId()];
-    Pair<T> strange = spoiled(pairOf(zero, zero), floor);
     for (int other = 1; other < slices; ++other)
     {
-        Pair<T> const theirs = shared.floor[other][laneId()];
-        floor = higher(floor, theirs);
-        strange = spoiled(strange, theirs);
+        floor = higher(floor, shared.floor[other][laneId()]);
     }
-    Pair<T> const threshold = sum(floor, strange);
     unsigned bits = 0;
 #pragma unroll
     for (int j = 0; j < kShare; ++j)
     {
-        bits |= notBelow(bounds.highest[j], threshold) & 0x10001U << j;
+        bits |= notBelow(bounds.highest[j], floor) & 0x10001U << j;
     }
     // The last slice has looked again at its last class.
     int const left = classes - slice * kShare;

@@ -24,45 +24,56 @@ struct Pair<__half>
     __half2 both;
 };
 
+// Before sm_80 there is no arithmetic of two.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 template <>
 struct Pair<__nv_bfloat16>
 {
     __nv_bfloat162 both;
 };
+#endif
 
-__device__ inline Pair<float> pairOf(float low, float high)
+template <typename T>
+__device__ inline Pair<T> pairOf(T low, T high)
 {
-    return {low, high};
+    return {toFloat(low), toFloat(high)};
 }
-__device__ inline Pair<float> lower(Pair<float> a, Pair<float> b)
+template <typename T>
+__device__ inline Pair<T> lower(Pair<T> a, Pair<T> b)
 {
     return {fminf(a.low, b.low), fminf(a.high, b.high)};
 }
-__device__ inline Pair<float> higher(Pair<float> a, Pair<float> b)
+template <typename T>
+__device__ inline Pair<T> higher(Pair<T> a, Pair<T> b)
 {
     return {fmaxf(a.low, b.low), fmaxf(a.high, b.high)};
 }
 //! ``kept``, or NaN where the value is not finite.
-__device__ inline Pair<float> spoiled(Pair<float> kept, Pair<float> value)
+template <typename T>
+__device__ inline Pair<T> spoiled(Pair<T> kept, Pair<T> value)
 {
     return {fmaf(value.low, 0.0F, kept.low), fmaf(value.high, 0.0F, kept.high)};
 }
-__device__ inline Pair<float> sum(Pair<float> a, Pair<float> b)
+template <typename T>
+__device__ inline Pair<T> sum(Pair<T> a, Pair<T> b)
 {
     return {a.low + b.low, a.high + b.high};
 }
-__device__ inline float sumOfBoth(Pair<float> pair)
+template <typename T>
+__device__ inline float sumOfBoth(Pair<T> pair)
 {
     return pair.low + pair.high;
 }
 //! 0xffff in the half of a value that is not below the threshold, or where either is NaN.
-__device__ inline unsigned notBelow(Pair<float> value, Pair<float> threshold)
+template <typename T>
+__device__ inline unsigned notBelow(Pair<T> value, Pair<T> threshold)
 {
     unsigned const low = value.low < threshold.low ? 0U : 0xffffU;
     unsigned const high = value.high < threshold.high ? 0U : 0xffff0000U;
     return low | high;
 }
-__device__ inline Pair<float> ofNextLane(Pair<float> pair)
+template <typename T>
+__device__ inline Pair<T> ofNextLane(Pair<T> pair)
 {
     return {__shfl_down_sync(kAllLanes, pair.low, 1), __shfl_down_sync(kAllLanes, pair.high, 1)};
 }
@@ -96,7 +107,9 @@ __device__ inline Pair<float> ofNextLane(Pair<float> pair)
     }
 
 SEGPP_PAIR_OF(__half, __halves2half2, __half2float)
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 SEGPP_PAIR_OF(__nv_bfloat16, __halves2bfloat162, __bfloat162float)
+#endif
 #undef SEGPP_PAIR_OF
 
 } // namespace segpp::resize

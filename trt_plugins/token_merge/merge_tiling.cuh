@@ -11,6 +11,12 @@ namespace segpp::merge
 
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / kWarp;
+// Blocks of a multiprocessor that registers must suffice for; from sm_100 on two would spill.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+constexpr int kBlocks = 1;
+#else
+constexpr int kBlocks = 2;
+#endif
 
 // A member is its token in the window and its row in the block, together 16 bits.
 using Member = std::uint16_t;

@@ -51,7 +51,7 @@ __device__ void mergeRows(Members& members, T const* x, int const* slot, T* y, i
 }
 
 template <typename T, int kCount>
-__global__ void __launch_bounds__(kThreads, 2) tokenMergeKernel(T const* __restrict__ x,
+__global__ void __launch_bounds__(kThreads, kBlocks) tokenMergeKernel(T const* __restrict__ x,
     int const* __restrict__ slot, T* __restrict__ y, TokenMergeShape shape, Tiling tiling)
 {
     __shared__ Members members;

@@ -168,8 +168,7 @@ __global__ void __launch_bounds__(kThreads, kTiles > 8 ? 1 : 2) decodeHeadTensor
     {
         int const row = static_cast<int>(threadIdx.x) % kRows;
         int const level = static_cast<int>(threadIdx.x) / kRows;
-        int const y = min(top + row, planes.height - 1);
-        places[level][row] = placeOf(y, planes.y[level], planes.centre);
+        places[level][row] = placeOf(top + row, planes.y[level], planes.centre);
     }
     Part<kStrips> const part;
     Columns const columns[2] = {columnsOf(planes, cells, left, part.pixel, part.quad),

@@ -25,6 +25,7 @@ from benchmarks.kernels.nvcc import Kernel, Toolkit, find_toolkit
 # What a kernel is fast by: without these it still computes the same.
 EXPECTED = (
     (r"matchTensor<", 80, ("HMMA", "LDSM", "async 16 B")),
+    (r"head::decodeHeadTensor<", 80, ("HMMA",)),
     (r"matchNear<.*, [48]>", 75, ("load 16 B",)),
     (r"packDestinations<.*, [48]>", 75, ("load 16 B", "store 16 B")),
     (r"selectAndNumber<", 75, ("load 16 B", "shared atomic")),

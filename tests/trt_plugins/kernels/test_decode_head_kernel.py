@@ -241,6 +241,23 @@ def test_what_is_exact_in_any_order_is_exact(kernels: Kernels, case: Case) -> No
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("channels", [16, 15])
+def test_sums_and_bias_are_added_in_single(kernels: Kernels, kind: Any, channels: int) -> None:
+    # 2048 and a few ones, less 2048: halves know no odd number beyond 2048, and bfloat16 none
+    # beyond 256.
+    case = Case(pyramid(8, 32), 2, channels)
+    levels = [np.zeros((1, channels, *size), kind) for size in case.sizes]
+    levels[0][:] = 1
+    weight = np.ones((2, channels, 1, 1), kind)
+    weight[:, 0] = 2048
+    bias = np.full(2, -2048, kind)
+
+    logits = logits_of(kernels, case, [*levels, weight, bias])
+
+    assert (logits == channels - 1).all()
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
 @pytest.mark.parametrize("case", [TENSOR[0], PLAIN[1]], ids=str)
 def test_not_a_number_stays_in_its_pixel_and_infinity_above_zero(
     kernels: Kernels, case: Case, kind: Any

@@ -47,6 +47,7 @@ def _safely(place: str, measure: Callable[..., None], *arguments: object) -> Non
 def _tokens(place: str, settings: MatchSettings, batch: int, channels: int) -> None:
     count = settings.height * settings.width
     slots = count - settings.merged
+    singles = _singles(settings)
     sets = [_token_set(settings, batch, channels, slots) for _ in range(_sets(batch * count))]
     x, slot, y = sets[0]
     checks = {
@@ -55,7 +56,7 @@ def _tokens(place: str, settings: MatchSettings, batch: int, channels: int) -> N
             plain_torch.match_by_topk(x, settings), plain_match(x.float(), settings)
         ),
         "merge: largest difference": _far(
-            operators.merge(x, slot, slots), plain_torch.merge_by_index_add(x, slot, slots)
+            operators.merge(x, slot, slots, singles), plain_torch.merge_by_index_add(x, slot, slots)
         ),
         "unmerge: equal values": _equal(
             operators.unmerge(y, slot), plain_torch.unmerge_by_gather(y, slot)
@@ -63,7 +64,7 @@ def _tokens(place: str, settings: MatchSettings, batch: int, channels: int) -> N
     }
     record(STAGE, **{f"{place}, checks": checks})
     _measure(f"{place}: match", _matches(settings), sets)
-    _measure(f"{place}: merge", _merges(slots), sets)
+    _measure(f"{place}: merge", _merges(slots, singles), sets)
     _measure(f"{place}: unmerge", _unmerges(), sets)
 
 
@@ -90,9 +91,9 @@ def _bmm(settings: MatchSettings) -> Callable[..., Tensor]:
     return run
 
 
-def _merges(slots: int) -> Calls:
+def _merges(slots: int, singles: int) -> Calls:
     return {
-        "kernel": lambda x, slot, _: operators.merge(x, slot, slots),
+        "kernel": lambda x, slot, _: operators.merge(x, slot, slots, singles),
         "scatter_reduce": lambda x, slot, _: plain_torch.merge_by_scatter_reduce(x, slot, slots),
         "index_add": lambda x, slot, _: plain_torch.merge_by_index_add(x, slot, slots),
         "copy of y": lambda _, __, y: y.clone(),
@@ -155,7 +156,13 @@ def _token_set(settings: MatchSettings, batch: int, channels: int, slots: int) -
     x = torch.randn(batch, height * width, channels, device=device()).half()
     strides = settings.stride_y, settings.stride_x
     slot = operators.match(x, height, width, *strides, settings.merged, 0)
-    return x, slot, operators.merge(x, slot, slots)
+    return x, slot, operators.merge(x, slot, slots, _singles(settings))
+
+
+def _singles(settings: MatchSettings) -> int:
+    """The sources that stay: their slots come first, and have one row each."""
+    cells = (settings.height // settings.stride_y) * (settings.width // settings.stride_x)
+    return settings.height * settings.width - settings.merged - cells
 
 
 def _sets(rows: int) -> int:

@@ -46,7 +46,7 @@ extern "C" int segppMatch(std::int32_t const* shape, int type, void const* x, st
 extern "C" int segppMerge(std::int32_t const* shape, int type, void const* x,
     std::int32_t const* slot, void* y, void* stream)
 {
-    return segpp::tokenMerge({shape[0], shape[1], shape[2], shape[3]}, typeOf(type), x, slot, y,
+    return segpp::tokenMerge({shape[0], shape[1], shape[2], shape[3], shape[4]}, typeOf(type), x, slot, y,
         nullptr, streamOf(stream));
 }
 

@@ -40,11 +40,14 @@ def match(  # noqa: PLR0917 - the attributes of the operator
 
 
 @torch.library.custom_op("segpp_kernels::merge", mutates_args=())
-def merge(x: Tensor, slot: Tensor, slots: int) -> Tensor:
-    """Average the rows of x (B, N, C) that share a slot, to (B, slots, C)."""
+def merge(x: Tensor, slot: Tensor, slots: int, singles: int) -> Tensor:
+    """Average the rows of x (B, N, C) that share a slot, to (B, slots, C).
+
+    Each of the first ``singles`` slots has one row.
+    """
     x = x.contiguous()
     y = x.new_empty(x.shape[0], slots, x.shape[2])
-    _call("segppMerge", _numbers(*x.shape, slots), _TYPES[x.dtype], x, slot, y)
+    _call("segppMerge", _numbers(*x.shape, slots, singles), _TYPES[x.dtype], x, slot, y)
     return y
 
 
@@ -81,7 +84,7 @@ def _(  # noqa: PLR0917
 
 
 @merge.register_fake
-def _(x: Tensor, slot: Tensor, slots: int) -> Tensor:  # noqa: ARG001
+def _(x: Tensor, slot: Tensor, slots: int, singles: int) -> Tensor:  # noqa: ARG001
     return x.new_empty(x.shape[0], slots, x.shape[2])
 
 
@@ -103,16 +106,18 @@ class KernelMatching(BipartiteSoftMatching):
         """Match the tokens x (B, N, C)."""
         strides = self.sy, self.sx
         slot = match(x, grid.height, grid.width, *strides, self.num_merged(grid), self.window)
-        return _Matched(slot, self.tokens_out(grid))
+        destinations = (grid.height // self.sy) * (grid.width // self.sx)
+        return _Matched(slot, self.tokens_out(grid), self.tokens_out(grid) - destinations)
 
 
 @dataclass(frozen=True)
 class _Matched:
     slot: Tensor
     slots: int
+    singles: int
 
     def merge(self, x: Tensor) -> Tensor:
-        y: Tensor = merge(x, self.slot, self.slots)
+        y: Tensor = merge(x, self.slot, self.slots, self.singles)
         return y
 
     def unmerge(self, y: Tensor) -> Tensor:

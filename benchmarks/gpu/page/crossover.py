@@ -102,9 +102,9 @@ def draw(run: Run, path: Path) -> None:
     found = rows(run)
     places = list(dict.fromkeys(f"{row.network.upper()} {row.size}" for row in found))
     for row in found:
-        y = places.index(f"{row.network.upper()} {row.size}")
+        line = places.index(f"{row.network.upper()} {row.size}")
         # Of several in one place each is to be seen.
-        y += 0.16 * (list(_COLOURS).index(row.preset) - 1)
+        y = line + 0.16 * (list(_COLOURS).index(row.preset) - 1)
         filled = _COLOURS[row.preset] if not row.window else "none"
         mark = _MARKS[row.match_interval]
         panel.scatter(row.faster, y, marker=mark, color=_COLOURS[row.preset], facecolors=filled)

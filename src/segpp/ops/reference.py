@@ -185,8 +185,8 @@ def decode_head_reference(
     # As torch and CUDA have it, not a number stays one.
     fused = np.maximum(first + ((second + third) + fourth), np.float32(0))
     matrix = weight[:, :, 0, 0].astype(np.float32)
-    logits = np.einsum("kd,bdyx->bkyx", matrix, fused, optimize=True)
-    logits += bias.astype(np.float32)[:, None, None]
+    products: Array = np.einsum("kd,bdyx->bkyx", matrix, fused, optimize=True)
+    logits: Array = products + bias.astype(np.float32)[:, None, None]
     return logits.astype(levels[0].dtype)
 
 

@@ -248,8 +248,8 @@ FAULTS = (
     Fault(
         "logits that are not finite drop classes",
         _BOUNDS,
-        "Pair<T> const threshold = sum(floor, strange);",
-        "Pair<T> const threshold = floor;",
+        "shared.floor[slice][laneId()] = sum(bounds.floor, pairOf(spoil, spoil));",
+        "shared.floor[slice][laneId()] = bounds.floor;",
     ),
     Fault(
         "a cell is bounded by its left corners alone",

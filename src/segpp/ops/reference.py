@@ -187,7 +187,8 @@ def decode_head_reference(
     matrix = weight[:, :, 0, 0].astype(np.float32)
     logits = np.einsum("kd,bdyx->bkyx", matrix, fused, optimize=True)
     logits += bias.astype(np.float32)[:, None, None]
-    return logits.astype(levels[0].dtype)
+    rounded: Array = logits.astype(levels[0].dtype)
+    return rounded
 
 
 def _resized(x: Array, size: tuple[int, int], *, align_corners: bool) -> Array:

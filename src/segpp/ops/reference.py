@@ -185,9 +185,10 @@ def decode_head_reference(
     # As torch and CUDA have it, not a number stays one.
     fused = np.maximum(first + ((second + third) + fourth), np.float32(0))
     matrix = weight[:, :, 0, 0].astype(np.float32)
-    products: Array = np.einsum("kd,bdyx->bkyx", matrix, fused, optimize=True)
-    logits: Array = products + bias.astype(np.float32)[:, None, None]
-    return logits.astype(levels[0].dtype)
+    logits = np.einsum("kd,bdyx->bkyx", matrix, fused, optimize=True)
+    logits += bias.astype(np.float32)[:, None, None]
+    rounded: Array = logits.astype(levels[0].dtype)
+    return rounded
 
 
 def _resized(x: Array, size: tuple[int, int], *, align_corners: bool) -> Array:

@@ -35,6 +35,17 @@ __device__ __forceinline__ Columns columnsOf(
     return columns;
 }
 
+//! Two values rounded to T, as a word of an operand of the tensor cores.
+template <typename T>
+__device__ __forceinline__ std::uint32_t operandOf(float first, float second)
+{
+    Pack<T, 2> const rounded{{fromFloat<T>(first), fromFloat<T>(second)}};
+    std::uint32_t word;
+    static_assert(sizeof(word) == sizeof(rounded));
+    memcpy(&word, &rounded, sizeof(word));
+    return word;
+}
+
 //! The fused values of four channels at a pixel, as two words of an operand.
 template <typename T>
 __device__ __forceinline__ void fuse(Pack<T, kQuad> const& first, float4 const* row,
@@ -50,12 +61,10 @@ __device__ __forceinline__ void fuse(Pack<T, kQuad> const& first, float4 const* 
     auto const sum = [&](T own, float second, float third, float fourth) {
         return rectified(toFloat(own) + ((second + third) + fourth));
     };
-    float const low[2] = {sum(first.at[0], deeper[0].x, deeper[1].x, deeper[2].x),
-        sum(first.at[1], deeper[0].y, deeper[1].y, deeper[2].y)};
-    float const high[2] = {sum(first.at[2], deeper[0].z, deeper[1].z, deeper[2].z),
-        sum(first.at[3], deeper[0].w, deeper[1].w, deeper[2].w)};
-    lower = pack<T, std::uint32_t>(low);
-    upper = pack<T, std::uint32_t>(high);
+    lower = operandOf<T>(sum(first.at[0], deeper[0].x, deeper[1].x, deeper[2].x),
+        sum(first.at[1], deeper[0].y, deeper[1].y, deeper[2].y));
+    upper = operandOf<T>(sum(first.at[2], deeper[0].z, deeper[1].z, deeper[2].z),
+        sum(first.at[3], deeper[0].w, deeper[1].w, deeper[2].w));
 }
 
 //! Who computes what: a warp has 16 pixels of kStrips rows, a lane two of these and one quad.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.markdown import table, with_blocks
+from benchmarks.kernels.changed import changed
 from benchmarks.kernels.instruction_counts import ARCHITECTURE, as_rows, count_work
 from benchmarks.kernels.nvcc import Kernel, Toolkit, find_toolkit
 from segpp.errors import SegppError
@@ -22,11 +23,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "trt_plugins"
 RESULT = ROOT / "docs" / "results" / "kernels.json"
 PAGE = ROOT / "docs" / "kernels.md"
+# Of the kernels that an H200 ran on 2026-11-28, counted by the same rules.
+BEFORE = ROOT / "docs" / "results" / "kernels_before.json"
 
 # Thread instructions that a chip issues in the time in which its memory moves a byte: SMs x 128
 # lanes x clock / bandwidth, for Orin AGX 64 GB (16 SMs, 1.3 GHz, 204.8 GB/s) and H200 (132 SMs,
 # 1.755 GHz, 4.3 TB/s).
 ISSUE_PER_BYTE = {"Orin": 16 * 128 * 1.3 / 204.8, "H200": 132 * 128 * 1.755 / 4300}
+
+# Under which name the work is kept, by the machine code of which architecture.
+WORK = {"work": ARCHITECTURE, "work_sm90": 90}
 
 Compiled = dict[tuple[str, int], list[Kernel]]
 
@@ -74,15 +80,13 @@ def result_of(toolkit: Toolkit, compiled: Compiled) -> dict[str, Any]:
             for (file, architecture), kernels in compiled.items()
             for kernel in kernels
         ],
-        "work": as_rows(
-            count_work(
-                kernel
-                for (_, architecture), kernels in compiled.items()
-                if architecture == ARCHITECTURE
-                for kernel in kernels
-            )
-        ),
+        **{key: _work_of(compiled, architecture) for key, architecture in WORK.items()},
     }
+
+
+def _work_of(compiled: Compiled, architecture: int) -> list[dict[str, Any]]:
+    of = [kernels for (_, one), kernels in compiled.items() if one == architecture]
+    return as_rows(count_work(kernel for kernels in of for kernel in kernels))
 
 
 def _facts(kernel: Kernel) -> dict[str, Any]:
@@ -100,15 +104,20 @@ def _facts(kernel: Kernel) -> dict[str, Any]:
 def as_text(result: dict[str, Any]) -> str:
     """Return JSON with a line for each kernel."""
     parts = [f'"toolkit": {json.dumps(result["toolkit"])}']
-    for name in ("kernels", "work"):
+    for name in ("kernels", *WORK):
         lines = ",\n".join(f"    {json.dumps(row)}" for row in result[name])
         parts.append(f'"{name}": [\n{lines}\n  ]')
     return "{\n  " + ",\n  ".join(parts) + "\n}\n"
 
 
 def with_tables(page: str, result: dict[str, Any]) -> str:
-    """Return the page with its two tables drawn anew."""
-    blocks = {"compiled": _compiled_table(result), "work": _work_table(result)}
+    """Return the page with its tables drawn anew."""
+    before = json.loads(BEFORE.read_text(encoding="utf-8"))
+    blocks = {
+        "compiled": _compiled_table(result),
+        "work": _work_table(result),
+        "changed": changed(before, result),
+    }
     return with_blocks(page, blocks)
 
 

@@ -58,7 +58,7 @@ def caught(fault: Fault) -> str | None:
             "-q",
             "-p",
             "no:cacheprovider",
-            fault.tests,
+            *fault.tests,
         ]
         done = subprocess.run(
             command, cwd=ROOT, env=env, capture_output=True, text=True, check=False

@@ -40,8 +40,8 @@ def open_model(
     if lean:
         # The default goes to the end of the network first, and keeps what other outputs need.
         options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
-    # Without VNNI products of full 8 bits would saturate in sums of two, and what is decided by them
-    # would depend on the machine that calibrates.
+    # Without VNNI products of full 8 bits would saturate in sums of two, and what is decided by
+    # them would depend on the machine that calibrates.
     options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = _ERRORS_ONLY
     options.intra_op_num_threads = threads or default_threads() or 0

@@ -50,10 +50,13 @@ class Measured:
 def measured_for(manifest: Manifest) -> Measured | None:
     """Return what was measured of a file's network and setting; None where nothing was."""
     shape, size = manifest.architecture, f"{manifest.input.height}x{manifest.input.width}"
+    # The other head costs more, so that merging is worth another share of the whole.
+    if manifest.channels or shape.head != "linear":
+        return None
     for one in _read()[1]:
         dims, depths = SIZES[one.network]
         same = (shape.dims, shape.depths) == (dims, depths) and size == one.size
-        if same and not manifest.channels and _merges_as(manifest, one):
+        if same and _merges_as(manifest, one):
             return one
     return None
 
@@ -94,7 +97,8 @@ def _merges_as(manifest: Manifest, one: Measured) -> bool:
 
 def _as_set(site: ReductionSite, depths: Sequence[int]) -> tuple[object, ...]:
     # A match that serves a whole stage is told by the stage's depth.
-    whole = site.match_every > 1 and site.match_every >= depths[site.stage - 1]
+    depth = dict(enumerate(depths, start=1)).get(site.stage, WHOLE_STAGE)
+    whole = site.match_every > 1 and site.match_every >= depth
     interval = WHOLE_STAGE if whole else site.match_every
     name = str(Site(site.stage, site.side))
     return (name, site.method, *_pairs(site.settings, None), interval)

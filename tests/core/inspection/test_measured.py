@@ -18,10 +18,11 @@ RUN = read_run(RESULT)
 
 
 def large(path: Path, **changes: object) -> Manifest:
-    """The manifest of a file, told as of 1024x2048."""
+    """The manifest of a file, told as of 1024x2048 and with the head that was measured."""
     manifest = read_manifest(path)
     spec = replace(manifest.input, shape=(1, 3, 1024, 2048))
-    return replace(manifest, input=spec, **changes)  # type: ignore[arg-type]  # fields of a manifest
+    shape = replace(manifest.architecture, head="linear")
+    return replace(manifest, **{"input": spec, "architecture": shape, **changes})  # type: ignore[arg-type]  # fields of a manifest
 
 
 def row(preset: str, interval: int = 1) -> Measured:
@@ -65,6 +66,11 @@ def test_others_are_told_nothing(exported: Exported) -> None:
     assert measured_sections(replace(manifest, reduction=tuple(others))) == ()
     other = (replace(first, settings=settings), *others)
     assert measured_sections(replace(manifest, reduction=other)) == ()
+    head = replace(manifest.architecture, head="conv-bn")
+    assert measured_sections(replace(manifest, architecture=head)) == ()
+    # A manifest comes from outside: no block is the ninth stage's.
+    far = (replace(first, stage=9), *others)
+    assert measured_sections(replace(manifest, reduction=far)) == ()
 
 
 def test_proofs_are_told_beside(exported: Exported) -> None:

@@ -51,7 +51,7 @@ def test_what_any_checkpoint_could_be_exported_with_is_let_through(checkpoint: P
         ({"input_dtype": "uint9"}, "unknown input .uint9."),
         ({"outputs": "mask"}, "unknown output .mask."),
         ({"precision": "fp8"}, "unknown precision .fp8."),
-        ({"target": "tensorrt"}, "unknown target .tensorrt."),
+        ({"target": "openvino"}, "unknown target .openvino."),
         ({"rewrites_off": ("fold-norm",)}, "(?s)unknown rewrite .fold-norm..*fold-batch-norm"),
         (
             {"target": "onnxruntime", "precision": "fp16"},

@@ -18,6 +18,7 @@ from segpp.manifest import read_manifest
 from segpp.runtime.inference.open_session import open_session
 from segpp.runtime.inference.session import Session
 from segpp.runtime.system.hardware import this_machine
+from tests.runtime.backends.openvino_cpu import has_bf16, needs_bf16
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO (segpp[openvino]) is not installed")
 
@@ -28,13 +29,6 @@ Network = Callable[..., Path]
 Exported = Callable[[str, str, str], Path]
 Stripes = Callable[[int, int], np.ndarray]
 Capture = pytest.CaptureFixture[str]
-
-
-def has_bf16() -> bool:
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-needs_bf16 = pytest.mark.skipif(not has_bf16(), reason="this CPU does not compute in BF16")
 
 
 def open_with(path: Path, **settings: object) -> Session:

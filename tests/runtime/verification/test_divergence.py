@@ -17,6 +17,7 @@ from segpp.runtime.verification.divergence import (
     first_divergence,
 )
 from segpp.utils.files import manifest_path, sha256_of
+from tests.runtime.backends.openvino_cpu import needs_bf16
 from tests.runtime.verification.forgery import edited
 
 Exported = Callable[[str, str, str], Path]
@@ -76,19 +77,22 @@ def test_a_file_does_not_part_from_itself(exported: Exported) -> None:
     assert "no part gives more than rounding explains" in found.text()
 
 
-def test_a_file_parts_from_itself_where_another_library_makes_something_else_of_it(
-    exported: Exported,
+@pytest.mark.parametrize(
+    ("precision", "least"), [("fp32", 0.0), pytest.param("bf16", 1e-3, marks=needs_bf16)]
+)
+def test_a_file_is_compared_with_what_another_library_makes_of_it(
+    exported: Exported, precision: str, least: float
 ) -> None:
-    """OpenVINO's BF16 beside ONNX Runtime's FP32."""
+    """OpenVINO's FP32 and, where the CPU has it, BF16 beside ONNX Runtime's FP32."""
     pytest.importorskip("openvino", reason="needs OpenVINO (extra openvino)")
     path = exported("none", "128x256", "fp32")
-    config = BackendConfig(1, alone=False, precision="bf16", cache=False)
+    config = BackendConfig(1, alone=False, precision=precision, cache=False)
 
     found = first_divergence(path, path, PICTURES, backend="openvino", config=config)
 
-    assert found.precision == "bf16"
+    assert found.precision == precision
     assert found.first is None
-    assert max(b.difference or 0.0 for b in found.blocks) > 1e-3
+    assert max(b.difference or 0.0 for b in found.blocks) > least
 
 
 def test_labels_are_compared_pixel_by_pixel() -> None:

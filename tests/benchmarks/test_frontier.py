@@ -121,7 +121,7 @@ def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
 
     names = ("none", "fast", "hq + hidden + head.grid")
     run("untrained", *common, "--settings", *names, "--out", before)
-    trial = (*common, "--settings", "fast", "--minutes", 0.3, "--kills", 1, "--out", after)
+    trial = (*common, "--settings", "fast", "--minutes", 0.5, "--kills", 1, "--out", after)
     run("distilled", *trial, "--folder", tmp_path / "students")
     first = after.read_bytes()
     run("distilled", *trial, "--folder", tmp_path / "students")

@@ -55,7 +55,7 @@ def test_what_the_sanitizer_runs_answers_well_into_memory_that_nobody_wrote_to(
     sanitized.main(library)
 
     lines = capsys.readouterr().out.splitlines()
-    assert {line.split()[0] for line in lines} == {"match", "merge", "unmerge", "labels"}
+    assert {line.split()[0] for line in lines} == {"match", "merge", "unmerge", "labels", "head"}
     assert all(line.endswith(" 0 []") for line in lines)
 
 

@@ -24,10 +24,18 @@ MATCHES = (
     (1, 64, 16, 17, 4, 4, 100, 1),
     (1, 8, 40, 31, 2, 2, 500, 0),
 )
-# Batch, tokens, channels, slots.
-GATHERS = ((2, 257, 8, 200), (1, 129, 320, 40), (3, 31, 33, 7), (1, 2100, 24, 3))
+# Batch, tokens, channels, slots, and of these the first that have one token each.
+GATHERS = (
+    (2, 257, 8, 200, 0),
+    (2, 257, 8, 200, 150),
+    (1, 129, 320, 40, 0),
+    (3, 31, 33, 7, 2),
+    (1, 2100, 24, 3, 0),
+)
 # Batch, classes, height and width before and after.
 RESIZES = ((1, 19, 16, 33, 64, 132), (2, 150, 5, 4, 40, 32), (1, 19, 5, 6, 15, 18))
+# Batch, channels, classes, height and width of the finest of four maps; each next is half of it.
+HEADS = ((1, 32, 19, 8, 32), (2, 48, 19, 9, 33), (1, 33, 150, 5, 7))
 
 
 def main(library: ctypes.CDLL | None = None) -> None:
@@ -45,16 +53,18 @@ def calls(library: ctypes.CDLL) -> Iterator[tuple[str, list[object]]]:
     for kind, dtype in enumerate(TYPES):
         for shape in MATCHES:
             yield "match", _match(library, shape, kind, dtype)
-        for batch, tokens, channels, slots in GATHERS:
-            x, slot = _drawn((batch, tokens, channels), dtype), _slots(batch, tokens, slots)
-            y = _drawn((batch, slots, channels), dtype)
-            sizes = [kind, batch, tokens, channels, slots, 0]
-            yield "merge", [x, slot, Unwritten(y.shape, dtype), *sizes]
-            yield "unmerge", [y, slot, Unwritten(x.shape, dtype), *sizes]
+        for batch, tokens, channels, slots, singles in GATHERS:
+            x = _drawn((batch, tokens, channels), dtype)
+            slot, y = _slots(batch, tokens, slots, singles), _drawn((batch, slots, channels), dtype)
+            sizes = [kind, batch, tokens, channels, slots]
+            yield "merge", [x, slot, Unwritten(y.shape, dtype), *sizes, singles, 0]
+            yield "unmerge", [y, slot, Unwritten(x.shape, dtype), *sizes, 0]
         for resize in RESIZES:
             batch, classes, _, _, height, width = resize
             labels = Unwritten((batch, height, width), np.int8 if classes <= 127 else np.int32)
             yield "labels", [_drawn(resize[:4], dtype), labels, kind, *resize, 0, 0]
+        for shape in HEADS:
+            yield "head", _head(shape, kind, dtype)
 
 
 def _match(library: ctypes.CDLL, shape: tuple[int, ...], kind: int, dtype: Any) -> list[object]:
@@ -70,8 +80,20 @@ def _drawn(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     return drawn
 
 
-def _slots(batch: int, tokens: int, slots: int) -> NDArray[Any]:
-    return np.random.default_rng(0).integers(0, slots, (batch, tokens)).astype(np.int32)
+def _slots(batch: int, tokens: int, slots: int, singles: int) -> NDArray[Any]:
+    slot = np.random.default_rng(0).integers(singles, slots, (batch, tokens))
+    slot[:, :singles] = np.arange(singles)
+    return slot.astype(np.int32)
+
+
+def _head(shape: tuple[int, ...], kind: int, dtype: Any) -> list[object]:
+    batch, channels, classes, height, width = shape
+    sizes = [(-(-height // step), -(-width // step)) for step in (1, 2, 4, 8)]
+    maps = [_drawn((batch, channels, *size), dtype) for size in sizes]
+    weight, bias = _drawn((classes, channels), dtype), _drawn((classes,), dtype)
+    logits = Unwritten((batch, classes, height, width), dtype)
+    numbers = [side for size in sizes for side in size]
+    return [*maps, weight, bias, logits, kind, *shape[:3], *numbers, 0, 0]
 
 
 if __name__ == "__main__":

@@ -10,14 +10,15 @@ import onnx
 from segpp.calib.plan import Plan
 from segpp.calib.writers import WRITERS
 from segpp.calib.writers._qdq import Style, insert
+from segpp.calib.writers._weight_bits import cpu_weight_limit, cpu_weight_options
 from segpp.calib.writers.base import Writer
 
 __all__ = ["write_for_openvino"]
 
 
 def write_for_openvino(model: onnx.ModelProto, plan: Plan) -> onnx.ModelProto:
-    """Return the model with the plan's sites in 8 bits."""
-    return insert(model, plan, Style(signed=True))
+    """Return the model with the plan's sites in 8 bits, for the CPU at hand."""
+    return insert(model, plan, Style(True, cpu_weight_limit()))
 
 
 WRITERS.register("openvino")(
@@ -28,5 +29,7 @@ WRITERS.register("openvino")(
         precisions=frozenset({"fp32"}),
         write=write_for_openvino,
         faults=lambda _model: [],
+        options=cpu_weight_options,
+        weight_limit=cpu_weight_limit,
     )
 )

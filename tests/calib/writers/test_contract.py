@@ -10,8 +10,9 @@ from onnx import numpy_helper
 from segpp.calib.graph.fuse_gelu import fuse_gelu
 from segpp.calib.pictures.runs import batch_of, logits_of
 from segpp.calib.plan import Plan
-from segpp.calib.writers import WRITERS
+from segpp.calib.writers import WRITERS, _weight_bits
 from segpp.errors import InputError
+from segpp.manifest import WEIGHT_BITS
 from tests.calib.conftest import MakePictures, TinyFile
 from tests.calib.plans import Quantized, quantize
 
@@ -111,6 +112,32 @@ def test_weights_of_sites_are_in_8_bits_and_others_are_what_they_were(made: Quan
     codes = [numpy_helper.to_array(after[name]) for name in after.keys() - before.keys()]
     shapes = Counter(tuple(before[name].dims) for name in planned)
     assert shapes == Counter(one.shape for one in codes if one.dtype == np.int8 and one.ndim > 1)
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("vnni", "largest", "bits"), [(False, 63, "7"), (True, 127, "8")])
+def test_weights_have_the_bits_that_a_cpu_adds_up_right(
+    target: str,
+    tiny_file: TinyFile,
+    make_pictures: MakePictures,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    vnni: bool,
+    largest: int,
+    bits: str,
+) -> None:
+    made = quantize(tiny_file(*FORMS[1]), target, make_pictures(1, channels=4))
+    monkeypatch.setattr(_weight_bits, "has_vnni", lambda: vnni)
+    writer = WRITERS[target]
+
+    codes = [
+        numpy_helper.to_array(one).astype(np.int16)
+        for one in writer.write(made.model, made.plan).graph.initializer
+        if one.data_type == onnx.TensorProto.INT8 and len(one.dims) > 1
+    ]
+
+    assert max(int(abs(one).max()) for one in codes) == largest == writer.weight_limit()
+    assert writer.options() == {WEIGHT_BITS: bits}
 
 
 def test_a_tensor_is_quantized_once_however_many_take_it(

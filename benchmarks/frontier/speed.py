@@ -18,21 +18,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.common.interleaved import interleaved, opened, place, street, summary
-from benchmarks.distillation.new_segmenter import new_segmenter, write_segmenter
+from benchmarks.common.random_network import NAMES, random_network
 from benchmarks.frontier.files import cost, written
 from benchmarks.frontier.settings import ALL
-from benchmarks.networks.baselines import export_own, export_transformers, write_random
+from benchmarks.networks.baselines import export_own, export_transformers
 from segpp.export.models.loading import load_checkpoint
-from segpp.export.models.segformer.architecture import SIZES
 from segpp.export.targets import PORTABLE, TARGETS
 from segpp.images import sample_image
 from segpp.manifest import read_manifest
-from segpp.ops.grid import Grid, Size, parse_size
+from segpp.ops.grid import Size, parse_size
 from segpp.utils.files import check_writable
-
-# Random plain ViTs: blocks, side of a patch, classes of Cityscapes, channels of a token.
-DEPTH, PATCH, CLASSES = 12, 16, 19
-SEGMENTERS = {"segmenter-ti": 192, "segmenter-s": 384, "segmenter-b": 768}
 
 
 def main() -> None:
@@ -44,7 +39,7 @@ def main() -> None:
     runs = json.loads(args.out.read_text(encoding="utf-8"))["runs"] if args.out.exists() else []
     runs.append(
         {
-            "network": args.source if _is_random(args.source) else Path(args.source).name,
+            "network": args.source if args.source in NAMES else Path(args.source).name,
             "head": args.head,
             "size": str(args.size),
             "target": args.target,
@@ -61,7 +56,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
-        "source", metavar="FILE|SIZE", help="a checkpoint, b0 to b5, or segmenter-ti, -s, -b"
+        "source", metavar="FILE|SIZE", help=f"a checkpoint, or one of {', '.join(NAMES)}"
     )
     parser.add_argument("--size", type=parse_size, default=Size(1024, 1024), metavar="HxW")
     parser.add_argument("--settings", nargs="+", choices=ALL, metavar="NAME", required=True)
@@ -78,7 +73,12 @@ def _arguments() -> argparse.Namespace:
 
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float]]:
     """Return times and cost of every file, beside the first."""
-    source = _source(args, folder)
+    random = args.source in NAMES
+    source = (
+        random_network(args.source, args.size, args.decoder, folder)
+        if random
+        else Path(args.source)
+    )
     files, costs = {}, {}
     if args.plain:
         files["plain"] = folder / "plain.onnx"
@@ -95,24 +95,6 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, dict[str, float
         runners = {name: _runner(stack, file, args) for name, file in files.items()}
         rows = summary(interleaved(runners, args.rounds))
     return {name: {**row, **costs.get(name, {})} for name, row in rows.items()}
-
-
-def _is_random(source: str) -> bool:
-    return source in SIZES or source in SEGMENTERS
-
-
-def _source(args: argparse.Namespace, folder: Path) -> Path:
-    """Return the checkpoint, or random weights of a network of that name."""
-    path = folder / "random.pth"
-    if args.source in SIZES:
-        write_random(args.source, args.decoder, path)
-    elif args.source in SEGMENTERS:
-        grid = Grid(args.size.height // PATCH, args.size.width // PATCH)
-        weights = new_segmenter(SEGMENTERS[args.source], DEPTH, PATCH, grid, CLASSES)
-        write_segmenter(path, weights, grid, {})
-    else:
-        return Path(args.source)
-    return path
 
 
 def _export_plain(source: Path, path: Path, args: argparse.Namespace) -> None:

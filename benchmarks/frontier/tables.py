@@ -1,5 +1,6 @@
 """The results of this folder as Markdown tables."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
@@ -32,13 +33,16 @@ def frontier_table(result: Row, trials: Sequence[Row]) -> str:
 
 
 def seeds_of(row: Row, result: Row, trials: Sequence[Row]) -> list[Row]:
-    """Return the trials of a row's setting at the usual rate that were not killed on their way."""
-    wanted = (result["checkpoint"], row["setting"], 0, None)
-    return [
-        t
-        for t in trials
-        if (t["checkpoint"], t["setting"], t["kills"], t.get("learning_rate")) == wanted
-    ]
+    """Return the longest trials of a row's setting, of the rate that most seeds had.
+
+    What was killed on its way is another matter.
+    """
+    alike: defaultdict[tuple[float, float], list[Row]] = defaultdict(list)
+    wanted = (result["checkpoint"], row["setting"], 0)
+    for trial in trials:
+        if (trial["checkpoint"], trial["setting"], trial["kills"]) == wanted:
+            alike[trial["minutes"], trial.get("learning_rate") or 0.0].append(trial)
+    return max(alike.items(), key=lambda one: (one[0][0], len(one[1])))[1] if alike else []
 
 
 def _frontier_line(row: Row, seeds: Sequence[Row]) -> list[str]:

@@ -72,14 +72,22 @@ def row(setting: str, gmacs: float, miou: float) -> dict[str, Any]:
     return {"setting": setting, "group": "merging", "file_gmacs": gmacs, **scores}
 
 
-def test_the_table_has_the_mean_of_the_seeds_of_its_own_checkpoint(tmp_path: Path) -> None:
+def test_the_table_has_the_mean_of_the_seeds_of_its_own_longest_trials(tmp_path: Path) -> None:
     rows = [row("none", 2, 0.5), row("hq", 1, 0.4)]
     result = {"checkpoint": "a.pth", "size": "352x480", "rows": rows}
-    students = [("a.pth", 0, 0.44), ("a.pth", 0, 0.46), ("b.pth", 0, 0.9), ("a.pth", 10, 0.2)]
-    trials = [
-        {"checkpoint": name, "setting": "hq", "kills": kills, "after": row("hq", 1, miou)}
-        for name, kills, miou in students
+    students = [
+        ("a.pth", 0, 60, None, 0.44),
+        ("a.pth", 0, 60, None, 0.46),
+        ("b.pth", 0, 60, None, 0.9),
+        ("a.pth", 10, 60, None, 0.2),
+        ("a.pth", 0, 20, None, 0.3),
+        ("a.pth", 0, 60, 6e-4, 0.8),
     ]
+    trials = [
+        {"checkpoint": name, "setting": "hq", "kills": kills, "minutes": minutes,
+         "learning_rate": rate, "after": row("hq", 1, miou)}
+        for name, kills, minutes, rate, miou in students
+    ]  # fmt: skip
 
     table = frontier_table(result, trials).splitlines()
     draw({"b0": result}, trials, tmp_path / "plot.png")

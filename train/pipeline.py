@@ -29,6 +29,7 @@ from segpp.export.reduction.gates.config import chooses_on_images
 from segpp.export.reduction.gates.running_moments import Draw
 from segpp.train.check import check_config, check_not_a_picture
 from segpp.train.config import TrainingConfig
+from segpp.train.gates.choosing import check_kept
 from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.judged import Judged
@@ -152,6 +153,8 @@ def _begun(
     restart = task.config.restart
     student = task.student()
     if (stopped := keeper.found(settings, dict(trained(student)), restart=restart)) is not None:
+        depths = task.checkpoint.architecture.depths
+        check_kept(task.channels(stopped.channels), stopped.channels, depths, keeper.path)
         _give(student, stopped.student)
         stopped.student = dict(trained(student))
         if task.world.is_first:

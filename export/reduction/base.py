@@ -16,6 +16,7 @@ from typing import (
 
 from segpp.errors import ReductionError
 from segpp.export.reduction.sites import Side, Site
+from segpp.manifest.consistency import MOST
 from segpp.ops.grid import Grid
 from segpp.utils.choices import check_choice
 
@@ -106,10 +107,15 @@ class Method(ABC):
             return text
         kind = int if hint is int else float
         try:
-            return kind(text)
+            value = kind(text)
         except ValueError:
             needed = "a whole number" if kind is int else "a number"
-            raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r}") from None
+            raise ReductionError(f"{cls.name} needs {needed} for {key}, not {text!r:.80}") from None
+        if isinstance(value, int) and abs(value) > MOST:
+            raise ReductionError(
+                f"{cls.name} cannot count with {key}={text:.80}", f"no engine counts beyond {MOST}"
+            )
+        return value
 
     @classmethod
     def _check_word(cls, key: str, word: str) -> None:

@@ -55,6 +55,14 @@ Film = Callable[..., Path]
         ("distill t.pth film -o out.pth --preset 2x2 --held-back 0.99", "--held-back 0.99"),
         ("distill t.pth film -o out.pth --preset 2x2 --eval film", "of no known layout"),
         ("distill t.pth film -o out.pth --preset 2x2 --learning-rate 0", "--learning-rate 0"),
+        (
+            f"distill t.pth film -o out.pth --preset 2x2 --seed {1 << 63}",
+            "whole number from 0 to 9",
+        ),
+        (
+            f"distill t.pth film -o out.pth --preset 2x2 --match-interval {1 << 31}",
+            "--match-interval is 2147483648",
+        ),
     ],
 )
 def test_what_cannot_be_is_one_sentence(

@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from segpp.errors import ImageError
+from segpp.errors import ImageError, InputError
 from segpp.export.models.gating import mask_of
 from segpp.export.reduction.gates.config import ChannelGates
 from segpp.export.reduction.gates.places import Channels, Place
 from segpp.export.reduction.gates.running_moments import Draw
+from segpp.manifest import ChannelSite
+from segpp.manifest.consistency import channel_problems
 from segpp.train.pictures.reading import Reader, left_out
 
-__all__ = ["drawn_from", "kept_at", "masks_of"]
+__all__ = ["check_kept", "drawn_from", "kept_at", "masks_of"]
 
 # Moments of activations settle on a few thousand tokens each; more pictures only take time.
 _CHOSEN_ON = 32
@@ -64,6 +66,33 @@ def kept_at(gates: ChannelGates, masks: Mapping[str, str]) -> dict[Place, dict[s
         own = {n.removeprefix(first): m for n, m in masks.items() if n.startswith(first)}
         found[place] = {name: mask for name, mask in own.items() if name.endswith(ends)}
     return found
+
+
+def check_kept(
+    sites: Sequence[ChannelSite], masks: Mapping[str, str], depths: Sequence[int], path: Path
+) -> None:
+    """Raise InputError unless masks tell for every block with fixed gates what stays, and no more.
+
+    Args:
+        sites: What the gates make of the channels, given these masks.
+        masks: As ``masks_of`` gives them.
+        depths: How many blocks each stage has.
+        path: Of the state that has them, for the message.
+    """
+    expected = {
+        f"{site.stage}.{block}.{layer}"
+        for site in sites
+        if site.method == "fixed"
+        for block in range(1, depths[site.stage - 1] + 1)
+        for layer in (("hidden",) if site.part == "hidden" else ("qk", "v"))
+    }
+    wrong = next((problem for site in sites for problem in channel_problems(site)), None)
+    if wrong or masks.keys() != expected:
+        raise InputError(
+            f"{path} is no training that can be gone on with",
+            f"it {wrong or 'tells of the channels of other blocks than those with fixed gates'}",
+            hint="begin anew: `restart=True`",
+        )
 
 
 def _read(path: Path, reader: Reader) -> NDArray[np.float32] | None:

@@ -39,6 +39,10 @@ _MOST_BESIDE = 1 << 20
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 # Of a check: agreement and divergence, and where there are labels the mean IoU.
 _FOUND = (2, 3)
+# As what is told of a student may have; nobody lives to see so many.
+_MOST_STEPS = 1 << 40
+# What torch's GradScaler tells of itself.
+_SCALE = {"scale", "growth_factor", "backoff_factor", "growth_interval", "_growth_tracker"}
 
 Tensors = dict[str, Tensor]
 
@@ -164,11 +168,13 @@ def _decoded(content: Any, like: Mapping[str, Tensor]) -> Progress:
     moments = content.get("moments")
     _require(isinstance(moments, dict) and set(moments) in ({*like}, set()), "its moments")
     _require(content.get("precision") in {"fp32", "bf16", "fp16"}, "its precision")
+    start, best = _judged(content.get("start")), _judged(content.get("best"))
+    _require(type(start) is type(best), "what its checks found")
     return Progress(
         settings=settings,
         precision=content["precision"],
-        start=_judged(content.get("start")),
-        best=_judged(content.get("best")),
+        start=start,
+        best=best,
         student=student,
         step=_count(content.get("step")),
         seconds=_number(content.get("seconds")),
@@ -193,7 +199,7 @@ def _is_texts(value: Any) -> bool:
 
 
 def _count(value: Any) -> int:
-    _require(type(value) is int and value >= 0, "a number of steps")
+    _require(type(value) is int and 0 <= value < _MOST_STEPS, "a number of steps")
     return int(value)
 
 
@@ -204,7 +210,9 @@ def _number(value: Any) -> float:
 
 def _judged(value: Any) -> Judged:
     _require(isinstance(value, list) and len(value) in _FOUND, "what a check found")
-    return judged_from([_number(number) for number in value])
+    agreement, divergence, *miou = (_number(number) for number in value)
+    _require(max(agreement, *miou, 0.0) <= 1, "what a check found")
+    return judged_from([agreement, divergence, *miou])
 
 
 def _history(value: Any) -> list[tuple[float, ...]]:
@@ -220,7 +228,9 @@ def _tensors(value: Any, like: Mapping[str, Tensor]) -> Tensors:
 
 def _pair(value: Any, like: Tensor) -> Tensors:
     _require(isinstance(value, dict) and set(value) == {*_MOMENTS}, "a moment")
-    return {name: _tensor(value[name], like) for name in _MOMENTS}
+    pair = {name: _tensor(value[name], like) for name in _MOMENTS}
+    _require(bool((pair["exp_avg_sq"] >= 0).all()), "a moment")
+    return pair
 
 
 def _tensor(value: Any, like: Tensor) -> Tensor:
@@ -234,5 +244,6 @@ def _tensor(value: Any, like: Tensor) -> Tensor:
 
 def _scale(value: Any) -> dict[str, Any]:
     _require(isinstance(value, dict), "its scale of losses")
-    _require(all(type(k) is str and type(v) in (int, float) for k, v in value.items()), "its scale")
+    _require(set(value) in (_SCALE, set()), "its scale of losses")
+    _require(all(_number(v) > 0 or k == "_growth_tracker" for k, v in value.items()), "its scale")
     return dict(value)

@@ -30,6 +30,8 @@ from segpp.export.custom_ops.functions._onnxscript import (
     to_function_proto,
 )
 from segpp.export.custom_ops.functions._windowed_match import windowed_match
+from segpp.ops.grid import Grid
+from segpp.ops.partition import BipartitePartition
 
 __all__ = ["token_match"]
 
@@ -42,12 +44,31 @@ _INT64 = onnx.TensorProto.INT64
 def token_match(uses: OperatorUses) -> FunctionProto:
     """Return the function: cells are compared in it only if a node of the file has a window.
 
-    If every node has one, far destinations are not looked at; if only some have, they are hidden.
+    If every node has one, far destinations are not looked at; if only some have, or windows are so
+    wide that looking at all of them is less work, they are hidden.
     """
     function = to_function_proto(SegppTokenMatch)
     if not uses.any_has("window"):
         return bypass_value(function, of="scores", to="similarity")
-    return replace_subgraph(function, windowed_match) if uses.all_have("window") else function
+    is_windowed = uses.all_have("window") and _windows_save(uses)
+    return replace_subgraph(function, windowed_match) if is_windowed else function
+
+
+def _windows_save(uses: OperatorUses) -> bool:
+    """Return whether windows take fewer comparisons than all pairs, places off the grid included.
+
+    A window of w cells has (2 w + 1)^2 places, of which the function gathers every one.
+    """
+    in_windows = in_all = 0
+    for node in uses.nodes:
+        at = {attribute.name: attribute.i for attribute in node.attribute}
+        if not {"height", "width", "stride_y", "stride_x"} <= at.keys():
+            continue
+        grid = Grid(at["height"], at["width"])
+        partition = BipartitePartition(grid, at["stride_y"], at["stride_x"])
+        in_windows += grid.tokens * (2 * at["window"] + 1) ** 2
+        in_all += partition.num_sources * partition.cells.tokens
+    return in_windows <= in_all or not in_all
 
 
 # ruff: noqa: N802 - the function's name is the operator's

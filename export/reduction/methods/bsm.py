@@ -139,7 +139,7 @@ class BipartiteSoftMatching(TokenReduction):
             stride_y=self.sy,
             stride_x=self.sx,
             merged=num_merged,
-            window=self.window,
+            window=partition.within_reach(self.window),
         )
         if exchange is not None:
             slot = exchange.of_numbers(slot)

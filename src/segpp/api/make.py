@@ -11,6 +11,7 @@ from segpp.export.reduction.config import ReductionChoice
 from segpp.export.reduction.counts import CountChoice
 from segpp.images.picture import check_bands
 from segpp.images.white import check_white
+from segpp.manifest.consistency import MOST
 from segpp.runtime.build import BuildConfig, BuildReport, GateConfig
 from segpp.runtime.build import build_engine as build
 from segpp.utils import arguments
@@ -224,7 +225,7 @@ def _match_interval(given: object) -> int | Literal["auto"]:
     if isinstance(given, str) and given == AUTO:
         return AUTO
     try:
-        return arguments.whole_number("match_interval", given)
+        return arguments.whole_number("match_interval", given, most=MOST)
     except InputError as failure:
         expected = f"a number of blocks, or {AUTO!r}"
         raise arguments.wrong("match_interval", given, expected) from failure

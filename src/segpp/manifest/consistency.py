@@ -17,14 +17,20 @@ from segpp.manifest.schema import (
     ReductionSite,
 )
 
-__all__ = ["channel_problems", "check_consistent", "check_fitting_bands", "reading_pictures"]
+__all__ = [
+    "MOST",
+    "channel_problems",
+    "check_consistent",
+    "check_fitting_bands",
+    "reading_pictures",
+]
 
 _MAX_COLOR = 255
 _RGB = 3
 # The stages of sites in no stage, and the one side that each has.
 _OUTSIDE = {0: "grid", -1: "patches"}
 # Beyond it no engine counts.
-_MOST = (1 << 31) - 1
+MOST = (1 << 31) - 1
 _MOST_SETTINGS, _MOST_TEXT = 16, 40
 
 
@@ -131,14 +137,14 @@ def _site_problems(site: ReductionSite) -> Iterator[str]:
         yield f"names the site of stage {site.stage}, {site.side}"
     if site.match_of is not None and site.side != "ffn":
         yield f"says that stage {site.stage}, {site.side} merges by the match of {site.match_of}"
-    if not 1 <= site.match_every <= _MOST or (site.side == "grid" and site.match_every > 1):
+    if not 1 <= site.match_every <= MOST or (site.side == "grid" and site.match_every > 1):
         yield (
             f"says that stage {site.stage}, {site.side} matches every "
             f"{site.match_every!r:.20} blocks"
         )
     if not _are_settings(site.settings):
         yield f"gives stage {site.stage}, {site.side} the settings {site.settings!r:.80}"
-    if max(height, width, site.tokens_in) > _MOST:
+    if max(height, width, site.tokens_in) > MOST:
         yield f"gives stage {site.stage}, {site.side} a grid of {height!r:.20}x{width!r:.20}"
     if site.tokens_in != height * width or not 1 <= site.tokens_out <= site.tokens_in:
         yield (
@@ -168,9 +174,9 @@ def _place_problems(manifest: Manifest) -> Iterator[str]:
 
 def channel_problems(site: ChannelSite) -> Iterator[str]:
     """Yield what cannot be true of one place with fewer channels, each as the end of a sentence."""
-    if not (1 <= site.stage <= _MOST and 1 <= site.groups <= _MOST):
+    if not (1 <= site.stage <= MOST and 1 <= site.groups <= MOST):
         yield f"names the channels of stage {site.stage!r:.20} in {site.groups!r:.20} groups"
-    elif not 0 <= site.predictor <= site.channels_in <= _MOST:
+    elif not 0 <= site.predictor <= site.channels_in <= MOST:
         yield (
             f"says that stage {site.stage}, {site.part} has {site.channels_in!r:.20} channels and "
             f"a predictor of {site.predictor!r:.20}"
@@ -195,7 +201,7 @@ def _are_settings(settings: dict[str, int | float | str]) -> bool:
     return (
         len(settings) <= _MOST_SETTINGS
         and all(len(text) <= _MOST_TEXT and text.isprintable() for text in texts)
-        and all(isinstance(number, float) or abs(number) <= _MOST for number in numbers)
+        and all(isinstance(number, float) or abs(number) <= MOST for number in numbers)
     )
 
 

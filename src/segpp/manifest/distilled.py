@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from segpp.errors import InputError, ManifestError
 from segpp.manifest.channels import ChannelSite
-from segpp.manifest.consistency import channel_problems
+from segpp.manifest.consistency import MOST, channel_problems
 from segpp.manifest.dataclass_json import decode
 from segpp.manifest.json_file import load_json
 from segpp.utils.files import check_file, manifest_path
@@ -125,7 +125,7 @@ def _is_sound(found: Distilled) -> bool:
         and not any(problem for site in found.channels for problem in channel_problems(site))
         and 0 < len(found.teacher.name) <= _MOST_NAME
         and _SHA256.fullmatch(found.teacher.sha256) is not None
-        and 1 <= found.match_interval <= _MOST_SITES * _MOST_SITES
+        and 1 <= found.match_interval <= MOST
         and 0 <= found.steps < 1 << 40
         and all(0 <= share <= 1 for share in shares)
     )

@@ -69,6 +69,12 @@ class BipartitePartition:
         near: NDArray[np.bool_] = np.maximum(*far) <= window
         return near
 
+    def within_reach(self, window: int) -> int:
+        """Return a window no wider than the grid, which hides the same destinations."""
+        # The cells that an edge cuts have no destination, but sources that look for one.
+        rows, columns = self.cell_of
+        return min(window, max(1, int(rows.max()), int(columns.max())))
+
     def compared_pairs(self, window: int = 0) -> int:
         """Return how many pairs of source and destination one match compares.
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from segpp.manifest import read_distilled
+from segpp.manifest.consistency import MOST
 from segpp.manifest.json_file import _MAX_BYTES
 from segpp.utils.files import manifest_path, sha256_of
 
@@ -77,6 +78,12 @@ def test_every_site_of_the_deepest_plain_vit_is_read(student: Path) -> None:
     sites = [f"{block}.{side}" for block in range(1, 49) for side in ("q", "kv", "tokens")]
 
     found = read(student, {**told(student), "reduction": [f"{site}=bsm" for site in sites]})
+
+    assert found is not None
+
+
+def test_the_largest_interval_that_a_training_takes_is_read(student: Path) -> None:
+    found = read(student, {**told(student), "match_interval": MOST})
 
     assert found is not None
 

@@ -343,6 +343,29 @@ def test_a_file_of_windows_hides_no_destinations() -> None:
     assert "Abs" not in {node.op_type for node in match_function(1, 2).node}
 
 
+def test_windows_as_wide_as_the_grid_are_no_more_work_than_any_distance() -> None:
+    # A window of 40 cells has 6561 places, on a grid of 16x16 destinations.
+    grid = {"height": 32, "width": 32, "stride_y": 2, "stride_x": 2}
+    narrow, wide = (
+        helper.make_node("SegppTokenMatch", [], [], **grid, window=window) for window in (1, 40)
+    )
+
+    functions = [FUNCTIONS["SegppTokenMatch"](OperatorUses([node], {})) for node in (narrow, wide)]
+
+    assert ["Abs" in {node.op_type for node in one.node} for one in functions] == [False, True]
+
+
+@given(case=cases(), wide=st.integers(3, 30))
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_a_window_within_reach_hides_what_the_wider_one_does(case: Case, wide: int) -> None:
+    partition = BipartitePartition(case.grid, case.stride_y, case.stride_x)
+
+    reach = partition.within_reach(wide)
+
+    assert reach <= max(1, case.grid.height - 1, case.grid.width - 1)
+    assert (partition.near(reach) == partition.near(wide)).all()
+
+
 @given(case=cases(), other=cases())
 @settings(max_examples=20, deadline=None, derandomize=True)
 def test_windowed_and_global_matches_share_a_file(case: Case, other: Case) -> None:

@@ -117,6 +117,11 @@ def test_who_misspells_channels_is_told_of_them() -> None:
         ("3.q=bsm:sy=1,sx=1", "bsm cannot use cells of 1x1 tokens\n  a cell needs at least two"),
         ("3.q=bsm:sy=-2,sx=-2", "bsm cannot use cells of -2x-2 tokens"),
         ("3.q=bsm:window=-1", "bsm cannot use a window of -1\n  0 is any distance"),
+        (
+            "3.q=bsm:window=2147483648",
+            "bsm cannot count with window=2147483648\n  no engine counts",
+        ),
+        ("2.grid=area:every=1" + 30 * "0", "area cannot count with every=1000000"),
         ("3.q=n2d:rows=0", "n2d cannot average cells of 0x2 tokens"),
         ("1.kv=n1d", "n1d cannot merge at 1.kv\n  it merges q only"),
         ("3.q=area", "area cannot merge at 3.q\n  it merges grid only"),

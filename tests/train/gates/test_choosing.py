@@ -12,12 +12,14 @@ import onnxruntime
 import pytest
 import torch
 
-from segpp.errors import ImageError
+from segpp.errors import ImageError, InputError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.family import FAMILY
 from segpp.export.reduction.config import ReductionChoice
+from segpp.export.reduction.gates.config import build_gates, count_channels
+from segpp.export.reduction.gates.places import Channels, Place
 from segpp.manifest import InputSpec, read_manifest
-from segpp.train.gates.choosing import drawn_from
+from segpp.train.gates.choosing import check_kept, drawn_from, kept_at
 from segpp.train.pictures.reading import Reader
 from tests.helpers.commands import Completed
 from tests.train.conftest import QUICK
@@ -126,3 +128,35 @@ def test_pictures_are_taken_from_all_over_and_bad_ones_passed_over(film: Film) -
     assert np.array_equal(draws[-1](), Reader(SPEC).whole(frames[48]))
     with pytest.warns(match="left out"), pytest.raises(ImageError, match="none of the 1 pictures"):
         drawn_from(frames[:1], Reader(SPEC))
+
+
+# --- of a training that was stopped
+
+# Of two blocks with 16 hidden channels, half of which stay, and of one with two heads of 16.
+TOLD = {"1.1.hidden": "f0f0", "1.2.hidden": "5a5a", "2.1.qk": "cccccccc", "2.1.v": "ff00ff00"}
+
+
+def check_told(masks: dict[str, str]) -> None:
+    channels = {Place(1, "hidden"): Channels(16, 1), Place(2, "qkv"): Channels(32, 2)}
+    gates = build_gates(["1.hidden=fixed:keep=0.5", "2.qkv=fixed:keep=0.5"], channels)
+    sites = count_channels(gates, channels, kept=kept_at(gates, masks))
+    check_kept(sites, masks, (2, 1), Path("s.resume"))
+
+
+@pytest.mark.parametrize(
+    ("masks", "told"),
+    [
+        ({}, "of the channels of other blocks than those with fixed gates"),
+        ({**TOLD, "9.1.hidden": "f0f0"}, "of the channels of other blocks"),
+        ({name: mask for name, mask in TOLD.items() if name != "2.1.v"}, "other blocks"),
+        ({**TOLD, "1.1.hidden": "zzzz"}, "does not say which 8 channels stage 1 keeps"),
+        ({**TOLD, "1.1.hidden": "ffff"}, "does not say which 8 channels stage 1 keeps"),
+    ],
+)
+def test_what_a_state_cannot_have_kept_is_not_gone_on_with(
+    masks: dict[str, str], told: str
+) -> None:
+    check_told(TOLD)
+
+    with pytest.raises(InputError, match=rf"s\.resume is no training .*\n.*{told}.*\n.*restart"):
+        check_told(masks)

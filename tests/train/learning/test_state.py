@@ -50,6 +50,13 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     assert [getattr(read, name) for name in told] == [getattr(progress, name) for name in told]
 
 
+def test_a_scale_of_losses_comes_back_as_it_was(tmp_path: Path) -> None:
+    scale = torch.amp.GradScaler("cpu").state_dict()
+    write_state(tmp_path / "s.resume", made(precision="fp16", scale=scale))
+
+    assert read_state(tmp_path / "s.resume", LIKE).scale == scale
+
+
 def _without(key: str) -> Callable[[dict[str, Any]], None]:
     return lambda content: content.pop(key)  # type: ignore[return-value]  # what is popped
 
@@ -82,6 +89,12 @@ def _with(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         _with("kept", {"a.weight": torch.zeros(3, 2)}),
         _with("moments", {"a.weight": {"exp_avg": torch.zeros(3, 2)}}),
         _with("scale", {"growth": "much"}),
+        _with("scale", {"scale": 2.0}),
+        _with("scale", {**torch.amp.GradScaler("cpu").state_dict(), "scale": 0.0}),
+        _with("step", 10**400),
+        _with("best", [1.5, 0.1]),
+        _with("start", [0.5, 0.1, 0.2]),
+        _with("moments", {n: {"exp_avg": t, "exp_avg_sq": t - 1} for n, t in LIKE.items()}),
         _with("kept", torch.zeros(2_000_000)),
     ],
 )

@@ -13,6 +13,7 @@ from segpp.export.models.base import Checkpoint, classes_of
 from segpp.export.reduction.config import ReductionChoice
 from segpp.images.picture import check_bands
 from segpp.images.white import check_white
+from segpp.manifest.consistency import MOST
 from segpp.utils import arguments
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ __all__ = ["common_settings", "ignored_of", "positive", "scored_by", "to_score",
 T = TypeVar("T")
 
 _MINUTES = 30.0
+# What torch's generators take.
+_MOST_SEED = (1 << 63) - 1
 
 
 def common_settings(sources: tuple[str, ...], **given: Any) -> dict[str, Any]:
@@ -70,7 +73,7 @@ def common_settings(sources: tuple[str, ...], **given: Any) -> dict[str, Any]:
         "held_back": arguments.share("held_back", given["held_back"]),
         "check_every": arguments.optional(positive, "check_every", given["check_every"]),
         "patience": positive("patience", given["patience"]),
-        "seed": arguments.whole_number("seed", given["seed"], least=0),
+        "seed": arguments.whole_number("seed", given["seed"], least=0, most=_MOST_SEED),
         "device": arguments.text("device", given["device"]),
         "precision": arguments.text("precision", given["precision"]),
         "threads": checked_settings(threads=given["threads"])["threads"],
@@ -150,7 +153,7 @@ def _interval(name: str, value: Any) -> int:
             f"`{name}=auto` is measured by an export, and a training needs the number before",
             hint=f"give the same number here and to the export, as `{name}=2`",
         )
-    return positive(name, value)
+    return arguments.whole_number(name, value, least=1, most=MOST)
 
 
 def _weight(name: str, value: Any) -> float:

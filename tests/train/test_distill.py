@@ -129,6 +129,9 @@ def test_what_nobody_tells_is_told_before_and_after(
 
     note = "assumed, since neither checkpoint nor caller tells: --mean 123.675,116.28,103.53"
     assert done.stderr.count(note) == 2
+    [before, _] = [line for line in done.stderr.splitlines() if note in line]
+    assert before.startswith(f"note: {note}")
+    assert not before.endswith("…")
     assert f"warning: {note}" in done.stderr
     assert "assumed" not in told.stderr
 

@@ -98,7 +98,7 @@ def test_an_inspection_tells_what_a_student_was_distilled_for(
 
     words = " ".join(told.stdout.split())
     assert f"distilled from teacher.pth {sha256_of(teacher)[:16]}… for 1.q=bsm:ratio=0.75" in words
-    assert "3.hidden=fixed at 64x64" in words
+    assert "3.hidden=fixed:keep=0.5,correct=1 at 64x64" in words
     assert data["distilled"]["steps"] == steps
     assert "distilled" not in segpp("inspect", teacher).stdout
 

@@ -185,7 +185,7 @@ def _time(seconds: float) -> str:
 
 
 def _channels_line(site: ChannelSite) -> str:
-    left = f"{site.channels_in} -> {site.channels_out} channels"
+    left = f"{site.channels_in:,} -> {site.channels_out:,} channels"
     return f"channels  {site.stage}.{site.part} {site.method}, {left} in each block"
 
 

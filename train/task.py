@@ -32,7 +32,7 @@ from segpp.train.pictures.reading import Reader, readable
 from segpp.train.pictures.split import Split, split
 from segpp.train.saving.student import Layout, layout_of
 from segpp.train.saving.write import with_target
-from segpp.utils.progress import Show, announce, step
+from segpp.utils.progress import Show, remark, step
 
 __all__ = ["Task", "dynamic_in", "prepared", "told"]
 
@@ -197,7 +197,7 @@ def prepared(config: TrainingConfig, world: World) -> Task:
     )
     for doubt in doubts if world.is_first else ():
         # Hours may be trained on it: it is told before, too.
-        announce(doubt)
+        remark(f"note: {doubt}")
     doubts = (*doubts, *left_out, *_lost(layout, config.out.name))
     return Task(config, world, layout, spec, reduction, gates, pictures, doubts)
 

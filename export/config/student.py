@@ -9,10 +9,16 @@ from segpp.export.reduction.match_sharing import MatchInterval, interval_at
 from segpp.manifest import ChannelSite, Distilled, read_distilled
 from segpp.ops.grid import Size
 
-__all__ = ["student_note"]
+__all__ = ["gate_text", "student_note"]
 
 _MOST_TOLD = 4
 _NONE = "none"
+
+
+def gate_text(name: str, settings: Mapping[str, object]) -> str:
+    """Return what an export writes behind a place: ``fixed:keep=0.5,correct=1``."""
+    values = ",".join(f"{key}={_text(value)}" for key, value in settings.items())
+    return f"{name}:{values}" if values else name
 
 
 def student_note(
@@ -64,7 +70,7 @@ def _interval(blocks: set[int]) -> Mapping[str, str]:
 def _gates(channels: Sequence[ChannelSite]) -> Mapping[str, str]:
     """Return what leaves channels out, by place."""
     return {
-        f"{one.stage}.{one.part}": _gate(one.method, one.settings)
+        f"{one.stage}.{one.part}": gate_text(one.method, one.settings)
         for one in channels
         if one.channels_out < one.channels_in
     }
@@ -75,11 +81,6 @@ def _differences(there: Mapping[str, str], here: Mapping[str, str]) -> Iterator[
         then, now = there.get(name, _NONE), here.get(name, _NONE)
         if then != now:
             yield f"{name} {then} there, {now} here"
-
-
-def _gate(name: str, settings: Mapping[str, object]) -> str:
-    values = ",".join(f"{key}={_text(value)}" for key, value in settings.items())
-    return f"{name}:{values}" if values else name
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ Not counted are the softmax that is saved and the passes over single elements th
 late.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segpp.export.models._common.block_tokens import BlockTokens, block_tokens
@@ -140,8 +140,8 @@ def _merging_warnings(
         each = ", ".join(f"{cost.site} {_against(cost.saved, cost.added)}" for cost in costs)
         warning = (
             f"at {size} merging is predicted to be no faster than not merging: it saves "
-            f"{_against(saved, added)} million multiply-accumulates added ({each}); leave it out "
-            "with --preset none, or choose a larger --size"
+            f"{_against(saved, added)} million multiply-accumulates added ({each}); leave it "
+            "out (--preset none, and no --reduce of tokens), or choose a larger --size"
         )
         return (warning,)
     return ()
@@ -156,10 +156,18 @@ def cost_advice(
     return tuple(
         f"at {size} merging at {cost.site} is predicted to save less than it costs: "
         f"{_against(cost.saved, cost.added)} million multiply-accumulates added; leave it out with "
-        f"--reduce {cost.site}=none"
+        f"--reduce {' --reduce '.join(f'{one}=none' for one in _standing_on(cost.site, sites))}"
         for cost in site_costs(architecture, size, sites)
         if not cost.pays_off
     )
+
+
+def _standing_on(name: str, sites: Sequence[ReductionSite]) -> Iterator[str]:
+    """Yield a site and those that merge by its match, which cannot stay without it."""
+    yield name
+    for one in sites:
+        if one.match_of is not None and name == f"{one.stage}.{one.match_of}":
+            yield f"{one.stage}.{one.side}"
 
 
 def _counted(architecture: Architecture, size: Size, sites: Sequence[ReductionSite]) -> int:

@@ -42,7 +42,7 @@ class ReductionChoice:
         ratio: Share of tokens merged away where the network merges best, in [0, 1).
         reduce: ``SITE=METHOD:KEY=VALUE,…``, ``SITE=none`` or ``STAGE.ffn=q``, each replacing what
             preset or ratio put there; the last one for a site counts. A site is one of tokens, or
-            those of several stages (``3-12.q``), or a place with channels, of which
+            those of several stages (``3-12.q``), or places with channels, of which
             ``reduction.gates.config`` makes gates.
     """
 

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from segpp.errors import ReductionError, UnknownSiteError
 
-__all__ = ["EMBED", "HEAD", "Side", "Site", "parse_site", "parse_sites"]
+__all__ = ["EMBED", "HEAD", "Side", "Site", "expand_stages", "parse_site", "parse_sites"]
 
 Side = Literal["q", "kv", "ffn", "grid", "tokens", "patches"]
 
@@ -76,13 +76,21 @@ def parse_sites(
     Raises:
         ReductionError: The network has no such stage or side, or the stages are none.
     """
+    return tuple(parse_site(one, sites, parts) for one in expand_stages(text))
+
+
+def expand_stages(text: str) -> tuple[str, ...]:
+    """Return the names that ``3-4.q`` stands for; any other text as it is, unread.
+
+    Raises:
+        ReductionError: The last stage comes before the first.
+    """
     found = re.fullmatch(r"([1-9]\d{0,3})-([1-9]\d{0,3})\.(\w+)", text)
     if not found:
-        return (parse_site(text, sites, parts),)
+        return (text,)
     first, last = int(found[1]), int(found[2])
     if first > last:
         raise ReductionError(
             f"{text!r} ends before it begins", hint=f"{last}-{first}.{found[3]} is from {last} on"
         )
-    stages = range(first, last + 1)
-    return tuple(parse_site(f"{stage}.{found[3]}", sites, parts) for stage in stages)
+    return tuple(f"{stage}.{found[3]}" for stage in range(first, last + 1))

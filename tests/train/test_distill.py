@@ -98,7 +98,7 @@ def test_an_inspection_tells_what_a_student_was_distilled_for(
 
     words = " ".join(told.stdout.split())
     assert f"distilled from teacher.pth {sha256_of(teacher)[:16]}… for 1.q=bsm:ratio=0.75" in words
-    assert "3.hidden=fixed at 64x64" in words
+    assert "3.hidden=fixed:keep=0.5,correct=1 at 64x64" in words
     assert data["distilled"]["steps"] == steps
     assert "distilled" not in segpp("inspect", teacher).stdout
 
@@ -129,6 +129,9 @@ def test_what_nobody_tells_is_told_before_and_after(
 
     note = "assumed, since neither checkpoint nor caller tells: --mean 123.675,116.28,103.53"
     assert done.stderr.count(note) == 2
+    [before, _] = [line for line in done.stderr.splitlines() if note in line]
+    assert before.startswith(f"note: {note}")
+    assert not before.endswith("…")
     assert f"warning: {note}" in done.stderr
     assert "assumed" not in told.stderr
 

@@ -16,7 +16,7 @@ from segpp.train.learning.signals import undivided
 from segpp.train.learning.state import Progress, check_state, read_state, write_state
 from segpp.train.learning.world import World
 from segpp.utils.process import before_forced_end
-from segpp.utils.progress import announce
+from segpp.utils.progress import remark
 
 __all__ = ["Keeper"]
 
@@ -55,7 +55,7 @@ class Keeper:
             self._next = time.monotonic() + self.every
             if not self._is_told:
                 self._is_told = True
-                announce(f"{_sentence(failure)}; training goes on, and tries again")
+                remark(f"{_sentence(failure)}; training goes on, and tries again")
 
     def write(self, progress: Progress) -> None:
         """Write the progress."""
@@ -100,9 +100,9 @@ class Keeper:
                 progress = snapshot()
                 self.write(progress)
             except SegppError as failure:
-                announce(f"the last step is not kept: {_sentence(failure)}")
+                remark(f"the last step is not kept: {_sentence(failure)}")
                 return
-            announce(f"stopped after {progress.step} steps; the same command goes on")
+            remark(f"stopped after {progress.step} steps; the same command goes on")
 
     def found(
         self, settings: Mapping[str, str], like: Mapping[str, Tensor], *, restart: bool

@@ -9,7 +9,7 @@ from segpp.export.reduction.gates.base import ChannelGate
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Channels, Place, names_place, parse_place
-from segpp.export.reduction.sites import Site
+from segpp.export.reduction.sites import Site, expand_stages
 from segpp.manifest import ChannelSite
 from segpp.manifest.channels import GateName
 from segpp.manifest.dataclass_json import encode
@@ -39,11 +39,12 @@ def build_gates(reduce: Iterable[str], places: Collection[Place]) -> ChannelGate
     for text in reduce:
         where, _, how = text.partition("=")
         if names_place(where):
-            place = parse_place(where, places)
-            # Popped first: the last word on a place counts, ``none`` included.
-            gates.pop(place, None)
-            if how != "none":
-                gates[place] = _parse_gate(text, how)
+            gate = None if how == "none" else _parse_gate(text, how)
+            for place in [parse_place(one, places) for one in expand_stages(where)]:
+                # Popped first: the last word on a place counts, ``none`` included.
+                gates.pop(place, None)
+                if gate is not None:
+                    gates[place] = gate
     return {place: gates[place] for place in places if place in gates}
 
 

@@ -17,6 +17,8 @@ from segpp.utils.choices import check_choice
 __all__ = ["DataConfig", "DataSet", "find_dataset", "is_dataset"]
 
 _USUAL = ("val", "test", "train")
+# What a layout calls a folder that is no part of another.
+_WHOLE = "."
 _WAYS = "`images` and `labels`, or `dataset`, or `listed`"
 
 
@@ -151,13 +153,14 @@ def _known(folder: Path, config: DataConfig) -> DataSet:
         raise ImageError(f"the folder of data {folder} does not exist")
     layout, splits = _layout_of(folder)
     split = config.split or _usual(splits, folder)
+    _check_has_parts(split, splits, folder)
     check_choice(split, splits, kind=f"part of {folder}")
     parts = layout.parts(folder, split)
     found = tuple(pair for part in parts for pair in _pairs(part, config))
     maps = {part.label_map or layout.label_map for part in parts}
     label_map = maps.pop() if len(maps) == 1 else None
     ignored = layout.ignored.union(*(part.ignored for part in parts))
-    names = f"{split} of {folder}" if split != "." else str(folder)
+    names = f"{split} of {folder}" if split != _WHOLE else str(folder)
     told = [f"{layout.title}: {names}, {_counted(found)}"]
     if label_map:
         told.append(f"the numbers of its labels are mapped to classes: `label_map={label_map}`")
@@ -166,6 +169,16 @@ def _known(folder: Path, config: DataConfig) -> DataSet:
     if ignored:
         told.append(f"no class there: {', '.join(map(str, sorted(ignored)))}")
     return DataSet(found, tuple(told), ignored, layout.reduce_zero_label, label_map, layout.palette)
+
+
+def _check_has_parts(split: str, splits: Sequence[str], folder: Path) -> None:
+    """Raise InputError where a part is named of a folder that is one itself."""
+    if split not in splits and list(splits) == [_WHOLE]:
+        raise InputError(
+            f"{folder} has no parts, and {split!r:.80} is asked for",
+            "its pictures and labels lie in it directly",
+            hint="leave out `split`",
+        )
 
 
 def _usual(splits: Sequence[str], folder: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from segpp.errors import ReductionError
 from segpp.export.checkpoints.choices import ReadChoices
+from segpp.export.config.student import gate_text
 from segpp.export.models.base import Checkpoint, ModelFamily, family_of, grids_of
 from segpp.export.models.cost_model import cost_advice, cost_warnings
 from segpp.export.models.loading import load_checkpoint
@@ -160,7 +161,9 @@ def _network(checkpoint: Checkpoint) -> Section:
 
 def _training(student: Distilled) -> Section:
     """Return what the checkpoint was trained to bear, and should be exported with."""
-    gates = (f"{one.stage}.{one.part}={one.method}" for one in student.channels)
+    gates = (
+        f"{one.stage}.{one.part}={gate_text(one.method, one.settings)}" for one in student.channels
+    )
     before, after = student.before, student.after
     made_for = [*student.reduction, *gates] or ["all tokens"]
     has_labels = before.miou is not None and after.miou is not None

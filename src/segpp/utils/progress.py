@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from segpp.utils.terminal import one_line, unguarded
 
-__all__ = ["Show", "announce", "step"]
+__all__ = ["Show", "announce", "remark", "step"]
 
 _REFRESH_SECONDS = 0.5
 _BAR_CELLS = 20
@@ -20,6 +20,11 @@ Show = Callable[[float, str], None]
 def announce(text: str) -> None:
     """Write a line at once: what comes takes seconds before its first step is done."""
     _write(f"{text} …\n")
+
+
+def remark(text: str) -> None:
+    """Write a line at once that is no step: what somebody should know while the work goes on."""
+    _write(f"{text}\n")
 
 
 @contextmanager

@@ -50,6 +50,16 @@ def test_a_list_of_voc_names_the_pictures_of_a_part(tmp_path: Path) -> None:
         known(tmp_path, split="test")
 
 
+def test_a_folder_without_parts_has_none_to_name(tmp_path: Path) -> None:
+    blank(tmp_path / "images" / "a.png")
+    blank(tmp_path / "labels" / "a.png")
+
+    with pytest.raises(InputError, match=r"has no parts, and 'val' is asked for") as refused:
+        known(tmp_path, split="val")
+
+    assert refused.value.hint == "leave out `split`"
+
+
 @pytest.mark.parametrize(("kind", "none"), [("v1.2", 65), ("v2.0", 123)])
 def test_what_is_unlabelled_in_mapillary_depends_on_the_release(
     tmp_path: Path, kind: str, none: int

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from segpp.utils.progress import announce, step
+from segpp.utils.progress import announce, remark, step
 
 
 class Terminal(io.StringIO):
@@ -36,6 +36,12 @@ def test_what_is_about_to_be_done_is_told_at_once(capsys: pytest.CaptureFixture[
     announce("exporting a.pth")
 
     assert capsys.readouterr() == ("", "exporting a.pth …\n")
+
+
+def test_a_remark_is_no_step_that_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    remark("the last step is kept")
+
+    assert capsys.readouterr() == ("", "the last step is kept\n")
 
 
 @pytest.mark.parametrize("failure", [ValueError("no"), KeyboardInterrupt()], ids=repr)

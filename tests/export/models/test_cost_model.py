@@ -134,6 +134,27 @@ def test_a_single_site_that_does_not_pay_is_named_where_the_others_do() -> None:
     assert "--reduce 4.q=none" in advice
 
 
+def test_what_merges_by_the_match_of_a_site_is_left_out_with_it() -> None:
+    size = Size(512, 1024)
+    asked = ["1.kv=bsm:ratio=0.6", "4.q=bsm:ratio=0.002", "4.ffn=q"]
+    sites = count_tokens(reduction_config(reduce=asked), site_grids(size))
+
+    queries, _ = cost_advice(B0, size, sites)
+
+    _, _, hint = queries.partition("leave it out with ")
+    without = [word for word in hint.split() if word != "--reduce"]
+    assert list(map(str, reduction_config(reduce=[*asked, *without]))) == ["1.kv"]
+
+
+def test_what_no_preset_merged_is_not_left_out_by_one() -> None:
+    size = Size(128, 128)
+    sites = count_tokens(reduction_config(reduce=["3.q=bsm:ratio=0.5"]), site_grids(size))
+
+    [warning] = cost_warnings(B0, size, sites)
+
+    assert "and no --reduce of tokens" in warning
+
+
 def test_nothing_merged_is_nothing_to_warn_of() -> None:
     assert cost_warnings(B0, Size(64, 64), ()) == ()
 

@@ -184,8 +184,17 @@ def test_the_inspection_of_a_checkpoint_tells_what_a_grid_would_leave(
 def test_the_methods_are_listed_with_where_they_work(segpp: Command) -> None:
     listed = segpp("export", "--list-reductions").stdout
 
-    assert "  area  share=0.5, first=1, every=0  (at grid)\n" in listed
+    methods = listed.partition("channel gates")[0].splitlines()[1:]
+    named = [line for line in methods if not line.startswith("    ")]
     assert "share=0.5, first=1, every=0  (at grid)" in listed.split("bilinear")[1]
+    # Their settings stand below each other, whatever they are called.
+    [column] = {
+        len(line) - len(line[2:].lstrip("abcdefghijklmnopqrstuvwxyz0123456789").lstrip())
+        for line in named
+    }
+    assert column > len("  similarity")
+    [queries] = [line for line in named if line.split()[0] == "q"]
+    assert queries.endswith("(at ffn)")
 
 
 def test_more_blocks_than_a_stage_has_are_refused_before_anything_is_written(

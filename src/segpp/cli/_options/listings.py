@@ -33,13 +33,18 @@ class ListReductions(argparse.Action):
         from segpp.export.reduction import REDUCTIONS  # noqa: PLC0415
         from segpp.export.reduction.gates import GATES  # noqa: PLC0415
         from segpp.export.reduction.gates.places import PARTS  # noqa: PLC0415
+        from segpp.export.reduction.query_match import QUERIES, QueryMatch  # noqa: PLC0415
 
         lines = ["methods, with their defaults:"]
+        width = max(map(len, REDUCTIONS))
         for name, method in REDUCTIONS.items():
-            lines.append(
-                f"  {name:<5} {', '.join(method.defaults())}  (at {', '.join(method.sides)})"
-            )
+            settings = ", ".join(method.defaults())
+            lines.append(f"  {name:<{width}}  {settings}  (at {', '.join(method.sides)})")
             lines += [f"{'':<8}{key}: {', '.join(words)}" for key, words in method.words().items()]
+        lines.append(
+            f"  {QUERIES:<{width}}  the match of the same block's queries, whatever merges them  "
+            f"(at {', '.join(QueryMatch.sides)})"
+        )
         lines.append("channel gates, with their defaults:")
         for name, gate in GATES.items():
             lines.append(f"  {name:<8} {', '.join(gate.defaults())}  (at {', '.join(PARTS)})")

@@ -40,6 +40,16 @@ def test_the_last_word_on_a_place_counts() -> None:
     }
 
 
+def test_several_stages_are_named_at_once() -> None:
+    gates = build("3-4.hidden=fixed:keep=0.5", "4.hidden=none", "1-2.qkv=dynamic")
+
+    assert gates == {
+        Place(1, "qkv"): DynamicGate(),
+        Place(2, "qkv"): DynamicGate(),
+        Place(3, "hidden"): FixedGate(0.5),
+    }
+
+
 def test_tokens_and_channels_pass_each_other_by() -> None:
     both = ("3.q=bsm:ratio=0.5", "3.hidden=fixed")
 
@@ -51,6 +61,8 @@ def test_tokens_and_channels_pass_each_other_by() -> None:
     ("text", "says"),
     [
         ("5.hidden=fixed", "'5.hidden' is no place for a channel gate"),
+        ("3-5.hidden=fixed", "'5.hidden' is no place for a channel gate"),
+        ("4-3.hidden=fixed", "'4-3.hidden' ends before it begins"),
         ("head.qkv=fixed", "'head.qkv' is no place for a channel gate"),
         ("3.hidden=bsm:ratio=0.5", "bsm"),
         ("3.hidden=fixed:ratio=0.5", "ratio"),

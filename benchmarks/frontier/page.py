@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.common.markdown import with_blocks
 from benchmarks.frontier import tables
 from benchmarks.frontier.plot import draw
+from benchmarks.networks import channel_gates
 
 __all__ = ["PAGES", "blocks_of"]
 
@@ -77,6 +78,7 @@ def _of_segformers() -> dict[str, str]:
         blocks[f"classes of {name}"] = tables.classes_table(result, _SHOWN[name])
     blocks["blocks left out"] = tables.left_out_table(_read("left_out_deep"))
     blocks["parts on half a grid"] = tables.half_grid_table(_read("half_grid"))
+    blocks["channels"] = channel_gates.table_of(_read("channels_b0"))
     blocks["distilled"] = tables.distilled_table(trials)
     blocks["speed"] = "\n\n".join(map(tables.speed_table, _read("speed")["runs"]))
     return blocks

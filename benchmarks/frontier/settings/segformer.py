@@ -48,6 +48,9 @@ SETTINGS: Mapping[str, Setting] = {
     "hidden 1/2 in 3, 4": Setting(reduce=_hidden(3, 4), group="channels"),
     "hidden 1/2 everywhere": Setting(reduce=_hidden(1, 2, 3, 4), group="channels"),
     "hidden 3/4 everywhere": Setting(reduce=_hidden(1, 2, 3, 4, keep=0.75), group="channels"),
+    "hidden 1/2 in 3, 4 by image": Setting(
+        reduce=tuple(f"{stage}.hidden=dynamic:keep=0.5" for stage in (3, 4)), group="channels"
+    ),
     # Together.
     "hq + head.grid": Setting("hq", (_HEAD,), "combined"),
     "hq + hidden": Setting("hq", _hidden(3, 4), "combined"),

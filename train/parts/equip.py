@@ -65,7 +65,7 @@ def settled(checkpoint: Checkpoint, fresh: Collection[str], images: Tensor) -> C
     network = checkpoint.build()
     for root, run in ((_HEADS, Tapped(network)), (_POLICY, None)):
         norms = [
-            cast("Norm", module)
+            module
             for name, module in network.named_modules()
             if isinstance(module, Norm) and name.startswith(root) and f"{name}.weight" in fresh
         ]
@@ -103,5 +103,5 @@ def _fold(norm: nn.Module, given: tuple[Tensor]) -> None:
     mean, variance = x.mean(1), x.var(1, correction=0)
     # Its statistics are 0 and 1, and stay.
     scale = ((1 + own.eps) / (variance + own.eps)).sqrt()
-    own.bias -= own.weight * mean * scale / (1 + own.eps) ** 0.5
-    own.weight *= scale
+    own.bias.sub_(own.weight * mean * scale / (1 + own.eps) ** 0.5)
+    own.weight.mul_(scale)

@@ -27,7 +27,8 @@ class PolicyJudge(Judge):
 
     def __call__(self, student: nn.Module) -> Judged:
         """Return how a policy does, the same in every process."""
-        surer, right, entropy, known, pure = [], 0, 0.0, 0, 0
+        surer: list[tuple[Tensor, Tensor]] = []
+        right = entropy = known = pure = 0.0
         for path in self.pictures[self.world.rank :: self.world.size]:
             with torch.no_grad():
                 logits = student(self._images([path]))[0].flatten(1).cpu()

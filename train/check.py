@@ -13,7 +13,14 @@ from segpp.export.reduction.config import count_tokens
 from segpp.export.reduction.gates.config import check_beside
 from segpp.export.reduction.gates.methods.dynamic import DynamicGate
 from segpp.images.fit import FITS
-from segpp.train.config import DEVICES, PRECISIONS, DistillConfig, FineTuneConfig, TrainingConfig
+from segpp.train.config import (
+    DEVICES,
+    PRECISIONS,
+    DistillConfig,
+    FineTuneConfig,
+    PolicyConfig,
+    TrainingConfig,
+)
 from segpp.utils.choices import check_choice
 from segpp.utils.files import check_writable, manifest_path
 from segpp.utils.overwrite import check_output_file
@@ -37,6 +44,8 @@ def check_config(config: TrainingConfig) -> None:
     families_for(config.choices.checkpoint_format)
     _check_numbers(config)
     check_weights(config.checkpoint)
+    if isinstance(config, PolicyConfig) and config.weights is not None:
+        check_weights(config.weights)
     check_with_any(lambda family: _check_reduction(family, config))
     _check_output(config)
 

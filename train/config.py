@@ -8,18 +8,23 @@ from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.config import ExportConfig
 from segpp.export.reduction.config import ReductionChoice
 from segpp.ops.grid import Size
+from segpp.utils.files import sha256_of
 
 __all__ = [
+    "AUXILIARY_WEIGHT",
     "DEVICES",
     "GATE_WEIGHT",
     "PRECISIONS",
     "DistillConfig",
     "FineTuneConfig",
+    "PolicyConfig",
     "TrainingConfig",
 ]
 
 # Gates begin with a mean size of about 0.8: two dozen, as in all of B0, add 0.02 to the loss.
 GATE_WEIGHT = 0.001
+# Of each auxiliary head, as DoViT and mmsegmentation have it.
+AUXILIARY_WEIGHT = 0.4
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -49,6 +54,8 @@ class TrainingConfig:
         batch: Pictures for one update, over all processes.
         learning_rate: Of AdamW, the highest.
         gate_weight: Of the size of dynamic gates in the loss; ``GATE_WEIGHT`` if None.
+        auxiliary_weight: Of what each auxiliary head learns in the loss, where there are any;
+            ``AUXILIARY_WEIGHT`` if None. A number lets a network have some that has none.
         patience: Checks without improvement after which training ends.
         check_every: Updates between two checks; by the number of pictures held back if None.
         held_back: Share of the pictures that weights are chosen by.
@@ -60,7 +67,7 @@ class TrainingConfig:
         force: Replace files that segpp did not write, too.
     """
 
-    kind: ClassVar[Literal["distillation", "training"]]
+    kind: ClassVar[Literal["distillation", "training", "policy"]]
     origin: ClassVar[str]
     must_reduce: ClassVar[bool]
 
@@ -81,6 +88,7 @@ class TrainingConfig:
     batch: int = 4
     learning_rate: float = 2e-4
     gate_weight: float | None = None
+    auxiliary_weight: float | None = None
     patience: int = 10
     check_every: int | None = None
     held_back: float = 0.15
@@ -117,6 +125,11 @@ class TrainingConfig:
     def weight_of_gates(self) -> float:
         """What the size of dynamic gates counts in the loss, where there are any."""
         return GATE_WEIGHT if self.gate_weight is None else self.gate_weight
+
+    @property
+    def weight_of_heads(self) -> float:
+        """What each auxiliary head counts in the loss, where there are any."""
+        return AUXILIARY_WEIGHT if self.auxiliary_weight is None else self.auxiliary_weight
 
     @property
     def writes_folder(self) -> bool:
@@ -188,3 +201,23 @@ class FineTuneConfig(TrainingConfig):
             "distil_weight": f"{self.distil_weight:g}",
             "temperature": f"{self.temperature:g}",
         }
+
+
+@dataclass(frozen=True)
+class PolicyConfig(TrainingConfig):
+    """Everything the caller can choose of the training of a policy.
+
+    Attributes:
+        weights: Of EfficientNet-Lite0, to begin with; drawn if None and the checkpoint has none.
+    """
+
+    kind = "policy"
+    origin = "checkpoint that the policy is added to"
+    must_reduce = False
+
+    weights: Path | None = None
+
+    def loss_settings(self) -> dict[str, str]:
+        """Return what is learned, and what it begins with."""
+        begins = {} if self.weights is None else {"backbone": sha256_of(self.weights)}
+        return {"learned_from": "superpatches", **begins}

@@ -76,6 +76,8 @@ class Kind(Generic[Result]):
         result: What it returns.
         failed: Raised with that where nothing got better.
         truth: Labels to learn from and to decide by; None without.
+        judge: Tells how well a student does.
+        scores: Whether a student gives masks, which a mean IoU is of.
     """
 
     name: str
@@ -83,6 +85,8 @@ class Kind(Generic[Result]):
     result: type[Result]
     failed: Callable[[TrainingResult], CheckError]
     truth: Callable[[Checkpoint], Truth] | None = None
+    judge: type[Judge] = Judge
+    scores: bool = True
 
 
 def trained_by(config: TrainingConfig, kind: Kind[Result], labels: Labels) -> Result:
@@ -107,8 +111,8 @@ def trained_by(config: TrainingConfig, kind: Kind[Result], labels: Labels) -> Re
         truth = kind.truth(task.checkpoint) if kind.truth else None
         if truth is not None:
             check_not_a_picture(config.out, truth.files.values(), kind="labels")
-        scored = labels(task.checkpoint) or (Scored(truth) if truth else None)
-        judge, keeper = _judge(task, truth), Keeper(config.resume, world)
+        scored = labels(task.checkpoint) or (Scored(truth) if truth and kind.scores else None)
+        judge, keeper = _judge(task, kind, truth), Keeper(config.resume, world)
         settings = {**task.settings(), **_label_settings(task, truth)}
         student, progress = _begun(task, judge, keeper, settings)
         _train(task, kind, student, judge=judge, progress=progress, keeper=keeper)
@@ -130,8 +134,8 @@ def _together(world: World) -> AbstractContextManager[None]:
     return told_of_torch(world, hint=_GO_ON) if world.size > 1 else nullcontext()
 
 
-def _judge(task: Task, truth: Truth | None) -> Judge:
-    return Judge(
+def _judge(task: Task, kind: Kind[Result], truth: Truth | None) -> Judge:
+    return kind.judge(
         task.teacher(),
         task.pictures.held,
         Reader(task.spec),
@@ -194,7 +198,9 @@ def _give(student: Network, weights: Mapping[str, Tensor]) -> None:
 
 
 def _learning(student: Network) -> Network:
-    return student.requires_grad_()
+    for weight in trained(student).values():
+        weight.requires_grad_()
+    return student
 
 
 def _chosen(task: Task, draws: Sequence[Draw]) -> tuple[Network, dict[str, str]]:
@@ -284,7 +290,7 @@ def _finished(
     if task.world.is_first:
         result = write_student(
             task.layout,
-            {name: student.state_dict()[name].cpu() for name in task.checkpoint.state},
+            task.state_of(student),
             task.config.out,
             result_of,
             as_folder=task.config.writes_folder,
@@ -298,7 +304,7 @@ def _finished(
 def _as_written(task: Task, progress: Progress, judge: Judge) -> Network:
     """Return the best student as the file will have it, judged as such where that rounds it."""
     student = _best(task, progress)
-    own = {name: student.state_dict()[name].cpu() for name in task.checkpoint.state}
+    own = task.state_of(student)
     written = rounded(task.layout, own) if progress.kept else own
     if all(torch.equal(written[name], tensor) for name, tensor in own.items()):
         return student

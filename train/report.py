@@ -3,13 +3,13 @@
 import json
 from dataclasses import dataclass, field
 from math import isnan
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from segpp import __version__
 from segpp.errors import CheckError
 from segpp.manifest import ChannelSite
 from segpp.manifest.dataclass_json import encode
-from segpp.train.learning.judged import Judged
+from segpp.train.learning.judged import Judged, JudgedPolicy
 
 __all__ = [
     "DistillFailedError",
@@ -17,6 +17,8 @@ __all__ = [
     "FineTuneFailedError",
     "FineTuneResult",
     "MeanIous",
+    "PolicyFailedError",
+    "PolicyResult",
     "Teacher",
     "TrainingResult",
     "WrittenFile",
@@ -180,6 +182,23 @@ class FineTuneResult(TrainingResult):
         ]
 
 
+@dataclass(frozen=True)
+class PolicyResult(TrainingResult):
+    """What the training of a policy did; ``before`` and ``after`` are those of it alone."""
+
+    kind = "policy"
+
+    def _measured(self) -> list[str]:
+        before, after = cast("JudgedPolicy", self.before), cast("JudgedPolicy", self.after)
+        of = f"of superpatches, and {after.chance:.2%} by chance"
+        chosen = f"{before.precision:.2%} -> {after.precision:.2%}"
+        return [
+            f"accuracy  {before.agreement:.2%} -> {after.agreement:.2%} {of}",
+            f"chosen    {after.share:.2%} are of one class, and of as many chosen {chosen}",
+            f"export    --reduce embed.patches=policy:ratio={after.share:.2g}",
+        ]
+
+
 def _time(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds >= _MINUTE else f"{seconds:.1f} s"
 
@@ -211,6 +230,19 @@ class FineTuneFailedError(CheckError):
         super().__init__(
             f"the weights got no better: {before} on the pictures held back before, and {after} at "
             "the best check; nothing is written",
+            f"steps: {result.steps}",
+            hint="train longer (`minutes`), on more pictures, or with another `learning_rate`",
+        )
+        self.result = result
+
+
+class PolicyFailedError(CheckError):
+    """The policy is no better than it was, and nothing was written; ``result`` tells all."""
+
+    def __init__(self, result: TrainingResult) -> None:
+        super().__init__(
+            f"the policy got no better: {result.before} on the superpatches held back before, and "
+            f"{result.after} at the best check; nothing is written",
             f"steps: {result.steps}",
             hint="train longer (`minutes`), on more pictures, or with another `learning_rate`",
         )

@@ -1,6 +1,6 @@
 """What a training is about, decided before the first step: networks, input, pictures."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +23,12 @@ from segpp.export.reduction.gates.trained import GATES_PREFIX, gates_state
 from segpp.manifest import ChannelSite, InputSpec
 from segpp.ops.grid import Size
 from segpp.train.check import check_not_a_picture, nothing_to_win_back
-from segpp.train.config import TrainingConfig
+from segpp.train.config import PolicyConfig, TrainingConfig
 from segpp.train.gates.choosing import drawn_from, kept_at, masks_of
 from segpp.train.gates.dynamic import add_predictors
 from segpp.train.learning.world import World
+from segpp.train.parts.equip import equipped, settled, some_of
+from segpp.train.parts.learner import PolicyLearner
 from segpp.train.pictures.find import check_enough, digest_of, find_pictures
 from segpp.train.pictures.reading import Reader, readable
 from segpp.train.pictures.split import Split, split
@@ -73,6 +75,19 @@ class Task:
     def check_every(self) -> int:
         """Steps between checks, which then take about a tenth of the time."""
         return self.config.check_every or max(_LEAST_CHECK_EVERY, len(self.pictures.held))
+
+    @property
+    def auxiliary_weight(self) -> float:
+        """What each auxiliary head counts in the loss."""
+        return self.config.weight_of_heads
+
+    def state_of(self, student: Network) -> dict[str, Tensor]:
+        """Return the whole network's weights: those of a student, and what it is no part of."""
+        own = student.state_dict()
+        return {
+            name: own[name].cpu() if name in own else tensor
+            for name, tensor in self.checkpoint.state.items()
+        }
 
     def teacher(self) -> Network:
         """Return the network as it is."""
@@ -139,6 +154,8 @@ class Task:
             settings["gates"] = " ".join(self.gate_texts())
         if dynamic_in(self.gates):
             settings["gate_weight"] = f"{config.weight_of_gates:g}"
+        if not isinstance(config, PolicyConfig) and _has_heads(self.checkpoint):
+            settings["auxiliary_weight"] = f"{self.auxiliary_weight:g}"
         return settings
 
     def reduction_texts(self) -> tuple[str, ...]:
@@ -157,6 +174,8 @@ class Task:
         """Return the network with tokens merged, and weights of its own."""
         own = {name: tensor.clone() for name, tensor in self.checkpoint.state.items()}
         network = replace(self.checkpoint, state=own).build().ease_learning()
+        if isinstance(self.config, PolicyConfig):
+            return PolicyLearner(network)
         return network.apply_reductions(self.reduction, match_interval=self.config.match_interval)
 
 
@@ -169,8 +188,10 @@ def prepared(config: TrainingConfig, world: World) -> Task:
     with told("reading the checkpoint", world):
         layout = layout_of(config.checkpoint, config.choices)
         _check_ungated(layout)
+        given, fresh = equipped(layout.checkpoint, config)
+        layout = replace(layout, checkpoint=given)
         gates = gates_of(config.export, family_of(layout.checkpoint.architecture))
-        to = {"as_folder": config.writes_folder, "gated": bool(dynamic_in(gates))}
+        to = {"as_folder": config.writes_folder, "gated": bool(dynamic_in(gates) or layout.added)}
         layout = with_target(layout, config.out, **to)
         if world.is_first:
             layout.try_out(config.out, _any_gates(layout.checkpoint, gates))
@@ -191,6 +212,7 @@ def prepared(config: TrainingConfig, world: World) -> Task:
         )
     check_enough((*parts.learned, *held), left_out)
     pictures = Split(parts.learned, held)
+    layout = _settled(layout, fresh, pictures, spec, world)
     doubts = (
         *filter(None, [assumed_note(config.export, layout.checkpoint, spec)]),
         *_batch_note(config.batch, len(parts.learned)),
@@ -214,6 +236,22 @@ def _check_ungated(layout: Layout) -> None:
             "its weights were trained to work with the channels that those choose",
             hint="distil from the checkpoint that it was made from",
         )
+
+
+def _settled(
+    layout: Layout, fresh: Collection[str], pictures: Split[Path], spec: InputSpec, world: World
+) -> Layout:
+    """Return a layout whose checkpoint was given what nobody trained, ready to be trained."""
+    if not fresh:
+        return layout
+    with told("looking at what new layers get", world):
+        images = some_of(pictures.learned, Reader(spec))
+        return replace(layout, checkpoint=settled(layout.checkpoint, fresh, images))
+
+
+def _has_heads(checkpoint: Checkpoint) -> bool:
+    shape = checkpoint.architecture.vit
+    return shape is not None and bool(shape.exits)
 
 
 def _check_to_win_back(

@@ -124,6 +124,32 @@ class Checkpoint(ABC):
         """
         return turned_channels(images) if self.colors == "bgr" else images
 
+    def with_auxiliary_heads(self, seed: int) -> "Checkpoint":  # noqa: ARG002 - of those that can
+        """Return the same network with auxiliary heads by which tokens leave, if it has none yet.
+
+        Args:
+            seed: Of their weights, which nobody trained.
+
+        Raises:
+            InputError: Networks of its family have none, or its format has no names for them.
+        """
+        raise InputError(
+            f"{self.architecture.name} cannot have auxiliary heads, by which tokens leave",
+            f"format: {self.format}",
+            hint="plain ViTs of Segmenter and mmsegmentation can",
+        )
+
+    def with_policy(self, seed: int) -> "Checkpoint":  # noqa: ARG002 - of those that can
+        """Return the same network with a policy by which patches share tokens, if it has none yet.
+
+        The arguments and what is raised are those of ``with_auxiliary_heads``.
+        """
+        raise InputError(
+            f"{self.architecture.name} cannot have a policy, by which patches share tokens",
+            f"format: {self.format}",
+            hint="plain ViTs of Segmenter and mmsegmentation with patches of 16 pixels can",
+        )
+
     @abstractmethod
     def build(self) -> "Network":
         """Return the network with these weights, ready for inference."""

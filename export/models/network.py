@@ -40,9 +40,11 @@ class Network(nn.Module, ABC):
 
     Attributes:
         sites: Where tokens can be merged.
+        fixed: What names begin with of weights that have no gradient, and are trained apart.
     """
 
     sites: tuple[Site, ...]
+    fixed: tuple[str, ...] = ()
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -78,6 +80,15 @@ class Network(nn.Module, ABC):
             given: What each module of ``stages`` returned for the same images.
         """
         return list(given)
+
+    def auxiliary_logits(self, stages: Sequence[Tensor], image: Tensor) -> list[Tensor]:  # noqa: ARG002 - of those that have such heads
+        """Return what auxiliary heads inside the network give, (B, K, h, w) each; none usually.
+
+        Args:
+            stages: As ``stage_outputs`` returns them.
+            image: What they were computed of.
+        """
+        return []
 
     def ease_learning(self: _Network) -> _Network:  # noqa: PYI019 - as below
         """Compute the same, rounding aside, with less work for gradients; returns ``self``.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         inspect,
         load,
         predict,
+        train_policy,
         verify,
     )
     from segpp.errors import (
@@ -81,6 +82,7 @@ __all__ = [
     "predict",
     "read_manifest",
     "sample_image",
+    "train_policy",
     "verify",
 ]
 
@@ -97,6 +99,7 @@ _LAZY = {
         "inspect",
         "load",
         "predict",
+        "train_policy",
         "verify",
     ),
     "segpp.errors": tuple(name for name in __all__ if name.endswith("Error")),

@@ -65,7 +65,7 @@ def test_of_every_block_all_patches_are_compared_and_nothing_before_them(tmp_pat
     heard: list[torch.Tensor] = []
     network.stages[1].register_forward_hook(lambda _m, _i, given: heard.append(given[0]))
 
-    logits, stages = Tapped(network)(image())
+    logits, stages, _ = Tapped(network)(image())
 
     assert logits.shape == (2, 5, 4, 6)
     assert [tuple(stage.shape) for stage in stages] == [(2, 24, 64)] * 2
@@ -78,7 +78,7 @@ def test_patches_that_merged_for_good_have_what_their_token_has(tmp_path: Path) 
     for stage in network.stages:
         stage.register_forward_hook(lambda _m, _i, given: heard.append(given[0]))
 
-    _, stages = Tapped(network)(image())
+    _, stages, _ = Tapped(network)(image())
 
     for stage, tokens in zip(stages, heard, strict=True):
         # Six cells of 2x2 patches, on a grid of 4x6.

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Judged", "JudgedByLabels", "judged_from"]
+__all__ = ["Judged", "JudgedByLabels", "JudgedPolicy", "judged_from"]
+
+# Of a policy; a mean IoU makes three.
+_OF_POLICY = 4
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,38 @@ class JudgedByLabels(Judged):
         return isinstance(other, JudgedByLabels) and self.miou > other.miou
 
 
+@dataclass(frozen=True)
+class JudgedPolicy(Judged):
+    """What was measured of a policy by labels; as many superpatches as are of one class are chosen.
+
+    ``agreement`` is the share of the superpatches that it is right about, and ``divergence`` the
+    cross entropy.
+
+    Attributes:
+        share: Of the superpatches that are of one class.
+        precision: Share of one class among those that it is surest of in each image.
+    """
+
+    share: float
+    precision: float
+
+    def __str__(self) -> str:
+        return f"accuracy {self.agreement:.2%}"
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of who says the same of every superpatch."""
+        return max(self.share, 1 - self.share)
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Everything, as ``judged_from`` takes it."""
+        return *super().numbers, self.share, self.precision
+
+
 def judged_from(numbers: Sequence[float]) -> Judged:
-    """Return what so many numbers are of: agreement and divergence, and a mean IoU or none."""
+    """Return what so many numbers are of: of agreement and divergence alone, or of labels."""
     agreement, divergence, *more = numbers
+    if len(numbers) == _OF_POLICY:
+        return JudgedPolicy(agreement, divergence, *more)
     return JudgedByLabels(agreement, divergence, *more) if more else Judged(agreement, divergence)

@@ -13,8 +13,9 @@ _DECAY = 0.0
 
 
 def trained(network: Network) -> dict[str, nn.Parameter]:
-    """Return what is trained, by name: all weights; statistics of BatchNorm are none."""
-    return dict(network.named_parameters())
+    """Return what is trained, by name: all weights but fixed ones; statistics of norms are none."""
+    own = network.named_parameters()
+    return {name: weight for name, weight in own if not name.startswith(network.fixed)}
 
 
 def optimizer_for(network: Network, rate: float) -> torch.optim.AdamW:

@@ -37,8 +37,8 @@ _SCHEMA = 1
 _MOST_TIMES = 8
 _MOST_BESIDE = 1 << 20
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-# Of a check: agreement and divergence, and where there are labels the mean IoU.
-_FOUND = (2, 3)
+# Of a check: agreement and divergence, where there are labels the mean IoU, of a policy two more.
+_FOUND = (2, 3, 4)
 # As what is told of a student may have; nobody lives to see so many.
 _MOST_STEPS = 1 << 40
 # What torch's GradScaler tells of itself.

@@ -1,4 +1,4 @@
-"""A network that tells the outputs of its stages besides its logits."""
+"""A network that tells the outputs of its stages and auxiliary heads besides its logits."""
 
 from typing import Any, cast
 
@@ -10,9 +10,10 @@ __all__ = ["Tapped"]
 
 
 class Tapped(nn.Module):
-    """Runs a network and returns its logits (B, K, h, w) and what its stages give.
+    """Runs a network and returns its logits (B, K, h, w), and what is inside of it.
 
-    That is (B, C, h, w) of each stage, or (B, N, C) of each block, as ``Network.stage_outputs``.
+    That is (B, C, h, w) of each stage, or (B, N, C) of each block, as ``Network.stage_outputs``;
+    and the logits of each auxiliary head, as ``Network.auxiliary_logits``.
     """
 
     def __init__(self, network: Network) -> None:
@@ -23,13 +24,14 @@ class Tapped(nn.Module):
         for stage in cast("nn.ModuleList", network.stages):
             stage.register_forward_hook(self._keep)
 
-    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor], list[Tensor]]:
         """Run the network on normalised images (B, C, H, W)."""
         self._seen, self._listens = [], True
         logits = self.network(image)
         self._listens = False
         seen, self._seen = self._seen, []
-        return logits, self.network.stage_outputs(seen)
+        stages = self.network.stage_outputs(seen)
+        return logits, stages, self.network.auxiliary_logits(stages, image)
 
     def _keep(self, _module: nn.Module, _inputs: object, output: Any) -> None:
         # Whoever runs the network alone must not fill the memory.

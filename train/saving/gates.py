@@ -1,4 +1,4 @@
-"""Trained gates written beside a network's tensors, in the file that these lie in.
+"""Tensors written beside a network's, in the file that these lie in: gates, heads, a policy.
 
 safetensors   more entries in the header, and numbers behind the others
 torch.save    more tensors in the state dict; the pickle is written anew, so it must hold
@@ -26,24 +26,26 @@ from segpp.export.checkpoints.weights import WeightsFile
 from segpp.export.models.loading import FoundWeights, find_weights
 from segpp.train.saving.plain import check_plain
 
-__all__ = ["add_gates", "check_room", "names_beside", "write_alone"]
+__all__ = ["add_gates", "check_room", "names_beside", "with_counters", "write_alone"]
+
+_STATISTIC, _COUNTER = ".running_mean", ".num_batches_tracked"
 
 # A safetensors header is filled with spaces up to a multiple of it.
 _ALIGNED = 8
 
 
 def check_room(files: Sequence[Path]) -> None:
-    """Raise CheckpointError if gates cannot be written into files of weights."""
+    """Raise CheckpointError if tensors cannot be added to files of weights."""
     if weights_kind(files[-1]).holds == "safetensors":
         return
     if len(files) > 1:
         raise CheckpointError(
-            f"{files[-1]} is one of {len(files)} parts, to which trained gates cannot be added",
+            f"{files[-1]} is one of {len(files)} parts, to which tensors cannot be added",
             hint="write the weights alone: -o NAME.safetensors",
         )
     check_plain(
         files,
-        why="to add trained gates, the file has to be written as a whole",
+        why="to add tensors to it, the file has to be written as a whole",
         hint="write the weights alone: -o NAME.safetensors",
     )
 
@@ -53,6 +55,12 @@ def names_beside(found: FoundWeights, gates: Mapping[str, Tensor]) -> dict[str, 
     networks = [found.state_dict.tensors, *found.state_dict.twins]
     homes = [home for network in networks for home in _homes(found.weights.content, network)]
     return {f"{prefix}{name}": t for _, prefix in homes for name, t in gates.items()}
+
+
+def with_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors with the counters of their BatchNorms, which torch misses where they lack."""
+    norms = [n.removesuffix(_STATISTIC) for n in tensors if n.endswith(_STATISTIC)]
+    return {**tensors, **{f"{norm}{_COUNTER}": torch.tensor(0) for norm in norms}}
 
 
 def add_gates(
@@ -84,9 +92,12 @@ def _append(path: Path, tensors: Mapping[str, Tensor]) -> None:
     header, data = json.loads(raw[8 : 8 + size]), [raw[8 + size :]]
     end = len(data[0])
     for name, tensor in tensors.items():
-        data.append(tensor.float().contiguous().numpy().tobytes())
+        is_real = tensor.is_floating_point()
+        own = tensor.float() if is_real else tensor.long()
+        data.append(own.contiguous().numpy().tobytes())
         offsets = [end, end + len(data[-1])]
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": offsets}
+        kind = "F32" if is_real else "I64"
+        header[name] = {"dtype": kind, "shape": list(tensor.shape), "data_offsets": offsets}
         end = offsets[1]
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % _ALIGNED)

@@ -21,7 +21,8 @@ def rounded(layout: Layout, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     own = layout.found.state_dict.tensors
     kept = {
-        name: tensor.reshape(own[name].shape).to(own[name].dtype)
+        # What is added is FP32.
+        name: tensor.reshape(own[name].shape).to(own[name].dtype) if name in own else tensor
         for name, tensor in layout.checkpoint.stored(state).items()
     }
     as_read = replace(layout.found.state_dict, tensors={**own, **kept})

@@ -21,7 +21,7 @@ from segpp.export.models.loading import FoundWeights, find_weights
 from segpp.export.reduction.gates.trained import GATES_PREFIX
 from segpp.train.saving.archive import renew_sums
 from segpp.train.saving.beside import beside_of
-from segpp.train.saving.gates import add_gates, names_beside, write_alone
+from segpp.train.saving.gates import add_gates, names_beside, with_counters, write_alone
 from segpp.train.saving.places import Place, extent, numbers_at, places_of
 from segpp.train.saving.plain import check_plain
 from segpp.train.saving.sink import save
@@ -58,6 +58,12 @@ class Layout:
     alone: bool = False
     beside: Mapping[str, bytes | None] = field(default_factory=dict)
 
+    @property
+    def added(self) -> tuple[str, ...]:
+        """Names in the file of what the network was given besides, and the file does not have."""
+        own = self.found.state_dict.tensors
+        return tuple(n for n in self.checkpoint.stored(self.checkpoint.state) if n not in own)
+
     def write(
         self,
         state: Mapping[str, Tensor],
@@ -77,13 +83,15 @@ class Layout:
         """
         self._check_unchanged()
         stored = self.checkpoint.stored(state)
+        more = {**(gates or {}), **with_counters({name: stored[name] for name in self.added})}
+        stored = {name: tensor for name, tensor in stored.items() if name not in more}
         before = self.checkpoint.stored(self.checkpoint.state)
         if self.alone:
-            write_alone(parts[0], self._changed(stored, before), gates or {})
+            write_alone(parts[0], self._changed(stored, before), more)
         else:
             self._write_parts(parts, stored, before)
-            if gates:
-                add_gates(parts[-1], self.choices, names_beside(self.found, gates), gates)
+            if more:
+                add_gates(parts[-1], self.choices, names_beside(self.found, more), more)
         self._check_read_back(state, gates or {}, parts)
 
     def try_out(self, out: Path, gates: Mapping[str, Tensor] | None = None) -> None:

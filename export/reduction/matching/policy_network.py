@@ -6,6 +6,7 @@ residuals of Sandler et al., MobileNetV2, 2018 (arXiv:1801.04381), section 3.3.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,18 @@ class PolicyNetwork(nn.Module):
         self.stem = PolicyConv(replace(STEM, inputs=channels))
         self.blocks = nn.ModuleList(_Bottleneck(layers) for layers in policy_blocks())
         self.head = nn.Conv2d(CHANNELS, 2, 1)
+
+    def silence_residuals(self) -> "PolicyNetwork":
+        """Let every residual block begin as what it adds to; returns ``self``.
+
+        Source: Goyal et al., 2017 (arXiv:1706.02677), section 5.1. Without it a policy that begins
+        with drawn weights, and norms whose statistics stay, hardly learns anything.
+        """
+        for block in self.blocks:
+            if isinstance(block, _Bottleneck) and block.is_residual:
+                last = cast("PolicyConv", block.layers[-1]).norm
+                nn.init.zeros_(cast("Tensor", last.weight))
+        return self
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the logits of images."""

@@ -10,7 +10,7 @@ from segpp.api.make import build_engine, export_onnx
 from segpp.api.measure import benchmark, evaluate, inspect
 from segpp.api.prove import verify
 from segpp.api.quantize import calibrate
-from segpp.api.train import distill, fine_tune
+from segpp.api.train import distill, fine_tune, train_policy
 
 __all__ = [
     "benchmark",
@@ -23,5 +23,6 @@ __all__ = [
     "inspect",
     "load",
     "predict",
+    "train_policy",
     "verify",
 ]

@@ -26,6 +26,8 @@ Masks = NDArray[Any]
 
 # Nearly every data set marks pixels without a class like this.
 _USUALLY_IGNORED = 255
+# Those that a file of 16 bits can hold.
+_NUMBERS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def truth_of(
     *,
     label_map: str | None,
     ignored: Collection[int] | None,
+    any_number: bool = False,
 ) -> Truth:
     """Return the labels of pictures, each looked at: after minutes of work it would be late.
 
@@ -94,6 +97,7 @@ def truth_of(
         data: The data set they are of, if that is known.
         label_map: A label map that goes before the data set's.
         ignored: Labels whose pixels do not count; the model's, the data set's and 255 if None.
+        any_number: Take every number for a class, the model's or not.
 
     Raises:
         InputError: A label is no class.
@@ -104,6 +108,7 @@ def truth_of(
     usual = {classes.ignore, *own, _USUALLY_IGNORED}
     if ignored is None and rules.counted and is_foreground(count, [*files.values()]):
         rules, usual = replace(rules, foreground=_USUALLY_IGNORED), usual - {_USUALLY_IGNORED}
-    truth = Truth(files, rules, count, frozenset(usual if ignored is None else ignored))
+    known = _NUMBERS if any_number else count
+    truth = Truth(files, rules, known, frozenset(usual if ignored is None else ignored))
     truth.check()
     return truth

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import segpp
 from segpp.cli._options.arguments import add_force_argument, add_json_argument
@@ -21,7 +22,13 @@ from segpp.cli._options.training import (
     tell_result,
     training_of,
 )
-from segpp.train.report import FineTuneFailedError, FineTuneResult
+from segpp.errors import InputError
+from segpp.train.report import (
+    FineTuneFailedError,
+    FineTuneResult,
+    PolicyFailedError,
+    PolicyResult,
+)
 
 __all__ = ["EXAMPLES", "GROUP", "ORDER", "SUMMARY", "add_arguments", "run"]
 
@@ -29,10 +36,24 @@ SUMMARY = "Train a checkpoint on by labels, with fewer tokens and channels or wi
 GROUP = "make a model smaller"
 ORDER = 3
 
+# What a policy alone has none of, and its usual values.
+_OF_ALL = {
+    "--preset": None,
+    "--ratio": None,
+    "--reduce": [],
+    "--match-interval": 1,
+    "--distil-weight": 0.0,
+    "--temperature": 1.0,
+    "--gate-weight": None,
+    "--auxiliary-weight": None,
+    "--eval": None,
+}
+
 EXAMPLES = (
     "segpp-train model.pth images labels -o tuned.pth --preset fast --size 512x1024",
     "segpp-train model.pth camvid -o tuned.pth --ignore 11,255 --minutes 120",
     "segpp-train segformer-b0/ images labels -o tuned --ratio 0.8 --distil-weight 1",
+    "segpp-train segmenter/checkpoint.pth images labels -o shared/policy.pth --policy",
 )
 
 
@@ -84,6 +105,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_feeding(add_reading(parser))
     _add_labels(parser)
     add_trained_reduction(parser)
+    _add_policy(parser)
     _add_training(parser)
     add_choosing(parser)
     add_machine(parser)
@@ -113,6 +135,22 @@ def _add_labels(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_policy(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a policy, by which patches of a plain ViT share tokens")
+    group.add_argument(
+        "--policy",
+        action="store_true",
+        help="train a policy alone, and write CHECKPOINT with it: which superpatches of 2x2 "
+        "patches hold one class",
+    )
+    group.add_argument(
+        "--policy-weights",
+        type=Path,
+        metavar="FILE",
+        help="of timm's efficientnet_lite0, or of a policy alone, to begin with (default: drawn)",
+    )
+
+
 def _add_training(parser: argparse.ArgumentParser) -> None:
     group = add_length(parser)
     group.add_argument(
@@ -135,12 +173,58 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and report; also of weights that got no better."""
     try:
-        result = _trained(args)
-    except FineTuneFailedError as failure:
+        result = _with_policy(args) if _is_for_policy(args) else _trained(args)
+    except (FineTuneFailedError, PolicyFailedError) as failure:
         tell_result(failure.result, as_json=args.json)
         raise
     tell_result(result, as_json=args.json)
     return 0
+
+
+def _is_for_policy(args: argparse.Namespace) -> bool:
+    """Return whether a policy is to be trained, alone.
+
+    Raises:
+        InputError: Something is given that is of the other training.
+    """
+    if not args.policy:
+        if args.policy_weights is not None:
+            raise InputError("--policy-weights is what a policy begins with", hint="add --policy")
+        return False
+    for option, usual in _OF_ALL.items():
+        name = option.removeprefix("--").replace("-", "_")
+        if getattr(args, {"eval": "eval_folder"}.get(name, name)) != usual:
+            raise InputError(
+                f"--policy trains a policy alone, and {option} is of the whole network",
+                hint="train the policy first, and the network with it: "
+                "--reduce embed.patches=policy:ratio=0.4",
+            )
+    return True
+
+
+def _with_policy(args: argparse.Namespace) -> PolicyResult:
+    given = training_of(args)
+    for option in _OF_ALL:
+        given.pop(option.removeprefix("--").replace("-", "_"), None)
+    return segpp.train_policy(
+        args.checkpoint,
+        args.images,
+        args.out,
+        labels=args.labels,
+        policy_weights=args.policy_weights,
+        **_labels_of(args),
+        **given,
+    )
+
+
+def _labels_of(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "split": args.split,
+        "image_suffix": args.image_suffix,
+        "label_suffix": args.label_suffix,
+        "label_map": args.label_map,
+        "ignore": ignored_labels(args.ignore),
+    }
 
 
 def _trained(args: argparse.Namespace) -> FineTuneResult:
@@ -151,10 +235,6 @@ def _trained(args: argparse.Namespace) -> FineTuneResult:
         labels=args.labels,
         distil_weight=args.distil_weight,
         eval_folder=args.eval_folder,
-        split=args.split,
-        image_suffix=args.image_suffix,
-        label_suffix=args.label_suffix,
-        label_map=args.label_map,
-        ignore=ignored_labels(args.ignore),
+        **_labels_of(args),
         **training_of(args),
     )

@@ -167,6 +167,11 @@ def _training(student: Distilled) -> Section:
     before, after = student.before, student.after
     made_for = [*student.reduction, *gates] or ["all tokens"]
     has_labels = before.miou is not None and after.miou is not None
+    agreed = f"{before.agreement:.2%} -> {after.agreement:.2%}"
+    if student.kind == "policy":
+        measured = {"accuracy": f"{agreed} of superpatches held back"}
+    else:
+        measured = {"agreement": f"{agreed} with its teacher"}
     return facts(
         student.done,
         {
@@ -175,7 +180,7 @@ def _training(student: Distilled) -> Section:
             "match interval": student.match_interval,
             "steps": f"{student.steps:,}",
             "mIoU": f"{before.miou:.2%} -> {after.miou:.2%} held back" if has_labels else None,
-            "agreement": f"{before.agreement:.2%} -> {after.agreement:.2%} with its teacher",
+            **measured,
         },
     )
 

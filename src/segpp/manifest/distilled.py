@@ -16,10 +16,13 @@ __all__ = ["Distilled", "read_distilled"]
 
 _SIZE = re.compile(r"[1-9]\d{0,4}x[1-9]\d{0,4}")
 # As ``--reduce`` takes it.
-_SITE = re.compile(r"(\d{1,2}|head)\.(q|kv|ffn|grid|tokens)=[a-z0-9_]+(:[a-z0-9_=.,+-]*)?")
+_SITE = re.compile(
+    r"(\d{1,2}|head|embed)\.(q|kv|ffn|grid|tokens|patches)=[a-z0-9_]+(:[a-z0-9_=.,+-]*)?"
+)
 # Three in each of 48 blocks.
 _MOST_SITES = 144
 _MOST_NAME = 255
+_DONE = {"distillation": "distilled", "training": "trained", "policy": "given a policy"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -40,7 +43,7 @@ class Distilled:
     """What is told of a student, with labels or without; the rest of the file is for a person.
 
     Attributes:
-        kind: ``training`` with labels.
+        kind: ``training`` with labels, ``policy`` where these taught a policy alone.
         teacher: What was learned from: name and SHA-256.
         file: The student's own, likewise.
         size: Input, as ``HxW``.
@@ -53,7 +56,7 @@ class Distilled:
         after: Likewise, of the student.
     """
 
-    kind: Literal["distillation", "training"]
+    kind: Literal["distillation", "training", "policy"]
     schema: Literal[1]
     teacher: _Named
     file: _Named
@@ -68,7 +71,7 @@ class Distilled:
     @property
     def done(self) -> str:
         """What was done to it, in a word."""
-        return "distilled" if self.kind == "distillation" else "trained"
+        return _DONE[self.kind]
 
 
 def read_distilled(path: Path, sha256: str) -> Distilled | None:

@@ -17,7 +17,7 @@ __all__ = ["load_json", "parse_manifest", "read_manifest", "render_manifest"]
 # A manifest is a few kilobytes; anything much larger is not one.
 _MAX_BYTES = 4 << 20
 # What lies beside checkpoints, by its kind.
-_DONE = {"distillation": "distilled", "training": "trained"}
+_DONE = {"distillation": "distilled", "training": "trained", "policy": "given a policy"}
 
 
 def render_manifest(manifest: Manifest) -> str:

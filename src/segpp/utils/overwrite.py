@@ -10,8 +10,8 @@ Whatever segpp writes carries a mark that can be found without a library:
     table        CSV: the first columns of one of segpp's tables
     video        the container's comment ``segpp``
     report       HTML: ``<meta name="generator" content="segpp">``
-    calibration  as a manifest, of the kind ``calibration``; so ``distillation`` and ``training``,
-                 either of which may replace the other, and ``verified``
+    calibration  as a manifest, of the kind ``calibration``; so ``distillation``, ``training`` and
+                 ``policy``, each of which may replace the others, and ``verified``
     certificate  a zip archive that begins with a stored ``proof.json`` of the key ``segpp``
 
 Docs: docs/file-formats.md, "What is replaced".
@@ -40,6 +40,7 @@ OutputKind = Literal[
     "calibration",
     "distillation",
     "training",
+    "policy",
     "certificate",
     "verified",
 ]
@@ -54,7 +55,7 @@ TABLE_HEADS = (
 )
 
 # The kinds of our JSON files that are no manifests.
-_TRAININGS = ("distillation", "training")
+_TRAININGS = ("distillation", "training", "policy")
 _OTHER_JSON = ("calibration", *_TRAININGS, "verified")
 
 _TIFF = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
@@ -73,6 +74,7 @@ _NAMES: dict[OutputKind, str] = {
     "calibration": "a report of a calibration",
     "distillation": "a report of a distillation",
     "training": "a report of a training",
+    "policy": "a report of a policy's training",
     "certificate": "a certificate",
     "verified": "a record of where a certificate was proved again",
 }

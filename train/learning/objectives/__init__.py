@@ -1,6 +1,6 @@
 """What a student learns: how far what it gives is from what it ought to give, a file for each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
@@ -15,10 +15,12 @@ class Given:
     Attributes:
         logits: (B, K, h, w).
         stages: Of every stage, as ``Network.stage_outputs``.
+        auxiliary: Logits of every auxiliary head, as ``Network.auxiliary_logits``.
     """
 
     logits: Tensor
     stages: list[Tensor]
+    auxiliary: list[Tensor] = field(default_factory=list)
 
 
 class Objective(Protocol):

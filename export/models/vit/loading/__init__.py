@@ -81,6 +81,18 @@ class ViTCheckpoint(Checkpoint):
         positions = resized_positions(self.state[_POSITIONS], grid, self.numerics.position_resize)
         return replace(self, state={**self.state, _POSITIONS: positions.contiguous()})
 
+    def with_auxiliary_heads(self, seed: int) -> "ViTCheckpoint":
+        """Return the same network with auxiliary heads; see ``Checkpoint``."""
+        from segpp.export.models.vit.network.added import with_exits
+
+        return with_exits(self, seed)
+
+    def with_policy(self, seed: int) -> "ViTCheckpoint":
+        """Return the same network with a policy; see ``Checkpoint``."""
+        from segpp.export.models.vit.network.added import with_policy
+
+        return with_policy(self, seed)
+
     def build(self) -> "ViT":
         """Return the network with these weights, ready for inference."""
         import torch

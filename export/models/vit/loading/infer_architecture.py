@@ -93,6 +93,8 @@ def _exits(
     if head not in fmt.exits:
         return ()
     module, found = _numbers(fmt, _EXIT, tensors, head)
+    if not found and not fmt.has_exits:
+        return ()
     blocks = exit_blocks(depth)
     if sorted(found) != list(range(len(blocks))):
         numbers = ", ".join(map(str, sorted(found))) or "none"

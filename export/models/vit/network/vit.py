@@ -19,7 +19,7 @@ from segpp.export.models.vit.network.rotation import Rotation, turns_of
 from segpp.export.models.vit.network.sharing import embed_shared
 from segpp.export.models.vit.passes import check_pass
 from segpp.export.models.vit.policy import check_policy
-from segpp.export.models.vit.sites import PATCHES_SITE, grid_behind, sites_of
+from segpp.export.models.vit.sites import PATCHES_SITE, grid_behind, patch_grid, sites_of
 from segpp.export.reduction.assignments.passed_tokens import PassedTokens
 from segpp.export.reduction.assignments.weighted_means import (
     CountedAssignment,
@@ -31,7 +31,7 @@ from segpp.export.reduction.matching.policy_network import PolicyNetwork
 from segpp.export.reduction.sharing import SharingReduction
 from segpp.export.reduction.sites import Site
 from segpp.manifest import Architecture
-from segpp.ops.grid import Grid
+from segpp.ops.grid import Grid, Size
 
 __all__ = ["Stage", "ViT"]
 
@@ -119,6 +119,9 @@ class ViT(Network):
     ) -> None:
         super().__init__(architecture)
         self.sites = sites_of(len(architecture.dims))
+        # What the policy chooses has no gradient; before the first block no head tells anything.
+        self.early = sum(block == 1 for block in shape_of(architecture).exits)
+        self.fixed = ("policy.", *(f"exits.{number}." for number in range(self.early)))
         self.numerics = numerics
         shape, dim = shape_of(architecture), architecture.dims[-1]
         self.patch, self.prefix = shape.patch, prefixes(architecture)[-1]
@@ -190,6 +193,17 @@ class ViT(Network):
             _restored(x[:, cast("Stage", stage).prefix :], merged)
             for stage, (x, _, merged) in zip(self.stages, given, strict=True)
         ]
+
+    def auxiliary_logits(self, stages: Sequence[Tensor], image: Tensor) -> list[Tensor]:
+        """Return the classes by each auxiliary head of all patches that arrive at its block.
+
+        Those that left before are judged as they were then, as published.
+        """
+        grid = patch_grid(Size(*image.shape[2:]), self.patch)
+        # Blocks are counted from 1, and an exit stands before its own.
+        exits = list(zip(shape_of(self.architecture).exits, self.exits, strict=True))[self.early :]
+        maps = (tokens_to_nchw(head(stages[block - 2]), grid) for block, head in exits)
+        return [self._without_padding(logits, image, grid) for logits in maps]
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits on the grid of the patches, or finer where the head makes them so."""

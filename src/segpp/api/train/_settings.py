@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segpp.api._labelled import Labelled, labelled_pictures
 from segpp.api._types import checked_settings, to_size
-from segpp.datasets.find import DataSet
+from segpp.datasets.find import DataConfig, DataSet, find_dataset, is_dataset
+from segpp.datasets.layouts.base import LAYOUTS
 from segpp.errors import InputError
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.models.base import Checkpoint, classes_of
@@ -20,13 +22,23 @@ if TYPE_CHECKING:
     from segpp.api._truth import Truth
     from segpp.train.scores import Scored
 
-__all__ = ["common_settings", "ignored_of", "positive", "scored_by", "to_score", "truth_for"]
+__all__ = [
+    "common_settings",
+    "ignored_of",
+    "labelled_data",
+    "positive",
+    "scored_by",
+    "to_score",
+    "truth_for",
+]
 
 T = TypeVar("T")
 
 _MINUTES = 30.0
 # What torch's generators take.
 _MOST_SEED = (1 << 63) - 1
+# The part of a data set, where it has one.
+_TO_LEARN_FROM = "train"
 
 
 def common_settings(sources: tuple[str, ...], **given: Any) -> dict[str, Any]:
@@ -70,6 +82,9 @@ def common_settings(sources: tuple[str, ...], **given: Any) -> dict[str, Any]:
         "batch": positive("batch", given["batch"]),
         "learning_rate": arguments.number("learning_rate", given["learning_rate"], least=0),
         "gate_weight": arguments.optional(_weight, "gate_weight", given["gate_weight"]),
+        "auxiliary_weight": arguments.optional(
+            _weight, "auxiliary_weight", given["auxiliary_weight"]
+        ),
         "held_back": arguments.share("held_back", given["held_back"]),
         "check_every": arguments.optional(positive, "check_every", given["check_every"]),
         "patience": positive("patience", given["patience"]),
@@ -99,10 +114,38 @@ def to_score(folder: str | None, split: str | None) -> Labelled | None:
     return others
 
 
+def labelled_data(
+    images: Path, labels: Path | None, *, split: str | None, suffixes: tuple[str, str]
+) -> DataSet:
+    """Return the pictures to learn from with their labels: two folders, or a data set.
+
+    Raises:
+        ImageError: A folder is missing or empty, or a file has no partner.
+        InputError: There are no labels.
+    """
+    if labels is not None:
+        if split is not None:
+            raise InputError(f"`split` {split} is a part of a data set, and no folder is one")
+        return find_dataset(DataConfig((), None, images, labels, *suffixes))
+    if not is_dataset(images):
+        raise InputError(
+            f"{images} is of no known layout, so there are no labels to learn from",
+            hint="name the folder of its labels behind it",
+        )
+    parts = {part for name in LAYOUTS for part in LAYOUTS[name].splits(images)}
+    usual = _TO_LEARN_FROM if _TO_LEARN_FROM in parts else None
+    return find_dataset(DataConfig((images,), split or usual, None, None, *suffixes))
+
+
 def truth_for(
-    data: DataSet, label_map: str | None, ignored: tuple[int, ...] | None, checkpoint: Checkpoint
+    data: DataSet,
+    label_map: str | None,
+    ignored: tuple[int, ...] | None,
+    checkpoint: Checkpoint,
+    *,
+    any_number: bool = False,
 ) -> "Truth":
-    """Return the labels of a data set as a checkpoint's classes.
+    """Return the labels of a data set as a checkpoint's classes, or as any.
 
     Raises:
         InputError: A label is no class.
@@ -111,7 +154,9 @@ def truth_for(
 
     files = {pair.image: pair.labels for pair in data.pairs}
     classes = replace(classes_of(checkpoint), reduce_labels=checkpoint.reduce_labels)
-    return truth_of(files, classes, data, label_map=label_map, ignored=ignored)
+    return truth_of(
+        files, classes, data, label_map=label_map, ignored=ignored, any_number=any_number
+    )
 
 
 def scored_by(

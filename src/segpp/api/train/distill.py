@@ -44,6 +44,7 @@ def distill(
     temperature: float = 1.0,
     stages_alone: float = 0.0,
     gate_weight: float | None = None,
+    auxiliary_weight: float | None = None,
     held_back: float = 0.15,
     check_every: int | None = None,
     patience: int = 10,
@@ -103,6 +104,9 @@ def distill(
             are learned, and then masks too.
         gate_weight: With ``dynamic`` gates: of their mean absolute values, summed over gates, in
             the loss; by default 0.001.
+        auxiliary_weight: Of the divergence of the masks of each auxiliary head, by which tokens
+            leave a plain ViT, in the loss; by default 0.4 where there are any. A number, or a
+            ``reduce`` by their confidence, lets a network have some that has none.
         held_back: Share of the pictures that weights are chosen by, in runs of neighbours.
         check_every: Updates between two checks; by default as many as pictures are held back, and
             at least 25.
@@ -169,6 +173,7 @@ def distill(
             batch=batch,
             learning_rate=learning_rate,
             gate_weight=gate_weight,
+            auxiliary_weight=auxiliary_weight,
             held_back=held_back,
             check_every=check_every,
             patience=patience,

@@ -3,27 +3,22 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from segpp.api._types import PathLike, SizeLike, WhiteLike
 from segpp.api.train._settings import (
     common_settings,
     ignored_of,
+    labelled_data,
     scored_by,
     to_score,
     truth_for,
 )
-from segpp.datasets.find import DataConfig, DataSet, find_dataset, is_dataset
-from segpp.datasets.layouts.base import LAYOUTS
-from segpp.errors import InputError
 from segpp.train.check import check_config
 from segpp.train.config import FineTuneConfig
 from segpp.train.report import FineTuneResult
 from segpp.utils import arguments
 
 __all__ = ["fine_tune"]
-
-_TO_LEARN_FROM = "train"
 
 
 def fine_tune(
@@ -44,6 +39,7 @@ def fine_tune(
     distil_weight: float = 0.0,
     temperature: float = 1.0,
     gate_weight: float | None = None,
+    auxiliary_weight: float | None = None,
     held_back: float = 0.15,
     check_every: int | None = None,
     patience: int = 10,
@@ -96,6 +92,7 @@ def fine_tune(
             teaches besides, in the loss.
         temperature: By which logits are divided before these are compared, 0.01 to 100.
         gate_weight: Of the size of dynamic gates in the loss; by default 0.001 where there are any.
+        auxiliary_weight: Of the cross entropy of each auxiliary head, as in ``distill``.
         held_back: Share of the pictures that weights are chosen by, in runs of neighbours.
         check_every: Steps between two checks; by default as many as pictures are held back.
         patience: Checks without improvement after which training ends.
@@ -158,6 +155,7 @@ def fine_tune(
             batch=batch,
             learning_rate=learning_rate,
             gate_weight=gate_weight,
+            auxiliary_weight=auxiliary_weight,
             held_back=held_back,
             check_every=check_every,
             patience=patience,
@@ -185,32 +183,9 @@ def fine_tune(
     # torch takes seconds to import: what is wrong without it is told before.
     check_config(config)
     others = to_score(folder, part)
-    data = _labelled(*found, split=None if others else part, suffixes=suffixes)
+    data = labelled_data(*found, split=None if others else part, suffixes=suffixes)
     config = replace(config, pictures=tuple(str(pair.image) for pair in data.pairs))
     from segpp.train.trainings import fine_tune as run  # noqa: PLC0415 - as above
 
     truth = partial(truth_for, data, numbers, ignored)
     return run(config, truth, partial(scored_by, others, numbers, ignored))
-
-
-def _labelled(
-    images: Path, labels: Path | None, *, split: str | None, suffixes: tuple[str, str]
-) -> DataSet:
-    """Return the pictures to learn from with their labels: two folders, or a data set.
-
-    Raises:
-        ImageError: A folder is missing or empty, or a file has no partner.
-        InputError: There are no labels.
-    """
-    if labels is not None:
-        if split is not None:
-            raise InputError(f"`split` {split} is a part of a data set, and no folder is one")
-        return find_dataset(DataConfig((), None, images, labels, *suffixes))
-    if not is_dataset(images):
-        raise InputError(
-            f"{images} is of no known layout, so there are no labels to learn from",
-            hint="name the folder of its labels behind it",
-        )
-    parts = {part for name in LAYOUTS for part in LAYOUTS[name].splits(images)}
-    usual = _TO_LEARN_FROM if _TO_LEARN_FROM in parts else None
-    return find_dataset(DataConfig((images,), split or usual, None, None, *suffixes))

@@ -7,7 +7,7 @@ from typing import Any
 
 from segpp.cli._options.merging import match_interval
 from segpp.cli._options.reading import feeding_of, reading_of
-from segpp.train.config import GATE_WEIGHT
+from segpp.train.config import AUXILIARY_WEIGHT, GATE_WEIGHT
 from segpp.train.report import TrainingResult
 
 __all__ = [
@@ -22,7 +22,15 @@ __all__ = [
 
 _COMMON = (
     *("checkpoint_format", "preset", "ratio", "reduce", "match_interval", "size", "minutes"),
-    *("steps", "batch", "learning_rate", "temperature", "gate_weight", "held_back"),
+    *(
+        "steps",
+        "batch",
+        "learning_rate",
+        "temperature",
+        "gate_weight",
+        "held_back",
+        "auxiliary_weight",
+    ),
     *("check_every", "patience", "seed", "device", "precision", "threads", "restart", "force"),
 )
 
@@ -97,6 +105,13 @@ def add_rest(group: argparse._ArgumentGroup) -> None:
         metavar="W",
         help="with dynamic gates: of their mean absolute values, summed over gates, in the loss "
         f"(default: {GATE_WEIGHT:g})",
+    )
+    group.add_argument(
+        "--auxiliary-weight",
+        type=float,
+        metavar="W",
+        help="with auxiliary heads, by which tokens leave a plain ViT: of what each learns, in the "
+        f"loss (default: {AUXILIARY_WEIGHT:g}); lets a network have some that has none",
     )
     group.add_argument(
         "--seed",

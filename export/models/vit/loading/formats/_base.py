@@ -101,6 +101,7 @@ class CheckpointFormat:
         told_heads: A name that a file has with one head alone, where the first module is not so.
         exits: Of each head the modules of the auxiliary heads that its networks have inside, by
             which tokens leave early.
+        has_exits: Whether every file has these heads; a file of others may have all or none.
         told_by: What tells more than the weights: ``variant.yml`` beside the file, the
             ``configuration`` of mmsegmentation inside, ``config.json`` of transformers, or nothing.
         spellings: What may stand for a word in braces in any of the names: one thing in a file.
@@ -120,6 +121,7 @@ class CheckpointFormat:
     told_by: Literal["variant.yml", "configuration", "config.json", "nothing"]
     head_norm_eps: Mapping[Head, float] = field(default_factory=dict)
     exits: Mapping[Head, tuple[Module, ...]] = field(default_factory=dict)
+    has_exits: bool = False
     unused: Mapping[str, str] = field(default_factory=dict)
     registers: str | None = None
     patch_positions: bool = False

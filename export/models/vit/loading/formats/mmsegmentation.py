@@ -7,8 +7,9 @@ of these inside and names its attention as timm does.
 
 from dataclasses import replace
 
-from segpp.export.models.vit.architecture import Head, Numerics
+from segpp.export.models.vit.architecture import Numerics
 from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat, FeedForward, Module
+from segpp.export.models.vit.loading.formats._added import POLICY, exits_at
 
 __all__: list[str] = []
 
@@ -29,24 +30,8 @@ def _feed_forward(ours: str, theirs: str) -> tuple[Module, ...]:
     )
 
 
-def _auxiliary(convolution: str) -> tuple[Module, ...]:
-    # Convolutions of 1x1, which are linear layers here.
-    return (
-        Module("exits.{j}.linear", f"{_EXIT}.{convolution}.conv", "conv"),
-        Module("exits.{j}.batch_norm", f"{_EXIT}.{convolution}.bn"),
-        Module("exits.{j}.classifier", f"{_EXIT}.conv_seg", "conv"),
-    )
-
-
 _BLOCK, _LAYER = "stages.{j}.blocks.0", "backbone.layers.{j}"
-_EXIT = "backbone.auxiliary_head.{j}"
 _EMBEDDING = Module("patch_embed.conv", "backbone.patch_embed.projection")
-_FCN = _auxiliary("convs.0")
-_EXITS: dict[Head, tuple[Module, ...]] = {
-    "mask-transformer": _FCN,
-    "setr-naive": (*_auxiliary("up_convs.0.0"), Module("exits.{j}.norm", f"{_EXIT}.norm")),
-    "linear": _FCN,
-}
 
 _MMSEGMENTATION = CheckpointFormat(
     title="mmsegmentation (ViT)",
@@ -81,6 +66,9 @@ _MMSEGMENTATION = CheckpointFormat(
         ),
         "linear": (Module("head.classifier", "decode_head.conv_seg", "conv"),),
     },
+    # Trained here, or of whoever has both: mmsegmentation itself has neither.
+    exits=exits_at("backbone.auxiliary_head"),
+    policy=POLICY,
     told_by="configuration",
     head_norm_eps={"setr-naive": 1e-6, "setr-pup": 1e-6},
     # The naive one has a single convolution.
@@ -100,6 +88,6 @@ FORMATS.register("dovit")(
             Module(f"{_BLOCK}.attention.out", f"{_LAYER}.attn.proj"),
             Module(f"{_BLOCK}.norm2", f"{_LAYER}.ln2"),
         ),
-        exits=_EXITS,
+        has_exits=True,
     )
 )

@@ -1,14 +1,12 @@
 """Segmenter as its own code saves it: ``checkpoint.pth``, and ``variant.yml`` beside it.
 
 Source: Strudel et al., Segmenter, 2021 (arXiv:2105.05633). Files of CTS (Lu et al., 2023,
-arXiv:2306.02095) are Segmenter's with a policy besides, whose backbone has timm's names.
+arXiv:2306.02095) are Segmenter's with a policy besides. Auxiliary heads are our own here.
 """
-
-from collections.abc import Iterator
 
 from segpp.export.models.vit.architecture import Numerics
 from segpp.export.models.vit.loading.formats import FORMATS, CheckpointFormat, FeedForward, Module
-from segpp.export.reduction.matching.policy_layers import STEM, PolicyLayer, policy_blocks
+from segpp.export.models.vit.loading.formats._added import POLICY, exits_at
 
 __all__: list[str] = []
 
@@ -27,19 +25,6 @@ def _feed_forward(ours: str, theirs: str) -> tuple[Module, ...]:
         Module(f"{ours}.ffn.fc1", f"{theirs}.mlp.fc1"),
         Module(f"{ours}.ffn.fc2", f"{theirs}.mlp.fc2"),
     )
-
-
-def _policy() -> Iterator[Module]:
-    yield from _policy_layer("policy.stem", STEM)
-    for number, layers in enumerate(policy_blocks()):
-        for place, layer in enumerate(layers):
-            yield from _policy_layer(f"policy.blocks.{number}.layers.{place}", layer)
-    yield Module("policy.head", "policy_net.head")
-
-
-def _policy_layer(ours: str, layer: PolicyLayer) -> Iterator[Module]:
-    yield Module(f"{ours}.conv", f"policy_net.backbone.{layer.conv}")
-    yield Module(f"{ours}.norm", f"policy_net.backbone.{layer.norm}")
 
 
 FORMATS.register("segmenter")(
@@ -69,7 +54,8 @@ FORMATS.register("segmenter")(
             ),
             "linear": (Module("head.classifier", "decoder.head"),),
         },
-        policy=tuple(_policy()),
+        exits=exits_at("encoder.auxiliary_head"),
+        policy=POLICY,
         told_by="variant.yml",
         unused=dict.fromkeys(
             ("encoder.head.", "encoder.head_dist."), "of the classification before"

@@ -63,8 +63,8 @@ def calls(library: ctypes.CDLL) -> Iterator[tuple[str, list[object]]]:
             batch, classes, _, _, height, width = resize
             labels = Unwritten((batch, height, width), np.int8 if classes <= 127 else np.int32)
             yield "labels", [_drawn(resize[:4], dtype), labels, kind, *resize, 0, 0]
-        for shape in HEADS:
-            yield "head", _head(shape, kind, dtype)
+        for head in HEADS:
+            yield "head", _head(head, kind, dtype)
 
 
 def _match(library: ctypes.CDLL, shape: tuple[int, ...], kind: int, dtype: Any) -> list[object]:

@@ -1,6 +1,7 @@
 """``segpp-train``: weights that bear a reduction better, or are better at all, by labels."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ GROUP = "make a model smaller"
 ORDER = 3
 
 # What a policy alone has none of, and its usual values.
-_OF_ALL = {
+_OF_ALL: Mapping[str, object] = {
     "--preset": None,
     "--ratio": None,
     "--reduce": [],

@@ -272,7 +272,8 @@ def _finished(
     """Score, write and report; the training is over either way."""
     student = _as_written(task, progress, judge)
     miou = None if scored is None else _scores(task, student, scored)
-    warnings = (*task.doubts, *_warnings(task, judge))
+    fell = filter(None, [miou and miou.doubt])
+    warnings = (*fell, *task.doubts, *_warnings(task, judge))
 
     def result_of(file: WrittenFile | None) -> Result:
         return _result(task, kind, progress, file, miou=miou, warnings=warnings)

@@ -60,6 +60,18 @@ class MeanIous:
     before: float
     after: float
 
+    @property
+    def doubt(self) -> str | None:
+        """What to say where labels tell that a student got worse, whatever chose its weights."""
+        before, after = (f"{100 * miou:.2f}" for miou in (self.before, self.after))
+        # Of numbers that are shown alike nothing was lost; of no pixel there is no number.
+        if not self.after < self.before or before == after:
+            return None
+        return (
+            f"mIoU fell from {before} to {after} on {self.pictures}: train longer (`minutes`), on "
+            "more pictures, or with another `learning_rate`"
+        )
+
 
 @dataclass(frozen=True)
 class TrainingResult:

@@ -38,6 +38,7 @@ from segpp.train.learning.loop import Plan, Training
 from segpp.train.learning.objectives import Objective
 from segpp.train.learning.optimizer import trained
 from segpp.train.learning.precision import choose_precision
+from segpp.train.learning.schedule import warm_up_doubt
 from segpp.train.learning.state import Progress
 from segpp.train.learning.tapped import Tapped
 from segpp.train.learning.world import World, joined, told_of_torch
@@ -272,8 +273,8 @@ def _finished(
     """Score, write and report; the training is over either way."""
     student = _as_written(task, progress, judge)
     miou = None if scored is None else _scores(task, student, scored)
-    fell = filter(None, [miou and miou.doubt])
-    warnings = (*fell, *task.doubts, *_warnings(task, judge))
+    doubts = filter(None, [miou and miou.doubt, warm_up_doubt(progress.step)])
+    warnings = (*doubts, *task.doubts, *_warnings(task, judge))
 
     def result_of(file: WrittenFile | None) -> Result:
         return _result(task, kind, progress, file, miou=miou, warnings=warnings)

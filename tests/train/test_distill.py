@@ -200,6 +200,8 @@ def test_the_report_is_for_a_person(
     assert lines[1].startswith("merging   1.q=bsm:ratio=0.75,sy=2,sx=2,window=0, 2.q=bsm")
     assert lines[2] == "pictures  8 to learn from, 4 held back"
     assert "warning: 12 pictures are few" in done.stderr
+    short = "the training ended after 12 steps, and over the first 20 the learning rate only warms"
+    assert f"warning: {short} up: train longer (--minutes or --steps)\n" in done.stderr
 
 
 def test_labels_are_scored_where_there_are_any(

@@ -122,6 +122,7 @@ def test_labels_are_scored_with_the_gates_inside(
 
     miou = json.loads(done.stdout)["miou"]
     assert miou["before"] != miou["teacher"]
+    assert done.stderr.count("choosing channels on 8 pictures … ") == 1
 
 
 def test_pictures_are_taken_from_all_over_and_bad_ones_passed_over(film: Film) -> None:

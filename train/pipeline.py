@@ -376,6 +376,7 @@ def _result(
         match_interval=task.config.match_interval,
         learned=len(task.pictures.learned),
         held_back=len(task.pictures.held),
+        beside=task.pictures.beside,
         steps=progress.step,
         best_step=progress.best_step,
         seconds=progress.seconds,

@@ -87,6 +87,7 @@ class TrainingResult:
         match_interval: In how many blocks one match serves.
         learned: Pictures to learn from.
         held_back: Pictures to choose by.
+        beside: Pictures in neither part, as neighbours of those held back.
         steps: Updates of the weights.
         best_step: That of the weights that were kept.
         seconds: Time for them, checks included.
@@ -118,6 +119,7 @@ class TrainingResult:
     processes: int
     before: Judged
     after: Judged
+    beside: int = 0
     miou: MeanIous | None = None
     settings: dict[str, str] = field(default_factory=dict)
     history: tuple[tuple[float, ...], ...] = ()
@@ -137,7 +139,7 @@ class TrainingResult:
             f"wrote     {self._written()}",
             f"merging   {', '.join(self.reduction) or 'nothing,'} at {self.size}",
             *map(_channels_line, self.channels),
-            f"pictures  {self.learned} to learn from, {self.held_back} held back",
+            f"pictures  {self.learned} to learn from, {self.held_back} held back{self._gaps()}",
             f"training  {rate}, best after {self.best_step}",
             *self._measured(),
         ]
@@ -145,6 +147,9 @@ class TrainingResult:
 
     def _measured(self) -> list[str]:
         raise NotImplementedError(f"nothing says what {type(self).__name__} measured")
+
+    def _gaps(self) -> str:
+        return f", {self.beside} beside these left out" if self.beside else ""
 
     def _miou_lines(self, whole: str) -> list[str]:
         """Return the mean IoU, where there is one, beside that of the whole network."""

@@ -204,6 +204,20 @@ def test_the_report_is_for_a_person(
     assert f"warning: {short} up: train longer (--minutes or --steps)\n" in done.stderr
 
 
+def test_pictures_beside_those_held_back_are_told(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    pictures = film(count=52)
+
+    done = segpp(*call(teacher, pictures, tmp_path / "student.pth"))
+
+    told = json.loads((tmp_path / "student.pth.json").read_text())
+    assert told["beside"] == 52 - told["learned"] - told["held_back"] > 0
+    learned, held, beside = told["learned"], told["held_back"], told["beside"]
+    line = f"pictures  {learned} to learn from, {held} held back, {beside} beside these left out"
+    assert line in done.stdout.splitlines()
+
+
 def test_labels_are_scored_where_there_are_any(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:

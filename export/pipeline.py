@@ -49,7 +49,7 @@ from segpp.export.images import (
 )
 from segpp.export.models.base import Checkpoint, family_of, grids_of
 from segpp.export.models.cost_model import cost_advice, cost_warnings
-from segpp.export.models.gating import Gated, gate_channels
+from segpp.export.models.gating import Gated, gate_channels, to_choose
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.memory_needs import check_memory, memory_needed, telling_when_memory_is_out
 from segpp.export.models.network import Network
@@ -291,7 +291,8 @@ def _match_sharing(
 def _gate(
     model: Network, plan: ResolvedExport, gates: ChannelGates
 ) -> tuple[Gated, tuple[SearchImage, ...]]:
-    images = images_to_search(plan.config, plan.input) if chooses_on_images(gates) else ()
+    chooses = chooses_on_images(to_choose(model, gates))
+    images = images_to_search(plan.config, plan.input) if chooses else ()
     with step(f"choosing channels on {len(images)} image(s)") if images else nullcontext():
         draws = [image.draw for image in images]
         path = plan.config.checkpoint

@@ -14,6 +14,7 @@ in what decides which weights are kept.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isnan
@@ -38,6 +39,7 @@ from segpp.train.learning.loop import Plan, Training
 from segpp.train.learning.objectives import Objective
 from segpp.train.learning.optimizer import trained
 from segpp.train.learning.precision import choose_precision
+from segpp.train.learning.schedule import warm_up_doubt
 from segpp.train.learning.state import Progress
 from segpp.train.learning.tapped import Tapped
 from segpp.train.learning.world import World, joined, told_of_torch
@@ -64,6 +66,8 @@ _GO_ON = "the same command goes on from the last step that was kept"
 
 # What the student is scored by, given the teacher; None where there are no labels.
 Labels = Callable[[Checkpoint], Scored | None]
+# Gives the student as it was before the first step.
+Before = Callable[[], Network]
 
 
 @dataclass(frozen=True)
@@ -114,9 +118,9 @@ def trained_by(config: TrainingConfig, kind: Kind[Result], labels: Labels) -> Re
         scored = labels(task.checkpoint) or (Scored(truth) if truth and kind.scores else None)
         judge, keeper = _judge(task, kind, truth), Keeper(config.resume, world)
         settings = {**task.settings(), **_label_settings(task, truth)}
-        student, progress = _begun(task, judge, keeper, settings)
+        student, progress, before = _begun(task, judge, keeper, settings)
         _train(task, kind, student, judge=judge, progress=progress, keeper=keeper)
-        return _finished(task, kind, progress, keeper=keeper, scored=scored, judge=judge)
+        return _finished(task, kind, progress, before, keeper=keeper, scored=scored, judge=judge)
 
 
 def _label_settings(task: Task, truth: Truth | None) -> dict[str, str]:
@@ -152,8 +156,11 @@ def _scorer(task: Task, truth: Truth) -> Scorer:
 
 def _begun(
     task: Task, judge: Judge, keeper: Keeper, settings: Mapping[str, str]
-) -> tuple[Network, Progress]:
-    """Return a student and its training: one that was stopped, with its weights, or a new one."""
+) -> tuple[Network, Progress, Before]:
+    """Return a student and its training: one that was stopped, with its weights, or a new one.
+
+    The third is the student before it learned anything.
+    """
     restart = task.config.restart
     student = task.student()
     if (stopped := keeper.found(settings, dict(trained(student)), restart=restart)) is not None:
@@ -163,11 +170,12 @@ def _begun(
         stopped.student = dict(trained(student))
         if task.world.is_first:
             announce(f"going on after {stopped.step} steps, as {keeper.path} has it")
-        return _learning(student), stopped
+        return _learning(student), stopped, lambda: _chosen(task, task.draws())[0]
     if restart:
         keeper.remove()
     draws = task.draws()
     student, kept = _chosen(task, draws)
+    before = _remembered(student, task)
     began = time.monotonic()
     with told("comparing the student with its teacher, before", task.world):
         start = judge(student)
@@ -179,7 +187,13 @@ def _begun(
     progress = Progress(
         settings, precision, start, weights, best=start, check_seconds=took, channels=kept
     )
-    return student, progress
+    return student, progress, before
+
+
+def _remembered(student: Network, task: Task) -> Before:
+    """Return what gives this student again, whatever it learns: to choose takes minutes."""
+    own = deepcopy(student).cpu()
+    return lambda: own.to(task.world.device)
 
 
 def _check_judged(found: Judged) -> None:
@@ -270,15 +284,17 @@ def _finished(
     task: Task,
     kind: Kind[Result],
     progress: Progress,
+    before: Before,
     *,
     keeper: Keeper,
     scored: Scored | None,
     judge: Judge,
 ) -> Result:
     """Score, write and report; the training is over either way."""
-    student = _as_written(task, progress, judge)
-    miou = None if scored is None else _scores(task, student, scored)
-    warnings = (*task.doubts, *_warnings(task, judge))
+    student = _as_written(task, progress, judge, before)
+    miou = None if scored is None else _scores(task, before(), student, scored)
+    doubts = filter(None, [miou and miou.doubt, warm_up_doubt(progress.step)])
+    warnings = (*doubts, *task.doubts, *_warnings(task, judge))
 
     def result_of(file: WrittenFile | None) -> Result:
         return _result(task, kind, progress, file, miou=miou, warnings=warnings)
@@ -301,9 +317,9 @@ def _finished(
     return result
 
 
-def _as_written(task: Task, progress: Progress, judge: Judge) -> Network:
+def _as_written(task: Task, progress: Progress, judge: Judge, before: Before) -> Network:
     """Return the best student as the file will have it, judged as such where that rounds it."""
-    student = _best(task, progress)
+    student = _best(task, progress, before)
     own = task.state_of(student)
     written = rounded(task.layout, own) if progress.kept else own
     if all(torch.equal(written[name], tensor) for name, tensor in own.items()):
@@ -315,19 +331,18 @@ def _as_written(task: Task, progress: Progress, judge: Judge) -> Network:
     return student
 
 
-def _best(task: Task, progress: Progress) -> Network:
+def _best(task: Task, progress: Progress, before: Before) -> Network:
     """Return the student of the best check, which may be that before the first step."""
     if not progress.kept:
-        return _chosen(task, task.draws())[0]
+        return before()
     student = task.student()
     _give(student, progress.kept)
     return student
 
 
-def _scores(task: Task, student: Network, scored: Scored) -> MeanIous:
+def _scores(task: Task, before: Network, student: Network, scored: Scored) -> MeanIous:
     """Return the mean IoU of the teacher, and of the student before and after."""
     pictures = task.pictures.held if scored.pictures is None else scored.pictures
-    before, _ = _chosen(task, task.draws())
     networks = [task.teacher(), before, student]
     with told(f"scoring on {len(pictures)} pictures with labels", task.world):
         found = mious(networks, pictures, _scorer(task, scored.truth))
@@ -367,6 +382,7 @@ def _result(
         match_interval=task.config.match_interval,
         learned=len(task.pictures.learned),
         held_back=len(task.pictures.held),
+        beside=task.pictures.beside,
         steps=progress.step,
         best_step=progress.best_step,
         seconds=progress.seconds,

@@ -62,6 +62,18 @@ class MeanIous:
     before: float
     after: float
 
+    @property
+    def doubt(self) -> str | None:
+        """What to say where labels tell that a student got worse, whatever chose its weights."""
+        before, after = (f"{100 * miou:.2f}" for miou in (self.before, self.after))
+        # Of numbers that are shown alike nothing was lost; of no pixel there is no number.
+        if not self.after < self.before or before == after:
+            return None
+        return (
+            f"mIoU fell from {before} to {after} on {self.pictures}: train longer (`minutes`), on "
+            "more pictures, or with another `learning_rate`"
+        )
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -77,6 +89,7 @@ class TrainingResult:
         match_interval: In how many blocks one match serves.
         learned: Pictures to learn from.
         held_back: Pictures to choose by.
+        beside: Pictures in neither part, as neighbours of those held back.
         steps: Updates of the weights.
         best_step: That of the weights that were kept.
         seconds: Time for them, checks included.
@@ -108,6 +121,7 @@ class TrainingResult:
     processes: int
     before: Judged
     after: Judged
+    beside: int = 0
     miou: MeanIous | None = None
     settings: dict[str, str] = field(default_factory=dict)
     history: tuple[tuple[float, ...], ...] = ()
@@ -127,7 +141,7 @@ class TrainingResult:
             f"wrote     {self._written()}",
             f"merging   {', '.join(self.reduction) or 'nothing,'} at {self.size}",
             *map(_channels_line, self.channels),
-            f"pictures  {self.learned} to learn from, {self.held_back} held back",
+            f"pictures  {self.learned} to learn from, {self.held_back} held back{self._gaps()}",
             f"training  {rate}, best after {self.best_step}",
             *self._measured(),
         ]
@@ -135,6 +149,9 @@ class TrainingResult:
 
     def _measured(self) -> list[str]:
         raise NotImplementedError(f"nothing says what {type(self).__name__} measured")
+
+    def _gaps(self) -> str:
+        return f", {self.beside} beside these left out" if self.beside else ""
 
     def _miou_lines(self, whole: str) -> list[str]:
         """Return the mean IoU, where there is one, beside that of the whole network."""

@@ -211,7 +211,7 @@ def prepared(config: TrainingConfig, world: World) -> Task:
             *(str(path) for path in parts.held[:3]),
         )
     check_enough((*parts.learned, *held), left_out)
-    pictures = Split(parts.learned, held)
+    pictures = replace(parts, held=held)
     layout = _settled(layout, fresh, pictures, spec, world)
     doubts = (
         *filter(None, [assumed_note(config.export, layout.checkpoint, spec)]),

@@ -1,6 +1,6 @@
 """A network with fewer channels, and what is told of how they were chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from segpp.manifest import ChannelSite
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Gated", "gate_channels", "mask_of"]
+__all__ = ["Gated", "gate_channels", "mask_of", "to_choose"]
 
 _DIGIT = 4
 
@@ -56,6 +56,7 @@ def gate_channels(
     """
     family = family_of(checkpoint.architecture)
     channels = family.channels(checkpoint.architecture)
+    emptied = [str(place) for place in gates if place in model.emptied(gates)]
     kept = family.apply_gates(model, gates, images)
     masks = {
         place: {name: mask_of(stays, channels[place].width) for name, stays in by_block.items()}
@@ -63,7 +64,13 @@ def gate_channels(
     }
     predictors = _load_predictors(model, checkpoint, gates, path)
     sites = count_channels(gates, channels, kept=masks, predictors=predictors)
-    return Gated(sites, tuple(_notes(checkpoint, gates, predictors)))
+    return Gated(sites, (*_zeros_note(emptied), *_notes(checkpoint, gates, predictors)))
+
+
+def to_choose(model: Network, gates: ChannelGates) -> ChannelGates:
+    """Return the gates without those whose choice a network's zeros tell."""
+    emptied = model.emptied(gates)
+    return {place: gate for place, gate in gates.items() if place not in emptied}
 
 
 def mask_of(stays: "Tensor", count: int) -> str:
@@ -87,6 +94,14 @@ def _load_predictors(
         if width := load_gates(own, checkpoint.gates, path):
             widths[place] = width
     return widths
+
+
+def _zeros_note(emptied: Sequence[str]) -> Iterator[str]:
+    if emptied:
+        yield (
+            f"channels at {', '.join(emptied)} are left out where the checkpoint has nothing but "
+            "zeros; no image chose them"
+        )
 
 
 def _notes(

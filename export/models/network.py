@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from segpp.export.models.layers import MergingAttention
 from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.config import ReductionConfig
+from segpp.export.reduction.gates.config import ChannelGates
+from segpp.export.reduction.gates.places import Place
 from segpp.export.reduction.grid_reduction import runs_of
 from segpp.export.reduction.match_sharing import (
     MatchInterval,
@@ -70,6 +72,13 @@ class Network(nn.Module, ABC):
             ReductionError: The reduction does not fit the network.
         """
         raise NotImplementedError(f"nothing says what {reduction} does at {site}")
+
+    def emptied(self, gates: ChannelGates) -> frozenset[Place]:  # noqa: ARG002 - there is no place
+        """Return the places where zeros tell all that fixed gates leave out, whatever the images.
+
+        A network that has places for gates overrides this.
+        """
+        return frozenset()
 
     def stage_outputs(self, given: Sequence[Any]) -> list[Tensor]:
         """Return what stages gave, in the shapes that they have without a reduction.

@@ -3,18 +3,27 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
+from torch.nn import functional
 
 from segpp.export.models.loading import load_checkpoint
+from segpp.export.models.segformer.family import FAMILY
 from segpp.export.models.segformer.loading import state_dict_for
+from segpp.export.reduction.config import ReductionChoice
+from segpp.images.preprocess import load_image
+from segpp.manifest import InputSpec
+from segpp.train.pictures.reading import network_input
+from segpp.train.report import MeanIous
 from segpp.utils.files import sha256_of
 from tests.helpers.checkpoints import MINIATURE, lively, ours
 from tests.helpers.commands import Completed, python_without
-from tests.train.conftest import SMALL, call, weights_of
+from tests.train.conftest import REDUCE, SMALL, call, weights_of
 
 Command = Callable[..., Completed]
 Film = Callable[..., Path]
@@ -191,13 +200,27 @@ def test_the_report_is_for_a_person(
     assert lines[1].startswith("merging   1.q=bsm:ratio=0.75,sy=2,sx=2,window=0, 2.q=bsm")
     assert lines[2] == "pictures  8 to learn from, 4 held back"
     assert "warning: 12 pictures are few" in done.stderr
+    short = "the training ended after 12 steps, and over the first 20 the learning rate only warms"
+    assert f"warning: {short} up: train longer (--minutes or --steps)\n" in done.stderr
+
+
+def test_pictures_beside_those_held_back_are_told(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    pictures = film(count=52)
+
+    done = segpp(*call(teacher, pictures, tmp_path / "student.pth"))
+
+    told = json.loads((tmp_path / "student.pth.json").read_text())
+    assert told["beside"] == 52 - told["learned"] - told["held_back"] > 0
+    learned, held, beside = told["learned"], told["held_back"], told["beside"]
+    line = f"pictures  {learned} to learn from, {held} held back, {beside} beside these left out"
+    assert line in done.stdout.splitlines()
 
 
 def test_labels_are_scored_where_there_are_any(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
-    from PIL import Image  # noqa: PLC0415 - for this alone
-
     data = tmp_path / "data"
     (data / "labels").mkdir(parents=True)
     film("data/images")
@@ -212,6 +235,45 @@ def test_labels_are_scored_where_there_are_any(
         miou = json.loads(done.stdout)["miou"]
         assert miou["pictures"] == what
         assert all(0 <= miou[key] <= 1 for key in ("teacher", "before", "after"))
+
+
+def test_labels_that_tell_of_a_worse_student_are_told(
+    segpp: Command, teacher: Path, film: Film, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    (data / "labels").mkdir(parents=True)
+    # Labels that nobody beats the teacher with fewer tokens at: its own masks.
+    choice = ReductionChoice(reduce=REDUCE)
+    before = load_checkpoint(teacher).build().apply_reductions(FAMILY.reduction_config(choice))
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    spec = InputSpec("image", (1, 3, 64, 64), "float32", "NCHW", "RGB", mean, std)
+    for path in film("data/images").iterdir():
+        with torch.no_grad():
+            logits = before(torch.from_numpy(network_input(load_image(path), spec)))
+        mask = functional.interpolate(logits, (64, 96), mode="bilinear").argmax(1)
+        Image.fromarray(mask[0].byte().numpy()).save(data / "labels" / path.name)
+
+    done = segpp(*call(teacher, film(), tmp_path / "s.pth", "--json", "--eval", data))
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    miou = told["miou"]
+    assert miou["after"] < miou["before"]
+    [fell] = [one for one in told["warnings"] if "mIoU" in one]
+    numbers = f"from {100 * miou['before']:.2f} to {100 * miou['after']:.2f}"
+    assert fell.startswith(f"mIoU fell {numbers} on 12 pictures with labels: train longer")
+    hint = "train longer (--minutes), on more pictures, or with another --learning-rate"
+    assert f"warning: mIoU fell {numbers} on 12 pictures with labels: {hint}\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fell"),
+    [(0.5, 0.4, True), (0.4, 0.5, False), (0.5, 0.499999, False), (nan, nan, False)],
+)
+def test_only_a_fall_that_shows_is_a_doubt(before: float, after: float, *, fell: bool) -> None:
+    doubt = MeanIous("3 pictures with labels", 0.6, before, after).doubt
+
+    assert (doubt is not None) is fell
 
 
 def test_one_bad_picture_does_not_end_it(

@@ -3,7 +3,7 @@
 They are chosen as an export chooses them, on some of the pictures to learn from, and what leaves is
 zero in the student, which keeps its layout. Zeros on both sides of a channel have no gradient, so
 it stays out; and an export with the same gates leaves out those very channels, whatever images it
-is given, because all others cost something and these nothing.
+is given, because the zeros tell it which.
 """
 
 from collections.abc import Mapping, Sequence

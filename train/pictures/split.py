@@ -30,10 +30,12 @@ class Split(Generic[T]):
     Attributes:
         learned: To learn from.
         held: To choose by.
+        beside: How many are in neither, as neighbours of those held back.
     """
 
     learned: tuple[T, ...]
     held: tuple[T, ...]
+    beside: int = 0
 
 
 def split(pictures: Sequence[T], share: float) -> Split[T]:
@@ -55,5 +57,6 @@ def split(pictures: Sequence[T], share: float) -> Split[T]:
         held.update(range(start, start + length))
         beside.update((start - 1, start + length))
     left_out = beside if count >= _ENOUGH_FOR_GAPS else set()
-    learned = (p for i, p in enumerate(pictures) if i not in held and i not in left_out)
-    return Split(tuple(learned), tuple(pictures[i] for i in sorted(held)))
+    learned = tuple(p for i, p in enumerate(pictures) if i not in held and i not in left_out)
+    beside_both = count - len(learned) - len(held)
+    return Split(learned, tuple(pictures[i] for i in sorted(held)), beside_both)

@@ -18,10 +18,18 @@ from segpp.export.models.layers import (
     tokens_to_nhwc,
 )
 from segpp.export.models.network import Network
-from segpp.export.models.segformer.architecture import FFN_RATIO, SR_RATIOS, STAGES, Numerics
+from segpp.export.models.segformer.architecture import (
+    FFN_RATIO,
+    SR_RATIOS,
+    STAGES,
+    Numerics,
+    channels_of,
+)
 from segpp.export.models.segformer.decode_head import Head
 from segpp.export.models.segformer.sites import SITES
 from segpp.export.reduction.base import TokenAssignment, TokenReduction
+from segpp.export.reduction.gates.config import ChannelGates
+from segpp.export.reduction.gates.places import Place
 from segpp.export.reduction.grid_reduction import GridReduction, runs_of
 from segpp.export.reduction.match_sharing import TokenMatcher
 from segpp.export.reduction.sites import HEAD, Site
@@ -207,6 +215,12 @@ class SegFormer(Network):
         stage = cast("Stage", self.stages[site.stage - 1])
         runs_of(smaller, len(stage.blocks))
         stage.grid_reduction = smaller
+
+    def emptied(self, gates: ChannelGates) -> frozenset[Place]:
+        """Return the places where zeros tell all that fixed gates leave out."""
+        from segpp.export.models.segformer.gates.zeros import emptied  # noqa: PLC0415 - a circle
+
+        return emptied(self, gates, channels_of(self.architecture))
 
     def ease_learning(self) -> "SegFormer":
         """Let the head fuse its levels below their resizing; returns ``self``."""

@@ -28,7 +28,7 @@ __all__ = [
 _CHUNK_BYTES = 1 << 20
 # Of this machine alone: on a shared disk the process may live on another.
 _HOST = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:6]
-_PART = re.compile(rf"\.segpp\.[0-9a-f]{{12}}\.{_HOST}\.(\d{{1,10}})(?:-\d+)?\.part")
+_PART = re.compile(rf"\.segpp\.[0-9a-f]{{12}}\.{_HOST}\.(\d{{1,10}})(?:-\d+)?\.(?:part|old)")
 # Folders that this process has looked into: once each, or a run over 10,000 images would crawl.
 _cleaned: set[Path] = set()
 # What is being written now, and whether it is just being moved into place.

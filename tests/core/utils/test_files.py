@@ -278,6 +278,22 @@ def test_parts_of_a_process_that_was_killed_go_and_others_stay(tmp_path: Path) -
     assert sorted(tmp_path.iterdir()) == sorted([tmp_path / ".a.12345.part", mine])
 
 
+def test_what_stood_there_before_goes_too_where_the_move_was_killed(tmp_path: Path) -> None:
+    write = (
+        "import os, sys; from pathlib import Path; from segpp.utils import files\n"
+        "files._flush = lambda path: path.is_dir() and os.kill(os.getpid(), 9)\n"
+        "files.write_whole(Path(sys.argv[1]), b'new')"
+    )
+    (tmp_path / "a").write_bytes(b"old")
+    killed = subprocess.run([sys.executable, "-c", write, tmp_path / "a"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(contents(tmp_path)) == 2
+
+    check_writable(tmp_path / "b")
+
+    assert contents(tmp_path) == {"a": b"new"}
+
+
 def test_a_name_as_long_as_the_disk_allows_is_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
 

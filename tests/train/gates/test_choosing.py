@@ -80,6 +80,13 @@ def test_the_cut_file_is_the_student_whatever_pictures_it_is_cut_by(
         (site.stage, site.part): dict(site.kept) for site in manifest.channels
     }
     assert [site.channels_out for site in manifest.channels] == [16, 160, 64]
+    assert "choosing channels" not in exported.stderr
+    assert manifest.channel_images == ()
+    [note] = [note for note in manifest.notes if note.startswith("channels ")]
+    assert note == (
+        "channels at 1.hidden, 3.hidden, 4.qkv are left out where the checkpoint has nothing but "
+        "zeros; no image chose them"
+    )
     image = np.random.default_rng(0).standard_normal((1, 3, 64, 64)).astype(np.float32)
     student = logits_of(out, image, *merging)
     # Sums of a few hundred products in single precision, in two orders.
@@ -115,6 +122,7 @@ def test_labels_are_scored_with_the_gates_inside(
 
     miou = json.loads(done.stdout)["miou"]
     assert miou["before"] != miou["teacher"]
+    assert done.stderr.count("choosing channels on 8 pictures … ") == 1
 
 
 def test_pictures_are_taken_from_all_over_and_bad_ones_passed_over(film: Film) -> None:

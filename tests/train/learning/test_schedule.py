@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from segpp.train.learning.judged import Judged
-from segpp.train.learning.schedule import learning_rate
+from segpp.train.learning.schedule import learning_rate, warm_up_doubt
 from segpp.train.learning.signals import undivided
 
 
@@ -17,6 +17,14 @@ def test_the_rate_warms_up_and_falls() -> None:
     assert rates[30:] == sorted(rates[30:], reverse=True)
     assert rates[500] == pytest.approx(0.505)
     assert rates[1000] == pytest.approx(0.01)
+
+
+def test_a_training_that_ends_about_when_its_warm_up_does_is_doubted() -> None:
+    full = next(step for step in range(100) if learning_rate(1.0, step, 0.0) == 1.0) + 1
+
+    assert [steps for steps in range(100) if warm_up_doubt(steps)] == list(range(2 * full))
+    told = f"ended after 21 steps, and over the first {full} the learning rate only warms up"
+    assert told in (warm_up_doubt(21) or "")
 
 
 def test_agreement_goes_before_divergence() -> None:

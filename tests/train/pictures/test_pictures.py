@@ -68,6 +68,8 @@ def test_the_parts_share_nothing_and_runs_have_gaps_around_them(count: int) -> N
     held, learned = set(parts.held), set(parts.learned)
     assert not held & learned
     assert len(held) == min(max(round(0.15 * count), 2), 200)
+    assert len(learned) + len(held) + parts.beside == count
+    assert bool(parts.beside) is (count >= 50)
     if count >= 50:
         assert not {frame + 1 for frame in held} & learned
         assert not {frame - 1 for frame in held} & learned

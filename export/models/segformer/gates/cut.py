@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from segpp.export.models.segformer.gates.zeros import kept_by_zeros
 from segpp.export.models.segformer.model import Attention, Block, MixFfn, SegFormer, Stage
 from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Channels, Place
@@ -20,6 +21,9 @@ def cut_place(
     model: SegFormer, place: Place, gate: FixedGate, channels: Channels, images: Sequence[Draw]
 ) -> dict[str, Tensor]:
     """Cut the channels of one place in every block, and return the indices of those kept.
+
+    Where zeros tell which ones, no image is looked at, and what is left is to the last bit as it
+    was.
 
     Args:
         model: Changed in place; parameters are replaced, never written to.
@@ -37,6 +41,10 @@ def cut_place(
         else:
             choices.append(_Scores(f"{index}.qk", block.attention))
             choices.append(_Values(f"{index}.v", block.attention))
+    if (told := kept_by_zeros(model, place, gate, channels)) is not None:
+        for one in choices:
+            one.keep(told[one.name])
+        return told
     with _listening(choices):
         _run(model, place.stage, images)
     return {one.name: one.cut(gate, kept, channels.groups) for one in choices}
@@ -77,7 +85,7 @@ class _InputOf:
         correct = bool(gate.correct)
         stays = channels_to_keep(moments, weight.T @ weight, kept, groups, correct=correct)
         if not correct:
-            return stays, _linear(self.layer.weight[:, stays], self.layer.bias)
+            return stays, _columns(self.layer, stays)
         mixed, added = prediction(moments, stays)
         kind = self.layer.weight.dtype
         return stays, _linear((weight @ mixed).to(kind), (bias + weight @ added).to(kind))
@@ -89,13 +97,17 @@ class _Hidden(_InputOf):
         self.ffn = ffn
 
     def cut(self, gate: FixedGate, kept: int, groups: int) -> Tensor:
-        ffn, old = self.ffn, self.ffn.dwconv
-        stays, ffn.fc2 = self.chosen(gate, kept, groups)
+        stays, behind = self.chosen(gate, kept, groups)
+        self.keep(stays, behind)
+        return stays
+
+    def keep(self, stays: Tensor, behind: nn.Linear | None = None) -> None:
+        ffn, old, kept = self.ffn, self.ffn.dwconv, len(stays)
+        ffn.fc2 = behind or _columns(ffn.fc2, stays)
         ffn.fc1 = _rows(ffn.fc1, stays)
         new = nn.Conv2d(kept, kept, 3, padding=1, groups=kept, device="meta")
         new.weight, new.bias = _parameter(old.weight[stays]), _parameter(_bias(old)[stays])
         ffn.dwconv = new
-        return stays
 
 
 class _Values(_InputOf):
@@ -104,9 +116,13 @@ class _Values(_InputOf):
         self.attention = attention
 
     def cut(self, gate: FixedGate, kept: int, groups: int) -> Tensor:
-        stays, self.attention.out = self.chosen(gate, kept, groups)
-        self.attention.v = _rows(self.attention.v, stays)
+        stays, behind = self.chosen(gate, kept, groups)
+        self.keep(stays, behind)
         return stays
+
+    def keep(self, stays: Tensor, behind: nn.Linear | None = None) -> None:
+        self.attention.out = behind or _columns(self.attention.out, stays)
+        self.attention.v = _rows(self.attention.v, stays)
 
 
 class _Scores:
@@ -124,7 +140,7 @@ class _Scores:
         ]
 
     def cut(self, gate: FixedGate, kept: int, groups: int) -> Tensor:
-        q, k = self.attention.q, self.attention.k
+        q = self.attention.q
         moments, product = self.keys.moments(), self.queries.second
         # A head's scores are of its own channels alone.
         width = len(product) // groups
@@ -133,18 +149,25 @@ class _Scores:
         moments.covariance.mul_(own)
         correct = bool(gate.correct)
         stays = channels_to_keep(moments, product * own, kept, groups, correct=correct)
-        self.attention.k = _rows(k, stays)
         if not correct:
-            self.attention.q = _rows(q, stays)
+            self.keep(stays)
             return stays
         mixed, _ = prediction(moments, stays)
         weight, bias = mixed.T @ q.weight.double(), mixed.T @ q.bias.double()
-        self.attention.q = _linear(weight.to(q.weight.dtype), bias.to(q.bias.dtype))
+        self.keep(stays, _linear(weight.to(q.weight.dtype), bias.to(q.bias.dtype)))
         return stays
+
+    def keep(self, stays: Tensor, queries: nn.Linear | None = None) -> None:
+        self.attention.k = _rows(self.attention.k, stays)
+        self.attention.q = queries or _rows(self.attention.q, stays)
 
 
 def _rows(layer: nn.Linear, stays: Tensor) -> nn.Linear:
     return _linear(layer.weight[stays], layer.bias[stays])
+
+
+def _columns(layer: nn.Linear, stays: Tensor) -> nn.Linear:
+    return _linear(layer.weight[:, stays], layer.bias)
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Any
 
+from segpp.cli._options.arguments import in_flags
 from segpp.cli._options.merging import match_interval
 from segpp.cli._options.reading import feeding_of, reading_of
 from segpp.train.config import AUXILIARY_WEIGHT, GATE_WEIGHT
@@ -174,5 +175,5 @@ def tell_result(result: TrainingResult, *, as_json: bool) -> None:
     """Print what was done; of several processes that torchrun started the first one does."""
     if os.environ.get("RANK", "0") != "0":
         return
-    sys.stderr.writelines(f"warning: {warning}\n" for warning in result.warnings)
+    sys.stderr.writelines(f"warning: {in_flags(warning)}\n" for warning in result.warnings)
     print(result.json() if as_json else result.text())  # noqa: T201 - the result

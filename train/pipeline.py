@@ -293,7 +293,7 @@ def _finished(
     """Score, write and report; the training is over either way."""
     student = _as_written(task, progress, judge, before)
     miou = None if scored is None else _scores(task, before(), student, scored)
-    doubts = filter(None, [miou and miou.doubt, warm_up_doubt(progress.step)])
+    doubts = filter(None, [miou.doubt if miou else None, warm_up_doubt(progress.step)])
     warnings = (*doubts, *task.doubts, *_warnings(task, judge))
 
     def result_of(file: WrittenFile | None) -> Result:

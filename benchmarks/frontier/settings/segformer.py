@@ -19,6 +19,10 @@ def _hidden(*stages: int, keep: float = 0.5) -> tuple[str, ...]:
     return tuple(f"{stage}.hidden=fixed:keep={keep:g}" for stage in stages)
 
 
+def _qkv(keep: float = 0.25) -> tuple[str, ...]:
+    return tuple(f"{stage}.qkv=fixed:keep={keep:g}" for stage in (1, 2, 3, 4))
+
+
 _GRID = "3.grid=area:share=0.5"
 _HEAD = "head.grid=area:share=0.5"
 
@@ -48,12 +52,15 @@ SETTINGS: Mapping[str, Setting] = {
     "hidden 1/2 in 3, 4": Setting(reduce=_hidden(3, 4), group="channels"),
     "hidden 1/2 everywhere": Setting(reduce=_hidden(1, 2, 3, 4), group="channels"),
     "hidden 3/4 everywhere": Setting(reduce=_hidden(1, 2, 3, 4, keep=0.75), group="channels"),
+    "qkv 1/4 everywhere": Setting(reduce=_qkv(), group="channels"),
     "hidden 1/2 in 3, 4 by image": Setting(
         reduce=tuple(f"{stage}.hidden=dynamic:keep=0.5" for stage in (3, 4)), group="channels"
     ),
     # Together.
     "hq + head.grid": Setting("hq", (_HEAD,), "combined"),
     "hq + hidden": Setting("hq", _hidden(3, 4), "combined"),
+    "hq + hidden + qkv": Setting("hq", (*_hidden(3, 4), *_qkv()), "combined"),
+    "hq + hidden + qkv + head.grid": Setting("hq", (*_hidden(3, 4), *_qkv(), _HEAD), "combined"),
     "hq + hidden + head.grid": Setting("hq", (*_hidden(3, 4), _HEAD), "combined"),
     "hq + 3.grid": Setting("hq", (_GRID,), "combined"),
     "hq + 3.grid from block 2": Setting("hq", (f"{_GRID},first=2",), "combined"),

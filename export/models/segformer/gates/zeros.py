@@ -60,7 +60,7 @@ def _rows(layer: nn.Linear | nn.Conv2d) -> Tensor:
 
 
 def _columns(layer: nn.Linear) -> Tensor:
-    return cast("Tensor", (layer.weight == 0).all(0))
+    return (layer.weight == 0).all(0)
 
 
 def _kept(zero: Tensor, kept: int, groups: int) -> Tensor | None:

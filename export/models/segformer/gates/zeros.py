@@ -5,7 +5,6 @@ whatever the images, so nothing has to be looked at to choose them.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn

@@ -30,7 +30,7 @@ def written(
     check: bool = True,
 ) -> Manifest:
     """Export with a setting and return the manifest; the gate compares it with PyTorch if asked."""
-    cuts = any(".hidden" in text or ".qkv" in text for text in setting.reduce)
+    cuts = any("=fixed" in text for text in setting.reduce)
     return segpp.export_onnx(
         checkpoint,
         path,

@@ -180,7 +180,7 @@ def test_a_full_disk_is_told_once_and_training_goes_on(
     keeper(made())
 
     assert told == (
-        f"cannot write {keeper.path}: File too large; training goes on, and tries again …\n"
+        f"cannot write {keeper.path}: File too large; training goes on, and tries again\n"
     )
     assert left == []
     assert read_state(keeper.path, LIKE).step == 17
@@ -194,7 +194,7 @@ def test_a_last_step_that_the_disk_does_not_take_is_told(
     with largest_file(1000), pytest.raises(KeyboardInterrupt), keeper.until_the_end(made):
         raise KeyboardInterrupt
 
-    told = f"the last step is not kept: cannot write {keeper.path}: File too large …\n"
+    told = f"the last step is not kept: cannot write {keeper.path}: File too large\n"
     assert capsys.readouterr().err == told
 
 
@@ -208,7 +208,7 @@ def test_whatever_ends_a_training_leaves_its_last_step(
         raise end
 
     assert read_state(keeper.path, LIKE).step == 17
-    assert capsys.readouterr().err == "stopped after 17 steps; the same command goes on …\n"
+    assert capsys.readouterr().err == "stopped after 17 steps; the same command goes on\n"
 
 
 def test_a_loss_that_is_no_number_and_half_a_step_are_nothing_to_go_on_with(

@@ -42,6 +42,7 @@ NEEDED: dict[str, dict[str, object]] = {
     "load_image": {"path": "none.png"},
     "predict": {"model": "none.onnx", "source": "none.png", "out": "none.overlay.png"},
     "read_manifest": {"path": "none.onnx"},
+    "train_policy": {"checkpoint": "none.pth", "images": "none", "output": "none.policy.pth"},
     "verify": {"models": "none.onnx"},
 }
 
@@ -70,6 +71,7 @@ WRONG: dict[str, list[Any]] = {
     "after_serve": [3, "print", None],
     "after_tiles": [3, "print", None],
     "alpha": [*NO_SHARE, None],
+    "auxiliary_weight": [*NO_NUMBER, -1],
     "backend": [*NO_TEXT, None],
     "calibrate": [*NO_PATHS, None],
     "bands": ["3,2,1", b"321", 3, [], [0], [1.5], ["1"], [True], [None], NOTHING],
@@ -156,6 +158,7 @@ WRONG: dict[str, list[Any]] = {
     "pictures": [*NO_PATHS, [], None],
     "plot": NO_PATH,
     "plugin": NO_PATH,
+    "policy_weights": NO_PATH,
     "precision": [*NO_TEXT, None],
     "prefix": NO_TEXT,
     "preset": NO_TEXT,

@@ -32,16 +32,17 @@ _RECOMMENDED = {
     "b0": (
         "hq",
         "fast, protected",
-        "hq + hidden",
+        "hq + hidden + qkv",
         "hq + head.grid",
-        "hq + hidden + head.grid",
+        "hq + hidden + qkv + head.grid",
         "fast, protected + hidden + head.grid",
     ),
     "deep": (
         "2x2",
+        "qkv 1/4 everywhere",
         "hq",
         "hq + 3.grid from block 2",
-        "2x2 + 3.grid from block 2 + hidden",
+        "2x2 + 3.grid from block 2 + hidden + qkv",
         "hq + 3.grid",
     ),
 }

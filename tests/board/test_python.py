@@ -116,28 +116,33 @@ def test_an_int8_file_gives_the_labels_of_x86_but_for_single_roundings(
 
     Here both have the same version, and x86 goes without the blocked layout that it alone has. A
     file of ONNX Runtime's own dialect is then computed in integers on both, and no label differed
-    when this was written. One of TensorRT's is computed in floats, and 93 of 98,304 did.
+    when this was written. One of TensorRT's is computed in floats, and 93 of 98,304 did. Of the
+    file that a CPU without VNNI gets, whose weights have 7 bits, as many may differ as a millionth
+    on its input moves on x86 alone.
     """
     model, pictures = folder / f"{name}.onnx", [folder / picture for picture in PICTURES]
-    outs = {side: folder / f"{name}-{side}.npy" for side in ("x86", "board")}
+    outs = {side: folder / f"{name}-{side}.npy" for side in ("x86", "moved", "board")}
     mine = f"{userland.own_onnxruntime()}:{ROOT / 'src'}"
-    words = without_layouts.arguments(model, outs["x86"], pictures)
-    done = subprocess.run(
-        [sys.executable, *words],
-        env={**os.environ, "PYTHONPATH": mine},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    for side, noise in (("x86", 0.0), ("moved", 1e-6)):
+        words = without_layouts.arguments(model, outs[side], pictures, noise)
+        done = subprocess.run(
+            [sys.executable, *words],
+            env={**os.environ, "PYTHONPATH": mine},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
     words = without_layouts.arguments(model, outs["board"], pictures)
     done = userland.run([userland.python(), *words], {"PYTHONPATH": paths()})
     assert done.returncode == 0, done.stderr
 
-    expected, found = (np.load(outs[side]) for side in ("x86", "board"))
+    expected, moved, found = (np.load(outs[side]) for side in ("x86", "moved", "board"))
+    rounding = float((moved != expected).mean())
 
     assert len(np.unique(expected)) > 2, "labels of one class could hardly differ"
-    assert float((found != expected).mean()) <= most
+    assert rounding < 0.01, "a file that a millionth changes so much shows nothing"
+    assert float((found != expected).mean()) <= max(most, rounding)
 
 
 @pytest.mark.parametrize("name", INT8)

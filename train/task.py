@@ -209,6 +209,7 @@ def prepared(config: TrainingConfig, world: World) -> Task:
         raise InputError(
             f"none of the {len(parts.held)} pictures held back can be read",
             *(str(path) for path in parts.held[:3]),
+            hint="hold others back with `held_back`, or take these out of the folder",
         )
     check_enough((*parts.learned, *held), left_out)
     pictures = replace(parts, held=held)

@@ -73,10 +73,14 @@ SETTINGS: Mapping[str, Setting] = {
     "2x2 + 3.grid from block 2 + hidden + qkv": Setting(
         "2x2", (f"{_GRID},first=2", *_hidden(3, 4), *_qkv()), "combined"
     ),
+    "2x2 + 3.grid from block 2": Setting("2x2", (f"{_GRID},first=2",), "combined"),
     "hq + 3.grid + head.grid": Setting("hq", (_GRID, _HEAD), "combined"),
     "fast, protected + head.grid": Setting("fast", (*_protected(), _HEAD), "combined"),
     "fast, protected + hidden + head.grid": Setting(
         "fast", (*_protected(), *_hidden(3, 4), _HEAD), "combined"
+    ),
+    "fast, protected + hidden + qkv + head.grid": Setting(
+        "fast", (*_protected(), *_hidden(3, 4), *_qkv(), _HEAD), "combined"
     ),
     "fast, protected + 3.grid + head.grid": Setting(
         "fast", (*_protected(), _GRID, _HEAD), "combined"

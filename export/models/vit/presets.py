@@ -6,11 +6,13 @@ from typing import Any
 from segpp.errors import ReductionError
 from segpp.export.models.vit.architecture import LARGE, exit_blocks, shape_of
 from segpp.export.models.vit.passes import check_pass
-from segpp.export.models.vit.sites import SITES, sites_of
+from segpp.export.models.vit.sites import PATCHES_SITE, SITES, sites_of
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig, build_config
 from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.clap import ConditionalLocalPooling
+from segpp.export.reduction.methods.flat import FlatSharing
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
+from segpp.export.reduction.methods.policy import TrainedPolicy
 from segpp.export.reduction.methods.similarity import SimilarityGrid
 from segpp.export.reduction.methods.token_pass import TokenPass
 from segpp.export.reduction.sites import Site
@@ -56,6 +58,11 @@ def _dovit(depth: int, exits: Sequence[int] = ()) -> ReductionConfig:
     return {Site(block, "tokens"): TokenPass(ratio, **by) for block, ratio in places}
 
 
+# Superpatches that a policy takes for one class share a token, or where nobody trained one those that
+# vary least: Lu et al., CTS, 2023 (arXiv:2306.02095), section 3.
+_SHARING: ReductionConfig = {PATCHES_SITE: FlatSharing()}
+_BY_POLICY: Mapping[str, ReductionConfig] = {"cts": {PATCHES_SITE: TrainedPolicy()}}
+
 # The fifth block of 12 and the seventh of 24, as published.
 _SMALL = 12
 
@@ -64,6 +71,7 @@ PRESETS: Mapping[str, ReductionConfig] = {
     "none": {},
     "even": _from_ratio(0.5),
     "algm": _algm(5),
+    "cts": _SHARING,
     "dovit": _dovit(_SMALL),
 }
 
@@ -72,6 +80,7 @@ _LARGE_ONES: Mapping[str, ReductionConfig] = {"algm": _algm(7), "dovit": _dovit(
 VARIANTS: Mapping[str, Mapping[str, ReductionConfig]] = {
     f"networks with {LARGE} blocks or more": _LARGE_ONES,
     "networks with auxiliary heads": {"dovit": _dovit(_SMALL, exit_blocks(_SMALL))},
+    "networks with a policy": _BY_POLICY,
 }
 
 
@@ -102,9 +111,13 @@ def reduction_config(
 
 def _presets(architecture: Architecture) -> Mapping[str, ReductionConfig]:
     """Return what the presets do with a network."""
-    depth, exits = len(architecture.depths), shape_of(architecture).exits
-    presets = {**PRESETS, **(_LARGE_ONES if depth >= LARGE else {})}
-    return {**presets, "dovit": _dovit(depth, exits)} if exits else presets
+    depth, shape = len(architecture.depths), shape_of(architecture)
+    return {
+        **PRESETS,
+        **(_LARGE_ONES if depth >= LARGE else {}),
+        **({"dovit": _dovit(depth, shape.exits)} if shape.exits else {}),
+        **(_BY_POLICY if shape.policy is not None else {}),
+    }
 
 
 def _check_means(config: ReductionConfig, *, rotary: bool) -> None:

@@ -80,7 +80,7 @@ def export_onnx(
             resizes itself and labels pixel by pixel: with ``made_for="engine"`` the GPU does it.
             They must have the shape of ``size``, or the fit be ``stretch``.
         preset: ``none``, ``hq``, ``fast``, ``2x2`` (SegFormer++, arXiv:2405.14467) or ``deep``;
-            ``none``, ``even``, ``algm`` or ``dovit`` of a plain ViT.
+            ``none``, ``even``, ``algm``, ``cts`` or ``dovit`` of a plain ViT.
         ratio: Instead of a preset: the share of tokens merged away at each site, in [0, 1).
         reduce: Single sites on top, as ``"3.q=bsm:ratio=0.8,sy=4,sx=4"`` or ``"4.q=none"``.
         match_interval: For how many consecutive blocks of a stage one matching serves; ``auto``

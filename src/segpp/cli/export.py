@@ -202,7 +202,7 @@ def _add_reduction(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         metavar="NAME",
-        help="none, hq, fast or 2x2, or deep; of plain ViTs none, even, algm or dovit",
+        help="none, hq, fast or 2x2, or deep; of plain ViTs none, even, algm, cts or dovit",
     )
     group.add_argument(
         "--reduce",

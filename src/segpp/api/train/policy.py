@@ -82,7 +82,7 @@ def train_policy(
         MissingError: A package of ``segpp[train]`` is not installed, or there is no GPU.
 
     Example:
-        >>> segpp.train_policy("checkpoint.pth", "images", "policy.pth", labels="labels")
+        >>> segpp.train_policy("model.pth", "images", "policy.pth", labels="labels")
         Traceback (most recent call last):
         segpp.errors.ImageError: the folder of images images does not exist
     """

@@ -48,7 +48,7 @@ def add_trained_reduction(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--preset",
         metavar="NAME",
-        help="hq, fast or 2x2, as in the paper, or deep; even, algm or dovit of a plain ViT",
+        help="hq, fast or 2x2, as in the paper, or deep; even, algm, cts or dovit of a plain ViT",
     )
     group.add_argument(
         "--ratio", type=float, metavar="R", help="instead: share of tokens merged away"

@@ -222,6 +222,22 @@ def test_a_policy_that_is_not_there_or_does_not_fit_is_refused(
         FAMILY.reduction_config(CHOICE, none)
 
 
+def test_the_preset_goes_by_a_policy_where_there_is_one(saved: Callable[..., Path]) -> None:
+    architecture = load_checkpoint(saved()).architecture
+    preset = ReductionChoice(preset="cts")
+
+    trained = FAMILY.reduction_config(preset, architecture)
+    others = [FAMILY.reduction_config(preset, with_shape(architecture, policy=None))]
+    others += [FAMILY.reduction_config(preset)]
+
+    assert trained == FAMILY.reduction_config(CHOICE, architecture)
+    assert trained[PATCHES_SITE].tokens_out(Grid(6, 8)) == 33
+    for config in others:
+        assert {str(site): one.to_string() for site, one in config.items()} == {
+            "embed.patches": "flat:ratio=0.4"
+        }
+
+
 @pytest.mark.parametrize("text", ["policy:ratio=1", "policy:ratio=-1", "policy:count=-1"])
 def test_settings_out_of_range_are_refused(text: str) -> None:
     with pytest.raises(ReductionError, match="policy cannot let"):

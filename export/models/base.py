@@ -65,19 +65,18 @@ class Checkpoint(ABC):
         size: The input size it was made for, if it tells.
         mean: Per channel of RGB on the 0-255 scale, if it tells.
         std: Likewise.
-        colors: The order of the channels that it was trained on, if it tells; ``build`` gives a
-            network that takes RGB all the same.
+        colors: The order of channels it was trained on, if it tells; ``build`` takes RGB anyway.
         fit: How a picture of another shape is brought to that size, if it tells.
         padding: What lies beside it then, 0 to 255 per channel, if it tells.
         resize: By which filter, if it tells.
         reduce_labels: Whether label 0 of its data set counts for nothing.
-        origins: Where what a mask depends on comes from, as in ``Manifest.origins``; what is not
-            there is left to the caller.
+        origins: Where what a mask depends on comes from, as in ``Manifest.origins``.
         ignored: Names in the file that take no part in the result.
         gates: Trained weights of channel gates, by their names behind ``GATES_PREFIX``.
         beside: Names of the files in its folder that tell how it is computed, there or not.
         notes: What a person must know of how it was read, one sentence each.
         size_note: The same of ``size``, for who goes by it.
+        constant: Names in ``state`` of what no file of the format has, and no training changes.
     """
 
     state: "dict[str, Tensor]"
@@ -99,6 +98,7 @@ class Checkpoint(ABC):
     beside: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     size_note: str | None = None
+    constant: tuple[str, ...] = ()
 
     @property
     def align_corners(self) -> bool:

@@ -99,6 +99,16 @@ class Network(nn.Module, ABC):
         """
         return []
 
+    def learned_logits(self, logits: Tensor) -> Tensor:
+        """Return logits whose softmax is what the network says of a pixel; usually the very same.
+
+        A network that gives something else, which has the same argmax, overrides this.
+
+        Args:
+            logits: As ``forward`` returns them, (B, K, h, w).
+        """
+        return logits
+
     def ease_learning(self: _Network) -> _Network:  # noqa: PYI019 - as below
         """Compute the same, rounding aside, with less work for gradients; returns ``self``.
 

@@ -10,18 +10,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import load_file
 
+from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.network import ViT
 from segpp.export.reduction.methods.n2d import Neighbor2d
 from segpp.export.reduction.sites import Site
 from segpp.train.learning.judge import Judge
 from segpp.train.learning.objectives.losses import stage_error
+from segpp.train.learning.optimizer import trained
 from segpp.train.learning.tapped import Tapped
 from tests.export.models.vit.checkpoints import mmsegmentation, save_mmsegmentation, save_segmenter
-from tests.export.models.vit.eomt.folders import eomt, save_eomt
+from tests.export.models.vit.dino.networks import joined, save_folder
+from tests.export.models.vit.eomt.folders import eomt, eomt_dinov3, original_state, save_eomt
 from tests.export.models.vit.references import reference
 from tests.helpers.checkpoints import assert_same
 from tests.helpers.commands import Completed
@@ -226,13 +232,89 @@ def test_two_processes_with_half_a_batch_learn_what_one_learns_with_the_whole(
     assert max(apart) < 1e-2 * max(moved)
 
 
-def test_an_eomt_is_refused_before_anything_is_trained(
-    segpp: Command, film: Film, tmp_path: Path
+# --- queries, and positions that are rotary
+
+
+def save_original(folder: Path) -> Path:
+    """Write an EoMT as its own code does."""
+    network = eomt(num_attention_heads=1, num_register_tokens=4)
+    torch.save(original_state(network), folder / "pytorch_model.bin")
+    return folder / "pytorch_model.bin"
+
+
+def stored_names(path: Path) -> set[str]:
+    """Return the names of all tensors in a file, or in a folder's file."""
+    if path.is_dir():
+        return set(load_file(path / "model.safetensors"))
+    return set(read_pickle(path))
+
+
+TEACHERS: dict[str, Callable[[Path], Path]] = {
+    "hf-eomt": lambda folder: save_eomt(folder / "teacher", eomt()),
+    "hf-eomt-dinov3": lambda folder: save_eomt(folder / "teacher", eomt_dinov3()),
+    "eomt": save_original,
+    "hf-dinov3": lambda f: save_folder(f / "teacher", joined("dinov3", patch_size=16)),
+}
+
+
+@pytest.mark.parametrize("layout", TEACHERS)
+def test_queries_and_rotary_positions_learn_in_the_layout_they_had(
+    layout: str, segpp: Command, film: Film, tmp_path: Path
 ) -> None:
-    teacher, out = save_eomt(tmp_path / "eomt", eomt()), tmp_path / "student"
+    teacher = TEACHERS[layout](tmp_path)
+    out = tmp_path / ("student" if teacher.is_dir() else "student.bin")
+    inside = ("--ratio", "0.7", "--size", "64x64", "--steps", "16", "--learning-rate", "0.0003")
 
-    done = segpp(*call(teacher, film(), out, *INSIDE))
+    done = segpp(*call(teacher, film(), out, *inside, "--json"))
 
-    assert done.returncode == 2, done.stderr
-    assert "checkpoints cannot be trained yet" in done.stderr
-    assert not out.exists()
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["teacher"]["format"] == layout
+    assert told["after"]["agreement"] > told["before"]["agreement"]
+    assert told["after"]["divergence"] < told["before"]["divergence"]
+    before, student = load_checkpoint(teacher), load_checkpoint(out)
+    assert (student.format, student.constant) == (layout, before.constant)
+    same = {n for n, t in before.state.items() if torch.equal(t, student.state[n])}
+    assert same == set(before.constant)
+    assert stored_names(teacher) == stored_names(out)
+
+
+def test_keys_without_biases_get_none(tmp_path: Path) -> None:
+    network = joined("dinov3", patch_size=16)
+    checkpoint = load_checkpoint(save_folder(tmp_path / "net", network))
+
+    keys = {f"stages.{block}.blocks.0.attention.k.bias" for block in (0, 1)}
+
+    assert set(checkpoint.constant) == {"turns", *keys}
+    assert set(dict(trained(checkpoint.build()))) == set(checkpoint.state) - {"turns", *keys}
+    assert checkpoint.stored(checkpoint.state).keys() == {
+        name for name in network.state_dict() if not name.endswith("mask_token")
+    }
+
+
+def test_what_is_learned_of_sums_of_probabilities_are_probabilities(tmp_path: Path) -> None:
+    network = load_checkpoint(save_eomt(tmp_path / "eomt", eomt())).build()
+
+    with torch.no_grad():
+        sums = network(image()[..., :64])
+        logits, *_ = Tapped(network)(image()[..., :64])
+
+    assert torch.equal(logits.argmax(1), sums.argmax(1))
+    assert (logits.softmax(1) - sums / sums.sum(1, keepdim=True)).abs().max() < 1e-6
+
+
+def test_an_eomt_learns_from_labels_too(segpp: Command, film: Film, tmp_path: Path) -> None:
+    teacher, frames = save_eomt(tmp_path / "eomt", eomt()), film()
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for frame in sorted(frames.iterdir()):
+        with Image.open(frame) as picture:
+            grey = np.asarray(picture.convert("L"))
+        Image.fromarray((grey // 52).astype(np.uint8)).save(labels / frame.name)
+    command = ("train", teacher, frames, labels, "-o", tmp_path / "tuned", "--size", "64x64")
+
+    done = segpp(*command, *QUICK, "--precision", "fp32", "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["after"]["miou"] > told["before"]["miou"]

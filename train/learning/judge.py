@@ -94,6 +94,7 @@ class Judge:
         return self._kept[start].to(images.device)
 
     def _divergence(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        ours, theirs = map(self.teacher.learned_logits, (ours, theirs))
         return mask_divergence(ours, theirs, align_corners=self.align_corners)
 
     def _agreed(self, ours: Tensor, theirs: Tensor) -> float:

@@ -10,7 +10,7 @@ __all__ = ["Tapped"]
 
 
 class Tapped(nn.Module):
-    """Runs a network and returns its logits (B, K, h, w), and what is inside of it.
+    """Runs a network and returns the logits (B, K, h, w) to learn of, and what is inside of it.
 
     That is (B, C, h, w) of each stage, or (B, N, C) of each block, as ``Network.stage_outputs``;
     and the logits of each auxiliary head, as ``Network.auxiliary_logits``.
@@ -31,7 +31,8 @@ class Tapped(nn.Module):
         self._listens = False
         seen, self._seen = self._seen, []
         stages = self.network.stage_outputs(seen)
-        return logits, stages, self.network.auxiliary_logits(stages, image)
+        auxiliary = self.network.auxiliary_logits(stages, image)
+        return self.network.learned_logits(logits), stages, auxiliary
 
     def _keep(self, _module: nn.Module, _inputs: object, output: Any) -> None:
         # Whoever runs the network alone must not fill the memory.

@@ -106,7 +106,7 @@ class Layout:
             OutputError: Nothing can be written there.
         """
         other = {
-            name: tensor * 1.25 + 0.125 if tensor.is_floating_point() else tensor
+            name: tensor * 1.25 + 0.125 if self._is_stored(name, tensor) else tensor
             for name, tensor in self.checkpoint.state.items()
         }
         count = 1 if self.alone else len(self.files)
@@ -114,6 +114,9 @@ class Layout:
         with suppress(_TriedError), atomic_write(*names) as parts:
             self.write(other, parts, gates)
             raise _TriedError
+
+    def _is_stored(self, name: str, tensor: Tensor) -> bool:
+        return tensor.is_floating_point() and name not in self.checkpoint.constant
 
     def _write_parts(
         self, parts: Sequence[Path], stored: Mapping[str, Tensor], before: Mapping[str, Tensor]

@@ -58,8 +58,8 @@ def _dovit(depth: int, exits: Sequence[int] = ()) -> ReductionConfig:
     return {Site(block, "tokens"): TokenPass(ratio, **by) for block, ratio in places}
 
 
-# Superpatches that a policy takes for one class share a token, or where nobody trained one those that
-# vary least: Lu et al., CTS, 2023 (arXiv:2306.02095), section 3.
+# Superpatches that a policy takes for one class share a token, or where nobody trained one those
+# that vary least: Lu et al., CTS, 2023 (arXiv:2306.02095), section 3.
 _SHARING: ReductionConfig = {PATCHES_SITE: FlatSharing()}
 _BY_POLICY: Mapping[str, ReductionConfig] = {"cts": {PATCHES_SITE: TrainedPolicy()}}
 

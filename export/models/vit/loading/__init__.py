@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from segpp.errors import InputError
 from segpp.export.checkpoints.choices import ReadChoices
 from segpp.export.models._common.class_names import stored_classes
 from segpp.export.models._common.colors import turned, turned_channels
@@ -101,6 +100,7 @@ class ViTCheckpoint(Checkpoint):
         # Of BatchNorm; only training reads them.
         counters = {name: torch.tensor(0) for name in model.state_dict() if name.endswith(_COUNTER)}
         model.load_state_dict({**self.state, **counters}, assign=True)
+        model.fixed += self.constant
         return model.eval().requires_grad_(requires_grad=False)
 
     def stored(self, state: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
@@ -108,19 +108,12 @@ class ViTCheckpoint(Checkpoint):
 
         Args:
             state: Under our names, with positions of the grid of ``state``; counters of BatchNorm
-                are passed over.
+                are passed over, and so is what is constant.
         """
         from segpp.export.models.vit.loading.convert import expected_tensors
         from segpp.export.models.vit.loading.positions import joined_positions
 
-        shape, own, fmt = shape_of(self.architecture), dict(state), self.names
-        if shape.queries or shape.rope_theta:
-            raise InputError(
-                f"{self.format} checkpoints cannot be trained yet",
-                "what they give are sums of probabilities, and no logits to learn from"
-                if shape.queries
-                else "their keys have no biases in the file, and would learn some",
-            )
+        own, fmt = {n: t for n, t in state.items() if n not in self.constant}, self.names
         if self.colors == "bgr":
             # Turned round twice, channels are where they were.
             own |= {name: turned_channels(own[name]) for name in _FIRST if name in own}
@@ -175,7 +168,7 @@ def load(
             of another network.
     """
     from segpp.export.models._common.tensors import check_finite, check_plain, check_shapes
-    from segpp.export.models.vit.loading.convert import expected_tensors, to_ours
+    from segpp.export.models.vit.loading.convert import expected_tensors, names_of, to_ours
     from segpp.export.models.vit.loading.detect import check_encoder, detect_format, detect_head
     from segpp.export.models.vit.loading.dino_config import with_biases
     from segpp.export.models.vit.loading.eomt_config import check_unmasked
@@ -209,7 +202,8 @@ def load(
         path=path,
         distilled=distilled,
     )
-    tensors = with_biases(tensors, settings.unbiased, path)
+    stored = tensors
+    tensors = with_biases(stored, settings.unbiased, path)
     heads, origin = _heads(choices, settings)
     architecture = architecture_of(
         fmt,
@@ -271,6 +265,7 @@ def load(
         mean=turned(mean) if mean and colors == "bgr" else mean,
         std=turned(std) if std and colors == "bgr" else std,
         colors=colors,
+        constant=(*names_of(fmt, head, ours, tensors.keys() - stored), *_turns(architecture, grid)),
         fit=settings.fit,
         padding=settings.padding,
         resize=settings.resize,

@@ -1,7 +1,7 @@
 """Weights from a file's names and forms to ours."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from segpp.export.models._common.tensors import owned
 from segpp.export.models.vit.architecture import Head
 from segpp.export.models.vit.loading.formats import CheckpointFormat, Module
 
-__all__ = ["expected_tensors", "to_ours"]
+__all__ = ["expected_tensors", "names_of", "to_ours"]
 
 _STACKED = ("q", "k", "v")
 _BLOCK = re.compile(r"\b(stages|exits|head\.blocks|head\.convs|head\.upscaling)\.(\d+)\.")
@@ -59,6 +59,14 @@ def to_ours(
         for keys, own in names.items()
         for name, part in zip(own, _joined(keys, tensors).chunk(len(own)), strict=True)
     }
+
+
+def names_of(
+    fmt: CheckpointFormat, head: Head, state: Mapping[str, Tensor], theirs: Collection[str]
+) -> tuple[str, ...]:
+    """Return our names of those tensors that are one of ``theirs`` or several in a file."""
+    found = {name: _keys_of(fmt, head, name)[0] for name in _weights(state)}
+    return tuple(name for name, keys in found.items() if set(keys) <= set(theirs))
 
 
 def _joined(keys: tuple[str, ...], tensors: Mapping[str, Tensor]) -> Tensor:

@@ -35,6 +35,9 @@ from segpp.ops.grid import Grid, Size
 
 __all__ = ["Stage", "ViT"]
 
+# Of a sum of probabilities, above what FP16 and BF16 take for zero: its logarithm is a number.
+_SMALLEST = 1e-6
+
 
 class Stage(nn.Module):
     """One block, which for merging, calibration and reports is a stage of its own.
@@ -204,6 +207,14 @@ class ViT(Network):
         exits = list(zip(shape_of(self.architecture).exits, self.exits, strict=True))[self.early :]
         maps = (tokens_to_nchw(head(stages[block - 2]), grid) for block, head in exits)
         return [self._without_padding(logits, image, grid) for logits in maps]
+
+    def learned_logits(self, logits: Tensor) -> Tensor:
+        """Return the logarithm of what a head of masks gives, and any other's logits as they are.
+
+        Its sums of probabilities, divided by all of a pixel's, are those that the pixel is of each
+        class.
+        """
+        return logits if self.queries is None else logits.clamp(min=_SMALLEST).log()
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits on the grid of the patches, or finer where the head makes them so."""

@@ -174,13 +174,6 @@ def test_what_is_stored_is_what_was_read_under_its_names(tmp_path: Path) -> None
     assert all(torch.equal(stored[name], tensor) for name, tensor in state.items())
 
 
-def test_dinov3_is_not_trained_yet(tmp_path: Path) -> None:
-    checkpoint = load_checkpoint(save_folder(tmp_path / "net", joined("dinov3", patch_size=16)))
-
-    with pytest.raises(InputError, match=r"hf-dinov3 checkpoints cannot be trained yet\n.*biases"):
-        checkpoint.stored(checkpoint.state)
-
-
 CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "another kind": ({"model_type": "dinov3_vit"}, r"model_type as 'dinov3_vit'\n.*dinov2 or"),
     "activation": ({"hidden_act": "relu"}, r"gives hidden_act as 'relu'\n  expected: gelu"),

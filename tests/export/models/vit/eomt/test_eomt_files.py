@@ -13,6 +13,7 @@ import pytest
 import torch
 from filelock import FileLock
 
+from benchmarks.common.random_network import random_network
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.family import FAMILY
 from segpp.export.onnx_graph.lint import lint
@@ -136,6 +137,36 @@ def test_every_attention_is_one_kernel_in_an_engine(
     assert [report[f"attention_{key}"] for key in ("found", "expected", "fused")] == [3] * 3
     # The head's softmax between two products, over classes, is not missed as one.
     assert not [warning for warning in report["warnings"] if "attention" in warning]
+
+
+# What merges, and a precision: an EoMT-S at 640x640.
+BUILT = [
+    (("--preset", "none"), "fp16"),
+    (("--preset", "none"), "fp32"),
+    (("--preset", "algm"), "fp16"),
+    (("--preset", "algm"), "fp32"),
+    (("--reduce", "3.tokens=similarity:share=0.75"), "fp16"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("reduction", "precision"), BUILT, ids=lambda one: one[-1])
+def test_one_of_its_published_size_compiles_with_all_its_attention(
+    reduction: tuple[str, ...], precision: str, *, segpp: Command, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
+    path, options = tmp_path / "eomt.onnx", ("--precision", precision, "--no-check")
+    folder = random_network("eomt-s", Size(640, 640), 0, tmp_path)
+    exported = segpp("export", folder, path, *options, *reduction)
+    assert exported.returncode == 0, exported.stderr
+
+    done = segpp("build-engine", path, tmp_path / "eomt.engine", "--json")
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert [report[f"attention_{key}"] for key in ("found", "expected")] == [12] * 2
+    assert report["attention_fused"] == (12 if precision == "fp16" else 0)
 
 
 def test_masked_attention_ends_with_2_and_writes_nothing(tmp_path: Path, segpp: Command) -> None:

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 namespace segpp
 {
@@ -20,21 +21,38 @@ struct alignas(sizeof(T) * kCount) Pack
 template <typename T>
 constexpr int kWide = 16 / static_cast<int>(sizeof(T));
 
+//! What a pack is while it waits in registers: of elements that may not have been loaded nvcc
+//! would choose one by one.
+template <typename T, int kCount>
+using Word = std::conditional_t<sizeof(Pack<T, kCount>) == 16, uint4, T>;
+
+//! Loads a pack as a word, through the read-only cache, in one instruction.
+template <typename T, int kCount>
+__device__ __forceinline__ Word<T, kCount> loadWord(T const* address)
+{
+    if constexpr (sizeof(Word<T, kCount>) == 16)
+    {
+        return __ldg(reinterpret_cast<uint4 const*>(address));
+    }
+    else
+    {
+        return address[0];
+    }
+}
+
+template <typename T, int kCount>
+__device__ __forceinline__ Pack<T, kCount> packOfWord(Word<T, kCount> const& word)
+{
+    Pack<T, kCount> pack;
+    memcpy(&pack, &word, sizeof(pack));
+    return pack;
+}
+
 //! Loads a pack through the read-only cache, in one instruction.
 template <typename T, int kCount>
 __device__ __forceinline__ Pack<T, kCount> loadPack(T const* address)
 {
-    Pack<T, kCount> pack;
-    if constexpr (sizeof(pack) == 16)
-    {
-        auto const word = __ldg(reinterpret_cast<uint4 const*>(address));
-        memcpy(&pack, &word, sizeof(pack));
-    }
-    else
-    {
-        pack.at[0] = address[0];
-    }
-    return pack;
+    return packOfWord<T, kCount>(loadWord<T, kCount>(address));
 }
 
 template <typename T, int kCount>

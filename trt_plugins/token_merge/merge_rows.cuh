@@ -14,6 +14,7 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
+#include <type_traits>
 
 namespace segpp::merge
 {
@@ -28,13 +29,10 @@ struct Column
     int group, groups;  // among the threads of the column; the row that it owns
     bool inside;        // not of the threads that are left over
 
-    __device__ Pack<T, kCount> operator[](Member member) const
+    __device__ Word<T, kCount> operator[](Member member) const
     {
-        // In bytes, so that an address is one multiplication and addition.
-        auto const* const bytes = reinterpret_cast<char const*>(x);
-        auto const rowBytes = static_cast<unsigned>(sizeof(T) * channels);
-        std::size_t const row = std::size_t{unsigned{member}} * rowBytes;
-        return loadPack<T, kCount>(reinterpret_cast<T const*>(bytes + row));
+        // A window's elements are countable in 32 bits, its bytes are not.
+        return loadWord<T, kCount>(x + unsigned{member} * channels);
     }
 };
 
@@ -78,7 +76,7 @@ __device__ void add(
 #pragma unroll 1
     for (; count >= kInFlight; count -= kInFlight, member += kInFlight)
     {
-        Pack<T, kCount> row[kInFlight];
+        Word<T, kCount> row[kInFlight];
 #pragma unroll
         for (int i = 0; i < kInFlight; ++i)
         {
@@ -87,10 +85,10 @@ __device__ void add(
 #pragma unroll
         for (int i = 0; i < kInFlight; ++i)
         {
-            addPack(sum, row[i]);
+            addPack(sum, packOfWord<T, kCount>(row[i]));
         }
     }
-    Pack<T, kCount> row[kInFlight - 1];
+    Word<T, kCount> row[kInFlight - 1];
 #pragma unroll
     for (int i = 0; i < kInFlight - 1; ++i)
     {
@@ -106,8 +104,23 @@ __device__ void add(
         {
             break;
         }
-        addPack(sum, row[i]);
+        addPack(sum, packOfWord<T, kCount>(row[i]));
     }
+}
+
+//! A sum of halves divided by a count of which the inverse is known, rounded once.
+//!
+//! Exact   A quotient within one unit in the last place becomes the nearest by what is left over
+//!         (Markstein, Computation of Elementary Functions on the IBM RISC System/6000 Processor,
+//!         1990, theorem 8.2). No sum of halves is so small that this would be rounded.
+__device__ inline float quotient(float sum, float count, float inverse)
+{
+    float const guess = __fmul_rn(sum, inverse);
+    float const left = fmaf(-count, guess, sum);
+    float const near = fmaf(left, inverse, guess);
+    float const nearest = fmaf(fmaf(-count, near, sum), inverse, near);
+    // Of an infinite sum nothing that is a number is left over.
+    return left == left ? nearest : guess;
 }
 
 //! What a thread knows of its column of its row.
@@ -135,13 +148,21 @@ struct Sum
         close();
         if (members > 1)
         {
-#pragma unroll
-            for (float& value : total)
-            {
-                value /= static_cast<float>(members);
-            }
+            divide<T>(static_cast<float>(members));
         }
         return packOf<T>(total);
+    }
+
+    template <typename T>
+    __device__ void divide(float count)
+    {
+        // Sums of the other types may be as small and as large as any.
+        float const inverse = std::is_same_v<T, __half> ? 1.0F / count : 0.0F;
+#pragma unroll
+        for (float& value : total)
+        {
+            value = std::is_same_v<T, __half> ? quotient(value, count, inverse) : value / count;
+        }
     }
 };
 

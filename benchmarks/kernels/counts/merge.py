@@ -11,6 +11,9 @@ __all__ = ["merge", "unmerge"]
 
 # Of merge: threads and warps of a block, members of a group, and of a list that one thread adds.
 MERGE_THREADS, MERGE_WARPS, MERGE_GROUP, MERGE_SHARED = 256, 8, 32, 64
+# Rows that are added behind those that go eight at a time, each with a jump behind it; and what a
+# row of eight halves takes, a conversion and an addition each.
+ROWS_BEHIND, ROW = 7, 16
 
 H200_PROCESSORS = 132
 
@@ -71,10 +74,16 @@ def _merge_warps(kernel: Kernel, lists: Sequence[int], tokens: int, words: int) 
         short = [length for length in owned if length <= MERGE_SHARED]
         longest = max(short, default=0)
         groups = math.ceil(longest / MERGE_GROUP)
-        total += longest // 8 * adding + groups * (summing - adding)
+        total += longest // 8 * adding + groups * (summing - adding) - _left_out(longest)
         total += (kernel.parts[-1] - summing) * bool(owned)
     long = [length for length in lists if length > MERGE_SHARED]
     return total + sum(_together(kernel, length, words) for length in long)
+
+
+def _left_out(length: int) -> int:
+    """Instructions that are jumped over behind the last row of every group of a list."""
+    groups = [min(MERGE_GROUP, length - first) for first in range(0, length, MERGE_GROUP)]
+    return sum((ROWS_BEHIND - group % (ROWS_BEHIND + 1)) * ROW for group in groups)
 
 
 def _looking(kernel: Kernel) -> list[int]:

@@ -222,8 +222,20 @@ FAULTS = (
     Fault(
         "the mean is of one more",
         _ROWS,
-        "value /= static_cast<float>(members);",
-        "value /= static_cast<float>(members + 1);",
+        "divide<T>(static_cast<float>(members));",
+        "divide<T>(static_cast<float>(members + 1));",
+    ),
+    Fault(
+        "a quotient is not brought to the nearest",
+        _ROWS,
+        "return left == left ? nearest : guess;",
+        "return guess;",
+    ),
+    Fault(
+        "an infinite sum has no mean",
+        _ROWS,
+        "return left == left ? nearest : guess;",
+        "return nearest;",
     ),
     Fault("a single row keeps its -0", _SINGLES, "sumOfOne(row[i])", "row[i]"),
     Fault(

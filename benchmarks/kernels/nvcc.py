@@ -53,7 +53,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Loop:
-    """A loop in the machine code, from its first instruction to the branch back."""
+    """Code between a branch and where it leads: a loop, or what is jumped over."""
 
     instructions: int
     counts: dict[str, int]
@@ -71,6 +71,8 @@ class Kernel:
     instructions: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     loops: tuple[Loop, ...] = ()
+    # Behind every branch ahead, up to where it leads.
+    skips: tuple[Loop, ...] = ()
     # Instructions before, between and behind the barriers, up to the last exit: behind that lie
     # the ways that are hardly ever taken, as a division's for tiny numbers.
     parts: tuple[int, ...] = ()
@@ -193,6 +195,7 @@ def _kernel(match: re.Match[str], code: list[tuple[int, str, str]]) -> Kernel:
         instructions=len(code),
         counts=_counts(code),
         loops=_loops(code),
+        skips=_skips(code),
         parts=_parts(code),
     )
 
@@ -224,6 +227,17 @@ def _loops(code: list[tuple[int, str, str]]) -> tuple[Loop, ...]:
         target = _TARGET.search(operands) if opcode.startswith("BRA") else None
         if target and (start := int(target[1], 16)) < address:
             body = [line for line in code if start <= line[0] <= address]
+            found.append(Loop(len(body), _counts(body)))
+    return tuple(found)
+
+
+def _skips(code: list[tuple[int, str, str]]) -> tuple[Loop, ...]:
+    """Return what branches jump over."""
+    found = []
+    for address, opcode, operands in code:
+        target = _TARGET.search(operands) if opcode.startswith("BRA") else None
+        if target and (end := int(target[1], 16)) > address:
+            body = [line for line in code if address < line[0] < end]
             found.append(Loop(len(body), _counts(body)))
     return tuple(found)
 

@@ -41,12 +41,14 @@ PLANS: Mapping[str, ReductionConfig] = {
 }
 SIZES = (Size(512, 1024), Size(1024, 2048))
 
+__all__ = ["SIZES", "spread"]
+
 
 def main() -> None:
     """Match all pictures and write the lists."""
     args = _arguments()
     check_writable(args.out)
-    images = _spread(sorted(args.images.iterdir()), args.limit)
+    images = spread(sorted(args.images.iterdir()), args.limit)
     found = {
         "checkpoint": args.checkpoint.name,
         "data": "/".join(args.images.parts[-3:]),
@@ -66,7 +68,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _spread(files: Sequence[Path], limit: int) -> Sequence[Path]:
+def spread(files: Sequence[Path], limit: int) -> Sequence[Path]:
     """Return ``limit`` of the files, evenly over all: neighbors of a sequence look alike."""
     places = np.linspace(0, len(files) - 1, min(limit, len(files))).astype(int)
     return [files[place] for place in places]

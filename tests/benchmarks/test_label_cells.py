@@ -39,6 +39,7 @@ def test_one_class_is_left_where_it_is_above_all_others_and_two_at_a_border() ->
     logits = torch.zeros(3, 2, 29)
     logits[1, :, :10] = 5.0
     logits[2, :, 10:] = 5.0
+    logits[0] = -1.0
 
     assert warps_by_classes(logits[:, :, :9]).tolist() == [1, 1, 1]
     assert warps_by_classes(logits).tolist() == [2, 2, 2]

@@ -91,7 +91,7 @@ def train(
         state.go_on_from(plan.kept)
     batches, bar = batches_from(state.step), tqdm(desc="training", unit="step")
     saved = time.monotonic()
-    while (share := state.seconds / plan.seconds) < 1:
+    while (share := state.seconds / max(plan.seconds, 1e-9)) < 1:
         start = time.monotonic()
         for group in state.optimizer.param_groups:
             group["lr"] = plan.rate * min(share / WARMUP, (1 - share) ** 0.9)

@@ -3,7 +3,7 @@
 Source: Strudel et al., Segmenter, 2021 (arXiv:2105.05633); weights are drawn as DeiT's are
 (Touvron et al., 2021, arXiv:2012.12877), positions start as sines and cosines of the row and the
 column (He et al., MAE, 2021, arXiv:2111.06377, appendix A.1), so that a short training need not
-find them.
+find them, and attention as ``mimetic`` has it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.distillation.crops import MEAN, STD
+from benchmarks.distillation.mimetic import mimetic
 from segpp.ops.grid import Grid
 from segpp.utils.files import atomic_write
 
 __all__ = ["new_segmenter", "write_segmenter"]
 
-_DECODER_BLOCKS = 2
+_DECODER_BLOCKS, HEAD_CHANNELS = 2, 64
 _CONFIG = """
 crop_size = ({height}, {width})
 data_preprocessor = dict(
@@ -83,8 +84,8 @@ def write_segmenter(
     depth = sum(name.endswith("in_proj_bias") for name in state) - _DECODER_BLOCKS
     text = _CONFIG.format(
         height=patch * grid.height, width=patch * grid.width, dim=dim, patch=patch, depth=depth,
-        heads=dim // 64, classes=state["decode_head.cls_emb"].shape[1], decoder=_DECODER_BLOCKS,
-        mean=list(MEAN), std=list(STD),
+        heads=dim // HEAD_CHANNELS, classes=state["decode_head.cls_emb"].shape[1],
+        decoder=_DECODER_BLOCKS, mean=list(MEAN), std=list(STD),
     )  # fmt: skip
     with atomic_write(path) as (part,):
         torch.save({"meta": {"cfg": text, "dataset_meta": dict(meta)}, "state_dict": state}, part)
@@ -114,13 +115,15 @@ def _norm(name: str, size: int) -> dict[str, Tensor]:
 
 def _block(name: str, dim: int) -> dict[str, Tensor]:
     parts: Sequence[tuple[str, int, int]] = (
-        ("attn.attn.out_proj", dim, dim),
         ("ffn.layers.0.0", dim, 4 * dim),
         ("ffn.layers.1", 4 * dim, dim),
     )
+    joint, projection = mimetic(dim, dim // HEAD_CHANNELS)
     state = {
-        f"{name}.attn.attn.in_proj_weight": _drawn(3 * dim, dim),
+        f"{name}.attn.attn.in_proj_weight": joint,
         f"{name}.attn.attn.in_proj_bias": torch.zeros(3 * dim),
+        f"{name}.attn.attn.out_proj.weight": projection,
+        f"{name}.attn.attn.out_proj.bias": torch.zeros(dim),
         **_norm(f"{name}.ln1", dim),
         **_norm(f"{name}.ln2", dim),
     }

@@ -4,8 +4,9 @@ r"""Train a small Segmenter on CamVid from nothing, by labels and by what a trai
         --teacher b0.pth --data camvid/train --minutes 60 --out segmenter_ti.pth
 
 A ViT without pretraining learns little from a few hundred pictures; a SegFormer that was trained on
-them tells it more of every pixel than its label does. It goes on from ``OUT.resume`` where it was
-stopped.
+them tells it more of every pixel than its label does. First it sees whole scenes at half their
+size, which takes a quarter of the time, then windows as large as they are. It goes on from
+``OUT.resume`` where it was stopped, and with ``--start`` from weights that it was given.
 """
 
 import argparse
@@ -18,8 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.distillation.averaged import Plan, train
-from benchmarks.distillation.crops import CROP, IGNORE, Batch, ahead
+from benchmarks.distillation.crops import IGNORE
 from benchmarks.distillation.new_segmenter import new_segmenter, write_segmenter
+from benchmarks.distillation.windows import Batch, View, ahead, taught
 from segpp.datasets.pairs import find_pairs
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import load_checkpoint
@@ -27,7 +29,10 @@ from segpp.export.models.vit.loading import ViTCheckpoint
 from segpp.ops.grid import Grid
 
 PATCH, DEPTH, DIMS = 16, 12, {"ti": 192, "s": 384}
-RATE, DECAY = 1e-3, 0.05
+DECAY = 0.05
+FAR, NEAR = View((160, 224), (0.48, 0.8)), View((320, 448), (0.95, 1.5))
+# Windows of a batch, and the highest learning rate.
+BATCHES = {FAR: (16, 1e-3), NEAR: (4, 3e-4)}
 
 
 def main() -> None:
@@ -36,23 +41,24 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     teacher = load_checkpoint(args.teacher)
-    grid = Grid(CROP[0] // PATCH, CROP[1] // PATCH)
+    grid, classes = Grid(*(side // PATCH for side in NEAR.crop)), teacher.architecture.classes
     fresh = args.out.with_name(args.out.name + ".fresh")
-    classes = teacher.architecture.classes
-    weights = new_segmenter(DIMS[args.network], DEPTH, PATCH, grid, classes)
-    write_segmenter(fresh, weights, grid, _meta(teacher))
-    student = cast("ViTCheckpoint", load_checkpoint(fresh))
-    model = student.build().train()
-    pairs = find_pairs(args.data / "images", args.data / "labels")
-    train(
-        model.requires_grad_(),
-        partial(loss_of, model, teacher.build().eval()),
-        partial(ahead, pairs, args.batch, classes),
-        Plan(60 * args.minutes, args.out.with_name(args.out.name + ".resume"), RATE, DECAY),
+    meta = _meta(teacher)
+    write_segmenter(
+        fresh, new_segmenter(DIMS[args.network], DEPTH, PATCH, grid, classes), grid, meta
     )
+    student = cast("ViTCheckpoint", load_checkpoint(args.start or fresh))
+    model = student.build().train().requires_grad_()
+    pairs = find_pairs(args.data / "images", args.data / "labels")
+    pictures = taught(pairs, teacher.build().eval(), classes)
+    for view, minutes in ((FAR, args.minutes), (NEAR, args.near)):
+        size, rate = BATCHES[view]
+        kept = args.out.with_name(f"{args.out.name}.{view.crop[0]}.resume")
+        batches = partial(ahead, pictures, view, size)
+        train(model, partial(loss_of, model), batches, Plan(60 * minutes, kept, rate, DECAY))
     state = student.stored(model.state_dict())
     half = {name: value.half() for name, value in state.items()}
-    write_segmenter(args.out, half, grid, _meta(teacher))
+    write_segmenter(args.out, half, grid, meta)
     fresh.unlink()
 
 
@@ -61,27 +67,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--teacher", type=Path, required=True, help="a checkpoint of the classes")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--network", choices=DIMS, default="ti")
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--minutes", type=float, default=40, help="at half the size")
+    parser.add_argument("--near", type=float, default=20, help="minutes at the whole size")
+    parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 
 
-def loss_of(model: nn.Module, teacher: nn.Module, batch: Batch) -> Tensor:
-    """Return the cross entropy of labels, and the divergence of masks; steps are in bfloat16."""
-    images, labels = batch
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = model(images)
-        with torch.no_grad():
-            said = teacher(images)
-    logits, said = (
-        F.interpolate(one.float(), labels.shape[1:], mode="bilinear", align_corners=False)
-        for one in (logits, said)
-    )
+def loss_of(model: nn.Module, batch: Batch) -> Tensor:
+    """Return the cross entropy of labels, and the divergence from what the teacher says."""
+    images, labels, said = batch
+    logits = F.interpolate(model(images), labels.shape[1:], mode="bilinear", align_corners=False)
     own = F.log_softmax(logits, 1)
-    divergence = F.kl_div(own, F.log_softmax(said, 1), reduction="none", log_target=True)
-    return F.nll_loss(own, labels, ignore_index=IGNORE) + divergence.sum(1).mean()
+    divergence = F.kl_div(own, said, reduction="none").sum(1).mean()
+    return F.nll_loss(own, labels, ignore_index=IGNORE) + divergence
 
 
 def _meta(checkpoint: Checkpoint) -> dict[str, object]:

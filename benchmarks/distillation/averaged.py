@@ -4,15 +4,17 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from benchmarks.distillation.crops import Batch
 from segpp.utils.files import atomic_write
 
 __all__ = ["Plan", "train"]
+
+Batch = TypeVar("Batch")
 
 WARMUP = 0.03
 KEPT_SECONDS = 120

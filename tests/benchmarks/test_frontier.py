@@ -135,9 +135,9 @@ def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
     run("distilled", *trial, "--folder", tmp_path / "students")
     data = ("--unseen", tmp_path / "unseen", "--val", tmp_path / "val", "--limit", 2)
     out = ("--size", SIZE, "--threads", 1, "--out", tmp_path / "left_out.json")
-    left = run("left_out", "--checkpoint", CHECKPOINT, *data, *out)
+    left = run("in_pytorch.left_out", "--checkpoint", CHECKPOINT, *data, *out)
     halves = tmp_path / "half_grid.json"
-    run("half_grid", "--checkpoint", CHECKPOINT, *data, "--size", SIZE, "--out", halves)
+    run("in_pytorch.half_grid", "--checkpoint", CHECKPOINT, *data, "--size", SIZE, "--out", halves)
     timed = ("--settings", "none", "head.grid 1/2", "--rounds", 2, "--threads", 1)
     printed = run("speed", CHECKPOINT, "--size", SIZE, *timed, "--out", speed)
 

@@ -1,6 +1,6 @@
 r"""What each block of the third stage is worth: accuracy without it.
 
-    python -m benchmarks.frontier.left_out --checkpoint deep.pth \
+    python -m benchmarks.frontier.in_pytorch.left_out --checkpoint deep.pth \
         --unseen camvid/unseen --val camvid/val --out docs/results/trade_offs/left_out_deep.json
 
 A reduction of a stage says little of a network whose blocks there do nothing. A block is left out

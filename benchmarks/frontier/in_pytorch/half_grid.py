@@ -1,6 +1,6 @@
 r"""Where half a grid in the third stage loses its points: its parts on it, one by one.
 
-    python -m benchmarks.frontier.half_grid --checkpoint b0.pth \
+    python -m benchmarks.frontier.in_pytorch.half_grid --checkpoint b0.pth \
         --unseen camvid/unseen --val camvid/val --out docs/results/trade_offs/half_grid.json
 
 Each part of the blocks of stage 3 works on the smaller grid by itself: its tokens are pooled, and

@@ -1,0 +1,1 @@
+"""What cannot be exported, or is inside of a network: scored in PyTorch."""

@@ -5,8 +5,8 @@ r"""Train a small Segmenter on CamVid from nothing, by labels and by what a trai
 
 A ViT without pretraining learns little from a few hundred pictures; a SegFormer that was trained on
 them tells it more of every pixel than its label does. First it sees whole scenes at half their
-size, which takes a quarter of the time, then windows as large as they are. It goes on from
-``OUT.resume`` where it was stopped, and with ``--start`` from weights that it was given.
+size, which takes a quarter of the time, then windows as large as they are. It goes on where it was
+stopped, from ``OUT.160.resume`` and ``OUT.320.resume``, which are removed at the end.
 """
 
 import argparse
@@ -47,19 +47,27 @@ def main() -> None:
     write_segmenter(
         fresh, new_segmenter(DIMS[args.network], DEPTH, PATCH, grid, classes), grid, meta
     )
-    student = cast("ViTCheckpoint", load_checkpoint(args.start or fresh))
+    student = cast("ViTCheckpoint", load_checkpoint(fresh))
     model = student.build().train().requires_grad_()
     pairs = find_pairs(args.data / "images", args.data / "labels")
     pictures = taught(pairs, teacher.build().eval(), classes)
-    for view, minutes in ((FAR, args.minutes), (NEAR, args.near)):
-        size, rate = BATCHES[view]
-        kept = args.out.with_name(f"{args.out.name}.{view.crop[0]}.resume")
-        batches = partial(ahead, pictures, view, size)
-        train(model, partial(loss_of, model), batches, Plan(60 * minutes, kept, rate, DECAY))
+    plans = {
+        view: Plan(60 * minutes, _kept(args.out, view), BATCHES[view][1], DECAY)
+        for view, minutes in ((FAR, args.minutes), (NEAR, args.near))
+    }
+    for view, plan in plans.items():
+        train(
+            model, partial(loss_of, model), partial(ahead, pictures, view, BATCHES[view][0]), plan
+        )
     state = student.stored(model.state_dict())
     half = {name: value.half() for name, value in state.items()}
     write_segmenter(args.out, half, grid, meta)
-    fresh.unlink()
+    for path in (fresh, *(plan.kept for plan in plans.values())):
+        path.unlink(missing_ok=True)
+
+
+def _kept(out: Path, view: View) -> Path:
+    return out.with_name(f"{out.name}.{view.crop[0]}.resume")
 
 
 def _arguments() -> argparse.Namespace:
@@ -69,7 +77,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--network", choices=DIMS, default="ti")
     parser.add_argument("--minutes", type=float, default=40, help="at half the size")
     parser.add_argument("--near", type=float, default=20, help="minutes at the whole size")
-    parser.add_argument("--start", type=Path, help="weights to begin with")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()

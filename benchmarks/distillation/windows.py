@@ -49,7 +49,10 @@ class Taught:
 
 
 def taught(pairs: Sequence[Pair], teacher: nn.Module, classes: int) -> list[Taught]:
-    """Read all pictures, and ask the teacher about each; their sides are cut to whole cells."""
+    """Read all pictures, and ask the teacher about each; their sides are cut to whole cells.
+
+    The teacher takes RGB as ImageNet's pictures are normalised, and aligns no corners.
+    """
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
     found = []
     for pair in tqdm(pairs, "asking the teacher"):
@@ -96,7 +99,8 @@ def window_of(picture: Taught, view: View, draw: np.random.Generator) -> Batch:
     labels = torch.from_numpy(picture.labels[rows, columns].astype(np.float32))
     said = picture.said[:, cells[0], cells[1]].float()
     image = _lit(_resized(pixels, view.crop), draw)
-    numbers = F.interpolate(labels[None, None], small, mode="nearest")[0, 0].long()
+    # The middle of a cell, as what the teacher says is of it.
+    numbers = F.interpolate(labels[None, None], small, mode="nearest-exact")[0, 0].long()
     told = _resized(said, small)
     if draw.random() < 1 / 2:
         image, numbers, told = image.flip(2), numbers.flip(1), told.flip(2)

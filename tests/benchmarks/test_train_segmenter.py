@@ -130,6 +130,25 @@ def test_pixels_labels_and_what_the_teacher_says_are_of_one_window() -> None:
     assert len(shifted) > 4
 
 
+@pytest.mark.parametrize("crop", [(32, 32), (48, 48)])
+def test_labels_lie_where_the_teacher_sees_them(crop: tuple[int, int]) -> None:
+    """Not half a cell above: on average over windows a border has one place."""
+    labels = np.zeros((64, 64), np.uint8)
+    labels[30:] = 1
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    share = torch.from_numpy(labels).float().reshape(16, 4, 16, 4).mean((1, 3))
+    picture = Taught(pixels, labels, torch.stack((1 - share, share)).half())
+
+    rows = []
+    for seed in range(200):
+        _, numbers, said = window_of(picture, View(crop, (1.0, 1.6)), np.random.default_rng(seed))
+        # Rows of cells below the border, of the labels and of the teacher.
+        rows.append([float(numbers.float().mean(1).sum()), float(said[1].mean(1).sum())])
+
+    ours, theirs = np.mean(rows, 0)
+    assert abs(ours - theirs) < 0.1
+
+
 def test_what_a_teacher_says_is_asked_once_and_labels_that_do_not_count_are_told(
     tmp_path: Path,
 ) -> None:

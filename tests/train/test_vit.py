@@ -279,6 +279,34 @@ def test_queries_and_rotary_positions_learn_in_the_layout_they_had(
     assert stored_names(teacher) == stored_names(out)
 
 
+@pytest.mark.parametrize("layout", ["hf-eomt", "hf-dinov3"])
+def test_a_file_from_a_folder_takes_along_what_describes_it(
+    layout: str, segpp: Command, film: Film, tmp_path: Path
+) -> None:
+    """Of another config.json beside it, it would be another network."""
+    teacher, out = TEACHERS[layout](tmp_path), tmp_path / "own" / "model.safetensors"
+    out.parent.mkdir()
+    inside = ("--ratio", "0.7", "--size", "64x64", "--steps", "16", "--learning-rate", "0.0003")
+
+    done = segpp(*call(teacher, film(), out, *inside))
+
+    assert done.returncode == 0, done.stderr
+    assert (out.parent / "config.json").read_bytes() == (teacher / "config.json").read_bytes()
+    before, student = load_checkpoint(teacher), load_checkpoint(out)
+    assert (student.architecture, student.numeric_settings) == (
+        before.architecture, before.numeric_settings,
+    )  # fmt: skip
+    (tmp_path / "config.json").write_text("{}")
+    for name, told in {
+        "model.safetensors": f"{tmp_path / 'config.json'} is of another network than teacher",
+        "own/student.safetensors": "would be read without the config.json that describes it",
+    }.items():
+        refused = segpp(*call(teacher, tmp_path / "film", tmp_path / name, *inside))
+        assert refused.returncode == 2
+        assert told in refused.stderr
+        assert "hint: " in refused.stderr
+
+
 def test_keys_without_biases_get_none(tmp_path: Path) -> None:
     network = joined("dinov3", patch_size=16)
     checkpoint = load_checkpoint(save_folder(tmp_path / "net", network))

@@ -1,4 +1,6 @@
-"""Files that belong to a checkpoint by name and folder alone, as Segmenter's ``variant.yml``.
+"""Files that belong to a checkpoint by name and folder alone: ``variant.yml``, ``config.json``.
+
+The first is Segmenter's, the second lies beside weights of transformers that are given as a file.
 
 Such a file tells how every checkpoint in its folder is computed: heads, normalisation. A student in
 another folder takes a copy of its teacher's along. Where another one lies already, which would have
@@ -16,7 +18,8 @@ __all__ = ["beside_of", "to_write_beside"]
 
 def beside_of(source: Path, names: Iterable[str]) -> dict[str, bytes | None]:
     """Return what the files beside a checkpoint hold by their names; None where there is none."""
-    paths = {name: source.parent / name for name in names}
+    folder = source if source.is_dir() else source.parent
+    paths = {name: folder / name for name in names}
     return {name: path.read_bytes() if path.is_file() else None for name, path in paths.items()}
 
 

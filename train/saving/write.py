@@ -21,7 +21,7 @@ __all__ = ["check_target", "with_target", "write_student"]
 
 Result = TypeVar("Result", bound=TrainingResult)
 
-_PREPROCESSOR = "preprocessor_config.json"
+_CONFIG, _PREPROCESSOR = "config.json", "preprocessor_config.json"
 # Of an index or a configuration; a trainer's log beside them is none of the model.
 _MAX_JSON_BYTES = 4 << 20
 _LOG = "trainer_state.json"
@@ -63,6 +63,11 @@ def check_target(layout: Layout, out: Path, *, as_folder: bool) -> None:
         raise OutputError(
             f"{layout.source} has {1 + len(more)} files of weights, and {out} is one",
             hint=f"name a folder: {out.with_suffix('')}",
+        )
+    if _CONFIG in layout.beside and layout.found.weights.config and out.name != first.name:
+        raise OutputError(
+            f"{out} would be read without the {_CONFIG} that describes it",
+            hint=f"name a folder: {out.with_suffix('')}, or {out.with_name(first.name)}",
         )
     is_safe = weights_kind(first).holds == "safetensors"
     if is_safe != (out.suffix.lower() == _SAFETENSORS):

@@ -12,7 +12,7 @@ from segpp.export.reduction.methods.bsm import BipartiteSoftMatching
 from segpp.export.reduction.methods.clap import ConditionalLocalPooling
 from segpp.export.reduction.methods.flat import FlatSharing
 from segpp.export.reduction.methods.gbm import GlobalBipartiteMatching
-from segpp.export.reduction.methods.policy import TrainedPolicy
+from segpp.export.reduction.methods.policy import PUBLISHED, TrainedPolicy
 from segpp.export.reduction.methods.similarity import SimilarityGrid
 from segpp.export.reduction.methods.token_pass import TokenPass
 from segpp.export.reduction.sites import Site
@@ -116,8 +116,14 @@ def _presets(architecture: Architecture) -> Mapping[str, ReductionConfig]:
         **PRESETS,
         **(_LARGE_ONES if depth >= LARGE else {}),
         **({"dovit": _dovit(depth, shape.exits)} if shape.exits else {}),
-        **(_BY_POLICY if shape.policy is not None else {}),
+        **({"cts": _sharing(shape.policy)} if shape.policy is not None else {}),
     }
+
+
+def _sharing(schedule: tuple[int, int]) -> ReductionConfig:
+    """Return what goes by a policy: as many as it was trained for, or else published."""
+    told = min(schedule) > 0
+    return {PATCHES_SITE: TrainedPolicy() if told else TrainedPolicy(ratio=PUBLISHED)}
 
 
 def _check_means(config: ReductionConfig, *, rotary: bool) -> None:

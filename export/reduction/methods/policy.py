@@ -15,10 +15,10 @@ from segpp.export.reduction.matching.policy_layers import CELL, policy_macs
 from segpp.export.reduction.sharing import SUPERPATCH, SharingReduction
 from segpp.ops.grid import Grid, Size
 
-__all__ = ["TrainedPolicy"]
+__all__ = ["PUBLISHED", "TrainedPolicy"]
 
 # Where nothing tells what a network was trained for: a published one shares 103 of 256 on ADE20K.
-_PUBLISHED = 0.4
+PUBLISHED = 0.4
 
 
 @REDUCTIONS.register("policy")
@@ -48,4 +48,4 @@ class TrainedPolicy(SharingReduction):
 
     @property
     def _share(self) -> float:
-        return self.ratio or _PUBLISHED
+        return self.ratio or PUBLISHED

@@ -35,6 +35,8 @@ _TURNS = "turns"
 # The convolutions that see the image.
 _FIRST = ("patch_embed.conv.weight", "policy.stem.conv.weight")
 _COUNTER = ".num_batches_tracked"
+# By what tells more than the weights, the files that do.
+_BESIDE = {VARIANT: (VARIANT,), "config.json": ("config.json", "preprocessor_config.json")}
 _DISTILLED = "dist_token"
 _BGR = "trained on BGR: the first convolution is turned round, so that the file takes RGB"
 
@@ -171,7 +173,7 @@ def load(
     from segpp.export.models.vit.loading.convert import expected_tensors, names_of, to_ours
     from segpp.export.models.vit.loading.detect import check_encoder, detect_format, detect_head
     from segpp.export.models.vit.loading.dino_config import with_biases
-    from segpp.export.models.vit.loading.eomt_config import check_unmasked
+    from segpp.export.models.vit.loading.eomt_config import check_classes, check_unmasked
     from segpp.export.models.vit.loading.infer_architecture import architecture_of
     from segpp.export.models.vit.loading.positions import (
         position_grid,
@@ -228,6 +230,7 @@ def load(
     check_finite(tensors, used, path)
     _check_described(settings, architecture, grid, path, distilled=distilled)
     check_unmasked(tensors, shape_of(architecture).query_blocks, path)
+    check_classes(architecture, path)
     # 3. Our names, and what else stands there.
     state = {
         **to_ours(fmt, head, ours, tensors),
@@ -272,7 +275,7 @@ def load(
         reduce_labels=settings.reduce_labels,
         origins={**origins, "heads": origin, **settings.origins, **assumed, **given},
         ignored=(*state_dict.ignored, *unused),
-        beside=(VARIANT,) if fmt.told_by == VARIANT else (),
+        beside=_BESIDE.get(fmt.told_by, ()),
         notes=tuple(
             filter(None, (*weights.notes, *state_dict.notes, told, *settings.notes, *notes))
         ),

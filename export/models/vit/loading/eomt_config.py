@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EomtConfig",
+    "check_classes",
     "check_eomt_config",
     "check_unmasked",
     "read_eomt_config",
@@ -174,6 +175,16 @@ def check_eomt_config(said: EomtConfig, architecture: Architecture, grid: Grid, 
                 f"{key}: it says {says}, and the weights have {has}",
                 hint="put the file that was written with these weights beside them",
             )
+
+
+def check_classes(architecture: Architecture, path: Path) -> None:
+    """Raise CheckpointError if queries have one class: the largest of one sum is everywhere it."""
+    if shape_of(architecture).queries and architecture.classes == 1:
+        raise CheckpointError(
+            f"{path} is an EoMT of 1 class, which would be the label of every pixel",
+            "what is none of its classes has no sum to be compared with",
+            hint="train it with a class for the background",
+        )
 
 
 def check_unmasked(tensors: "Mapping[str, Tensor]", blocks: int, path: Path) -> None:

@@ -232,6 +232,8 @@ def test_the_preset_goes_by_a_policy_where_there_is_one(saved: Callable[..., Pat
 
     assert trained == FAMILY.reduction_config(CHOICE, architecture)
     assert trained[PATCHES_SITE].tokens_out(Grid(6, 8)) == 33
+    untold = FAMILY.reduction_config(preset, load_checkpoint(saved(None)).architecture)
+    assert untold[PATCHES_SITE].to_string().startswith("policy:ratio=0.4")
     for config in others:
         assert {str(site): one.to_string() for site, one in config.items()} == {
             "embed.patches": "flat:ratio=0.4"

@@ -352,6 +352,13 @@ def test_weights_that_are_no_whole_eomt_are_refused(tmp_path: Path, case: str) -
         load_checkpoint(save_eomt(tmp_path, eomt(), state=change))
 
 
+def test_of_one_class_every_pixel_would_be_of_it(tmp_path: Path) -> None:
+    folder = save_eomt(tmp_path / "eomt", eomt(id2label={0: "road"}))
+
+    with pytest.raises(CheckpointError, match=r"is an EoMT of 1 class, which would be the label"):
+        load_checkpoint(folder)
+
+
 def test_a_network_that_transformers_has_just_made_masks_its_attention(tmp_path: Path) -> None:
     network = eomt()
     network.attn_mask_probs.fill_(1)

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results" / "trade_offs"
 SEGFORMERS, VITS = (ROOT / "docs" / f"{name}.md" for name in ("trade-offs", "vit"))
 PAGES = (SEGFORMERS, VITS)
-PLOT = ROOT / "docs" / "images" / "trade_offs.png"
+PLOT, PLOT_OF_VITS = (ROOT / "docs" / "images" / f"trade_offs{of}.png" for of in ("", "_vit"))
 
 _NETWORKS = ("b0", "deep")
 _SHOWN = {
@@ -35,13 +35,13 @@ _RECOMMENDED = {
         "hq + hidden + qkv",
         "hq + head.grid",
         "hq + hidden + qkv + head.grid",
-        "fast, protected + hidden + head.grid",
+        "fast, protected + hidden + qkv + head.grid",
     ),
     "deep": (
         "2x2",
         "qkv 1/4 everywhere",
         "hq",
-        "hq + 3.grid from block 2",
+        "2x2 + 3.grid from block 2",
         "2x2 + 3.grid from block 2 + hidden + qkv",
         "hq + 3.grid",
     ),
@@ -53,6 +53,7 @@ def main() -> None:
     trials = _read("distilled")["trials"]
     networks = {name: _read(f"frontier_{name}") for name in _NETWORKS}
     draw(networks, trials, PLOT)
+    draw({"Segmenter-Ti": _read("frontier_vit")}, [], PLOT_OF_VITS)
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         page.write_text(with_blocks(text, blocks_of(page)), encoding="utf-8")
@@ -64,7 +65,11 @@ def blocks_of(page: Path) -> Mapping[str, str]:
 
 
 def _of_vits() -> dict[str, str]:
-    return {"speed": "\n\n".join(map(tables.speed_table, _read("speed_vit")["runs"]))}
+    return {
+        "speed": "\n\n".join(map(tables.speed_table, _read("speed_vit")["runs"])),
+        "frontier": tables.untrained_table(_read("frontier_vit")),
+        "by image": tables.by_image_table(_read("by_image_vit")),
+    }
 
 
 def _of_segformers() -> dict[str, str]:

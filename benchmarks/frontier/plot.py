@@ -17,6 +17,9 @@ _COLOURS = {
     "channels": "#E69F00",
     "combined": "#D55E00",
     "deep": "#56B4E9",
+    "windows": "#009E73",
+    "patches": "#CC79A7",
+    "pass": "#E69F00",
 }
 _UNREDUCED = "none"
 

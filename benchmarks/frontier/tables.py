@@ -10,6 +10,7 @@ from benchmarks.frontier.settings import ALL
 from segpp.train.config import DistillConfig
 
 __all__ = [
+    "by_image_table",
     "classes_table",
     "distilled_table",
     "frontier_table",
@@ -17,6 +18,7 @@ __all__ = [
     "left_out_table",
     "recommended_table",
     "speed_table",
+    "untrained_table",
 ]
 
 Row = Mapping[str, Any]
@@ -30,6 +32,39 @@ def frontier_table(result: Row, trials: Sequence[Row]) -> str:
     head = ["", "setting", "GMAC", "unseen", "val", "distilled: unseen", "val", "seeds"]
     lines = [_frontier_line(row, seeds_of(row, result, trials)) for row in result["rows"]]
     return columns(head, [[str(number), *line] for number, line in enumerate(lines, 1)])
+
+
+def untrained_table(result: Row) -> str:
+    """Return a numbered row for each setting: cost, what is left of it, and mIoU as it is."""
+    rows, none = result["rows"], result["rows"][0]
+    lines = [
+        [
+            str(number),
+            row["setting"],
+            f"{row['file_gmacs']:.2f}",
+            f"{row['file_gmacs'] / none['file_gmacs']:.0%}",
+            *(_percent(row[data]["miou"]) for data in _DATA),
+        ]
+        for number, row in enumerate(rows, 1)
+    ]
+    return columns(["", "setting", "GMAC", "arithmetic", *_DATA], lines)
+
+
+def by_image_table(result: Row) -> str:
+    """Return a row for each way to tell how many merge: tokens left on average, and mIoU."""
+    head = ["counts are", *(f"{what}, {data}" for data in _DATA for what in ("tokens", "mIoU"))]
+    lines = [
+        [
+            row["counts"],
+            *(
+                cell
+                for data in _DATA
+                for cell in (f"{row[data]['tokens']:.0f}", _percent(row[data]["miou"]))
+            ),
+        ]
+        for row in result["rows"]
+    ]
+    return columns(head, lines)
 
 
 def seeds_of(row: Row, result: Row, trials: Sequence[Row]) -> list[Row]:

@@ -1,8 +1,8 @@
 """Where and how much the paper merges, and what a single ratio means.
 
 ``none``, ``hq``, ``fast`` and ``2x2`` are the paper's; a ratio uses the same sites with one number.
-``deep`` is ours: ``hq`` with smaller grids where docs/merging.md finds that they pay, which depends
-on how many blocks the third stage has.
+``deep`` is ours: what docs/trade-offs.md finds to pay, smaller grids with one of these, which
+depends on how many blocks the third stage has.
 
 Source: Kienzle et al., SegFormer++, 2024 (arXiv:2405.14467), table 1.
 """
@@ -35,17 +35,19 @@ def _bsm_at(kv: BipartiteSoftMatching, q: BipartiteSoftMatching) -> ReductionCon
 
 _HQ = _bsm_at(kv=BipartiteSoftMatching(0.6, 2, 2), q=BipartiteSoftMatching(0.8, 4, 4))
 
+_2X2: ReductionConfig = {site: Neighbor2d(2, 2) for site in SITES if site.side == "q"}
+
 PRESETS: Mapping[str, ReductionConfig] = {
     "none": {},
     "hq": _HQ,
     "fast": _bsm_at(kv=BipartiteSoftMatching(0.9, 4, 4), q=BipartiteSoftMatching(0.9, 4, 4)),
-    "2x2": {site: Neighbor2d(2, 2) for site in SITES if site.side == "q"},
+    "2x2": _2X2,
     "deep": {**_HQ, _HEAD_GRID: AreaGrid(0.5)},
 }
 
 VARIANTS: Mapping[str, Mapping[str, ReductionConfig]] = {
     f"networks with {_DEEP} blocks in stage 3 or more": {
-        "deep": {**_HQ, _THIRD_GRID: AreaGrid(0.5, first=2)},
+        "deep": {**_2X2, _THIRD_GRID: AreaGrid(0.5, first=2)},
     }
 }
 

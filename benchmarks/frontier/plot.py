@@ -17,7 +17,7 @@ _COLOURS = {
     "channels": "#E69F00",
     "combined": "#D55E00",
     "deep": "#56B4E9",
-    "windows": "#009E73",
+    "windows": "#56B4E9",
     "patches": "#CC79A7",
     "pass": "#E69F00",
 }

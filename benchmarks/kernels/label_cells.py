@@ -9,7 +9,6 @@ goes on for the lane with the most, so written down is how many warps go on for 
 other two lanes see, which label nothing of their own, is left out; it adds half a percent.
 """
 
-import argparse
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -24,9 +23,9 @@ from tqdm import tqdm
 
 from benchmarks.common.in_pytorch import read_stretched
 from benchmarks.kernels.left_classes import RESULT
-from benchmarks.kernels.token_maps import SIZES, spread
+from benchmarks.kernels.token_maps import arguments, spread
 from segpp.images.preprocess import load_image, prepare
-from segpp.ops.grid import Size, parse_size
+from segpp.ops.grid import Size
 from segpp.utils.files import check_writable
 
 __all__ = ["warps_by_classes"]
@@ -37,7 +36,7 @@ _COLUMNS = 30
 
 def main() -> None:
     """Run all pictures and write the counts."""
-    args = _arguments()
+    args = arguments((__doc__ or "").splitlines()[0], RESULT)
     check_writable(args.out)
     images = spread(sorted(args.images.iterdir()), args.limit)
     found = {
@@ -47,16 +46,6 @@ def main() -> None:
         "warps": {str(size): counted(args.checkpoint, images, size) for size in args.sizes},
     }
     args.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--sizes", type=parse_size, nargs="+", default=SIZES)
-    parser.add_argument("--limit", type=int, default=4, help="how many pictures")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    return parser.parse_args()
 
 
 def counted(checkpoint: Path, images: Sequence[Path], size: Size) -> dict[int, int]:

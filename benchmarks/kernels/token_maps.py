@@ -41,12 +41,12 @@ PLANS: Mapping[str, ReductionConfig] = {
 }
 SIZES = (Size(512, 1024), Size(1024, 2048))
 
-__all__ = ["SIZES", "spread"]
+__all__ = ["SIZES", "arguments", "spread"]
 
 
 def main() -> None:
     """Match all pictures and write the lists."""
-    args = _arguments()
+    args = arguments((__doc__ or "").splitlines()[0], RESULT)
     check_writable(args.out)
     images = spread(sorted(args.images.iterdir()), args.limit)
     found = {
@@ -58,13 +58,14 @@ def main() -> None:
     args.out.write_text(as_text(found, maps), encoding="utf-8")
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def arguments(description: str, out: Path) -> argparse.Namespace:
+    """Return what the command line says: a checkpoint, pictures, sizes, and where to write."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--sizes", type=parse_size, nargs="+", default=SIZES)
     parser.add_argument("--limit", type=int, default=4, help="how many pictures")
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=out)
     return parser.parse_args()
 
 

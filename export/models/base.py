@@ -15,7 +15,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from segpp.errors import CheckpointError, InputError, UnknownSiteError
+from segpp.errors import CheckpointError, InputError, UnknownNameError
 from segpp.export.models._common.block_tokens import GridsOf
 from segpp.export.models._common.colors import turned_channels
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
@@ -379,12 +379,12 @@ def check_with_any(check: Callable[[ModelFamily], object]) -> None:
     """Raise what a family objects to, unless some family has no objection.
 
     Which family a checkpoint is of is known only once a large file is read; what no family could
-    make sense of is told before: by the first that has all sites that are named, if one has.
+    make sense of is told before: by one that has all names, if one has, or else one like them.
     """
     objections = [_objection(family, check) for family in families().values()]
     found = [objection for objection in objections if objection is not None]
     if len(found) == len(objections):
-        raise min(found, key=lambda objection: isinstance(objection, UnknownSiteError))
+        raise min(found, key=lambda one: (isinstance(one, UnknownNameError), not one.hint))
 
 
 def grids_of(architecture: Architecture) -> GridsOf:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from segpp.errors import ReductionError
+from segpp.errors import ReductionError, UnknownNameError
 from segpp.export.reduction import REDUCTIONS
 from segpp.export.reduction.base import TokenReduction
 from segpp.export.reduction.gates.places import PARTS, names_place
@@ -75,7 +75,7 @@ def build_config(
         )
     if choice.ratio is None:
         preset = choice.preset or "none"
-        check_choice(preset, presets, kind="preset", error=ReductionError)
+        check_choice(preset, presets, kind="preset", error=UnknownNameError)
         config = dict(presets[preset])
     else:
         _check_ratio(choice.ratio)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
-from segpp.errors import ReductionError, UnknownSiteError
+from segpp.errors import ReductionError, UnknownNameError
 
 __all__ = ["EMBED", "HEAD", "Side", "Site", "expand_stages", "parse_site", "parse_sites"]
 
@@ -60,7 +60,7 @@ def parse_site(text: str, sites: Collection[Site], parts: Collection[str] = ()) 
     has_stage = any(name.startswith(f"{stage}.") for name in by_name)
     where = stage if stage in _NAMES.values() else f"stage {stage}"
     missing = f"side {side!r:.80}" if has_stage else where
-    raise UnknownSiteError(f"{text!r:.80} names {missing}, which does not exist", known, *others)
+    raise UnknownNameError(f"{text!r:.80} names {missing}, which does not exist", known, *others)
 
 
 def parse_sites(

@@ -30,7 +30,7 @@ __all__ = [
     "PictureWarning",
     "ReductionError",
     "SegppError",
-    "UnknownSiteError",
+    "UnknownNameError",
 ]
 
 
@@ -95,8 +95,8 @@ class ReductionError(InputError):
     """A token reduction does not fit the grid it was given."""
 
 
-class UnknownSiteError(ReductionError):
-    """A network has no such place for a reduction; one of another family may."""
+class UnknownNameError(ReductionError):
+    """A network has no such place for a reduction, or preset; one of another family may."""
 
 
 class PictureWarning(UserWarning):

@@ -29,6 +29,8 @@ from segpp.export.config.resolve import resolve_input
 from segpp.export.models.base import Checkpoint, family_of
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.network import Network
+from segpp.export.models.vit.architecture import shape_of
+from segpp.export.models.vit.sites import patch_grid
 from segpp.export.reduction.config import ReductionChoice, ReductionConfig
 from segpp.export.reduction.counts import CountedReduction, published_thresholds
 from segpp.export.reduction.sites import Site
@@ -41,6 +43,7 @@ from segpp.runtime.evaluation import evaluate
 from segpp.utils.files import check_writable
 
 Pixels = NDArray[np.float32]
+PRESET = "algm"
 
 
 @dataclass
@@ -97,9 +100,9 @@ class ByImage:
         return chosen
 
     def _left(self, chosen: ReductionConfig) -> int:
-        patch = self.checkpoint.architecture.vit
-        side = 1 if patch is None else patch.patch
-        tokens = (self.spec.height // side) * (self.spec.width // side)
+        tokens = patch_grid(
+            Size(self.spec.height, self.spec.width), shape_of(self.checkpoint.architecture).patch
+        ).tokens
         for method in chosen.values():
             tokens -= cast("CountedReduction", method).leaving * cast("Any", method).count
         return tokens
@@ -115,7 +118,7 @@ def main() -> None:
     )  # fmt: skip
     architecture = checkpoint.architecture
     reduction = family_of(architecture).reduction_config(
-        ReductionChoice(preset=args.preset), architecture
+        ReductionChoice(preset=PRESET), architecture
     )
     thresholds = published_thresholds(reduction, architecture)
     pictures = [prepare([load_image(path)], spec) for path in search_images(args.train)]
@@ -125,7 +128,7 @@ def main() -> None:
         [lambda own=own: own for own in pictures],  # type: ignore[misc]  # of the picture alone
         quantile=0.5,
         thresholds=thresholds,
-        prefix=0 if architecture.vit is None else architecture.vit.prefix,
+        prefix=shape_of(architecture).prefix,
     )
     rows = []
     for name, counts in (("each image's own", None), ("the same in every image", fixed)):
@@ -134,7 +137,7 @@ def main() -> None:
             network = ByImage(checkpoint, spec, reduction, thresholds, counts)
             row[data] = {"miou": miou(network, args, data), "tokens": mean(network.left)}
         rows.append(row)
-    found = {"checkpoint": args.checkpoint.name, "size": str(args.size), "preset": args.preset}
+    found = {"checkpoint": args.checkpoint.name, "size": str(args.size), "preset": PRESET}
     args.out.write_text(json.dumps({**found, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
 
@@ -144,7 +147,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--unseen", type=Path, required=True)
     parser.add_argument("--val", type=Path, required=True)
     parser.add_argument("--train", type=Path, required=True, help="to find counts on")
-    parser.add_argument("--preset", choices=("algm",), default="algm")
     parser.add_argument("--size", type=parse_size, default=Size(352, 480), metavar="HxW")
     parser.add_argument("--limit", type=int, help="how many pictures")
     parser.add_argument("--out", type=Path, required=True, metavar="OUT.json")

@@ -164,3 +164,19 @@ def test_a_wrong_number_is_told_by_a_family_that_has_the_site(text: str, says: s
 
     with pytest.raises(ReductionError, match=says):
         check_with_any(lambda family: family.reduction_config(choice))
+
+
+@pytest.mark.parametrize(
+    ("preset", "text", "says"),
+    [
+        ("cts", "embed.patches=flat:ratio=7", "flat cannot let a share of 7 of the superpatches"),
+        # Where no family has the name, one that has a name like it tells its own.
+        ("algn", "none", r"unknown preset 'algn'\n  known: algm, .*\n  hint: did you mean 'algm'"),
+        ("fats", "none", r"unknown preset 'fats'\n  known: 2x2, .*\n  hint: did you mean 'fast'"),
+    ],
+)
+def test_a_preset_is_spoken_of_by_a_family_that_has_it(preset: str, text: str, says: str) -> None:
+    choice = ReductionChoice(preset=preset, reduce=() if text == "none" else (text,))
+
+    with pytest.raises(ReductionError, match=says):
+        check_with_any(lambda family: family.reduction_config(choice))

@@ -5,10 +5,9 @@ SegFormers b0 to b5, Segmenters of ViTs (Strudel et al., 2021, arXiv:2105.05633,
 """
 
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
-from benchmarks.distillation.new_segmenter import new_segmenter, write_segmenter
+from benchmarks.distillation.vit.new_eomt import EomtSize, new_eomt
+from benchmarks.distillation.vit.new_segmenter import new_segmenter, write_segmenter
 from benchmarks.networks.baselines import write_random
 from segpp.export.models.segformer.architecture import SIZES
 from segpp.ops.grid import Grid, Size
@@ -46,19 +45,6 @@ def random_network(name: str, size: Size, decoder: int, folder: Path) -> Path:
 
 
 def _eomt(name: str, size: Size, folder: Path) -> Path:
-    from transformers import EomtConfig, EomtForUniversalSegmentation  # noqa: PLC0415 - slow
-    from transformers.models.eomt import modeling_eomt  # noqa: PLC0415 - as above
-
     dim, depth, joined, heads = EOMTS[name]
-    settings: dict[str, Any] = {
-        "hidden_size": dim, "num_hidden_layers": depth, "num_attention_heads": heads,
-        "num_blocks": joined, "image_size": size.height, "num_queries": 100,
-        "id2label": dict(enumerate(f"class {number}" for number in range(CLASSES))),
-    }  # fmt: skip
-    # What it asks for is for the loss of its training alone.
-    with patch.object(modeling_eomt, "requires_backends", lambda *_: None):
-        network = EomtForUniversalSegmentation(EomtConfig(**settings))
-    # As trained ones have it: no attention is masked any more.
-    network.attn_mask_probs.zero_()
-    network.save_pretrained(folder)
-    return folder
+    classes = [f"class {number}" for number in range(CLASSES)]
+    return new_eomt(EomtSize(dim, depth, joined, heads, size.height, 100), classes, folder)

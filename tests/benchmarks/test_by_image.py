@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.distillation.new_segmenter import new_segmenter, write_segmenter
+from benchmarks.distillation.vit.new_segmenter import new_segmenter, write_segmenter
 from benchmarks.frontier.in_pytorch.by_image import ByImage
 from segpp.export.config import ExportConfig
 from segpp.export.config.resolve import resolve_input

@@ -21,6 +21,7 @@ from segpp.export.models.vit.architecture import vit
 from segpp.export.models.vit.family import FAMILY as VIT
 from segpp.export.reduction.config import ReductionChoice, count_tokens
 from segpp.export.reduction.gates.config import build_gates
+from segpp.manifest import Architecture
 from segpp.ops.grid import Size
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,13 +59,23 @@ def test_every_setting_of_a_plain_vit_is_one_of_twelve_blocks(name: str) -> None
     assert bool(config) == (name != "none")
 
 
-def test_a_plain_vit_is_compared_with_its_own_settings() -> None:
-    network = vit(
+def segmenter(**choices: Any) -> Architecture:
+    return vit(
         dim=64, depth=12, heads=1, patch=16, prefix=1, hidden=256, ffn="gelu", head="linear",
-        decoder=0, head_blocks=0, classes=2, channels=3,
+        decoder=0, head_blocks=0, classes=2, channels=3, **choices,
     )  # fmt: skip
 
-    assert chosen(None, network) == VIT_SETTINGS
+
+def test_a_plain_vit_is_compared_by_what_it_was_trained_to_have() -> None:
+    everything = chosen(None, segmenter(policy=(0, 0), exits=(3, 6, 9)))
+    alone = chosen(None, segmenter())
+
+    assert everything == VIT_SETTINGS
+    assert {name for name in everything if name.startswith(("policy", "dovit"))} == (
+        everything.keys() - alone.keys()
+    )
+    assert "policy 0.4" not in chosen(None, segmenter(exits=(3, 6, 9)))
+    assert "dovit" in chosen(None, segmenter(exits=(3, 6, 9)))
 
 
 def row(setting: str, gmacs: float, miou: float) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def chosen(names: Sequence[str] | None, architecture: Architecture) -> Mapping[s
     """
     if names:
         return {name: ALL[name] for name in names}
-    if architecture.vit is not None:
-        return VIT_SETTINGS
+    if (shape := architecture.vit) is not None:
+        has = {"": True, "policy": shape.policy is not None, "exits": bool(shape.exits)}
+        return {name: one for name, one in VIT_SETTINGS.items() if has[one.needs]}
     deep = architecture.depths[_THIRD_STAGE] > _SHALLOW
     return {name: one for name, one in SETTINGS.items() if deep or one.group != "deep"}

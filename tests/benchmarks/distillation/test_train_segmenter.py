@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.distillation.crops import IGNORE
-from benchmarks.distillation.mimetic import mimetic
-from benchmarks.distillation.new_segmenter import new_segmenter, sines, write_segmenter
-from benchmarks.distillation.train_segmenter import loss_of
-from benchmarks.distillation.windows import Taught, View, ahead, taught, window_of
+from benchmarks.distillation.vit.mimetic import mimetic
+from benchmarks.distillation.vit.new_segmenter import new_segmenter, sines, write_segmenter
+from benchmarks.distillation.vit.train_segmenter import loss_of
+from benchmarks.distillation.vit.windows import Taught, View, ahead, taught, window_of
 from segpp.datasets.pairs import Pair
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.loading import ViTCheckpoint

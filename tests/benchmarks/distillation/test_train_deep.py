@@ -15,7 +15,7 @@ from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.segformer.loading import SegFormerCheckpoint, state_dict_for
 from tests.helpers.checkpoints import MINIATURE, lively, ours
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.distillation.crops import MEAN, STD
-from benchmarks.distillation.mimetic import mimetic
+from benchmarks.distillation.vit.mimetic import mimetic
 from segpp.ops.grid import Grid
 from segpp.utils.files import atomic_write
 

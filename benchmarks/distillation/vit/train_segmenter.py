@@ -1,6 +1,6 @@
 r"""Train a small Segmenter on CamVid from nothing, by labels and by what a trained network says.
 
-    python -m benchmarks.distillation.train_segmenter \
+    python -m benchmarks.distillation.vit.train_segmenter \
         --teacher b0.pth --data camvid/train --minutes 60 --out segmenter_ti.pth
 
 A ViT without pretraining learns little from a few hundred pictures; a SegFormer that was trained on
@@ -10,18 +10,19 @@ stopped, from ``OUT.160.resume`` and ``OUT.320.resume``, which are removed at th
 """
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.distillation.averaged import Plan, train
 from benchmarks.distillation.crops import IGNORE
-from benchmarks.distillation.new_segmenter import new_segmenter, write_segmenter
-from benchmarks.distillation.windows import Batch, View, ahead, taught
+from benchmarks.distillation.vit.new_segmenter import new_segmenter, write_segmenter
+from benchmarks.distillation.vit.windows import Batch, View, ahead, taught
 from segpp.datasets.pairs import find_pairs
 from segpp.export.models.base import Checkpoint
 from segpp.export.models.loading import load_checkpoint
@@ -82,7 +83,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def loss_of(model: nn.Module, batch: Batch) -> Tensor:
+def loss_of(model: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
     """Return the cross entropy of labels, and the divergence from what the teacher says."""
     images, labels, said = batch
     logits = F.interpolate(model(images), labels.shape[1:], mode="bilinear", align_corners=False)

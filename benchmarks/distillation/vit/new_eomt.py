@@ -65,7 +65,7 @@ def new_eomt(size: EomtSize, classes: Sequence[str], folder: Path) -> Path:
 def write_eomt(folder: Path, state: Mapping[str, Tensor], size: EomtSize) -> None:
     """Write other weights of a network beside what describes it, in half precision."""
     masks = {"attn_mask_probs": torch.zeros(size.num_blocks)}
-    half = {name: value.half().contiguous() for name, value in (state | masks).items()}
+    half = {name: value.half().contiguous() for name, value in {**state, **masks}.items()}
     save_file(half, folder / "model.safetensors", {"format": "pt"})
 
 

@@ -12,6 +12,9 @@ from segpp.calib.graph.wiring import Wiring, wiring_of
 
 __all__ = ["Segment", "segments_of"]
 
+# A sum of tokens in files for TensorRT.
+_UNMERGED_SUM = "SegppTokenUnmergeAdd"
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -68,7 +71,8 @@ def _sum_behind(name: str, wiring: Wiring) -> str | None:
     while len(users) == 1:
         [node] = users
         others = [other for other in node.input if other != name]
-        if node.op_type == "Add" and not any(one in wiring.initializers for one in others):
+        is_sum = node.op_type == "Add" and not any(one in wiring.initializers for one in others)
+        if is_sum or node.op_type == _UNMERGED_SUM:
             return str(node.output[0])
         name = node.output[0]
         users = wiring.users(name)

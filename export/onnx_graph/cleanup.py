@@ -6,7 +6,8 @@ from onnx_ir.passes import Sequential, common
 
 from segpp import __version__, ops
 from segpp.export.custom_ops.functions import functions_for
-from segpp.export.targets import MAX_IR_VERSION, PORTABLE
+from segpp.export.custom_ops.unmerge_add import join_unmerge_add
+from segpp.export.targets import MAX_IR_VERSION, PORTABLE, TENSORRT
 
 __all__ = ["clean"]
 
@@ -37,6 +38,8 @@ def clean(
     proto = onnx_ir.to_proto(passes(model).model)
     # 2. What those passes leave of the exporting machine, and names that tell the operator.
     _strip(proto, name)
+    if target == TENSORRT:
+        join_unmerge_add(proto.graph)
     _name_nodes(proto.graph)
     # 3. Our functions, and the operator sets that are in use then.
     _attach_functions(proto, target)

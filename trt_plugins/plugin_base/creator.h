@@ -73,6 +73,7 @@ nvinfer1::IPluginCreatorInterface& creatorOf() noexcept
 nvinfer1::IPluginCreatorInterface& tokenMatchCreator() noexcept;
 nvinfer1::IPluginCreatorInterface& tokenMergeCreator() noexcept;
 nvinfer1::IPluginCreatorInterface& tokenUnmergeCreator() noexcept;
+nvinfer1::IPluginCreatorInterface& tokenUnmergeAddCreator() noexcept;
 nvinfer1::IPluginCreatorInterface& resizeArgmaxCreator() noexcept;
 nvinfer1::IPluginCreatorInterface& decodeHeadCreator() noexcept;
 

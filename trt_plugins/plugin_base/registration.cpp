@@ -22,13 +22,13 @@ namespace
 #define SEGPP_TEXT(value) SEGPP_TEXT_OF(value)
 #define SEGPP_EXPORT __attribute__((visibility("default")))
 
-using Creators = std::array<nvinfer1::IPluginCreatorInterface*, 5>;
+using Creators = std::array<nvinfer1::IPluginCreatorInterface*, 6>;
 
 Creators const& creators() noexcept
 {
     static Creators const all{&segpp::tokenMatchCreator(), &segpp::tokenMergeCreator(),
-        &segpp::tokenUnmergeCreator(), &segpp::resizeArgmaxCreator(),
-        &segpp::decodeHeadCreator()};
+        &segpp::tokenUnmergeCreator(), &segpp::tokenUnmergeAddCreator(),
+        &segpp::resizeArgmaxCreator(), &segpp::decodeHeadCreator()};
     return all;
 }
 

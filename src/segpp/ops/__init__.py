@@ -9,6 +9,7 @@ from segpp.ops.reference import (
     match_reference,
     merge_reference,
     resize_argmax_reference,
+    unmerge_add_reference,
     unmerge_reference,
 )
 
@@ -23,6 +24,7 @@ __all__ = [
     "match_reference",
     "merge_reference",
     "resize_argmax_reference",
+    "unmerge_add_reference",
     "unmerge_reference",
 ]
 
@@ -73,6 +75,13 @@ CONTRACTS = {
             ("x",),
             (),
             "y (B,M,C) to x (B,N,C): every token takes the row of its slot",
+        ),
+        Contract(
+            "SegppTokenUnmergeAdd",
+            ("y", "slot", "residual"),
+            ("x",),
+            (),
+            "y (B,M,C) and residual (B,N,C) to x (B,N,C): the row of its slot added to every token",
         ),
         Contract(
             "SegppResizeArgmax",

@@ -19,6 +19,7 @@ __all__ = [
     "match_reference",
     "merge_reference",
     "resize_argmax_reference",
+    "unmerge_add_reference",
     "unmerge_reference",
 ]
 
@@ -131,6 +132,14 @@ def _grouped_sum(members: Array) -> Array:
 def unmerge_reference(y: Array, slot: Slots) -> Array:
     """Give every token the row of its slot: y (B, M, C) and slot (B, N) to (B, N, C)."""
     return np.stack([rows[index] for rows, index in zip(y, slot, strict=True)])
+
+
+def unmerge_add_reference(y: Array, slot: Slots, residual: Array) -> Array:
+    """Add the row of its slot to every token: y (B, M, C) and slot (B, N) to residual (B, N, C).
+
+    Each sum is rounded once to the type of both.
+    """
+    return (residual + unmerge_reference(y, slot)).astype(y.dtype)
 
 
 def resize_argmax_reference(

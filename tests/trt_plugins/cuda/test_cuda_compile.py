@@ -31,6 +31,7 @@ EXPECTED = (
     (r"selectAndNumber<", 75, ("load 16 B", "shared atomic")),
     (r"tokenMergeKernel<.*, [48]>", 75, ("load 16 B", "store 16 B")),
     (r"tokenUnmergeKernel<uint4>", 75, ("load 16 B", "store 16 B")),
+    (r"tokenUnmergeAddKernel<.*, [48]>", 75, ("load 16 B", "store 16 B")),
 )
 
 # "special" is excepted: those are divisions, of indices and of sums.

@@ -9,7 +9,7 @@ from tests.trt_plugins.kernels.kernel_library import CACHE, HERE, PLUGINS
 
 OPERATORS = ("decode_head", "resize_argmax", "token_match", "token_merge", "token_unmerge")
 SOURCES = (
-    *(PLUGINS / name / f"{name}.cu" for name in OPERATORS),
+    *(path for name in OPERATORS for path in sorted((PLUGINS / name).glob("*.cu"))),
     *sorted((HERE / "entries").glob("*.cu")),
 )
 

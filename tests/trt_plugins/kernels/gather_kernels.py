@@ -11,6 +11,7 @@ from tests.trt_plugins.kernels.kernel_library import HERE, PLUGINS, Kernels, poi
 GATHER_SOURCES = (
     PLUGINS / "token_merge/token_merge.cu",
     PLUGINS / "token_unmerge/token_unmerge.cu",
+    PLUGINS / "token_unmerge/token_unmerge_add.cu",
     PLUGINS / "resize_argmax/resize_argmax.cu",
     HERE / "entries/gather_entries.cu",
 )
@@ -55,7 +56,7 @@ def shifted(array: NDArray[Any], offset: int) -> NDArray[np.uint8]:
 
 
 class Gather:
-    """The two token kernels as functions of arrays."""
+    """The token kernels as functions of arrays."""
 
     def __init__(self, kernels: Kernels) -> None:
         self.kernels = kernels
@@ -82,12 +83,20 @@ class Gather:
         sizes = (batch, count, channels, slots)
         return self._run("unmerge", (y, slot, out), sizes, offset=offset, order=order)
 
+    def unmerge_add(
+        self, y: Any, slot: Any, residual: Any, *, offset: int = 0, order: int = 0
+    ) -> NDArray[Any]:
+        batch, slots, channels = y.shape
+        out = poisoned(residual.shape, y.dtype)
+        sizes = (batch, slot.shape[1], channels, slots)
+        return self._run("unmergeAdd", (y, slot, residual, out), sizes, offset=offset, order=order)
+
     def _run(self, name: str, arrays: Any, sizes: Any, *, offset: int, order: int) -> NDArray[Any]:
-        source, slot, out = arrays
-        given = shifted(source, offset), slot, shifted(out, offset)
-        kind = TYPES.index(source.dtype)
+        source, slot, *others = arrays
+        given = shifted(source, offset), slot, *(shifted(other, offset) for other in others)
+        out, kind = others[-1], TYPES.index(source.dtype)
         answer = self.kernels.call(name, *given, kind, *sizes, offset, order=order)
-        written = answer.arrays[2]
+        written = answer.arrays[-1]
         assert answer.code == 0
         assert (written[:offset] == 0xFF).all()
         return written[offset:].view(out.dtype).reshape(out.shape)

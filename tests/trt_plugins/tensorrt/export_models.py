@@ -43,8 +43,8 @@ VIT_REDUCTIONS = {
     "passed": ("--reduce", "1.tokens=gbm:count=4", "--reduce", "2.tokens=pass:count=4"),
     "tokens": ("--reduce", "1.tokens=bsm", "--reduce", "2.tokens=bsm:sy=1,sx=2,ratio=0.25"),
 }
-# Only of B0: its head is that of all.
-HEAD = ("--preset", "hq", "--target", "tensorrt")
+# Only of B0: its head and blocks are those of all.
+TENSORRT = ("--preset", "hq", "--target", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16")
 # One file of them is enough to see what a parser makes of a type.
 IN_BF16 = ("none", "hq")
@@ -87,7 +87,7 @@ def _files(name: str) -> Iterator[tuple[str, str, Sequence[str]]]:
         if precision != "bf16" or label in IN_BF16:
             yield label, precision, reduction
     if name == "b0":
-        yield from (("head", precision, HEAD) for precision in ("fp16", "bf16"))
+        yield from (("tensorrt", precision, TENSORRT) for precision in ("fp16", "bf16"))
 
 
 if __name__ == "__main__":

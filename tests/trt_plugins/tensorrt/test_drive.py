@@ -92,6 +92,17 @@ def test_unmerge_gives_every_token_the_row_of_its_slot(drive: Drive, kind: Any) 
 
 
 @pytest.mark.parametrize("kind", TYPES)
+def test_unmerge_add_adds_that_row_to_the_residual(drive: Drive, kind: Any) -> None:
+    y, residual = tokens((2, 21, 33), kind), tokens((2, 65, 33), kind)
+    slot = np.random.default_rng(1).integers(0, 21, (2, 65), np.int32)
+
+    x, fields = drive("SegppTokenUnmergeAdd", {}, [y, slot, residual], ((2, 65, 33), kind))
+
+    assert x.tobytes() == ops.unmerge_add_reference(y, slot, residual).tobytes()
+    assert fields == {}
+
+
+@pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize(
     ("classes", "label", "told", "corners"),
     [

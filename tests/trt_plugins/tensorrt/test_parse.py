@@ -30,9 +30,10 @@ NAMES += [
     for reduction in ("half", "algm", "shared", "passed", "tokens")
     for precision in ("fp32", "fp16")
 ]
-# The decode head as one operator is only in files for TensorRT.
-HEAD, WITH_HEAD = "SegppDecodeHead", [f"b0-head-{precision}" for precision in ("fp16", "bf16")]
-NAMES += WITH_HEAD
+# The decode head as one operator, and sums in those that unmerge, are in files for TensorRT alone.
+HEAD, UNMERGE, ADDING = "SegppDecodeHead", "SegppTokenUnmerge", "SegppTokenUnmergeAdd"
+FOR_TENSORRT = [f"b0-tensorrt-{precision}" for precision in ("fp16", "bf16")]
+NAMES += FOR_TENSORRT
 # Of attention, those of a ViT's head included.
 BLOCKS = {"b0": 8, "b2": 16, "vit": 4}
 UNMERGED = [f"{name}-none-{precision}" for name in BLOCKS for precision in ("fp16", "bf16")]
@@ -91,7 +92,7 @@ def contracted(node: onnx.NodeProto, values: dict[str, Tensor]) -> tuple[list[Te
         return inputs, ([batch, tokens], "INT32")
     if node.op_type == "SegppTokenMerge":
         return inputs, ([batch, attributes["slots"], rest[1]], kind)
-    if node.op_type == "SegppTokenUnmerge":
+    if node.op_type in {UNMERGE, ADDING}:
         return inputs, ([batch, inputs[1][0][1], rest[1]], kind)
     if node.op_type == HEAD:
         return inputs, ([batch, inputs[4][0][0], *rest[1:]], kind)
@@ -117,7 +118,7 @@ def test_every_node_of_ours_becomes_a_plugin(
     layers = plugins_of(found)
     assert layers == nodes
     used = {layer.rpartition("_")[0] for layer in layers}
-    assert used == set(CONTRACTS) - ({HEAD} if name not in WITH_HEAD else set())
+    assert used == set(CONTRACTS) - ({UNMERGE} if name in FOR_TENSORRT else {HEAD, ADDING})
 
 
 def plugins_of(found: dict[str, Any]) -> dict[str, tuple[list[Tensor], Tensor]]:

@@ -131,6 +131,22 @@ MISFITS = [
         "SegppTokenUnmerge: the number of inputs is 1, expected 2",
     ),
     (
+        ("SegppTokenUnmergeAdd", [], [[2, 4, 8], [2, 9], [1, 9, 8]]),
+        "SegppTokenUnmergeAdd: the batch of residual is 1, expected 2",
+    ),
+    (
+        ("SegppTokenUnmergeAdd", [], [[1, 4, 8], [1, 9], [1, 4, 8]]),
+        "SegppTokenUnmergeAdd: the number of tokens of residual is 4, expected 9",
+    ),
+    (
+        ("SegppTokenUnmergeAdd", [], [[1, 4, 8], [1, 9], [1, 9, 16]]),
+        "SegppTokenUnmergeAdd: the number of channels of residual is 16, expected 8",
+    ),
+    (
+        ("SegppTokenUnmergeAdd", [], [[1, 4, 64], [1, 1 << 25], [1, 1 << 25, 64]]),
+        f"SegppTokenUnmergeAdd: the size of an image of x is {1 << 31}, {COUNTED}",
+    ),
+    (
         ("SegppResizeArgmax", fields(height=8, width=8), [[1, 150, 4, 4]]),
         f"SegppResizeArgmax: the logits have 150 classes, {WITHOUT_CLASSES}",
     ),
@@ -214,6 +230,7 @@ TAKEN = [
     ("SegppTokenUnmerge", []),
     ("SegppTokenUnmerge", [("plugin_version", "char", "1"), ("plugin_namespace", "char", "")]),
     ("SegppTokenUnmerge", [("plugin_version", "char", "1\0"), ("plugin_namespace", "char", "\0")]),
+    ("SegppTokenUnmergeAdd", []),
     ("SegppResizeArgmax", fields(height=4, width=4)),
     ("SegppDecodeHead", []),
     ("SegppDecodeHead", fields(align_corners=1)),

@@ -64,6 +64,17 @@ extern "C" int unmerge(void const* y, std::int32_t const* slot, void* x, std::in
         shape, typeOf(type), moved(y, offset), slot, moved(x, offset), nullptr);
 }
 
+extern "C" int unmergeAdd(void const* y, std::int32_t const* slot, void const* residual, void* x,
+    std::int64_t type, std::int64_t batch, std::int64_t tokens, std::int64_t channels,
+    std::int64_t slots, std::int64_t offset)
+{
+    segpp::TokenUnmergeShape const shape{
+        narrow(batch), narrow(tokens), narrow(channels), narrow(slots)};
+    segpp::UnmergeAddBuffers const buffers{
+        moved(y, offset), slot, moved(residual, offset), moved(x, offset)};
+    return segpp::tokenUnmergeAdd(shape, typeOf(type), buffers, nullptr);
+}
+
 extern "C" int labels(void const* logits, void* out, std::int64_t type, std::int64_t batch,
     std::int64_t classes, std::int64_t height, std::int64_t width, std::int64_t outHeight,
     std::int64_t outWidth, std::int64_t alignCorners, std::int64_t offset)

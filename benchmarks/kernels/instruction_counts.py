@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.kernels.counts.decode_head import HEADS, decode_head
 from benchmarks.kernels.counts.labels import LOGITS, Left, labels
 from benchmarks.kernels.counts.match import near, pack, product, select
-from benchmarks.kernels.counts.merge import merge, unmerge
+from benchmarks.kernels.counts.merge import merge, unmerge, unmerge_add
 from benchmarks.kernels.counts.work import SITES, Site, Work
 from benchmarks.kernels.left_classes import read_label_cells
 from benchmarks.kernels.nvcc import Kernel
@@ -31,6 +31,7 @@ def count_work(kernels: Iterable[Kernel]) -> list[Work]:
         select,
         merge,
         unmerge,
+        unmerge_add,
     )
     work = [counter(by_name, site) for site in SITES for counter in counters]
     work += [merge(by_name, SITES[1], plan) for plan in ("fast", "ratio 0.5")]

@@ -1,4 +1,4 @@
-"""Merge, by what tokens of real pictures share, and unmerge."""
+"""Merge, by what tokens of real pictures share, and unmerge, alone and into a sum."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from benchmarks.kernels.counts.work import HALF, WARP, Site, Work
 from benchmarks.kernels.list_lengths import TokenMap, read_token_maps
 from benchmarks.kernels.nvcc import Kernel
 
-__all__ = ["merge", "unmerge"]
+__all__ = ["merge", "unmerge", "unmerge_add"]
 
 # Of merge: threads and warps of a block, members of a group, and of a list that one thread adds.
 MERGE_THREADS, MERGE_WARPS, MERGE_GROUP, MERGE_SHARED = 256, 8, 32, 64
@@ -128,15 +128,28 @@ def _copy_warps(kernel: Kernel, found: TokenMap, words: int) -> int:
 
 def unmerge(kernels: dict[str, Kernel], site: Site) -> Work:
     """Unmerge: a thread moves 16 bytes of four rows and runs through its code once."""
-    name = "tokenUnmergeKernel<uint4>"
-    words = site.channels * HALF // 16
+    return _unmerge(kernels["tokenUnmergeKernel<uint4>"], site, 2, "all code counted")
+
+
+def unmerge_add(kernels: dict[str, Kernel], site: Site) -> Work:
+    """Unmerge into a sum: the same, and the rows that it is added to are read."""
+    alone = unmerge(kernels, site)
+    # A sum of its own reads what was unmerged, and the residual, and writes.
+    apart = alone.floor_bytes + 3 * site.tokens * site.channels * HALF
+    joined = alone.floor_bytes + site.tokens * site.channels * HALF
+    remark = f"all code counted; {joined / apart:.1%} of the bytes of unmerge and a sum"
+    return _unmerge(kernels["tokenUnmergeAddKernel<__half, 8>"], site, 3, remark)
+
+
+def _unmerge(kernel: Kernel, site: Site, passes: int, remark: str) -> Work:
+    """Count a kernel that goes over all tokens so many times, and over the slots once."""
+    row, words = site.channels * HALF, site.channels * HALF // 16
     threads = words * math.ceil(site.tokens / 4)
-    row = site.channels * HALF
     return Work(
-        kernel=name,
+        kernel=kernel.name,
         site=site.name,
-        floor_bytes=(site.tokens + site.slots) * row + 4 * site.tokens,
-        asked_bytes=2 * site.tokens * row + 4 * site.tokens * words,
-        instructions=threads * kernels[name].instructions,
-        remark="all code counted",
+        floor_bytes=((passes - 1) * site.tokens + site.slots) * row + 4 * site.tokens,
+        asked_bytes=passes * site.tokens * row + 4 * site.tokens * words,
+        instructions=threads * kernel.instructions,
+        remark=remark,
     )

@@ -25,17 +25,17 @@ demo: .venv/.demo ## set up, export the bundled checkpoint with and without merg
 	$(PY) -m examples.demo
 
 test: lint ## set up, check the style and the types, run the tests (but for the slow ones)
-	$(PYTEST) -m "not slow" $(PYTEST_FLAGS)
+	$(PYTEST) -m "not slow and not exhaustive" $(PYTEST_FLAGS)
 
 test-quick: .venv/.dev ## the tests that need no export and no engine: a minute
-	$(PYTEST) -m "not slow" $(PYTEST_FLAGS) $(QUICK)
+	$(PYTEST) -m "not slow and not exhaustive" $(PYTEST_FLAGS) $(QUICK)
 
 test-all: test test-slow ## the slow ones and those of all pages too
 
 test-slow: lint ## the slow tests alone
 	$(PYTEST) -m "slow and not exhaustive" $(PYTEST_FLAGS)
 
-test-exhaustive: .venv/.dev ## the rest of the slow ones' matrices, by hand
+test-exhaustive: .venv/.dev ## the rest of the matrices of both, by hand
 	$(PYTEST) -m exhaustive $(PYTEST_FLAGS)
 
 test-tensorrt: .venv/.dev ## fetch the real TensorRT, load the plugins into it (Maven, cargo, CMake)

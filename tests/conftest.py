@@ -3,10 +3,11 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -15,13 +16,19 @@ from segpp.manifest import Architecture
 from tests.helpers.commands import Completed, in_process, in_subprocess
 from tests.helpers.tiny_networks import network, stripes
 
-__all__ = ["network", "stripes"]
+__all__ = ["corners", "network", "stripes"]
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SEGPP_SHARED", ROOT.parent / "shared"))
 
 Command = Callable[..., Completed]
 Exported = Callable[[str, str, str], Path]
+
+
+def corners(cases: Iterable[Any], taken: Callable[[Any], bool]) -> list[Any]:
+    """Return cases of which every run takes some, and ``make test-exhaustive`` the others."""
+    rest = pytest.mark.exhaustive
+    return [pytest.param(case, marks=() if taken(case) else rest) for case in cases]
 
 
 def pytest_configure() -> None:

@@ -15,8 +15,18 @@ from segpp.export.targets import OPSET
 
 __all__ = ["trace"]
 
-# Where among its arguments each has the type.
-_CASTS = {torch.ops.aten.to.dtype: 1, torch.ops.aten.to.device: 2}
+# Where among its arguments each has the type; the last one has it by name.
+_CASTS = {
+    torch.ops.aten.to.dtype: 1,
+    torch.ops.aten.to.device: 2,
+    torch.ops.aten.to.dtype_layout: None,
+}
+# Operators of Python that have another's meaning, and those whose operands change places besides.
+_ALIKE = {
+    torch.ops.aten.__and__.Tensor: torch.ops.aten.bitwise_and.Tensor,
+    torch.ops.aten.__or__.Tensor: torch.ops.aten.bitwise_or.Tensor,
+}
+_TURNED = {torch.ops.aten.rsub.Scalar: torch.ops.aten.sub.Tensor}
 
 
 def trace(module: nn.Module, x: Tensor, *, names: tuple[str, ...]) -> onnx_ir.Model:
@@ -66,21 +76,26 @@ def _convert(program: ExportedProgram, names: tuple[str, ...]) -> onnx_ir.Model:
 def _whole(program: ExportedProgram) -> ExportedProgram:
     """Spare the program its decomposition into smaller operators, which is a second trace.
 
-    That takes as long as the first, and ONNX has every operator of these networks but casts, which
+    That takes as long as the first, and ONNX has every operator of these networks but a few, which
     get the name here that they would get there, and questions whose answers nobody uses.
     """
     for part in program.graph_module.modules():
         for node in list(part.graph.nodes) if isinstance(part, GraphModule) else ():
             if node.target in _CASTS:
                 _lower_cast(node, _CASTS[node.target])
+            elif node.target in _ALIKE:
+                node.target = _ALIKE[node.target]
+            elif node.target in _TURNED:
+                node.target, node.args = _TURNED[node.target], node.args[1::-1]
             elif node.target is torch.ops.aten.promote_types.default and not node.users:
                 part.graph.erase_node(node)
     program.run_decompositions = lambda *_args, **_kwargs: program
     return program
 
 
-def _lower_cast(cast: Node, place: int) -> None:
-    source, dtype = cast.args[0], cast.args[place]
+def _lower_cast(cast: Node, place: int | None) -> None:
+    source = cast.args[0]
+    dtype = cast.kwargs["dtype"] if place is None else cast.args[place]
     # The program knows its outputs by their nodes' names, so theirs stay.
     outside = any(user.op == "output" for user in cast.users)
     if isinstance(source, Node) and source.meta["val"].dtype == dtype and not outside:

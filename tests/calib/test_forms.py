@@ -13,6 +13,7 @@ from segpp.errors import InputError
 from segpp.manifest import read_manifest
 from segpp.utils.files import manifest_path
 from tests.calib.conftest import MakePictures, TinyFile
+from tests.conftest import corners
 from tests.export.reduction.every_setting import SETTINGS, flags
 from tests.helpers.commands import in_process
 
@@ -60,7 +61,7 @@ def test_a_file_is_written_and_judged(
     assert onnx.TensorProto.INT8 in kinds
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("name", corners(SETTINGS, {"together", "dynamic"}.__contains__))
 def test_a_file_of_every_setting_is_calibrated_inspected_and_scored(
     tiny_file: TinyFile, make_pictures: MakePictures, tmp_path: Path, name: str
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from segpp.export.checkpoints.safe_unpickle import read_pickle
 from segpp.export.models.loading import load_checkpoint
+from tests.conftest import corners
 from tests.helpers.checkpoints import assert_same
 from tests.helpers.commands import Completed
 from tests.train.conftest import call, weights_of
@@ -79,7 +80,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_never_was(
     assert left == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", corners((signal.SIGINT, signal.SIGTERM), signal.SIGTERM.__eq__))
 def test_a_training_that_is_stopped_keeps_its_last_step(
     number: signal.Signals, segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from segpp.export.onnx_graph.picture_resize import PictureResize
 from segpp.manifest import read_manifest
 from segpp.ops.grid import Size
 from segpp.runtime.inference.open_session import open_session
+from tests.conftest import corners
 from tests.helpers.commands import in_process
 
 FILTERS = {
@@ -41,7 +42,7 @@ def test_the_pixels_are_pillows(resize: str, before: tuple[int, int]) -> None:
     assert np.array_equal(ours.numpy(), theirs)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("precision", corners(("fp32", "fp16"), "fp16".__eq__))
 def test_a_file_that_resizes_labels_every_pixel_as_the_session_does_with_logits(
     tiny_checkpoint: Path, tmp_path: Path, precision: str
 ) -> None:

@@ -23,6 +23,7 @@ from segpp.calib.writers.rounding import blocks as module
 from segpp.calib.writers.rounding.blocks import Rounded, round_weights
 from tests.calib.conftest import MakePictures, TinyFile
 from tests.calib.plans import Quantized, quantize
+from tests.conftest import corners
 
 pytest.importorskip("torch", reason="needs the exporter (extra export)")
 
@@ -42,7 +43,11 @@ def pictures(make_pictures: MakePictures) -> tuple[Picture, ...]:
     return make_pictures(PICTURES)
 
 
-@pytest.fixture(params=CASES, ids="-".join, scope="module")
+# Half the forms: one target in floats, one in halves with merged tokens.
+EVERY_RUN = {("onnxruntime", "none", "fp32"), ("tensorrt", "hq", "fp16")}
+
+
+@pytest.fixture(params=corners(CASES, EVERY_RUN.__contains__), ids="-".join, scope="module")
 def target(request: pytest.FixtureRequest) -> tuple[str, str, str]:
     found: tuple[str, str, str] = request.param
     return found

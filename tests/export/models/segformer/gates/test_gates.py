@@ -26,12 +26,17 @@ from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import PARTS, Place
 from segpp.export.targets import TARGETS
 from segpp.ops.grid import Size
+from tests.conftest import corners
 from tests.helpers.checkpoints import MINIATURE
 
 SIZE, LARGE = Size(68, 100), Size(352, 480)
 STAGES = (1, 2, 3, 4)
 PLACES = [Place(stage, part) for stage in STAGES for part in PARTS]
 EVERYWHERE = {"all": PLACES, **{str(place): [place] for place in PLACES}}
+# What every run trains with: all of them, and one place of each kind.
+PLACES_OF_EVERY_RUN = corners(
+    EVERYWHERE.values(), lambda at: len(at) > 1 or str(at[0]) in {"2.qkv", "4.hidden"}
+)
 
 # Sums of a few hundred products in double precision, of values below a hundred.
 TOLERANCE = 1e-10

@@ -18,6 +18,7 @@ from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Place
 from tests.export.models.segformer.gates.test_gates import (
     EVERYWHERE,
+    PLACES_OF_EVERY_RUN,
     TOLERANCE,
     difference,
     draws,
@@ -66,7 +67,7 @@ def indices(kept: Kept) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize("correct", [0, 1])
-@pytest.mark.parametrize("places", EVERYWHERE.values(), ids=EVERYWHERE)
+@pytest.mark.parametrize("places", PLACES_OF_EVERY_RUN, ids=EVERYWHERE)
 def test_a_padded_network_is_the_cut_one(places: list[Place], correct: int) -> None:
     gate, x = FixedGate(0.5, correct), images(batch=2)
     cut = network(*MERGING)
@@ -81,7 +82,7 @@ def test_a_padded_network_is_the_cut_one(places: list[Place], correct: int) -> N
 
 
 @pytest.mark.parametrize("correct", [0, 1])
-@pytest.mark.parametrize("places", EVERYWHERE.values(), ids=EVERYWHERE)
+@pytest.mark.parametrize("places", PLACES_OF_EVERY_RUN, ids=EVERYWHERE)
 def test_what_left_stays_out_in_training_and_leaves_again(
     places: list[Place], correct: int
 ) -> None:

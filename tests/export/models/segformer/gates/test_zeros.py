@@ -18,6 +18,7 @@ from segpp.export.reduction.gates.methods.fixed import FixedGate
 from segpp.export.reduction.gates.places import Channels, Place
 from tests.export.models.segformer.gates.test_gates import (
     EVERYWHERE,
+    PLACES_OF_EVERY_RUN,
     TOLERANCE,
     difference,
     gates,
@@ -30,7 +31,7 @@ HIDDEN = Place(3, "hidden")
 
 
 @pytest.mark.parametrize("correct", [0, 1])
-@pytest.mark.parametrize("places", EVERYWHERE.values(), ids=EVERYWHERE)
+@pytest.mark.parametrize("places", PLACES_OF_EVERY_RUN, ids=EVERYWHERE)
 def test_without_an_image_a_student_is_cut_to_the_weights_that_were_trained(
     places: list[Place], correct: int
 ) -> None:

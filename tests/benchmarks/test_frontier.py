@@ -127,7 +127,7 @@ def run(script: str, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_scripts_measure_and_draw_what_they_say(tmp_path: Path) -> None:
     """A distillation is killed once on its way; a trial that is there is not run again."""
     for number, name in enumerate(("train", "unseen", "val")):

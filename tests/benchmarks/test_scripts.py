@@ -69,7 +69,7 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_naive_merging_is_timed_beside_the_files_and_labels_as_they_do(
     checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -94,7 +94,7 @@ def test_naive_merging_is_timed_beside_the_files_and_labels_as_they_do(
     assert table.count("| PyTorch") == 3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_both_ways_through_a_film_are_timed_in_turn(files: dict[str, Path], tmp_path: Path) -> None:
     pytest.importorskip("av", reason="PyAV (segpp[video]) reads films")
     out = tmp_path / "overlap.json"
@@ -159,7 +159,7 @@ def test_peak_memory_is_compared_with_the_first_file(
     assert first["peak_mb"] > first["before_mb"] > 10
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_cost_against_pixels_runs_what_fits_and_tells_what_does_not(
     checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -324,7 +324,7 @@ def street_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_int8_files_of_every_dialect_are_scored_beside_the_float_file(
     street_scenes: Path, tmp_path: Path
 ) -> None:
@@ -344,7 +344,7 @@ def test_int8_files_of_every_dialect_are_scored_beside_the_float_file(
     assert table.count("| `") == len(rows)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_a_calibration_takes_is_told_beside_one_run_and_another_command(
     files: dict[str, Path], street_scenes: Path, tmp_path: Path
 ) -> None:
@@ -366,7 +366,7 @@ def test_what_a_calibration_takes_is_told_beside_one_run_and_another_command(
     assert "ended with 3" in table
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_int8_files_are_timed_beside_the_float_files_of_their_engine(
     street_scenes: Path, tmp_path: Path
 ) -> None:

@@ -20,6 +20,8 @@ from tests.helpers.commands import Completed
 from tests.train.conftest import call, weights_of
 
 Command = Callable[..., Completed]
+
+KILLS = 5
 Film = Callable[..., Path]
 
 
@@ -50,12 +52,12 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_never_was(
     segpp: Command, teacher: Path, film: Film, tmp_path: Path
 ) -> None:
     frames, whole, out = film(), tmp_path / "whole.pth", tmp_path / "killed.pth"
-    long = ("--steps", "200", "--check-every", "7", "--patience", "99", "--threads", "1")
+    long = ("--steps", "120", "--check-every", "7", "--patience", "99", "--threads", "1")
     assert segpp(*call(teacher, frames, whole, *long)).returncode == 0
     draw = random.Random(3)  # noqa: S311 - when to kill is no secret
     state, kills = tmp_path / "killed.pth.resume", 0
 
-    for _ in range(10):
+    for _ in range(KILLS):
         before = changed(state)
         process = started(call(teacher, frames, out, *long))
         wait_for(state, process, since=before)
@@ -70,7 +72,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_never_was(
     ended = started(call(teacher, frames, out, *long))
     told = ended.communicate()
 
-    assert kills == 10, "it was over before it could be killed"
+    assert kills == KILLS, "it was over before it could be killed"
     assert ended.returncode == 0, told
     assert_same(weights_of(out), weights_of(whole))
     results = [json.loads(Path(f"{path}.json").read_text()) for path in (whole, out)]

@@ -1,7 +1,7 @@
 """INT8 files compile in TensorRT-RTX, with every attention recognised that is in the float file.
 
 By default B0 without merging in FP32, and with ``hq`` in FP16, both small, and five blocks with
-settings of all kinds; ``-m slow`` adds every setting, B2, the other pairings, and 512x1024.
+settings of all kinds; ``-m slow`` adds one at 512x1024 and B2, ``-m exhaustive`` the rest.
 """
 
 from collections.abc import Callable
@@ -17,6 +17,7 @@ from segpp.runtime.build import BuildConfig, build_engine
 from segpp.utils.files import manifest_path, sha256_of
 from tests.calib.conftest import MakePictures, TinyFile
 from tests.calib.plans import quantize
+from tests.conftest import corners
 from tests.export.reduction.every_setting import SETTINGS, flags
 from tests.helpers.commands import in_process
 
@@ -28,9 +29,10 @@ Exported = Callable[[str, str, str], Path]
 
 QUICK = [("none", "128x256", "fp32"), ("hq", "128x256", "fp16")]
 SLOW = [
-    *(("none", "128x256", "fp16"), ("hq", "128x256", "fp32")),
-    *((reduction, "512x1024", "fp16") for reduction in ("none", "hq")),
+    ("none", "128x256", "fp16"),
+    ("hq", "512x1024", "fp16"),
 ]
+REST = [("hq", "128x256", "fp32"), ("none", "512x1024", "fp16")]
 
 
 def compiles(path: Path, folder: Path, make_pictures: MakePictures) -> None:
@@ -51,7 +53,11 @@ def compiles(path: Path, folder: Path, make_pictures: MakePictures) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [*QUICK, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW)],
+    [
+        *QUICK,
+        *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW),
+        *(pytest.param(case, marks=pytest.mark.exhaustive) for case in REST),
+    ],
     ids="-".join,
 )
 def test_b0_compiles_with_all_its_attention(
@@ -62,7 +68,7 @@ def test_b0_compiles_with_all_its_attention(
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=() if n == "together" else pytest.mark.slow) for n in SETTINGS],
+    corners(SETTINGS, "together".__eq__),
 )
 def test_every_setting_compiles_with_all_its_attention(
     tiny_file: TinyFile, tmp_path: Path, make_pictures: MakePictures, name: str
@@ -71,8 +77,8 @@ def test_every_setting_compiles_with_all_its_attention(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize("preset", ["none", "hq"])
+@pytest.mark.parametrize("precision", corners(("fp32", "fp16"), "fp16".__eq__))
+@pytest.mark.parametrize("preset", corners(("none", "hq"), "hq".__eq__))
 def test_b2_compiles_with_all_its_attention(
     tmp_path: Path, make_pictures: MakePictures, preset: str, precision: str
 ) -> None:

@@ -161,7 +161,7 @@ def test_a_manifest_has_nothing_to_estimate(segpp: Command, b0_onnx: Path) -> No
     assert "--board goes with a checkpoint or an ONNX file" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_page_shows_what_the_command_says_of_a_b0(segpp: Command, b0_checkpoint: Path) -> None:
     done = segpp("inspect", b0_checkpoint, "--size", "1024x2048", "--board", "orin-nano-super")
 

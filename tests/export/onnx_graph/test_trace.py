@@ -11,9 +11,14 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from segpp.export.models.rewriting import apply_rewrites
+from segpp.export.models.segformer.architecture import Numerics
+from segpp.export.models.segformer.family import FAMILY
+from segpp.export.models.segformer.model import SegFormer
 from segpp.export.models.segformer.rewrites import REWRITES
 from segpp.export.onnx_graph.trace import trace
-from tests.helpers.random_segformer import network
+from segpp.export.reduction.config import ReductionChoice
+from tests.export.reduction.every_setting import SETTINGS
+from tests.helpers.checkpoints import MINIATURE
 
 Call = Callable[[Tensor], Tensor]
 
@@ -52,6 +57,8 @@ def _run(model: onnx_ir.Model, x: Tensor) -> np.ndarray:
         pytest.param(
             lambda x: x.to(torch.float32).std(1), torch.uint8, id="a cast and one that ONNX lacks"
         ),
+        pytest.param(lambda x: 1 - x, torch.float32, id="from a number"),
+        pytest.param(lambda x: ((x > 2) & (x < 6) | (x > 8)).float(), torch.float32, id="and, or"),
     ],
 )
 def test_a_trace_computes_what_torch_does(call: Call, dtype: torch.dtype) -> None:
@@ -64,7 +71,8 @@ def test_a_trace_computes_what_torch_does(call: Call, dtype: torch.dtype) -> Non
     assert np.abs(_run(model, x) - expected).max() <= tolerance
 
 
-def test_a_network_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("reduce", [SETTINGS["together"], SETTINGS["options"]])
+def test_a_network_is_traced_once(monkeypatch: pytest.MonkeyPatch, reduce: tuple[str, ...]) -> None:
     """The decomposition, which is a second trace, takes as long as the first for nothing."""
     seen: list[ExportedProgram] = []
     original: Callable[..., ExportedProgram] = ExportedProgram.run_decompositions
@@ -74,9 +82,10 @@ def test_a_network_is_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(program, *args, **kwargs)
 
     monkeypatch.setattr(ExportedProgram, "run_decompositions", counted)
-    x = torch.rand(1, 3, 64, 64)
-    rewritten = apply_rewrites(network("b0", "conv-bn", "hq"), REWRITES.values())
-    trace(rewritten, x, names=("x", "out"))
+    x = torch.rand(1, 3, 128, 160)
+    model = SegFormer(MINIATURE, Numerics(1e-6, 1e-6, 1e-6, 1e-6)).eval()
+    model.apply_reductions(FAMILY.reduction_config(ReductionChoice(reduce=reduce)))
+    trace(apply_rewrites(model, REWRITES.values()), x, names=("x", "out"))
     assert not seen
     trace(_Call(lambda x: x.std(1)).eval(), x, names=("x", "out"))
     assert len(seen) == 1

@@ -21,6 +21,7 @@ from segpp.ops import DOMAIN
 from segpp.utils.files import manifest_path, sha256_of
 from tests.calib.conftest import MakePictures, make_pictures
 from tests.calib.plans import quantize
+from tests.conftest import corners
 from tests.export.reduction.every_setting import SETTINGS, flags
 
 pytest.importorskip("tensorrt_rtx", reason="needs the wheel of TensorRT-RTX (extra rtx)")
@@ -148,7 +149,10 @@ def test_b0_in_int8_compiles_with_all_its_attention(
         pytest.param(
             name,
             precision,
-            marks=marks(quick=(name, precision) == ("together", "fp16")),
+            marks=marks(
+                quick=(name, precision) == ("together", "fp16"),
+                slow=(name, precision) in {("options", "fp16"), ("dynamic", "fp16")},
+            ),
         )
         for name in SETTINGS
         for precision in ("fp32", "fp16")
@@ -194,7 +198,7 @@ def test_b5_with_hq_in_fp16_compiles_at_the_size_of_cityscapes(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp16", "bf16"])
-@pytest.mark.parametrize("preset", ["none", "hq"])
+@pytest.mark.parametrize("preset", corners(("none", "hq"), "hq".__eq__))
 def test_b2_in_halves_passes_the_lint_and_compiles_with_all_its_attention(
     segpp: Command, tmp_path: Path, preset: str, precision: str
 ) -> None:

@@ -12,7 +12,7 @@ SECONDS = 600
 
 
 # As many as fit into the tests of every commit, and more among the slow ones.
-@pytest.mark.parametrize("inputs", [60, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("inputs", [60, pytest.param(150, marks=pytest.mark.exhaustive)])
 def test_every_hostile_input_ends_with_a_sentence_in_bounds(inputs: int) -> None:
     """``python -m tests.cli.process.hostile --count 2000`` is the long form."""
     done = subprocess.run(

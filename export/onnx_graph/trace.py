@@ -104,7 +104,6 @@ def _simplified(model: onnx_ir.Model) -> onnx_ir.Model:
     """Return the model inlined, with what is constant computed, and by the rules above simpler."""
     unused = Sequential(
         common.RemoveUnusedNodesPass(),
-        common.RemoveUnusedFunctionsPass(),
         common.RemoveUnusedOpsetsPass(),
     )
     model = common.InlinePass()(model).model

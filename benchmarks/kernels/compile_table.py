@@ -52,8 +52,9 @@ def main() -> int:
 
 
 def operator_sources() -> list[Path]:
-    """Return the .cu file of every operator: the one that is called as its folder."""
-    return sorted(path for path in PLUGINS.glob("*/*.cu") if path.stem == path.parent.name)
+    """Return the .cu file of every operator, whose name begins as that of its folder."""
+    files = PLUGINS.glob("*/*.cu")
+    return sorted(path for path in files if path.stem.startswith(path.parent.name))
 
 
 def compile_all(toolkit: Toolkit) -> Compiled:

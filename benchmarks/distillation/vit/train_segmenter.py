@@ -44,7 +44,7 @@ def main() -> None:
     teacher = load_checkpoint(args.teacher)
     grid, classes = Grid(*(side // PATCH for side in NEAR.crop)), teacher.architecture.classes
     fresh = args.out.with_name(args.out.name + ".fresh")
-    meta = _meta(teacher)
+    meta = meta_of(teacher)
     write_segmenter(
         fresh, new_segmenter(DIMS[args.network], DEPTH, PATCH, grid, classes), grid, meta
     )
@@ -92,7 +92,8 @@ def loss_of(model: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
     return F.nll_loss(own, labels, ignore_index=IGNORE) + divergence
 
 
-def _meta(checkpoint: Checkpoint) -> dict[str, object]:
+def meta_of(checkpoint: Checkpoint) -> dict[str, object]:
+    """Return the classes and colours of a checkpoint as mmsegmentation saves them."""
     if not checkpoint.classes:
         return {}
     palette = [list(color) for color in checkpoint.classes.palette]

@@ -297,22 +297,6 @@ def test_unmerge_is_a_row_gather_everywhere(case: tuple[Floats, NDArray[np.int32
     assert (by_torch_ == expected).all()
 
 
-@given(case=slot_maps())
-@settings(max_examples=40, deadline=None, derandomize=True)
-def test_unmerge_add_is_a_sum_of_both_everywhere(
-    case: tuple[Floats, NDArray[np.int32], int],
-) -> None:
-    x, slot, slots = case
-    y = ops.merge_reference(x, slot, slots=slots)
-
-    expected = ops.unmerge_add_reference(y, slot, x)
-
-    shapes = (y.shape, slot.shape, x.shape)
-    session = session_for("SegppTokenUnmergeAdd", (), shapes, "fif")
-    found = session.run(None, {"y": y, "slot": slot, "residual": x})[0]
-    assert (found == expected).all()
-
-
 def test_every_contract_has_a_function_and_every_function_a_contract() -> None:
     assert set(FUNCTIONS) == set(ops.CONTRACTS)
 

@@ -11,13 +11,16 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from hypothesis import given, settings
+from numpy.typing import NDArray
 
 import segpp
 from segpp.calib.graph.segments import segments_of
 from segpp.calib.graph.sites import sites_of
 from segpp.export.custom_ops.functions import functions_for
 from segpp.export.custom_ops.unmerge_add import join_unmerge_add
-from segpp.ops import DOMAIN
+from segpp.ops import DOMAIN, merge_reference, unmerge_add_reference
+from tests.core.ops.test_ops import Floats, session_for, slot_maps
 from tests.helpers.checkpoints import MINIATURE, lively, theirs
 
 HEAD = '<ir_version: 8, opset_import: ["": 18, "segpp": 1]>'
@@ -81,6 +84,22 @@ def test_both_functions_of_one_file_have_names_of_their_own() -> None:
     values = [{name for node in one.node for name in node.output} for one in (unmerge, add)]
     assert not values[0] & values[1] - {"x"}
     assert not {n.name for n in unmerge.node} & {n.name for n in add.node}
+
+
+@given(case=slot_maps())
+@settings(max_examples=40, deadline=None, derandomize=True)
+def test_unmerge_add_is_a_sum_of_both_everywhere(
+    case: tuple[Floats, NDArray[np.int32], int],
+) -> None:
+    x, slot, slots = case
+    y = merge_reference(x, slot, slots=slots)
+
+    expected = unmerge_add_reference(y, slot, x)
+
+    shapes = (y.shape, slot.shape, x.shape)
+    session = session_for("SegppTokenUnmergeAdd", (), shapes, "fif")
+    found = session.run(None, {"y": y, "slot": slot, "residual": x})[0]
+    assert (found == expected).all()
 
 
 @pytest.fixture(scope="module")

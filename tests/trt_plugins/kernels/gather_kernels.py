@@ -84,17 +84,25 @@ class Gather:
         return self._run("unmerge", (y, slot, out), sizes, offset=offset, order=order)
 
     def unmerge_add(
-        self, y: Any, slot: Any, residual: Any, *, offset: int = 0, order: int = 0
+        self,
+        y: Any,
+        slot: Any,
+        residual: Any,
+        *,
+        offset: int = 0,
+        residual_offset: int = 0,
+        order: int = 0,
     ) -> NDArray[Any]:
         batch, slots, channels = y.shape
         out = poisoned(residual.shape, y.dtype)
-        sizes = (batch, slot.shape[1], channels, slots)
-        return self._run("unmergeAdd", (y, slot, residual, out), sizes, offset=offset, order=order)
+        sizes = (batch, slot.shape[1], channels, slots, residual_offset)
+        arrays = (y, slot, shifted(residual, residual_offset), out)
+        return self._run("unmergeAdd", arrays, sizes, offset=offset, order=order)
 
     def _run(self, name: str, arrays: Any, sizes: Any, *, offset: int, order: int) -> NDArray[Any]:
-        source, slot, *others = arrays
-        given = shifted(source, offset), slot, *(shifted(other, offset) for other in others)
-        out, kind = others[-1], TYPES.index(source.dtype)
+        source, *others, out = arrays
+        given = shifted(source, offset), *others, shifted(out, offset)
+        kind = TYPES.index(source.dtype)
         answer = self.kernels.call(name, *given, kind, *sizes, offset, order=order)
         written = answer.arrays[-1]
         assert answer.code == 0

@@ -89,14 +89,14 @@ def test_every_token_and_the_row_of_its_slot_are_added_and_rounded_once(
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=str)
-@pytest.mark.parametrize("offset", [4, 8, 16])
+@pytest.mark.parametrize("offsets", [(4, 4), (8, 0), (0, 8), (0, 4), (16, 16)])
 def test_sums_need_no_more_than_the_alignment_of_an_element(
-    gather: Gather, offset: int, kind: Any
+    gather: Gather, offsets: tuple[int, int], kind: Any
 ) -> None:
     y, residual = tokens((2, 7, 640), kind), tokens((2, 33, 640), kind, seed=1)
-    slot = slots_of(2, 33, 7)
+    slot, (offset, own) = slots_of(2, 33, 7), offsets
 
-    x = gather.unmerge_add(y, slot, residual, offset=offset)
+    x = gather.unmerge_add(y, slot, residual, offset=offset, residual_offset=own)
 
     assert x.tobytes() == unmerge_add_reference(y, slot, residual).tobytes()
 

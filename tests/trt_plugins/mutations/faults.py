@@ -63,7 +63,7 @@ _ROWS = "token_merge/merge_rows.cuh"
 _SINGLES = "token_merge/merge_singles.cuh"
 _TILING = "token_merge/merge_tiling.cuh"
 _MERGE = "token_merge/token_merge.cu"
-_UNMERGE = "token_unmerge/token_unmerge.cu"
+_UNMERGE, _ADD = "token_unmerge/unmerge_rows.cuh", "token_unmerge/token_unmerge_add.cu"
 _BOUNDS = "resize_argmax/resize_bounds.cuh"
 _CELLS = "resize_argmax/resize_cells.cuh"
 _PIXELS = "resize_argmax/resize_pixels.cuh"
@@ -256,6 +256,24 @@ FAULTS = (
         _UNMERGE,
         "y + std::size_t{image} * shape.slots * words",
         "y + std::size_t{image} * shape.tokens * words",
+    ),
+    Fault(
+        "every image adds the residual of the first",
+        _UNMERGE,
+        "onto.under(before * words + static_cast<unsigned>(row * words + column))",
+        "onto.under(static_cast<unsigned>(row * words + column))",
+    ),
+    Fault(
+        "sums are of words that a residual does not begin with",
+        _ADD,
+        "\n        && isAligned16(buffers.residual);",
+        ";",
+    ),
+    Fault(
+        "of a word one element is added",
+        _ADD,
+        "toFloat(second.at[i])",
+        "toFloat(second.at[0])",
     ),
     Fault(
         "logits that are not finite drop classes",

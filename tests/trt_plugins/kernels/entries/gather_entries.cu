@@ -66,12 +66,12 @@ extern "C" int unmerge(void const* y, std::int32_t const* slot, void* x, std::in
 
 extern "C" int unmergeAdd(void const* y, std::int32_t const* slot, void const* residual, void* x,
     std::int64_t type, std::int64_t batch, std::int64_t tokens, std::int64_t channels,
-    std::int64_t slots, std::int64_t offset)
+    std::int64_t slots, std::int64_t residualOffset, std::int64_t offset)
 {
     segpp::TokenUnmergeShape const shape{
         narrow(batch), narrow(tokens), narrow(channels), narrow(slots)};
     segpp::UnmergeAddBuffers const buffers{
-        moved(y, offset), slot, moved(residual, offset), moved(x, offset)};
+        moved(y, offset), slot, moved(residual, residualOffset), moved(x, offset)};
     return segpp::tokenUnmergeAdd(shape, typeOf(type), buffers, nullptr);
 }
 

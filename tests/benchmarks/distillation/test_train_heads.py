@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from benchmarks.distillation.vit.new_segmenter import new_segmenter, write_segmenter
+from benchmarks.distillation.vit.split_policy import split_policy
 from benchmarks.distillation.vit.train_heads import (
     IGNORE,
     exit_places,
@@ -19,11 +20,13 @@ from benchmarks.distillation.vit.train_heads import (
     write,
 )
 from segpp.datasets.pairs import Pair
+from segpp.errors import CheckpointError
 from segpp.export.models.loading import load_checkpoint
 from segpp.export.models.vit.architecture import shape_of
 from segpp.export.models.vit.loading import ViTCheckpoint
 from segpp.ops.grid import Grid
 from segpp.train.learning.tapped import Tapped
+from segpp.train.parts.weights import with_backbone
 
 
 @pytest.fixture
@@ -110,3 +113,20 @@ def test_a_policy_is_kept_or_left_out(checkpoint: ViTCheckpoint, tmp_path: Path)
 
         shape = shape_of(load_checkpoint(tmp_path / "out.pth").architecture)
         assert (shape.policy is not None) is policy
+
+
+def test_a_policy_alone_is_what_another_network_begins_with(
+    checkpoint: ViTCheckpoint, tmp_path: Path
+) -> None:
+    given = checkpoint.with_policy(0)
+    write(tmp_path / "with.pth", given, given.build(), policy=True)
+
+    split_policy(tmp_path / "with.pth", tmp_path / "policy.pth")
+
+    other = with_backbone(checkpoint.with_policy(1), tmp_path / "policy.pth")
+    for name, value in given.state.items():
+        if name.startswith("policy."):
+            assert torch.equal(other.state[name], value.half().float()), name
+    with pytest.raises(CheckpointError, match=r"new\.pth has no policy"):
+        split_policy(tmp_path / "new.pth", tmp_path / "none.pth")
+    assert not (tmp_path / "none.pth").exists()

@@ -24,6 +24,7 @@ PAGES = (SEGFORMERS, VITS)
 PLOT, PLOT_OF_VITS = (ROOT / "docs" / "images" / f"trade_offs{of}.png" for of in ("", "_vit"))
 
 _NETWORKS = ("b0", "deep")
+_VITS = {"Segmenter-Ti": "vit", "EoMT-Ti": "eomt"}
 _SHOWN = {
     "b0": ("none", "hq", "fast", "fast, protected", "3.grid 1/2", "head.grid 1/2"),
     "deep": ("none", "hq", "fast", "3.grid 1/2", "hidden 1/2 in 3, 4", "head.grid 1/2"),
@@ -53,7 +54,8 @@ def main() -> None:
     trials = _read("distilled")["trials"]
     networks = {name: _read(f"frontier_{name}") for name in _NETWORKS}
     draw(networks, trials, PLOT)
-    draw({"Segmenter-Ti": _read("frontier_vit")}, [], PLOT_OF_VITS)
+    vits = {name: _read(f"frontier_{file}") for name, file in _VITS.items()}
+    draw(vits, [], PLOT_OF_VITS)
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         page.write_text(with_blocks(text, blocks_of(page)), encoding="utf-8")
@@ -68,6 +70,7 @@ def _of_vits() -> dict[str, str]:
     return {
         "speed": "\n\n".join(map(tables.speed_table, _read("speed_vit")["runs"])),
         "frontier": tables.untrained_table(_read("frontier_vit")),
+        "frontier of eomt": tables.untrained_table(_read("frontier_eomt")),
         "by image": tables.by_image_table(_read("by_image_vit")),
     }
 

@@ -212,3 +212,16 @@ def test_sizes_that_mean_nothing_are_refused(gather: Gather, sizes: tuple[int, .
 
     assert answer.code != 0
     assert same_bits(answer.arrays[2], out)
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+def test_the_mean_of_what_is_infinite_is_infinite(gather: Gather, kind: Any) -> None:
+    x = tokens((1, 40, 16), kind)
+    x[0, 3, ::2], x[0, 7, 1::4] = np.inf, -np.inf
+    slot = slots_of(1, 40, 5)
+
+    y = gather.merge(x, slot, 5).astype(np.float32)
+
+    expected = merge_reference(x, slot, slots=5).astype(np.float32)
+    assert np.isinf(expected).any()
+    assert np.array_equal(y, expected, equal_nan=True)

@@ -39,12 +39,14 @@ def main() -> None:
     teacher = load_checkpoint(args.teacher)
     if teacher.classes is None:
         raise SystemExit(f"{args.teacher} does not say what its classes are called")
+    # Read before anything is written.
+    start = load_checkpoint(args.start).build()
+    pairs = find_pairs(args.data / "images", args.data / "labels")
     fresh = load_checkpoint(new_eomt(SIZE, teacher.classes.names, args.out))
     student = cast("ViTCheckpoint", fresh)
     network = cast("Network", student.build())
-    begin_as(network, load_checkpoint(args.start).build())
+    begin_as(network, start)
     network.train().requires_grad_()
-    pairs = find_pairs(args.data / "images", args.data / "labels")
     pictures = taught(pairs, teacher.build().eval(), teacher.architecture.classes)
     plan = Plan(60 * args.minutes, args.out / "resume", RATE, DECAY)
     loss = partial(loss_of, partial(log_sums, network))
